@@ -1,0 +1,50 @@
+//! What a way of adapting an encoder with few labels must offer to the trainer.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+
+/// The frozen stage whose output an adapter consumes. Whatever lies before it is computed once per video and view,
+/// cached, and shared by all shots, seeds and adapters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// Clip embeddings, `[videos, clips, dim]`.
+    Embedding,
+    /// Steps before the projection, `[videos, clips * steps, width]`.
+    Steps,
+    /// The clips themselves: nothing is frozen before the adapter.
+    Clip,
+}
+
+/// A batch of one stage's output.
+#[derive(Clone, Debug)]
+pub enum Features {
+    /// See [`Stage::Embedding`].
+    Embedding(Tensor<3>),
+    /// See [`Stage::Steps`].
+    Steps(Tensor<3>),
+    /// `[videos * clips, 3, frames, height, width]` and the number of clips per video.
+    Clip(Tensor<5>, usize),
+}
+
+/// What an adapter says of a batch.
+#[derive(Clone, Debug)]
+pub struct Prediction {
+    /// The target in its own unit (EF in percent), `[videos]`.
+    pub value: Tensor<1>,
+    /// Scaled similarities to the ranks' prompts, `[videos, ranks]`, for adapters that have ranks.
+    pub logits: Option<Tensor<2>>,
+}
+
+/// An encoder with something learnable on it, ready to be fitted.
+///
+/// Parameters that require gradients are what trains; everything else stays bit-identical.
+pub trait Adapter: Module {
+    /// What it consumes.
+    fn stage(&self) -> Stage;
+
+    /// Predictions of a batch.
+    ///
+    /// # Panics
+    /// When `features` is not of [`stage`](Self::stage).
+    fn forward(&self, features: Features) -> Prediction;
+}

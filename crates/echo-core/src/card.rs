@@ -1,0 +1,121 @@
+//! The facts of an encoder as data: the command line, README, the pipelines and the tests read them here.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ClipSpec, Error};
+
+/// A size of an encoder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Preset {
+    /// The upstream architecture; takes the upstream checkpoint.
+    Full,
+    /// The same code at a small width, for laptops, tests and phantoms.
+    Nano,
+}
+
+impl Preset {
+    /// Every preset.
+    pub const ALL: [Preset; 2] = [Preset::Full, Preset::Nano];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Preset::Full => "full",
+            Preset::Nano => "nano",
+        }
+    }
+}
+
+impl fmt::Display for Preset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Preset {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        let known = Self::ALL.map(Preset::name);
+        Self::ALL.into_iter().find(|preset| preset.name() == name).ok_or_else(|| Error::unknown_name("preset", name, &known))
+    }
+}
+
+/// A file of upstream weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WeightFile {
+    /// File name as released.
+    pub name: &'static str,
+    /// Where it is released.
+    pub url: &'static str,
+    /// What is in it.
+    pub contents: &'static str,
+}
+
+/// What an encoder can do beside embedding clips.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Has a text encoder of its own.
+    pub text: bool,
+    /// Heads of its own, by name.
+    pub heads: &'static [&'static str],
+}
+
+/// One preset of an encoder.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PresetCard {
+    /// Which preset.
+    pub preset: Preset,
+    /// What it wants to see.
+    pub clip: ClipSpec,
+    /// Length of a clip embedding.
+    pub dim: usize,
+    /// Length of a step before the projection.
+    pub width: usize,
+    /// Parameters over all towers.
+    pub parameters: usize,
+}
+
+/// All facts of one encoder.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Card {
+    /// The name on the command line.
+    pub name: &'static str,
+    /// The name in prose.
+    pub title: &'static str,
+    /// What it is, in one sentence.
+    pub summary: &'static str,
+    /// Authors, title, venue, year.
+    pub paper: &'static str,
+    /// DOI or address of the paper.
+    pub paper_url: &'static str,
+    /// Upstream repository.
+    pub code_url: &'static str,
+    /// Licence of the upstream code.
+    pub code_license: &'static str,
+    /// Licence of the upstream weights.
+    pub weights_license: &'static str,
+    /// Files of the upstream weights.
+    pub weights: &'static [WeightFile],
+    /// What it can do.
+    pub capabilities: Capabilities,
+    /// Its presets.
+    pub presets: &'static [PresetCard],
+    /// What surprises: the quirks of the released weights that the implementation reproduces.
+    pub quirks: &'static [&'static str],
+}
+
+impl Card {
+    /// The facts of one preset.
+    ///
+    /// # Panics
+    /// When the card lacks the preset: every card states all of [`Preset::ALL`], which the zoo's tests check.
+    pub fn preset(&self, preset: Preset) -> &PresetCard {
+        let found = self.presets.iter().find(|card| card.preset == preset);
+        found.unwrap_or_else(|| panic!("the card of {} has no preset {preset}", self.name))
+    }
+}

@@ -1,0 +1,108 @@
+//! What a foundation model for echocardiography must offer.
+
+use std::fmt::Debug;
+
+use burn::tensor::{Int, Tensor};
+
+use crate::{Card, Error};
+
+/// One vector per time step of a clip, before the encoder's projection.
+#[derive(Clone, Debug)]
+pub struct Steps {
+    /// `[batch, steps, width]`
+    pub steps: Tensor<3>,
+    /// The feature maps behind them, `[batch, steps, width, height, width]`, where the encoder has any.
+    pub maps: Option<Tensor<5>>,
+}
+
+/// An encoder's pretrained norm and projection as tensors: where an adapter that widens them starts from.
+#[derive(Clone, Debug)]
+pub struct Projection {
+    /// Scale of the LayerNorm, `[width]`; `None` where the encoder has no norm.
+    pub norm_weight: Option<Tensor<1>>,
+    /// Shift of the LayerNorm, `[width]`.
+    pub norm_bias: Option<Tensor<1>>,
+    /// Added to the variance under the root.
+    pub norm_epsilon: f64,
+    /// `[width, dim]`; `None` where steps are embeddings already.
+    pub weight: Option<Tensor<2>>,
+    /// `[dim]`
+    pub bias: Option<Tensor<1>>,
+}
+
+/// A quantity that an encoder may have a head of its own for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// Left-ventricular ejection fraction in percent.
+    EjectionFraction,
+    /// Logits over the encoder's views.
+    View,
+    /// A head by the name that the encoder gives it.
+    Named(String),
+}
+
+/// A clip encoder.
+///
+/// The seam that adapters need is the encoder's vectors *before* its projection, one per time step; averaging them
+/// uniformly gives the encoder's own embedding: `encode(clip) = pool(project(steps(clip)))`.
+pub trait EchoEncoder: Send + Sync + Debug {
+    /// The encoder's facts.
+    fn card(&self) -> &'static Card;
+
+    /// - clip: `[batch, 3, frames, height, width]`, prepared as the card's `ClipSpec` says
+    /// - output: [`Steps`] with `steps` of `[batch, steps, width]`
+    fn steps(&self, clip: Tensor<5>) -> Steps;
+
+    /// The pretrained norm and projection: `[batch, steps, width]` -> `[batch, steps, dim]`.
+    fn project(&self, steps: Tensor<3>) -> Tensor<3>;
+
+    /// That norm and projection as tensors.
+    fn projection(&self) -> Projection;
+
+    /// What [`encode`](Self::encode) does over steps: `[batch, steps, dim]` -> `[batch, dim]`.
+    fn pool(&self, tokens: Tensor<3>) -> Tensor<2>;
+
+    /// The clip embedding: `[batch, 3, frames, height, width]` -> `[batch, dim]`.
+    fn encode(&self, clip: Tensor<5>) -> Tensor<2> {
+        self.pool(self.project(self.steps(clip).steps))
+    }
+
+    /// The text encoder, where there is one.
+    fn text(&self) -> Option<&dyn TextEncoder>;
+
+    /// The model's own heads: `[batch, 3, frames, height, width]` -> `[batch, outputs]`.
+    fn native(&self, _task: &Task, _clip: Tensor<5>) -> Option<Tensor<2>> {
+        None
+    }
+}
+
+/// A text encoder whose embeddings lie in the same space as its clip encoder's.
+pub trait TextEncoder: Send + Sync + Debug {
+    /// Token ids with start and end, not padded.
+    ///
+    /// # Errors
+    /// [`Error::TextTooLong`] when they exceed [`context_length`](Self::context_length).
+    fn tokenize(&self, text: &str) -> Result<Vec<u32>, Error>;
+
+    /// The most tokens that it takes, start and end included.
+    fn context_length(&self) -> usize;
+
+    /// `[batch, tokens]` -> word embeddings `[batch, tokens, width]` before positions are added: where prompt
+    /// learning inserts its context.
+    fn words(&self, ids: Tensor<2, Int>) -> Tensor<3>;
+
+    /// `[batch, tokens, width]` and each row's true length -> text embeddings `[batch, dim]`, not normalised.
+    ///
+    /// Positions at or past a row's length do not change its embedding.
+    fn encode_words(&self, words: Tensor<3>, lengths: &[usize]) -> Tensor<2>;
+
+    /// Natural logarithm of the factor on cosine similarities, `[1]`.
+    fn logit_scale(&self) -> Tensor<1>;
+}
+
+/// Rows of `x` divided by their Euclidean norm along the last axis, which is kept from falling below 1e-12 as in
+/// PyTorch's `normalize`.
+pub fn l2_normalize<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    let norm = x.clone().square().sum_dim(D - 1).sqrt().clamp_min(1e-12);
+    x / norm
+}

@@ -1,0 +1,83 @@
+//! What can go wrong between an encoder and its caller.
+
+/// An error of the vocabulary: a name, shape or text that does not fit.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A text is longer than the text encoder's context.
+    #[error("the text has {tokens} tokens, the text encoder takes {limit}; shorten it: {text:?}")]
+    TextTooLong {
+        /// Tokens of the text, with its start and end.
+        tokens: usize,
+        /// The text encoder's context length.
+        limit: usize,
+        /// The text.
+        text: String,
+    },
+    /// A name that is none of the known ones.
+    #[error("unknown {what} {name:?}{}; known: {known}", did_you_mean.as_ref().map(|near| format!(", did you mean {near:?}?")).unwrap_or_default())]
+    UnknownName {
+        /// What is named: "encoder", "adapter", "preset".
+        what: &'static str,
+        /// The name given.
+        name: String,
+        /// The nearest known name, if one is near.
+        did_you_mean: Option<String>,
+        /// All known names, joined by commas.
+        known: String,
+    },
+    /// A rank specification whose bins do not cover or do not ascend.
+    #[error("ranks: {0}")]
+    Ranks(String),
+    /// Something the encoder cannot do.
+    #[error("{encoder} {reason}")]
+    Unsupported {
+        /// The encoder's name.
+        encoder: String,
+        /// Why, and what can be done instead.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// An [`Error::UnknownName`] with the nearest of `known` as a suggestion.
+    pub fn unknown_name(what: &'static str, name: &str, known: &[&str]) -> Self {
+        let nearest = known.iter().map(|candidate| (edit_distance(name, candidate), candidate)).min();
+        let did_you_mean = nearest
+            .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 4)
+            .map(|(_, candidate)| candidate.to_string());
+        Self::UnknownName { what, name: name.to_owned(), did_you_mean, known: known.join(", ") }
+    }
+}
+
+/// Levenshtein distance over bytes, case ignored.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let (a, b) = (a.to_lowercase().into_bytes(), b.to_lowercase().into_bytes());
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_name_suggests_the_nearest_and_lists_all() {
+        let known = ["echoclip", "echoprime", "panecho"];
+        let message = Error::unknown_name("encoder", "EchoPrim", &known).to_string();
+        assert_eq!(
+            message,
+            "unknown encoder \"EchoPrim\", did you mean \"echoprime\"?; known: echoclip, echoprime, panecho"
+        );
+        let message = Error::unknown_name("encoder", "resnet", &known).to_string();
+        assert!(!message.contains("did you mean"), "{message}");
+    }
+}

@@ -1,0 +1,25 @@
+//! The vocabulary of EchoZoo. Read this crate first: every other crate speaks in its terms.
+//!
+//! - [`EchoEncoder`] and [`TextEncoder`]: what a foundation model must offer, whatever it is inside.
+//! - [`AnyEncoder`]: any encoder as a Burn module, so that adapters and trainer are compiled once for all.
+//! - [`Card`], [`Preset`], [`ClipSpec`]: the facts of an encoder as data.
+//! - [`Adapter`], [`Stage`], [`Prediction`]: what a way of adapting with few labels must offer.
+//! - [`RankSpec`]: how a continuous target such as the ejection fraction is cut into ordered ranks.
+//!
+//! The backend is chosen at run time by Burn's `Device`; nothing here, or in any library crate, names one.
+
+mod adapter;
+mod any_encoder;
+mod card;
+mod clip_spec;
+mod encoder;
+mod error;
+mod rank_spec;
+
+pub use adapter::{Adapter, Features, Prediction, Stage};
+pub use any_encoder::{AnyEncoder, DynEncoder};
+pub use card::{Card, Capabilities, Preset, PresetCard, WeightFile};
+pub use clip_spec::{ChannelOrder, ClipSpec, Crop, Filter, Padding};
+pub use encoder::{EchoEncoder, Projection, Steps, Task, TextEncoder, l2_normalize};
+pub use error::Error;
+pub use rank_spec::{Rank, RankSpec};

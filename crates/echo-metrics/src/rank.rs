@@ -1,0 +1,119 @@
+//! Mean absolute error within one rank of true ejection fractions, such as 31 to 45 EF points.
+//!
+//! Most hearts are normal, so the overall error hides how the few failing ones fare. It is undefined on a sample
+//! without a video of the rank.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{error::Error, sample::Sample};
+
+/// The videos whose true EF, rounded down to whole EF points, lies between two values, both included.
+///
+/// As text `31-45`, or `71+` without an upper end.
+///
+/// ```
+/// use echo_metrics::Rank;
+/// let rank: Rank = "31-45".parse()?;
+/// assert!(rank.holds(45.9) && !rank.holds(30.9) && !rank.holds(46.0));
+/// # Ok::<(), echo_metrics::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Rank {
+    first: u8,
+    last: Option<u8>,
+}
+
+impl Rank {
+    /// From `first` to `last` whole EF points, or upwards without end; fails when `last` is less than `first`.
+    pub fn new(first: u8, last: Option<u8>) -> Result<Self, Error> {
+        let rank = Self { first, last };
+        if last.is_some_and(|last| last < first) { Err(Error::Rank { text: rank.to_string() }) } else { Ok(rank) }
+    }
+
+    /// Whether a video of this true EF belongs to the rank.
+    pub fn holds(self, ef: f64) -> bool {
+        // `floor(ef) <= last` and `ef < last + 1` are the same, and the latter needs no call.
+        (ef >= f64::from(self.first)) & self.last.is_none_or(|last| ef < f64::from(last) + 1.0)
+    }
+}
+
+impl fmt::Display for Rank {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.last {
+            Some(last) => write!(f, "{}-{last}", self.first),
+            None => write!(f, "{}+", self.first),
+        }
+    }
+}
+
+impl FromStr for Rank {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let wrong = || Error::Rank { text: text.to_owned() };
+        let number = |digits: &str| digits.trim().parse::<u8>().map_err(|_| wrong());
+        let rank = match text.split_once('-') {
+            Some((first, last)) => Self::new(number(first)?, Some(number(last)?)),
+            None => Self::new(number(text.trim_end().strip_suffix('+').ok_or_else(wrong)?)?, None),
+        };
+        rank.map_err(|_| wrong())
+    }
+}
+
+impl From<Rank> for String {
+    fn from(rank: Rank) -> Self {
+        rank.to_string()
+    }
+}
+
+impl TryFrom<String> for Rank {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self, Error> {
+        text.parse()
+    }
+}
+
+pub(crate) fn mae_within(sample: &Sample<'_>, rank: Rank) -> Option<f64> {
+    let (mut sum, mut videos) = (0.0, 0.0);
+    for (truth, prediction, count) in sample.rows() {
+        // Without a branch: whether the next video is in the rank is a matter of chance.
+        let weight = f64::from(count * u32::from(rank.holds(truth)));
+        sum += weight * (prediction - truth).abs();
+        videos += weight;
+    }
+    (videos > 0.0).then(|| sum / videos)
+}
+
+/// How many videos the rank holds.
+pub(crate) fn videos_within(sample: &Sample<'_>, rank: Rank) -> usize {
+    sample.rows().filter(|&(truth, _, _)| rank.holds(truth)).map(|(_, _, count)| count as usize).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Metric;
+
+    #[test]
+    fn only_videos_of_the_rank_count_and_fractions_round_down() -> Result<(), Error> {
+        let (truth, prediction) = ([30.9, 31.0, 45.9, 46.0], [0.0, 33.0, 49.9, 0.0]);
+        assert_eq!(Metric::MaeWithin { rank: "31-45".parse()? }.of(&truth, &prediction)?, Some(3.0));
+        assert_eq!(Metric::MaeWithin { rank: "71+".parse()? }.of(&truth, &prediction)?, None);
+        Ok(())
+    }
+
+    #[test]
+    fn text_goes_both_ways_and_nonsense_is_refused() {
+        for text in ["0-30", "31-45", "71+", "5-5"] {
+            assert_eq!(text.parse::<Rank>().map(String::from), Ok(text.to_owned()));
+        }
+        for text in ["", "31", "45-31", "+", "-5", "0-300", "31-45+", "a-b"] {
+            assert_eq!(text.parse::<Rank>(), Err(Error::Rank { text: text.to_owned() }));
+        }
+        assert!(Rank::new(46, Some(45)).is_err());
+    }
+}

@@ -1,1 +1,12 @@
-//! Placeholder.
+//! Network architectures with a paper of their own, as Burn modules. Nothing here knows an encoder or a checkpoint.
+//!
+//! Parameters start as constants (zeros, norm weights one): they are filled from a checkpoint or, on request, at
+//! random by `echo-weights`, so that building a full-size network costs nothing and no draw escapes the seed.
+
+pub mod clip_text;
+pub mod convnext;
+mod layers;
+
+pub use clip_text::{ClipText, ClipTextConfig};
+pub use convnext::{ConvNext, ConvNextConfig};
+pub use layers::{layer_norm, linear, linear_no_bias};

@@ -1,1 +1,22 @@
-//! Placeholder.
+//! Checkpoint files to Burn modules, with a report of every tensor.
+//!
+//! A [`Checkpoint`] is a file of named tensors, whatever its format; a [`KeyTable`] says, as data, which of its names
+//! is which parameter; [`load`] applies one to a module and fails when anything is missing or left over.
+//! [`Pretrained`] is the one trait that a new encoder implements beside `EchoEncoder`, and [`build`] turns it into an
+//! encoder with weights from a file, from the weights shipped with it, or at random on request.
+
+mod checkpoint;
+mod error;
+mod key_table;
+mod load;
+mod pretrained;
+mod random;
+mod save;
+
+pub use checkpoint::Checkpoint;
+pub use error::WeightsError;
+pub use key_table::{Ignore, KeyTable, Rename};
+pub use load::{LoadReport, load};
+pub use pretrained::{Built, Pretrained, Weights, WeightsKind, build};
+pub use random::randomize;
+pub use save::{Precision, save};

@@ -1,1 +1,15 @@
-//! x
+//! EchoCLIP: image-text encoder for echocardiography.
+//!
+//! Christensen et al., "Vision-language foundation model for echocardiogram interpretation", Nature Medicine 2024.
+//! A ConvNeXt-Base image tower and CLIP's text transformer, as open_clip's `convnext_base` builds them; written from
+//! that architecture. A clip's embedding is the L2-normalised mean of its L2-normalised frame embeddings.
+
+mod card;
+mod keys;
+mod model;
+mod tokenizer;
+
+pub use card::CARD;
+pub use keys::KEYS;
+pub use model::{EchoClip, EchoClipConfig};
+pub use tokenizer::ClipTokenizer;

@@ -1,0 +1,178 @@
+//! The text transformer of CLIP (Radford et al., "Learning transferable visual models from natural language
+//! supervision", ICML 2021).
+//!
+//! Fields are named as in open_clip. The activation is the exact GELU, not the sigmoid approximation of OpenAI's own
+//! weights: checkpoints of the two are not interchangeable.
+
+use burn::module::{Module, Param};
+use burn::nn::{Embedding, EmbeddingConfig, Initializer, LayerNorm, Linear};
+use burn::tensor::activation::{gelu, softmax};
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+
+use crate::layers::{layer_norm, linear};
+
+/// Epsilon of every norm.
+const EPSILON: f64 = 1e-5;
+
+/// Sizes of a CLIP text transformer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClipTextConfig {
+    /// Token ids.
+    pub vocabulary: usize,
+    /// The most tokens that it takes.
+    pub context: usize,
+    /// Length of a token's vector.
+    pub width: usize,
+    /// Attention heads; divides `width`.
+    pub heads: usize,
+    /// Transformer blocks.
+    pub layers: usize,
+    /// Length of a text embedding.
+    pub dim: usize,
+}
+
+impl ClipTextConfig {
+    /// The text tower of CLIP ViT-B and of open_clip's `convnext_base`.
+    pub const fn base() -> Self {
+        Self { vocabulary: 49_408, context: 77, width: 512, heads: 8, layers: 12, dim: 512 }
+    }
+
+    /// The network with constant parameters.
+    pub fn init(&self, device: &Device) -> ClipText {
+        let width = self.width;
+        ClipText {
+            token_embedding: EmbeddingConfig::new(self.vocabulary, width)
+                .with_initializer(Initializer::Zeros)
+                .init(device),
+            positional_embedding: Initializer::Zeros.init([self.context, width], device),
+            transformer: Transformer {
+                resblocks: (0..self.layers).map(|_| Block::new(width, self.heads, device)).collect(),
+            },
+            ln_final: layer_norm(width, EPSILON, device),
+            text_projection: Initializer::Zeros.init([width, self.dim], device),
+        }
+    }
+}
+
+/// A causal transformer whose text embedding is read at the end-of-text token.
+#[derive(Module, Debug)]
+pub struct ClipText {
+    token_embedding: Embedding,
+    /// `[context, width]`
+    positional_embedding: Param<Tensor<2>>,
+    transformer: Transformer,
+    ln_final: LayerNorm,
+    /// `[width, dim]`
+    text_projection: Param<Tensor<2>>,
+}
+
+#[derive(Module, Debug)]
+struct Transformer {
+    resblocks: Vec<Block>,
+}
+
+#[derive(Module, Debug)]
+struct Block {
+    ln_1: LayerNorm,
+    attn: Attention,
+    ln_2: LayerNorm,
+    mlp: Mlp,
+}
+
+#[derive(Module, Debug)]
+struct Attention {
+    /// Queries, keys and values side by side: `[width, 3 * width]`.
+    in_proj: Linear,
+    out_proj: Linear,
+    #[module(skip)]
+    heads: usize,
+}
+
+#[derive(Module, Debug)]
+struct Mlp {
+    c_fc: Linear,
+    c_proj: Linear,
+}
+
+impl ClipText {
+    /// The most tokens that it takes.
+    pub fn context(&self) -> usize {
+        self.positional_embedding.lazy_shape()[0]
+    }
+
+    /// `[batch, tokens]` -> `[batch, tokens, width]`, without positions.
+    pub fn words(&self, ids: Tensor<2, Int>) -> Tensor<3> {
+        self.token_embedding.forward(ids)
+    }
+
+    /// Text embeddings, read at each row's last token.
+    ///
+    /// - words: `[batch, tokens, width]`, `tokens` at most the context
+    /// - lengths: tokens of each row, end-of-text included; what follows them is never attended to
+    /// - output: `[batch, dim]`, not normalised
+    ///
+    /// # Panics
+    /// When `lengths` has not one entry per row, each in `1..=tokens`.
+    pub fn encode_words(&self, words: Tensor<3>, lengths: &[usize]) -> Tensor<2> {
+        let [batch, tokens, width] = words.dims();
+        assert!(
+            lengths.len() == batch && lengths.iter().all(|length| (1..=tokens).contains(length)),
+            "one length in 1..={tokens} for each of {batch} rows, not {lengths:?}"
+        );
+        let device = words.device();
+        let x = words + self.positional_embedding.val().slice([0..tokens]).unsqueeze();
+        let mask = causal_mask(tokens, &device);
+        let x = self.transformer.resblocks.iter().fold(x, |x, block| block.forward(x, mask.clone()));
+        let ends: Vec<i64> = lengths.iter().enumerate().map(|(row, length)| (row * tokens + length - 1) as i64).collect();
+        let ends = Tensor::<1, Int>::from_data(TensorData::new(ends, [batch]), &device);
+        let x = x.reshape([batch * tokens, width]).select(0, ends);
+        self.ln_final.forward(x).matmul(self.text_projection.val())
+    }
+}
+
+impl Block {
+    fn new(width: usize, heads: usize, device: &Device) -> Self {
+        assert!(heads > 0 && width.is_multiple_of(heads), "{heads} heads do not divide a width of {width}");
+        Self {
+            ln_1: layer_norm(width, EPSILON, device),
+            attn: Attention {
+                in_proj: linear(width, 3 * width, device),
+                out_proj: linear(width, width, device),
+                heads,
+            },
+            ln_2: layer_norm(width, EPSILON, device),
+            mlp: Mlp { c_fc: linear(width, 4 * width, device), c_proj: linear(4 * width, width, device) },
+        }
+    }
+
+    fn forward(&self, x: Tensor<3>, mask: Tensor<4, Bool>) -> Tensor<3> {
+        let x = x.clone() + self.attn.forward(self.ln_1.forward(x), mask);
+        let y = self.mlp.c_fc.forward(self.ln_2.forward(x.clone()));
+        let y = gelu(y);
+        x + self.mlp.c_proj.forward(y)
+    }
+}
+
+impl Attention {
+    /// - x: `[batch, tokens, width]`
+    /// - mask: `[1, 1, tokens, tokens]`, true where a query (row) must not see a key (column)
+    fn forward(&self, x: Tensor<3>, mask: Tensor<4, Bool>) -> Tensor<3> {
+        let [batch, tokens, width] = x.dims();
+        let head_width = width / self.heads;
+        let qkv = self.in_proj.forward(x).reshape([batch, tokens, 3, self.heads, head_width]);
+        let part = |index: usize| {
+            qkv.clone().narrow(2, index, 1).squeeze_dim::<4>(2).swap_dims(1, 2)
+        };
+        let (query, key, value) = (part(0), part(1), part(2));
+        let scores = query.matmul(key.transpose()) / (head_width as f64).sqrt();
+        let mask = mask.expand([batch, self.heads, tokens, tokens]);
+        let weights = softmax(scores.mask_fill(mask, f32::NEG_INFINITY), 3);
+        let x = weights.matmul(value).swap_dims(1, 2).reshape([batch, tokens, width]);
+        self.out_proj.forward(x)
+    }
+}
+
+/// True above the diagonal: no token sees a later one.
+fn causal_mask(tokens: usize, device: &Device) -> Tensor<4, Bool> {
+    Tensor::<2, Bool>::tril_mask([tokens, tokens], 0, device).unsqueeze()
+}

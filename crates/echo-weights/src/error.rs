@@ -1,0 +1,50 @@
+//! What can go wrong between a checkpoint file and a module.
+
+use std::path::PathBuf;
+
+/// An error of reading, applying or writing weights. Every variant names the file.
+#[derive(Debug, thiserror::Error)]
+pub enum WeightsError {
+    /// The file cannot be opened or written.
+    #[error("cannot access weights {path}: {source}", path = path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is none of the formats that are read.
+    #[error("{path} is not a checkpoint that can be read: {reason}", path = path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What it seems to be, and what would be right.
+        reason: String,
+    },
+    /// Tensors do not fit the module.
+    #[error("{path} does not fit {module}: {problems}", path = path.display())]
+    Mismatch {
+        /// The file.
+        path: PathBuf,
+        /// What it was loaded into.
+        module: String,
+        /// Missing, unexpected and misshapen tensors, up to ten of each.
+        problems: String,
+    },
+    /// An encoder has no weights of its own for a preset.
+    #[error("{encoder} has no weights shipped for preset {preset}; give --weights FILE, or --random-init to go on without")]
+    NotShipped {
+        /// The encoder's name.
+        encoder: String,
+        /// The preset's name.
+        preset: String,
+    },
+    /// Writing a checkpoint failed.
+    #[error("cannot write {path}: {reason}", path = path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+}

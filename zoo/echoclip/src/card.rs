@@ -1,0 +1,61 @@
+//! The facts of EchoCLIP.
+
+use echo_core::{Capabilities, Card, ChannelOrder, ClipSpec, Crop, Filter, Padding, Preset, PresetCard, WeightFile};
+
+/// open_clip's per-channel mean, in units of 0-1.
+const MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
+/// open_clip's per-channel standard deviation, in units of 0-1.
+const STD: [f32; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
+
+/// Every other frame of the first forty.
+const FULL_CLIP: ClipSpec = ClipSpec {
+    frames: 20,
+    stride: 2,
+    padding: Padding::Shorter,
+    channels: ChannelOrder::Bgr,
+    crop: Crop { to_aspect: true, zoom: 0.1 },
+    filter: Filter::OpenCvCubic,
+    resize: 224,
+    size: 224,
+    scale: 1.0 / 255.0,
+    mean: MEAN,
+    std: STD,
+};
+
+/// 16 frames over 76, 1.5 seconds at 50 frames a second: a whole beat at 40 beats a minute and more.
+const NANO_CLIP: ClipSpec =
+    ClipSpec { frames: 16, stride: 5, padding: Padding::RepeatLast, resize: 64, size: 64, ..FULL_CLIP };
+
+/// The facts of EchoCLIP.
+pub static CARD: Card = Card {
+    name: "echoclip",
+    title: "EchoCLIP",
+    summary: "image-text encoder: ConvNeXt-Base on each frame, CLIP text transformer",
+    paper: "Christensen et al., Vision-language foundation model for echocardiogram interpretation, Nature Medicine 2024",
+    paper_url: "https://doi.org/10.1038/s41591-024-02959-y",
+    code_url: "https://github.com/echonet/echo_CLIP",
+    code_license: "Cedars-Sinai academic, no redistribution",
+    weights_license: "MIT",
+    weights: &[
+        WeightFile {
+            name: "open_clip_pytorch_model.bin",
+            url: "https://huggingface.co/mkaichristensen/echo-clip",
+            contents: "both towers, as a PyTorch file",
+        },
+        WeightFile {
+            name: "open_clip_model.safetensors",
+            url: "https://huggingface.co/mkaichristensen/echo-clip",
+            contents: "both towers, as safetensors",
+        },
+    ],
+    capabilities: Capabilities { text: true, heads: &[] },
+    presets: &[
+        PresetCard { preset: Preset::Full, clip: FULL_CLIP, dim: 512, width: 1024, parameters: 151_520_897 },
+        PresetCard { preset: Preset::Nano, clip: NANO_CLIP, dim: 96, width: 128, parameters: 0 },
+    ],
+    quirks: &[
+        "frames are in OpenCV's BGR order, though the normalisation constants are for RGB",
+        "the text tower's activation is the exact GELU, not OpenAI's QuickGELU",
+        "the clip covers the first forty frames only, 0.8 s at 50 frames a second",
+    ],
+};

@@ -1,0 +1,66 @@
+//! A loop as a Motion-JPEG AVI, like EchoNet-Dynamic's: 112x112, `yuvj420p`.
+
+use std::path::Path;
+
+use echo_video::AviWriter;
+use jpeg_encoder::{Encoder, ImageBuffer, JpegColorType, SamplingFactor};
+
+use crate::sector::FRAME_SIZE;
+use crate::{Loop, PhantomError};
+
+/// JPEG quality: about 300 KB for a loop of 175 frames.
+const QUALITY: u8 = 88;
+
+/// A grey frame as luma with neutral chroma.
+struct Frame<'a>(&'a [u8]);
+
+impl ImageBuffer for Frame<'_> {
+    fn get_jpeg_color_type(&self) -> JpegColorType {
+        JpegColorType::Ycbcr
+    }
+
+    fn width(&self) -> u16 {
+        FRAME_SIZE as u16
+    }
+
+    fn height(&self) -> u16 {
+        FRAME_SIZE as u16
+    }
+
+    fn fill_buffers(&self, y: u16, [luma, blue, red, _]: &mut [Vec<u8>; 4]) {
+        let start = usize::from(y) * FRAME_SIZE;
+        luma.extend_from_slice(&self.0[start..start + FRAME_SIZE]);
+        blue.extend_from_slice(&[128; FRAME_SIZE]);
+        red.extend_from_slice(&[128; FRAME_SIZE]);
+    }
+}
+
+impl Loop {
+    /// The frames as JPEG files, in order.
+    ///
+    /// # Errors
+    /// When a frame cannot be compressed.
+    pub fn jpegs(&self) -> impl Iterator<Item = Result<Vec<u8>, PhantomError>> + '_ {
+        self.frames.chunks_exact(FRAME_SIZE * FRAME_SIZE).map(|frame| {
+            let mut bytes = Vec::with_capacity(4096);
+            let mut encoder = Encoder::new(&mut bytes, QUALITY);
+            encoder.set_sampling_factor(SamplingFactor::F_2_2);
+            encoder.encode_image(Frame(frame))?;
+            Ok(bytes)
+        })
+    }
+
+    /// Writes the loop as a Motion-JPEG AVI.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_avi(&self, path: &Path) -> Result<(), PhantomError> {
+        let failed = |source| PhantomError::Video { path: path.to_owned(), source };
+        let size = FRAME_SIZE;
+        let mut writer = AviWriter::create(path, size, size, self.fps).map_err(failed)?;
+        for jpeg in self.jpegs() {
+            writer.push(&jpeg?).map_err(failed)?;
+        }
+        writer.finish().map_err(failed)
+    }
+}

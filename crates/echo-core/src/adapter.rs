@@ -3,6 +3,8 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 
+use crate::RankSpec;
+
 /// The frozen stage whose output an adapter consumes. Whatever lies before it is computed once per video and view,
 /// cached, and shared by all shots, seeds and adapters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,6 +43,9 @@ pub struct Prediction {
 pub trait Adapter: Module {
     /// What it consumes.
     fn stage(&self) -> Stage;
+
+    /// The ranks that its logits are of, for adapters that have any.
+    fn ranks(&self) -> Option<&RankSpec>;
 
     /// Predictions of a batch.
     ///

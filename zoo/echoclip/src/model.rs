@@ -34,7 +34,7 @@ impl EchoClipConfig {
     }
 
     /// The model with constant parameters.
-    pub fn init(&self, card: &'static Card, tokenizer: ClipTokenizer, device: &Device) -> EchoClip {
+    pub fn init(&self, tokenizer: ClipTokenizer, device: &Device) -> EchoClip {
         let width = self.visual.width();
         EchoClip {
             visual: Visual {
@@ -50,7 +50,6 @@ impl EchoClipConfig {
                 logit_scale: Initializer::Constant { value: (1.0f64 / 0.07).ln() }.init([1], device),
                 tokenizer,
             },
-            card,
         }
     }
 }
@@ -60,8 +59,6 @@ impl EchoClipConfig {
 pub struct EchoClip {
     visual: Visual,
     text: TextTower,
-    #[module(skip)]
-    card: &'static Card,
 }
 
 #[derive(Module, Debug)]
@@ -109,7 +106,7 @@ impl EchoClip {
 
 impl EchoEncoder for EchoClip {
     fn card(&self) -> &'static Card {
-        self.card
+        &CARD
     }
 
     fn steps(&self, clip: Tensor<5>) -> Steps {
@@ -178,7 +175,7 @@ impl Pretrained for EchoClip {
             Preset::Full => ClipTokenizer::full(),
             Preset::Nano => ClipTokenizer::nano(),
         };
-        EchoClipConfig::preset(preset).init(&CARD, tokenizer, device)
+        EchoClipConfig::preset(preset).init(tokenizer, device)
     }
 
     fn keys() -> &'static KeyTable {

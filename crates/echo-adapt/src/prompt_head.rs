@@ -1,0 +1,137 @@
+//! Regression by prompts: each rank of the target has a prompt, and the prediction is the mean of the ranks' values
+//! weighted by how similar the clip is to their prompts.
+//!
+//! OrdinalCLIP (Li et al., NeurIPS 2022) and CardiacCLIP (Du et al., MICCAI 2025) regress this way.
+
+use burn::module::{Module, Param};
+use burn::tensor::activation::softmax;
+use burn::tensor::{Int, Tensor, TensorData};
+use echo_core::{Error, Prediction, RankSpec, TextEncoder, l2_normalize};
+
+/// Prompts of all ranks, with or without learnable context vectors among their words.
+#[derive(Module, Debug)]
+pub struct PromptHead {
+    /// `[1 or ranks, context, width]`: one row shared by all ranks, or one each.
+    context: Option<Param<Tensor<3>>>,
+    /// Word embeddings of the ranks' own tokens, `[ranks, tokens, width]`, zeros after each row's end.
+    words: Tensor<3>,
+    /// The ranks' values, `[ranks]`.
+    values: Tensor<1>,
+    #[module(skip)]
+    rows: Vec<Row>,
+    #[module(skip)]
+    ranks: RankSpec,
+}
+
+/// Where the context goes in one rank's prompt: the first `head` vectors before token `head_at`, the rest before
+/// token `tail_at`.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    pub(crate) head: usize,
+    pub(crate) head_at: usize,
+    pub(crate) tail_at: usize,
+    /// Tokens of the rank's own prompt, start and end included.
+    pub(crate) tokens: usize,
+}
+
+impl PromptHead {
+    /// Fixed prompts, nothing learnable.
+    ///
+    /// # Errors
+    /// A prompt is too long for the text encoder, or the ranks are disordered.
+    pub fn fixed(ranks: &RankSpec, text: &dyn TextEncoder) -> Result<Self, Error> {
+        let row = |tokens| Row { head: 0, head_at: 1, tail_at: 1, tokens };
+        Self::with_context(ranks, text, None, row)
+    }
+
+    /// Prompts with `context` put where `row` says, given the number of a prompt's own tokens.
+    pub(crate) fn with_context(
+        ranks: &RankSpec,
+        text: &dyn TextEncoder,
+        context: Option<Tensor<3>>,
+        row: impl Fn(usize) -> Row,
+    ) -> Result<Self, Error> {
+        ranks.validate()?;
+        let extra = context.as_ref().map_or(0, |context| context.dims()[1]);
+        let mut prompts = Vec::new();
+        for prompt in ranks.prompts() {
+            let sentence = format!("{}.", prompt.trim_end_matches('.'));
+            let ids = text.tokenize(&sentence)?;
+            if ids.len() + extra > text.context_length() {
+                return Err(Error::TextTooLong {
+                    tokens: ids.len() + extra,
+                    limit: text.context_length(),
+                    text: format!("{sentence} (with {extra} context vectors)"),
+                });
+            }
+            prompts.push(ids);
+        }
+        let rows: Vec<Row> = prompts.iter().map(|ids| row(ids.len())).collect();
+        let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
+        let device = text.logit_scale().device();
+        let padded = prompts.iter().flat_map(|ids| {
+            let padding = std::iter::repeat_n(0, longest - ids.len());
+            ids.iter().map(|&id| i64::from(id)).chain(padding).collect::<Vec<_>>()
+        });
+        let ids = TensorData::new(padded.collect::<Vec<i64>>(), [prompts.len(), longest]);
+        let values = TensorData::new(ranks.values(), [prompts.len()]);
+        Ok(Self {
+            context: context.map(Param::from_tensor),
+            words: text.words(Tensor::<2, Int>::from_data(ids, &device)),
+            values: Tensor::from_data(values, &device),
+            rows,
+            ranks: ranks.clone(),
+        })
+    }
+
+    /// The ranks that it was built for.
+    pub fn ranks(&self) -> &RankSpec {
+        &self.ranks
+    }
+
+    /// Predictions from clip embeddings.
+    ///
+    /// - embedding: `[videos, clips, dim]`
+    /// - output: `value` `[videos]`, `logits` `[videos, ranks]`, each the mean over a video's clips
+    pub fn forward(&self, embedding: Tensor<3>, text: &dyn TextEncoder) -> Prediction {
+        let [videos, clips, dim] = embedding.dims();
+        let prompts = l2_normalize(self.encode_prompts(text));
+        let [ranks, _] = prompts.dims();
+        let clip_embeddings = l2_normalize(embedding.reshape([videos * clips, dim]));
+        let logits = clip_embeddings.matmul(prompts.transpose()) * text.logit_scale().exp().unsqueeze();
+        let weighted = softmax(logits.clone(), 1) * self.values.clone().unsqueeze();
+        Prediction {
+            value: weighted.sum_dim(1).reshape([videos, clips]).mean_dim(1).squeeze_dim(1),
+            logits: Some(logits.reshape([videos, clips, ranks]).mean_dim(1).squeeze_dim(1)),
+        }
+    }
+
+    /// Text embeddings of the ranks' prompts, `[ranks, dim]`.
+    fn encode_prompts(&self, text: &dyn TextEncoder) -> Tensor<2> {
+        let Some(context) = &self.context else {
+            let lengths: Vec<usize> = self.rows.iter().map(|row| row.tokens).collect();
+            return text.encode_words(self.words.clone(), &lengths);
+        };
+        let context = context.val();
+        let [own_rows, extra, width] = context.dims();
+        let [_, tokens, _] = self.words.dims();
+        let mut lengths = Vec::with_capacity(self.rows.len());
+        let mut rows = Vec::with_capacity(self.rows.len());
+        for (index, row) in self.rows.iter().enumerate() {
+            let words = self.words.clone().narrow(0, index, 1);
+            let context = context.clone().narrow(0, if own_rows == 1 { 0 } else { index }, 1);
+            let pieces = [
+                (words.clone(), 0, row.head_at),
+                (context.clone(), 0, row.head),
+                (words.clone(), row.head_at, row.tail_at),
+                (context, row.head, extra),
+                (words, row.tail_at, tokens),
+            ];
+            let pieces = pieces.into_iter().filter(|(_, from, to)| from < to);
+            rows.push(Tensor::cat(pieces.map(|(piece, from, to)| piece.narrow(1, from, to - from)).collect(), 1));
+            lengths.push(row.tokens + extra);
+        }
+        debug_assert!(rows.iter().all(|row: &Tensor<3>| row.dims() == [1, tokens + extra, width]));
+        text.encode_words(Tensor::cat(rows, 0), &lengths)
+    }
+}

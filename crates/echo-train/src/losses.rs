@@ -1,0 +1,81 @@
+//! Losses of a prediction, each a scalar tensor `[1]`.
+
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Int, Tensor, TensorData};
+
+/// Sharpness of the target distribution over the batch in [`ordinal_kl`]: 10 times a one-hot before its softmax.
+const TARGET_SHARPNESS: f32 = 10.0;
+
+/// Mean cross-entropy of `logits` `[batch, ranks]` against each sample's rank.
+pub fn cross_entropy(logits: Tensor<2>, ranks: &[usize]) -> Tensor<1> {
+    let [batch, _] = logits.dims();
+    let indices: Vec<i64> = ranks.iter().map(|&rank| rank as i64).collect();
+    let indices = Tensor::<2, Int>::from_data(TensorData::new(indices, [batch, 1]), &logits.device());
+    log_softmax(logits, 1).gather(1, indices).mean().neg()
+}
+
+/// OrdinalCLIP's text-to-image divergence: for every rank present in the batch, the divergence of the logits'
+/// distribution over the batch from one that is sharp on the rank's samples; summed, then averaged over those ranks.
+///
+/// - logits: `[batch, ranks]`
+pub fn ordinal_kl(logits: Tensor<2>, ranks: &[usize]) -> Tensor<1> {
+    let [batch, classes] = logits.dims();
+    let mut present: Vec<usize> = ranks.to_vec();
+    present.sort_unstable();
+    present.dedup();
+    let mut target = vec![0.0f32; batch * classes];
+    let mut negative_entropy = 0.0f64;
+    for &class in &present {
+        let members = ranks.iter().filter(|&&rank| rank == class).count() as f32;
+        let (hot, cold) = (TARGET_SHARPNESS.exp(), 1.0f32);
+        let total = members * hot + (batch as f32 - members) * cold;
+        for (sample, &rank) in ranks.iter().enumerate() {
+            let probability = if rank == class { hot } else { cold } / total;
+            target[sample * classes + class] = probability;
+            negative_entropy += f64::from(probability) * f64::from(probability).ln();
+        }
+    }
+    let target = Tensor::<2>::from_data(TensorData::new(target, [batch, classes]), &logits.device());
+    let cross = (log_softmax(logits, 0) * target).sum();
+    (cross.neg() + negative_entropy as f32) / present.len() as f32
+}
+
+/// Mean absolute error of `values` `[batch]`.
+pub fn l1(values: Tensor<1>, targets: &[f32]) -> Tensor<1> {
+    let targets = Tensor::<1>::from_data(TensorData::new(targets.to_vec(), [targets.len()]), &values.device());
+    (values - targets).abs().mean()
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    const RANKS: [usize; 4] = [1, 0, 2, 2];
+
+    fn logits() -> Tensor<2> {
+        Tensor::from_floats(
+            [[0.5, -1.0, 2.0], [1.5, 0.3, -0.7], [-0.2, 0.8, 0.1], [2.2, -1.3, 0.9]],
+            &Device::flex(),
+        )
+    }
+
+    /// Numbers of torch 2 in float64:
+    /// `F.cross_entropy(x, y)`, and per class c in y.unique(): `t = (10 * (y == c)).softmax(0)`,
+    /// `F.kl_div(x[:, c].log_softmax(0), t, reduction="sum")`, over the number of classes.
+    #[test]
+    fn losses_equal_torch() {
+        let near = |loss: Tensor<1>, expected: f32| {
+            let loss = loss.into_scalar::<f32>();
+            assert!((loss - expected).abs() < 2e-6, "{loss} instead of {expected}");
+        };
+        near(cross_entropy(logits(), &RANKS), CROSS_ENTROPY);
+        near(ordinal_kl(logits(), &RANKS), KL);
+        let values = Tensor::from_floats([50.0, 61.5, 20.25, 70.0], &Device::flex());
+        near(l1(values, &[55.0, 60.0, 21.0, 68.0]), 2.3125);
+    }
+
+    const CROSS_ENTROPY: f32 = 1.618_438;
+    const KL: f32 = 1.650_384_8;
+}

@@ -1,0 +1,196 @@
+//! Opening a file and decoding the frames that are wanted.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use rayon::prelude::*;
+
+use crate::avi::Avi;
+use crate::avi_index::Span;
+use crate::error::VideoError;
+use crate::frames::Frames;
+use crate::jpeg::JpegHeader;
+use crate::mjpeg;
+use crate::open::{Container, Info, OpenOptions};
+use crate::riff::Source;
+use crate::sniff::{SNIFF_BYTES, sniff};
+
+/// Names the decoder and its version; part of cache keys, raised whenever decoded pixels may change.
+pub const DECODER_VERSION: &str = "echo-video-1";
+
+/// A file whose structure has been read; pixels are decoded on request.
+#[derive(Debug)]
+pub struct Video {
+    path: PathBuf,
+    options: OpenOptions,
+    info: Info,
+    backend: Backend,
+}
+
+#[derive(Debug)]
+enum Backend {
+    /// The bytes of each frame; a frame that repeats another has the same span.
+    MotionJpeg { file: Mutex<File>, frames: Vec<Span> },
+}
+
+impl Video {
+    /// Reads what the file is; decodes no more than that takes.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is no video, contradicts itself, exceeds the limits, or is truncated and
+    /// `options` do not allow that.
+    pub fn open(path: &Path, options: &OpenOptions) -> Result<Self, VideoError> {
+        let (file, len) = open_file(path)?;
+        let mut source = Source::new(file, len);
+        let head = source.bytes(0, len.min(SNIFF_BYTES as u64)).map_err(|error| VideoError::io(path, error))?;
+        let container = sniff(&head).map_err(|cause| VideoError::NotAVideo { path: path.to_owned(), cause })?;
+        match container {
+            Container::Avi => Self::open_avi(path, options, source),
+            Container::Dicom => Err(VideoError::Unsupported {
+                path: path.to_owned(),
+                cause: "DICOM is not yet supported; convert it to AVI or MP4 first".to_owned(),
+            }),
+            _ => {
+                Err(VideoError::Unsupported { path: path.to_owned(), cause: format!("{container:?} is not supported") })
+            }
+        }
+    }
+
+    fn open_avi(path: &Path, options: &OpenOptions, mut source: Source) -> Result<Self, VideoError> {
+        let avi = Avi::parse(&mut source, path, options.allow_truncated)?;
+        options.check_size(path, avi.width, avi.height)?;
+        let frames = resolve_repeats(&avi.frames);
+        let (true, Some(first)) = (avi.is_mjpeg(), frames.first()) else {
+            return Err(VideoError::Unsupported {
+                path: path.to_owned(),
+                cause: format!("the codec «{}» is not supported", avi.codec.escape_ascii()),
+            });
+        };
+        let bytes = source.bytes(first.start, u64::from(first.size)).map_err(|error| VideoError::io(path, error))?;
+        let fault = |cause| VideoError::Frame { path: path.to_owned(), frame: 0, cause };
+        let header = JpegHeader::parse(&bytes).map_err(fault)?;
+        if !mjpeg::is_supported(&header) {
+            return Err(fault("this kind of JPEG is not supported".to_owned()));
+        }
+        let info = Info {
+            container: Container::Avi,
+            codec: "mjpeg".to_owned(),
+            width: avi.width,
+            height: avi.height,
+            frames: frames.len(),
+            fps: avi.rate.fps(),
+            truncated: avi.truncated,
+        };
+        let backend = Backend::MotionJpeg { file: Mutex::new(source.into_file()), frames };
+        Ok(Self { path: path.to_owned(), options: options.clone(), info, backend })
+    }
+
+    /// What the file is.
+    pub fn info(&self) -> &Info {
+        &self.info
+    }
+
+    /// Decodes the frames with these numbers, in this order; a number may come more than once.
+    ///
+    /// # Errors
+    /// When a number is too large, when the result would exceed the memory limit, or when a frame is corrupt.
+    pub fn decode(&self, wanted: &[usize]) -> Result<Frames, VideoError> {
+        let Info { width, height, frames, fps, .. } = self.info;
+        if let Some(&frame) = wanted.iter().find(|&&frame| frame >= frames) {
+            return Err(VideoError::NoSuchFrame { path: self.path.clone(), frame, frames });
+        }
+        let bytes = self.options.decoded_bytes(&self.path, wanted.len(), width, height)?;
+        let mut data = vec![0; bytes];
+        match &self.backend {
+            Backend::MotionJpeg { file, frames } => self.decode_mjpeg(file, frames, wanted, &mut data)?,
+        }
+        Ok(Frames { data, count: wanted.len(), height, width, fps })
+    }
+
+    /// Decodes every frame.
+    ///
+    /// # Errors
+    /// As [`decode`](Video::decode).
+    pub fn decode_all(&self) -> Result<Frames, VideoError> {
+        self.decode(&(0..self.info.frames).collect::<Vec<_>>())
+    }
+
+    fn decode_mjpeg(
+        &self,
+        file: &Mutex<File>,
+        frames: &[Span],
+        wanted: &[usize],
+        data: &mut [u8],
+    ) -> Result<(), VideoError> {
+        let (width, height) = (self.info.width, self.info.height);
+        // Each picture is decoded once, into the first slot that wants it.
+        let mut first_slot = HashMap::new();
+        let slots: Vec<(usize, Span, usize)> = wanted
+            .iter()
+            .enumerate()
+            .filter_map(|(slot, &frame)| Some((slot, frame, *frames.get(frame)?)))
+            .map(|(slot, frame, span)| (frame, span, *first_slot.entry(span.start).or_insert(slot)))
+            .collect();
+        let frame_len = width * height * 3;
+        let fault = data.par_chunks_exact_mut(frame_len).zip(slots.par_iter()).enumerate().find_map_first(
+            |(slot, (out, &(frame, span, first)))| {
+                if first != slot {
+                    return None;
+                }
+                let jpeg = match read_span(file, span) {
+                    Ok(jpeg) => jpeg,
+                    Err(error) => return Some(VideoError::io(&self.path, error)),
+                };
+                let fault = mjpeg::decode(&jpeg, width, height, out).err()?;
+                Some(VideoError::Frame { path: self.path.clone(), frame, cause: fault })
+            },
+        );
+        if let Some(fault) = fault {
+            return Err(fault);
+        }
+        for (slot, &(_, _, first)) in slots.iter().enumerate() {
+            if first != slot {
+                data.copy_within(first * frame_len..(first + 1) * frame_len, slot * frame_len);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A regular file and its length; opening a named pipe would wait for its writer.
+fn open_file(path: &Path) -> Result<(File, u64), VideoError> {
+    let io = |source| VideoError::io(path, source);
+    if !std::fs::metadata(path).map_err(io)?.is_file() {
+        return Err(VideoError::NotAFile { path: path.to_owned() });
+    }
+    let file = File::open(path).map_err(io)?;
+    match file.metadata().map_err(io)?.len() {
+        0 => Err(VideoError::Empty { path: path.to_owned() }),
+        len => Ok((file, len)),
+    }
+}
+
+/// Frames without bytes get the span of the frame before; those before the first picture get the first picture.
+fn resolve_repeats(frames: &[Span]) -> Vec<Span> {
+    let Some(&first) = frames.iter().find(|frame| frame.size > 0) else { return Vec::new() };
+    let mut shown = first;
+    let resolve = |frame: &Span| {
+        if frame.size > 0 {
+            shown = *frame;
+        }
+        shown
+    };
+    frames.iter().map(resolve).collect()
+}
+
+fn read_span(file: &Mutex<File>, span: Span) -> std::io::Result<Vec<u8>> {
+    let mut bytes = vec![0; span.size as usize];
+    // The position is set anew by every reader, so one that panicked leaves nothing behind.
+    let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+    file.seek(SeekFrom::Start(span.start))?;
+    file.read_exact(&mut bytes)?;
+    Ok(bytes)
+}

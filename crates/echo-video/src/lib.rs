@@ -18,6 +18,7 @@
 mod avi;
 mod avi_index;
 mod error;
+mod ffmpeg;
 mod frames;
 mod huffman;
 mod jpeg;

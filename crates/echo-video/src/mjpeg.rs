@@ -50,20 +50,44 @@ pub(crate) fn decode(jpeg: &[u8], width: usize, height: usize, out: &mut [u8]) -
     if pixels.len() != samples || out.len() != width * height * 3 {
         return Err(format!("corrupt JPEG: {} samples instead of {samples}", pixels.len()));
     }
+    let matrix = if header.limited_range { &LIMITED } else { &FULL };
     if grey {
         for (rgb, &luma) in out.chunks_exact_mut(3).zip(&pixels) {
-            rgb.fill(luma);
+            rgb.copy_from_slice(&matrix.rgb(luma, 128, 128));
         }
     } else {
         for (rgb, ycc) in out.chunks_exact_mut(3).zip(pixels.chunks_exact(3)) {
-            rgb.copy_from_slice(&full_range(ycc[0], ycc[1], ycc[2]));
+            rgb.copy_from_slice(&matrix.rgb(ycc[0], ycc[1], ycc[2]));
         }
     }
     Ok(())
 }
 
-fn full_range(y: u8, cb: u8, cr: u8) -> [u8; 3] {
-    let (y, cb, cr) = (i32::from(y) << 16, i32::from(cb) - 128, i32::from(cr) - 128);
-    let round = |value: i32| ((value + (1 << 15)) >> 16).clamp(0, 255) as u8;
-    [round(y + 91_881 * cr), round(y - 22_554 * cb - 46_802 * cr), round(y + 116_130 * cb)]
+/// BT.601's matrix in 16 bits of fixed point, each product cut off (not rounded) to a whole number, as the vector code
+/// of ffmpeg's swscale does it. Rounding would be nearer to BT.601 and, by up to two levels, further from what
+/// published models were trained on.
+struct Matrix {
+    black: i32,
+    luma: i32,
+    cr_to_red: i32,
+    cb_to_green: i32,
+    cr_to_green: i32,
+    cb_to_blue: i32,
+}
+
+/// Coefficients times 2^13; samples are taken times 2^3.
+const FULL: Matrix =
+    Matrix { black: 0, luma: 8192, cr_to_red: 11485, cb_to_green: -2819, cr_to_green: -5850, cb_to_blue: 14516 };
+const LIMITED: Matrix =
+    Matrix { black: 16, luma: 9539, cr_to_red: 13075, cb_to_green: -3209, cr_to_green: -6660, cb_to_blue: 16525 };
+
+impl Matrix {
+    fn rgb(&self, y: u8, cb: u8, cr: u8) -> [u8; 3] {
+        let product = |sample: u8, zero: i32, factor: i32| ((i32::from(sample) - zero) * 8 * factor) >> 16;
+        let y = product(y, self.black, self.luma);
+        let red = y + product(cr, 128, self.cr_to_red);
+        let green = y + product(cb, 128, self.cb_to_green) + product(cr, 128, self.cr_to_green);
+        let blue = y + product(cb, 128, self.cb_to_blue);
+        [red, green, blue].map(|value| value.clamp(0, 255) as u8)
+    }
 }

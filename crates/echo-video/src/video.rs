@@ -11,10 +11,11 @@ use rayon::prelude::*;
 use crate::avi::Avi;
 use crate::avi_index::Span;
 use crate::error::VideoError;
+use crate::ffmpeg::{self, Scan};
 use crate::frames::Frames;
 use crate::jpeg::JpegHeader;
 use crate::mjpeg;
-use crate::open::{Container, Info, OpenOptions};
+use crate::open::{Container, Info, OpenOptions, Truncation};
 use crate::riff::Source;
 use crate::sniff::{SNIFF_BYTES, sniff};
 
@@ -33,7 +34,11 @@ pub struct Video {
 #[derive(Debug)]
 enum Backend {
     /// The bytes of each frame; a frame that repeats another has the same span.
-    MotionJpeg { file: Mutex<File>, frames: Vec<Span> },
+    MotionJpeg {
+        file: Mutex<File>,
+        frames: Vec<Span>,
+    },
+    Ffmpeg,
 }
 
 impl Video {
@@ -53,9 +58,7 @@ impl Video {
                 path: path.to_owned(),
                 cause: "DICOM is not yet supported; convert it to AVI or MP4 first".to_owned(),
             }),
-            _ => {
-                Err(VideoError::Unsupported { path: path.to_owned(), cause: format!("{container:?} is not supported") })
-            }
+            _ => Self::open_with_ffmpeg(path, options, container, None),
         }
     }
 
@@ -63,17 +66,14 @@ impl Video {
         let avi = Avi::parse(&mut source, path, options.allow_truncated)?;
         options.check_size(path, avi.width, avi.height)?;
         let frames = resolve_repeats(&avi.frames);
-        let (true, Some(first)) = (avi.is_mjpeg(), frames.first()) else {
-            return Err(VideoError::Unsupported {
-                path: path.to_owned(),
-                cause: format!("the codec «{}» is not supported", avi.codec.escape_ascii()),
-            });
+        let Some(first) = frames.first().filter(|_| avi.is_mjpeg()) else {
+            return Self::open_with_ffmpeg(path, options, Container::Avi, avi.truncated);
         };
         let bytes = source.bytes(first.start, u64::from(first.size)).map_err(|error| VideoError::io(path, error))?;
-        let fault = |cause| VideoError::Frame { path: path.to_owned(), frame: 0, cause };
-        let header = JpegHeader::parse(&bytes).map_err(fault)?;
+        let header =
+            JpegHeader::parse(&bytes).map_err(|cause| VideoError::Frame { path: path.to_owned(), frame: 0, cause })?;
         if !mjpeg::is_supported(&header) {
-            return Err(fault("this kind of JPEG is not supported".to_owned()));
+            return Self::open_with_ffmpeg(path, options, Container::Avi, avi.truncated);
         }
         let info = Info {
             container: Container::Avi,
@@ -86,6 +86,26 @@ impl Video {
         };
         let backend = Backend::MotionJpeg { file: Mutex::new(source.into_file()), frames };
         Ok(Self { path: path.to_owned(), options: options.clone(), info, backend })
+    }
+
+    /// `truncated` is what the container is already known to lack.
+    fn open_with_ffmpeg(
+        path: &Path,
+        options: &OpenOptions,
+        container: Container,
+        truncated: Option<Truncation>,
+    ) -> Result<Self, VideoError> {
+        let Scan { codec, width, height, frames, fps, errors } = ffmpeg::scan(path, container, options)?;
+        let mut truncated = truncated.map(|truncated| Truncation { frames, ..truncated });
+        if !errors.is_empty() {
+            let cause = format!("ffmpeg decodes {frames} frames and reports: {}", errors.join("; "));
+            if !options.allow_truncated {
+                return Err(VideoError::Truncated { path: path.to_owned(), cause });
+            }
+            truncated.get_or_insert(Truncation { expected_frames: None, frames, cause });
+        }
+        let info = Info { container, codec, width, height, frames, fps, truncated };
+        Ok(Self { path: path.to_owned(), options: options.clone(), info, backend: Backend::Ffmpeg })
     }
 
     /// What the file is.
@@ -106,6 +126,7 @@ impl Video {
         let mut data = vec![0; bytes];
         match &self.backend {
             Backend::MotionJpeg { file, frames } => self.decode_mjpeg(file, frames, wanted, &mut data)?,
+            Backend::Ffmpeg => self.decode_with_ffmpeg(wanted, &mut data)?,
         }
         Ok(Frames { data, count: wanted.len(), height, width, fps })
     }
@@ -157,6 +178,20 @@ impl Video {
             }
         }
         Ok(())
+    }
+
+    fn decode_with_ffmpeg(&self, wanted: &[usize], data: &mut [u8]) -> Result<(), VideoError> {
+        let Some(&last) = wanted.iter().max() else { return Ok(()) };
+        let mut slots: HashMap<usize, Vec<usize>> = HashMap::new();
+        for (slot, &frame) in wanted.iter().enumerate() {
+            slots.entry(frame).or_default().push(slot);
+        }
+        let frame_len = self.info.width * self.info.height * 3;
+        ffmpeg::stream(&self.path, self.info.container, &self.options, frame_len, last, |frame, pixels| {
+            for slot in slots.get(&frame).into_iter().flatten() {
+                data[slot * frame_len..(slot + 1) * frame_len].copy_from_slice(pixels);
+            }
+        })
     }
 }
 

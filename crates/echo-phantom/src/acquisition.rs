@@ -84,16 +84,8 @@ pub struct Acquisition {
 }
 
 /// (probability, number of frames), as in EchoNet-Dynamic's test set.
-const FRAME_QUANTILES: [(f64, f64); 8] = [
-    (0.0, 68.0),
-    (0.05, 108.0),
-    (0.1, 120.0),
-    (0.25, 146.0),
-    (0.5, 173.0),
-    (0.75, 201.0),
-    (0.95, 257.0),
-    (1.0, 330.0),
-];
+const FRAME_QUANTILES: [(f64, f64); 8] =
+    [(0.0, 68.0), (0.05, 108.0), (0.1, 120.0), (0.25, 146.0), (0.5, 173.0), (0.75, 201.0), (0.95, 257.0), (1.0, 330.0)];
 
 impl Acquisition {
     /// Draws a recording.
@@ -105,10 +97,9 @@ impl Acquisition {
             let other = 43 + stream.below(19) as u32;
             if other < 50 { other } else { other + 1 }
         };
-        let normal = |stream: &mut Stream, mean: f64, deviation: f64| {
-            mean + deviation * stream.normal().clamp(-2.2, 2.2)
-        };
-        let half_angle = stream.range(36.0, 45.0).to_radians();
+        let normal =
+            |stream: &mut Stream, mean: f64, deviation: f64| mean + deviation * stream.normal().clamp(-2.2, 2.2);
+        let half_angle = stream.range(38.0, 46.0).to_radians();
         let shadows = (0..stream.below(4))
             .map(|_| Shadow {
                 angle: stream.range(-1.1, 1.1) * half_angle,
@@ -121,11 +112,11 @@ impl Acquisition {
             fps,
             frames: interpolate(&FRAME_QUANTILES, stream.uniform()).round() as usize,
             start: stream.uniform(),
-            depth: stream.range(14.6, 18.4),
+            depth: stream.range(15.0, 18.6),
             half_angle,
             sector_apex: (0.5 * FRAME_SIZE as f64 + normal(stream, 0.0, 2.0), stream.range(1.0, 7.0)),
-            heart_apex: (normal(stream, 0.7, 0.35), stream.range(1.3, 2.2)),
-            tilt: normal(stream, 1.0, 5.0).to_radians(),
+            heart_apex: (normal(stream, 0.35, 0.25), stream.range(1.7, 2.7)),
+            tilt: normal(stream, 1.0, 4.5).to_radians(),
             breathing: (normal(stream, 0.0, 0.12), normal(stream, 0.0, 0.12)),
             breathing_rate: stream.range(0.18, 0.35),
             breathing_phase: stream.range(0.0, std::f64::consts::TAU),
@@ -160,7 +151,7 @@ impl Acquisition {
                 lateral_blur: 1.0,
                 axial_blur: 0.6,
                 tilt: 0.0,
-                heart_apex: (0.7, 1.6),
+                heart_apex: (0.4, 2.0),
                 shadows: Vec::new(),
                 ..typical
             },

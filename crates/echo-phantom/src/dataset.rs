@@ -215,9 +215,9 @@ pub fn write_dataset(
     Ok(Summary {
         videos: Split::ALL.map(|split| spec.len(split)),
         frames: written.iter().map(|video| video.frames).sum(),
-        ef_range: written.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), video| {
-            (low.min(video.ef), high.max(video.ef))
-        }),
+        ef_range: written
+            .iter()
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), video| (low.min(video.ef), high.max(video.ef))),
     })
 }
 

@@ -55,9 +55,8 @@ impl Physiology {
             return Err(PhantomError::EjectionFraction(ef));
         }
         let (ef, edv) = population.draw(stream);
-        let normal = |stream: &mut Stream, mean: f64, deviation: f64| {
-            mean + deviation * stream.normal().clamp(-2.2, 2.2)
-        };
+        let normal =
+            |stream: &mut Stream, mean: f64, deviation: f64| mean + deviation * stream.normal().clamp(-2.2, 2.2);
         let size = (edv / 82.0).cbrt();
         let fraction = ef / 100.0;
         // Exponent below a third: dilated ventricles are rounder.

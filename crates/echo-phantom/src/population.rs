@@ -83,9 +83,8 @@ mod tests {
     fn correlation(a: &[f64], b: &[f64]) -> f64 {
         let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
         let (ma, mb) = (mean(a), mean(b));
-        let dot = |u: &[f64], mu: f64, v: &[f64], mv: f64| -> f64 {
-            u.iter().zip(v).map(|(x, y)| (x - mu) * (y - mv)).sum()
-        };
+        let dot =
+            |u: &[f64], mu: f64, v: &[f64], mv: f64| -> f64 { u.iter().zip(v).map(|(x, y)| (x - mu) * (y - mv)).sum() };
         dot(a, ma, b, mb) / (dot(a, ma, a, ma) * dot(b, mb, b, mb)).sqrt()
     }
 

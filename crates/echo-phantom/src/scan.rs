@@ -4,7 +4,7 @@
 //! beam's width (across) blur them; the logarithm of the power is the grey level.
 
 use crate::acquisition::Acquisition;
-use crate::anatomy::Anatomy;
+use crate::anatomy::{Anatomy, GridPoint};
 use crate::motion::{Lattice, Pose};
 use crate::sector::{BEAMS, SAMPLES, ScanConverter, Sector};
 use crate::speckle::{NoiseTile, TILE};
@@ -87,9 +87,7 @@ impl Scanner {
                 kernel::<{ REACH + 1 }>(width)
             })
             .collect();
-        let curve = std::array::from_fn(|level| {
-            (255.0 * (level as f64 / 255.0).powf(acquisition.gamma)).round() as u8
-        });
+        let curve = std::array::from_fn(|level| (255.0 * (level as f64 / 255.0).powf(acquisition.gamma)).round() as u8);
         let plane = || vec![0.0; SAMPLES * STRIDE];
         Self {
             sector,
@@ -132,7 +130,7 @@ impl Scanner {
 
     fn collect(&mut self, anatomy: &Anatomy, lattice: &Lattice, noise: u64) {
         let white = NoiseTile::white();
-        let mut places = [(0.0f32, 0.0f32); BEAMS];
+        let mut places = [GridPoint::default(); BEAMS];
         let [real, imaginary] = &mut self.planes;
         // Rows of the tile are entered at a column that leaves room for a whole row of beams.
         let column = (noise >> 40) as usize % (TILE - BEAMS);
@@ -145,10 +143,15 @@ impl Scanner {
             let (real, imaginary) = (&mut real[span.clone()], &mut imaginary[span.clone()]);
             let (noise_real, noise_imaginary) = (noise_of(0), noise_of(1));
             let (clutter_real, clutter_imaginary) = (&self.clutter[0][span.clone()], &self.clutter[1][span]);
-            for beam in 0..BEAMS {
-                let [re, im] = anatomy.sample(places[beam].0, places[beam].1);
-                real[beam] = re + clutter_real[beam] + level * noise_real[beam];
-                imaginary[beam] = im + clutter_imaginary[beam] + level * noise_imaginary[beam];
+            // Gathering and adding apart: the second loop then runs on whole vectors.
+            for (beam, place) in places.iter().enumerate() {
+                [real[beam], imaginary[beam]] = anatomy.sample(*place);
+            }
+            for (beam, value) in real.iter_mut().enumerate() {
+                *value += clutter_real[beam] + level * noise_real[beam];
+            }
+            for (beam, value) in imaginary.iter_mut().enumerate() {
+                *value += clutter_imaginary[beam] + level * noise_imaginary[beam];
             }
         }
     }

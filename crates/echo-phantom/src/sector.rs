@@ -4,10 +4,10 @@
 pub const FRAME_SIZE: usize = 112;
 
 /// Beams in the sector.
-pub(crate) const BEAMS: usize = 96;
+pub(crate) const BEAMS: usize = 84;
 
 /// Samples along a beam.
-pub(crate) const SAMPLES: usize = 120;
+pub(crate) const SAMPLES: usize = 108;
 
 /// A sector that opens downwards. Physical coordinates are in cm from its apex: x to the right, y down.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,7 +49,7 @@ impl Sector {
 
     /// Fractional sample and beam of a physical point; possibly outside the sector.
     pub fn sample_and_beam(&self, (x, y): (f64, f64)) -> (f64, f64) {
-        let sample = x.hypot(y) * SAMPLES as f64 / self.depth - 0.5;
+        let sample = (x * x + y * y).sqrt() * SAMPLES as f64 / self.depth - 0.5;
         let beam = 0.5 * (x.atan2(y) / self.half_angle + 1.0) * (BEAMS - 1) as f64;
         (sample, beam)
     }
@@ -77,7 +77,8 @@ impl ScanConverter {
                 let scale = sector.cm_per_pixel();
                 let point = ((column as f64 - sector.apex.0) * scale, (row as f64 - sector.apex.1) * scale);
                 let (sample, beam) = sector.sample_and_beam(point);
-                let inside = (0.0..=(SAMPLES - 1) as f64).contains(&sample) && (0.0..=(BEAMS - 1) as f64).contains(&beam);
+                let inside =
+                    (0.0..=(SAMPLES - 1) as f64).contains(&sample) && (0.0..=(BEAMS - 1) as f64).contains(&beam);
                 if !inside || point.1 <= 0.0 {
                     continue;
                 }
@@ -117,7 +118,7 @@ mod tests {
     #[test]
     fn points_and_samples_are_inverses() {
         let sector = sector();
-        for (sample, beam) in [(0.0, 0.0), (30.5, 10.25), (119.0, 95.0)] {
+        for (sample, beam) in [(0.0, 0.0), (30.5, 10.25), (107.0, 83.0)] {
             let (s, b) = sector.sample_and_beam(sector.point(sample, beam));
             assert!((s - sample).abs() < 1e-9 && (b - beam).abs() < 1e-9, "{s} {b}");
         }

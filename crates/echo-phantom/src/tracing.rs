@@ -59,7 +59,8 @@ mod tests {
 
     #[test]
     fn volume_does_not_depend_on_where_and_how_the_cavity_lies() {
-        let upright = Tracing { frame: 0, long_axis: [(0.0, 0.0), (0.0, 20.0)], chords: [[(-3.0, 1.0), (3.0, 1.0)]; 20] };
+        let upright =
+            Tracing { frame: 0, long_axis: [(0.0, 0.0), (0.0, 20.0)], chords: [[(-3.0, 1.0), (3.0, 1.0)]; 20] };
         let turn = |(x, y): (f64, f64)| (5.0 + 0.6 * x - 0.8 * y, 7.0 + 0.8 * x + 0.6 * y);
         let turned = Tracing {
             frame: 3,

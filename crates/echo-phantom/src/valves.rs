@@ -77,6 +77,7 @@ fn curve(hinge: (f64, f64), tip: (f64, f64), bend: f64, leaflet: usize, echoes: 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::motion::Walls;
     use crate::population::Population;
     use echo_random::Stream;
 
@@ -84,7 +85,8 @@ mod tests {
     fn mitral_leaflets_meet_when_shut_and_point_to_the_apex_when_open() {
         let heart = Physiology::draw(&mut Stream::new(1, "test", 0), Population::Target(58.0)).unwrap();
         let chambers = Chambers::new(&heart);
-        let deformation = Deformation::new(&heart, &chambers, 0.3);
+        let walls = Walls::new(&heart, &chambers);
+        let deformation = Deformation::new(&walls, 0.3);
         let tips = |opening: f64| {
             let mut echoes = Vec::new();
             leaflets(&heart, &chambers, &deformation, opening, &mut echoes);

@@ -99,11 +99,7 @@ impl Ventricle {
         let volume = |u: f64| self.contracted(u).volume();
         let (full, empty) = (volume(0.0), volume(1.0));
         // (filled share, contraction), ascending in the share.
-        (0..=STEPS)
-            .rev()
-            .map(|i| i as f64 / STEPS as f64)
-            .map(|u| ((volume(u) - empty) / (full - empty), u))
-            .collect()
+        (0..=STEPS).rev().map(|i| i as f64 / STEPS as f64).map(|u| ((volume(u) - empty) / (full - empty), u)).collect()
     }
 
     /// Half-width of the cavity at end-diastole, cm; 0 above the apex, that of the annulus below it.
@@ -119,6 +115,24 @@ impl Ventricle {
         };
         let share = (reference_level + self.apical_wall) / (self.length + self.apical_wall);
         (self.half_width * self.bulged(side) + wall) * self.profile(share)
+    }
+
+    /// Share of its half-width that the cavity has lost when fully contracted.
+    pub(crate) fn loss_of_width(&self, side: Side, reference_level: f64) -> f64 {
+        let excess = match side {
+            Side::Septal => 1.0 - self.lateral_excess,
+            Side::Lateral => 1.0 + self.lateral_excess,
+        };
+        let body = (1.0 - self.body_narrowing) * excess;
+        let base = smooth((reference_level / self.length - 0.5) / 0.5);
+        let beyond = smooth((reference_level - self.length) / 1.5);
+        (body + (1.0 - self.annulus_narrowing - body) * base) * (1.0 - beyond)
+    }
+
+    /// How much of the cavity's shortening the tissue at a level takes part in, 0 to 1.
+    pub(crate) fn shares_shortening(&self, reference_level: f64) -> f64 {
+        smooth((reference_level + self.apical_wall) / (self.apical_wall + 0.15 * self.length))
+            * (1.0 - smooth(reference_level - self.length))
     }
 
     fn bulged(&self, side: Side) -> f64 {
@@ -160,24 +174,12 @@ impl Contracted<'_> {
 
     /// Width now as a share of the width at end-diastole. Beyond the annulus it returns to 1.
     pub fn narrowing(&self, side: Side, reference_level: f64) -> f64 {
-        let v = self.ventricle;
-        let excess = match side {
-            Side::Septal => 1.0 - v.lateral_excess,
-            Side::Lateral => 1.0 + v.lateral_excess,
-        };
-        let body = 1.0 - (1.0 - v.body_narrowing) * excess;
-        let base = smooth((reference_level / v.length - 0.5) / 0.5);
-        let full = body + (v.annulus_narrowing - body) * base;
-        let beyond = smooth((reference_level - v.length) / 1.5);
-        1.0 - self.contraction * (1.0 - full) * (1.0 - beyond)
+        1.0 - self.contraction * self.ventricle.loss_of_width(side, reference_level)
     }
 
-    /// Shortening of the wall along the axis that thickens it: a piece of wall keeps its volume.
-    pub fn shortening(&self, reference_level: f64) -> f64 {
-        let v = self.ventricle;
-        let here = smooth((reference_level + v.apical_wall) / (v.apical_wall + 0.15 * v.length))
-            * (1.0 - smooth((reference_level - v.length) / 1.0));
-        1.0 - (1.0 - (self.annulus - self.apex) / v.length) * here
+    /// Length of the cavity now as a share of its length at end-diastole.
+    pub fn shortening(&self) -> f64 {
+        (self.annulus - self.apex) / self.ventricle.length
     }
 
     /// Half-width of the cavity at `level`, cm.
@@ -265,7 +267,7 @@ pub(crate) mod tests {
 
     #[test]
     fn the_solved_ventricle_has_the_wanted_volumes() {
-        for ef in [10.0, 27.6, 58.7, 70.0] {
+        for ef in [25.0, 40.0, 58.7, 70.0] {
             let v = Ventricle::solve(shape(), 95.0, ef).unwrap();
             let (edv, esv) = (v.contracted(0.0).volume(), v.contracted(1.0).volume());
             assert!((edv - 95.0).abs() < 1e-6, "{edv}");

@@ -9,7 +9,7 @@ use crate::sector::FRAME_SIZE;
 use crate::{Loop, PhantomError};
 
 /// JPEG quality: about 300 KB for a loop of 175 frames.
-const QUALITY: u8 = 88;
+const QUALITY: u8 = 75;
 
 /// A grey frame as luma with neutral chroma.
 struct Frame<'a>(&'a [u8]);

@@ -102,15 +102,7 @@ mod tests {
     fn phases_come_in_order_at_every_rate() {
         for rate in 45..=120 {
             let c = VolumeCurve::new(f64::from(rate), 0.06, 0.09, 0.7);
-            let order = [
-                0.0,
-                c.ejection_start,
-                c.ejection_end,
-                c.filling_start,
-                c.early_end,
-                c.atrial_start,
-                c.period,
-            ];
+            let order = [0.0, c.ejection_start, c.ejection_end, c.filling_start, c.early_end, c.atrial_start, c.period];
             assert!(order.windows(2).all(|pair| pair[0] < pair[1]), "{rate}: {order:?}");
         }
     }

@@ -20,8 +20,8 @@ const ROWS: usize = 216;
 
 /// Echo strengths relative to muscle.
 const ATRIAL_WALL: f64 = 1.3;
-const PERICARDIUM: f64 = 3.2;
-const SURROUNDINGS: f64 = 1.15;
+const PERICARDIUM: f64 = 5.0;
+const SURROUNDINGS: f64 = 1.3;
 const FIBROUS: f64 = 3.0;
 
 /// Scatterers at their end-diastolic places.
@@ -98,7 +98,8 @@ impl<'a> Chambers<'a> {
     fn distances(&self, x: f64, level: f64) -> Distances {
         let left_ventricle = self.cavity.distance(x, level);
         let right_ventricle = self.right_ventricle(x, level);
-        let left_atrium = self.left_atrium.distance(x, level).max(self.heart.ventricle.length - level);
+        // The chambers overlap at their valve, or half-covered grid cells would draw a membrane across it.
+        let left_atrium = self.left_atrium.distance(x, level).max(self.heart.ventricle.length - 0.3 - level);
         let right_atrium = self.right_atrium.distance(x, level).max(self.tricuspid_level - level);
         let epicardium = self.epicardium.distance(x, level);
         let atria = left_atrium.min(right_atrium);
@@ -143,9 +144,12 @@ impl Anatomy {
                     let down = field(&distances[at + COLUMNS]) - field(&distances[at - COLUMNS]);
                     facing((along, down), (x - probe.0, level - probe.1))
                 };
-                // Slow variation, about 1.5 cm: no tissue is uniform.
-                let patch =
-                    speckle.between(entry(36) as f64 + row as f64 / 15.0, entry(45) as f64 + column as f64 / 15.0);
+                let patch = |shift: u32, texels: f64| {
+                    let (i, j) = (row as f64 / texels, column as f64 / texels);
+                    speckle.between(entry(shift) as f64 + i, entry(shift + 9) as f64 + j)
+                };
+                // Slow variation over centimetres: no tissue is uniform.
+                let patch = 0.75 * patch(36, 22.0) + 0.65 * patch(27, 9.0);
                 let strength = strength(&distances[at], gradient(|d| d.cavity), gradient(|d| d.outside), patch, blood)
                     + landmarks(&chambers, x, level);
                 let strength = strength as f32;
@@ -207,17 +211,16 @@ fn strength(d: &Distances, cavity_facing: f64, outside_facing: f64, patch: f64, 
         return blood;
     }
     let wall = if d.outside < 0.0 {
-        let muscle = 0.72 + 0.28 * patch.clamp(-1.5, 1.5) * 0.8;
+        let muscle = 0.7 + 0.22 * patch.clamp(-1.5, 1.5);
         let body = if d.epicardium < 0.0 { muscle } else { ATRIAL_WALL * (0.7 + 0.3 * cavity_facing) };
         // The inner lining is a brighter line.
         body * (0.75 + 0.25 * cavity_facing) + 0.8 * cavity_facing * bump(d.cavity - 0.08, 0.14)
     } else {
-        let fading = 1.0 / (1.0 + (d.outside / 2.4).powi(2));
-        let haze = SURROUNDINGS * fading * (1.0 + 0.75 * patch).clamp(0.12, 2.6);
-        haze + PERICARDIUM
-            * (0.25 + 0.75 * outside_facing)
-            * bump(d.outside - 0.12, 0.26)
-            * (1.0 + 0.4 * patch).max(0.2)
+        // Lung, liver and fat: islands of echoes that fade away from the heart.
+        let fading = 1.0 / (1.0 + (d.outside / 1.5).powi(2)) + 0.06;
+        let haze = SURROUNDINGS * fading * (1.9 * patch - 0.4).exp2().min(5.0);
+        let border = PERICARDIUM * (0.35 + 0.65 * outside_facing) * bump(d.outside - 0.14, 0.3);
+        haze + border * (1.2 * patch - 0.2).exp2().min(2.0)
     };
     blood + tissue * wall
 }
@@ -369,6 +372,8 @@ mod tests {
         assert!(inside(0.0, v.length + 2.0), "left atrium below");
         assert!(inside(chambers.right_atrium.x, v.length + 2.0) && chambers.right_atrium.x < -2.0, "right atrium");
         assert!(!inside(0.0, -0.3), "apical wall");
+        let valve = chambers.distances(0.0, v.length).cavity;
+        assert!(valve < -STEP, "nothing but leaflets separates ventricle and atrium: {valve}");
     }
 
     #[test]

@@ -16,7 +16,7 @@ const STRIDE: usize = BEAMS + 2 * PAD;
 /// Reach of the blur across beams, in beams.
 const REACH: usize = 3;
 /// Share of the dynamic range at which muscle lies.
-const MUSCLE_LEVEL: f64 = 0.56;
+const MUSCLE_LEVEL: f64 = 0.53;
 /// Decibels in a factor of two of power.
 const DB_PER_OCTAVE: f64 = 3.010_299_956_639_812;
 

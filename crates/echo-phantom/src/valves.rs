@@ -37,8 +37,10 @@ pub(crate) fn leaflets(
     let meeting = (septal + 0.62 * (lateral - septal), annulus - 0.45);
     let anterior = (septal + 0.30 * (lateral - septal), annulus - 0.88 * heart.anterior_leaflet);
     let posterior = (lateral - 0.10 * (lateral - septal), annulus - 0.92 * heart.posterior_leaflet);
-    curve((septal, annulus), mix(meeting, anterior, opening), -0.25, 0, echoes);
-    curve((lateral, annulus), mix(meeting, posterior, opening), 0.2, 1, echoes);
+    // Shut leaflets are straight and form a shallow tent; open ones bow.
+    let bow = 0.1 + 0.9 * opening;
+    curve((septal, annulus), mix(meeting, anterior, opening), -0.25 * bow, 0, echoes);
+    curve((lateral, annulus), mix(meeting, posterior, opening), 0.2 * bow, 1, echoes);
 
     let ring = annulus - (heart.ventricle.length - chambers.tricuspid_level);
     let (near, far) = deformation.right_ventricle(ring);
@@ -46,8 +48,8 @@ pub(crate) fn leaflets(
     let meeting = (near + 0.45 * (far - near), ring - 0.35);
     let septal_leaflet = (near + 0.12 * (far - near), ring - 1.3);
     let free_leaflet = (near + 0.80 * (far - near), ring - 1.5);
-    curve((near, ring), mix(meeting, septal_leaflet, opening), 0.1, 2, echoes);
-    curve((far, ring), mix(meeting, free_leaflet, opening), -0.1, 3, echoes);
+    curve((near, ring), mix(meeting, septal_leaflet, opening), 0.1 * bow, 2, echoes);
+    curve((far, ring), mix(meeting, free_leaflet, opening), -0.1 * bow, 3, echoes);
 }
 
 fn mix(a: (f64, f64), b: (f64, f64), share: f64) -> (f64, f64) {
@@ -67,7 +69,7 @@ fn curve(hinge: (f64, f64), tip: (f64, f64), bend: f64, leaflet: usize, echoes: 
             echoes.push(Echo {
                 x: along.0 + shift,
                 level: along.1 + shift,
-                strength: STRENGTH * (0.8 + 0.4 * t),
+                strength: STRENGTH * (0.55 + 0.6 * t),
                 label: leaflet * 128 + layer * 64 + i,
             });
         }

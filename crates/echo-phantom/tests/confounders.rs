@@ -83,10 +83,8 @@ fn held_out_r2(fit: &[Measured], score: &[Measured], features: &dyn Fn(&Measured
     }
     let weights: Vec<f64> = (0..n).map(|i| equations[i][n] / equations[i][i]).collect();
     let mean = score.iter().map(|m| m.ef).sum::<f64>() / score.len() as f64;
-    let residual: f64 = score
-        .iter()
-        .map(|m| (m.ef - row(m).iter().zip(&weights).map(|(x, w)| x * w).sum::<f64>()).powi(2))
-        .sum();
+    let residual: f64 =
+        score.iter().map(|m| (m.ef - row(m).iter().zip(&weights).map(|(x, w)| x * w).sum::<f64>()).powi(2)).sum();
     1.0 - residual / score.iter().map(|m| (m.ef - mean).powi(2)).sum::<f64>()
 }
 

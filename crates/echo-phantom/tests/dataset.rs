@@ -1,0 +1,149 @@
+//! A written data set, seen from outside: layout, formats, labels, and that it depends on nothing but its
+//! specification.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use echo_phantom::{DatasetSpec, PhantomError, Quality, write_dataset};
+
+/// A folder that is removed at the end of a test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("echo-phantom-{}-{name}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn table(path: &Path) -> Vec<BTreeMap<String, String>> {
+    let mut reader = csv::Reader::from_path(path).unwrap();
+    reader.deserialize().map(|row: Result<BTreeMap<String, String>, _>| row.unwrap()).collect()
+}
+
+fn number(row: &BTreeMap<String, String>, column: &str) -> f64 {
+    row[column].parse().unwrap()
+}
+
+/// All files below a folder with their bytes.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path).into_iter().map(|(name, bytes)| (Path::new("Videos").join(name), bytes)));
+        } else {
+            found.insert(PathBuf::from(path.file_name().unwrap()), fs::read(&path).unwrap());
+        }
+    }
+    found
+}
+
+fn little_endian(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap())
+}
+
+/// The header's position of an AVI chunk.
+fn find(bytes: &[u8], name: &[u8; 4]) -> usize {
+    bytes.windows(4).position(|window| window == name).unwrap()
+}
+
+#[test]
+fn a_data_set_has_the_layout_and_formats_of_echonet_dynamic() {
+    let folder = Folder::new("layout");
+    let out = folder.0.join("set");
+    let calls = AtomicUsize::new(0);
+    let spec = DatasetSpec { train: 5, validation: 2, test: 3, seed: 4, quality: Quality::Typical };
+    let summary = write_dataset(&out, &spec, &|_, total| {
+        assert_eq!(total, 10);
+        calls.fetch_add(1, Ordering::Relaxed);
+    })
+    .unwrap();
+    assert_eq!((summary.videos, calls.into_inner()), ([5, 2, 3], 10));
+    assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 1, "the unfinished folder is gone");
+
+    let text = fs::read_to_string(out.join("FileList.csv")).unwrap();
+    let header = "FileName,EF,ESV,EDV,FrameHeight,FrameWidth,FPS,NumberOfFrames,Split\n";
+    assert!(text.starts_with(header), "{text}");
+    let rows = table(&out.join("FileList.csv"));
+    let tracings = table(&out.join("VolumeTracings.csv"));
+    let splits: Vec<&str> = rows.iter().map(|row| row["Split"].as_str()).collect();
+    assert_eq!(splits, ["TRAIN", "TRAIN", "TRAIN", "TRAIN", "TRAIN", "VAL", "VAL", "TEST", "TEST", "TEST"]);
+
+    for row in &rows {
+        let name = format!("{}.avi", row["FileName"]);
+        let bytes = fs::read(out.join("Videos").join(&name)).unwrap();
+        assert_eq!((number(row, "FrameWidth"), number(row, "FrameHeight")), (112.0, 112.0));
+        let header = find(&bytes, b"avih") + 8;
+        assert_eq!(f64::from(little_endian(&bytes, header + 16)), number(row, "NumberOfFrames"), "{name}");
+        let stream = find(&bytes, b"strh") + 8;
+        assert_eq!(&bytes[stream..stream + 8], b"vidsMJPG");
+        let rate = f64::from(little_endian(&bytes, stream + 24)) / f64::from(little_endian(&bytes, stream + 20));
+        assert_eq!(rate, number(row, "FPS"), "{name}");
+        // The frame header of 4:2:0: three components, the first sampled 2x2.
+        let frame = bytes.windows(2).position(|window| window == [0xff, 0xc0]).unwrap();
+        assert_eq!((bytes[frame + 9], bytes[frame + 11]), (3, 0x22), "{name}");
+
+        // What a user does with the tracings gives the labels again.
+        let mut volumes = BTreeMap::new();
+        for line in tracings.iter().filter(|line| line["FileName"] == name) {
+            let length = (number(line, "X2") - number(line, "X1")).hypot(number(line, "Y2") - number(line, "Y1"));
+            volumes.entry(number(line, "Frame") as usize).or_insert_with(Vec::new).push(length);
+        }
+        assert!(volumes.len() == 2 && volumes.keys().all(|&frame| (frame as f64) < number(row, "NumberOfFrames")));
+        let volume = |lines: &Vec<f64>| {
+            assert_eq!(lines.len(), 21, "{name}");
+            lines[1..].iter().map(|chord| std::f64::consts::FRAC_PI_4 * chord * chord * lines[0] / 20.0).sum::<f64>()
+        };
+        let traced: Vec<f64> = volumes.values().map(volume).collect();
+        let ef = 100.0 * (1.0 - traced[1] / traced[0]);
+        // Four decimals of a pixel.
+        assert!((ef - number(row, "EF")).abs() < 0.01, "{name}: {ef} for {}", row["EF"]);
+        assert!((100.0 * (1.0 - number(row, "ESV") / number(row, "EDV")) - number(row, "EF")).abs() < 1e-6);
+    }
+}
+
+#[test]
+fn files_do_not_depend_on_the_number_of_threads_but_on_the_seed() {
+    let folder = Folder::new("threads");
+    let write = |name: &str, seed: u64, threads: usize| {
+        let out = folder.0.join(name);
+        let spec = DatasetSpec::with_total(6, seed);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| write_dataset(&out, &spec, &|_, _| {})).unwrap();
+        files(&out)
+    };
+    let one = write("one", 3, 1);
+    assert_eq!(one.len(), 8);
+    assert!(one == write("three", 3, 3), "other bytes with three threads");
+    assert!(one != write("other", 4, 2), "the seed changes nothing");
+}
+
+#[test]
+fn folders_in_use_and_empty_sets_are_refused() {
+    let folder = Folder::new("refused");
+    let spec = DatasetSpec { train: 1, validation: 0, test: 0, ..DatasetSpec::default() };
+    let kept = folder.0.join("kept.txt");
+    fs::write(&kept, "mine").unwrap();
+    let error = write_dataset(&folder.0, &spec, &|_, _| {}).unwrap_err();
+    assert!(matches!(error, PhantomError::NotEmpty(_)) && error.to_string().contains("echo-phantom-"), "{error}");
+    assert!(matches!(write_dataset(&kept, &spec, &|_, _| {}).unwrap_err(), PhantomError::NotAFolder(_)));
+    assert_eq!(fs::read_to_string(&kept).unwrap(), "mine");
+
+    let empty = folder.0.join("empty");
+    fs::create_dir(&empty).unwrap();
+    let nothing = DatasetSpec { train: 0, ..spec.clone() };
+    assert!(matches!(write_dataset(&empty, &nothing, &|_, _| {}).unwrap_err(), PhantomError::NoVideos));
+    write_dataset(&empty, &spec, &|_, _| {}).unwrap();
+    assert!(empty.join("FileList.csv").exists(), "an empty folder is used");
+}

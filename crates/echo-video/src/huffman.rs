@@ -28,3 +28,91 @@ pub(crate) const STANDARD_TABLES: [u8; 420] = [
     0xb8, 0xb9, 0xba, 0xc2, 0xc3, 0xc4, 0xc5, 0xc6, 0xc7, 0xc8, 0xc9, 0xca, 0xd2, 0xd3, 0xd4, 0xd5, 0xd6, 0xd7, 0xd8, 0xd9,
     0xda, 0xe2, 0xe3, 0xe4, 0xe5, 0xe6, 0xe7, 0xe8, 0xe9, 0xea, 0xf2, 0xf3, 0xf4, 0xf5, 0xf6, 0xf7, 0xf8, 0xf9, 0xfa,
 ];
+
+/// Codes of up to this length are looked up directly.
+const DIRECT: u32 = 9;
+
+/// One Huffman table, for finding where codes end.
+pub(crate) struct HuffmanTable {
+    /// By the next [`DIRECT`] bits: length and symbol of the code that they begin with; length 0 when it is longer.
+    direct: Vec<(u8, u8)>,
+    /// For each length: the end of its codes, as the first 16-bit prefix that is no code of this length or a shorter
+    /// one, and what to add to a code to find its symbol.
+    ends: [(u32, i32); 17],
+    symbols: Vec<u8>,
+}
+
+impl HuffmanTable {
+    /// `lengths[i]` codes have `i + 1` bits; `symbols` are in the order of the codes. `None` when that is no code.
+    pub(crate) fn new(lengths: &[u8; 16], symbols: &[u8]) -> Option<Self> {
+        let mut table = Self { direct: vec![(0, 0); 1 << DIRECT], ends: [(0, 0); 17], symbols: symbols.to_vec() };
+        let (mut code, mut index) = (0u32, 0usize);
+        for length in 1..=16u32 {
+            let count = usize::from(lengths[length as usize - 1]);
+            table.ends[length as usize].1 = index as i32 - code as i32;
+            for &symbol in symbols.get(index..index + count)? {
+                if code >= 1 << length {
+                    return None;
+                }
+                if length <= DIRECT {
+                    let first = (code << (DIRECT - length)) as usize;
+                    table.direct[first..first + (1 << (DIRECT - length))].fill((length as u8, symbol));
+                }
+                code += 1;
+            }
+            index += count;
+            table.ends[length as usize].0 = code << (16 - length);
+            code <<= 1;
+        }
+        (index == symbols.len()).then_some(table)
+    }
+
+    /// Length and symbol of the code with which `bits` begin, `None` when they begin with none.
+    pub(crate) fn find(&self, bits: u32) -> Option<(u32, u8)> {
+        let (length, symbol) = self.direct[(bits >> (32 - DIRECT)) as usize];
+        if length > 0 {
+            return Some((u32::from(length), symbol));
+        }
+        let prefix = bits >> 16;
+        let length = (DIRECT + 1..=16).find(|&length| prefix < self.ends[length as usize].0)?;
+        let code = (bits >> (32 - length)) as i32;
+        let symbol = self.symbols.get(usize::try_from(code + self.ends[length as usize].1).ok()?)?;
+        Some((length, *symbol))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn standard(skip: usize, symbols: usize) -> HuffmanTable {
+        let table = &STANDARD_TABLES[4 + skip..][..17 + symbols];
+        HuffmanTable::new(table[1..17].try_into().unwrap(), &table[17..]).unwrap()
+    }
+
+    /// Codes of T.81's tables K.3 and K.5.
+    #[test]
+    fn standard_tables_have_the_published_codes() {
+        let dc = standard(0, 12);
+        assert_eq!(dc.find(0), Some((2, 0)));
+        assert_eq!(dc.find(0b1111_1111_0 << 23), Some((9, 11)));
+        assert_eq!(dc.find(u32::MAX), None);
+        let ac = standard(58, 162);
+        assert_eq!(ac.find(0b1010 << 28), Some((4, 0x00)));
+        assert_eq!(ac.find(0b1111_1111_001 << 21), Some((11, 0xf0)));
+        assert_eq!(ac.find(0b1111_1111_1000_0010 << 16), Some((16, 0x09)));
+        assert_eq!(ac.find(0b1111_1111_1111_1110 << 16), Some((16, 0xfa)));
+        assert_eq!(ac.find(u32::MAX), None);
+    }
+
+    #[test]
+    fn too_many_codes_or_too_few_symbols_are_refused() {
+        let mut lengths = [0; 16];
+        lengths[0] = 3;
+        assert!(HuffmanTable::new(&lengths, &[1, 2, 3]).is_none());
+        lengths[0] = 2;
+        assert!(HuffmanTable::new(&lengths, &[1]).is_none());
+        assert!(HuffmanTable::new(&lengths, &[1, 2, 3]).is_none());
+        assert!(HuffmanTable::new(&lengths, &[1, 2]).is_some());
+    }
+}

@@ -1,27 +1,48 @@
-//! What a JPEG says about itself before its pixels: size, layout, and the marks that Motion-JPEG adds.
+//! What a JPEG says about itself before its pixels: size, layout, tables, and the marks that Motion-JPEG adds.
 
 /// The markers between a JPEG's start and its first scan.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct JpegHeader {
+pub(crate) struct JpegHeader<'a> {
     pub(crate) width: usize,
     pub(crate) height: usize,
     /// Bits per sample.
     pub(crate) precision: u8,
     /// The low byte of the start-of-frame marker: 0xc0 and 0xc1 sequential, 0xc2 progressive, others rare.
     pub(crate) process: u8,
-    /// Horizontal and vertical sampling factor of each component.
-    pub(crate) sampling: Vec<(u8, u8)>,
-    /// Whether the frame brings Huffman tables.
-    pub(crate) has_tables: bool,
+    pub(crate) components: Vec<Component>,
+    /// The contents of the quantisation table segments.
+    pub(crate) quantisation: Vec<&'a [u8]>,
+    /// The contents of the Huffman table segments; Motion-JPEG may bring none.
+    pub(crate) huffman: Vec<&'a [u8]>,
+    /// Minimum coded units between restart markers, 0 for none.
+    pub(crate) restart: u16,
     /// ffmpeg's comment that luma is 16 to 235 and chroma 16 to 240, where JPEG otherwise means 0 to 255.
     pub(crate) limited_range: bool,
+    /// Adobe's segment says that the components are not luma and chroma.
+    pub(crate) not_ycc: bool,
     /// The `AVI1` segment says that the frame is one field of two.
     pub(crate) field: bool,
+    /// The content of the start-of-scan segment.
+    pub(crate) scan: &'a [u8],
+    /// What follows it: the compressed pixels.
+    pub(crate) data: &'a [u8],
 }
 
-impl JpegHeader {
+/// A colour component as the start of frame declares it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Component {
+    pub(crate) id: u8,
+    /// Horizontal sampling factor, 1 to 4 when legal.
+    pub(crate) h: u8,
+    /// Vertical sampling factor.
+    pub(crate) v: u8,
+    /// Number of its quantisation table.
+    pub(crate) table: u8,
+}
+
+impl<'a> JpegHeader<'a> {
     /// Reads the markers up to the first scan; what is wrong with them otherwise.
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, String> {
+    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, String> {
         if !bytes.starts_with(&[0xff, 0xd8]) {
             return Err(format!("not a JPEG, it starts with {:02x?}", bytes.get(..4).unwrap_or(bytes)));
         }
@@ -30,10 +51,15 @@ impl JpegHeader {
             height: 0,
             precision: 0,
             process: 0,
-            sampling: Vec::new(),
-            has_tables: false,
+            components: Vec::new(),
+            quantisation: Vec::new(),
+            huffman: Vec::new(),
+            restart: 0,
             limited_range: false,
+            not_ycc: false,
             field: false,
+            scan: &[],
+            data: &[],
         };
         let mut at = 2usize;
         let short = || "the JPEG header is cut off".to_owned();
@@ -55,45 +81,60 @@ impl JpegHeader {
             if marker == 0xd9 {
                 return Err("the JPEG ends before its picture".to_owned());
             }
-            let length = bytes.get(at + 2..at + 4).ok_or_else(short)?;
-            let length = usize::from(u16::from_be_bytes([length[0], length[1]]));
-            let content = match length.checked_sub(2) {
-                Some(_) => bytes.get(at + 4..at + 2 + length).ok_or_else(short)?,
-                None => return Err(format!("the JPEG has a segment of length {length} at byte {at}")),
-            };
+            let &[high, low] = bytes.get(at + 2..at + 4).ok_or_else(short)? else { return Err(short()) };
+            let length = usize::from(u16::from_be_bytes([high, low]));
+            if length < 2 {
+                return Err(format!("the JPEG has a segment of length {length} at byte {at}"));
+            }
+            let end = at + 2 + length;
+            let content = bytes.get(at + 4..end).ok_or_else(short)?;
             match marker {
-                0xc4 => header.has_tables = true,
-                0xda => break,
+                0xc4 => header.huffman.push(content),
+                0xdb => header.quantisation.push(content),
+                0xdd => match content {
+                    &[high, low] => header.restart = u16::from_be_bytes([high, low]),
+                    _ => return Err("the JPEG's restart interval has the wrong length".to_owned()),
+                },
+                0xda => {
+                    header.scan = content;
+                    header.data = bytes.get(end..).unwrap_or(&[]);
+                    break;
+                }
                 0xe0 if content.starts_with(b"AVI1") => header.field = matches!(content.get(4), Some(1 | 2)),
+                0xee if content.starts_with(b"Adobe") => header.not_ycc = matches!(content.get(11), Some(0 | 2)),
                 0xfe if content.starts_with(b"CS=ITU601") => header.limited_range = true,
                 0xc0..=0xcf if marker != 0xc8 && marker != 0xcc => header.start_of_frame(marker, content)?,
                 _ => {}
             }
-            at += 2 + length;
+            at = end;
         }
-        if header.sampling.is_empty() {
+        if header.components.is_empty() {
             return Err("the JPEG has no start of frame".to_owned());
         }
         Ok(header)
     }
 
     fn start_of_frame(&mut self, marker: u8, content: &[u8]) -> Result<(), String> {
-        if !self.sampling.is_empty() {
+        if !self.components.is_empty() {
             return Err("the JPEG has two starts of frame".to_owned());
         }
-        let &[precision, h1, h0, w1, w0, components, ref rest @ ..] = content else {
+        let &[precision, h1, h0, w1, w0, count, ref rest @ ..] = content else {
             return Err("the JPEG's start of frame is cut off".to_owned());
         };
         self.process = marker;
         self.precision = precision;
         self.height = usize::from(u16::from_be_bytes([h1, h0]));
         self.width = usize::from(u16::from_be_bytes([w1, w0]));
-        self.sampling = rest.chunks_exact(3).map(|c| (c[1] >> 4, c[1] & 15)).take(usize::from(components)).collect();
+        self.components = rest
+            .chunks_exact(3)
+            .map(|c| Component { id: c[0], h: c[1] >> 4, v: c[1] & 15, table: c[2] })
+            .take(usize::from(count))
+            .collect();
         if self.width == 0 || self.height == 0 {
             return Err(format!("the JPEG declares {}x{} pixels", self.width, self.height));
         }
-        if self.sampling.len() != usize::from(components) || components == 0 {
-            return Err(format!("the JPEG declares {components} components and describes {}", self.sampling.len()));
+        if self.components.len() != usize::from(count) || count == 0 {
+            return Err(format!("the JPEG declares {count} components and describes {}", self.components.len()));
         }
         Ok(())
     }
@@ -104,26 +145,32 @@ mod tests {
     use super::*;
 
     fn jpeg(segments: &[&[u8]]) -> Vec<u8> {
-        let sof: &[u8] = &[0xff, 0xc0, 0, 17, 8, 0, 48, 0, 64, 3, 1, 0x22, 0, 2, 0x11, 0, 3, 0x11, 0];
-        let sos: &[u8] = &[0xff, 0xda, 0, 2];
+        let sof: &[u8] = &[0xff, 0xc0, 0, 17, 8, 0, 48, 0, 64, 3, 1, 0x22, 0, 2, 0x11, 1, 3, 0x11, 1];
+        let sos: &[u8] = &[0xff, 0xda, 0, 3, 7];
         [&[&[0xff, 0xd8]], segments, &[sof, sos]].concat().concat()
     }
 
     #[test]
     fn reads_size_and_layout() {
-        let header = JpegHeader::parse(&jpeg(&[])).unwrap();
+        let bytes = [&jpeg(&[b"\xff\xdd\x00\x04\x01\x02"])[..], b"pixels"].concat();
+        let header = JpegHeader::parse(&bytes).unwrap();
         assert_eq!((header.width, header.height, header.process, header.precision), (64, 48, 0xc0, 8));
-        assert_eq!(header.sampling, [(2, 2), (1, 1), (1, 1)]);
-        assert!(!header.has_tables && !header.limited_range && !header.field);
+        assert_eq!(header.components[0], Component { id: 1, h: 2, v: 2, table: 0 });
+        assert_eq!(header.components[2], Component { id: 3, h: 1, v: 1, table: 1 });
+        assert!(header.huffman.is_empty() && !header.limited_range && !header.field && !header.not_ycc);
+        assert_eq!((header.restart, header.scan, header.data), (0x0102, &[7][..], &b"pixels"[..]));
     }
 
     #[test]
     fn reads_the_marks_of_motion_jpeg() {
-        let comment = b"\xff\xfe\x00\x0bCS=ITU601";
-        assert!(JpegHeader::parse(&jpeg(&[comment])).unwrap().limited_range);
-        assert!(!JpegHeader::parse(&jpeg(&[b"\xff\xe0\x00\x07AVI1\x00"])).unwrap().field);
-        assert!(JpegHeader::parse(&jpeg(&[b"\xff\xe0\x00\x07AVI1\x02"])).unwrap().field);
-        assert!(JpegHeader::parse(&jpeg(&[b"\xff\xff\xff\xc4\x00\x02"])).unwrap().has_tables);
+        let with =
+            |segment: &[u8], check: fn(JpegHeader<'_>) -> bool| check(JpegHeader::parse(&jpeg(&[segment])).unwrap());
+        assert!(with(b"\xff\xfe\x00\x0bCS=ITU601", |header| header.limited_range));
+        assert!(with(b"\xff\xe0\x00\x07AVI1\x00", |header| !header.field));
+        assert!(with(b"\xff\xe0\x00\x07AVI1\x02", |header| header.field));
+        assert!(with(b"\xff\xee\x00\x0eAdobe\0\x64\0\0\0\0\0", |header| header.not_ycc));
+        assert!(with(b"\xff\xee\x00\x0eAdobe\0\x64\0\0\0\0\x01", |header| !header.not_ycc));
+        assert!(with(b"\xff\xff\xff\xc4\x00\x03a", |header| header.huffman == [b"a"]));
     }
 
     #[test]

@@ -17,6 +17,7 @@
 
 mod avi;
 mod avi_index;
+mod bits;
 mod error;
 mod ffmpeg;
 mod frames;
@@ -24,6 +25,7 @@ mod huffman;
 mod jpeg;
 mod mjpeg;
 mod open;
+mod planes;
 mod rate;
 mod riff;
 mod sniff;

@@ -1,23 +1,7 @@
-//! Motion-JPEG frames to RGB, as OpenCV (that is, ffmpeg) shows them.
+//! Motion-JPEG frames to RGB, as ffmpeg and therefore OpenCV show them.
 
-use zune_jpeg::JpegDecoder;
-use zune_jpeg::zune_core::bytestream::ZCursor;
-use zune_jpeg::zune_core::colorspace::ColorSpace;
-use zune_jpeg::zune_core::options::DecoderOptions;
-
-use crate::huffman::STANDARD_TABLES;
 use crate::jpeg::JpegHeader;
-
-/// Whether [`decode`] takes such frames; the others (lossless, 12 bits, four components, fields) are for ffmpeg.
-pub(crate) fn is_supported(header: &JpegHeader) -> bool {
-    let ones = |&(h, v): &(u8, u8)| (h, v) == (1, 1);
-    let layout = match header.sampling.as_slice() {
-        [_] => true,
-        [(1 | 2, 1 | 2), chroma @ ..] => chroma.len() == 2 && chroma.iter().all(ones),
-        _ => false,
-    };
-    layout && !header.field && header.precision == 8 && matches!(header.process, 0xc0..=0xc2)
-}
+use crate::planes::{Plane, is_supported, planes};
 
 /// Decodes one frame into `out`, `[height, width, 3]`.
 pub(crate) fn decode(jpeg: &[u8], width: usize, height: usize, out: &mut [u8]) -> Result<(), String> {
@@ -29,43 +13,51 @@ pub(crate) fn decode(jpeg: &[u8], width: usize, height: usize, out: &mut [u8]) -
     if !is_supported(&header) {
         return Err("its JPEG is of another kind than the first frame's".to_owned());
     }
-    let with_tables: Vec<u8>;
-    let jpeg = if header.has_tables {
-        jpeg
-    } else {
-        let (start, rest) = jpeg.split_at(2);
-        with_tables = [start, &STANDARD_TABLES, rest].concat();
-        &with_tables
-    };
-    let grey = header.sampling.len() == 1;
-    let space = if grey { ColorSpace::Luma } else { ColorSpace::YCbCr };
-    let options = DecoderOptions::default()
-        .set_max_width(width)
-        .set_max_height(height)
-        .set_strict_mode(true)
-        .jpeg_set_out_colorspace(space);
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(jpeg), options);
-    let pixels = decoder.decode().map_err(|error| format!("corrupt JPEG: {error:?}"))?;
-    let samples = width * height * if grey { 1 } else { 3 };
-    if pixels.len() != samples || out.len() != width * height * 3 {
-        return Err(format!("corrupt JPEG: {} samples instead of {samples}", pixels.len()));
-    }
     let matrix = if header.limited_range { &LIMITED } else { &FULL };
-    if grey {
-        for (rgb, &luma) in out.chunks_exact_mut(3).zip(&pixels) {
-            rgb.copy_from_slice(&matrix.rgb(luma, 128, 128));
+    match planes(&header)?.as_slice() {
+        [luma] => {
+            for (y, row) in out.chunks_exact_mut(width * 3).enumerate() {
+                for (rgb, &luma) in row.chunks_exact_mut(3).zip(&luma.samples[y * luma.stride..]) {
+                    rgb.copy_from_slice(&matrix.rgb(matrix.luma(luma), [0; 3]));
+                }
+            }
         }
-    } else {
-        for (rgb, ycc) in out.chunks_exact_mut(3).zip(pixels.chunks_exact(3)) {
-            rgb.copy_from_slice(&matrix.rgb(ycc[0], ycc[1], ycc[2]));
+        [luma, cb, cr] => {
+            for (y, row) in out.chunks_exact_mut(width * 3).enumerate() {
+                let luma = &luma.samples[y / luma.v_ratio * luma.stride..];
+                let (cb_row, cr_row) = (chroma_row(cb, y), chroma_row(cr, y));
+                match (cb.h_ratio, cr.h_ratio) {
+                    (2, 2) => {
+                        let chroma = cb_row.iter().zip(cr_row).map(|(&cb, &cr)| matrix.chroma(cb, cr));
+                        for ((rgb, luma), chroma) in row.chunks_mut(6).zip(luma.chunks(2)).zip(chroma) {
+                            for (rgb, &luma) in rgb.chunks_exact_mut(3).zip(luma) {
+                                rgb.copy_from_slice(&matrix.rgb(matrix.luma(luma), chroma));
+                            }
+                        }
+                    }
+                    (cb_ratio, cr_ratio) => {
+                        for (x, (rgb, &luma)) in row.chunks_exact_mut(3).zip(luma).enumerate() {
+                            let chroma = matrix.chroma(cb_row[x / cb_ratio], cr_row[x / cr_ratio]);
+                            rgb.copy_from_slice(&matrix.rgb(matrix.luma(luma), chroma));
+                        }
+                    }
+                }
+            }
         }
+        other => return Err(format!("{} colour components", other.len())),
     }
     Ok(())
 }
 
-/// BT.601's matrix in 16 bits of fixed point, each product cut off (not rounded) to a whole number, as the vector code
-/// of ffmpeg's swscale does it. Rounding would be nearer to BT.601 and, by up to two levels, further from what
-/// published models were trained on.
+/// The chroma samples for row `y` of the picture.
+fn chroma_row(plane: &Plane, y: usize) -> &[u8] {
+    let row = y / plane.v_ratio;
+    &plane.samples[row * plane.stride..(row + 1) * plane.stride]
+}
+
+/// BT.601's matrix in fixed point, each product cut off (not rounded) to a whole number, as the vector code of ffmpeg's
+/// swscale does it. Rounding would be nearer to BT.601 and, by up to two levels, further from what published models
+/// were trained on. Samples are taken times 2^3, coefficients times 2^13.
 struct Matrix {
     black: i32,
     luma: i32,
@@ -75,19 +67,30 @@ struct Matrix {
     cb_to_blue: i32,
 }
 
-/// Coefficients times 2^13; samples are taken times 2^3.
 const FULL: Matrix =
     Matrix { black: 0, luma: 8192, cr_to_red: 11485, cb_to_green: -2819, cr_to_green: -5850, cb_to_blue: 14516 };
 const LIMITED: Matrix =
     Matrix { black: 16, luma: 9539, cr_to_red: 13075, cb_to_green: -3209, cr_to_green: -6660, cb_to_blue: 16525 };
 
 impl Matrix {
-    fn rgb(&self, y: u8, cb: u8, cr: u8) -> [u8; 3] {
-        let product = |sample: u8, zero: i32, factor: i32| ((i32::from(sample) - zero) * 8 * factor) >> 16;
-        let y = product(y, self.black, self.luma);
-        let red = y + product(cr, 128, self.cr_to_red);
-        let green = y + product(cb, 128, self.cb_to_green) + product(cr, 128, self.cr_to_green);
-        let blue = y + product(cb, 128, self.cb_to_blue);
-        [red, green, blue].map(|value| value.clamp(0, 255) as u8)
+    fn product(sample: u8, zero: i32, factor: i32) -> i32 {
+        ((i32::from(sample) - zero) * 8 * factor) >> 16
+    }
+
+    fn luma(&self, sample: u8) -> i32 {
+        Self::product(sample, self.black, self.luma)
+    }
+
+    /// What chroma adds to red, green and blue.
+    fn chroma(&self, cb: u8, cr: u8) -> [i32; 3] {
+        [
+            Self::product(cr, 128, self.cr_to_red),
+            Self::product(cb, 128, self.cb_to_green) + Self::product(cr, 128, self.cr_to_green),
+            Self::product(cb, 128, self.cb_to_blue),
+        ]
+    }
+
+    fn rgb(&self, luma: i32, chroma: [i32; 3]) -> [u8; 3] {
+        chroma.map(|chroma| (luma + chroma).clamp(0, 255) as u8)
     }
 }

@@ -16,6 +16,7 @@ use crate::frames::Frames;
 use crate::jpeg::JpegHeader;
 use crate::mjpeg;
 use crate::open::{Container, Info, OpenOptions, Truncation};
+use crate::planes;
 use crate::riff::Source;
 use crate::sniff::{SNIFF_BYTES, sniff};
 
@@ -72,7 +73,7 @@ impl Video {
         let bytes = source.bytes(first.start, u64::from(first.size)).map_err(|error| VideoError::io(path, error))?;
         let header =
             JpegHeader::parse(&bytes).map_err(|cause| VideoError::Frame { path: path.to_owned(), frame: 0, cause })?;
-        if !mjpeg::is_supported(&header) {
+        if !planes::is_supported(&header) {
             return Self::open_with_ffmpeg(path, options, Container::Avi, avi.truncated);
         }
         let info = Info {

@@ -1,0 +1,103 @@
+//! Bits of a JPEG scan, most significant first.
+
+/// Reads bits; past the end come zeros, and [`BitReader::is_overrun`] tells.
+pub(crate) struct BitReader<'a> {
+    bytes: &'a [u8],
+    /// In bits.
+    position: usize,
+}
+
+impl<'a> BitReader<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, position: 0 }
+    }
+
+    /// The next 32 bits, without taking them.
+    pub(crate) fn peek(&self) -> u32 {
+        let at = self.position / 8;
+        let window = match self.bytes.get(at..at + 8) {
+            Some(bytes) => bytes.try_into().map_or(0, u64::from_be_bytes),
+            None => {
+                let mut last = [0; 8];
+                let rest = self.bytes.get(at..).unwrap_or(&[]);
+                last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+                u64::from_be_bytes(last)
+            }
+        };
+        (window << (self.position % 8) >> 32) as u32
+    }
+
+    pub(crate) fn skip(&mut self, bits: u32) {
+        self.position += bits as usize;
+    }
+
+    /// Whether more bits were taken than there are.
+    pub(crate) fn is_overrun(&self) -> bool {
+        self.position > self.bytes.len() * 8
+    }
+}
+
+/// Writes bits.
+#[derive(Default)]
+pub(crate) struct BitWriter {
+    bytes: Vec<u8>,
+    /// The low `pending` bits are not yet in `bytes`.
+    window: u64,
+    pending: u32,
+}
+
+impl BitWriter {
+    /// Appends the `count` highest bits of `value`, at most 32.
+    pub(crate) fn put(&mut self, value: u32, count: u32) {
+        self.window = self.window << count | (u64::from(value) << count >> 32);
+        self.pending += count;
+        if self.pending >= 32 {
+            self.pending -= 32;
+            self.bytes.extend_from_slice(&((self.window >> self.pending) as u32).to_be_bytes());
+        }
+    }
+
+    /// The bytes, the last filled up with ones as JPEG wants it; empties the writer.
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        let fill = (8 - self.pending % 8) % 8;
+        self.put(u32::MAX, fill);
+        let rest = (self.window << (64 - self.pending) % 64).to_be_bytes();
+        self.bytes.extend_from_slice(&rest[..self.pending as usize / 8]);
+        (self.window, self.pending) = (0, 0);
+        std::mem::take(&mut self.bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let mut stream = echo_random::Stream::new(1, "test/bits", 0);
+        let items: Vec<(u32, u32)> = (0..2000).map(|_| (stream.bits32(), stream.below(33) as u32)).collect();
+        let mut writer = BitWriter::default();
+        items.iter().for_each(|&(value, count)| writer.put(value, count));
+        let bytes = writer.take();
+        let total: u32 = items.iter().map(|item| item.1).sum();
+        assert_eq!(bytes.len(), (total as usize).div_ceil(8));
+        let mut reader = BitReader::new(&bytes);
+        for (value, count) in items {
+            let mask = if count == 0 { 0 } else { u32::MAX << (32 - count) };
+            assert_eq!(reader.peek() & mask, value & mask);
+            reader.skip(count);
+        }
+        assert!(!reader.is_overrun());
+        reader.skip(8);
+        assert!(reader.is_overrun());
+        assert_eq!(reader.peek(), 0);
+        assert!(writer.take().is_empty());
+    }
+
+    #[test]
+    fn the_last_byte_is_filled_with_ones() {
+        let mut writer = BitWriter::default();
+        writer.put(0, 3);
+        assert_eq!(writer.take(), [0b0001_1111]);
+    }
+}

@@ -6,7 +6,11 @@
 pub mod clip_text;
 pub mod convnext;
 mod layers;
+pub mod mvit;
+pub mod pooling_attention;
 
 pub use clip_text::{ClipText, ClipTextConfig};
 pub use convnext::{ConvNext, ConvNextConfig};
 pub use layers::{layer_norm, linear, linear_no_bias};
+pub use mvit::{Mvit, MvitBlock, MvitConfig, MvitTokens};
+pub use pooling_attention::{PoolingAttention, PoolingAttentionConfig};

@@ -1,0 +1,261 @@
+//! MViTv2 for video (Li et al., "MViTv2: Improved multiscale vision transformers for classification and detection",
+//! CVPR 2022), without classifier.
+//!
+//! Follows torchvision's `mvit_v2_s` (BSD-3, 0.29) and names its fields so, where they are legal. Differs in that
+//! other clip lengths and image sizes than those it is built for are taken too: the tables of relative positions are
+//! interpolated, as torchvision does only for axes of unequal length.
+
+use burn::module::{Module, Param};
+use burn::nn::conv::{Conv3d, Conv3dConfig};
+use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
+use burn::nn::{Initializer, LayerNorm, Linear, PaddingConfig2d, PaddingConfig3d};
+use burn::tensor::{Device, Tensor, activation::gelu};
+
+use crate::layers::{layer_norm, linear};
+use crate::pooling_attention::{Grid, PoolingAttention, PoolingAttentionConfig};
+
+/// Epsilon of every norm.
+pub(crate) const EPSILON: f64 = 1e-6;
+
+/// Sizes of one block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MvitBlock {
+    /// Attention heads.
+    pub heads: usize,
+    /// Channels of its input.
+    pub input: usize,
+    /// Channels of its output.
+    pub output: usize,
+    /// Spatial stride of the queries' pool, and so of the block.
+    pub stride_q: usize,
+    /// Spatial stride of the keys' and values' pools.
+    pub stride_kv: usize,
+}
+
+/// Sizes of an MViT.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MvitConfig {
+    /// Frames, height and width of the clips that it is built for.
+    pub clip: [usize; 3],
+    /// Kernel of the patch convolution, odd on every axis.
+    pub patch_kernel: [usize; 3],
+    /// Stride of the patch convolution.
+    pub patch_stride: [usize; 3],
+    /// The blocks, each taking what the one before gives.
+    pub blocks: Vec<MvitBlock>,
+}
+
+impl MvitConfig {
+    /// MViTv2-S for 16 frames of 224 x 224.
+    pub fn small() -> Self {
+        Self::staged([16, 224, 224], [1, 2, 11, 2], [96, 192, 384, 768], [1, 2, 4, 8], 8)
+    }
+
+    /// Four stages with the paper's patches. A stage's first block halves the map and reaches its width; the keys'
+    /// and values' maps keep one size through all stages, until a stage's own map is no larger.
+    ///
+    /// - depths, widths, heads: blocks, channels and attention heads of each stage
+    /// - stride_kv: spatial stride of the keys' and values' pools in the first stage
+    pub fn staged(
+        clip: [usize; 3],
+        depths: [usize; 4],
+        widths: [usize; 4],
+        heads: [usize; 4],
+        stride_kv: usize,
+    ) -> Self {
+        let mut blocks = Vec::with_capacity(depths.iter().sum());
+        let mut input = widths[0];
+        for stage in 0..4 {
+            for block in 0..depths[stage] {
+                let stride_q = if stage > 0 && block == 0 { 2 } else { 1 };
+                let stride_kv = (stride_kv >> stage).max(1);
+                let [heads, output] = [heads[stage], widths[stage]];
+                blocks.push(MvitBlock { heads, input, output, stride_q, stride_kv });
+                input = output;
+            }
+        }
+        Self { clip, patch_kernel: [3, 7, 7], patch_stride: [2, 4, 4], blocks }
+    }
+
+    /// Channels of the output.
+    pub fn width(&self) -> usize {
+        self.blocks.last().map_or(0, |block| block.output)
+    }
+
+    /// The network with constant parameters.
+    ///
+    /// # Panics
+    /// When there are no blocks, or blocks do not take what the one before gives, or the maps shrink to nothing.
+    pub fn init(&self, device: &Device) -> Mvit {
+        let [kernel_t, kernel_h, kernel_w] = self.patch_kernel.map(|side| side / 2);
+        let width = self.blocks.first().map(|block| block.input).expect("an MViT has at least one block");
+        let chained = self.blocks.windows(2).all(|pair| pair[0].output == pair[1].input);
+        assert!(chained, "every block of {:?} must take what the one before gives", self.blocks);
+        let [stride_t, stride_h, stride_w] = self.patch_stride;
+        let [frames, image_height, image_width] = self.clip;
+        let mut grid = [frames / stride_t, image_height / stride_h, image_width / stride_w];
+        let mut blocks = Vec::with_capacity(self.blocks.len());
+        for block in &self.blocks {
+            blocks.push(Block::new(block, grid, device));
+            grid = [grid[0], grid[1] / block.stride_q, grid[2] / block.stride_q];
+        }
+        Mvit {
+            conv_proj: Conv3dConfig::new([3, width], self.patch_kernel)
+                .with_stride(self.patch_stride)
+                .with_padding(PaddingConfig3d::Explicit(kernel_t, kernel_h, kernel_w))
+                .with_initializer(Initializer::Zeros)
+                .init(device),
+            class_token: Initializer::Zeros.init([width], device),
+            blocks,
+            norm: layer_norm(self.width(), EPSILON, device),
+        }
+    }
+}
+
+/// The tokens that an MViT makes of clips, after its last norm.
+#[derive(Clone, Debug)]
+pub struct MvitTokens {
+    /// `[batch, width]`
+    pub class: Tensor<2>,
+    /// `[batch, frames, height, width of the map, width]`
+    pub patches: Tensor<5>,
+}
+
+/// The transformer.
+#[derive(Module, Debug)]
+pub struct Mvit {
+    conv_proj: Conv3d,
+    /// `[width of the first block]`
+    class_token: Param<Tensor<1>>,
+    blocks: Vec<Block>,
+    norm: LayerNorm,
+}
+
+#[derive(Module, Debug)]
+struct Block {
+    norm1: LayerNorm,
+    attn: PoolingAttention,
+    norm2: LayerNorm,
+    mlp: Mlp,
+    /// Where input and output have different channels.
+    project: Option<Linear>,
+    /// Where the block has a stride.
+    pool_skip: Option<MaxPool2d>,
+}
+
+#[derive(Module, Debug)]
+struct Mlp {
+    fc1: Linear,
+    fc2: Linear,
+}
+
+impl Mvit {
+    /// `[batch, 3, frames, height, width]` -> its tokens
+    ///
+    /// The output has a map for every `patch_stride` frames, rounded up, whatever the clip's length.
+    pub fn forward(&self, clip: Tensor<5>) -> MvitTokens {
+        let x = self.conv_proj.forward(clip);
+        let [batch, channels, frames, height, width] = x.dims();
+        let x = x.reshape([batch, channels, frames * height * width]).swap_dims(1, 2);
+        let class = self.class_token.val().reshape([1, 1, channels]).expand([batch, 1, channels]);
+        let x = Tensor::cat(vec![class, x], 1);
+        let (x, grid) =
+            self.blocks.iter().fold((x, [frames, height, width]), |(x, grid), block| block.forward(x, grid));
+        let x = self.norm.forward(x);
+
+        let [frames, height, width] = grid;
+        let [batch, tokens, channels] = x.dims();
+        MvitTokens {
+            class: x.clone().narrow(1, 0, 1).squeeze_dim(1),
+            patches: x.narrow(1, 1, tokens - 1).reshape([batch, frames, height, width, channels]),
+        }
+    }
+}
+
+impl Block {
+    fn new(sizes: &MvitBlock, grid: Grid, device: &Device) -> Self {
+        let MvitBlock { heads, input, output, stride_q, stride_kv } = *sizes;
+        Self {
+            norm1: layer_norm(input, EPSILON, device),
+            attn: PoolingAttentionConfig { input, output, heads, stride_q, stride_kv, grid }.init(device),
+            norm2: layer_norm(output, EPSILON, device),
+            mlp: Mlp { fc1: linear(output, 4 * output, device), fc2: linear(4 * output, output, device) },
+            project: (input != output).then(|| linear(input, output, device)),
+            pool_skip: (stride_q > 1).then(|| {
+                let padding = stride_q.div_ceil(2);
+                MaxPool2dConfig::new([stride_q + 1; 2])
+                    .with_strides([stride_q; 2])
+                    .with_padding(PaddingConfig2d::Explicit(padding, padding, padding, padding))
+                    .init()
+            }),
+        }
+    }
+
+    /// - x: `[batch, 1 + tokens, channels]`, the class token first
+    fn forward(&self, x: Tensor<3>, grid: Grid) -> (Tensor<3>, Grid) {
+        let normed = self.norm1.forward(x.clone());
+        // The skip of a block that changes its channels is a projection of the *normed* input.
+        let skip = match &self.project {
+            Some(project) => project.forward(normed.clone()),
+            None => x,
+        };
+        let skip = match &self.pool_skip {
+            Some(pool) => pool_patches(pool, skip, grid),
+            None => skip,
+        };
+        let (attended, grid) = self.attn.forward(normed, grid);
+        let x = skip + attended;
+        let y = self.mlp.fc1.forward(self.norm2.forward(x.clone()));
+        let y = self.mlp.fc2.forward(gelu(y));
+        (x + y, grid)
+    }
+}
+
+/// `[batch, 1 + tokens, channels]` -> the same with each frame's map pooled, the class token as it was
+fn pool_patches(pool: &MaxPool2d, x: Tensor<3>, grid: Grid) -> Tensor<3> {
+    let [batch, tokens, channels] = x.dims();
+    let [frames, height, width] = grid;
+    let class = x.clone().narrow(1, 0, 1);
+    let maps = x.narrow(1, 1, tokens - 1).reshape([batch * frames, height, width, channels]).permute([0, 3, 1, 2]);
+    let maps = pool.forward(maps);
+    let [_, _, height, width] = maps.dims();
+    let patches = maps.permute([0, 2, 3, 1]).reshape([batch, frames * height * width, channels]);
+    Tensor::cat(vec![class, patches], 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mvit_small_is_torchvisions() {
+        let blocks = MvitConfig::small().blocks;
+        let column = |of: fn(&MvitBlock) -> usize| blocks.iter().map(of).collect::<Vec<_>>();
+        assert_eq!(column(|b| b.heads), [1, 2, 2, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 8, 8]);
+        assert_eq!(column(|b| b.input), [96, 96, 192, 192, 384, 384, 384, 384, 384, 384, 384, 384, 384, 384, 384, 768]);
+        assert_eq!(
+            column(|b| b.output),
+            [96, 192, 192, 384, 384, 384, 384, 384, 384, 384, 384, 384, 384, 384, 768, 768]
+        );
+        assert_eq!(column(|b| b.stride_q), [1, 2, 1, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 1]);
+        assert_eq!(column(|b| b.stride_kv), [8, 4, 4, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 1, 1]);
+        // torchvision's 34,537,744 with a classifier of 768 x 400 weights and 400 biases.
+        let parameters = MvitConfig::small().init(&Device::flex()).num_params();
+        assert_eq!(parameters, 34_537_744 - 768 * 400 - 400);
+    }
+
+    #[test]
+    fn mvit_steps_follow_the_clip_and_maps_its_size() {
+        let device = Device::flex();
+        let net = MvitConfig::staged([8, 32, 32], [1, 1, 1, 1], [4, 4, 8, 8], [1, 1, 2, 2], 4).init(&device);
+        for (frames, height, width, expected) in
+            [(8, 32, 32, [4, 1, 1]), (6, 64, 40, [3, 2, 2]), (1, 32, 96, [1, 1, 3])]
+        {
+            let tokens = net.forward(Tensor::zeros([2, 3, frames, height, width], &device));
+            let [batch, frames, height, width, channels] = tokens.patches.dims();
+            assert_eq!([frames, height, width], expected);
+            assert_eq!([batch, channels], [2, 8]);
+            assert_eq!(tokens.class.dims(), [2, 8]);
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Pooling attention with decomposed relative positions (Li et al., "MViTv2: Improved multiscale vision transformers
+//! for classification and detection", CVPR 2022).
+//!
+//! Fields are named as in torchvision's `MultiscaleAttention`, which this follows where the paper leaves room: the
+//! class token goes around the pools, takes no part in relative positions and gets no query added to it.
+//!
+//! Relative positions are not added to the scores. A query's three rows of position scores (one per axis) are put
+//! behind the query, and behind each key goes a one in the columns of its frame, row and column; the one product of
+//! both is the sum. No score matrix need exist, so the backend's attention kernel can work tile by tile.
+
+mod pool;
+mod relative;
+
+use burn::module::{Module, Param};
+use burn::nn::{Initializer, Linear};
+use burn::tensor::module::attention;
+use burn::tensor::ops::AttentionModuleOptions;
+use burn::tensor::{Device, Tensor};
+
+use crate::layers::linear;
+use pool::Pool;
+
+/// Frames, height and width of a grid of tokens.
+pub type Grid = [usize; 3];
+
+/// Sizes of one pooling attention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolingAttentionConfig {
+    /// Channels of the input.
+    pub input: usize,
+    /// Channels of the output; divisible by `heads`.
+    pub output: usize,
+    /// Attention heads.
+    pub heads: usize,
+    /// Spatial stride of the queries' pool.
+    pub stride_q: usize,
+    /// Spatial stride of the keys' and values' pools.
+    pub stride_kv: usize,
+    /// The grid that the tables of relative positions are made for; for others they are interpolated.
+    pub grid: Grid,
+}
+
+impl PoolingAttentionConfig {
+    /// The layer with constant parameters.
+    ///
+    /// # Panics
+    /// When `heads` does not divide `output`, or a stride or side is zero.
+    pub fn init(&self, device: &Device) -> PoolingAttention {
+        let Self { input, output, heads, stride_q, stride_kv, grid: [frames, height, width] } = *self;
+        assert!(heads > 0 && output.is_multiple_of(heads), "{heads} heads do not divide a width of {output}");
+        assert!(stride_q > 0 && stride_kv > 0 && frames > 0, "strides {stride_q}, {stride_kv}, {frames} frames");
+        let head_width = output / heads;
+        // One length for both spatial tables, from the longer side and strides rounded down, is torchvision's choice.
+        let side = height.max(width) / stride_q.min(stride_kv);
+        assert!(side > 0, "a grid of {height} by {width} is too small for strides {stride_q} and {stride_kv}");
+        let table = |length: usize| Initializer::Zeros.init([2 * length - 1, head_width], device);
+        PoolingAttention {
+            qkv: linear(input, 3 * output, device),
+            project: linear(output, output, device),
+            pool_q: Pool::new(head_width, stride_q, device),
+            pool_k: Pool::new(head_width, stride_kv, device),
+            pool_v: Pool::new(head_width, stride_kv, device),
+            rel_pos_h: table(side),
+            rel_pos_w: table(side),
+            rel_pos_t: table(frames),
+            heads,
+        }
+    }
+}
+
+/// Attention whose queries, keys and values are pooled over the grid of tokens.
+#[derive(Module, Debug)]
+pub struct PoolingAttention {
+    qkv: Linear,
+    project: Linear,
+    pool_q: Pool,
+    pool_k: Pool,
+    pool_v: Pool,
+    /// `[2 * side - 1, head_width]`
+    rel_pos_h: Param<Tensor<2>>,
+    /// `[2 * side - 1, head_width]`
+    rel_pos_w: Param<Tensor<2>>,
+    /// `[2 * frames - 1, head_width]`
+    rel_pos_t: Param<Tensor<2>>,
+    #[module(skip)]
+    heads: usize,
+}
+
+impl PoolingAttention {
+    /// - x: `[batch, 1 + tokens, input]`, the class token first, then the grid's tokens row by row
+    /// - output: `[batch, 1 + pooled tokens, output]` and the grid that the queries were pooled to
+    ///
+    /// # Panics
+    /// When `grid` has not as many places as `x` has tokens.
+    pub fn forward(&self, x: Tensor<3>, grid: Grid) -> (Tensor<3>, Grid) {
+        let [batch, tokens, _] = x.dims();
+        let [frames, height, width] = grid;
+        let [heads, head_width] = [self.heads, self.pool_q.channels()];
+        assert_eq!(tokens, 1 + frames * height * width, "a grid of {grid:?} and a class token");
+
+        let qkv = self.qkv.forward(x);
+        let class = qkv.clone().narrow(1, 0, 1).reshape([batch, 3, heads, 1, head_width]);
+        let patches = qkv
+            .narrow(1, 1, tokens - 1)
+            .reshape([batch, frames, height, width, 3, heads, head_width])
+            .permute([4, 0, 1, 5, 6, 2, 3])
+            .reshape([3, batch * frames * heads, head_width, height, width]);
+        let pooled = |pool: &Pool, part: usize| {
+            let class = class.clone().narrow(1, part, 1).squeeze_dim::<4>(1);
+            let patches = patches.clone().narrow(0, part, 1).squeeze_dim::<4>(0);
+            pool.forward(class, patches, frames)
+        };
+        let (query, query_grid) = pooled(&self.pool_q, 0);
+        let (key, key_grid) = pooled(&self.pool_k, 1);
+        let (value, _) = pooled(&self.pool_v, 2);
+
+        let [_, _, query_tokens, _] = query.dims();
+        let patch_query = query.clone().narrow(2, 1, query_tokens - 1);
+        let tables = [&self.rel_pos_t, &self.rel_pos_h, &self.rel_pos_w].map(|table| table.val());
+        let positions = relative::scores(patch_query.clone(), tables, query_grid, key_grid);
+        let places = relative::places(key_grid, &query.device()).expand([batch as i64, heads as i64, -1, -1]);
+        let scaled = query / (head_width as f64).sqrt();
+        let x = attention(
+            Tensor::cat(vec![scaled, below_zeros(positions)], 3),
+            Tensor::cat(vec![key, places], 3),
+            value,
+            None,
+            None,
+            AttentionModuleOptions { scale: Some(1.0), ..Default::default() },
+        );
+        let x = x + below_zeros(patch_query);
+        let x = x.swap_dims(1, 2).reshape([batch, query_tokens, heads * head_width]);
+        (self.project.forward(x), query_grid)
+    }
+}
+
+/// `[batch, heads, tokens, n]` -> `[batch, heads, 1 + tokens, n]` with zeros for the class token.
+fn below_zeros(patches: Tensor<4>) -> Tensor<4> {
+    let [batch, heads, _, columns] = patches.dims();
+    let zeros = Tensor::zeros([batch, heads, 1, columns], &patches.device());
+    Tensor::cat(vec![zeros, patches], 2)
+}

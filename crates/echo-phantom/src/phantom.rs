@@ -140,6 +140,16 @@ impl Phantom {
         }
     }
 
+    /// The cavity at end-diastole and at end-systole, as [`Self::render`] gives them, without scanning anything.
+    pub fn tracings(&self) -> [Tracing; 2] {
+        self.traced(&self.moments())
+    }
+
+    fn traced(&self, moments: &[Moment]) -> [Tracing; 2] {
+        let (diastole, systole) = Self::traced_frames(moments);
+        [diastole, systole].map(|frame| self.trace(frame, &moments[frame]))
+    }
+
     /// Scans the beating heart.
     pub fn render(&self) -> Loop {
         let sector = self.acquisition.sector();
@@ -165,14 +175,8 @@ impl Phantom {
             scanner.scan(&anatomy, &lattice, (&echoes, pose), noise, extra_gain, frame);
         }
 
-        let (diastole, systole) = Self::traced_frames(&moments);
-        Loop {
-            frames,
-            fps: self.acquisition.fps,
-            cm_per_pixel: sector.cm_per_pixel(),
-            end_diastole: self.trace(diastole, &moments[diastole]),
-            end_systole: self.trace(systole, &moments[systole]),
-        }
+        let [end_diastole, end_systole] = self.traced(&moments);
+        Loop { frames, fps: self.acquisition.fps, cm_per_pixel: sector.cm_per_pixel(), end_diastole, end_systole }
     }
 }
 
@@ -299,6 +303,7 @@ mod tests {
         phantom.acquisition.frames = 40;
         let (a, b) = (phantom.render(), phantom.render());
         assert_eq!(a, b);
+        assert_eq!([&a.end_diastole, &a.end_systole], phantom.tracings().each_ref());
         assert_ne!(a.frames, Phantom { seed: phantom.seed + 1, ..phantom }.render().frames);
     }
 }

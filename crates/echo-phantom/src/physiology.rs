@@ -79,7 +79,7 @@ impl Physiology {
             lateral_excess: normal(stream, 0.06, 0.08),
         };
         let ventricle = Ventricle::solve(shape, edv, ef)?;
-        let heart_rate = normal(stream, 71.0, 14.0).clamp(45.0, 120.0);
+        let heart_rate = (70.0 * normal(stream, 0.0, 0.245).exp()).clamp(45.0, 120.0);
         let volume_curve = VolumeCurve::new(
             heart_rate,
             stream.range(0.05, 0.065),

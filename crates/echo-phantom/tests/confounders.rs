@@ -23,6 +23,9 @@ struct Measured {
     bytes: f64,
 }
 
+/// What a linear model sees of a phantom.
+type Features<'a> = &'a dyn Fn(&Measured) -> Vec<f64>;
+
 fn measure(index: u64) -> Measured {
     let video = Phantom::draw(20, index, Population::Natural).unwrap().render();
     let frames = video.frame_count();
@@ -48,7 +51,7 @@ fn measure(index: u64) -> Measured {
 }
 
 /// Share of the variance of the ejection fraction in `score` that a linear model fitted on `fit` explains.
-fn held_out_r2(fit: &[Measured], score: &[Measured], features: &dyn Fn(&Measured) -> Vec<f64>) -> f64 {
+fn held_out_r2(fit: &[Measured], score: &[Measured], features: Features<'_>) -> f64 {
     let count = features(&fit[0]).len();
     let moments: Vec<(f64, f64)> = (0..count)
         .map(|i| {
@@ -92,13 +95,13 @@ fn held_out_r2(fit: &[Measured], score: &[Measured], features: &dyn Fn(&Measured
 fn only_the_heart_tells_the_ejection_fraction() {
     let measured: Vec<Measured> = (0..2 * COUNT as u64).into_par_iter().map(measure).collect();
     let (fit, score) = measured.split_at(COUNT);
-    let r2 = |features: &dyn Fn(&Measured) -> Vec<f64>| held_out_r2(fit, score, features);
+    let r2 = |features: Features<'_>| held_out_r2(fit, score, features);
 
     let volumes = r2(&|m| vec![m.edv, m.esv, m.edv.ln(), m.esv.ln()]);
     assert!(volumes > 0.9, "the true volumes explain {volumes}: the test itself is broken");
 
     let brightness = r2(&|m| vec![m.brightness]);
-    let alone: [(&str, &dyn Fn(&Measured) -> Vec<f64>); 5] = [
+    let alone: [(&str, Features<'_>); 5] = [
         ("variance over time", &|m| vec![m.flicker]),
         ("variance over pixels", &|m| vec![m.contrast]),
         ("frames", &|m| vec![m.frames]),

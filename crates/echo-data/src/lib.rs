@@ -1,11 +1,16 @@
-//! From decoded frames to what an encoder takes.
+//! From files to what an encoder takes: frames to clips, and lists of videos to labelled, split data sets.
+//!
 //! - [`select_frames`] says which frames of a video make a clip; [`prepare`] makes the clip of them. Between them they
 //!   are every step of a `ClipSpec`, each also by itself: [`crop()`], [`Resizer`], [`center_crop`], [`source_channels`],
 //!   [`normalization`], [`filler`].
+//! - [`read_echonet`] reads a data set in EchoNet-Dynamic's layout, [`few_shot`] draws a few labelled videos from it,
+//!   [`read_split_file`] takes somebody else's split.
 
 mod channel_order;
 mod crop;
+mod echonet;
 mod error;
+mod few_shot;
 mod normalize;
 mod opencv_area;
 mod opencv_cubic;
@@ -14,12 +19,19 @@ mod pil_bicubic;
 mod pipeline;
 mod resize;
 mod select;
+mod split;
+mod split_file;
+mod table;
 
 pub use channel_order::source_channels;
 pub use crop::{Window, center_crop, crop, crop_to_square, zoom};
+pub use echonet::{EchoNet, Report, VideoRecord, read_echonet};
 pub use error::DataError;
+pub use few_shot::few_shot;
 pub use normalize::normalization;
 pub use padding::{Filler, filler, padded_len};
 pub use pipeline::{Clip, prepare};
 pub use resize::{Image, Resizer, Size};
 pub use select::{Selection, Start, select_frames};
+pub use split::Split;
+pub use split_file::{SplitFile, read_split_file};

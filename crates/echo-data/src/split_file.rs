@@ -1,0 +1,106 @@
+//! Somebody else's split of a data set, such as the few-shot lists of a paper.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::path::Path;
+
+use crate::echonet::EchoNet;
+use crate::error::DataError;
+use crate::split::Split;
+use crate::table::Table;
+
+/// Which videos of a data set a split file puts where: places in [`EchoNet::records`], in the file's order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SplitFile {
+    /// Training videos.
+    pub train: Vec<usize>,
+    /// Validation videos.
+    pub validation: Vec<usize>,
+    /// Test videos.
+    pub test: Vec<usize>,
+    /// Names in the file for which the data set has no record: not listed, without a file, or without an ejection
+    /// fraction.
+    pub unknown: Vec<String>,
+    /// Names repeated in the file with the same split: each repetition once.
+    pub duplicates: Vec<String>,
+}
+
+impl SplitFile {
+    /// The videos of one split.
+    pub fn of(&self, split: Split) -> &[usize] {
+        match split {
+            Split::Train => &self.train,
+            Split::Validation => &self.validation,
+            Split::Test => &self.test,
+        }
+    }
+}
+
+/// Reads the columns `FileName` and `Split` of a CSV file and looks the names up in `data`. Labels are `data`'s, whatever
+/// else the file holds; videos that the file does not name are in no split.
+///
+/// # Errors
+/// A file that cannot be read, a column that is absent, an unknown split, a video in two splits.
+pub fn read_split_file(path: &Path, data: &EchoNet) -> Result<SplitFile, DataError> {
+    let table = Table::read(path)?;
+    let (file_name, split) = (table.column("FileName")?, table.column("Split")?);
+    let places: HashMap<&str, usize> =
+        data.records.iter().enumerate().map(|(place, record)| (record.name.as_str(), place)).collect();
+    let mut result = SplitFile::default();
+    let mut seen = HashMap::with_capacity(table.rows.len());
+    for (line, fields) in &table.rows {
+        let field = |column: usize| fields.get(column).unwrap_or_default();
+        let name = table.name(*line, field(file_name))?;
+        let split = table.split(*line, name, field(split))?;
+        match seen.entry(name) {
+            Entry::Vacant(entry) => entry.insert((*line, split)),
+            Entry::Occupied(first) if first.get().1 == split => {
+                result.duplicates.push(name.to_owned());
+                continue;
+            }
+            Entry::Occupied(first) => return Err(table.contradiction(name, first.get().0, *line)),
+        };
+        match (places.get(name), split) {
+            (None, _) => result.unknown.push(name.to_owned()),
+            (Some(&place), Split::Train) => result.train.push(place),
+            (Some(&place), Split::Validation) => result.validation.push(place),
+            (Some(&place), Split::Test) => result.test.push(place),
+        }
+    }
+    Ok(result)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::echonet::{Report, VideoRecord};
+
+    fn read(text: &str) -> Result<SplitFile, DataError> {
+        let record = |name: &str| {
+            let (name, path) = (name.to_owned(), format!("Videos/{name}.avi").into());
+            VideoRecord { name, path, ef: 50.0, esv: None, edv: None, split: Split::Test }
+        };
+        let data = EchoNet { records: ["a", "b", "c", "d"].map(record).to_vec(), report: Report::default() };
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::fs::write(file.path(), text).expect("the temporary file can be written");
+        read_split_file(file.path(), &data)
+    }
+
+    #[test]
+    fn names_become_places_and_strangers_are_reported() -> Result<(), DataError> {
+        let split =
+            read("\u{feff}FileName,EF,Split\r\nc,1,TRAIN\r\nx,2,VAL\r\na.avi,3,train\r\nb,4,VAL\r\nc,5,TRAIN\r\n")?;
+        assert_eq!((split.of(Split::Train), split.of(Split::Validation)), (&[2, 0][..], &[1][..]));
+        assert_eq!(split.of(Split::Test), [0; 0]);
+        assert_eq!((split.unknown, split.duplicates), (vec!["x".to_owned()], vec!["c".to_owned()]));
+        Ok(())
+    }
+
+    #[test]
+    fn a_video_in_two_splits_is_refused() {
+        let error = read("FileName,Split\na,TRAIN\nb,VAL\na.avi,TEST\n").unwrap_err().to_string();
+        assert!(error.contains("lines 2 and 4"), "{error}");
+        let error = read("FileName,Fold\na,TRAIN\n").unwrap_err().to_string();
+        assert!(error.contains("\"Split\""), "{error}");
+    }
+}

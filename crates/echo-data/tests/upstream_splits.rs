@@ -1,0 +1,51 @@
+//! Released few-shot lists of EchoNet-Dynamic, read from the folder `splits` of `$ECHOZOO_TEST_DATA`. They hold
+//! patients' data and are not in the repository.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use echo_data::{DataError, Split, few_shot, read_echonet, read_split_file};
+
+/// Shots and training videos.
+const LISTS: [(usize, usize); 4] = [(1, 84), (2, 162), (4, 307), (8, 570)];
+
+#[test]
+fn the_released_lists_have_their_counts_and_the_sampler_draws_as_many() -> Result<(), DataError> {
+    let Some(folder) = std::env::var_os("ECHOZOO_TEST_DATA").map(PathBuf::from) else {
+        assert!(std::env::var_os("ECHOZOO_NO_SKIP").is_none(), "ECHOZOO_TEST_DATA is not set");
+        eprintln!("skipped: ECHOZOO_TEST_DATA does not name a folder with the released lists");
+        return Ok(());
+    };
+    let mut pool: BTreeMap<String, f32> = BTreeMap::new();
+    for (shots, videos) in LISTS {
+        let list = folder.join(format!("splits/FileList_{shots}_shot_mediam.csv"));
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        fs::copy(&list, dir.path().join("FileList.csv")).expect("the list can be copied");
+        fs::create_dir(dir.path().join("Videos")).expect("a folder in the temporary folder");
+        let listed = read_echonet(dir.path())?;
+        assert!(listed.records.is_empty() && listed.report.without_ef.is_empty());
+        for name in &listed.report.missing {
+            fs::write(dir.path().join(format!("Videos/{name}.avi")), "").expect("a file in the temporary folder");
+        }
+
+        let data = read_echonet(dir.path())?.require_all()?;
+        let split = read_split_file(&list, &data)?;
+        assert_eq!((split.train.len(), split.validation.len(), split.test.len()), (videos, 600, 1277), "{shots} shots");
+        assert!(split.unknown.is_empty() && split.duplicates.is_empty() && data.report.duplicates.is_empty());
+        assert!(split.train.iter().all(|&place| data.records[place].split == Split::Train));
+        let train: Vec<_> =
+            split.train.iter().map(|&place| (data.records[place].name.clone(), data.records[place].ef)).collect();
+        // The released lists keep to the rule: drawing as many again leaves nothing out.
+        assert_eq!(few_shot(&train, shots, 1, true).len(), videos);
+        assert!(few_shot(&train, shots - 1, 1, true).len() < videos);
+        pool.extend(train);
+    }
+    // Every bin of all lists together holds at least as many as the 8-shot list took from it, so the sampler must find
+    // the released counts again.
+    let pool: Vec<(String, f32)> = pool.into_iter().collect();
+    for (shots, videos) in LISTS {
+        assert_eq!(few_shot(&pool, shots, 1, true).len(), videos, "{shots} shots of {}", pool.len());
+    }
+    Ok(())
+}

@@ -3,12 +3,14 @@
 //! Parameters start as constants (zeros, norm weights one): they are filled from a checkpoint or, on request, at
 //! random by `echo-weights`, so that building a full-size network costs nothing and no draw escapes the seed.
 
+pub mod bert;
 pub mod clip_text;
 pub mod convnext;
 mod layers;
 pub mod mvit;
 pub mod pooling_attention;
 
+pub use bert::{Bert, BertConfig};
 pub use clip_text::{ClipText, ClipTextConfig};
 pub use convnext::{ConvNext, ConvNextConfig};
 pub use layers::{layer_norm, linear, linear_no_bias};

@@ -1,0 +1,209 @@
+//! BERT (Devlin et al., "BERT: Pre-training of deep bidirectional transformers for language understanding", NAACL
+//! 2019), without pooler and language-model head.
+//!
+//! Fields are named as in Hugging Face's `BertModel` where those are legal. Norms come after the residual sums, the
+//! activation is the exact GELU, and every token is of type 0.
+
+use burn::module::Module;
+use burn::nn::{Embedding, EmbeddingConfig, Initializer, LayerNorm, Linear};
+use burn::tensor::activation::{gelu, softmax};
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+
+use crate::layers::{layer_norm, linear};
+
+/// Epsilon of every norm.
+const EPSILON: f64 = 1e-12;
+
+/// Token types that the embedding table has rows for; only the first is used.
+const TOKEN_TYPES: usize = 2;
+
+/// Sizes of a BERT.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BertConfig {
+    /// Token ids.
+    pub vocabulary: usize,
+    /// The most tokens that it takes.
+    pub context: usize,
+    /// Length of a token's vector.
+    pub width: usize,
+    /// Attention heads; divides `width`.
+    pub heads: usize,
+    /// Transformer layers.
+    pub layers: usize,
+    /// Width inside the feed-forward networks.
+    pub intermediate: usize,
+}
+
+impl BertConfig {
+    /// BERT-Base with the vocabulary's size of the uncased original, which BiomedBERT shares.
+    pub const fn base() -> Self {
+        Self { vocabulary: 30_522, context: 512, width: 768, heads: 12, layers: 12, intermediate: 3072 }
+    }
+
+    /// The network with constant parameters.
+    ///
+    /// # Panics
+    /// When `heads` does not divide `width`.
+    pub fn init(&self, device: &Device) -> Bert {
+        let Self { width, heads, .. } = *self;
+        assert!(heads > 0 && width.is_multiple_of(heads), "{heads} heads do not divide a width of {width}");
+        let table = |rows| EmbeddingConfig::new(rows, width).with_initializer(Initializer::Zeros).init(device);
+        Bert {
+            embeddings: Embeddings {
+                word_embeddings: table(self.vocabulary),
+                position_embeddings: table(self.context),
+                token_type_embeddings: table(TOKEN_TYPES),
+                norm: layer_norm(width, EPSILON, device),
+            },
+            layers: (0..self.layers).map(|_| Layer::new(width, self.intermediate, heads, device)).collect(),
+        }
+    }
+}
+
+/// A bidirectional transformer.
+#[derive(Module, Debug)]
+pub struct Bert {
+    embeddings: Embeddings,
+    layers: Vec<Layer>,
+}
+
+#[derive(Module, Debug)]
+struct Embeddings {
+    word_embeddings: Embedding,
+    position_embeddings: Embedding,
+    token_type_embeddings: Embedding,
+    norm: LayerNorm,
+}
+
+#[derive(Module, Debug)]
+struct Layer {
+    attention: Attention,
+    intermediate: Linear,
+    output: Output,
+}
+
+#[derive(Module, Debug)]
+struct Attention {
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    output: Output,
+    #[module(skip)]
+    heads: usize,
+}
+
+/// A projection whose sum with the residual is normalised.
+#[derive(Module, Debug)]
+struct Output {
+    dense: Linear,
+    norm: LayerNorm,
+}
+
+impl Bert {
+    /// The most tokens that it takes.
+    pub fn context(&self) -> usize {
+        self.embeddings.position_embeddings.weight.lazy_shape()[0]
+    }
+
+    /// Token ids.
+    pub fn vocabulary(&self) -> usize {
+        self.embeddings.word_embeddings.weight.lazy_shape()[0]
+    }
+
+    /// `[batch, tokens]` -> `[batch, tokens, width]`, without positions and token types.
+    pub fn words(&self, ids: Tensor<2, Int>) -> Tensor<3> {
+        self.embeddings.word_embeddings.forward(ids)
+    }
+
+    /// The last layer's output.
+    ///
+    /// - words: `[batch, tokens, width]`, `tokens` at most the context
+    /// - lengths: tokens of each row; what follows them is never attended to
+    /// - output: `[batch, tokens, width]`, of no meaning at and past a row's length
+    ///
+    /// # Panics
+    /// When `lengths` has not one entry per row, each in `1..=tokens`, or there are more tokens than the context.
+    pub fn forward(&self, words: Tensor<3>, lengths: &[usize]) -> Tensor<3> {
+        let [batch, tokens, width] = words.dims();
+        assert!(
+            lengths.len() == batch && lengths.iter().all(|length| (1..=tokens).contains(length)),
+            "one length in 1..={tokens} for each of {batch} rows, not {lengths:?}"
+        );
+        assert!(tokens <= self.context(), "{tokens} tokens, at most {} fit", self.context());
+        let mask = padding_mask(tokens, lengths, &words.device());
+        let positions = self.embeddings.position_embeddings.weight.val().slice([0..tokens]).unsqueeze();
+        let token_type = self.embeddings.token_type_embeddings.weight.val().slice([0..1]).reshape([1, 1, width]);
+        let x = self.embeddings.norm.forward(words + positions + token_type);
+        self.layers.iter().fold(x, |x, layer| layer.forward(x, mask.clone()))
+    }
+}
+
+impl Layer {
+    fn new(width: usize, intermediate: usize, heads: usize, device: &Device) -> Self {
+        let output = |input| Output { dense: linear(input, width, device), norm: layer_norm(width, EPSILON, device) };
+        Self {
+            attention: Attention {
+                query: linear(width, width, device),
+                key: linear(width, width, device),
+                value: linear(width, width, device),
+                output: output(width),
+                heads,
+            },
+            intermediate: linear(width, intermediate, device),
+            output: output(intermediate),
+        }
+    }
+
+    fn forward(&self, x: Tensor<3>, mask: Tensor<4, Bool>) -> Tensor<3> {
+        let x = self.attention.forward(x, mask);
+        let y = gelu(self.intermediate.forward(x.clone()));
+        self.output.forward(y, x)
+    }
+}
+
+impl Attention {
+    /// - x: `[batch, tokens, width]`
+    /// - mask: `[batch, 1, 1, tokens]`, true where a key is padding
+    fn forward(&self, x: Tensor<3>, mask: Tensor<4, Bool>) -> Tensor<3> {
+        let [batch, tokens, width] = x.dims();
+        let heads = self.heads;
+        let head_width = width / heads;
+        let split = |x: Tensor<3>| x.reshape([batch, tokens, heads, head_width]).swap_dims(1, 2);
+        let query = split(self.query.forward(x.clone()));
+        let key = split(self.key.forward(x.clone()));
+        let value = split(self.value.forward(x.clone()));
+        let scores = query.matmul(key.transpose()) / (head_width as f64).sqrt();
+        let weights = softmax(scores.mask_fill(mask.expand([batch, heads, tokens, tokens]), f32::NEG_INFINITY), 3);
+        let y = weights.matmul(value).swap_dims(1, 2).reshape([batch, tokens, width]);
+        self.output.forward(y, x)
+    }
+}
+
+impl Output {
+    fn forward(&self, x: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
+        self.norm.forward(self.dense.forward(x) + residual)
+    }
+}
+
+/// `[batch, 1, 1, tokens]`, true at and past each row's length
+fn padding_mask(tokens: usize, lengths: &[usize], device: &Device) -> Tensor<4, Bool> {
+    let padding: Vec<bool> = lengths.iter().flat_map(|&length| (0..tokens).map(move |token| token >= length)).collect();
+    Tensor::from_data(TensorData::new(padding, [lengths.len(), 1, 1, tokens]), device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn padding_is_what_lies_at_and_past_a_rows_length() {
+        let mask = padding_mask(3, &[1, 3], &Device::flex()).into_data().try_to_vec::<bool>().unwrap();
+        assert_eq!(mask, [false, true, true, false, false, false]);
+    }
+
+    #[test]
+    fn base_has_the_parameters_of_bert_base() {
+        // Hugging Face's BertModel(add_pooling_layer=False) of the uncased base model.
+        assert_eq!(BertConfig::base().init(&Device::flex()).num_params(), 108_891_648);
+    }
+}

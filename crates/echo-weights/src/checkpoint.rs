@@ -43,6 +43,29 @@ impl Checkpoint {
         }
     }
 
+    /// Upstream's several files as one checkpoint, each tensor under its part's prefix.
+    ///
+    /// `path` is either the folder that holds them, or one file, which is then the first part or, when written by
+    /// [`save`](crate::save), whole already. Without parts this is [`open`](Self::open).
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), for any part; the folder lacks a required part.
+    pub fn open_parts(path: &Path, parts: &[Part]) -> Result<Self, WeightsError> {
+        let Some(first) = parts.first() else { return Self::open(path) };
+        if !path.is_dir() {
+            let mut whole = Self::open(path)?;
+            if !whole.own_names {
+                whole.tensors = prefix(whole.tensors, first.prefix).collect();
+            }
+            return Ok(whole);
+        }
+        let mut tensors = BTreeMap::new();
+        for (part, file) in present_parts(path, parts)? {
+            tensors.extend(prefix(Self::open(&file)?.tensors, part.prefix));
+        }
+        Ok(Self { path: path.to_owned(), tensors, own_names: false })
+    }
+
     /// The safetensors file `bytes`, known as `name` in messages, saved by [`save`](crate::save).
     ///
     /// # Errors
@@ -88,6 +111,38 @@ impl Checkpoint {
     pub(crate) fn tensors(&self) -> &BTreeMap<String, StoredTensor> {
         &self.tensors
     }
+}
+
+/// One of several files that an encoder's upstream weights are released in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// File name as released.
+    pub file: &'static str,
+    /// Put before the names of its tensors.
+    pub prefix: &'static str,
+    /// Whether a folder without it is refused.
+    pub required: bool,
+}
+
+/// The parts that `folder` holds, with their paths.
+pub(crate) fn present_parts<'a>(folder: &Path, parts: &'a [Part]) -> Result<Vec<(&'a Part, PathBuf)>, WeightsError> {
+    let mut present = Vec::with_capacity(parts.len());
+    for part in parts {
+        let file = folder.join(part.file);
+        if file.is_file() {
+            present.push((part, file));
+        } else if part.required {
+            return Err(not_readable(folder, format!("it is a folder without {}", part.file)));
+        }
+    }
+    match present.is_empty() {
+        true => Err(not_readable(folder, format!("it is a folder without {}", file_names(parts)))),
+        false => Ok(present),
+    }
+}
+
+fn file_names(parts: &[Part]) -> String {
+    parts.iter().map(|part| part.file).collect::<Vec<_>>().join(", ")
 }
 
 enum Container {
@@ -154,6 +209,10 @@ fn unwrap_names(mut tensors: BTreeMap<String, StoredTensor>) -> BTreeMap<String,
     tensors
 }
 
+fn prefix(tensors: BTreeMap<String, StoredTensor>, prefix: &str) -> impl Iterator<Item = (String, StoredTensor)> {
+    tensors.into_iter().map(move |(name, tensor)| (format!("{prefix}{name}"), tensor))
+}
+
 fn strip(tensors: BTreeMap<String, StoredTensor>, prefix: &str) -> BTreeMap<String, StoredTensor> {
     let stripped = tensors.into_iter().filter_map(|(name, tensor)| Some((name.strip_prefix(prefix)?.to_owned(), tensor)));
     stripped.collect()
@@ -189,6 +248,33 @@ mod tests {
         lying.extend(b"{\"a\":0}");
         assert!(refused(&lying).contains("not a checkpoint"));
         assert!(Checkpoint::open(Path::new("/nonexistent/file.pt")).is_err_and(|e| e.to_string().contains("/nonexistent")));
+    }
+
+    #[test]
+    fn parts_of_a_folder_are_one_checkpoint_under_their_prefixes() {
+        const PARTS: [Part; 2] = [
+            Part { file: "a.safetensors", prefix: "image.", required: true },
+            Part { file: "b.safetensors", prefix: "text.", required: false },
+        ];
+        let folder = tempfile::tempdir().unwrap();
+        let names = |path: &Path| {
+            let checkpoint = Checkpoint::open_parts(path, &PARTS)?;
+            Ok::<_, WeightsError>(checkpoint.names().map(str::to_owned).collect::<Vec<_>>())
+        };
+        let write = |file: &str| {
+            // One f32 called "x", as safetensors stores it.
+            let header = br#"{"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#;
+            let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+            bytes.extend(header);
+            bytes.extend(1f32.to_le_bytes());
+            std::fs::write(folder.path().join(file), bytes).unwrap();
+        };
+        assert!(names(folder.path()).unwrap_err().to_string().contains("without a.safetensors"));
+        write("b.safetensors");
+        assert!(names(folder.path()).unwrap_err().to_string().contains("without a.safetensors"));
+        write("a.safetensors");
+        assert_eq!(names(folder.path()).unwrap(), ["image.x", "text.x"]);
+        assert_eq!(names(&folder.path().join("b.safetensors")).unwrap(), ["image.x"], "one file is the first part");
     }
 
     #[test]

@@ -13,7 +13,7 @@ mod pretrained;
 mod random;
 mod save;
 
-pub use checkpoint::Checkpoint;
+pub use checkpoint::{Checkpoint, Part};
 pub use error::WeightsError;
 pub use key_table::{Ignore, KeyTable, Rename};
 pub use load::{LoadReport, load};

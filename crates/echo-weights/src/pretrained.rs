@@ -6,12 +6,17 @@ use burn::module::Module;
 use burn::tensor::Device;
 use echo_core::{AnyEncoder, Card, EchoEncoder, Preset};
 
-use crate::{Checkpoint, KeyTable, LoadReport, WeightsError, load, randomize};
+use crate::checkpoint::present_parts;
+use crate::{Checkpoint, KeyTable, LoadReport, Part, WeightsError, load, randomize};
 
 /// What a new encoder implements beside `EchoEncoder`.
 pub trait Pretrained: EchoEncoder + Module + Sized + 'static {
     /// The encoder's facts.
     const CARD: &'static Card;
+
+    /// The files of the upstream weights, for encoders whose weights are released in several: then the user names the
+    /// folder that holds them, or the first alone.
+    const PARTS: &'static [Part] = &[];
 
     /// The network with constant parameters.
     fn init(preset: Preset, device: &Device) -> Self;
@@ -33,7 +38,7 @@ pub trait Pretrained: EchoEncoder + Module + Sized + 'static {
 /// Where the weights come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Weights {
-    /// A checkpoint file.
+    /// A checkpoint file, or a folder of [`Pretrained::PARTS`].
     File(PathBuf),
     /// Those shipped with the encoder's crate.
     Shipped,
@@ -84,11 +89,11 @@ pub fn build<E: Pretrained>(preset: Preset, weights: &Weights, device: &Device) 
     let name = || format!("{} ({preset})", E::CARD.name);
     let (encoder, kind, hash, report) = match weights {
         Weights::File(path) => {
-            let checkpoint = Checkpoint::open(path)?;
+            let checkpoint = Checkpoint::open_parts(path, E::PARTS)?;
             let module = E::init_for(preset, &checkpoint, device);
             let keys = if checkpoint.has_own_names() { &KeyTable::IDENTITY } else { E::keys() };
             let (module, report) = load(module, &name(), &checkpoint, keys)?;
-            (module, WeightsKind::File, hash_file(path)?, report)
+            (module, WeightsKind::File, hash_files(path, E::PARTS)?, report)
         }
         Weights::Shipped => {
             let bytes = E::shipped(preset).ok_or_else(|| WeightsError::NotShipped {
@@ -108,9 +113,16 @@ pub fn build<E: Pretrained>(preset: Preset, weights: &Weights, device: &Device) 
     Ok(Built { encoder: AnyEncoder::new(encoder).freeze(), kind, hash, report })
 }
 
-fn hash_file(path: &Path) -> Result<String, WeightsError> {
-    let io = |source| WeightsError::Io { path: path.to_owned(), source };
+/// A hash of the file, or of all parts in the folder, in their order.
+fn hash_files(path: &Path, parts: &[Part]) -> Result<String, WeightsError> {
+    let files = match path.is_dir() {
+        true => present_parts(path, parts)?.into_iter().map(|(_, file)| file).collect(),
+        false => vec![path.to_owned()],
+    };
     let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(std::fs::File::open(path).map_err(io)?).map_err(io)?;
+    for path in files {
+        let io = |source| WeightsError::Io { path: path.clone(), source };
+        hasher.update_reader(std::fs::File::open(&path).map_err(io)?).map_err(io)?;
+    }
     Ok(hasher.finalize().to_hex().to_string())
 }

@@ -12,9 +12,20 @@ impl<'a> BitReader<'a> {
         Self { bytes, position: 0 }
     }
 
+    /// How many bits were taken.
+    pub(crate) fn position(&self) -> usize {
+        self.position
+    }
+
     /// The next 32 bits, without taking them.
+    #[inline]
     pub(crate) fn peek(&self) -> u32 {
-        let at = self.position / 8;
+        self.at(self.position)
+    }
+
+    #[inline]
+    fn at(&self, position: usize) -> u32 {
+        let at = position / 8;
         let window = match self.bytes.get(at..at + 8) {
             Some(bytes) => bytes.try_into().map_or(0, u64::from_be_bytes),
             None => {
@@ -24,9 +35,10 @@ impl<'a> BitReader<'a> {
                 u64::from_be_bytes(last)
             }
         };
-        (window << (self.position % 8) >> 32) as u32
+        (window << (position % 8) >> 32) as u32
     }
 
+    #[inline]
     pub(crate) fn skip(&mut self, bits: u32) {
         self.position += bits as usize;
     }
@@ -54,6 +66,13 @@ impl BitWriter {
         if self.pending >= 32 {
             self.pending -= 32;
             self.bytes.extend_from_slice(&((self.window >> self.pending) as u32).to_be_bytes());
+        }
+    }
+
+    /// Appends what `reader` took since its position was `start`.
+    pub(crate) fn copy(&mut self, reader: &BitReader<'_>, start: usize) {
+        for from in (start..reader.position).step_by(32) {
+            self.put(reader.at(from), (reader.position - from).min(32) as u32);
         }
     }
 
@@ -92,6 +111,18 @@ mod tests {
         assert!(reader.is_overrun());
         assert_eq!(reader.peek(), 0);
         assert!(writer.take().is_empty());
+    }
+
+    #[test]
+    fn copies_are_the_bits_that_were_taken() {
+        let bytes: Vec<u8> = (0..100u8).map(|i| i.wrapping_mul(151)).collect();
+        let (mut reader, mut writer) = (BitReader::new(&bytes), BitWriter::default());
+        for bits in [3, 0, 29, 32, 64, 31, 250, 391] {
+            let start = reader.position();
+            reader.skip(bits);
+            writer.copy(&reader, start);
+        }
+        assert_eq!(writer.take(), bytes);
     }
 
     #[test]

@@ -29,10 +29,24 @@ pub(crate) fn decode(jpeg: &[u8], width: usize, height: usize, out: &mut [u8]) -
                 match (cb.h_ratio, cr.h_ratio) {
                     (2, 2) => {
                         let chroma = cb_row.iter().zip(cr_row).map(|(&cb, &cr)| matrix.chroma(cb, cr));
-                        for ((rgb, luma), chroma) in row.chunks_mut(6).zip(luma.chunks(2)).zip(chroma) {
-                            for (rgb, &luma) in rgb.chunks_exact_mut(3).zip(luma) {
-                                rgb.copy_from_slice(&matrix.rgb(matrix.luma(luma), chroma));
-                            }
+                        let mut pairs = row.chunks_exact_mut(6);
+                        for ((rgb, luma), [red, green, blue]) in pairs.by_ref().zip(luma.chunks_exact(2)).zip(chroma) {
+                            let (left, right) = (matrix.luma(luma[0]), matrix.luma(luma[1]));
+                            let six = [left + red, left + green, left + blue, right + red, right + green, right + blue];
+                            rgb.copy_from_slice(&six.map(|value| value.clamp(0, 255) as u8));
+                        }
+                        // An odd width leaves half a pair.
+                        let (last, x) = (pairs.into_remainder(), width - 1);
+                        if !last.is_empty() {
+                            let chroma = matrix.chroma(cb_row[x / 2], cr_row[x / 2]);
+                            last.copy_from_slice(&matrix.rgb(matrix.luma(luma[x]), chroma));
+                        }
+                    }
+                    (1, 1) => {
+                        for ((rgb, &luma), (&cb, &cr)) in
+                            row.chunks_exact_mut(3).zip(luma).zip(cb_row.iter().zip(cr_row))
+                        {
+                            rgb.copy_from_slice(&matrix.rounded_rgb(luma, cb, cr));
                         }
                     }
                     (cb_ratio, cr_ratio) => {
@@ -88,6 +102,15 @@ impl Matrix {
             Self::product(cb, 128, self.cb_to_green) + Self::product(cr, 128, self.cr_to_green),
             Self::product(cb, 128, self.cb_to_blue),
         ]
+    }
+
+    /// With one rounding at the end, as swscale does it where chroma is not shared by columns.
+    fn rounded_rgb(&self, y: u8, cb: u8, cr: u8) -> [u8; 3] {
+        let (y, cb, cr) = (i32::from(y) - self.black, i32::from(cb) - 128, i32::from(cr) - 128);
+        let red = cr * self.cr_to_red;
+        let green = cb * self.cb_to_green + cr * self.cr_to_green;
+        let blue = cb * self.cb_to_blue;
+        [red, green, blue].map(|chroma| ((y * self.luma + chroma + (1 << 12)) >> 13).clamp(0, 255) as u8)
     }
 
     fn rgb(&self, luma: i32, chroma: [i32; 3]) -> [u8; 3] {

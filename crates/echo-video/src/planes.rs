@@ -168,22 +168,20 @@ impl Coded<'_> {
     /// Copies one block, whose codes it follows without interpreting the coefficients. `None` when the bits are no
     /// codes.
     fn copy_block(&mut self, bits: &mut BitReader<'_>) -> Option<()> {
+        let start = bits.position();
         // A symbol's low half is the number of bits that follow its code.
-        let mut copy = |bits: &mut BitReader<'_>, table: &HuffmanTable| {
-            let window = bits.peek();
-            let (length, symbol) = table.find(window)?;
-            let total = length + u32::from(symbol & 15);
-            self.writer.put(window, total);
-            bits.skip(total);
+        let follow = |bits: &mut BitReader<'_>, table: &HuffmanTable| {
+            let (length, symbol) = table.find(bits.peek())?;
+            bits.skip(length + u32::from(symbol & 15));
             Some(symbol)
         };
         // Eight-bit samples have DC differences of at most 11 bits.
-        if copy(bits, &self.dc.table)? > 11 {
+        if follow(bits, &self.dc.table)? > 11 {
             return None;
         }
         let mut coefficient = 1;
         while coefficient < 64 {
-            let symbol = copy(bits, &self.ac.table)?;
+            let symbol = follow(bits, &self.ac.table)?;
             match (symbol >> 4, symbol & 15) {
                 (0, 0) => break,
                 (15, 0) => coefficient += 16,
@@ -191,6 +189,7 @@ impl Coded<'_> {
                 (run, _) => coefficient += u32::from(run) + 1,
             }
         }
+        self.writer.copy(bits, start);
         (coefficient <= 64).then_some(())
     }
 

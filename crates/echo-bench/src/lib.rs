@@ -1,1 +1,37 @@
-//! Placeholder.
+//! The benchmark: a grid of cells, each an adapter fitted on a few labelled videos and scored on the test split.
+//!
+//! [`run`] takes a [`BenchConfig`] and a [`Zoo`] to get encoders from, and leaves in its output folder
+//!
+//! - `runs.jsonl`: one line per cell with everything needed to repeat it, appended when the cell ends;
+//! - `cells/<key>.csv`: its prediction for every test video, and `predictions.csv`: all of them;
+//! - `curves.csv`: losses per epoch;
+//! - `leaderboard.md`, `leaderboard.csv`, `leaderboard.json`: means over seeds beside the constant predictors;
+//! - `excluded.csv`: every video that could not be used, with the reason.
+//!
+//! A cell's key is a hash of all that can change its result, so a rerun skips what is done, whatever ended the last
+//! run. This crate alone reads the test split.
+
+mod cell;
+mod config;
+mod constant;
+mod error;
+mod features;
+mod leaderboard;
+mod machine;
+mod outputs;
+mod plan;
+mod progress;
+mod recipe;
+mod run;
+mod runs;
+mod video_set;
+
+pub use config::{BenchConfig, Limits};
+pub use error::BenchError;
+pub use features::{NUMERICS, View};
+pub use leaderboard::{Leaderboard, LeaderboardRow};
+pub use progress::Progress;
+pub use recipe::Recipe;
+pub use run::{Environment, Outcome, Zoo, run};
+pub use runs::{CellRecord, CellStatus, read_runs};
+pub use video_set::{Excluded, VideoSet};

@@ -5,11 +5,16 @@
 //!   [`normalization`], [`filler`].
 //! - [`read_echonet`] reads a data set in EchoNet-Dynamic's layout, [`few_shot`] draws a few labelled videos from it,
 //!   [`read_split_file`] takes somebody else's split.
+//! - [`for_each_clip`] loads clips on all cores in bounded memory; [`FeatureCache`] keeps what a frozen encoder made of
+//!   them, by the [`Digests`] of the files.
 
 mod channel_order;
+mod clips;
 mod crop;
+mod digest;
 mod echonet;
 mod error;
+mod feature_cache;
 mod few_shot;
 mod normalize;
 mod opencv_area;
@@ -24,9 +29,12 @@ mod split_file;
 mod table;
 
 pub use channel_order::source_channels;
+pub use clips::{ClipError, LoadedClip, for_each_clip, load_clip};
 pub use crop::{Window, center_crop, crop, crop_to_square, zoom};
+pub use digest::Digests;
 pub use echonet::{EchoNet, Report, VideoRecord, read_echonet};
 pub use error::DataError;
+pub use feature_cache::{Feature, FeatureCache, StageKey};
 pub use few_shot::few_shot;
 pub use normalize::normalization;
 pub use padding::{Filler, filler, padded_len};

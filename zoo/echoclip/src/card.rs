@@ -42,16 +42,11 @@ pub static CARD: Card = Card {
             url: "https://huggingface.co/mkaichristensen/echo-clip",
             contents: "both towers, as a PyTorch file",
         },
-        WeightFile {
-            name: "open_clip_model.safetensors",
-            url: "https://huggingface.co/mkaichristensen/echo-clip",
-            contents: "both towers, as safetensors",
-        },
     ],
     capabilities: Capabilities { text: true, heads: &[] },
     presets: &[
-        PresetCard { preset: Preset::Full, clip: FULL_CLIP, dim: 512, width: 1024, parameters: 151_520_897 },
-        PresetCard { preset: Preset::Nano, clip: NANO_CLIP, dim: 96, width: 128, parameters: 0 },
+        PresetCard { preset: Preset::Full, clip: FULL_CLIP, dim: 512, width: 1024, parameters: 151_518_849 },
+        PresetCard { preset: Preset::Nano, clip: NANO_CLIP, dim: 96, width: 128, parameters: 1_026_833 },
     ],
     quirks: &[
         "frames are in OpenCV's BGR order, though the normalisation constants are for RGB",

@@ -1,0 +1,155 @@
+//! What a benchmark runs: defaults, then a TOML file, then flags.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use echo_core::Preset;
+use serde::{Deserialize, Serialize};
+
+use crate::BenchError;
+
+/// The grid and the protocol.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BenchConfig {
+    /// Encoders by name; `all` for every one.
+    pub encoders: Vec<String>,
+    /// Adapters by name; `all` for every one.
+    pub adapters: Vec<String>,
+    /// Training videos per integer EF bin.
+    pub shots: Vec<usize>,
+    /// Seeds: each draws its own training videos and its own start.
+    pub seeds: Vec<u64>,
+    /// Size of the encoders.
+    pub preset: Preset,
+    /// Weights of the encoder; only with a single encoder.
+    pub weights: Option<PathBuf>,
+    /// Random weights instead, from the seed `random_seed`.
+    pub random_init: bool,
+    /// Seed of random weights.
+    pub random_seed: u64,
+    /// A data set in EchoNet-Dynamic's layout; phantoms when absent.
+    pub data: Option<PathBuf>,
+    /// A list that says which video is in which split, in the format of `FileList.csv`; its training rows are used
+    /// whole instead of a draw.
+    pub split: Option<PathBuf>,
+    /// Ranks and prompts instead of the shipped ones.
+    pub prompts: Option<PathBuf>,
+    /// Clips per test and training video, spread evenly; predictions are averaged.
+    pub clips: usize,
+    /// Resamples of the bootstrap.
+    pub bootstrap: usize,
+    /// Videos per split at most.
+    pub limit: Option<usize>,
+    /// Use what can be decoded of truncated videos.
+    pub allow_truncated: bool,
+    /// Entries that replace those of an adapter's recipe: `[recipes.coop.train] epochs = 5`.
+    pub recipes: BTreeMap<String, toml::Table>,
+}
+
+impl Default for BenchConfig {
+    fn default() -> Self {
+        Self {
+            encoders: vec!["all".to_owned()],
+            adapters: vec!["all".to_owned()],
+            shots: vec![1, 2, 4, 8],
+            seeds: vec![1, 2, 3],
+            preset: Preset::Nano,
+            weights: None,
+            random_init: false,
+            random_seed: 0,
+            data: None,
+            split: None,
+            prompts: None,
+            clips: 1,
+            bootstrap: 10_000,
+            limit: None,
+            allow_truncated: false,
+            recipes: BTreeMap::new(),
+        }
+    }
+}
+
+/// Bounds of settings, so that a slip of the pen is an error and not a machine out of memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits;
+
+impl Limits {
+    /// The most shots.
+    pub const SHOTS: usize = 10_000;
+    /// The most clips of a video.
+    pub const CLIPS: usize = 64;
+}
+
+impl BenchConfig {
+    /// The configuration in a TOML text; entries that are absent keep their defaults.
+    ///
+    /// # Errors
+    /// An unknown entry or a wrong type, with its line.
+    pub fn from_toml(what: &str, text: &str) -> Result<Self, BenchError> {
+        toml::from_str(text).map_err(|source| BenchError::Toml { what: what.to_owned(), source })
+    }
+
+    /// # Errors
+    /// A setting that cannot be used.
+    pub fn validate(&self) -> Result<(), BenchError> {
+        let complain = |text: String| Err(BenchError::Config(text));
+        for (what, empty) in [
+            ("encoder", self.encoders.is_empty()),
+            ("adapter", self.adapters.is_empty()),
+            ("shot", self.shots.is_empty()),
+            ("seed", self.seeds.is_empty()),
+        ] {
+            if empty {
+                return complain(format!("name at least one {what}"));
+            }
+        }
+        if let Some(shots) = self.shots.iter().find(|&&shots| shots == 0 || shots > Limits::SHOTS) {
+            return complain(format!("{shots} shots: give 1 to {}", Limits::SHOTS));
+        }
+        if self.clips == 0 || self.clips > Limits::CLIPS {
+            return complain(format!("{} clips of a video: give 1 to {}", self.clips, Limits::CLIPS));
+        }
+        if self.bootstrap == 0 || self.bootstrap > echo_metrics::MAX_SAMPLES {
+            return complain(format!("{} bootstrap samples: give 1 to {}", self.bootstrap, echo_metrics::MAX_SAMPLES));
+        }
+        if self.limit == Some(0) {
+            return complain("a limit of 0 videos leaves nothing to do".to_owned());
+        }
+        if self.weights.is_some() && self.random_init {
+            return complain("give either --weights or --random-init".to_owned());
+        }
+        if self.weights.is_some() && (self.encoders.len() > 1 || self.encoders.iter().any(|name| name == "all")) {
+            return complain("--weights belongs to one encoder; name it with --encoder".to_owned());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_changes_what_it_names_and_unknown_entries_are_refused() {
+        let config = BenchConfig::from_toml("x.toml", "shots = [1]\n[recipes.coop.train]\nepochs = 2").unwrap();
+        assert_eq!((config.shots.as_slice(), config.seeds.as_slice()), ([1].as_slice(), [1, 2, 3].as_slice()));
+        let error = BenchConfig::from_toml("x.toml", "shot = [1]").unwrap_err().to_string();
+        assert!(error.contains("x.toml") && error.contains("shot"), "{error}");
+    }
+
+    #[test]
+    fn settings_that_cannot_run_are_refused() {
+        let refused = |change: fn(&mut BenchConfig)| {
+            let mut config = BenchConfig::default();
+            change(&mut config);
+            config.validate().is_err()
+        };
+        assert!(!refused(|_| ()));
+        assert!(refused(|config| config.shots = vec![0]));
+        assert!(refused(|config| config.clips = 0));
+        assert!(refused(|config| config.seeds.clear()));
+        assert!(refused(|config| config.weights = Some("a.pt".into())));
+        assert!(refused(|config| config.limit = Some(0)));
+    }
+}

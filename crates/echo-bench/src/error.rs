@@ -1,0 +1,64 @@
+//! What can stop a benchmark. A cell that fails does not: it becomes a row with its error.
+
+use std::path::{Path, PathBuf};
+
+/// An error that ends the benchmark.
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    /// A file of the output folder cannot be read or written.
+    #[error("{path}: {source}", path = path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A setting that cannot be used.
+    #[error("{0}")]
+    Config(String),
+    /// A TOML file that cannot be read.
+    #[error("{what}: {source}")]
+    Toml {
+        /// Which file or recipe.
+        what: String,
+        /// Which entry.
+        source: toml::de::Error,
+    },
+    /// The data set cannot be used.
+    #[error(transparent)]
+    Data(#[from] echo_data::DataError),
+    /// An unknown name, or ranks that do not fit.
+    #[error(transparent)]
+    Core(#[from] echo_core::Error),
+    /// An encoder's weights cannot be used.
+    #[error(transparent)]
+    Weights(#[from] echo_weights::WeightsError),
+    /// The adapter cannot be built.
+    #[error(transparent)]
+    Adapt(#[from] echo_adapt::AdaptError),
+    /// Fitting failed.
+    #[error(transparent)]
+    Train(#[from] echo_train::TrainError),
+    /// Scores cannot be computed.
+    #[error(transparent)]
+    Metrics(#[from] echo_metrics::Error),
+    /// A line of `runs.jsonl` was written by a newer version.
+    #[error("{path}, line {line}: written with schema {found}, this version reads {known}; use another --out", path = path.display())]
+    Schema {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The line's schema.
+        found: u32,
+        /// The newest schema that this version reads.
+        known: u32,
+    },
+}
+
+impl BenchError {
+    /// For `map_err` on file operations.
+    pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
+        |source| Self::Io { path: path.to_owned(), source }
+    }
+}

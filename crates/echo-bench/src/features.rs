@@ -1,0 +1,173 @@
+//! The output of a frozen stage for every video that a benchmark needs, from the cache or computed.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use echo_core::{ClipSpec, Preset};
+use echo_data::{Feature, FeatureCache, LoadedClip, StageKey, Start, for_each_clip};
+use echo_video::{DECODER_VERSION, OpenOptions};
+use echo_weights::Built;
+use serde::Serialize;
+
+use crate::{BenchError, Progress};
+
+/// Raised whenever results may change for the same inputs: in decoding, preprocessing, networks or training.
+pub const NUMERICS: u32 = 1;
+
+/// Which clips of a video are seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct View {
+    /// Clips, spread evenly over the video; a single one starts at the first frame.
+    pub clips: usize,
+}
+
+impl View {
+    fn starts(self) -> impl Iterator<Item = Start> {
+        (0..self.clips).map(move |index| match self.clips {
+            1 => Start::First,
+            of => Start::Even { index, of },
+        })
+    }
+}
+
+/// Everything that a stage's output depends on, beside the video.
+#[derive(Serialize)]
+struct StageDescription<'a> {
+    stage: &'static str,
+    encoder: &'a str,
+    preset: Preset,
+    weights: &'a str,
+    clip: &'a ClipSpec,
+    start: String,
+    decoder: &'static str,
+    device: &'a str,
+    precision: &'static str,
+    numerics: u32,
+}
+
+/// A video that features are wanted of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) path: &'a Path,
+    pub(crate) digest: blake3::Hash,
+}
+
+/// Embeds clips with one encoder.
+#[derive(Debug)]
+pub(crate) struct Embedder<'a> {
+    pub(crate) built: &'a Built,
+    pub(crate) preset: Preset,
+    pub(crate) view: View,
+    pub(crate) cache: &'a FeatureCache,
+    pub(crate) options: &'a OpenOptions,
+    pub(crate) device: &'a Device,
+    pub(crate) device_name: &'a str,
+}
+
+/// What became of the videos.
+#[derive(Debug, Default)]
+pub(crate) struct Embedded {
+    /// Clip embeddings, `[clips, dim]`, by index of the video; those that could not be decoded are missing.
+    pub(crate) features: BTreeMap<usize, Feature>,
+    /// Why a video is missing.
+    pub(crate) failed: BTreeMap<usize, String>,
+    /// What is missing of a truncated video that was used.
+    pub(crate) truncated: BTreeMap<usize, String>,
+    /// Clips that were computed, not read from the cache.
+    pub(crate) computed: usize,
+}
+
+impl Embedder<'_> {
+    /// Embeddings of all clips of `videos`.
+    ///
+    /// Every clip is a batch of its own, so that its embedding has the same bits whatever else is computed.
+    ///
+    /// # Errors
+    /// The cache cannot be written.
+    pub(crate) fn embed(&self, videos: &[Wanted<'_>]) -> Result<Embedded, BenchError> {
+        let card = self.built.encoder.card();
+        let spec = &card.preset(self.preset).clip;
+        let mut result = Embedded::default();
+        let mut rows: Vec<Vec<Feature>> = vec![Vec::new(); videos.len()];
+        for start in self.view.starts() {
+            let stage = self.stage(spec, start);
+            let mut missing = Vec::new();
+            let mut cached: BTreeMap<usize, Feature> = BTreeMap::new();
+            for (index, video) in videos.iter().enumerate() {
+                match self.cache.get(&stage, &video.digest) {
+                    Some(feature) => drop(cached.insert(index, feature)),
+                    None => missing.push(index),
+                }
+            }
+            let paths: Vec<&Path> = missing.iter().map(|&index| videos[index].path).collect();
+            let mut progress = Progress::new(&format!("embedding with {}", card.name), paths.len());
+            let (mut done, mut write_error) = (0, None);
+            for_each_clip(
+                &paths,
+                spec,
+                start,
+                self.options,
+                |loaded| (self.encode(&loaded), loaded.truncation),
+                |position, outcome| {
+                    let index = missing[position];
+                    match outcome {
+                        Ok((feature, truncation)) => {
+                            result.computed += 1;
+                            match truncation {
+                                // What a truncated file gives is not kept: it is no property of the video.
+                                Some(truncation) => drop(result.truncated.insert(index, truncation)),
+                                None => {
+                                    if let Err(error) = self.cache.put(&stage, &videos[index].digest, &feature) {
+                                        write_error.get_or_insert(error);
+                                    }
+                                }
+                            }
+                            cached.insert(index, feature);
+                        }
+                        Err(error) => drop(result.failed.insert(index, error.to_string())),
+                    }
+                    done += 1;
+                    progress.set(done, "");
+                },
+            );
+            if let Some(error) = write_error {
+                return Err(error.into());
+            }
+            for (index, feature) in cached {
+                rows[index].push(feature);
+            }
+        }
+        for (index, clips) in rows.into_iter().enumerate().filter(|(_, clips)| clips.len() == self.view.clips) {
+            let dim = clips[0].shape[1];
+            let values = clips.into_iter().flat_map(|clip| clip.values).collect();
+            result.features.insert(index, Feature { shape: [self.view.clips, dim], values });
+        }
+        Ok(result)
+    }
+
+    fn stage(&self, spec: &ClipSpec, start: Start) -> StageKey {
+        let description = StageDescription {
+            stage: "embedding",
+            encoder: self.built.encoder.card().name,
+            preset: self.preset,
+            weights: &self.built.hash,
+            clip: spec,
+            start: format!("{start:?}"),
+            decoder: DECODER_VERSION,
+            device: self.device_name,
+            precision: "f32",
+            numerics: NUMERICS,
+        };
+        StageKey::new(&serde_json::to_string(&description).expect("a description is plain data"))
+    }
+
+    fn encode(&self, loaded: &LoadedClip) -> Feature {
+        let clip = &loaded.clip;
+        let shape = [1, 3, clip.frames, clip.size, clip.size];
+        let tensor = Tensor::<5>::from_data(TensorData::new(clip.data.clone(), shape), self.device);
+        let embedding = self.built.encoder.encode(tensor);
+        let shape = embedding.dims();
+        Feature { shape, values: embedding.into_data().iter::<f32>().collect() }
+    }
+}

@@ -1,0 +1,194 @@
+//! The table at the end: means over seeds, beside the predictors that know nothing.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use echo_metrics::{Metric, Scores, Spread};
+use serde::Serialize;
+
+use crate::{BenchError, CellRecord, CellStatus};
+
+/// A metric's column.
+const COLUMNS: [(Metric, &str, usize); 4] =
+    [(Metric::Mae, "MAE", 2), (Metric::Rmse, "RMSE", 2), (Metric::R2, "R2", 3), (Metric::Pearson, "r", 3)];
+
+/// A mean over seeds with the mean of its bootstrap intervals' ends.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Cell {
+    /// Mean over seeds.
+    pub mean: f64,
+    /// Mean lower end.
+    pub low: f64,
+    /// Mean upper end.
+    pub high: f64,
+    /// Sample standard deviation over seeds, for two seeds and more.
+    pub deviation: Option<f64>,
+}
+
+/// One row.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LeaderboardRow {
+    /// The encoder, or the constant predictor.
+    pub encoder: String,
+    /// Its preset; empty for constant predictors.
+    pub preset: String,
+    /// What kind of weights; empty for constant predictors.
+    pub weights: String,
+    /// The adapter; empty for constant predictors.
+    pub adapter: String,
+    /// Training videos per EF bin, `split` for a split file's, empty where there are none.
+    pub shots: String,
+    /// Seeds that ended well.
+    pub seeds: usize,
+    /// Cells that failed.
+    pub failed: usize,
+    /// By the metric's key; metrics that are undefined for the row are missing.
+    pub metrics: BTreeMap<String, Cell>,
+    /// The first failed cell's error.
+    pub error: Option<String>,
+}
+
+/// The rows, and what stands above them.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Leaderboard {
+    /// What was measured and how.
+    pub caption: String,
+    /// Constant predictors first, then the grid in its order.
+    pub rows: Vec<LeaderboardRow>,
+}
+
+impl LeaderboardRow {
+    /// A constant predictor's row, from one set of scores per seed.
+    pub(crate) fn constant(name: &str, shots: String, scores: &[Scores]) -> Result<Self, BenchError> {
+        Ok(Self {
+            encoder: name.to_owned(),
+            preset: String::new(),
+            weights: String::new(),
+            adapter: String::new(),
+            shots,
+            seeds: scores.len(),
+            failed: 0,
+            metrics: means(&scores.iter().collect::<Vec<_>>())?,
+            error: None,
+        })
+    }
+
+    /// The row of cells that differ in their seed alone.
+    pub(crate) fn of_cells(cells: &[&CellRecord]) -> Result<Option<Self>, BenchError> {
+        let Some(first) = cells.first() else { return Ok(None) };
+        let done: Vec<&CellRecord> = cells.iter().copied().filter(|cell| cell.status == CellStatus::Done).collect();
+        let scores: Vec<&Scores> = done.iter().filter_map(|cell| cell.scores.as_ref()).collect();
+        Ok(Some(Self {
+            encoder: first.encoder.name.clone(),
+            preset: first.encoder.preset.clone(),
+            weights: first.encoder.weights.to_string(),
+            adapter: first.adapter.clone(),
+            shots: first.shots.map_or("split".to_owned(), |shots| shots.to_string()),
+            seeds: done.len(),
+            failed: cells.len() - done.len(),
+            metrics: means(&scores)?,
+            error: cells.iter().find_map(|cell| cell.error.clone()),
+        }))
+    }
+}
+
+fn means(scores: &[&Scores]) -> Result<BTreeMap<String, Cell>, BenchError> {
+    let mut metrics = BTreeMap::new();
+    for (metric, ..) in COLUMNS {
+        let intervals: Vec<_> = scores.iter().filter_map(|scores| scores.get(metric)).collect();
+        // A metric that some seed does not have would be a mean over other videos than its neighbours'.
+        if intervals.is_empty() || intervals.len() < scores.len() {
+            continue;
+        }
+        let count = intervals.len() as f64;
+        let spread = Spread::of(&intervals.iter().map(|interval| interval.value).collect::<Vec<_>>())?;
+        let cell = Cell {
+            mean: spread.mean,
+            low: intervals.iter().map(|interval| interval.low).sum::<f64>() / count,
+            high: intervals.iter().map(|interval| interval.high).sum::<f64>() / count,
+            deviation: spread.deviation,
+        };
+        metrics.insert(metric.key(), cell);
+    }
+    Ok(metrics)
+}
+
+impl Leaderboard {
+    fn header() -> Vec<&'static str> {
+        ["encoder", "weights", "adapter", "shots", "seeds"].into_iter().chain(COLUMNS.map(|(_, name, _)| name)).collect()
+    }
+
+    fn cells(row: &LeaderboardRow) -> Vec<String> {
+        let weights = match (row.preset.as_str(), row.weights.as_str()) {
+            ("", _) => String::new(),
+            (preset, weights) if preset == weights => preset.to_owned(),
+            (preset, weights) => format!("{preset}, {weights}"),
+        };
+        let seeds = match row.failed {
+            0 => row.seeds.to_string(),
+            failed => format!("{} ({failed} failed)", row.seeds),
+        };
+        let start = [row.encoder.clone(), weights, row.adapter.clone(), row.shots.clone(), seeds];
+        let metrics = COLUMNS.iter().map(|&(metric, _, digits)| match row.metrics.get(&metric.key()) {
+            None => "-".to_owned(),
+            Some(Cell { mean, low, high, deviation }) => {
+                let spread = deviation.map_or(String::new(), |deviation| format!(" ± {deviation:.digits$}"));
+                format!("{mean:.digits$}{spread} [{low:.digits$}, {high:.digits$}]")
+            }
+        });
+        start.into_iter().chain(metrics).collect()
+    }
+
+    /// As Markdown.
+    pub fn to_markdown(&self) -> String {
+        let mut text = format!("{}\n\n| {} |\n|{}\n", self.caption, Self::header().join(" | "), " --- |".repeat(9));
+        for row in &self.rows {
+            let _ = writeln!(text, "| {} |", Self::cells(row).join(" | "));
+        }
+        for row in self.rows.iter().filter(|row| row.error.is_some()) {
+            let error = row.error.as_deref().unwrap_or_default();
+            let _ = writeln!(text, "\n{} + {}, {} shots failed: {error}", row.encoder, row.adapter, row.shots);
+        }
+        text
+    }
+
+    /// As an aligned table for the terminal.
+    pub fn to_table(&self) -> String {
+        let lines: Vec<Vec<String>> = std::iter::once(Self::header().into_iter().map(str::to_owned).collect())
+            .chain(self.rows.iter().map(Self::cells))
+            .collect();
+        let widths: Vec<usize> =
+            (0..9).map(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0)).collect();
+        let mut text = format!("{}\n\n", self.caption);
+        for line in lines {
+            let cells = line.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}"));
+            let _ = writeln!(text, "{}", cells.collect::<Vec<_>>().join("  ").trim_end());
+        }
+        text
+    }
+
+    /// As CSV, one line per row and metric values in columns of their own.
+    pub fn to_csv(&self) -> String {
+        let mut text = "encoder,preset,weights,adapter,shots,seeds,failed".to_owned();
+        for (metric, ..) in COLUMNS {
+            let key = metric.key();
+            let _ = write!(text, ",{key},{key}_low,{key}_high,{key}_sd");
+        }
+        text.push('\n');
+        for row in &self.rows {
+            let LeaderboardRow { encoder, preset, weights, adapter, shots, seeds, failed, metrics, .. } = row;
+            let _ = write!(text, "{encoder},{preset},{weights},{adapter},{shots},{seeds},{failed}");
+            for (metric, ..) in COLUMNS {
+                match metrics.get(&metric.key()) {
+                    None => text.push_str(",,,,"),
+                    Some(cell) => {
+                        let deviation = cell.deviation.map_or(String::new(), |deviation| deviation.to_string());
+                        let _ = write!(text, ",{},{},{},{deviation}", cell.mean, cell.low, cell.high);
+                    }
+                }
+            }
+            text.push('\n');
+        }
+        text
+    }
+}

@@ -1,0 +1,111 @@
+//! Files of the output folder, each written under another name and renamed.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use echo_train::Epoch;
+use serde::{Deserialize, Serialize};
+
+use crate::{BenchError, CellRecord, Excluded};
+
+/// One video's prediction by one cell.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PredictionRow {
+    pub(crate) video: String,
+    pub(crate) ef: f32,
+    pub(crate) prediction: f32,
+}
+
+/// The output folder.
+#[derive(Debug)]
+pub(crate) struct Outputs {
+    dir: PathBuf,
+}
+
+impl Outputs {
+    /// Makes the folder.
+    pub(crate) fn create(dir: &Path) -> Result<Self, BenchError> {
+        let cells = dir.join("cells");
+        std::fs::create_dir_all(&cells).map_err(BenchError::io(&cells))?;
+        Ok(Self { dir: dir.to_owned() })
+    }
+
+    /// Keeps a cell's predictions and curve; called before its line is appended, so that a line has its files.
+    pub(crate) fn keep_cell(&self, key: &str, rows: &[PredictionRow], curve: &[Epoch]) -> Result<(), BenchError> {
+        self.write_csv(&self.cell_file(key, "csv"), rows)?;
+        self.write_csv(&self.cell_file(key, "curve.csv"), curve)
+    }
+
+    /// Whether a cell's files are there.
+    pub(crate) fn has_cell(&self, key: &str) -> bool {
+        self.cell_file(key, "csv").is_file()
+    }
+
+    fn cell_file(&self, key: &str, extension: &str) -> PathBuf {
+        self.dir.join("cells").join(format!("{key}.{extension}"))
+    }
+
+    /// Joins the cells' files to `predictions.csv` and `curves.csv`.
+    pub(crate) fn join_cells(&self, records: &[&CellRecord]) -> Result<(), BenchError> {
+        for (extension, joined) in [("csv", "predictions.csv"), ("curve.csv", "curves.csv")] {
+            let mut text = String::new();
+            for record in records {
+                let path = self.cell_file(&record.key, extension);
+                let cell = std::fs::read_to_string(&path).map_err(BenchError::io(&path))?;
+                let mut lines = cell.lines();
+                let header = lines.next().unwrap_or_default();
+                if text.is_empty() {
+                    text = format!("encoder,preset,weights,adapter,shots,seed,{header}\n");
+                }
+                let shots = record.shots.map_or("split".to_owned(), |shots| shots.to_string());
+                let encoder = &record.encoder;
+                let prefix = format!(
+                    "{},{},{},{},{shots},{}",
+                    encoder.name, encoder.preset, encoder.weights, record.adapter, record.seed
+                );
+                lines.for_each(|line| text.push_str(&format!("{prefix},{line}\n")));
+            }
+            self.write(&self.dir.join(joined), text.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// Writes `excluded.csv`, also when nothing is: an absent file would say nothing.
+    pub(crate) fn write_excluded(&self, excluded: &[Excluded]) -> Result<(), BenchError> {
+        let path = self.dir.join("excluded.csv");
+        match excluded {
+            [] => self.write(&path, b"video,used,reason\n"),
+            rows => self.write_csv(&path, rows),
+        }
+    }
+
+    /// Writes a text file of the folder.
+    pub(crate) fn write_text(&self, name: &str, text: &str) -> Result<(), BenchError> {
+        self.write(&self.dir.join(name), text.as_bytes())
+    }
+
+    fn write_csv<R: Serialize>(&self, path: &Path, rows: &[R]) -> Result<(), BenchError> {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        let invalid = |error: csv::Error| BenchError::Io { path: path.to_owned(), source: error.into() };
+        for row in rows {
+            writer.serialize(row).map_err(invalid)?;
+        }
+        let bytes = writer.into_inner().map_err(|error| invalid(error.into_error().into()))?;
+        self.write(path, &bytes)
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), BenchError> {
+        let folder = path.parent().unwrap_or(&self.dir);
+        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(BenchError::io(path))?;
+        file.write_all(bytes).map_err(BenchError::io(path))?;
+        // Results are the user's, not a secret of this process, which is what temporary files are made for.
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let permissions = std::fs::Permissions::from_mode(0o644);
+            file.as_file().set_permissions(permissions).map_err(BenchError::io(path))?;
+        }
+        file.persist(path).map_err(|error| BenchError::Io { path: path.to_owned(), source: error.error })?;
+        Ok(())
+    }
+}

@@ -1,0 +1,38 @@
+//! The grid as a list of cells, and a cell's key.
+
+use serde::Serialize;
+
+/// One cell of the grid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cell {
+    /// The encoder's name.
+    pub(crate) encoder: String,
+    /// The adapter's name.
+    pub(crate) adapter: String,
+    /// Training videos per integer EF bin; `None` for all training rows of a split file.
+    pub(crate) shots: Option<usize>,
+    /// Draws the training videos and what the adapter starts from.
+    pub(crate) seed: u64,
+}
+
+/// Every combination, in the order in which they are run: an encoder's cells together.
+pub(crate) fn cells(encoders: &[String], adapters: &[String], shots: &[Option<usize>], seeds: &[u64]) -> Vec<Cell> {
+    let mut cells = Vec::new();
+    for encoder in encoders {
+        for adapter in adapters {
+            for &shots in shots {
+                for &seed in seeds {
+                    cells.push(Cell { encoder: encoder.clone(), adapter: adapter.clone(), shots, seed });
+                }
+            }
+        }
+    }
+    cells
+}
+
+/// A hash of `material`, which must hold everything that can change the cell's result.
+pub(crate) fn key(material: &impl Serialize) -> String {
+    // Fields are written in their order, maps are sorted: the same material gives the same bytes.
+    let bytes = serde_json::to_vec(material).expect("a cell's material is plain data");
+    blake3::hash(&bytes).to_hex()[..32].to_owned()
+}

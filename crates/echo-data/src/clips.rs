@@ -1,0 +1,85 @@
+//! Videos to clips, in parallel and in bounded memory.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::sync_channel;
+
+use echo_core::ClipSpec;
+use echo_video::{OpenOptions, Video, VideoError};
+
+use crate::{Clip, DataError, Start, prepare, select_frames};
+
+/// Results that may wait for their consumer: what bounds memory, whatever the number of videos.
+const QUEUE: usize = 8;
+
+/// Why there is no clip.
+#[derive(Debug, thiserror::Error)]
+pub enum ClipError {
+    /// The video cannot be decoded.
+    #[error(transparent)]
+    Video(#[from] VideoError),
+    /// Its frames make no clip.
+    #[error("{path}: {source}", path = path.display())]
+    Clip {
+        /// The video.
+        path: PathBuf,
+        /// Why.
+        source: DataError,
+    },
+}
+
+/// A clip, and what was missing of a truncated video that was used all the same.
+#[derive(Debug)]
+pub struct LoadedClip {
+    /// The clip.
+    pub clip: Clip,
+    /// What is missing, for a truncated video opened with `allow_truncated`.
+    pub truncation: Option<String>,
+}
+
+/// Decodes the frames of one clip and prepares them as `spec` says.
+///
+/// # Errors
+/// The video cannot be decoded, or has no frames.
+pub fn load_clip(path: &Path, spec: &ClipSpec, start: Start, options: &OpenOptions) -> Result<LoadedClip, ClipError> {
+    let video = Video::open(path, options)?;
+    let selection = select_frames(video.info().frames, spec, start);
+    let frames = video.decode(&selection.frames)?;
+    let clip = prepare(&frames, spec).map_err(|source| ClipError::Clip { path: path.to_owned(), source })?;
+    Ok(LoadedClip { clip, truncation: video.info().truncated.as_ref().map(|truncation| truncation.cause.clone()) })
+}
+
+/// Loads the clip of every path, turns it into something with `map`, and hands that to `consume` with the path's
+/// index, in whatever order they are ready.
+///
+/// `map` runs on one thread per core, `consume` on the calling thread; at most a fixed number of results wait for it.
+pub fn for_each_clip<T: Send>(
+    paths: &[&Path],
+    spec: &ClipSpec,
+    start: Start,
+    options: &OpenOptions,
+    map: impl Fn(LoadedClip) -> T + Sync,
+    mut consume: impl FnMut(usize, Result<T, ClipError>),
+) {
+    let workers = std::thread::available_parallelism().map_or(1, |count| count.get()).min(paths.len());
+    let next = AtomicUsize::new(0);
+    let (sender, receiver) = sync_channel(QUEUE);
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            let (sender, next, map) = (sender.clone(), &next, &map);
+            scope.spawn(move || {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(path) = paths.get(index) else { return };
+                    let result = load_clip(path, spec, start, options).map(map);
+                    // The receiver is gone only when `consume` panicked.
+                    if sender.send((index, result)).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        receiver.iter().for_each(|(index, result)| consume(index, result));
+    });
+}

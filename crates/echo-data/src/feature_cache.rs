@@ -1,0 +1,147 @@
+//! Outputs of frozen stages on disk: computed once, shared by every run that needs them.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::DataError;
+
+/// First bytes of every file; the digit is the format's version.
+const MAGIC: &[u8; 8] = b"EZFEAT1\n";
+
+/// The output of a frozen stage for one video and view.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Feature {
+    /// Clips and dim, or steps and width.
+    pub shape: [usize; 2],
+    /// `shape[0] * shape[1]` values.
+    pub values: Vec<f32>,
+}
+
+/// Everything but the video that a stage's output depends on, as text: weights, preset, clip specification, view,
+/// decoder, device, precision. Two texts that differ in anything never share an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StageKey(blake3::Hash);
+
+impl StageKey {
+    /// The key of a full description.
+    pub fn new(description: &str) -> Self {
+        Self(blake3::hash(description.as_bytes()))
+    }
+}
+
+/// A folder of features, one file each, named by the hashes of the stage and of the video's bytes.
+///
+/// A file is written under another name and renamed, and carries its key and a checksum: what is read back is what
+/// was computed for this stage and these bytes, or it is computed again.
+#[derive(Clone, Debug)]
+pub struct FeatureCache {
+    dir: PathBuf,
+}
+
+impl FeatureCache {
+    /// The cache in `dir`, which need not exist yet.
+    pub fn new(dir: &Path) -> Self {
+        Self { dir: dir.to_owned() }
+    }
+
+    /// The feature of a stage for a video, if it is there and intact.
+    pub fn get(&self, stage: &StageKey, video: &blake3::Hash) -> Option<Feature> {
+        let path = self.path(stage, video);
+        let bytes = fs::read(&path).ok()?;
+        let feature = decode(&bytes, stage, video);
+        if feature.is_none() {
+            tracing::warn!("{}: damaged, computed again", path.display());
+        }
+        feature
+    }
+
+    /// Stores a feature. The file appears whole or not at all, whatever happens meanwhile.
+    ///
+    /// # Errors
+    /// The file cannot be written, for instance because the disk is full.
+    pub fn put(&self, stage: &StageKey, video: &blake3::Hash, feature: &Feature) -> Result<(), DataError> {
+        let path = self.path(stage, video);
+        let io = |source| DataError::Io { path: path.clone(), source };
+        let folder = path.parent().unwrap_or(&self.dir);
+        fs::create_dir_all(folder).map_err(io)?;
+        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
+        file.write_all(&encode(stage, video, feature)).map_err(io)?;
+        file.persist(&path).map_err(|error| io(error.error))?;
+        Ok(())
+    }
+
+    fn path(&self, stage: &StageKey, video: &blake3::Hash) -> PathBuf {
+        let (stage, video) = (stage.0.to_hex(), video.to_hex());
+        self.dir.join(&stage[..32]).join(format!("{}.feature", &video[..32]))
+    }
+}
+
+fn encode(StageKey(stage): &StageKey, video: &blake3::Hash, feature: &Feature) -> Vec<u8> {
+    let mut body = Vec::with_capacity(80 + feature.values.len() * 4);
+    body.extend(stage.as_bytes());
+    body.extend(video.as_bytes());
+    feature.shape.iter().for_each(|&length| body.extend((length as u64).to_le_bytes()));
+    feature.values.iter().for_each(|value| body.extend(value.to_le_bytes()));
+    [MAGIC.as_slice(), blake3::hash(&body).as_bytes(), &body].concat()
+}
+
+fn decode(bytes: &[u8], StageKey(stage): &StageKey, video: &blake3::Hash) -> Option<Feature> {
+    let rest = bytes.strip_prefix(MAGIC)?;
+    let (checksum, body) = rest.split_at_checked(32)?;
+    let (key, body_rest) = body.split_at_checked(64)?;
+    if blake3::hash(body).as_bytes() != checksum || key != [stage.as_bytes().as_slice(), video.as_bytes()].concat() {
+        return None;
+    }
+    let (shape, values) = body_rest.split_at_checked(16)?;
+    let length = |bytes: &[u8]| usize::try_from(u64::from_le_bytes(bytes.try_into().ok()?)).ok();
+    let shape = [length(&shape[..8])?, length(&shape[8..])?];
+    let (values, rest) = values.as_chunks::<4>();
+    let fits = rest.is_empty() && shape[0].checked_mul(shape[1]) == Some(values.len());
+    fits.then(|| Feature { shape, values: values.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn feature() -> Feature {
+        Feature { shape: [2, 3], values: vec![1.0, -2.5, f32::MIN_POSITIVE, 0.0, 4.0, 5.0] }
+    }
+
+    #[test]
+    fn a_feature_comes_back_for_its_stage_and_video_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = FeatureCache::new(dir.path());
+        let (stage, video) = (StageKey::new("stage"), blake3::hash(b"video"));
+        assert_eq!(cache.get(&stage, &video), None);
+        cache.put(&stage, &video, &feature()).unwrap();
+        assert_eq!(cache.get(&stage, &video), Some(feature()));
+        assert_eq!(cache.get(&StageKey::new("other"), &video), None);
+        assert_eq!(cache.get(&stage, &blake3::hash(b"other")), None);
+        // A file put in another's place, as a copied cache might have it, is not taken for it.
+        fs::create_dir_all(cache.path(&StageKey::new("other"), &video).parent().unwrap()).unwrap();
+        fs::copy(cache.path(&stage, &video), cache.path(&StageKey::new("other"), &video)).unwrap();
+        assert_eq!(cache.get(&StageKey::new("other"), &video), None);
+    }
+
+    #[test]
+    fn no_damaged_file_is_believed() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = FeatureCache::new(dir.path());
+        let (stage, video) = (StageKey::new("stage"), blake3::hash(b"video"));
+        cache.put(&stage, &video, &feature()).unwrap();
+        let path = cache.path(&stage, &video);
+        let whole = fs::read(&path).unwrap();
+        for length in 0..whole.len() {
+            fs::write(&path, &whole[..length]).unwrap();
+            assert_eq!(cache.get(&stage, &video), None, "cut to {length} bytes");
+        }
+        for position in 0..whole.len() {
+            let mut flipped = whole.clone();
+            flipped[position] ^= 1;
+            fs::write(&path, &flipped).unwrap();
+            assert_eq!(cache.get(&stage, &video), None, "byte {position} flipped");
+        }
+    }
+}

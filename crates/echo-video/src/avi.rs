@@ -276,14 +276,14 @@ fn walk(source: &mut Source, movi: &[(u64, u64)], stream: usize) -> io::Result<W
         let mut padded = false;
         while at + 8 <= end {
             let Some(chunk) = source.chunk(at)? else { break };
-            if !is_plausible(chunk.id) {
+            let fits = |chunk: &Chunk| is_plausible(chunk.id) && (chunk.id == *b"LIST" || chunk.end() <= end);
+            if padded && !fits(&chunk) && source.chunk(at - 1)?.is_some_and(|chunk| fits(&chunk)) {
                 // Some writers do not pad.
-                let unpadded = if padded { source.chunk(at - 1)?.filter(|chunk| is_plausible(chunk.id)) } else { None };
-                if unpadded.is_some() {
-                    at -= 1;
-                    padded = false;
-                    continue;
-                }
+                at -= 1;
+                padded = false;
+                continue;
+            }
+            if !is_plausible(chunk.id) {
                 walked.fault = Some(format!("byte {at} should begin a chunk, its name is {:02x?}", chunk.id));
                 return Ok(walked);
             }

@@ -80,7 +80,7 @@ impl BitWriter {
     pub(crate) fn take(&mut self) -> Vec<u8> {
         let fill = (8 - self.pending % 8) % 8;
         self.put(u32::MAX, fill);
-        let rest = (self.window << (64 - self.pending) % 64).to_be_bytes();
+        let rest = (self.window << ((64 - self.pending) % 64)).to_be_bytes();
         self.bytes.extend_from_slice(&rest[..self.pending as usize / 8]);
         (self.window, self.pending) = (0, 0);
         std::mem::take(&mut self.bytes)

@@ -95,11 +95,11 @@ mod tests {
     fn standard_tables_have_the_published_codes() {
         let dc = standard(0, 12);
         assert_eq!(dc.find(0), Some((2, 0)));
-        assert_eq!(dc.find(0b1111_1111_0 << 23), Some((9, 11)));
+        assert_eq!(dc.find(0x1fe << 23), Some((9, 11)));
         assert_eq!(dc.find(u32::MAX), None);
         let ac = standard(58, 162);
         assert_eq!(ac.find(0b1010 << 28), Some((4, 0x00)));
-        assert_eq!(ac.find(0b1111_1111_001 << 21), Some((11, 0xf0)));
+        assert_eq!(ac.find(0x7f9 << 21), Some((11, 0xf0)));
         assert_eq!(ac.find(0b1111_1111_1000_0010 << 16), Some((16, 0x09)));
         assert_eq!(ac.find(0b1111_1111_1111_1110 << 16), Some((16, 0xfa)));
         assert_eq!(ac.find(u32::MAX), None);

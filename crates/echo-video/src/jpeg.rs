@@ -147,7 +147,7 @@ mod tests {
     fn jpeg(segments: &[&[u8]]) -> Vec<u8> {
         let sof: &[u8] = &[0xff, 0xc0, 0, 17, 8, 0, 48, 0, 64, 3, 1, 0x22, 0, 2, 0x11, 1, 3, 0x11, 1];
         let sos: &[u8] = &[0xff, 0xda, 0, 3, 7];
-        [&[&[0xff, 0xd8]], segments, &[sof, sos]].concat().concat()
+        [&[0xff, 0xd8][..], &segments.concat(), sof, sos].concat()
     }
 
     #[test]

@@ -58,8 +58,8 @@ pub(crate) fn is_supported(header: &JpegHeader<'_>) -> bool {
     let factors = grid.factors.iter().all(|&(h, v)| {
         (1..=4).contains(&h)
             && (1..=4).contains(&v)
-            && grid.h_max % h == 0
-            && grid.v_max % v == 0
+            && grid.h_max.is_multiple_of(h)
+            && grid.v_max.is_multiple_of(v)
             // The grey JPEGs must be describable too.
             && grid.units_x * h * v * 8 <= usize::from(u16::MAX)
             && usize::from(header.restart) * h * v <= usize::from(u16::MAX)

@@ -152,7 +152,9 @@ impl AviWriter {
             .and_then(|mut file| {
                 file.seek(SeekFrom::Start(0))?;
                 file.write_all(&header)?;
-                file.sync_all()
+                // Not synchronised to the disk: a folder of small videos would take minutes. The loss of power may leave a
+                // short file, which readers recognise.
+                Ok(())
             })
             .and_then(|()| std::fs::rename(&self.temporary, &self.path));
         result.map_err(|source| VideoError::io(&self.path, source))

@@ -1,0 +1,219 @@
+//! Broken, lying and hostile files: an error that names the file and the cause, or correct frames; never a panic.
+
+use std::time::{Duration, Instant};
+
+use echo_random::Stream;
+use echo_video::{OpenOptions, Video, VideoError};
+
+use crate::clips::{file, find, small_avi};
+
+fn open(name: &str, bytes: &[u8], options: &OpenOptions) -> Result<Video, VideoError> {
+    let (folder, path) = file(name, bytes);
+    let video = Video::open(&path, options);
+    // Decoding reads the file again; for what is only opened the folder may go.
+    if video.is_ok() {
+        std::mem::forget(folder);
+    }
+    video
+}
+
+fn error(name: &str, bytes: &[u8]) -> VideoError {
+    let error = open(name, bytes, &OpenOptions::default()).unwrap_err();
+    assert!(error.to_string().contains(name), "the message must name the file: {error}");
+    error
+}
+
+fn lenient() -> OpenOptions {
+    OpenOptions { allow_truncated: true, ..OpenOptions::default() }
+}
+
+fn put(bytes: &mut [u8], at: usize, value: u32) {
+    bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+}
+
+#[test]
+fn what_is_no_video() {
+    assert!(matches!(error("empty.avi", b""), VideoError::Empty { .. }));
+    assert!(matches!(error("list.avi", b"FileName,EF\na,55\n"), VideoError::NotAVideo { .. }));
+    assert!(matches!(error("image.mp4", b"\x89PNG\r\n\x1a\nrest"), VideoError::NotAVideo { .. }));
+    let playlist = b"ffconcat version 1.0\nfile '/etc/hostname'\n";
+    assert!(matches!(error("playlist.mp4", playlist), VideoError::NotAVideo { .. }));
+    let dicom = error("a.dcm", &[&[0; 128][..], b"DICM\x02\0\0\0"].concat());
+    assert!(matches!(dicom, VideoError::Unsupported { .. }) && dicom.to_string().contains("DICOM"), "{dicom}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let directory = Video::open(folder.path(), &OpenOptions::default()).unwrap_err();
+    assert!(matches!(directory, VideoError::NotAFile { .. }), "{directory}");
+    let missing = Video::open(&folder.path().join("none.avi"), &OpenOptions::default()).unwrap_err();
+    assert!(matches!(missing, VideoError::Io { .. }) && missing.to_string().contains("none.avi"), "{missing}");
+}
+
+#[test]
+fn a_wrong_extension_does_not_matter() {
+    assert_eq!(open("clip.mp4", &small_avi(2), &OpenOptions::default()).unwrap().info().frames, 2);
+}
+
+#[test]
+fn every_truncation_is_an_error_unless_allowed() {
+    let whole = small_avi(6);
+    let reference = open("whole.avi", &whole, &OpenOptions::default()).unwrap().decode_all().unwrap();
+    let mut usable = 0;
+    for length in (1..whole.len()).step_by(13).chain(whole.len() - 20..whole.len()) {
+        error("cut.avi", &whole[..length]);
+        let Ok(video) = open("cut.avi", &whole[..length], &lenient()) else { continue };
+        let info = video.info();
+        let truncated = info.truncated.as_ref().unwrap_or_else(|| panic!("{length}: nothing is said to be missing"));
+        assert_eq!((truncated.expected_frames, truncated.frames), (Some(6), info.frames), "{length}");
+        let frames = video.decode_all().unwrap();
+        assert!(frames.data == reference.data[..frames.data.len()], "{length}: other pixels");
+        usable += usize::from(info.frames > 0);
+    }
+    assert!(usable > 50, "{usable} truncated files could be used");
+}
+
+#[test]
+fn headers_that_promise_too_much() {
+    let whole = small_avi(6);
+    let strh = find(&whole, b"strh", 0) + 8;
+    let strf = find(&whole, b"strf", 0) + 8;
+
+    let mut more_frames = whole.clone();
+    put(&mut more_frames, strh + 32, 1_000_000_000);
+    let found = error("count.avi", &more_frames);
+    assert!(matches!(found, VideoError::Truncated { .. }), "{found}");
+    assert!(found.to_string().contains("1000000000") && found.to_string().contains('6'), "{found}");
+    assert_eq!(open("count.avi", &more_frames, &lenient()).unwrap().info().frames, 6);
+
+    let mut huge = whole.clone();
+    put(&mut huge, strf + 4, 60_000);
+    put(&mut huge, strf + 8, 60_000);
+    let found = error("huge.avi", &huge);
+    assert!(matches!(found, VideoError::TooLarge { .. }) && found.to_string().contains("60000x60000"), "{found}");
+
+    let mut minimum = whole.clone();
+    put(&mut minimum, strf + 4, 0x8000_0000);
+    assert!(matches!(error("minimum.avi", &minimum), VideoError::TooLarge { .. }));
+
+    let mut zero = whole.clone();
+    put(&mut zero, strf + 4, 0);
+    assert!(matches!(error("zero.avi", &zero), VideoError::Malformed { .. }));
+
+    let mut other_size = whole.clone();
+    put(&mut other_size, strf + 4, 64);
+    let video = open("size.avi", &other_size, &OpenOptions::default()).unwrap();
+    let found = video.decode_all().unwrap_err();
+    assert!(matches!(found, VideoError::Frame { frame: 0, .. }), "{found}");
+    assert!(found.to_string().contains("48x32") && found.to_string().contains("64x32"), "{found}");
+}
+
+#[test]
+fn chunks_and_indices_that_point_elsewhere() {
+    let whole = small_avi(6);
+    let index = find(&whole, b"idx1", 0) + 8;
+    for offset in [u32::MAX, 5, whole.len() as u32 - 3] {
+        let mut bytes = whole.clone();
+        put(&mut bytes, index + 3 * 16 + 8, offset);
+        let found = error("index.avi", &bytes);
+        assert!(matches!(found, VideoError::Malformed { .. }) && found.to_string().contains("entry 3"), "{found}");
+        let video = open("index.avi", &bytes, &lenient()).unwrap();
+        assert_eq!(video.info().frames, 6, "the frames are all there");
+        assert!(video.info().truncated.as_ref().unwrap().cause.contains("index"));
+    }
+    let fourth = find(&whole, b"00dc", 3);
+    for size in [u32::MAX, 0x7fff_ffff, 1 << 20] {
+        let mut bytes = whole.clone();
+        put(&mut bytes, fourth + 4, size);
+        assert!(matches!(error("chunk.avi", &bytes), VideoError::Malformed { .. }));
+        assert_eq!(open("chunk.avi", &bytes, &lenient()).unwrap().info().frames, 3);
+    }
+    let mut no_stream = whole.clone();
+    let strh = find(&whole, b"vids", 0);
+    no_stream[strh..strh + 4].copy_from_slice(b"auds");
+    assert!(error("sound.avi", &no_stream).to_string().contains("no video stream"));
+}
+
+/// A list in a list in a list: walked without recursion.
+#[test]
+fn deeply_nested_lists() {
+    let whole = small_avi(2);
+    let movi = find(&whole, b"movi", 0);
+    let mut bytes = whole[..movi + 4].to_vec();
+    for _ in 0..200_000 {
+        bytes.extend(b"LIST\xff\xff\xff\x7frec ");
+    }
+    bytes.extend(&whole[movi + 4..]);
+    let (riff, list) = (bytes.len() as u32 - 8, (bytes.len() - movi) as u32);
+    put(&mut bytes, 4, riff);
+    put(&mut bytes, movi - 4, list);
+    let index = find(&bytes, b"idx1", 0);
+    bytes[index..index + 4].copy_from_slice(b"JUNK");
+    assert_eq!(open("nested.avi", &bytes, &OpenOptions::default()).unwrap().info().frames, 2);
+}
+
+#[test]
+fn a_corrupt_frame_is_named() {
+    let whole = small_avi(6);
+    let third = find(&whole, b"\xff\xda", 3);
+    let mut bytes = whole.clone();
+    bytes[third + 14..third + 120].fill(0xfe);
+    let video = open("corrupt.avi", &bytes, &OpenOptions::default()).unwrap();
+    let found = video.decode_all().unwrap_err();
+    assert!(matches!(found, VideoError::Frame { frame: 3, .. }), "{found}");
+    assert!(found.to_string().contains("corrupt.avi"), "{found}");
+    assert_eq!(video.decode(&[0, 1, 2, 4, 5]).unwrap().count, 5, "the others can be decoded");
+}
+
+#[test]
+fn memory_stays_within_the_limit() {
+    let options = OpenOptions { max_bytes: 3 * 48 * 32 * 3, ..OpenOptions::default() };
+    let video = open("limit.avi", &small_avi(6), &options).unwrap();
+    assert_eq!(video.decode(&[5, 0, 1]).unwrap().count, 3);
+    let found = video.decode_all().unwrap_err();
+    assert!(matches!(found, VideoError::TooLarge { .. }) && found.to_string().contains("limit.avi"), "{found}");
+    let repeated = video.decode(&vec![0; 1 << 20]).unwrap_err();
+    assert!(matches!(repeated, VideoError::TooLarge { .. }), "{repeated}");
+}
+
+/// Several thousand damaged files. ffmpeg is replaced by nothing, so that only this crate's own reader is tried, and the
+/// limits are small, so that a test that allocates by a declared size fails by its time.
+#[test]
+fn damaged_files_never_panic_and_end_soon() {
+    let whole = small_avi(3);
+    let (_folder, path) = file("damaged.avi", &whole);
+    let (mut opened, mut decoded) = (0, 0);
+    for round in 0..4000 {
+        let mut stream = Stream::new(11, "test/damage", round);
+        let mut bytes = whole.clone();
+        // Half of the damage goes to the first 300 bytes: the headers.
+        for _ in 0..1 + stream.below(4) {
+            let at = if stream.below(2) == 0 { stream.below(300) } else { stream.below(bytes.len()) };
+            match stream.below(4) {
+                0 => bytes[at] ^= 1 << stream.below(8),
+                1 => bytes[at] = stream.bits32() as u8,
+                2 => bytes[at] = [0, 0xff, 0x7f, 0x80][stream.below(4)],
+                _ if at + 4 <= bytes.len() => {
+                    put(&mut bytes, at, [0, 1, u32::MAX, 0x7fff_ffff, 0x8000_0000][stream.below(5)])
+                }
+                _ => {}
+            }
+        }
+        if stream.below(3) == 0 {
+            bytes.truncate(stream.below(bytes.len()));
+        }
+        std::fs::write(&path, &bytes).unwrap();
+        let options = OpenOptions {
+            allow_truncated: stream.below(2) == 0,
+            max_pixels: 1 << 20,
+            max_bytes: 1 << 24,
+            ffmpeg: Some("/nonexistent/ffmpeg".into()),
+            patience: Duration::from_secs(1),
+        };
+        let started = Instant::now();
+        if let Ok(video) = Video::open(&path, &options) {
+            opened += 1;
+            decoded += usize::from(video.decode_all().is_ok());
+        }
+        assert!(started.elapsed() < Duration::from_secs(5), "round {round} took {:?}", started.elapsed());
+    }
+    assert!(opened > 400 && decoded > 130 && decoded < opened, "opened {opened}, decoded {decoded}");
+}

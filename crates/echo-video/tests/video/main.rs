@@ -1,0 +1,7 @@
+//! Files in, frames or errors out: the crate from outside.
+
+mod clips;
+mod ffmpeg_files;
+mod hostile;
+mod layouts;
+mod pixels;

@@ -13,7 +13,7 @@ use crate::tracing::Tracing;
 use crate::{Phantom, PhantomError, Population};
 
 /// Raised whenever the same seed gives other files: folders made by another version are not reused.
-pub const GENERATOR_VERSION: u32 = 2;
+pub const GENERATOR_VERSION: u32 = 3;
 
 /// Part of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -6,7 +6,7 @@
 use std::io;
 use std::path::Path;
 
-use crate::avi_index::{IndexError, Span, idx1, indx, is_frame};
+use crate::avi_index::{IndexError, Span, idx1, indx, is_frame, overlap};
 use crate::error::VideoError;
 use crate::open::Truncation;
 use crate::rate::FrameRate;
@@ -48,6 +48,10 @@ impl Avi {
             (None, Some(chunk), [(movi, _)]) => Some(idx1(source, chunk, *movi, stream.number)),
             _ => None,
         };
+        let indexed = indexed.map(|indexed| match indexed {
+            Ok(frames) if overlap(&frames) => Err(IndexError::Lies("the frames of its index overlap".to_owned())),
+            other => other,
+        });
         let mut frames = match indexed {
             Some(Ok(frames)) => frames,
             Some(Err(IndexError::Io(error))) => return Err(VideoError::io(path, error)),

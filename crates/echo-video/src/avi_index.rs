@@ -30,6 +30,15 @@ fn lies<T>(cause: String) -> Result<T, IndexError> {
     Err(IndexError::Lies(cause))
 }
 
+/// Whether the frames that an index lists share bytes without being the same. Nested chunks could make a small file cost
+/// the reading of a large one for each frame.
+pub(crate) fn overlap(spans: &[Span]) -> bool {
+    let mut sorted = spans.to_vec();
+    sorted.sort_unstable_by_key(|span| span.start);
+    sorted.dedup();
+    sorted.windows(2).any(|pair| matches!(pair, [a, b] if a.start + u64::from(a.size) > b.start))
+}
+
 /// Whether `id` names a frame of stream number `stream`: `00dc`, `00db`.
 pub(crate) fn is_frame(id: [u8; 4], stream: usize) -> bool {
     let [tens, ones, kind, _] = id;
@@ -75,6 +84,8 @@ pub(crate) fn idx1(source: &mut Source, chunk: Chunk, movi: u64, stream: usize) 
 pub(crate) fn indx(source: &mut Source, chunk: Chunk, stream: usize) -> Result<Vec<Span>, IndexError> {
     let mut spans = Vec::new();
     let bytes = source.bytes(chunk.start, u64::from(chunk.size))?;
+    // The parts together are no longer than the file, else the index goes in circles, which could take days to follow.
+    let mut unread = source.len();
     match bytes.get(3) {
         Some(1) => leaf(source, &bytes, stream, &mut spans)?,
         Some(0) => {
@@ -89,6 +100,10 @@ pub(crate) fn indx(source: &mut Source, chunk: Chunk, stream: usize) -> Result<V
                     source.chunk(at)?.filter(|chunk| chunk.id.starts_with(b"ix") && chunk.end() <= source.len());
                 let Some(chunk) = chunk else {
                     return lies(format!("its index points at byte {at}, where no index is"));
+                };
+                unread = match unread.checked_sub(chunk.next() - at) {
+                    Some(unread) => unread,
+                    None => return lies("the parts of its OpenDML index are longer than the file".to_owned()),
                 };
                 let bytes = source.bytes(chunk.start, u64::from(chunk.size))?;
                 leaf(source, &bytes, stream, &mut spans)?;
@@ -109,10 +124,6 @@ fn leaf(source: &mut Source, bytes: &[u8], stream: usize, spans: &mut Vec<Span>)
         return lies(format!("its OpenDML index declares {used} entries of {entry_bytes} bytes, more than it has"));
     }
     for entry in entries.chunks_exact(entry_bytes).take(used as usize) {
-        // Chunks have eight bytes of header: more of them than fit into the file means that the index goes in circles.
-        if spans.len() as u64 > source.len() / 8 {
-            return lies("its OpenDML index lists more frames than the file can hold".to_owned());
-        }
         let (Some(offset), Some(size)) = (u32_at(entry, 0), u32_at(entry, 4)) else { continue };
         // The top bit marks frames that are no key frames.
         let size = size & 0x7fff_ffff;
@@ -130,6 +141,14 @@ fn leaf(source: &mut Source, bytes: &[u8], stream: usize, spans: &mut Vec<Span>)
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn repeated_frames_do_not_overlap_and_nested_ones_do() {
+        let span = |start, size| Span { start, size };
+        assert!(!overlap(&[span(100, 8), span(8, 92), span(8, 92), span(108, 0)]));
+        assert!(overlap(&[span(8, 93), span(100, 8)]));
+        assert!(overlap(&[span(8, 93), span(8, 92)]));
+    }
 
     #[test]
     fn frames_are_told_by_stream_and_kind() {

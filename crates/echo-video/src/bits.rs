@@ -3,49 +3,66 @@
 /// Reads bits; past the end come zeros, and [`BitReader::is_overrun`] tells.
 pub(crate) struct BitReader<'a> {
     bytes: &'a [u8],
-    /// In bits.
-    position: usize,
+    /// The next `loaded` bits, at least 32, from the top; below them, the beginning of what follows or zeros.
+    window: u64,
+    loaded: u32,
+    /// The first byte that is not counted in `loaded`; may lie past the end.
+    next: usize,
 }
 
 impl<'a> BitReader<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, position: 0 }
+        let mut reader = Self { bytes, window: 0, loaded: 0, next: 0 };
+        reader.load();
+        reader
     }
 
     /// How many bits were taken.
+    #[inline]
     pub(crate) fn position(&self) -> usize {
-        self.position
+        self.next * 8 - self.loaded as usize
     }
 
     /// The next 32 bits, without taking them.
     #[inline]
     pub(crate) fn peek(&self) -> u32 {
-        self.at(self.position)
+        (self.window >> 32) as u32
     }
 
-    #[inline]
-    fn at(&self, position: usize) -> u32 {
-        let at = position / 8;
-        let window = match self.bytes.get(at..at + 8) {
-            Some(bytes) => bytes.try_into().map_or(0, u64::from_be_bytes),
-            None => {
-                let mut last = [0; 8];
-                let rest = self.bytes.get(at..).unwrap_or(&[]);
-                last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-                u64::from_be_bytes(last)
-            }
-        };
-        (window << (position % 8) >> 32) as u32
-    }
-
+    /// Takes up to 32 bits.
     #[inline]
     pub(crate) fn skip(&mut self, bits: u32) {
-        self.position += bits as usize;
+        self.window <<= bits;
+        self.loaded -= bits;
+        if self.loaded < 32 {
+            self.load();
+        }
+    }
+
+    #[inline]
+    fn load(&mut self) {
+        self.window |= big_endian(self.bytes, self.next) >> self.loaded;
+        let taken = (63 - self.loaded) / 8;
+        self.next += taken as usize;
+        self.loaded += taken * 8;
     }
 
     /// Whether more bits were taken than there are.
     pub(crate) fn is_overrun(&self) -> bool {
-        self.position > self.bytes.len() * 8
+        self.position() > self.bytes.len() * 8
+    }
+}
+
+/// The eight bytes at `at`, zeros past the end.
+#[inline]
+fn big_endian(bytes: &[u8], at: usize) -> u64 {
+    match bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        Some(eight) => u64::from_be_bytes(*eight),
+        None => {
+            let mut last = [0; 8];
+            last.iter_mut().zip(bytes.get(at..).unwrap_or(&[])).for_each(|(to, from)| *to = *from);
+            u64::from_be_bytes(last)
+        }
     }
 }
 
@@ -71,8 +88,10 @@ impl BitWriter {
 
     /// Appends what `reader` took since its position was `start`.
     pub(crate) fn copy(&mut self, reader: &BitReader<'_>, start: usize) {
-        for from in (start..reader.position).step_by(32) {
-            self.put(reader.at(from), (reader.position - from).min(32) as u32);
+        let end = reader.position();
+        for from in (start..end).step_by(32) {
+            let bits = big_endian(reader.bytes, from / 8) << (from % 8) >> 32;
+            self.put(bits as u32, (end - from).min(32) as u32);
         }
     }
 
@@ -119,7 +138,7 @@ mod tests {
         let (mut reader, mut writer) = (BitReader::new(&bytes), BitWriter::default());
         for bits in [3, 0, 29, 32, 64, 31, 250, 391] {
             let start = reader.position();
-            reader.skip(bits);
+            (0..bits).for_each(|_| reader.skip(1));
             writer.copy(&reader, start);
         }
         assert_eq!(writer.take(), bytes);

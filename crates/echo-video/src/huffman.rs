@@ -30,54 +30,84 @@ pub(crate) const STANDARD_TABLES: [u8; 420] = [
 ];
 
 /// Codes of up to this length are looked up directly.
-const DIRECT: u32 = 9;
+const DIRECT: u32 = 10;
 
-/// One Huffman table, for finding where codes end.
+/// What a code in a scan does, without the value that it carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Step {
+    /// Bits of the code and of the value after it.
+    pub(crate) bits: u8,
+    /// How many coefficients it goes on; [`END_OF_BLOCK`] for all.
+    pub(crate) advance: u8,
+}
+
+/// More than any run of coefficients reaches.
+pub(crate) const END_OF_BLOCK: u8 = 128;
+
+/// One Huffman table, for following the codes of a scan.
 pub(crate) struct HuffmanTable {
-    /// By the next [`DIRECT`] bits: length and symbol of the code that they begin with; length 0 when it is longer.
-    direct: Vec<(u8, u8)>,
-    /// For each length: the end of its codes, as the first 16-bit prefix that is no code of this length or a shorter
-    /// one, and what to add to a code to find its symbol.
+    /// The step of the code with which [`DIRECT`] bits begin; no bits when it is longer or means nothing.
+    direct: Box<[Step; 1 << DIRECT]>,
+    /// For each length: the first 16-bit prefix that begins no code of this length or a shorter one, and what to add to
+    /// a code of this length to find its symbol.
     ends: [(u32, i32); 17],
-    symbols: Vec<u8>,
+    steps: Vec<Option<Step>>,
 }
 
 impl HuffmanTable {
     /// `lengths[i]` codes have `i + 1` bits; `symbols` are in the order of the codes. `None` when that is no code.
-    pub(crate) fn new(lengths: &[u8; 16], symbols: &[u8]) -> Option<Self> {
-        let mut table = Self { direct: vec![(0, 0); 1 << DIRECT], ends: [(0, 0); 17], symbols: symbols.to_vec() };
-        let (mut code, mut index) = (0u32, 0usize);
-        for length in 1..=16u32 {
-            let count = usize::from(lengths[length as usize - 1]);
-            table.ends[length as usize].1 = index as i32 - code as i32;
-            for &symbol in symbols.get(index..index + count)? {
+    pub(crate) fn new(lengths: &[u8; 16], symbols: &[u8], is_dc: bool) -> Option<Self> {
+        let mut direct = Box::new([Step { bits: 0, advance: 0 }; 1 << DIRECT]);
+        let (mut ends, mut steps) = ([(0, 0); 17], Vec::with_capacity(symbols.len()));
+        let mut code = 0u32;
+        let mut rest = symbols.iter();
+        for (length, &count) in (1..=16u32).zip(lengths) {
+            ends[length as usize].1 = steps.len() as i32 - code as i32;
+            for _ in 0..count {
+                let advance = advance(*rest.next()?, is_dc);
+                let step = advance.map(|(size, advance)| Step { bits: length as u8 + size, advance });
                 if code >= 1 << length {
                     return None;
                 }
-                if length <= DIRECT {
+                if let (Some(step), true) = (step, length <= DIRECT) {
                     let first = (code << (DIRECT - length)) as usize;
-                    table.direct[first..first + (1 << (DIRECT - length))].fill((length as u8, symbol));
+                    direct[first..first + (1 << (DIRECT - length))].fill(step);
                 }
+                steps.push(step);
                 code += 1;
             }
-            index += count;
-            table.ends[length as usize].0 = code << (16 - length);
+            ends[length as usize].0 = code << (16 - length);
             code <<= 1;
         }
-        (index == symbols.len()).then_some(table)
+        rest.next().is_none().then_some(Self { direct, ends, steps })
     }
 
-    /// Length and symbol of the code with which `bits` begin, `None` when they begin with none.
-    pub(crate) fn find(&self, bits: u32) -> Option<(u32, u8)> {
-        let (length, symbol) = self.direct[(bits >> (32 - DIRECT)) as usize];
-        if length > 0 {
-            return Some((u32::from(length), symbol));
-        }
+    /// The step of the code with which `bits` begin, `None` when they begin with none or with one that means nothing.
+    #[inline]
+    pub(crate) fn find(&self, bits: u32) -> Option<Step> {
+        let step = self.direct[(bits >> (32 - DIRECT)) as usize];
+        if step.bits > 0 { Some(step) } else { self.find_long(bits) }
+    }
+
+    #[cold]
+    fn find_long(&self, bits: u32) -> Option<Step> {
         let prefix = bits >> 16;
-        let length = (DIRECT + 1..=16).find(|&length| prefix < self.ends[length as usize].0)?;
+        let length = (1..=16).find(|&length| prefix < self.ends[length as usize].0)?;
         let code = (bits >> (32 - length)) as i32;
-        let symbol = self.symbols.get(usize::try_from(code + self.ends[length as usize].1).ok()?)?;
-        Some((length, *symbol))
+        *self.steps.get(usize::try_from(code + self.ends[length as usize].1).ok()?)?
+    }
+}
+
+/// The bits of the value after `symbol`, and how many coefficients it goes on.
+fn advance(symbol: u8, is_dc: bool) -> Option<(u8, u8)> {
+    let (run, size) = (symbol >> 4, symbol & 15);
+    match (is_dc, run, size) {
+        // Eight-bit samples have DC differences of at most 11 bits.
+        (true, ..) => (symbol <= 11).then_some((symbol, 1)),
+        (false, 0, 0) => Some((0, END_OF_BLOCK)),
+        (false, 15, 0) => Some((0, 16)),
+        (false, _, 0) => None,
+        (false, ..) => Some((size, run + 1)),
     }
 }
 
@@ -85,34 +115,46 @@ impl HuffmanTable {
 mod tests {
     use super::*;
 
-    fn standard(skip: usize, symbols: usize) -> HuffmanTable {
+    fn standard(skip: usize, symbols: usize, is_dc: bool) -> HuffmanTable {
         let table = &STANDARD_TABLES[4 + skip..][..17 + symbols];
-        HuffmanTable::new(table[1..17].try_into().unwrap(), &table[17..]).unwrap()
+        HuffmanTable::new(table[1..17].try_into().unwrap(), &table[17..], is_dc).unwrap()
     }
 
     /// Codes of T.81's tables K.3 and K.5.
     #[test]
     fn standard_tables_have_the_published_codes() {
-        let dc = standard(0, 12);
-        assert_eq!(dc.find(0), Some((2, 0)));
-        assert_eq!(dc.find(0x1fe << 23), Some((9, 11)));
+        let step = |bits, advance| Some(Step { bits, advance });
+        let dc = standard(0, 12, true);
+        assert_eq!(dc.find(0), step(2, 1), "category 0");
+        assert_eq!(dc.find(0x1fe << 23), step(9 + 11, 1), "category 11");
         assert_eq!(dc.find(u32::MAX), None);
-        let ac = standard(58, 162);
-        assert_eq!(ac.find(0b1010 << 28), Some((4, 0x00)));
-        assert_eq!(ac.find(0x7f9 << 21), Some((11, 0xf0)));
-        assert_eq!(ac.find(0b1111_1111_1000_0010 << 16), Some((16, 0x09)));
-        assert_eq!(ac.find(0b1111_1111_1111_1110 << 16), Some((16, 0xfa)));
+        let ac = standard(58, 162, false);
+        assert_eq!(ac.find(0b1010 << 28), step(4, END_OF_BLOCK), "0/0");
+        assert_eq!(ac.find(0x7f9 << 21), step(11, 16), "15/0");
+        assert_eq!(ac.find(0b1100 << 28), step(4 + 1, 2), "1/1");
+        assert_eq!(ac.find(0xff82 << 16), step(16 + 9, 1), "0/9");
+        assert_eq!(ac.find(0xfffe << 16), step(16 + 10, 16), "15/10");
         assert_eq!(ac.find(u32::MAX), None);
+    }
+
+    #[test]
+    fn symbols_without_meaning_are_no_steps() {
+        let mut lengths = [0; 16];
+        lengths[1] = 2;
+        let dc = HuffmanTable::new(&lengths, &[11, 12], true).unwrap();
+        assert!(dc.find(0).is_some() && dc.find(1 << 30).is_none());
+        let ac = HuffmanTable::new(&lengths, &[0x11, 0x10], false).unwrap();
+        assert!(ac.find(0).is_some() && ac.find(1 << 30).is_none());
     }
 
     #[test]
     fn too_many_codes_or_too_few_symbols_are_refused() {
         let mut lengths = [0; 16];
         lengths[0] = 3;
-        assert!(HuffmanTable::new(&lengths, &[1, 2, 3]).is_none());
+        assert!(HuffmanTable::new(&lengths, &[1, 2, 3], true).is_none());
         lengths[0] = 2;
-        assert!(HuffmanTable::new(&lengths, &[1]).is_none());
-        assert!(HuffmanTable::new(&lengths, &[1, 2, 3]).is_none());
-        assert!(HuffmanTable::new(&lengths, &[1, 2]).is_some());
+        assert!(HuffmanTable::new(&lengths, &[1], true).is_none());
+        assert!(HuffmanTable::new(&lengths, &[1, 2, 3], true).is_none());
+        assert!(HuffmanTable::new(&lengths, &[1, 2], true).is_some());
     }
 }

@@ -12,7 +12,7 @@ use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
 use crate::bits::{BitReader, BitWriter};
-use crate::huffman::{HuffmanTable, STANDARD_TABLES};
+use crate::huffman::{END_OF_BLOCK, HuffmanTable, STANDARD_TABLES, Step};
 use crate::jpeg::JpegHeader;
 
 /// One component's samples, `[rows, stride]`, at least as many as the picture needs.
@@ -114,10 +114,11 @@ fn reorder(blocks: &[u8], stride: usize, h: usize, v: usize) -> Vec<u8> {
     let unit_row = stride * v * 8;
     for (from, to) in blocks.chunks_exact(unit_row).zip(samples.chunks_exact_mut(unit_row)) {
         for (y, line) in from.chunks_exact(stride * v).enumerate() {
-            for (block, eight) in line.chunks_exact(8).enumerate() {
-                let (unit, within) = (block / (h * v), block % (h * v));
-                let at = (within / h * 8 + y) * stride + (unit * h + within % h) * 8;
-                to[at..at + 8].copy_from_slice(eight);
+            for (unit, blocks) in line.chunks_exact(8 * h * v).enumerate() {
+                for (row, blocks) in blocks.chunks_exact(8 * h).enumerate() {
+                    let at = (row * 8 + y) * stride + unit * h * 8;
+                    to[at..at + 8 * h].copy_from_slice(blocks);
+                }
             }
         }
     }
@@ -155,7 +156,7 @@ fn tables<'a>(segments: &[&'a [u8]]) -> Result<[Option<Table<'a>>; 8], String> {
             if class > 1 || id > 3 {
                 return Err(bad());
             }
-            let table = HuffmanTable::new(lengths, symbols).ok_or_else(bad)?;
+            let table = HuffmanTable::new(lengths, symbols, class == 0).ok_or_else(bad)?;
             let definition = &tail[..16 + count];
             tables[class * 4 + id] = Some(Table { table, definition });
             rest = &tail[16 + count..];
@@ -169,28 +170,15 @@ impl Coded<'_> {
     /// codes.
     fn copy_block(&mut self, bits: &mut BitReader<'_>) -> Option<()> {
         let start = bits.position();
-        // A symbol's low half is the number of bits that follow its code.
-        let follow = |bits: &mut BitReader<'_>, table: &HuffmanTable| {
-            let (length, symbol) = table.find(bits.peek())?;
-            bits.skip(length + u32::from(symbol & 15));
-            Some(symbol)
-        };
-        // Eight-bit samples have DC differences of at most 11 bits.
-        if follow(bits, &self.dc.table)? > 11 {
-            return None;
-        }
+        bits.skip(u32::from(self.dc.table.find(bits.peek())?.bits));
         let mut coefficient = 1;
         while coefficient < 64 {
-            let symbol = follow(bits, &self.ac.table)?;
-            match (symbol >> 4, symbol & 15) {
-                (0, 0) => break,
-                (15, 0) => coefficient += 16,
-                (_, 0) => return None,
-                (run, _) => coefficient += u32::from(run) + 1,
-            }
+            let Step { bits: taken, advance } = self.ac.table.find(bits.peek())?;
+            bits.skip(u32::from(taken));
+            coefficient += u32::from(advance);
         }
         self.writer.copy(bits, start);
-        (coefficient <= 64).then_some(())
+        (coefficient <= 64 || coefficient > u32::from(END_OF_BLOCK)).then_some(())
     }
 
     /// Closes the bits between two restart markers.

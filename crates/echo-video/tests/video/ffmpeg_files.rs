@@ -5,8 +5,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use echo_video::{Container, OpenOptions, Video, VideoError};
+use jpeg_encoder::SamplingFactor;
 
-use crate::clips::{difference, small_avi, write_avi};
+use crate::clips::{Jpeg, difference, picture, small_avi, write_avi};
 
 /// Runs ffmpeg; `None`, with the reason printed, where there is none.
 fn ffmpeg(arguments: &[&str]) -> Option<Vec<u8>> {
@@ -107,6 +108,21 @@ fn a_real_recording() {
         let (mean, max) = difference(&video.decode_all().unwrap().data, &rgb24(&path));
         println!("mean {mean:.4} max {max}");
         assert!(mean < 0.1 && max <= 5, "mean {mean} max {max}");
+    }
+}
+
+/// JPEGs that are not read here, because each component has a scan of its own.
+#[test]
+fn unusual_jpegs_go_to_ffmpeg() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.avi");
+    let jpeg = Jpeg { sampling: SamplingFactor::F_4_1, ..Jpeg::default() };
+    let jpegs: Vec<_> = (0..3).map(|number| jpeg.encode(64, 48, &picture(64, 48, number))).collect();
+    write_avi(&path, 64, 48, &jpegs);
+    if ffmpeg(&["-version"]).is_some() {
+        let frames = open(&path).decode_all().unwrap();
+        assert_eq!(frames.count, 3);
+        assert!(frames.data == rgb24(&path));
     }
 }
 

@@ -150,6 +150,38 @@ fn deeply_nested_lists() {
     assert_eq!(open("nested.avi", &bytes, &OpenOptions::default()).unwrap().info().frames, 2);
 }
 
+/// An OpenDML index that names the same large part many times over: 6 GB to read, if it were believed.
+#[test]
+fn an_index_in_circles_ends_soon() {
+    let whole = small_avi(2);
+    let words = |values: &[u32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+    let chunk = |id: &[u8], content: &[u8]| [id, &words(&[content.len() as u32]), content].concat();
+    let part = chunk(b"ix00", &[words(&[2 | 1 << 24, 0]), vec![0; 300_000]].concat());
+    let (strl, movi) = (find(&whole, b"strl", 0), find(&whole, b"movi", 0));
+    let entries = 20_000;
+    // The index goes to the end of the stream's headers, the part before the list of frames.
+    let part_at = (movi - 8 + 8 + 24 + 16 * entries) as u64;
+    let mut index = [words(&[4, entries as u32]), b"00dc".to_vec(), vec![0; 12]].concat();
+    for _ in 0..entries {
+        index.extend(part_at.to_le_bytes());
+        index.extend(words(&[0, 0]));
+    }
+    let index = chunk(b"indx", &index);
+    let mut bytes = [&whole[..movi - 8], &index, &part, &whole[movi - 8..]].concat();
+    let riff = bytes.len() as u32 - 8;
+    put(&mut bytes, 4, riff);
+    let headers = find(&bytes, b"hdrl", 0) - 4;
+    for list in [headers, strl - 4] {
+        let size = u32::from_le_bytes(bytes[list..list + 4].try_into().unwrap());
+        put(&mut bytes, list, size + index.len() as u32);
+    }
+    let started = Instant::now();
+    let found = error("circles.avi", &bytes);
+    assert!(found.to_string().contains("longer than the file"), "{found}");
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    assert_eq!(open("circles.avi", &bytes, &lenient()).unwrap().info().frames, 2);
+}
+
 #[test]
 fn a_corrupt_frame_is_named() {
     let whole = small_avi(6);

@@ -9,6 +9,7 @@ pub mod convnext;
 mod layers;
 pub mod mvit;
 pub mod pooling_attention;
+pub mod temporal;
 
 pub use bert::{Bert, BertConfig};
 pub use clip_text::{ClipText, ClipTextConfig};
@@ -16,3 +17,4 @@ pub use convnext::{ConvNext, ConvNextConfig};
 pub use layers::{layer_norm, linear, linear_no_bias};
 pub use mvit::{Mvit, MvitBlock, MvitConfig, MvitTokens};
 pub use pooling_attention::{PoolingAttention, PoolingAttentionConfig};
+pub use temporal::{Temporal, TemporalConfig, sinusoidal_positions};

@@ -1,0 +1,38 @@
+"""Random values for every parameter, so that a parity check sees all of them.
+
+Usual initial values hide errors: norms of 1, biases of 0 and a layer scale of 1e-6 make a swapped or forgotten
+parameter invisible. The spread of each matrix is 1 / sqrt(fan in), so that activations stay of order one. Each
+tensor has its own generator, seeded by the tensor's name: adding a parameter does not change the others.
+"""
+
+import hashlib
+
+import torch
+from torch import nn
+
+
+def generator(seed: int, name: str) -> torch.Generator:
+    digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "little"))
+
+
+@torch.no_grad()
+def randomise(model: nn.Module, seed: int) -> None:
+    """Overwrites every tensor of `model.state_dict()`; raises if one has no rule or came out constant."""
+    for name, tensor in model.state_dict().items():
+        path, _, leaf = name.rpartition(".")
+        layer = model.get_submodule(path)
+        g = generator(seed, name)
+        norm = isinstance(layer, nn.LayerNorm)  # torchvision's LayerNorm2d is one too
+        if leaf == "layer_scale":
+            tensor.copy_(torch.rand(tensor.shape, generator=g) * 0.9 + 0.1)
+        elif norm and leaf == "weight":
+            tensor.copy_(torch.rand(tensor.shape, generator=g) * 0.6 + 0.7)
+        elif leaf in ("bias", "in_proj_bias"):
+            tensor.copy_(torch.randn(tensor.shape, generator=g) * 0.2)
+        elif isinstance(layer, (nn.Linear, nn.Conv2d, nn.MultiheadAttention)) and tensor.dim() >= 2:
+            tensor.copy_(torch.randn(tensor.shape, generator=g) * tensor[0].numel() ** -0.5)
+        else:
+            raise ValueError(f"no rule for {name}, a tensor of {type(layer).__name__}")
+        if tensor.numel() > 1 and tensor.unique().numel() == 1:
+            raise ValueError(f"{name} is constant")

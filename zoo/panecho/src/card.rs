@@ -1,0 +1,54 @@
+//! The facts of PanEcho.
+
+use echo_core::{Capabilities, Card, ChannelOrder, ClipSpec, Crop, Filter, Padding, Preset, PresetCard, WeightFile};
+
+use crate::tasks::NAMES;
+
+/// 16 consecutive frames, squeezed to a square whatever their aspect. The constants are ImageNet's, for RGB, in units
+/// of 0-1.
+const FULL_CLIP: ClipSpec = ClipSpec {
+    frames: 16,
+    stride: 1,
+    padding: Padding::RepeatLast,
+    channels: ChannelOrder::Bgr,
+    crop: Crop { to_aspect: false, zoom: 0.0 },
+    filter: Filter::OpenCvArea,
+    resize: 256,
+    size: 224,
+    scale: 1.0 / 255.0,
+    mean: [0.485, 0.456, 0.406],
+    std: [0.229, 0.224, 0.225],
+};
+
+/// 16 frames over 76, 1.5 seconds at 50 frames a second: a whole beat at 40 beats a minute and more. Nothing is cut
+/// off: at this size every pixel counts.
+const NANO_CLIP: ClipSpec = ClipSpec { stride: 5, resize: 64, size: 64, ..FULL_CLIP };
+
+/// The facts of PanEcho.
+pub static CARD: Card = Card {
+    name: "panecho",
+    title: "PanEcho",
+    summary: "video encoder with forty tasks: ConvNeXt-Tiny on each image, transformer over time",
+    paper: "Holste et al., Complete AI-enabled echocardiography interpretation with multitask deep learning, JAMA 2025",
+    paper_url: "https://doi.org/10.1001/jama.2025.8731",
+    code_url: "https://github.com/CarDS-Yale/PanEcho",
+    code_license: "AGPL-3.0",
+    weights_license: "CC BY-NC-SA 4.0",
+    weights: &[WeightFile {
+        name: "panecho.pt",
+        url: "https://github.com/CarDS-Yale/PanEcho/releases/download/v1.0/panecho.pt",
+        contents: "image encoder, temporal transformer and all heads, as a PyTorch file",
+    }],
+    capabilities: Capabilities { text: false, heads: NAMES },
+    presets: &[
+        PresetCard { preset: Preset::Full, clip: FULL_CLIP, dim: 768, width: 768, parameters: 42_051_226 },
+        PresetCard { preset: Preset::Nano, clip: NANO_CLIP, dim: 128, width: 128, parameters: 0 },
+    ],
+    quirks: &[
+        "the clip is reshaped, not permuted, into images: one image holds one channel of three consecutive frames",
+        "frames are in OpenCV's BGR order, though the normalisation constants are for RGB",
+        "frames are squeezed to a square, their aspect is not kept",
+        "seven binary heads report 1 - sigmoid, the probability of their first class; GLS lacks its minus sign",
+        "the clip covers 16 consecutive frames, 0.3 s at 50 frames a second",
+    ],
+};

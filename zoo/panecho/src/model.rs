@@ -1,0 +1,183 @@
+//! PanEcho (torchvision's ConvNeXt, torch's transformer encoder, linear heads), written from those architectures.
+
+use burn::module::Module;
+use burn::nn::LayerNorm;
+use burn::tensor::{Device, Tensor};
+use echo_core::{Card, EchoEncoder, Error, Preset, Projection, Steps, Task, TextEncoder};
+use echo_nn::{ConvNext, ConvNextConfig, Temporal, TemporalConfig, layer_norm, sinusoidal_positions};
+use echo_weights::{Checkpoint, KeyTable, Pretrained};
+
+use crate::{CARD, Heads, KEYS, TASKS, TaskHead};
+
+/// Epsilon of the norm after pooling an image.
+const IMAGE_EPSILON: f64 = 1e-6;
+
+/// The head that gives the ejection fraction.
+const EJECTION_FRACTION: &str = "EF";
+
+/// Sizes of the encoder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PanEchoConfig {
+    /// The image encoder.
+    pub image: ConvNextConfig,
+    /// Attention heads of the temporal transformer.
+    pub attention_heads: usize,
+    /// Blocks of the temporal transformer, whose widths are the image encoder's.
+    pub layers: usize,
+}
+
+impl PanEchoConfig {
+    /// The sizes of a preset.
+    pub const fn preset(preset: Preset) -> Self {
+        match preset {
+            Preset::Full => Self { image: ConvNextConfig::tiny(), attention_heads: 8, layers: 4 },
+            Preset::Nano => Self {
+                image: ConvNextConfig { depths: [1, 1, 2, 1], dims: [16, 32, 64, 128] },
+                attention_heads: 4,
+                layers: 2,
+            },
+        }
+    }
+
+    /// The model with constant parameters and the heads of `tasks`.
+    pub fn init(&self, tasks: impl IntoIterator<Item = &'static TaskHead>, device: &Device) -> PanEcho {
+        let width = self.image.width();
+        let transformer =
+            TemporalConfig { width, heads: self.attention_heads, feed_forward: width, layers: self.layers };
+        PanEcho {
+            encoder: VideoEncoder {
+                encoder: ImageEncoder {
+                    trunk: self.image.init(device),
+                    norm: layer_norm(width, IMAGE_EPSILON, device),
+                },
+                transformer: transformer.init(device),
+            },
+            heads: Heads::init(tasks, width, device),
+        }
+    }
+}
+
+/// PanEcho.
+///
+/// The released weights rely on a quirk: a clip `[batch, 3, frames, height, width]` becomes images by a *reshape* to
+/// `[batch * frames, 3, height, width]`, without moving the frames' axis. An image is therefore not a frame, but three
+/// consecutive planes of the sequence "channel 0 of all frames, channel 1 of all frames, channel 2 of all frames": the
+/// first image holds channel 0 of frames 0, 1 and 2. Steps are in the order of these images. Every frame still
+/// reaches the encoder three times.
+#[derive(Module, Debug)]
+pub struct PanEcho {
+    encoder: VideoEncoder,
+    heads: Heads,
+}
+
+#[derive(Module, Debug)]
+struct VideoEncoder {
+    encoder: ImageEncoder,
+    transformer: Temporal,
+}
+
+/// The image encoder: torchvision's ConvNeXt without its last linear layer.
+#[derive(Module, Debug)]
+pub struct ImageEncoder {
+    trunk: ConvNext,
+    norm: LayerNorm,
+}
+
+impl ImageEncoder {
+    /// `[batch, 3, height, width]` -> `[batch, width]`: the normalised spatial mean of the last feature map
+    pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        let maps = self.trunk.forward(images);
+        let [batch, height, width, channels] = maps.dims();
+        let pooled = maps.reshape([batch, height * width, channels]).mean_dim(1).squeeze_dim(1);
+        self.norm.forward(pooled)
+    }
+}
+
+impl PanEcho {
+    /// The encoder of single images, for tasks without time.
+    pub fn image_encoder(&self) -> &ImageEncoder {
+        &self.encoder.encoder
+    }
+
+    /// The heads.
+    pub fn heads(&self) -> &Heads {
+        &self.heads
+    }
+
+    /// What every head reports of a clip, for the price of one encoding: see [`Heads::report`].
+    pub fn report(&self, clip: Tensor<5>) -> Vec<(&'static TaskHead, Tensor<2>)> {
+        let embedding = self.encode(clip);
+        let report = |task: &'static TaskHead| Some((task, self.heads.report(task.name, embedding.clone())?));
+        self.heads.tasks().filter_map(report).collect()
+    }
+
+    /// The same encoder with the heads of `tasks` alone; without any, the encoder only.
+    ///
+    /// # Errors
+    /// [`Error::UnknownName`] when there is no head of a name.
+    pub fn with_tasks(self, tasks: &[&str]) -> Result<Self, Error> {
+        Ok(Self { encoder: self.encoder, heads: self.heads.keep(tasks)? })
+    }
+}
+
+impl EchoEncoder for PanEcho {
+    fn card(&self) -> &'static Card {
+        &CARD
+    }
+
+    fn steps(&self, clip: Tensor<5>) -> Steps {
+        let [batch, channels, frames, height, width] = clip.dims();
+        // Not a permutation: see `PanEcho`.
+        let images = clip.reshape([batch * frames, channels, height, width]);
+        let embeddings = self.encoder.encoder.forward(images);
+        let [_, step_width] = embeddings.dims();
+        let positions = sinusoidal_positions(frames, step_width, &embeddings.device());
+        let x = embeddings.reshape([batch, frames, step_width]) + positions.unsqueeze();
+        Steps { steps: self.encoder.transformer.forward(x), maps: None }
+    }
+
+    fn project(&self, steps: Tensor<3>) -> Tensor<3> {
+        steps
+    }
+
+    fn projection(&self) -> Projection {
+        Projection { norm_weight: None, norm_bias: None, norm_epsilon: 0.0, weight: None, bias: None }
+    }
+
+    fn pool(&self, tokens: Tensor<3>) -> Tensor<2> {
+        tokens.mean_dim(1).squeeze_dim(1)
+    }
+
+    fn text(&self) -> Option<&dyn TextEncoder> {
+        None
+    }
+
+    fn native(&self, task: &Task, clip: Tensor<5>) -> Option<Tensor<2>> {
+        let name = match task {
+            Task::EjectionFraction => EJECTION_FRACTION,
+            Task::View => return None,
+            Task::Named(name) => name.as_str(),
+        };
+        self.heads.tasks().find(|task| task.name == name)?;
+        self.heads.report(name, self.encode(clip))
+    }
+}
+
+impl Pretrained for PanEcho {
+    const CARD: &'static Card = &CARD;
+
+    fn init(preset: Preset, device: &Device) -> Self {
+        PanEchoConfig::preset(preset).init(&TASKS, device)
+    }
+
+    /// A file saved under the module's own names has the heads that the module had; upstream's has all.
+    fn init_for(preset: Preset, checkpoint: &Checkpoint, device: &Device) -> Self {
+        let upstream = checkpoint.names().any(|name| name.starts_with("encoder.encoder.model."));
+        let saved = |task: &TaskHead| checkpoint.shape(&format!("heads.{}.weight", task.name)).is_some();
+        PanEchoConfig::preset(preset).init(TASKS.iter().filter(|task| upstream || saved(task)), device)
+    }
+
+    fn keys() -> &'static KeyTable {
+        &KEYS
+    }
+}

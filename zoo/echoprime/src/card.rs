@@ -1,0 +1,57 @@
+//! The facts of EchoPrime.
+
+use echo_core::{Capabilities, Card, ChannelOrder, ClipSpec, Crop, Filter, Padding, Preset, PresetCard, WeightFile};
+
+const RELEASE: &str = "https://github.com/echonet/EchoPrime/releases/download/v1.0.0/model_data.zip";
+
+/// Every other frame of the first thirty-two, in units of 0-255.
+const FULL_CLIP: ClipSpec = ClipSpec {
+    frames: 16,
+    stride: 2,
+    padding: Padding::ZerosAfterNormalize,
+    channels: ChannelOrder::Rgb,
+    crop: Crop { to_aspect: true, zoom: 0.1 },
+    filter: Filter::OpenCvCubic,
+    resize: 224,
+    size: 224,
+    scale: 1.0,
+    mean: [29.110_628, 28.076_836, 29.096_405],
+    std: [47.989_223, 46.456_997, 47.200_83],
+};
+
+/// 16 frames over 76, 1.5 seconds at 50 frames a second: a whole beat at 40 beats a minute and more.
+const NANO_CLIP: ClipSpec = ClipSpec { stride: 5, padding: Padding::RepeatLast, resize: 64, size: 64, ..FULL_CLIP };
+
+/// The facts of EchoPrime.
+pub static CARD: Card = Card {
+    name: "echoprime",
+    title: "EchoPrime",
+    summary: "video-text encoder: MViTv2-S on the clip, BERT-Base on the report, a ConvNeXt-Base that names the view",
+    paper: "Vukadinovic et al., Comprehensive echocardiogram evaluation with view primed vision language AI, Nature 2026",
+    paper_url: "https://doi.org/10.1038/s41586-025-09850-x",
+    code_url: "https://github.com/echonet/EchoPrime",
+    code_license: "Cedars-Sinai academic (README says MIT), no redistribution",
+    weights_license: "Cedars-Sinai academic (README says MIT), no redistribution",
+    weights: &[
+        WeightFile { name: "echo_prime_encoder.pt", url: RELEASE, contents: "the video tower" },
+        WeightFile { name: "echo_prime_text_encoder.pt", url: RELEASE, contents: "the text tower" },
+        WeightFile { name: "view_classifier.pt", url: RELEASE, contents: "the view classifier" },
+        WeightFile {
+            name: "vocab.txt",
+            url: "https://huggingface.co/microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract",
+            contents: "the text tower's vocabulary; tokenizer.json serves as well",
+        },
+    ],
+    capabilities: Capabilities { text: true, heads: &["view"] },
+    presets: &[
+        PresetCard { preset: Preset::Full, clip: FULL_CLIP, dim: 512, width: 768, parameters: 0 },
+        PresetCard { preset: Preset::Nano, clip: NANO_CLIP, dim: 96, width: 96, parameters: 0 },
+    ],
+    quirks: &[
+        "videos of fewer than 32 frames end in zeros put in after normalising: mean-grey frames, not black ones",
+        "the clip covers the first 32 frames only, 0.64 s at 50 frames a second",
+        "upstream's DICOM path gives BGR-ordered frames and its MP4 path RGB; clips here are RGB",
+        "the view is read off the first frame alone",
+        "the released files hold no temperature; 1 / 0.07, CLIP's starting value, stands in",
+    ],
+};

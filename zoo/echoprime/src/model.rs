@@ -1,0 +1,174 @@
+//! EchoPrime: torchvision's MViTv2-S with a projection, a BERT text tower and a view classifier, written from those
+//! architectures.
+
+use std::path::Path;
+
+use burn::module::Module;
+use burn::nn::Linear;
+use burn::tensor::{Device, Tensor};
+use echo_core::{Card, EchoEncoder, Preset, Projection, Steps, Task, TextEncoder};
+use echo_nn::{BertConfig, ConvNextConfig, Mvit, MvitConfig, MvitTokens, linear};
+use echo_weights::{Checkpoint, KeyTable, Part, Pretrained};
+
+use crate::text::TextTower;
+use crate::view::ViewClassifier;
+use crate::{CARD, KEYS, PARTS, WordPiece};
+
+/// Sizes of the towers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EchoPrimeConfig {
+    /// The video tower.
+    pub video: MvitConfig,
+    /// Length of an embedding.
+    pub dim: usize,
+    /// The text tower, unless left out.
+    pub text: Option<BertConfig>,
+    /// Whether the text tower's projection has a bias.
+    pub text_bias: bool,
+    /// The view classifier's trunk, unless left out.
+    pub view: Option<ConvNextConfig>,
+}
+
+impl EchoPrimeConfig {
+    /// The sizes of a preset.
+    pub fn preset(preset: Preset) -> Self {
+        match preset {
+            Preset::Full => Self {
+                video: MvitConfig::small(),
+                dim: 512,
+                text: Some(BertConfig::base()),
+                text_bias: true,
+                view: Some(ConvNextConfig::base()),
+            },
+            Preset::Nano => Self {
+                video: MvitConfig {
+                    // Patches of twice the paper's side: four times fewer tokens, for time's sake.
+                    patch_kernel: [3, 15, 15],
+                    patch_stride: [2, 8, 8],
+                    ..MvitConfig::staged([16, 64, 64], [1, 1, 2, 1], [24, 48, 64, 96], [1, 2, 2, 4], 4)
+                },
+                dim: 96,
+                text: Some(BertConfig {
+                    vocabulary: WordPiece::nano().vocabulary_size(),
+                    context: 96,
+                    width: 96,
+                    heads: 4,
+                    layers: 2,
+                    intermediate: 384,
+                }),
+                text_bias: true,
+                view: None,
+            },
+        }
+    }
+
+    /// The model with constant parameters; `tokenizer` is the text tower's, or says why there is none.
+    pub fn init(&self, tokenizer: Result<WordPiece, String>, device: &Device) -> EchoPrime {
+        EchoPrime {
+            video: self.video.init(device),
+            head: linear(self.video.width(), self.dim, device),
+            text: self.text.as_ref().map(|bert| TextTower::new(bert, self.dim, self.text_bias, tokenizer, device)),
+            view: self.view.as_ref().map(|trunk| ViewClassifier::new(trunk, device)),
+        }
+    }
+
+    /// These sizes with what a checkpoint says of its text tower, and without the towers that it lacks.
+    pub fn for_checkpoint(mut self, checkpoint: &Checkpoint) -> Self {
+        let has = |prefix: &str| checkpoint.names().any(|name| name.starts_with(prefix));
+        let words = ["text.backbone.bert", "text.bert"]
+            .iter()
+            .find_map(|tower| checkpoint.shape(&format!("{tower}.embeddings.word_embeddings.weight")));
+        if let (Some(text), Some([vocabulary, _])) = (&mut self.text, words.as_deref()) {
+            text.vocabulary = *vocabulary;
+        }
+        self.text_bias = checkpoint.shape("text.text_projection.bias").is_some();
+        self.text = self.text.filter(|_| has("text."));
+        self.view = self.view.filter(|_| has("view."));
+        self
+    }
+}
+
+/// EchoPrime.
+#[derive(Module, Debug)]
+pub struct EchoPrime {
+    video: Mvit,
+    head: Linear,
+    text: Option<TextTower>,
+    view: Option<ViewClassifier>,
+}
+
+impl EchoEncoder for EchoPrime {
+    fn card(&self) -> &'static Card {
+        &CARD
+    }
+
+    /// Step `t` is the class token plus what the mean of the patches at `t` has over the mean of all patches, all of
+    /// them after the last norm, which treats tokens one by one. So the mean of the steps is the normed class token,
+    /// and projecting it is upstream's `head(norm(class token))`. Before the norm it would not be: the norm of a mean
+    /// is not the mean of norms.
+    fn steps(&self, clip: Tensor<5>) -> Steps {
+        let MvitTokens { class, patches } = self.video.forward(clip);
+        let [batch, steps, height, width, channels] = patches.dims();
+        let means = patches.clone().reshape([batch, steps, height * width, channels]).mean_dim(2).squeeze_dim::<3>(2);
+        let centred = means.clone() - means.mean_dim(1);
+        Steps { steps: class.unsqueeze_dim(1) + centred, maps: Some(patches.permute([0, 1, 4, 2, 3])) }
+    }
+
+    fn project(&self, steps: Tensor<3>) -> Tensor<3> {
+        self.head.forward(steps)
+    }
+
+    fn projection(&self) -> Projection {
+        Projection {
+            norm_weight: None,
+            norm_bias: None,
+            norm_epsilon: 0.0,
+            weight: Some(self.head.weight.val()),
+            bias: self.head.bias.as_ref().map(|bias| bias.val()),
+        }
+    }
+
+    fn pool(&self, tokens: Tensor<3>) -> Tensor<2> {
+        tokens.mean_dim(1).squeeze_dim(1)
+    }
+
+    fn text(&self) -> Option<&dyn TextEncoder> {
+        self.text.as_ref().map(|text| text as &dyn TextEncoder)
+    }
+
+    /// The view is read off the first frame.
+    fn native(&self, task: &Task, clip: Tensor<5>) -> Option<Tensor<2>> {
+        match task {
+            Task::View => self.view.as_ref().map(|view| view.forward(clip.narrow(2, 0, 1).squeeze_dim(2))),
+            Task::EjectionFraction | Task::Named(_) => None,
+        }
+    }
+}
+
+impl Pretrained for EchoPrime {
+    const CARD: &'static Card = &CARD;
+
+    const PARTS: &'static [Part] = PARTS;
+
+    fn init(preset: Preset, device: &Device) -> Self {
+        let tokenizer = match preset {
+            Preset::Full => Err("its vocabulary comes with its weights; give --weights FOLDER".to_owned()),
+            Preset::Nano => Ok(WordPiece::nano()),
+        };
+        EchoPrimeConfig::preset(preset).init(tokenizer, device)
+    }
+
+    fn init_for(preset: Preset, checkpoint: &Checkpoint, device: &Device) -> Self {
+        let path = checkpoint.path();
+        let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+        let tokenizer = match preset {
+            Preset::Full => WordPiece::from_folder(folder).map_err(|error| error.to_string()),
+            Preset::Nano => Ok(WordPiece::nano()),
+        };
+        EchoPrimeConfig::preset(preset).for_checkpoint(checkpoint).init(tokenizer, device)
+    }
+
+    fn keys() -> &'static KeyTable {
+        &KEYS
+    }
+}

@@ -1,2 +1,58 @@
-//! x
-fn main() {}
+//! `cargo xtask`: development tasks. Thin: every command shells out, nothing here links Burn.
+
+mod cargo;
+mod ci;
+mod tidy;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask <command>
+
+  test        run all tests
+  ci          what .ci/run runs: format, tidy, clippy, tests, a smoke benchmark
+  tidy        check the workspace's invariants (ARCHITECTURE.md)
+  <command>   build in release, then `echozoo <command>`: bench, embed, inspect, list, phantom, ...
+
+ECHOZOO_FEATURES   features of zoo/echo-zoo to build with, such as `wgpu`
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let result = match args.first().map(String::as_str) {
+        None | Some("help" | "--help" | "-h") => {
+            print!("{HELP}");
+            Ok(())
+        }
+        Some("test") => cargo::test(&args[1..]),
+        Some("ci") => ci::run(),
+        Some("tidy") => tidy::run(),
+        Some(_) => cargo::echozoo(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if !failure.message.is_empty() {
+                eprintln!("xtask: {}", failure.message);
+            }
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+/// Why a task failed, and the exit code to pass on.
+pub(crate) struct Failure {
+    message: String,
+    code: u8,
+}
+
+impl Failure {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: 1 }
+    }
+
+    /// A program that has already said what was wrong.
+    pub(crate) fn exit(code: Option<i32>) -> Self {
+        Self { message: String::new(), code: code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1) }
+    }
+}

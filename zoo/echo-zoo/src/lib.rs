@@ -1,1 +1,32 @@
-//! x
+//! The registry of encoders and the `echozoo` command line.
+//!
+//! [`ZOO`] lists the encoders of this workspace; [`cli`] is the whole program over any list, so an outside crate makes
+//! its own binary with one more entry:
+//!
+//! ```no_run
+//! use echo_zoo::{Entry, ZOO, cli};
+//! # use echoclip::EchoClip as MyEncoder;
+//! fn main() -> std::process::ExitCode {
+//!     let mut entries = ZOO.to_vec();
+//!     entries.push(Entry::of::<MyEncoder>());
+//!     cli(&entries)
+//! }
+//! ```
+
+mod array_file;
+mod bench;
+mod cli;
+mod device;
+mod embed;
+mod entry;
+mod error;
+mod home;
+mod inspect;
+mod list;
+mod output;
+mod phantom;
+
+pub use cli::cli;
+pub use device::DeviceChoice;
+pub use entry::{Entry, ZOO, find};
+pub use error::CliError;

@@ -1,0 +1,52 @@
+//! Calls of cargo and of the binary that it builds.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::Failure;
+
+/// The workspace's root.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace")
+}
+
+/// Runs a command to its end.
+pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
+    let status = command.status().map_err(|error| Failure::new(format!("{command:?}: {error}")))?;
+    if status.success() { Ok(()) } else { Err(Failure::exit(status.code())) }
+}
+
+/// `cargo` with `args` in the workspace's root, with the features that the environment asks for.
+pub(crate) fn cargo(args: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root()).args(args);
+    if let Ok(features) = std::env::var("ECHOZOO_FEATURES")
+        && !features.is_empty()
+    {
+        let features: Vec<String> = features.split(',').map(|feature| format!("echo-zoo/{feature}")).collect();
+        command.arg("--features").arg(features.join(","));
+    }
+    command
+}
+
+/// All tests, in the profile of the binary, so that Burn is compiled once.
+pub(crate) fn test(args: &[String]) -> Result<(), Failure> {
+    run(cargo(&["test", "--release", "--workspace"]).args(args))
+}
+
+/// Builds the binary and hands it `args`; it runs in the caller's folder.
+pub(crate) fn echozoo(args: &[String]) -> Result<(), Failure> {
+    // The same packages as for tests, so that shared dependencies have the same features.
+    run(&mut cargo(&["build", "--release", "--quiet", "--workspace", "--bins"]))?;
+    let git = Command::new("git").current_dir(root()).args(["describe", "--always", "--dirty", "--abbrev=12"]).output();
+    let git = git.ok().filter(|output| output.status.success());
+    let git = git.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default();
+    run(Command::new(binary()).args(args).env("ECHOZOO_GIT_VERSION", git))
+}
+
+fn binary() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    // A relative target folder is relative to where cargo ran: the root.
+    let target = if target.is_absolute() { target } else { root().join(target) };
+    target.join("release").join(format!("echozoo{}", std::env::consts::EXE_SUFFIX))
+}

@@ -1,0 +1,39 @@
+//! `cargo xtask ci`: the checks of .ci/run, cheapest first.
+
+use std::time::Instant;
+
+use crate::cargo::{self, cargo, echozoo, test};
+use crate::{Failure, tidy};
+
+fn step(name: &str, action: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
+    let started = Instant::now();
+    eprintln!("== {name}");
+    action()?;
+    eprintln!("== {name}: {:.0} s", started.elapsed().as_secs_f64());
+    Ok(())
+}
+
+pub(crate) fn run() -> Result<(), Failure> {
+    step("format", || {
+        let mut fmt = std::process::Command::new("cargo");
+        cargo::run(&mut *fmt.current_dir(cargo::root()).args(["fmt", "--all", "--check"]))
+    })?;
+    step("tidy", tidy::run)?;
+    step("clippy", || {
+        let args = ["clippy", "--release", "--workspace", "--all-targets"];
+        cargo::run(cargo(&args).args(["--", "-D", "warnings"]))
+    })?;
+    step("tests", || test(&[]))?;
+    step("smoke benchmark", || {
+        let args = ["bench", "--config", "configs/bench/smoke.toml", "--out"].map(str::to_owned);
+        let out = std::env::temp_dir().join(format!("echozoo-smoke-{}", std::process::id()));
+        let result = echozoo(&args.into_iter().chain([out.display().to_string()]).collect::<Vec<_>>());
+        // Left behind when it failed, to be looked at.
+        if result.is_ok() {
+            let _ = std::fs::remove_dir_all(&out);
+        }
+        result
+    })
+}
+
+

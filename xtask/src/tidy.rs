@@ -1,0 +1,161 @@
+//! `cargo xtask tidy`: invariants of the workspace that the compiler does not check.
+
+use std::path::{Path, PathBuf};
+
+use crate::Failure;
+use crate::cargo::root;
+
+/// Encoders, which nothing under `crates/` may name.
+const ENCODERS: [&str; 3] = ["echoclip", "echoprime", "panecho"];
+
+/// What an encoder may depend on, of this workspace.
+const ENCODER_DEPENDENCIES: [&str; 3] = ["echo-core", "echo-nn", "echo-weights"];
+
+pub(crate) fn run() -> Result<(), Failure> {
+    let mut problems = Vec::new();
+    crates_name_no_encoder(&mut problems);
+    encoders_depend_on_three_crates(&mut problems);
+    no_burn_in(&["echo-video", "echo-metrics", "echo-random", "echo-phantom"], &mut problems);
+    one_file_names_backends(&mut problems);
+    only_training_enables_autodiff(&mut problems);
+    every_encoder_has_a_card(&mut problems);
+    readme_commands_exist(&mut problems);
+    nothing_generated_in_git(&mut problems);
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(format!("tidy found {} problems:\n  {}", problems.len(), problems.join("\n  "))))
+}
+
+/// Rust sources under `dir`, with their text up to the tests at their end.
+fn sources(dir: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    walk(&root().join(dir), &mut |path| {
+        if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = std::fs::read_to_string(path).unwrap_or_default();
+            let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+            found.push((path.strip_prefix(root()).unwrap_or(path).to_owned(), code.to_owned()));
+        }
+    });
+    found
+}
+
+fn walk(dir: &Path, visit: &mut impl FnMut(&Path)) {
+    let Ok(entries) = std::fs::read_dir(dir) else { return };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() && entry.file_name() != "target" => walk(&path, visit),
+            Ok(kind) if kind.is_file() => visit(&path),
+            _ => {}
+        }
+    }
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_default()
+}
+
+fn members(folder: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(root().join(folder)).into_iter().flatten().flatten();
+    entries.map(|entry| format!("{folder}/{}", entry.file_name().to_string_lossy())).collect()
+}
+
+fn crates_name_no_encoder(problems: &mut Vec<String>) {
+    for (path, code) in sources("crates") {
+        let is_test = path.components().any(|part| part.as_os_str() == "tests");
+        let code: Vec<&str> = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        for encoder in ENCODERS.iter().filter(|_| !is_test) {
+            if code.iter().any(|line| line.to_lowercase().contains(encoder)) {
+                problems.push(format!("{} names the encoder {encoder}", path.display()));
+            }
+        }
+    }
+}
+
+/// Lines of the `[dependencies]` table.
+fn dependencies(manifest: &str) -> Vec<String> {
+    let table = manifest.split("\n[dependencies]\n").nth(1).unwrap_or_default();
+    let table = table.split("\n[").next().unwrap_or_default();
+    table.lines().filter_map(|line| line.split(['.', ' ', '=']).next()).map(str::to_owned).collect()
+}
+
+fn encoders_depend_on_three_crates(problems: &mut Vec<String>) {
+    for member in members("zoo").iter().filter(|member| !member.ends_with("echo-zoo")) {
+        for dependency in dependencies(&read(&format!("{member}/Cargo.toml"))) {
+            let ours = dependency.starts_with("echo") || ENCODERS.contains(&dependency.as_str());
+            if ours && !ENCODER_DEPENDENCIES.contains(&dependency.as_str()) {
+                problems.push(format!("{member} depends on {dependency}; an encoder sees {ENCODER_DEPENDENCIES:?} only"));
+            }
+        }
+    }
+}
+
+fn no_burn_in(crates: &[&str], problems: &mut Vec<String>) {
+    for name in crates {
+        let dependencies = dependencies(&read(&format!("crates/{name}/Cargo.toml")));
+        for linked in dependencies.iter().filter(|dependency| ["burn", "echo-core"].contains(&dependency.as_str())) {
+            problems.push(format!("crates/{name} depends on {linked}, which links Burn"));
+        }
+    }
+    if dependencies(&read("xtask/Cargo.toml")).iter().any(|dependency| dependency.starts_with("echo") || dependency == "burn") {
+        problems.push("xtask links Burn".to_owned());
+    }
+}
+
+fn one_file_names_backends(problems: &mut Vec<String>) {
+    let backends = ["Device::flex", "Device::wgpu", "Device::cuda", "Device::default", "Device::vulkan", "Device::metal"];
+    for (path, code) in sources("crates").into_iter().chain(sources("zoo")) {
+        let excepted = path.ends_with("zoo/echo-zoo/src/device.rs")
+            || path.components().any(|part| ["tests", "examples"].iter().any(|folder| part.as_os_str() == *folder));
+        for backend in backends.iter().filter(|_| !excepted) {
+            if code.contains(backend) {
+                problems.push(format!("{} names a backend ({backend}); take a device from the caller", path.display()));
+            }
+        }
+    }
+}
+
+fn only_training_enables_autodiff(problems: &mut Vec<String>) {
+    for (path, code) in sources("crates").into_iter().chain(sources("zoo")) {
+        let is_test = path.components().any(|part| part.as_os_str() == "tests");
+        if code.contains(".autodiff()") && !path.starts_with("crates/echo-train") && !is_test {
+            problems.push(format!("{} enables autodiff; only echo-train does", path.display()));
+        }
+    }
+}
+
+fn every_encoder_has_a_card(problems: &mut Vec<String>) {
+    for member in members("zoo").iter().filter(|member| !member.ends_with("echo-zoo")) {
+        for file in ["CARD.md", "src/card.rs", "src/keys.rs"] {
+            if !root().join(member).join(file).is_file() {
+                problems.push(format!("{member} lacks {file}"));
+            }
+        }
+    }
+}
+
+/// Commands in README's code blocks must be ones that exist.
+fn readme_commands_exist(problems: &mut Vec<String>) {
+    let cli = read("zoo/echo-zoo/src/cli.rs");
+    let own = ["test", "ci", "tidy"];
+    for line in read("README.md").lines().filter_map(|line| line.trim().strip_prefix("cargo xtask ")) {
+        let command = line.split_whitespace().next().unwrap_or_default();
+        let variant: String =
+            command.split('-').map(|word| word[..1].to_uppercase() + &word[1..]).collect::<Vec<_>>().concat();
+        if !own.contains(&command) && !cli.contains(&format!("Command::{variant}")) {
+            problems.push(format!("README.md runs `cargo xtask {command}`, which does not exist"));
+        }
+    }
+}
+
+fn nothing_generated_in_git(problems: &mut Vec<String>) {
+    let output = std::process::Command::new("git").current_dir(root()).args(["ls-files"]).output();
+    let Ok(output) = output else { return };
+    for file in String::from_utf8_lossy(&output.stdout).lines() {
+        let extension = Path::new(file).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        if ["avi", "mp4", "dcm", "pt", "bin", "npy", "feature", "jsonl"].contains(&extension) {
+            problems.push(format!("{file} is data or a result, and in git"));
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Arrays to files that other tools read: `.npy`, `.safetensors`, `.csv`.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::path::Path;
+
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+
+use crate::CliError;
+
+/// Writes `bytes` to `path` under another name first, so that the file is whole or not there.
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(CliError::file(path))?;
+    file.write_all(bytes).map_err(CliError::file(path))?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let permissions = std::fs::Permissions::from_mode(0o644);
+        file.as_file().set_permissions(permissions).map_err(CliError::file(path))?;
+    }
+    file.persist(path).map_err(|error| CliError::file(path)(error.error))?;
+    Ok(())
+}
+
+/// Values as little-endian bytes.
+pub(crate) fn bytes_of(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+/// Element type of a `.npy` file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Element {
+    U8,
+    F32,
+}
+
+/// A C-ordered array in NumPy's format, version 1.0.
+pub(crate) fn npy(element: Element, shape: &[usize], data: &[u8]) -> Vec<u8> {
+    let descr = match element {
+        Element::U8 => "|u1",
+        Element::F32 => "<f4",
+    };
+    let shape: String = shape.iter().map(|length| format!("{length}, ")).collect();
+    let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({shape}), }}");
+    // Magic, version and length are ten bytes; the data is to begin at a multiple of 64.
+    let padding = (64 - (10 + header.len() + 1) % 64) % 64;
+    header.push_str(&" ".repeat(padding));
+    header.push('\n');
+    let length = (header.len() as u16).to_le_bytes();
+    [b"\x93NUMPY\x01\x00".as_slice(), &length, header.as_bytes(), data].concat()
+}
+
+/// A safetensors file with one f32 tensor.
+pub(crate) fn safetensors(
+    path: &Path,
+    name: &str,
+    shape: &[usize],
+    values: &[f32],
+    metadata: HashMap<String, String>,
+) -> Result<Vec<u8>, CliError> {
+    let bytes = bytes_of(values);
+    let view = TensorView::new(Dtype::F32, shape.to_vec(), &bytes).map_err(CliError::file(path))?;
+    safetensors::serialize([(name, view)], Some(metadata)).map_err(CliError::file(path))
+}
+
+/// The f32 tensor `name` of a safetensors file, with its shape.
+pub(crate) fn read_safetensors(path: &Path, name: &str) -> Result<(Vec<usize>, Vec<f32>), CliError> {
+    let bytes = std::fs::read(path).map_err(CliError::file(path))?;
+    let file = SafeTensors::deserialize(&bytes).map_err(CliError::file(path))?;
+    let view = file.tensor(name).map_err(|_| {
+        let found = file.names().into_iter().take(10).collect::<Vec<_>>().join(", ");
+        CliError::File { path: path.to_owned(), reason: format!("no tensor {name:?}; found: {found}") }
+    })?;
+    if view.dtype() != Dtype::F32 {
+        let reason = format!("tensor {name:?} is {:?}; save it as 32-bit floats", view.dtype());
+        return Err(CliError::File { path: path.to_owned(), reason });
+    }
+    let values = view.data().as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+    Ok((view.shape().to_vec(), values))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn npy_has_numpys_header_and_alignment() {
+        let file = npy(Element::F32, &[2, 3], &bytes_of(&[0.0; 6]));
+        let header = std::str::from_utf8(&file[10..file.len() - 24]).unwrap();
+        assert_eq!(&file[..8], b"\x93NUMPY\x01\x00");
+        assert_eq!((file.len() - 24) % 64, 0);
+        assert_eq!(usize::from(u16::from_le_bytes([file[8], file[9]])), header.len());
+        assert!(header.starts_with("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3, ), }"), "{header}");
+        assert!(header.ends_with('\n'));
+    }
+
+    #[test]
+    fn a_tensor_comes_back_by_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.safetensors");
+        let bytes = safetensors(&path, "clip", &[1, 2], &[1.5, -2.0], HashMap::new()).unwrap();
+        write_file(&path, &bytes).unwrap();
+        assert_eq!(read_safetensors(&path, "clip").unwrap(), (vec![1, 2], vec![1.5, -2.0]));
+        assert!(read_safetensors(&path, "other").unwrap_err().to_string().contains("found: clip"));
+    }
+}

@@ -1,0 +1,216 @@
+//! `echozoo bench`.
+
+use std::path::PathBuf;
+
+use burn::tensor::Device;
+use echo_bench::{BenchConfig, Environment, Outcome, Zoo};
+use echo_core::Preset;
+use echo_phantom::DatasetSpec;
+use echo_weights::{Built, Weights, WeightsError};
+
+use crate::home::home;
+use crate::output::print;
+use crate::{CliError, DeviceChoice, Entry, find, phantom};
+
+/// Videos that are named on the terminal; the rest stand in `excluded.csv`.
+const EXCLUDED_SHOWN: usize = 20;
+
+/// Flags of `echozoo bench`; each beats the configuration file, which beats the defaults.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Encoders, or `all`.
+    #[arg(long, value_delimiter = ',')]
+    encoder: Vec<String>,
+    /// Adapters, or `all`.
+    #[arg(long, value_delimiter = ',')]
+    adapter: Vec<String>,
+    /// Training videos per integer EF bin [default: 1,2,4,8].
+    #[arg(long, value_delimiter = ',')]
+    shots: Vec<usize>,
+    /// Seeds [default: 1,2,3].
+    #[arg(long, value_delimiter = ',')]
+    seeds: Vec<u64>,
+    /// Size of the encoders: nano or full [default: nano].
+    #[arg(long)]
+    preset: Option<Preset>,
+    /// Weights of the encoder.
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+    /// Random weights, from a seed.
+    #[arg(long, value_name = "SEED", num_args = 0..=1, default_missing_value = "0")]
+    random_init: Option<u64>,
+    /// A data set in EchoNet-Dynamic's layout; phantoms, made on first use, when absent.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// A list in the format of FileList.csv that says which video is in which split.
+    #[arg(long, value_name = "FILE")]
+    split: Option<PathBuf>,
+    /// Ranks and prompts (TOML) instead of the shipped ones.
+    #[arg(long, value_name = "FILE")]
+    prompts: Option<PathBuf>,
+    /// Clips per video, spread evenly [default: 1].
+    #[arg(long)]
+    clips: Option<usize>,
+    /// Resamples of the bootstrap [default: 10000].
+    #[arg(long)]
+    bootstrap: Option<usize>,
+    /// Videos per split at most.
+    #[arg(long)]
+    limit: Option<usize>,
+    /// Use what can be decoded of truncated videos, and report it.
+    #[arg(long)]
+    allow_truncated: bool,
+    /// A configuration file (TOML).
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder for the results [default: runs/<name of the run>].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// cpu, wgpu, cuda or cuda:INDEX.
+    #[arg(long, default_value_t = DeviceChoice::Cpu)]
+    device: DeviceChoice,
+    /// Run cells again that are done.
+    #[arg(long)]
+    force: bool,
+    /// How the leaderboard is printed.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    /// Print the configuration that would run, and stop.
+    #[arg(long)]
+    print_config: bool,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Format {
+    Table,
+    Md,
+    Csv,
+    Json,
+}
+
+impl Args {
+    /// The configuration: defaults, then the file, then flags.
+    fn config(&self) -> Result<BenchConfig, CliError> {
+        let mut config = match &self.config {
+            None => BenchConfig::default(),
+            Some(path) => {
+                let text = std::fs::read_to_string(path).map_err(CliError::file(path))?;
+                BenchConfig::from_toml(&path.display().to_string(), &text)?
+            }
+        };
+        fn replace<T: Clone>(target: &mut Vec<T>, flag: &[T]) {
+            if !flag.is_empty() {
+                *target = flag.to_vec();
+            }
+        }
+        replace(&mut config.encoders, &self.encoder);
+        replace(&mut config.adapters, &self.adapter);
+        replace(&mut config.shots, &self.shots);
+        replace(&mut config.seeds, &self.seeds);
+        config.preset = self.preset.unwrap_or(config.preset);
+        if self.weights.is_some() {
+            config.weights = self.weights.clone();
+            config.random_init = false;
+        }
+        if let Some(seed) = self.random_init {
+            config.random_init = true;
+            config.random_seed = seed;
+        }
+        config.data = self.data.clone().or(config.data);
+        config.split = self.split.clone().or(config.split);
+        config.prompts = self.prompts.clone().or(config.prompts);
+        config.clips = self.clips.unwrap_or(config.clips);
+        config.bootstrap = self.bootstrap.unwrap_or(config.bootstrap);
+        config.limit = self.limit.or(config.limit);
+        config.allow_truncated |= self.allow_truncated;
+        Ok(config)
+    }
+
+    /// The run's name: what tells it from others in the same folder.
+    fn name(&self, config: &BenchConfig) -> String {
+        if let Some(stem) = self.config.as_deref().and_then(|path| path.file_stem()) {
+            return stem.to_string_lossy().into_owned();
+        }
+        let data = config.data.as_deref().and_then(|dir| dir.file_name()).map(|name| name.to_string_lossy());
+        let parts = [config.encoders.join("+"), config.adapters.join("+")];
+        parts.into_iter().chain(data.map(String::from)).collect::<Vec<_>>().join("-")
+    }
+}
+
+struct Registry<'a>(&'a [Entry]);
+
+impl Zoo for Registry<'_> {
+    fn names(&self) -> Vec<&'static str> {
+        self.0.iter().map(|entry| entry.card.name).collect()
+    }
+
+    fn build(&self, name: &str, preset: Preset, weights: &Weights, device: &Device) -> Result<Built, WeightsError> {
+        let not_shipped = || WeightsError::NotShipped { encoder: name.to_owned(), preset: preset.to_string() };
+        let entry = find(self.0, name).map_err(|_| not_shipped())?;
+        let weights = match weights {
+            // Nano without trained weights is still the way to try the program; every row says `random`.
+            Weights::Shipped if preset == Preset::Nano && !entry.has_shipped(preset) => {
+                eprintln!("{name} nano has no trained weights: random ones are used, and its rows say so");
+                &Weights::Random(0)
+            }
+            weights => weights,
+        };
+        entry.build(preset, weights, device)
+    }
+}
+
+pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
+    let config = args.config()?;
+    if args.print_config {
+        let text = toml::to_string(&config).map_err(|error| CliError::Usage(error.to_string()))?;
+        print(&text);
+        return Ok(());
+    }
+    config.validate()?;
+    let home = home()?;
+    let data = match &config.data {
+        Some(dir) => dir.clone(),
+        None => {
+            let spec = DatasetSpec::default();
+            let dir = home.join("data").join(spec.id());
+            if !dir.exists() {
+                eprintln!("making phantoms in {} (once)", dir.display());
+                phantom::write(&dir, &spec)?;
+            }
+            dir
+        }
+    };
+    let out = args.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(args.name(&config)));
+    let environment = Environment {
+        data,
+        out: out.clone(),
+        cache: home.join("cache"),
+        device: args.device.device().map_err(CliError::Usage)?,
+        device_name: args.device.to_string(),
+        force: args.force,
+    };
+    let outcome = echo_bench::run(&config, &environment, &Registry(entries))?;
+    let Outcome { leaderboard, ran, skipped, failed, embedded, excluded } = outcome;
+    let text = match args.format {
+        Format::Table => leaderboard.to_table(),
+        Format::Md => leaderboard.to_markdown(),
+        Format::Csv => leaderboard.to_csv(),
+        Format::Json => serde_json::to_string_pretty(&leaderboard).map_err(CliError::file(&out))? + "\n",
+    };
+    print(&text);
+    eprintln!(
+        "\n{ran} cells run, {skipped} done before, {failed} failed; {embedded} clips embedded; results in {}",
+        out.display()
+    );
+    if !excluded.is_empty() {
+        eprintln!("{} videos with something wrong, all listed in {}:", excluded.len(), out.join("excluded.csv").display());
+        for video in excluded.iter().take(EXCLUDED_SHOWN) {
+            let used = if video.used { "used" } else { "left out" };
+            eprintln!("  {} ({used}): {}", video.video, video.reason);
+        }
+    }
+    match failed {
+        0 => Ok(()),
+        failed => Err(CliError::Inputs { failed, total: ran + skipped + failed }),
+    }
+}

@@ -1,0 +1,79 @@
+//! The commands.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::{CliError, Entry, bench, embed, inspect, list, phantom};
+
+/// Foundation models for echocardiography: one trait, one command line. Not for clinical use.
+#[derive(Debug, Parser)]
+#[command(name = "echozoo", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Compare encoders and adapters in few-shot LVEF regression.
+    Bench(bench::Args),
+    /// Embed videos, ready clips or texts.
+    Embed(embed::Args),
+    /// Show what the decoder and an encoder's input pipeline make of a file.
+    Inspect(inspect::Args),
+    /// List encoders and adapters.
+    List,
+    /// Write a data set of synthetic hearts in EchoNet-Dynamic's layout.
+    Phantom(phantom::Args),
+}
+
+/// The whole program over the encoders `entries`. Exit code 0: all done; 1: something failed; 2: wrong usage.
+pub fn cli(entries: &[Entry]) -> ExitCode {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    // A second program in one process, as in tests, keeps the first one's subscriber.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().try_init();
+    let result = match Cli::parse().command {
+        Command::Bench(args) => bench::run(&args, entries),
+        Command::Embed(args) => embed::run(&args, entries),
+        Command::Inspect(args) => inspect::run(&args, entries),
+        Command::List => {
+            list::run(entries);
+            Ok(())
+        }
+        Command::Phantom(args) => phantom::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// The chain of causes, each once: a message that already holds its cause is not followed by it.
+fn report(error: &CliError) {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(&format!(": {cause_text}"));
+        }
+        source = cause.source();
+    }
+    eprintln!("error: {text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_of_the_command_line_is_sound() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,46 @@
+//! The list of encoders.
+
+use burn::tensor::Device;
+use echo_core::{Card, Error, Preset};
+use echo_weights::{Built, Pretrained, Weights, WeightsError, build};
+
+/// One encoder of the zoo.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// Its facts.
+    pub card: &'static Card,
+    build: fn(Preset, &Weights, &Device) -> Result<Built, WeightsError>,
+    shipped: fn(Preset) -> Option<&'static [u8]>,
+}
+
+impl Entry {
+    /// The entry of an encoder.
+    pub const fn of<E: Pretrained>() -> Self {
+        Self { card: E::CARD, build: build::<E>, shipped: E::shipped }
+    }
+
+    /// Builds the encoder.
+    ///
+    /// # Errors
+    /// The weights cannot be used.
+    pub fn build(&self, preset: Preset, weights: &Weights, device: &Device) -> Result<Built, WeightsError> {
+        (self.build)(preset, weights, device)
+    }
+
+    /// Whether weights for `preset` are shipped.
+    pub fn has_shipped(&self, preset: Preset) -> bool {
+        (self.shipped)(preset).is_some()
+    }
+}
+
+/// Every encoder of this workspace.
+pub const ZOO: &[Entry] = &[Entry::of::<echoclip::EchoClip>()];
+
+/// The entry called `name`.
+///
+/// # Errors
+/// No entry has this name; the error lists them and suggests the nearest.
+pub fn find<'a>(entries: &'a [Entry], name: &str) -> Result<&'a Entry, Error> {
+    let known: Vec<&str> = entries.iter().map(|entry| entry.card.name).collect();
+    entries.iter().find(|entry| entry.card.name == name).ok_or_else(|| Error::unknown_name("encoder", name, &known))
+}

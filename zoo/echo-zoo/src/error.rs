@@ -1,0 +1,62 @@
+//! What ends a command, and with which exit code.
+
+use std::path::{Path, PathBuf};
+
+/// An error of the command line; the sources of its libraries are kept.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// A wrong flag or combination of flags.
+    #[error("{0}")]
+    Usage(String),
+    /// Some inputs could not be used; each was named when it happened.
+    #[error("{failed} of {total} inputs could not be used")]
+    Inputs {
+        /// How many failed.
+        failed: usize,
+        /// Of how many.
+        total: usize,
+    },
+    /// A file cannot be read or written.
+    #[error("{path}: {reason}", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The benchmark cannot run.
+    #[error(transparent)]
+    Bench(#[from] echo_bench::BenchError),
+    /// An unknown name or an unfit text.
+    #[error(transparent)]
+    Core(#[from] echo_core::Error),
+    /// A video cannot be decoded.
+    #[error(transparent)]
+    Video(#[from] echo_video::VideoError),
+    /// A clip cannot be made.
+    #[error(transparent)]
+    Clip(#[from] echo_data::ClipError),
+    /// Phantoms cannot be written.
+    #[error(transparent)]
+    Phantom(#[from] echo_phantom::PhantomError),
+    /// Weights cannot be used.
+    #[error(transparent)]
+    Weights(#[from] echo_weights::WeightsError),
+}
+
+impl CliError {
+    /// For `map_err` on file operations.
+    pub(crate) fn file<E: ToString>(path: &Path) -> impl FnOnce(E) -> Self + '_ {
+        move |error| Self::File { path: path.to_owned(), reason: error.to_string() }
+    }
+
+    /// 2 for a mistake in what was asked, 1 for anything that went wrong in doing it.
+    pub(crate) fn exit_code(&self) -> u8 {
+        use echo_bench::BenchError;
+        match self {
+            CliError::Usage(_) | CliError::Core(_) => 2,
+            CliError::Bench(BenchError::Config(_) | BenchError::Toml { .. } | BenchError::Core(_)) => 2,
+            _ => 1,
+        }
+    }
+}

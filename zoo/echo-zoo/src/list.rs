@@ -1,0 +1,41 @@
+//! `echozoo list`.
+
+use echo_adapt::ADAPTERS;
+use echo_core::Preset;
+
+use crate::Entry;
+use crate::output::{columns, print};
+
+pub(crate) fn run(entries: &[Entry]) {
+    let header = ["encoder", "preset", "parameters", "clip", "text", "weights", "licence of weights"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    for entry in entries {
+        let card = entry.card;
+        for preset in card.presets {
+            let clip = &preset.clip;
+            let weights = match (preset.preset, entry.has_shipped(preset.preset)) {
+                (_, true) => "shipped".to_owned(),
+                (Preset::Nano, false) => "random".to_owned(),
+                (Preset::Full, false) => {
+                    let files: Vec<&str> = card.weights.iter().map(|file| file.name).collect();
+                    format!("yours: {}", files.join(", "))
+                }
+            };
+            rows.push(vec![
+                card.name.to_owned(),
+                preset.preset.to_string(),
+                format!("{:.2} M", preset.parameters as f64 / 1e6),
+                format!("{} x {} px, every {}.", clip.frames, clip.size, clip.stride),
+                if card.capabilities.text { "yes" } else { "no" }.to_owned(),
+                weights,
+                card.weights_license.to_owned(),
+            ]);
+        }
+    }
+    let mut text = columns(&rows);
+    text.push('\n');
+    let mut rows = vec![vec!["adapter".to_owned(), "what it does".to_owned()]];
+    rows.extend(ADAPTERS.iter().map(|adapter| vec![adapter.name.to_owned(), adapter.summary.to_owned()]));
+    text.push_str(&columns(&rows));
+    print(&text);
+}

@@ -43,14 +43,11 @@ pub(crate) struct Scan {
 /// Decodes the whole file without keeping pixels.
 pub(crate) fn scan(path: &Path, container: Container, options: &OpenOptions) -> Result<Scan, VideoError> {
     let output = ["-f", "framecrc"].map(OsString::from);
-    let (running, passthrough) = (Running::start(path, container, options, "-fps_mode", &output)?, "-fps_mode");
-    let (lines, report) = running.finish_lines(path)?;
-    let (lines, report) = if report.unknown_option {
-        tracing::debug!("ffmpeg is older than 5.1: using -vsync instead of {passthrough}");
-        Running::start(path, container, options, "-vsync", &output)?.finish_lines(path)?
-    } else {
-        (lines, report)
-    };
+    let pass = |passthrough| Running::start(path, container, options, passthrough, &output)?.finish_lines(path);
+    let (mut lines, mut report) = pass("-fps_mode")?;
+    if report.unknown_option {
+        (lines, report) = pass("-vsync")?;
+    }
     let codec = report.codec.unwrap_or_else(|| "unknown".to_owned());
     let (Some((width, height)), true) = (lines.size, lines.frames > 0) else {
         let cause = match report.errors.is_empty() {
@@ -275,7 +272,7 @@ fn listen(stderr: ChildStderr) -> Report {
                 report.codec = Some(stream.format);
             }
             Ok(FfmpegEvent::Log(level, message)) => {
-                // Older versions print this before the log level is in force.
+                // Versions before 5.1 know `-vsync` only, later ones mean to drop it.
                 report.unknown_option |= message.contains("Unrecognized option 'fps_mode'");
                 let is_error = matches!(level, LogLevel::Error | LogLevel::Fatal);
                 if is_error && report.errors.len() < MAX_MESSAGES {

@@ -201,6 +201,25 @@ fn without_ffmpeg_the_error_says_what_to_install() {
     assert_eq!(Video::open(&avi, &options).unwrap().decode_all().unwrap().count, 2, "Motion-JPEG needs none");
 }
 
+/// Versions before 5.1 do not know `-fps_mode`; a script plays one.
+#[cfg(unix)]
+#[test]
+fn an_older_ffmpeg_is_understood() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.mp4");
+    let Some(()) = make(&path, &["-c:v", "libx264"]) else { return };
+    let script = folder.path().join("ffmpeg-4.4");
+    let text = "#!/bin/sh\ncase \"$*\" in\n\
+        *-fps_mode*) echo \"Unrecognized option 'fps_mode'.\" >&2; exit 1;;\n\
+        *) exec ffmpeg \"$@\";;\nesac\n";
+    std::fs::write(&script, text).unwrap();
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let options = OpenOptions { ffmpeg: Some(script), ..OpenOptions::default() };
+    let frames = Video::open(&path, &options).unwrap().decode_all().unwrap();
+    assert!(frames.data == rgb24(&path));
+}
+
 #[cfg(unix)]
 #[test]
 fn an_ffmpeg_that_hangs_is_ended() {

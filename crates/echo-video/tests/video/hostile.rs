@@ -110,7 +110,8 @@ fn headers_that_promise_too_much() {
 fn chunks_and_indices_that_point_elsewhere() {
     let whole = small_avi(6);
     let index = find(&whole, b"idx1", 0) + 8;
-    for offset in [u32::MAX, 5, whole.len() as u32 - 3] {
+    let second = u32::from_le_bytes(whole[index + 16 + 8..][..4].try_into().unwrap());
+    for offset in [u32::MAX, 5, whole.len() as u32 - 3, second] {
         let mut bytes = whole.clone();
         put(&mut bytes, index + 3 * 16 + 8, offset);
         let found = error("index.avi", &bytes);
@@ -193,6 +194,15 @@ fn a_corrupt_frame_is_named() {
     assert!(matches!(found, VideoError::Frame { frame: 3, .. }), "{found}");
     assert!(found.to_string().contains("corrupt.avi"), "{found}");
     assert_eq!(video.decode(&[0, 1, 2, 4, 5]).unwrap().count, 5, "the others can be decoded");
+
+    // The pixels end too early, in a frame that is otherwise whole.
+    let mut bytes = whole.clone();
+    bytes[third + 200..third + 202].copy_from_slice(&[0xff, 0xd9]);
+    let found = open("short.avi", &bytes, &OpenOptions::default()).unwrap().decode_all().unwrap_err();
+    assert!(
+        matches!(found, VideoError::Frame { frame: 3, .. }) && found.to_string().contains("ends in unit"),
+        "{found}"
+    );
 }
 
 #[test]

@@ -37,17 +37,22 @@ pub(crate) struct CellOutput {
 
 impl Ingredients<'_> {
     /// Fits on `train` and scores on `test`, each features and labels.
-    pub(crate) fn run(&self, train: (&[&Feature], &[f32]), test: (&[&Feature], &[f32])) -> Result<CellOutput, BenchError> {
+    pub(crate) fn run(
+        &self,
+        train: (&[&Feature], &[f32]),
+        test: (&[&Feature], &[f32]),
+    ) -> Result<CellOutput, BenchError> {
         let started = Instant::now();
         let context = BuildContext { encoder: &self.built.encoder, ranks: self.ranks, seed: self.seed };
         let adapter = (self.entry.build)(&self.recipe.adapter, &context)?;
-        let counts = parameters(&adapter).into_iter().fold(ParameterCounts { trainable: 0, total: 0 }, |sum, parameter| {
-            let count = parameter.count();
-            ParameterCounts {
-                trainable: sum.trainable + if parameter.trainable { count } else { 0 },
-                total: sum.total + count,
-            }
-        });
+        let counts =
+            parameters(&adapter).into_iter().fold(ParameterCounts { trainable: 0, total: 0 }, |sum, parameter| {
+                let count = parameter.count();
+                ParameterCounts {
+                    trainable: sum.trainable + if parameter.trainable { count } else { 0 },
+                    total: sum.total + count,
+                }
+            });
         let train = table(adapter.stage(), train)?;
         let fitted = fit(adapter, &train, &self.recipe.train, self.seed, self.device, |epoch| {
             tracing::debug!("epoch {}: loss {:.4}, lr {:.2e}", epoch.epoch, epoch.loss, epoch.lr);

@@ -115,7 +115,10 @@ fn means(scores: &[&Scores]) -> Result<BTreeMap<String, Cell>, BenchError> {
 
 impl Leaderboard {
     fn header() -> Vec<&'static str> {
-        ["encoder", "weights", "adapter", "shots", "seeds"].into_iter().chain(COLUMNS.map(|(_, name, _)| name)).collect()
+        ["encoder", "weights", "adapter", "shots", "seeds"]
+            .into_iter()
+            .chain(COLUMNS.map(|(_, name, _)| name))
+            .collect()
     }
 
     fn cells(row: &LeaderboardRow) -> Vec<String> {

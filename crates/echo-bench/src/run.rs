@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use echo_adapt::{ADAPTERS, AdapterEntry, adapter};
 use echo_core::{Preset, RankSpec};
 use echo_data::{Digests, Feature, FeatureCache};
-use echo_metrics::Metric;
+use echo_metrics::{Metric, Scores};
 use echo_video::OpenOptions;
 use echo_weights::{Built, Weights, WeightsError};
 use serde::Serialize;
@@ -353,8 +353,7 @@ impl Session<'_> {
             rows.extend(LeaderboardRow::of_cells(&group)?);
         }
         let leaderboard = Leaderboard { caption: self.caption(), rows };
-        let done: Vec<&CellRecord> =
-            self.records.iter().filter(|record| record.status == CellStatus::Done).collect();
+        let done: Vec<&CellRecord> = self.records.iter().filter(|record| record.status == CellStatus::Done).collect();
         self.outputs.join_cells(&done)?;
         self.outputs.write_excluded(&self.set.excluded)?;
         self.outputs.write_text("leaderboard.md", &leaderboard.to_markdown())?;
@@ -380,9 +379,16 @@ impl Session<'_> {
         if labels.is_empty() {
             return Ok(Vec::new());
         }
-        let constant = |value: Option<f32>| -> Result<_, BenchError> {
+        // Draws of many shots often have the same median, and a bootstrap takes a tenth of a second.
+        let mut known: BTreeMap<u32, Scores> = BTreeMap::new();
+        let mut constant = |value: Option<f32>| -> Result<Scores, BenchError> {
             let value = value.ok_or_else(|| BenchError::Config("a split without labels has no median".to_owned()))?;
-            scores(&labels, &vec![value; labels.len()], self.config.bootstrap)
+            if let Some(scores) = known.get(&value.to_bits()) {
+                return Ok(scores.clone());
+            }
+            let scores = scores(&labels, &vec![value; labels.len()], self.config.bootstrap)?;
+            known.insert(value.to_bits(), scores.clone());
+            Ok(scores)
         };
         let validation = constant(median(&self.set.labels(&self.set.validation)))?;
         let mut rows = vec![LeaderboardRow::constant("median of validation", String::new(), &[validation])?];

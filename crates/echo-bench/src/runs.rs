@@ -226,7 +226,8 @@ pub(crate) mod tests {
             runs.append(&record("third")).unwrap();
             let keys: Vec<String> = read_runs(dir.path()).unwrap().into_iter().map(|record| record.key).collect();
             // Without its newline alone, the second line is still whole.
-            let expected: &[&str] = if cut + 1 == whole.len() { &["first", "second", "third"] } else { &["first", "third"] };
+            let expected: &[&str] =
+                if cut + 1 == whole.len() { &["first", "second", "third"] } else { &["first", "third"] };
             assert_eq!(keys, expected, "cut at {cut}");
         }
     }

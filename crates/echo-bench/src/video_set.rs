@@ -81,7 +81,8 @@ impl VideoSet {
                 return Err(BenchError::Config(format!("{}: no {split} video is there", dir.display())));
             }
         }
-        let name = dir.file_name().map_or_else(|| dir.display().to_string(), |name| name.to_string_lossy().into_owned());
+        let name =
+            dir.file_name().map_or_else(|| dir.display().to_string(), |name| name.to_string_lossy().into_owned());
         let videos = data.records.into_iter();
         let videos = videos.map(|r| LabelledVideo { name: r.name, path: r.path, ef: r.ef, digest: None }).collect();
         let fixed_train = config.split.is_some();

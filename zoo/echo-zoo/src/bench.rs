@@ -36,9 +36,12 @@ pub(crate) struct Args {
     /// Weights of the encoder.
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
-    /// Random weights, from a seed.
-    #[arg(long, value_name = "SEED", num_args = 0..=1, default_missing_value = "0")]
-    random_init: Option<u64>,
+    /// Random weights.
+    #[arg(long, conflicts_with = "weights")]
+    random_init: bool,
+    /// Seed of random weights [default: 0].
+    #[arg(long, value_name = "SEED")]
+    random_seed: Option<u64>,
     /// A data set in EchoNet-Dynamic's layout; phantoms, made on first use, when absent.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -112,10 +115,11 @@ impl Args {
             config.weights = self.weights.clone();
             config.random_init = false;
         }
-        if let Some(seed) = self.random_init {
+        if self.random_init {
             config.random_init = true;
-            config.random_seed = seed;
+            config.weights = None;
         }
+        config.random_seed = self.random_seed.unwrap_or(config.random_seed);
         config.data = self.data.clone().or(config.data);
         config.split = self.split.clone().or(config.split);
         config.prompts = self.prompts.clone().or(config.prompts);
@@ -203,7 +207,11 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
         out.display()
     );
     if !excluded.is_empty() {
-        eprintln!("{} videos with something wrong, all listed in {}:", excluded.len(), out.join("excluded.csv").display());
+        eprintln!(
+            "{} videos with something wrong, all listed in {}:",
+            excluded.len(),
+            out.join("excluded.csv").display()
+        );
         for video in excluded.iter().take(EXCLUDED_SHOWN) {
             let used = if video.used { "used" } else { "left out" };
             eprintln!("  {} ({used}): {}", video.video, video.reason);

@@ -30,9 +30,12 @@ pub(crate) struct Args {
     /// Its weights.
     #[arg(long, value_name = "FILE", conflicts_with = "random_init")]
     weights: Option<PathBuf>,
-    /// Random weights, from a seed.
-    #[arg(long, value_name = "SEED", num_args = 0..=1, default_missing_value = "0")]
-    random_init: Option<u64>,
+    /// Random weights.
+    #[arg(long)]
+    random_init: bool,
+    /// Seed of random weights.
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    random_seed: u64,
     /// Ready clips (tensor `clip`, f32 [batch, 3, frames, height, width]) instead of videos.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["inputs", "text"])]
     tensor: Option<PathBuf>,
@@ -67,8 +70,8 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     let device = args.device.device().map_err(CliError::Usage)?;
     let weights = match (&args.weights, args.random_init) {
         (Some(path), _) => Weights::File(path.clone()),
-        (None, Some(seed)) => Weights::Random(seed),
-        (None, None) => Weights::Shipped,
+        (None, true) => Weights::Random(args.random_seed),
+        (None, false) => Weights::Shipped,
     };
     let built = entry.build(args.preset, &weights, &device)?;
     let (embeddings, failed) = match (&args.tensor, args.text.as_slice()) {
@@ -161,7 +164,8 @@ fn embed_videos(args: &Args, built: &Built, device: &Device) -> Result<(Embeddin
             match result {
                 Ok((embedding, truncation)) => {
                     if let Some(truncation) = truncation {
-                        progress.line(&format!("{}: truncated, used all the same: {truncation}", paths[index].display()));
+                        progress
+                            .line(&format!("{}: truncated, used all the same: {truncation}", paths[index].display()));
                     }
                     found.insert(index, embedding);
                 }

@@ -1,0 +1,186 @@
+//! The benchmark on real files: resuming, broken videos, split files.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use echo_bench::{BenchConfig, Environment, Outcome, Zoo, read_runs, run};
+use echo_core::Preset;
+use echo_phantom::{DatasetSpec, write_dataset};
+use echo_weights::{Built, Weights, WeightsError};
+use echo_zoo::{ZOO, find};
+
+use crate::fixtures::device;
+
+struct Registry;
+
+impl Zoo for Registry {
+    fn names(&self) -> Vec<&'static str> {
+        ZOO.iter().map(|entry| entry.card.name).collect()
+    }
+    fn build(&self, name: &str, preset: Preset, weights: &Weights, device: &Device) -> Result<Built, WeightsError> {
+        find(ZOO, name).unwrap().build(preset, weights, device)
+    }
+}
+
+/// A folder with phantoms, an output folder and a cache.
+struct Place {
+    dir: tempfile::TempDir,
+}
+
+impl Place {
+    fn new(videos: usize) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        write_dataset(&dir.path().join("data"), &DatasetSpec::with_total(videos, 9), &|_, _| ()).unwrap();
+        Self { dir }
+    }
+
+    fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    fn out(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn run(&self, config: &BenchConfig, out: &str) -> Outcome {
+        let environment = Environment {
+            data: self.data(),
+            out: self.out(out),
+            cache: self.dir.path().join("cache"),
+            device: device(),
+            device_name: "cpu".to_owned(),
+            force: false,
+        };
+        run(config, &environment, &Registry).unwrap()
+    }
+
+    /// Names of the listed videos of one split.
+    fn names(&self, split: &str) -> Vec<String> {
+        let list = fs::read_to_string(self.data().join("FileList.csv")).unwrap();
+        let rows = list.lines().filter(|line| line.ends_with(&format!(",{split}")));
+        rows.map(|line| line.split(',').next().unwrap().to_owned()).collect()
+    }
+
+    fn video(&self, name: &str) -> PathBuf {
+        self.data().join("Videos").join(format!("{name}.avi"))
+    }
+}
+
+fn config() -> BenchConfig {
+    let recipe = "train.epochs = 2\nadapter.context = 2".parse().unwrap();
+    BenchConfig {
+        encoders: vec!["echoclip".to_owned()],
+        adapters: vec!["coop".to_owned()],
+        shots: vec![1, 2],
+        seeds: vec![1, 2],
+        random_init: true,
+        bootstrap: 200,
+        recipes: [("coop".to_owned(), recipe)].into(),
+        ..BenchConfig::default()
+    }
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn a_rerun_computes_nothing_and_a_run_that_was_cut_short_ends_the_same() {
+    let place = Place::new(30);
+    let first = place.run(&config(), "whole");
+    assert_eq!((first.ran, first.skipped, first.failed), (4, 0, 0));
+    assert_eq!(first.embedded, 30 - place.names("VAL").len(), "each training and test clip once");
+    let rows = &first.leaderboard.rows;
+    assert!(rows.iter().filter(|row| row.encoder == "echoclip").all(|row| row.weights == "random" && row.seeds == 2));
+
+    let again = place.run(&config(), "whole");
+    assert_eq!((again.ran, again.skipped, again.embedded), (0, 4, 0));
+    assert_eq!(again.leaderboard, first.leaderboard);
+
+    // What a kill leaves: some lines, the last one torn.
+    let lines = read(&place.out("whole").join("runs.jsonl"));
+    let kept: Vec<&str> = lines.lines().collect();
+    fs::create_dir_all(place.out("cut")).unwrap();
+    fs::write(place.out("cut").join("runs.jsonl"), format!("{}\n{}", kept[0], &kept[1][..200])).unwrap();
+    copy_folder(&place.out("whole").join("cells"), &place.out("cut").join("cells"));
+    let resumed = place.run(&config(), "cut");
+    assert_eq!((resumed.ran, resumed.skipped, resumed.embedded), (3, 1, 0));
+    for file in ["leaderboard.md", "leaderboard.csv", "predictions.csv", "curves.csv"] {
+        assert_eq!(read(&place.out("cut").join(file)), read(&place.out("whole").join(file)), "{file}");
+    }
+    assert_eq!(read_runs(&place.out("cut")).unwrap().len(), 4);
+
+    // Anything that can change a result makes another cell.
+    let changed = |change: fn(&mut BenchConfig)| {
+        let mut config = config();
+        change(&mut config);
+        place.run(&config, "whole").ran
+    };
+    assert_eq!(changed(|config| config.random_seed = 1), 4);
+    assert_eq!(changed(|config| config.clips = 2), 4);
+    assert_eq!(changed(|config| config.seeds = vec![2, 3]), 2);
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+#[test]
+fn broken_videos_are_listed_with_their_reason_and_the_rest_goes_on() {
+    let place = Place::new(30);
+    let test = place.names("TEST");
+    let truncated = place.video(&test[0]);
+    let bytes = fs::read(&truncated).unwrap();
+    fs::write(&truncated, &bytes[..bytes.len() / 2]).unwrap();
+    fs::remove_file(place.video(&test[1])).unwrap();
+    fs::write(place.video(&test[2]), "this is no video").unwrap();
+
+    let outcome = place.run(&config(), "out");
+    assert_eq!((outcome.ran, outcome.failed), (4, 0));
+    let reason = |name: &str| {
+        let found: Vec<_> = outcome.excluded.iter().filter(|excluded| excluded.video == name).collect();
+        assert_eq!(found.len(), 1, "{name}: {found:?}");
+        assert!(!found[0].used);
+        found[0].reason.clone()
+    };
+    assert_eq!(outcome.excluded.len(), 3);
+    assert!(reason(&test[0]).contains("truncated"), "{}", reason(&test[0]));
+    assert!(reason(&test[1]).contains("no such file"), "{}", reason(&test[1]));
+    assert!(reason(&test[2]).contains("not a video"), "{}", reason(&test[2]));
+    let listed = read(&place.out("out").join("excluded.csv"));
+    assert!(test[..3].iter().all(|name| listed.contains(name.as_str())), "{listed}");
+    let records = read_runs(&place.out("out")).unwrap();
+    // The missing one is in no split; the other two are counted in every cell.
+    assert!(records.iter().all(|record| record.data.test == test.len() - 3 && record.data.excluded == 2));
+    let predictions = read(&place.out("out").join("predictions.csv"));
+    assert!(test[..3].iter().all(|name| !predictions.contains(name.as_str())));
+
+    let allowed = place.run(&BenchConfig { allow_truncated: true, ..config() }, "allowed");
+    let truncated = allowed.excluded.iter().find(|excluded| excluded.video == test[0]).unwrap();
+    assert!(truncated.used && truncated.reason.contains("truncated"), "{truncated:?}");
+    assert!(read(&place.out("allowed").join("predictions.csv")).contains(&test[0]));
+}
+
+#[test]
+fn a_split_file_decides_who_trains() {
+    let place = Place::new(30);
+    let train = place.names("TRAIN");
+    let mut list = "\u{feff}FileName,EF,Split\n".to_owned();
+    train[..5].iter().for_each(|name| list.push_str(&format!("{name}.avi,1.0,train\n")));
+    place.names("VAL").iter().for_each(|name| list.push_str(&format!("{name},1.0,VAL\n")));
+    place.names("TEST").iter().for_each(|name| list.push_str(&format!("{name},1.0,Test\n")));
+    list.push_str("0XUNKNOWN,1.0,TEST\n");
+    let path = place.dir.path().join("split.csv");
+    fs::write(&path, list).unwrap();
+    let outcome = place.run(&BenchConfig { split: Some(path), ..config() }, "out");
+    let records = read_runs(&place.out("out")).unwrap();
+    assert_eq!(records.len(), 2, "one regime, two seeds");
+    assert!(records.iter().all(|record| record.data.train == 5 && record.shots.is_none()));
+    assert!(outcome.excluded.iter().any(|excluded| excluded.video == "0XUNKNOWN"));
+    assert!(outcome.leaderboard.rows.iter().any(|row| row.shots == "split"));
+}

@@ -1,0 +1,168 @@
+//! CoOp learns, and learns through the text tower.
+
+use echo_adapt::{Adapted, BuildContext, adapter};
+use echo_core::{Adapter, AnyEncoder, Features, Prediction, Rank, RankSpec, Stage};
+use echo_random::Stream;
+use echo_train::{
+    Epoch, FeatureTable, LossWeights, OptimizerConfig, Samples, ScheduleConfig, TrainConfig, TrainError, fit,
+    parameters, predict,
+};
+use echo_zoo::{Entry, ZOO};
+
+use crate::fixtures::{device, nano};
+
+fn ranks() -> RankSpec {
+    let rows = [(30, 15.0, "poor"), (45, 37.0, "reduced"), (55, 50.0, "fair"), (70, 62.0, "good"), (100, 85.0, "high")];
+    let rank = |&(up_to, value, word): &(i64, f32, &str)| Rank { up_to, value, prompt: format!("{word} function") };
+    RankSpec { ranks: rows.iter().map(rank).collect() }
+}
+
+fn with_text() -> impl Iterator<Item = &'static Entry> {
+    ZOO.iter().filter(|entry| entry.card.capabilities.text)
+}
+
+/// Embeddings that carry the target along one direction, beside noise.
+fn samples(dim: usize, seed: u64) -> FeatureTable {
+    let mut stream = Stream::new(seed, "test/coop", 0);
+    let mut direction = Stream::new(0, "test/coop/direction", 0);
+    let direction: Vec<f64> = (0..dim).map(|_| direction.normal()).collect();
+    let (mut values, mut targets) = (Vec::new(), Vec::new());
+    for _ in 0..60 {
+        let ef = stream.range(15.0, 80.0);
+        let signal = (ef - 47.5) / 20.0;
+        values.extend(direction.iter().map(|d| (signal * d + 0.5 * stream.normal()) as f32));
+        targets.push(ef as f32);
+    }
+    FeatureTable::new(Stage::Embedding, [1, dim], values, targets).unwrap()
+}
+
+fn config(epochs: usize) -> TrainConfig {
+    TrainConfig {
+        epochs,
+        batch: 20,
+        optimizer: OptimizerConfig::AdamW { lr: 1e-2, weight_decay: 0.0 },
+        schedule: ScheduleConfig::Constant,
+        loss: LossWeights { cross_entropy: 1.0, kl: 1.0, l1: 1.0 },
+    }
+}
+
+fn coop(encoder: &AnyEncoder, table: &str) -> Adapted {
+    let ranks = ranks();
+    let context = BuildContext { encoder, ranks: &ranks, seed: 3 };
+    (adapter("coop").unwrap().build)(&table.parse().unwrap(), &context).unwrap()
+}
+
+const RECIPE: &str = "context = 4\nposition = \"end\"\nper_class = false\ninit = \"random\"";
+
+fn mean_error(adapter: &Adapted, samples: &FeatureTable) -> f32 {
+    let predictions = predict(adapter, samples, &device()).unwrap();
+    let errors = predictions.iter().zip(samples.targets()).map(|(p, t)| (p - t).abs());
+    errors.sum::<f32>() / predictions.len() as f32
+}
+
+#[test]
+fn training_lowers_the_loss_below_that_of_the_same_prompts_frozen() {
+    for entry in with_text() {
+        let encoder = nano(entry);
+        let dim = entry.card.preset(echo_core::Preset::Nano).dim;
+        let (train, start) = (samples(dim, 1), coop(&encoder, RECIPE));
+        let fitted = fit(start.clone(), &train, &config(25), 1, &device(), |_| ()).unwrap();
+        let (first, last) = (&fitted.curve[0], fitted.curve.last().unwrap());
+        assert!(last.loss < 0.6 * first.loss, "{}: {} -> {}", entry.card.name, first.loss, last.loss);
+        let (before, after) = (mean_error(&start, &train), mean_error(&fitted.adapter, &train));
+        assert!(after < 0.6 * before, "{}: MAE {before} -> {after}", entry.card.name);
+
+        // Frozen, nothing trains; and what is frozen anyway is left bit-identical by training.
+        let frozen = fit(start.clone().frozen(), &train, &config(1), 1, &device(), |_| ());
+        assert!(matches!(frozen, Err(TrainError::NothingTrains)));
+        let names: Vec<String> = parameters(&start).into_iter().filter(|p| p.trainable).map(|p| p.path).collect();
+        assert_eq!(names, ["head.context"]);
+        let clips = crate::fixtures::clips(entry, 1, 1);
+        assert_eq!(crate::fixtures::difference(encoder.encode(clips.clone()), nano(entry).encode(clips)), 0.0);
+    }
+}
+
+/// CoOp whose prediction does not depend on the context's graph.
+#[derive(burn::module::Module, Debug)]
+struct Detached {
+    inner: Adapted,
+}
+
+impl Adapter for Detached {
+    fn stage(&self) -> Stage {
+        self.inner.stage()
+    }
+    fn ranks(&self) -> Option<&RankSpec> {
+        self.inner.ranks()
+    }
+    fn forward(&self, features: Features) -> Prediction {
+        use burn::module::Module;
+        // `valid` drops the graph, as a detached context would.
+        let Prediction { value, logits } = self.inner.valid().forward(features);
+        Prediction { value: value.autodiff().require_grad(), logits: logits.map(|logits| logits.autodiff()) }
+    }
+}
+
+#[test]
+fn a_context_that_no_gradient_reaches_is_an_error() {
+    let entry = with_text().next().unwrap();
+    let encoder = nano(entry);
+    let train = samples(entry.card.preset(echo_core::Preset::Nano).dim, 1);
+    let detached = Detached { inner: coop(&encoder, RECIPE) };
+    let message = fit(detached, &train, &config(1), 1, &device(), |_| ()).unwrap_err().to_string();
+    assert!(message.contains("inner.head.context"), "{message}");
+}
+
+#[test]
+fn a_run_repeats_bit_for_bit_and_seeds_differ() {
+    let entry = with_text().next().unwrap();
+    let encoder = nano(entry);
+    let train = samples(entry.card.preset(echo_core::Preset::Nano).dim, 1);
+    let curve = |seed| -> Vec<Epoch> {
+        fit(coop(&encoder, RECIPE), &train, &config(3), seed, &device(), |_| ()).unwrap().curve
+    };
+    assert_eq!(curve(1), curve(1));
+    assert_ne!(curve(1), curve(2));
+}
+
+#[test]
+fn every_position_and_start_of_the_context_trains() {
+    for entry in with_text() {
+        let encoder = nano(entry);
+        let train = samples(entry.card.preset(echo_core::Preset::Nano).dim, 1);
+        let mut starts = Vec::new();
+        for position in ["end", "middle", "front"] {
+            for (per_class, init, vectors) in [
+                ("false", "\"random\"", 4),
+                ("true", "\"random\"", 4),
+                ("false", "{ words = \"ultrasound of the heart\" }", 0),
+            ] {
+                let recipe = format!("context = 4\nposition = {position:?}\nper_class = {per_class}\ninit = {init}");
+                let adapter = coop(&encoder, &recipe);
+                let context = parameters(&adapter).into_iter().find(|p| p.trainable).unwrap();
+                assert_eq!(context.shape[0], if per_class == "true" { 5 } else { 1 }, "{recipe}");
+                assert!(vectors == 0 || context.shape[1] == vectors, "{recipe}");
+                starts.push(mean_error(&adapter, &train));
+                let fitted = fit(adapter, &train, &config(4), 1, &device(), |_| ()).unwrap();
+                assert!(fitted.curve[3].loss < fitted.curve[0].loss, "{recipe}");
+            }
+        }
+        // Another place or another start is another prompt.
+        starts.sort_by(f32::total_cmp);
+        starts.dedup();
+        assert!(starts.len() >= 5, "{starts:?}");
+    }
+}
+
+#[test]
+fn an_empty_context_and_prompts_that_are_too_long_are_refused() {
+    let entry = with_text().next().unwrap();
+    let (encoder, ranks) = (nano(entry), ranks());
+    let context = BuildContext { encoder: &encoder, ranks: &ranks, seed: 1 };
+    let build = |table: &str| (adapter("coop").unwrap().build)(&table.parse().unwrap(), &context).map(|_| ());
+    let message = |table: &str| build(table).unwrap_err().to_string();
+    assert!(message(&RECIPE.replace("context = 4", "context = 0")).contains("context is empty"));
+    assert!(message(&RECIPE.replace("context = 4", "context = 400")).contains("400 context vectors"));
+    assert!(message(&RECIPE.replace("\"random\"", "{ words = \"\" }")).contains("context is empty"));
+    assert!(message("context = 4").contains("position"));
+}

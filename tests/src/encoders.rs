@@ -1,0 +1,146 @@
+//! What every encoder must be: the contract of `EchoEncoder`, looped over the registry.
+
+use std::time::Instant;
+
+use burn::module::Module;
+use burn::tensor::{Int, Tensor, TensorData};
+use echo_core::Preset;
+use echo_train::parameters;
+use echo_weights::{Checkpoint, KeyTable, Precision, Weights, load, save};
+use echo_zoo::ZOO;
+
+use crate::fixtures::{clips, device, difference, nano};
+
+/// What sums in another order may leave in values of order one.
+const ROUNDING: f32 = 1e-5;
+
+/// The most parameters of a nano preset over all towers.
+const NANO_PARAMETERS: usize = 1_200_000;
+
+/// The most seconds of a nano training step per clip, on two cores that do nothing else.
+const NANO_STEP_SECONDS: f64 = 0.03;
+
+#[test]
+fn shapes_are_those_of_the_card() {
+    for entry in ZOO {
+        let (encoder, card) = (nano(entry), entry.card.preset(Preset::Nano));
+        let steps = encoder.steps(clips(entry, 2, 1)).steps;
+        let [batch, count, width] = steps.dims();
+        assert_eq!((batch, width), (2, card.width), "{}", entry.card.name);
+        assert_eq!(encoder.project(steps).dims(), [2, count, card.dim], "{}", entry.card.name);
+        assert_eq!(encoder.encode(clips(entry, 2, 1)).dims(), [2, card.dim], "{}", entry.card.name);
+        assert_eq!(encoder.num_params(), card.parameters, "{}", entry.card.name);
+        assert!(card.parameters <= NANO_PARAMETERS, "{}: {}", entry.card.name, card.parameters);
+        assert_eq!(encoder.text().is_some(), entry.card.capabilities.text, "{}", entry.card.name);
+    }
+}
+
+#[test]
+fn embeddings_repeat_and_do_not_depend_on_batch_neighbours() {
+    for entry in ZOO {
+        let (encoder, batch) = (nano(entry), clips(entry, 3, 2));
+        let together = encoder.encode(batch.clone());
+        assert_eq!(difference(together.clone(), encoder.encode(batch.clone())), 0.0, "{}", entry.card.name);
+        for row in 0..3 {
+            let alone = encoder.encode(batch.clone().narrow(0, row, 1));
+            let error = difference(alone, together.clone().narrow(0, row, 1));
+            assert!(error < ROUNDING, "{} row {row}: {error}", entry.card.name);
+        }
+        let other = encoder.encode(clips(entry, 3, 3));
+        assert!(difference(together, other) > 100.0 * ROUNDING, "{} ignores its clip", entry.card.name);
+    }
+}
+
+#[test]
+fn uniform_pooling_over_steps_is_the_embedding() {
+    for entry in ZOO {
+        let encoder = nano(entry);
+        let projected = encoder.project(encoder.steps(clips(entry, 2, 4)).steps);
+        let [batch, steps, dim] = projected.dims();
+        // The same steps in another order: uniform pooling cannot tell.
+        let reversed = projected.clone().flip([1]);
+        let error = difference(encoder.pool(reversed), encoder.encode(clips(entry, 2, 4)));
+        assert!(error < ROUNDING, "{} over {steps} steps: {error}", entry.card.name);
+        assert_eq!(encoder.pool(projected).dims(), [batch, dim]);
+    }
+}
+
+#[test]
+fn weights_survive_saving_and_loading() {
+    let dir = tempfile::tempdir().unwrap();
+    for entry in ZOO {
+        let path = dir.path().join(format!("{}.safetensors", entry.card.name));
+        let encoder = nano(entry);
+        save(&encoder, &path, Precision::Full).unwrap();
+        let reread = entry.build(Preset::Nano, &Weights::File(path.clone()), &device()).unwrap();
+        assert_eq!(difference(encoder.encode(clips(entry, 1, 5)), reread.encoder.encode(clips(entry, 1, 5))), 0.0);
+        assert_eq!(reread.report.applied.len(), parameters(&encoder).len());
+
+        // A file of another size is refused with the names of what does not fit.
+        let wrong = entry.build(Preset::Full, &Weights::File(path.clone()), &device());
+        let message = wrong.err().expect("a nano file does not fit the full preset").to_string();
+        assert!(message.contains("does not fit") && message.contains(path.to_str().unwrap()), "{message}");
+    }
+}
+
+#[test]
+fn a_missing_tensor_and_an_unexpected_one_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let entry = &ZOO[0];
+    let path = dir.path().join("whole.safetensors");
+    save(&nano(entry), &path, Precision::Full).unwrap();
+    // What is left of an encoder inside another module has a name too many.
+    #[derive(Module, Debug)]
+    struct Wrapped {
+        inner: echo_core::AnyEncoder,
+    }
+    let checkpoint = Checkpoint::open(&path).unwrap();
+    let result = load(Wrapped { inner: nano(entry) }, "wrapped", &checkpoint, &KeyTable::IDENTITY);
+    let message = result.err().expect("no name fits").to_string();
+    assert!(message.contains("missing: inner.") && message.contains("unexpected"), "{message}");
+    assert!(message.contains("more"), "only ten names of each are listed: {message}");
+}
+
+#[test]
+fn text_embeddings_do_not_depend_on_padding() {
+    for entry in ZOO {
+        let encoder = nano(entry);
+        let Some(text) = encoder.text() else { continue };
+        let ids: Vec<i64> =
+            text.tokenize("left ventricle of normal size").unwrap().into_iter().map(i64::from).collect();
+        let length = ids.len();
+        let embed = |padding: usize| {
+            let mut ids = ids.clone();
+            ids.extend(vec![0; padding]);
+            let ids = TensorData::new(ids, [1, length + padding]);
+            text.encode_words(text.words(Tensor::<2, Int>::from_data(ids, &device())), &[length])
+        };
+        let error = difference(embed(0), embed(7));
+        assert!(error < ROUNDING, "{}: {error}", entry.card.name);
+        let long = "ventricle ".repeat(text.context_length());
+        assert!(text.tokenize(&long).is_err(), "{} takes more than its context", entry.card.name);
+    }
+}
+
+/// Prints the time; fails only far above the bound, since the machine may be doing something else.
+#[test]
+fn a_nano_training_step_is_fast() {
+    let device = device().autodiff();
+    for entry in ZOO {
+        let encoder = nano(entry).unfreeze().train();
+        let batch = clips(entry, 8, 6).to_device(&device);
+        let step = || {
+            let loss = encoder.encode(batch.clone()).square().sum();
+            drop(loss.backward());
+        };
+        step();
+        let fastest = (0..5).map(|_| {
+            let started = Instant::now();
+            step();
+            started.elapsed().as_secs_f64() / 8.0
+        });
+        let fastest = fastest.fold(f64::INFINITY, f64::min);
+        println!("{}: {fastest:.4} s per clip, forward and backward", entry.card.name);
+        assert!(fastest < 5.0 * NANO_STEP_SECONDS, "{}: {fastest:.4} s per clip", entry.card.name);
+    }
+}

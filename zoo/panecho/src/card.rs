@@ -42,7 +42,7 @@ pub static CARD: Card = Card {
     capabilities: Capabilities { text: false, heads: NAMES },
     presets: &[
         PresetCard { preset: Preset::Full, clip: FULL_CLIP, dim: 768, width: 768, parameters: 42_051_226 },
-        PresetCard { preset: Preset::Nano, clip: NANO_CLIP, dim: 128, width: 128, parameters: 0 },
+        PresetCard { preset: Preset::Nano, clip: NANO_CLIP, dim: 160, width: 160, parameters: 570_930 },
     ],
     quirks: &[
         "the clip is reshaped, not permuted, into images: one image holds one channel of three consecutive frames",

@@ -98,21 +98,11 @@ impl PoolingAttention {
         let [heads, head_width] = [self.heads, self.pool_q.channels()];
         assert_eq!(tokens, 1 + frames * height * width, "a grid of {grid:?} and a class token");
 
-        let qkv = self.qkv.forward(x);
-        let class = qkv.clone().narrow(1, 0, 1).reshape([batch, 3, heads, 1, head_width]);
-        let patches = qkv
-            .narrow(1, 1, tokens - 1)
-            .reshape([batch, frames, height, width, 3, heads, head_width])
-            .permute([4, 0, 1, 5, 6, 2, 3])
-            .reshape([3, batch * frames * heads, head_width, height, width]);
-        let pooled = |pool: &Pool, part: usize| {
-            let class = class.clone().narrow(1, part, 1).squeeze_dim::<4>(1);
-            let patches = patches.clone().narrow(0, part, 1).squeeze_dim::<4>(0);
-            pool.forward(class, patches, frames)
-        };
-        let (query, query_grid) = pooled(&self.pool_q, 0);
-        let (key, key_grid) = pooled(&self.pool_k, 1);
-        let (value, _) = pooled(&self.pool_v, 2);
+        let qkv = self.qkv.forward(x).reshape([batch, tokens, 3, heads, head_width]).permute([2, 0, 3, 1, 4]);
+        let part = |index: usize| qkv.clone().narrow(0, index, 1).squeeze_dim::<4>(0);
+        let (query, query_grid) = self.pool_q.forward(part(0), grid);
+        let (key, key_grid) = self.pool_k.forward(part(1), grid);
+        let (value, _) = self.pool_v.forward(part(2), grid);
 
         let [_, _, query_tokens, _] = query.dims();
         let patch_query = query.clone().narrow(2, 1, query_tokens - 1);

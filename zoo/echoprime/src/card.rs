@@ -44,8 +44,8 @@ pub static CARD: Card = Card {
     ],
     capabilities: Capabilities { text: true, heads: &["view"] },
     presets: &[
-        PresetCard { preset: Preset::Full, clip: FULL_CLIP, dim: 512, width: 768, parameters: 0 },
-        PresetCard { preset: Preset::Nano, clip: NANO_CLIP, dim: 96, width: 96, parameters: 0 },
+        PresetCard { preset: Preset::Full, clip: FULL_CLIP, dim: 512, width: 768, parameters: 231_486_987 },
+        PresetCard { preset: Preset::Nano, clip: NANO_CLIP, dim: 96, width: 96, parameters: 633_648 },
     ],
     quirks: &[
         "videos of fewer than 32 frames end in zeros put in after normalising: mean-grey frames, not black ones",

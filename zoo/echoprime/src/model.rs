@@ -43,9 +43,9 @@ impl EchoPrimeConfig {
             Preset::Nano => Self {
                 video: MvitConfig {
                     // Patches of twice the paper's side: four times fewer tokens, for time's sake.
-                    patch_kernel: [3, 15, 15],
+                    patch_kernel: [3, 9, 9],
                     patch_stride: [2, 8, 8],
-                    ..MvitConfig::staged([16, 64, 64], [1, 1, 2, 1], [24, 48, 64, 96], [1, 2, 2, 4], 4)
+                    ..MvitConfig::staged([16, 64, 64], [1, 1, 2, 1], [24, 32, 64, 96], [1, 2, 2, 4], 4)
                 },
                 dim: 96,
                 text: Some(BertConfig {

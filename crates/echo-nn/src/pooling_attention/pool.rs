@@ -17,7 +17,7 @@ const KERNEL: usize = 3;
 /// A strided depthwise convolution of each head's channels, shared by the heads.
 #[derive(Module, Debug)]
 pub(super) struct Pool {
-    /// Holds the kernel `[channels, 1, 3, 3, 3]`; its own `forward` is not used, see [`Pool::forward`].
+    /// Holds the kernel `[channels, 1, 3, 3, 3]`; its own `forward` is slow, see [`Pool::convolve`].
     pool: Conv3d,
     norm: LayerNorm,
 }
@@ -40,53 +40,48 @@ impl Pool {
         self.pool.groups
     }
 
-    /// Pools the patches, puts the class token before them and normalises all.
+    /// Pools the grid's tokens, leaves the class token before them as it is, and normalises all.
     ///
-    /// The convolution is the sum of three two-dimensional ones, one for each frame that the kernel spans: the
-    /// backend has no fast path for depthwise kernels with a third axis.
-    ///
-    /// - class: `[batch, heads, 1, channels]`
-    /// - patches: `[batch * frames * heads, channels, height, width]`
-    /// - output: `[batch, heads, 1 + pooled, channels]` and the pooled grid
-    pub(super) fn forward(&self, class: Tensor<4>, patches: Tensor<4>, frames: usize) -> (Tensor<4>, Grid) {
-        let [batch, heads, _, channels] = class.dims();
-        let patches = self.convolve(patches, batch, frames);
-        let [_, _, height, width] = patches.dims();
-        let patches = patches
-            .reshape([batch, frames, heads, channels, height, width])
-            .permute([0, 2, 1, 4, 5, 3])
-            .reshape([batch, heads, frames * height * width, channels]);
-        (self.norm.forward(Tensor::cat(vec![class, patches], 2)), [frames, height, width])
+    /// - tokens: `[batch, heads, 1 + tokens, channels]`
+    /// - output: `[batch, heads, 1 + pooled tokens, channels]` and the pooled grid
+    pub(super) fn forward(&self, tokens: Tensor<4>, grid: Grid) -> (Tensor<4>, Grid) {
+        let [_, _, count, _] = tokens.dims();
+        let [_, stride, _] = self.pool.stride;
+        let pooled_grid = [grid[0], grid[1].div_ceil(stride), grid[2].div_ceil(stride)];
+        let class = tokens.clone().narrow(2, 0, 1);
+        let patches = tokens.narrow(2, 1, count - 1);
+        let pooled = self.convolve(patches, grid, pooled_grid);
+        (self.norm.forward(Tensor::cat(vec![class, pooled], 2)), pooled_grid)
     }
 
-    /// `[batch * frames * heads, channels, height, width]` -> the same with pooled height and width
-    fn convolve(&self, x: Tensor<4>, batch: usize, frames: usize) -> Tensor<4> {
-        let [images, channels, height, width] = x.dims();
-        let kernel = self.pool.weight.val();
+    /// The convolution as the sum of three two-dimensional ones, one for each frame that the kernel spans: the
+    /// backend has no fast path for depthwise kernels with a third axis.
+    ///
+    /// `[batch, heads, tokens, channels]` -> `[batch, heads, pooled tokens, channels]`
+    fn convolve(&self, patches: Tensor<4>, grid: Grid, pooled_grid: Grid) -> Tensor<4> {
+        let [batch, heads, _, channels] = patches.dims();
+        let [frames, height, width] = grid;
+        let [_, pooled_height, pooled_width] = pooled_grid;
         let [_, stride, _] = self.pool.stride;
         let options = ConvOptions::new([stride; 2], [1, 1], [1, 1], channels);
-        // `[batch, rows, channels, height, width]` with the rows of one frame next to each other.
-        let x = x.reshape([batch, images / batch, channels, height, width]);
-        let per_frame = images / batch / frames;
-        let rows = |start: usize, frames: usize, tap: usize| {
-            let part = x.clone().narrow(1, start * per_frame, frames * per_frame);
-            let part = part.reshape([batch * frames * per_frame, channels, height, width]);
-            let y = conv2d(part, kernel.clone().narrow(2, tap, 1).squeeze_dim(2), None, options.clone());
-            let [_, _, height, width] = y.dims();
-            y.reshape([batch, frames * per_frame, channels, height, width])
+        let kernel = self.pool.weight.val();
+        let x = patches.reshape([batch, heads, frames, height, width, channels]).permute([0, 2, 1, 5, 3, 4]);
+        let x = x.reshape([batch, frames, heads * channels * height * width]);
+        let tap = |index: usize, start: usize, frames: usize| {
+            let images = x.clone().narrow(1, start, frames).reshape([batch * frames * heads, channels, height, width]);
+            let y = conv2d(images, kernel.clone().narrow(2, index, 1).squeeze_dim(2), None, options.clone());
+            y.reshape([batch, frames, heads * channels * pooled_height * pooled_width])
         };
-        let now = rows(0, frames, 1);
-        let [_, _, _, pooled_height, pooled_width] = now.dims();
-        let now = match frames {
-            1 => now,
-            _ => {
-                let zeros = || Tensor::zeros([batch, per_frame, channels, pooled_height, pooled_width], &now.device());
-                let before = Tensor::cat(vec![zeros(), rows(0, frames - 1, 0)], 1);
-                let after = Tensor::cat(vec![rows(1, frames - 1, 2), zeros()], 1);
-                now + before + after
-            }
-        };
-        now.reshape([images, channels, pooled_height, pooled_width])
+        let mut sum = tap(1, 0, frames);
+        if frames > 1 {
+            let zeros = sum.clone().narrow(1, 0, 1).zeros_like();
+            let before = Tensor::cat(vec![zeros.clone(), tap(0, 0, frames - 1)], 1);
+            let after = Tensor::cat(vec![tap(2, 1, frames - 1), zeros], 1);
+            sum = sum + before + after;
+        }
+        sum.reshape([batch, frames, heads, channels, pooled_height, pooled_width])
+            .permute([0, 2, 1, 4, 5, 3])
+            .reshape([batch, heads, frames * pooled_height * pooled_width, channels])
     }
 }
 
@@ -105,23 +100,20 @@ mod tests {
     }
 
     #[test]
-    fn mvit_pool_is_the_depthwise_convolution_in_three_axes() {
+    fn mvit_pools_are_the_depthwise_convolution_in_three_axes() {
         let device = Device::flex();
         for (stride, frames) in [(1, 3), (2, 4), (4, 1)] {
             let [batch, heads, channels, height, width] = [2, 3, 4, 6, 9];
             let mut pool = Pool::new(channels, stride, &device);
             pool.pool.weight = Param::from_tensor(values([channels, 1, 3, 3, 3], &device));
-            let x = values([batch, frames, heads, channels, height, width], &device);
+            let x = values([batch, heads, frames * height * width, channels], &device);
 
-            let ours =
-                pool.convolve(x.clone().reshape([-1, channels as i32, height as i32, width as i32]), batch, frames);
-            let volumes = x.permute([0, 2, 3, 1, 4, 5]).reshape([batch * heads, channels, frames, height, width]);
+            let volumes = x.clone().swap_dims(2, 3).reshape([batch * heads, channels, frames, height, width]);
             let expected = pool.pool.forward(volumes);
             let [_, _, _, pooled_height, pooled_width] = expected.dims();
-            let ours = ours
-                .reshape([batch, frames, heads, channels, pooled_height, pooled_width])
-                .permute([0, 2, 3, 1, 4, 5])
-                .reshape([batch * heads, channels, frames, pooled_height, pooled_width]);
+            let pooled = frames * pooled_height * pooled_width;
+            let expected = expected.reshape([batch, heads, channels, pooled]).swap_dims(2, 3);
+            let ours = pool.convolve(x, [frames, height, width], [frames, pooled_height, pooled_width]);
             // 27 products of order one in another order: a few units of 2^-23.
             let error = (ours - expected).abs().max().into_scalar::<f32>();
             assert!(error < 2e-6, "stride {stride}, {frames} frames: {error}");

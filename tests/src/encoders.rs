@@ -78,7 +78,7 @@ fn weights_survive_saving_and_loading() {
 
         // A file of another size is refused with the names of what does not fit.
         let wrong = entry.build(Preset::Full, &Weights::File(path.clone()), &device());
-        let message = wrong.err().expect("a nano file does not fit the full preset").to_string();
+        let message = wrong.expect_err("a nano file does not fit the full preset").to_string();
         assert!(message.contains("does not fit") && message.contains(path.to_str().unwrap()), "{message}");
     }
 }
@@ -96,7 +96,7 @@ fn a_missing_tensor_and_an_unexpected_one_are_named() {
     }
     let checkpoint = Checkpoint::open(&path).unwrap();
     let result = load(Wrapped { inner: nano(entry) }, "wrapped", &checkpoint, &KeyTable::IDENTITY);
-    let message = result.err().expect("no name fits").to_string();
+    let message = result.expect_err("no name fits").to_string();
     assert!(message.contains("missing: inner.") && message.contains("unexpected"), "{message}");
     assert!(message.contains("more"), "only ten names of each are listed: {message}");
 }

@@ -2,6 +2,10 @@
 
 #![allow(missing_docs)]
 
+/// As in the binary: times of the tests are then the binary's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 mod bench;
 mod coop;
 mod encoders;

@@ -35,5 +35,3 @@ pub(crate) fn run() -> Result<(), Failure> {
         result
     })
 }
-
-

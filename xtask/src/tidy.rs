@@ -85,7 +85,8 @@ fn encoders_depend_on_three_crates(problems: &mut Vec<String>) {
         for dependency in dependencies(&read(&format!("{member}/Cargo.toml"))) {
             let ours = dependency.starts_with("echo") || ENCODERS.contains(&dependency.as_str());
             if ours && !ENCODER_DEPENDENCIES.contains(&dependency.as_str()) {
-                problems.push(format!("{member} depends on {dependency}; an encoder sees {ENCODER_DEPENDENCIES:?} only"));
+                problems
+                    .push(format!("{member} depends on {dependency}; an encoder sees {ENCODER_DEPENDENCIES:?} only"));
             }
         }
     }
@@ -98,13 +99,17 @@ fn no_burn_in(crates: &[&str], problems: &mut Vec<String>) {
             problems.push(format!("crates/{name} depends on {linked}, which links Burn"));
         }
     }
-    if dependencies(&read("xtask/Cargo.toml")).iter().any(|dependency| dependency.starts_with("echo") || dependency == "burn") {
+    if dependencies(&read("xtask/Cargo.toml"))
+        .iter()
+        .any(|dependency| dependency.starts_with("echo") || dependency == "burn")
+    {
         problems.push("xtask links Burn".to_owned());
     }
 }
 
 fn one_file_names_backends(problems: &mut Vec<String>) {
-    let backends = ["Device::flex", "Device::wgpu", "Device::cuda", "Device::default", "Device::vulkan", "Device::metal"];
+    let backends =
+        ["Device::flex", "Device::wgpu", "Device::cuda", "Device::default", "Device::vulkan", "Device::metal"];
     for (path, code) in sources("crates").into_iter().chain(sources("zoo")) {
         let excepted = path.ends_with("zoo/echo-zoo/src/device.rs")
             || path.components().any(|part| ["tests", "examples"].iter().any(|folder| part.as_os_str() == *folder));

@@ -10,7 +10,7 @@ mod prompt_head;
 mod registry;
 
 pub use adapted::Adapted;
-pub use coop::{ContextInit, CoOpConfig, Position};
+pub use coop::{CoOpConfig, ContextInit, Position};
 pub use error::AdaptError;
 pub use prompt_head::PromptHead;
 pub use registry::{ADAPTERS, AdapterEntry, BuildContext, adapter};

@@ -41,7 +41,10 @@ impl FromStr for Preset {
 
     fn from_str(name: &str) -> Result<Self, Error> {
         let known = Self::ALL.map(Preset::name);
-        Self::ALL.into_iter().find(|preset| preset.name() == name).ok_or_else(|| Error::unknown_name("preset", name, &known))
+        Self::ALL
+            .into_iter()
+            .find(|preset| preset.name() == name)
+            .ok_or_else(|| Error::unknown_name("preset", name, &known))
     }
 }
 

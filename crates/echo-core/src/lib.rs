@@ -18,7 +18,7 @@ mod rank_spec;
 
 pub use adapter::{Adapter, Features, Prediction, Stage};
 pub use any_encoder::{AnyEncoder, DynEncoder};
-pub use card::{Card, Capabilities, Preset, PresetCard, WeightFile};
+pub use card::{Capabilities, Card, Preset, PresetCard, WeightFile};
 pub use clip_spec::{ChannelOrder, ClipSpec, Crop, Filter, Padding};
 pub use encoder::{EchoEncoder, Projection, Steps, Task, TextEncoder, l2_normalize};
 pub use error::Error;

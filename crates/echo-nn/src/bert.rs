@@ -131,8 +131,8 @@ impl Bert {
         );
         assert!(tokens <= self.context(), "{tokens} tokens, at most {} fit", self.context());
         let mask = padding_mask(tokens, lengths, &words.device());
-        let positions = self.embeddings.position_embeddings.weight.val().slice([0..tokens]).unsqueeze();
-        let token_type = self.embeddings.token_type_embeddings.weight.val().slice([0..1]).reshape([1, 1, width]);
+        let positions = self.embeddings.position_embeddings.weight.val().narrow(0, 0, tokens).unsqueeze();
+        let token_type = self.embeddings.token_type_embeddings.weight.val().narrow(0, 0, 1).reshape([1, 1, width]);
         let x = self.embeddings.norm.forward(words + positions + token_type);
         self.layers.iter().fold(x, |x, layer| layer.forward(x, mask.clone()))
     }

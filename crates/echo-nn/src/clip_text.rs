@@ -120,10 +120,11 @@ impl ClipText {
             "one length in 1..={tokens} for each of {batch} rows, not {lengths:?}"
         );
         let device = words.device();
-        let x = words + self.positional_embedding.val().slice([0..tokens]).unsqueeze();
+        let x = words + self.positional_embedding.val().narrow(0, 0, tokens).unsqueeze();
         let mask = causal_mask(tokens, &device);
         let x = self.transformer.resblocks.iter().fold(x, |x, block| block.forward(x, mask.clone()));
-        let ends: Vec<i64> = lengths.iter().enumerate().map(|(row, length)| (row * tokens + length - 1) as i64).collect();
+        let ends: Vec<i64> =
+            lengths.iter().enumerate().map(|(row, length)| (row * tokens + length - 1) as i64).collect();
         let ends = Tensor::<1, Int>::from_data(TensorData::new(ends, [batch]), &device);
         let x = x.reshape([batch * tokens, width]).select(0, ends);
         self.ln_final.forward(x).matmul(self.text_projection.val())
@@ -160,9 +161,7 @@ impl Attention {
         let [batch, tokens, width] = x.dims();
         let head_width = width / self.heads;
         let qkv = self.in_proj.forward(x).reshape([batch, tokens, 3, self.heads, head_width]);
-        let part = |index: usize| {
-            qkv.clone().narrow(2, index, 1).squeeze_dim::<4>(2).swap_dims(1, 2)
-        };
+        let part = |index: usize| qkv.clone().narrow(2, index, 1).squeeze_dim::<4>(2).swap_dims(1, 2);
         let (query, key, value) = (part(0), part(1), part(2));
         let scores = query.matmul(key.transpose()) / (head_width as f64).sqrt();
         let mask = mask.expand([batch, self.heads, tokens, tokens]);

@@ -167,9 +167,8 @@ fn weighted_loss(
         parts[*slot] = f64::from(loss.clone().into_scalar::<f32>());
     }
     let total = losses.into_iter().map(|(_, weight, loss)| loss * weight).reduce(|sum, loss| sum + loss);
-    let total = total.ok_or_else(|| {
-        TrainError::Config("the adapter has no ranks, so loss.l1 needs a weight".to_owned())
-    })?;
+    let total =
+        total.ok_or_else(|| TrainError::Config("the adapter has no ranks, so loss.l1 needs a weight".to_owned()))?;
     Ok((total, parts))
 }
 

@@ -55,10 +55,7 @@ mod tests {
     const RANKS: [usize; 4] = [1, 0, 2, 2];
 
     fn logits() -> Tensor<2> {
-        Tensor::from_floats(
-            [[0.5, -1.0, 2.0], [1.5, 0.3, -0.7], [-0.2, 0.8, 0.1], [2.2, -1.3, 0.9]],
-            &Device::flex(),
-        )
+        Tensor::from_floats([[0.5, -1.0, 2.0], [1.5, 0.3, -0.7], [-0.2, 0.8, 0.1], [2.2, -1.3, 0.9]], &Device::flex())
     }
 
     /// Numbers of torch 2 in float64:

@@ -175,9 +175,7 @@ fn sniff(path: &Path) -> Result<Container, WeightsError> {
         head if head.starts_with(b"version https://git-lfs") => {
             Err(not_readable(path, "it is a Git LFS pointer; fetch the file itself with `git lfs pull`"))
         }
-        head if head.starts_with(b"<") => {
-            Err(not_readable(path, "it is a web page, not weights; download it again"))
-        }
+        head if head.starts_with(b"<") => Err(not_readable(path, "it is a web page, not weights; download it again")),
         _ => Err(not_readable(path, "its first bytes are neither PyTorch's (zip or pickle) nor safetensors'")),
     }
 }
@@ -214,7 +212,8 @@ fn prefix(tensors: BTreeMap<String, StoredTensor>, prefix: &str) -> impl Iterato
 }
 
 fn strip(tensors: BTreeMap<String, StoredTensor>, prefix: &str) -> BTreeMap<String, StoredTensor> {
-    let stripped = tensors.into_iter().filter_map(|(name, tensor)| Some((name.strip_prefix(prefix)?.to_owned(), tensor)));
+    let stripped =
+        tensors.into_iter().filter_map(|(name, tensor)| Some((name.strip_prefix(prefix)?.to_owned(), tensor)));
     stripped.collect()
 }
 
@@ -247,7 +246,9 @@ mod tests {
         let mut lying = (1u64 << 38).to_le_bytes().to_vec();
         lying.extend(b"{\"a\":0}");
         assert!(refused(&lying).contains("not a checkpoint"));
-        assert!(Checkpoint::open(Path::new("/nonexistent/file.pt")).is_err_and(|e| e.to_string().contains("/nonexistent")));
+        assert!(
+            Checkpoint::open(Path::new("/nonexistent/file.pt")).is_err_and(|e| e.to_string().contains("/nonexistent"))
+        );
     }
 
     #[test]

@@ -32,7 +32,9 @@ pub enum WeightsError {
         problems: String,
     },
     /// An encoder has no weights of its own for a preset.
-    #[error("{encoder} has no weights shipped for preset {preset}; give --weights FILE, or --random-init to go on without")]
+    #[error(
+        "{encoder} has no weights shipped for preset {preset}; give --weights FILE, or --random-init to go on without"
+    )]
     NotShipped {
         /// The encoder's name.
         encoder: String,

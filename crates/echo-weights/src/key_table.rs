@@ -59,9 +59,10 @@ impl CompiledKeys {
         if self.ignored.iter().any(|pattern| pattern.is_match(name)) {
             return None;
         }
-        let renamed = self.renames.iter().fold(name.to_owned(), |name, (pattern, replacement)| {
-            pattern.replace(&name, *replacement).into_owned()
-        });
+        let renamed = self
+            .renames
+            .iter()
+            .fold(name.to_owned(), |name, (pattern, replacement)| pattern.replace(&name, *replacement).into_owned());
         Some(renamed)
     }
 }

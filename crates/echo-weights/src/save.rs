@@ -34,7 +34,5 @@ pub fn save<M: Module>(module: &M, path: &Path, precision: Precision) -> Result<
         .overwrite(true)
         .metadata(OWN_NAMES, "true")
         .with_to_adapter(BurnToPyTorchAdapter.chain(FloatCastAdapter::to(dtype)));
-    store
-        .collect_from(module)
-        .map_err(|error| WeightsError::Write { path: path.to_owned(), reason: error.to_string() })
+    store.collect_from(module).map_err(|error| WeightsError::Write { path: path.to_owned(), reason: error.to_string() })
 }

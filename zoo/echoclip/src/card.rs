@@ -5,7 +5,7 @@ use echo_core::{Capabilities, Card, ChannelOrder, ClipSpec, Crop, Filter, Paddin
 /// open_clip's per-channel mean, in units of 0-1.
 const MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
 /// open_clip's per-channel standard deviation, in units of 0-1.
-const STD: [f32; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
+const STD: [f32; 3] = [0.268_629_55, 0.261_302_6, 0.275_777_1];
 
 /// Every other frame of the first forty.
 const FULL_CLIP: ClipSpec = ClipSpec {
@@ -36,17 +36,15 @@ pub static CARD: Card = Card {
     code_url: "https://github.com/echonet/echo_CLIP",
     code_license: "Cedars-Sinai academic, no redistribution",
     weights_license: "MIT",
-    weights: &[
-        WeightFile {
-            name: "open_clip_pytorch_model.bin",
-            url: "https://huggingface.co/mkaichristensen/echo-clip",
-            contents: "both towers, as a PyTorch file",
-        },
-    ],
+    weights: &[WeightFile {
+        name: "open_clip_pytorch_model.bin",
+        url: "https://huggingface.co/mkaichristensen/echo-clip",
+        contents: "both towers, as a PyTorch file",
+    }],
     capabilities: Capabilities { text: true, heads: &[] },
     presets: &[
         PresetCard { preset: Preset::Full, clip: FULL_CLIP, dim: 512, width: 1024, parameters: 151_518_849 },
-        PresetCard { preset: Preset::Nano, clip: NANO_CLIP, dim: 96, width: 128, parameters: 1_026_833 },
+        PresetCard { preset: Preset::Nano, clip: NANO_CLIP, dim: 96, width: 160, parameters: 1_062_121 },
     ],
     quirks: &[
         "frames are in OpenCV's BGR order, though the normalisation constants are for RGB",

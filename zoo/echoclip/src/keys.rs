@@ -5,7 +5,11 @@ use echo_weights::{Ignore, KeyTable, Rename};
 /// From open_clip's names to the module's.
 pub const KEYS: KeyTable = KeyTable {
     renames: &[
-        Rename { pattern: r"^visual\.trunk\.head\.norm\.", replacement: "visual.head.norm.", reason: "timm's head is a norm alone" },
+        Rename {
+            pattern: r"^visual\.trunk\.head\.norm\.",
+            replacement: "visual.head.norm.",
+            reason: "timm's head is a norm alone",
+        },
         Rename { pattern: r"\.stem\.0\.", replacement: ".stem.conv.", reason: "numbered in a Sequential" },
         Rename { pattern: r"\.stem\.1\.", replacement: ".stem.norm.", reason: "numbered in a Sequential" },
         Rename { pattern: r"\.downsample\.0\.", replacement: ".downsample.norm.", reason: "numbered in a Sequential" },

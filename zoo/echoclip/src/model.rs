@@ -27,7 +27,7 @@ impl EchoClipConfig {
         match preset {
             Preset::Full => Self { visual: ConvNextConfig::base(), text: ClipTextConfig::base() },
             Preset::Nano => Self {
-                visual: ConvNextConfig { depths: [1, 1, 2, 1], dims: [16, 32, 64, 128] },
+                visual: ConvNextConfig { depths: [1, 1, 1, 1], dims: [8, 16, 64, 160] },
                 text: ClipTextConfig { vocabulary: 4096, context: 77, width: 96, heads: 4, layers: 3, dim: 96 },
             },
         }

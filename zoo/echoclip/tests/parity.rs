@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use echo_core::{EchoEncoder, Preset, TextEncoder};
+use echo_core::{EchoEncoder, Preset};
 use echo_nn::{ClipTextConfig, ConvNextConfig};
 use echo_weights::{Checkpoint, Pretrained, Weights, build, load};
 use echoclip::{ClipTokenizer, EchoClip, EchoClipConfig, KEYS};
@@ -23,8 +23,7 @@ impl Golden {
     fn tensor<const D: usize>(&self, name: &str) -> Tensor<D> {
         let file = SafeTensors::deserialize(&self.0).unwrap();
         let view = file.tensor(name).unwrap();
-        let values: Vec<f32> =
-            view.data().as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+        let values: Vec<f32> = view.data().as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
         // A scalar of the file is a vector of length one here.
         let shape = if view.shape().is_empty() { vec![1] } else { view.shape().to_vec() };
         Tensor::from_data(TensorData::new(values, shape), &Device::flex())
@@ -55,8 +54,7 @@ fn compare<const D: usize>(what: &str, actual: Tensor<D>, expected: Tensor<D>) {
 fn compare_text(model: &EchoClip, golden: &Golden) {
     let (ids, [rows, tokens]) = golden.ids("tokens");
     let end = *ids.iter().max().unwrap();
-    let lengths: Vec<usize> =
-        ids.chunks(tokens).map(|row| 1 + row.iter().position(|&id| id == end).unwrap()).collect();
+    let lengths: Vec<usize> = ids.chunks(tokens).map(|row| 1 + row.iter().position(|&id| id == end).unwrap()).collect();
     let text = model.text().unwrap();
     let words = text.words(Tensor::<2, Int>::from_data(TensorData::new(ids, [rows, tokens]), &Device::flex()));
     let together = text.encode_words(words.clone(), &lengths);

@@ -21,7 +21,7 @@ pub struct Heads(Vec<(&'static TaskHead, Linear)>);
 
 impl Heads {
     /// Heads with constant parameters on embeddings of length `width`.
-    pub fn init<'a>(tasks: impl IntoIterator<Item = &'static TaskHead>, width: usize, device: &Device) -> Self {
+    pub fn init(tasks: impl IntoIterator<Item = &'static TaskHead>, width: usize, device: &Device) -> Self {
         Self(tasks.into_iter().map(|task| (task, linear(width, task.outputs(), device))).collect())
     }
 

@@ -32,7 +32,7 @@ impl PanEchoConfig {
         match preset {
             Preset::Full => Self { image: ConvNextConfig::tiny(), attention_heads: 8, layers: 4 },
             Preset::Nano => Self {
-                // No blocks at the finest resolution: they are half the cost of a training step.
+                // No blocks at the finest resolution: they would cost half as much again as all the rest.
                 image: ConvNextConfig { depths: [0, 1, 1, 1], dims: [8, 16, 32, 160] },
                 attention_heads: 4,
                 layers: 2,

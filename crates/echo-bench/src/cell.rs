@@ -32,6 +32,8 @@ pub(crate) struct CellOutput {
     pub(crate) scores: Scores,
     pub(crate) curve: Vec<Epoch>,
     pub(crate) parameters: ParameterCounts,
+    /// Paths and shapes of the parameters that train.
+    pub(crate) trainable: Vec<String>,
     pub(crate) seconds: Seconds,
 }
 
@@ -45,14 +47,13 @@ impl Ingredients<'_> {
         let started = Instant::now();
         let context = BuildContext { encoder: &self.built.encoder, ranks: self.ranks, seed: self.seed };
         let adapter = (self.entry.build)(&self.recipe.adapter, &context)?;
-        let counts =
-            parameters(&adapter).into_iter().fold(ParameterCounts { trainable: 0, total: 0 }, |sum, parameter| {
-                let count = parameter.count();
-                ParameterCounts {
-                    trainable: sum.trainable + if parameter.trainable { count } else { 0 },
-                    total: sum.total + count,
-                }
-            });
+        let all = parameters(&adapter);
+        let trainable: Vec<_> = all.iter().filter(|parameter| parameter.trainable).collect();
+        let counts = ParameterCounts {
+            trainable: trainable.iter().map(|parameter| parameter.count()).sum(),
+            total: all.iter().map(|parameter| parameter.count()).sum(),
+        };
+        let trainable = trainable.iter().map(|parameter| format!("{} {:?}", parameter.path, parameter.shape)).collect();
         let train = table(adapter.stage(), train)?;
         let fitted = fit(adapter, &train, &self.recipe.train, self.seed, self.device, |epoch| {
             tracing::debug!("epoch {}: loss {:.4}, lr {:.2e}", epoch.epoch, epoch.loss, epoch.lr);
@@ -65,7 +66,7 @@ impl Ingredients<'_> {
         let predictions = predict(&fitted.adapter, &test, self.device)?;
         let scores = scores(labels, &predictions, self.bootstrap)?;
         let seconds = Seconds { fit: fit_seconds, evaluate: started.elapsed().as_secs_f64() };
-        Ok(CellOutput { predictions, scores, curve: fitted.curve, parameters: counts, seconds })
+        Ok(CellOutput { predictions, scores, curve: fitted.curve, parameters: counts, trainable, seconds })
     }
 }
 

@@ -20,7 +20,7 @@ use crate::leaderboard::{Leaderboard, LeaderboardRow};
 use crate::machine::Machine;
 use crate::outputs::{Outputs, PredictionRow};
 use crate::plan::{Cell, cells, key};
-use crate::runs::{CellRecord, CellStatus, DataRecord, EncoderRecord, Runs, read_runs};
+use crate::runs::{CellRecord, CellStatus, DataRecord, EncoderRecord, ParameterCounts, Runs, read_runs};
 use crate::video_set::VideoSet;
 use crate::{BenchConfig, BenchError, Excluded, Progress, Recipe, View};
 
@@ -136,6 +136,7 @@ pub fn run(config: &BenchConfig, environment: &Environment, zoo: &dyn Zoo) -> Re
         done: read_runs(&environment.out)?.into_iter().map(|record| (record.key.clone(), record)).collect(),
         records: Vec::new(),
         counts: Counts::default(),
+        announced: BTreeSet::new(),
         progress: Progress::new("cells", grid.len()),
     };
     for name in &encoders {
@@ -171,6 +172,8 @@ struct Session<'a> {
     /// Records of this grid, in its order.
     records: Vec<CellRecord>,
     counts: Counts,
+    /// Pairs of encoder and adapter whose parameters were told.
+    announced: BTreeSet<(String, String)>,
     progress: Progress,
 }
 
@@ -309,7 +312,8 @@ impl Session<'_> {
             finished: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()),
         };
         match output {
-            Ok(CellOutput { predictions, scores, curve, parameters, seconds }) => {
+            Ok(CellOutput { predictions, scores, curve, parameters, trainable, seconds }) => {
+                self.announce(cell, parameters, &trainable);
                 let rows = test.iter().zip(&predictions).map(|(&index, &prediction)| {
                     let video = &self.set.videos[index];
                     PredictionRow { video: video.name.clone(), ef: video.ef, prediction }
@@ -335,10 +339,21 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// Says what trains, once for every pair of encoder and adapter.
+    fn announce(&mut self, cell: &Cell, counts: ParameterCounts, trainable: &[String]) {
+        if self.announced.insert((cell.encoder.clone(), cell.adapter.clone())) {
+            let ParameterCounts { trainable: count, total } = counts;
+            let Cell { encoder, adapter, .. } = cell;
+            self.progress.line(&format!("{encoder} + {adapter}: {count} of {total} parameters train"));
+            trainable.iter().for_each(|parameter| self.progress.line(&format!("  {parameter}")));
+        }
+    }
+
     fn finish(mut self) -> Result<Outcome, BenchError> {
         self.set.excluded.sort();
         self.set.excluded.dedup();
-        let mut rows = self.constant_rows()?;
+        let test = self.usable_test();
+        let mut rows = self.constant_rows(&test)?;
         let mut groups: Vec<Vec<&CellRecord>> = Vec::new();
         for record in &self.records {
             let same = |other: &CellRecord| {
@@ -352,7 +367,7 @@ impl Session<'_> {
         for group in groups {
             rows.extend(LeaderboardRow::of_cells(&group)?);
         }
-        let leaderboard = Leaderboard { caption: self.caption(), rows };
+        let leaderboard = Leaderboard { caption: self.caption(test.len()), rows };
         let done: Vec<&CellRecord> = self.records.iter().filter(|record| record.status == CellStatus::Done).collect();
         self.outputs.join_cells(&done)?;
         self.outputs.write_excluded(&self.set.excluded)?;
@@ -364,18 +379,17 @@ impl Session<'_> {
         Ok(Outcome { leaderboard, ran, skipped, failed, embedded, excluded: self.set.excluded })
     }
 
-    /// The constant predictors: the validation median, and each draw's training median.
-    fn constant_rows(&self) -> Result<Vec<LeaderboardRow>, BenchError> {
+    /// Test videos that every encoder could use.
+    fn usable_test(&self) -> Vec<usize> {
         let unused = self.set.excluded.iter().filter(|excluded| !excluded.used);
-        let excluded: BTreeSet<&str> = unused.map(|excluded| excluded.video.as_str()).collect();
-        let test: Vec<usize> = self
-            .set
-            .test
-            .iter()
-            .copied()
-            .filter(|&index| !excluded.contains(self.set.videos[index].name.as_str()))
-            .collect();
-        let labels = self.set.labels(&test);
+        let unused: BTreeSet<&str> = unused.map(|excluded| excluded.video.as_str()).collect();
+        let usable = |index: &usize| !unused.contains(self.set.videos[*index].name.as_str());
+        self.set.test.iter().copied().filter(usable).collect()
+    }
+
+    /// The constant predictors: the validation median, and each draw's training median.
+    fn constant_rows(&self, test: &[usize]) -> Result<Vec<LeaderboardRow>, BenchError> {
+        let labels = self.set.labels(test);
         if labels.is_empty() {
             return Ok(Vec::new());
         }
@@ -406,18 +420,16 @@ impl Session<'_> {
         Ok(rows)
     }
 
-    fn caption(&self) -> String {
+    fn caption(&self, test: usize) -> String {
         let clips = match self.config.clips {
             1 => "one clip per video, from its first frame".to_owned(),
             clips => format!("mean over {clips} clips spread evenly over each video"),
         };
         format!(
-            "LVEF in percent on {} test videos of {}; {clips}; last epoch. Means over seeds, ± their standard \
+            "LVEF in percent on {test} test videos of {}; {clips}; last epoch. Means over seeds, ± their standard \
              deviation, [95 % percentile bootstrap interval over test videos, {} resamples, mean over seeds]. \
              Not for clinical use.",
-            self.set.test.len(),
-            self.set.name,
-            self.config.bootstrap
+            self.set.name, self.config.bootstrap
         )
     }
 }

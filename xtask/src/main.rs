@@ -2,6 +2,7 @@
 
 mod cargo;
 mod ci;
+mod parity;
 mod tidy;
 
 use std::process::ExitCode;
@@ -11,6 +12,7 @@ cargo xtask <command>
 
   test        run all tests
   ci          what .ci/run runs: format, tidy, clippy, tests, a smoke benchmark
+  parity      the encoders at full size against the real upstream modules (Python; --make-venv)
   tidy        check the workspace's invariants (ARCHITECTURE.md)
   <command>   build in release, then `echozoo <command>`: bench, embed, inspect, list, phantom, ...
 
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
         }
         Some("test") => cargo::test(&args[1..]),
         Some("ci") => ci::run(),
+        Some("parity") => parity::parity(&args[1..]),
         Some("tidy") => tidy::run(),
         Some(_) => cargo::echozoo(&args),
     };

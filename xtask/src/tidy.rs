@@ -143,7 +143,7 @@ fn every_encoder_has_a_card(problems: &mut Vec<String>) {
 /// Commands in README's code blocks must be ones that exist.
 fn readme_commands_exist(problems: &mut Vec<String>) {
     let cli = read("zoo/echo-zoo/src/cli.rs");
-    let own = ["test", "ci", "tidy"];
+    let own = ["test", "ci", "tidy", "parity"];
     for line in read("README.md").lines().filter_map(|line| line.trim().strip_prefix("cargo xtask ")) {
         let command = line.split_whitespace().next().unwrap_or_default();
         let variant: String =

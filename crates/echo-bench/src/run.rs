@@ -122,7 +122,7 @@ pub fn run(config: &BenchConfig, environment: &Environment, zoo: &dyn Zoo) -> Re
     let digests = Digests::open(&environment.cache.join("digests.tsv"))?;
     set.digest(&wanted, &digests);
 
-    let mut session = Session {
+    let mut state = RunState {
         config,
         environment,
         ranks: &ranks,
@@ -141,9 +141,9 @@ pub fn run(config: &BenchConfig, environment: &Environment, zoo: &dyn Zoo) -> Re
     };
     for name in &encoders {
         let of_encoder: Vec<&Cell> = grid.iter().filter(|cell| cell.encoder == *name).collect();
-        session.run_encoder(name, &of_encoder, zoo)?;
+        state.run_encoder(name, &of_encoder, zoo)?;
     }
-    session.finish()
+    state.finish()
 }
 
 #[derive(Debug, Default)]
@@ -155,7 +155,7 @@ struct Counts {
 }
 
 /// A run in progress.
-struct Session<'a> {
+struct RunState<'a> {
     config: &'a BenchConfig,
     environment: &'a Environment,
     ranks: &'a RankSpec,
@@ -177,7 +177,7 @@ struct Session<'a> {
     progress: Progress,
 }
 
-impl Session<'_> {
+impl RunState<'_> {
     fn run_encoder(&mut self, name: &str, cells: &[&Cell], zoo: &dyn Zoo) -> Result<(), BenchError> {
         let Environment { device, device_name, cache, .. } = self.environment;
         let weights = match (&self.config.weights, self.config.random_init) {

@@ -34,7 +34,8 @@ impl Entry {
 }
 
 /// Every encoder of this workspace.
-pub const ZOO: &[Entry] = &[Entry::of::<echoclip::EchoClip>()];
+pub const ZOO: &[Entry] =
+    &[Entry::of::<echoclip::EchoClip>(), Entry::of::<echoprime::EchoPrime>(), Entry::of::<panecho::PanEcho>()];
 
 /// The entry called `name`.
 ///

@@ -16,6 +16,7 @@
 mod array_file;
 mod bench;
 mod cli;
+mod convert;
 mod device;
 mod embed;
 mod entry;

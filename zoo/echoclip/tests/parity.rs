@@ -122,10 +122,20 @@ fn both_towers_equal_the_real_modules_at_full_size() {
 }
 
 #[test]
-fn parameters_are_those_of_the_card() {
-    use burn::module::Module;
+fn parameters_are_those_of_the_card_and_tensors_those_of_the_checkpoint() {
+    use burn::module::{Module, ModuleVisitor, Param};
+    struct Count(usize);
+    impl ModuleVisitor for Count {
+        fn visit_float<const D: usize>(&mut self, _param: &Param<Tensor<D>>) {
+            self.0 += 1;
+        }
+    }
     for preset in Preset::ALL {
         let model = EchoClip::init(preset, &Device::flex());
         assert_eq!(model.num_params(), EchoClip::CARD.preset(preset).parameters, "{preset}");
+        let mut count = Count(0);
+        model.visit(&mut count);
+        // open_clip's `convnext_base` has 493 tensors in its state dict.
+        assert!(preset != Preset::Full || count.0 == 493, "{}", count.0);
     }
 }

@@ -1,0 +1,43 @@
+//! `echozoo convert`.
+
+use std::path::PathBuf;
+
+use echo_core::Preset;
+use echo_weights::{Precision, Weights, save};
+
+use crate::output::print;
+use crate::{CliError, DeviceChoice, Entry, find};
+
+/// Flags of `echozoo convert`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The encoder.
+    #[arg(long)]
+    encoder: String,
+    /// Its size.
+    #[arg(long, default_value_t = Preset::Full)]
+    preset: Preset,
+    /// The upstream weights.
+    #[arg(long, value_name = "FILE")]
+    weights: PathBuf,
+    /// The copy (.safetensors); it loads wherever the upstream file does.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Store 16-bit floats: half the size, about three digits.
+    #[arg(long)]
+    half: bool,
+}
+
+pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
+    if args.out.extension().is_none_or(|extension| extension != "safetensors") {
+        let path = args.out.display();
+        return Err(CliError::Usage(format!("--out {path}: give a file that ends in .safetensors")));
+    }
+    let entry = find(entries, &args.encoder)?;
+    let device = DeviceChoice::Cpu.device().map_err(CliError::Usage)?;
+    let built = entry.build(args.preset, &Weights::File(args.weights.clone()), &device)?;
+    let precision = if args.half { Precision::Half } else { Precision::Full };
+    save(&built.encoder, &args.out, precision)?;
+    print(&format!("{}: {}\n", args.weights.display(), built.report));
+    Ok(())
+}

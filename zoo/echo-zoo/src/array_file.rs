@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::path::Path;
 
+use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use crate::CliError;
@@ -64,7 +65,7 @@ pub(crate) fn safetensors(
     safetensors::serialize([(name, view)], Some(metadata)).map_err(CliError::file(path))
 }
 
-/// The f32 tensor `name` of a safetensors file, with its shape.
+/// The floating-point tensor `name` of a safetensors file as f32, with its shape.
 pub(crate) fn read_safetensors(path: &Path, name: &str) -> Result<(Vec<usize>, Vec<f32>), CliError> {
     let bytes = std::fs::read(path).map_err(CliError::file(path))?;
     let file = SafeTensors::deserialize(&bytes).map_err(CliError::file(path))?;
@@ -72,11 +73,17 @@ pub(crate) fn read_safetensors(path: &Path, name: &str) -> Result<(Vec<usize>, V
         let found = file.names().into_iter().take(10).collect::<Vec<_>>().join(", ");
         CliError::File { path: path.to_owned(), reason: format!("no tensor {name:?}; found: {found}") }
     })?;
-    if view.dtype() != Dtype::F32 {
-        let reason = format!("tensor {name:?} is {:?}; save it as 32-bit floats", view.dtype());
-        return Err(CliError::File { path: path.to_owned(), reason });
-    }
-    let values = view.data().as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+    let data = view.data();
+    let values = match view.dtype() {
+        Dtype::F32 => data.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect(),
+        Dtype::F16 => data.as_chunks().0.iter().map(|&bytes| f16::from_le_bytes(bytes).to_f32()).collect(),
+        Dtype::BF16 => data.as_chunks().0.iter().map(|&bytes| bf16::from_le_bytes(bytes).to_f32()).collect(),
+        Dtype::F64 => data.as_chunks().0.iter().map(|&bytes| f64::from_le_bytes(bytes) as f32).collect(),
+        other => {
+            let reason = format!("tensor {name:?} is {other:?}; save it as floating-point numbers");
+            return Err(CliError::File { path: path.to_owned(), reason });
+        }
+    };
     Ok((view.shape().to_vec(), values))
 }
 
@@ -102,6 +109,10 @@ mod tests {
         let bytes = safetensors(&path, "clip", &[1, 2], &[1.5, -2.0], HashMap::new()).unwrap();
         write_file(&path, &bytes).unwrap();
         assert_eq!(read_safetensors(&path, "clip").unwrap(), (vec![1, 2], vec![1.5, -2.0]));
+        let half: Vec<u8> = [1.5f32, -2.0].iter().flat_map(|&value| f16::from_f32(value).to_le_bytes()).collect();
+        let view = TensorView::new(Dtype::F16, vec![2], &half).unwrap();
+        write_file(&path, &safetensors::serialize([("clip", view)], None).unwrap()).unwrap();
+        assert_eq!(read_safetensors(&path, "clip").unwrap(), (vec![2], vec![1.5, -2.0]));
         assert!(read_safetensors(&path, "other").unwrap_err().to_string().contains("found: clip"));
     }
 }

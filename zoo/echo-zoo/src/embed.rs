@@ -36,7 +36,7 @@ pub(crate) struct Args {
     /// Seed of random weights.
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     random_seed: u64,
-    /// Ready clips (tensor `clip`, f32 [batch, 3, frames, height, width]) instead of videos.
+    /// Ready clips (tensor `clip`, floats [batch, 3, frames, height, width]) instead of videos.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["inputs", "text"])]
     tensor: Option<PathBuf>,
     /// Texts instead of videos; repeat the flag for more.

@@ -44,7 +44,7 @@ pub static CARD: Card = Card {
     capabilities: Capabilities { text: true, heads: &[] },
     presets: &[
         PresetCard { preset: Preset::Full, clip: FULL_CLIP, dim: 512, width: 1024, parameters: 151_518_849 },
-        PresetCard { preset: Preset::Nano, clip: NANO_CLIP, dim: 96, width: 160, parameters: 1_062_121 },
+        PresetCard { preset: Preset::Nano, clip: NANO_CLIP, dim: 96, width: 128, parameters: 938_945 },
     ],
     quirks: &[
         "frames are in OpenCV's BGR order, though the normalisation constants are for RGB",

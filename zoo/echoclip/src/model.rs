@@ -27,7 +27,7 @@ impl EchoClipConfig {
         match preset {
             Preset::Full => Self { visual: ConvNextConfig::base(), text: ClipTextConfig::base() },
             Preset::Nano => Self {
-                visual: ConvNextConfig { depths: [1, 1, 1, 1], dims: [8, 16, 64, 160] },
+                visual: ConvNextConfig { depths: [0, 1, 1, 1], dims: [8, 16, 40, 128] },
                 text: ClipTextConfig { vocabulary: 4096, context: 77, width: 96, heads: 4, layers: 3, dim: 96 },
             },
         }

@@ -7,6 +7,7 @@ use burn::tensor::Device;
 use echo_core::{AnyEncoder, Card, EchoEncoder, Preset};
 
 use crate::checkpoint::present_parts;
+use crate::random::fingerprint;
 use crate::{Checkpoint, KeyTable, LoadReport, Part, WeightsError, load, randomize};
 
 /// What a new encoder implements beside `EchoEncoder`.
@@ -75,7 +76,7 @@ pub struct Built {
     pub encoder: AnyEncoder,
     /// What kind of weights it has.
     pub kind: WeightsKind,
-    /// Identifies the weights' values: a hash of the file, or the seed of random ones.
+    /// Identifies the weights' values: a hash of the file, or the seed and a hash of random ones.
     pub hash: String,
     /// What became of every tensor; empty for random weights.
     pub report: LoadReport,
@@ -107,7 +108,8 @@ pub fn build<E: Pretrained>(preset: Preset, weights: &Weights, device: &Device) 
         }
         Weights::Random(seed) => {
             let module = randomize(E::init(preset, device), *seed);
-            (module, WeightsKind::Random, format!("random-{seed}"), LoadReport::default())
+            let hash = format!("random-{seed}-{}", &fingerprint(&module).to_hex()[..32]);
+            (module, WeightsKind::Random, hash, LoadReport::default())
         }
     };
     Ok(Built { encoder: AnyEncoder::new(encoder).freeze(), kind, hash, report })

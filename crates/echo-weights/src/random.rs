@@ -1,6 +1,6 @@
 //! Random weights, on request only.
 
-use burn::module::{Module, ModuleMapper, Param};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
 use echo_random::Stream;
 
@@ -14,6 +14,36 @@ const TABLE_STD: f64 = 0.02;
 /// a standard deviation of 0.02. A value depends on the seed, the parameter's path and its position alone.
 pub fn randomize<M: Module>(module: M, seed: u64) -> M {
     module.map(&mut Randomizer { seed, path: Vec::new(), containers: Vec::new() })
+}
+
+/// Hash of every floating-point parameter's path, shape and values.
+///
+/// A seed alone does not say which values it gave: another architecture makes others of it.
+pub(crate) fn fingerprint<M: Module>(module: &M) -> blake3::Hash {
+    let mut fingerprint = Fingerprint { hasher: blake3::Hasher::new(), path: Vec::new() };
+    module.visit(&mut fingerprint);
+    fingerprint.hasher.finalize()
+}
+
+struct Fingerprint {
+    hasher: blake3::Hasher,
+    path: Vec<String>,
+}
+
+impl ModuleVisitor for Fingerprint {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let data = param.val().into_data();
+        self.hasher.update(format!("{} {:?}\n", self.path.join("."), data.shape()).as_bytes());
+        self.hasher.update(data.as_bytes());
+    }
 }
 
 struct Randomizer {
@@ -75,6 +105,17 @@ mod tests {
         let variance = first.iter().map(|&w| f64::from(w).powi(2)).sum::<f64>() / first.len() as f64;
         // 1 / 400, to five standard errors: variance * sqrt(2 / 120000).
         assert!((variance * 400.0 - 1.0).abs() < 0.021, "{variance}");
+    }
+
+    #[test]
+    fn a_fingerprint_tells_seeds_and_architectures_apart() {
+        let of = |inputs, seed| {
+            let layer = LinearConfig::new(inputs, 6).with_initializer(Initializer::Zeros).init(&Device::flex());
+            fingerprint(&randomize(layer, seed))
+        };
+        assert_eq!(of(4, 1), of(4, 1));
+        assert_ne!(of(4, 1), of(4, 2));
+        assert_ne!(of(4, 1), of(5, 1));
     }
 
     #[test]

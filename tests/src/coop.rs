@@ -113,6 +113,43 @@ fn a_context_that_no_gradient_reaches_is_an_error() {
     assert!(message.contains("inner.head.context"), "{message}");
 }
 
+/// CoOp with a parameter that the prediction depends on, but not at its present value.
+#[derive(burn::module::Module, Debug)]
+struct Silent {
+    inner: Adapted,
+    silent: burn::module::Param<burn::tensor::Tensor<1>>,
+    declared: bool,
+}
+
+impl Adapter for Silent {
+    fn stage(&self) -> Stage {
+        self.inner.stage()
+    }
+    fn ranks(&self) -> Option<&RankSpec> {
+        self.inner.ranks()
+    }
+    fn zero_gradient_reason(&self, path: &str) -> Option<&'static str> {
+        (self.declared && path == "silent").then_some("its factor is zero")
+    }
+    fn forward(&self, features: Features) -> Prediction {
+        let Prediction { value, logits } = self.inner.forward(features);
+        Prediction { value: value + self.silent.val() * 0.0, logits }
+    }
+}
+
+#[test]
+fn a_zero_gradient_is_reported_unless_the_adapter_says_why() {
+    let entry = with_text().next().unwrap();
+    let train = samples(entry.card.preset(echo_core::Preset::Nano).dim, 1);
+    let zero_gradients = |declared| {
+        let silent = burn::module::Param::from_tensor(burn::tensor::Tensor::ones([1], &device()));
+        let adapter = Silent { inner: coop(&nano(entry), RECIPE), silent, declared };
+        fit(adapter, &train, &config(1), 1, &device(), |_| ()).unwrap().zero_gradients
+    };
+    assert_eq!(zero_gradients(false), ["silent"]);
+    assert!(zero_gradients(true).is_empty());
+}
+
 #[test]
 fn a_run_repeats_bit_for_bit_and_seeds_differ() {
     let entry = with_text().next().unwrap();

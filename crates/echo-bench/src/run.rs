@@ -333,8 +333,7 @@ impl RunState<'_> {
                 self.counts.failed += 1;
             }
         }
-        self.runs.append(&record)?;
-        self.records.push(record);
+        self.records.push(self.runs.append(&record)?);
         self.progress.set(self.records.len(), &label);
         Ok(())
     }

@@ -120,11 +120,15 @@ impl Runs {
 
     /// Appends a line and sees to it that it is on disk. Safe with several processes on one folder.
     ///
+    /// Returns the record as later runs will read it: a number read from JSON may differ in its last bit from the one
+    /// that was written, and a rerun must show the same table.
+    ///
     /// # Errors
     /// The file cannot be written, for instance because the disk is full; what was there stays as it was.
-    pub(crate) fn append(&self, record: &CellRecord) -> Result<(), BenchError> {
+    pub(crate) fn append(&self, record: &CellRecord) -> Result<CellRecord, BenchError> {
         let io = |source| BenchError::Io { path: self.path.clone(), source };
         let mut line = serde_json::to_string(record).expect("a record is plain data");
+        let reread = serde_json::from_str(&line).expect("a record reads what it writes");
         line.push('\n');
         let mut file = OpenOptions::new().create(true).read(true).append(true).open(&self.path).map_err(io)?;
         file.lock().map_err(io)?;
@@ -143,7 +147,8 @@ impl Runs {
             // Half a line of a full disk is taken back; the reader would pass over it all the same.
             let _ = file.set_len(length);
         }
-        written.map_err(io)
+        written.map_err(io)?;
+        Ok(reread)
     }
 }
 

@@ -47,6 +47,12 @@ pub trait Adapter: Module {
     /// The ranks that its logits are of, for adapters that have any.
     fn ranks(&self) -> Option<&RankSpec>;
 
+    /// Why the gradient of the parameter at `path` is exactly zero, for those where it is by construction, such as a
+    /// bias before a softmax. Any other zero is warned of.
+    fn zero_gradient_reason(&self, _path: &str) -> Option<&'static str> {
+        None
+    }
+
     /// Predictions of a batch.
     ///
     /// # Panics

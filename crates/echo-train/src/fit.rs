@@ -1,6 +1,6 @@
 //! The training loop.
 
-use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::module::{ModuleVisitor, Param, ParamId};
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer, SgdConfig};
@@ -38,7 +38,7 @@ pub struct Fitted<A> {
     pub adapter: A,
     /// One entry per epoch.
     pub curve: Vec<Epoch>,
-    /// Paths of parameters whose gradient was exactly zero in the first step.
+    /// Paths of parameters whose gradient was exactly zero in the first step without a reason known to the adapter.
     pub zero_gradients: Vec<String>,
 }
 
@@ -172,11 +172,11 @@ fn weighted_loss(
     Ok((total, parts))
 }
 
-/// Paths of trainable parameters whose gradient is all zero.
+/// Paths of trainable parameters whose gradient is all zero, unless the adapter says why.
 ///
 /// # Errors
 /// [`TrainError::OutsideGraph`] for those that have none.
-fn check_gradients<A: Module>(
+fn check_gradients<A: Adapter>(
     adapter: &A,
     gradients: &GradientsParams,
     trainable: &[Parameter],
@@ -189,8 +189,11 @@ fn check_gradients<A: Module>(
     if !outside.is_empty() {
         return Err(TrainError::OutsideGraph(outside));
     }
-    let zero: Vec<String> =
-        trainable.iter().filter(|parameter| norm(parameter.id) == Some(0.0)).map(|p| p.path.clone()).collect();
+    let zero: Vec<String> = trainable
+        .iter()
+        .filter(|parameter| norm(parameter.id) == Some(0.0) && adapter.zero_gradient_reason(&parameter.path).is_none())
+        .map(|parameter| parameter.path.clone())
+        .collect();
     for path in &zero {
         tracing::warn!("the gradient of {path} is zero in the first step");
     }

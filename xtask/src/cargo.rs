@@ -18,14 +18,20 @@ pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
 
 /// `cargo` with `args` in the workspace's root, with the features that the environment asks for.
 pub(crate) fn cargo(args: &[&str]) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(root()).args(args);
+    let mut command = plain(args);
     if let Ok(features) = std::env::var("ECHOZOO_FEATURES")
         && !features.is_empty()
     {
-        let features: Vec<String> = features.split(',').map(|feature| format!("echo-zoo/{feature}")).collect();
+        let features: Vec<String> = features.split(',').map(|feature| format!("echo-core/{feature}")).collect();
         command.arg("--features").arg(features.join(","));
     }
+    command
+}
+
+/// `cargo` with `args` in the workspace's root.
+pub(crate) fn plain(args: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root()).args(args);
     command
 }
 

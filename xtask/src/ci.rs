@@ -13,7 +13,11 @@ fn step(name: &str, action: impl FnOnce() -> Result<(), Failure>) -> Result<(), 
     Ok(())
 }
 
-pub(crate) fn run() -> Result<(), Failure> {
+pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
+    let full = args.iter().any(|arg| arg == "--full");
+    if let Some(unknown) = args.iter().find(|arg| *arg != "--full") {
+        return Err(Failure::new(format!("unknown argument {unknown}; known: --full")));
+    }
     step("format", || {
         let mut fmt = std::process::Command::new("cargo");
         cargo::run(&mut *fmt.current_dir(cargo::root()).args(["fmt", "--all", "--check"]))
@@ -33,5 +37,12 @@ pub(crate) fn run() -> Result<(), Failure> {
             let _ = std::fs::remove_dir_all(&out);
         }
         result
-    })
+    })?;
+    if full {
+        // Other features are another build of Burn: too long for every commit.
+        step("feature cuda", || {
+            cargo::run(&mut cargo::plain(&["check", "--workspace", "--features", "echo-core/cuda"]))
+        })?;
+    }
+    Ok(())
 }

@@ -11,7 +11,7 @@ const HELP: &str = "\
 cargo xtask <command>
 
   test        run all tests
-  ci          what .ci/run runs: format, tidy, clippy, tests, a smoke benchmark
+  ci          what .ci/run runs: format, tidy, clippy, tests, a smoke benchmark; --full checks the feature cuda too
   parity      the encoders at full size against the real upstream modules (Python; --make-venv)
   tidy        check the workspace's invariants (ARCHITECTURE.md)
   <command>   build in release, then `echozoo <command>`: bench, embed, inspect, list, phantom, ...
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
             Ok(())
         }
         Some("test") => cargo::test(&args[1..]),
-        Some("ci") => ci::run(),
+        Some("ci") => ci::run(&args[1..]),
         Some("parity") => parity::parity(&args[1..]),
         Some("tidy") => tidy::run(),
         Some(_) => cargo::echozoo(&args),

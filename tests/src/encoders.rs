@@ -9,7 +9,7 @@ use echo_train::parameters;
 use echo_weights::{Checkpoint, KeyTable, Precision, Weights, load, save};
 use echo_zoo::ZOO;
 
-use crate::fixtures::{clips, device, difference, nano};
+use crate::fixtures::{clips, device, difference, entries, nano};
 
 /// What sums in another order may leave in values of order one.
 const ROUNDING: f32 = 1e-5;
@@ -22,7 +22,7 @@ const NANO_STEP_SECONDS: f64 = 0.03;
 
 #[test]
 fn shapes_are_those_of_the_card() {
-    for entry in ZOO {
+    for entry in &entries() {
         let (encoder, card) = (nano(entry), entry.card.preset(Preset::Nano));
         let steps = encoder.steps(clips(entry, 2, 1)).steps;
         let [batch, count, width] = steps.dims();
@@ -37,7 +37,7 @@ fn shapes_are_those_of_the_card() {
 
 #[test]
 fn embeddings_repeat_and_do_not_depend_on_batch_neighbours() {
-    for entry in ZOO {
+    for entry in &entries() {
         let (encoder, batch) = (nano(entry), clips(entry, 3, 2));
         let together = encoder.encode(batch.clone());
         assert_eq!(difference(together.clone(), encoder.encode(batch.clone())), 0.0, "{}", entry.card.name);
@@ -53,7 +53,7 @@ fn embeddings_repeat_and_do_not_depend_on_batch_neighbours() {
 
 #[test]
 fn uniform_pooling_over_steps_is_the_embedding() {
-    for entry in ZOO {
+    for entry in &entries() {
         let encoder = nano(entry);
         let projected = encoder.project(encoder.steps(clips(entry, 2, 4)).steps);
         let [batch, steps, dim] = projected.dims();
@@ -68,7 +68,7 @@ fn uniform_pooling_over_steps_is_the_embedding() {
 #[test]
 fn weights_survive_saving_and_loading() {
     let dir = tempfile::tempdir().unwrap();
-    for entry in ZOO {
+    for entry in &entries() {
         let path = dir.path().join(format!("{}.safetensors", entry.card.name));
         let encoder = nano(entry);
         save(&encoder, &path, Precision::Full).unwrap();
@@ -103,7 +103,7 @@ fn a_missing_tensor_and_an_unexpected_one_are_named() {
 
 #[test]
 fn text_embeddings_do_not_depend_on_padding() {
-    for entry in ZOO {
+    for entry in &entries() {
         let encoder = nano(entry);
         let Some(text) = encoder.text() else { continue };
         let ids: Vec<i64> =
@@ -126,7 +126,7 @@ fn text_embeddings_do_not_depend_on_padding() {
 #[test]
 fn a_nano_training_step_is_fast() {
     let device = device().autodiff();
-    for entry in ZOO {
+    for entry in &entries() {
         let encoder = nano(entry).unfreeze().train();
         let batch = clips(entry, 8, 6).to_device(&device);
         let step = || {

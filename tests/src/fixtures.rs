@@ -4,10 +4,17 @@ use burn::tensor::{Device, Tensor, TensorData};
 use echo_core::{AnyEncoder, Preset};
 use echo_random::Stream;
 use echo_weights::Weights;
-use echo_zoo::{DeviceChoice, Entry};
+use echo_zoo::{DeviceChoice, Entry, ZOO};
+
+use crate::tinyecho::TinyEcho;
 
 pub fn device() -> Device {
     DeviceChoice::Cpu.device().unwrap()
+}
+
+/// Every encoder of the zoo, and one from outside.
+pub fn entries() -> Vec<Entry> {
+    ZOO.iter().copied().chain([Entry::of::<TinyEcho>()]).collect()
 }
 
 /// The nano preset with random weights.

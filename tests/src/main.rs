@@ -6,7 +6,10 @@
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+mod backends;
 mod bench;
+mod cards;
 mod coop;
 mod encoders;
 mod fixtures;
+mod tinyecho;

@@ -2,6 +2,7 @@
 
 mod cargo;
 mod ci;
+mod new_encoder;
 mod parity;
 mod tidy;
 
@@ -12,6 +13,7 @@ cargo xtask <command>
 
   test        run all tests
   ci          what .ci/run runs: format, tidy, clippy, tests, a smoke benchmark; --full checks the feature cuda too
+  new-encoder NAME   a crate under zoo/ that compiles, registered and listed
   parity      the encoders at full size against the real upstream modules (Python; --make-venv)
   tidy        check the workspace's invariants (ARCHITECTURE.md)
   <command>   build in release, then `echozoo <command>`: bench, embed, inspect, list, phantom, ...
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
         }
         Some("test") => cargo::test(&args[1..]),
         Some("ci") => ci::run(&args[1..]),
+        Some("new-encoder") => new_encoder::new_encoder(&args[1..]),
         Some("parity") => parity::parity(&args[1..]),
         Some("tidy") => tidy::run(),
         Some(_) => cargo::echozoo(&args),
@@ -52,6 +55,11 @@ pub(crate) struct Failure {
 impl Failure {
     pub(crate) fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), code: 1 }
+    }
+
+    /// A wrong command line.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: 2 }
     }
 
     /// A program that has already said what was wrong.

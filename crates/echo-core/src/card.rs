@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ClipSpec, Error};
+use crate::{ClipSpec, Error, Head};
 
 /// A size of an encoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -64,8 +64,12 @@ pub struct WeightFile {
 pub struct Capabilities {
     /// Has a text encoder of its own.
     pub text: bool,
-    /// Heads of its own, by name.
-    pub heads: &'static [&'static str],
+    /// Heads of its own, on clip embeddings.
+    pub heads: &'static [Head],
+    /// Name of the head that gives the ejection fraction in percent.
+    pub ejection_fraction: Option<&'static str>,
+    /// Views that it tells apart.
+    pub views: &'static [&'static str],
 }
 
 /// One preset of an encoder.

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use burn::tensor::{Int, Tensor};
 
-use crate::{Card, Error};
+use crate::{Card, Error, Head};
 
 /// One vector per time step of a clip, before the encoder's projection.
 #[derive(Clone, Debug)]
@@ -28,17 +28,6 @@ pub struct Projection {
     pub weight: Option<Tensor<2>>,
     /// `[dim]`
     pub bias: Option<Tensor<1>>,
-}
-
-/// A quantity that an encoder may have a head of its own for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Task {
-    /// Left-ventricular ejection fraction in percent.
-    EjectionFraction,
-    /// Logits over the encoder's views.
-    View,
-    /// A head by the name that the encoder gives it.
-    Named(String),
 }
 
 /// A clip encoder.
@@ -70,8 +59,15 @@ pub trait EchoEncoder: Send + Sync + Debug {
     /// The text encoder, where there is one.
     fn text(&self) -> Option<&dyn TextEncoder>;
 
-    /// The model's own heads: `[batch, 3, frames, height, width]` -> `[batch, outputs]`.
-    fn native(&self, _task: &Task, _clip: Tensor<5>) -> Option<Tensor<2>> {
+    /// What the model's own heads report of clip embeddings `[batch, dim]`: each `[batch, outputs]`, see
+    /// [`Head::activate`].
+    fn heads(&self, _embedding: Tensor<2>) -> Vec<(&'static Head, Tensor<2>)> {
+        Vec::new()
+    }
+
+    /// Logits over the views of [`Capabilities::views`](crate::Capabilities::views):
+    /// `[batch, 3, frames, height, width]` -> `[batch, views]`.
+    fn view_logits(&self, _clip: Tensor<5>) -> Option<Tensor<2>> {
         None
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! - [`EchoEncoder`] and [`TextEncoder`]: what a foundation model must offer, whatever it is inside.
 //! - [`AnyEncoder`]: any encoder as a Burn module, so that adapters and trainer are compiled once for all.
-//! - [`Card`], [`Preset`], [`ClipSpec`]: the facts of an encoder as data.
+//! - [`Card`], [`Preset`], [`ClipSpec`], [`Head`]: the facts of an encoder as data.
 //! - [`Adapter`], [`Stage`], [`Prediction`]: what a way of adapting with few labels must offer.
 //! - [`RankSpec`]: how a continuous target such as the ejection fraction is cut into ordered ranks.
 //!
@@ -14,12 +14,14 @@ mod card;
 mod clip_spec;
 mod encoder;
 mod error;
+mod head;
 mod rank_spec;
 
 pub use adapter::{Adapter, Features, Prediction, Stage};
 pub use any_encoder::{AnyEncoder, DynEncoder};
 pub use card::{Capabilities, Card, Preset, PresetCard, WeightFile};
 pub use clip_spec::{ChannelOrder, ClipSpec, Crop, Filter, Padding};
-pub use encoder::{EchoEncoder, Projection, Steps, Task, TextEncoder, l2_normalize};
+pub use encoder::{EchoEncoder, Projection, Steps, TextEncoder, l2_normalize};
 pub use error::Error;
+pub use head::{Head, HeadKind};
 pub use rank_spec::{Rank, RankSpec};

@@ -9,6 +9,7 @@ use burn::store::pytorch_reader::PytorchReader;
 use burn::store::{ModuleStore, SafetensorsStore, bridge};
 
 use crate::WeightsError;
+use crate::pickle::refuse_calls;
 use crate::save::OWN_NAMES;
 
 /// Dictionaries under which training scripts nest their weights.
@@ -181,6 +182,7 @@ fn sniff(path: &Path) -> Result<Container, WeightsError> {
 }
 
 fn read_pytorch(path: &Path) -> Result<BTreeMap<String, StoredTensor>, WeightsError> {
+    refuse_calls(path)?;
     let reader = PytorchReader::new(path).map_err(|error| not_readable(path, error))?;
     let tensors = reader.into_tensors().into_values().map(|tensor| (tensor.name.clone(), bridge::from_pytorch(tensor)));
     Ok(tensors.collect())
@@ -217,7 +219,7 @@ fn strip(tensors: BTreeMap<String, StoredTensor>, prefix: &str) -> BTreeMap<Stri
     stripped.collect()
 }
 
-fn not_readable(path: &Path, reason: impl ToString) -> WeightsError {
+pub(crate) fn not_readable(path: &Path, reason: impl ToString) -> WeightsError {
     WeightsError::Format { path: path.to_owned(), reason: reason.to_string() }
 }
 

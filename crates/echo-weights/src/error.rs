@@ -50,3 +50,16 @@ pub enum WeightsError {
         reason: String,
     },
 }
+
+impl WeightsError {
+    /// The same error with `hint` after what it says of the tensors.
+    #[must_use]
+    pub fn with_hint(self, hint: &str) -> Self {
+        match self {
+            Self::Mismatch { path, module, problems } => {
+                Self::Mismatch { path, module, problems: format!("{problems}. Hint: {hint}") }
+            }
+            other => other,
+        }
+    }
+}

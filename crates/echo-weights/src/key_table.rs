@@ -2,6 +2,8 @@
 
 use regex::Regex;
 
+use crate::Checkpoint;
+
 /// One rule: names that match `pattern` are rewritten to `replacement`.
 #[derive(Clone, Copy, Debug)]
 pub struct Rename {
@@ -29,11 +31,19 @@ pub struct KeyTable {
     pub renames: &'static [Rename],
     /// Tensors left out on purpose.
     pub ignored: &'static [Ignore],
+    /// Names that together only this encoder's upstream checkpoint has: what a file given to another encoder is
+    /// recognised by. Empty when nothing tells it apart.
+    pub recognised_by: &'static [&'static str],
 }
 
 impl KeyTable {
     /// For checkpoints that bear the module's own names.
-    pub const IDENTITY: KeyTable = KeyTable { renames: &[], ignored: &[] };
+    pub const IDENTITY: KeyTable = KeyTable { renames: &[], ignored: &[], recognised_by: &[] };
+
+    /// Whether `checkpoint` looks like the upstream checkpoint that this table is for.
+    pub fn recognises(&self, checkpoint: &Checkpoint) -> bool {
+        !self.recognised_by.is_empty() && self.recognised_by.iter().all(|name| checkpoint.shape(name).is_some())
+    }
 
     /// The table with its expressions compiled.
     ///
@@ -79,6 +89,7 @@ mod tests {
                 Rename { pattern: r"in_proj_(weight|bias)$", replacement: "in_proj.$1", reason: "ours is a Linear" },
             ],
             ignored: &[Ignore { pattern: r"position_ids$", reason: "a buffer" }],
+            recognised_by: &[],
         };
         let keys = TABLE.compile();
         assert_eq!(keys.path("model.attn.in_proj_bias").as_deref(), Some("attn.in_proj.bias"));

@@ -9,6 +9,7 @@ mod checkpoint;
 mod error;
 mod key_table;
 mod load;
+mod pickle;
 mod pretrained;
 mod random;
 mod save;

@@ -10,7 +10,7 @@ use echo_weights::{Built, Weights, WeightsError};
 
 use crate::home::home;
 use crate::output::print;
-use crate::{CliError, DeviceChoice, Entry, find, phantom};
+use crate::{CliError, DeviceChoice, Entry, build, find, phantom};
 
 /// Videos that are named on the terminal; the rest stand in `excluded.csv`.
 const EXCLUDED_SHOWN: usize = 20;
@@ -159,7 +159,7 @@ impl Zoo for Registry<'_> {
             }
             weights => weights,
         };
-        entry.build(preset, weights, device)
+        build(self.0, entry, preset, weights, device)
     }
 }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use crate::{CliError, Entry, bench, convert, embed, inspect, list, phantom};
+use crate::{CliError, Entry, bench, convert, embed, inspect, list, phantom, predict};
 
 /// Foundation models for echocardiography: one trait, one command line. Not for clinical use.
 #[derive(Debug, Parser)]
@@ -27,6 +27,8 @@ enum Command {
     Inspect(inspect::Args),
     /// List encoders and adapters.
     List,
+    /// What an encoder's own heads say of videos or ready clips.
+    Predict(predict::Args),
     /// Write a data set of synthetic hearts in EchoNet-Dynamic's layout.
     Phantom(phantom::Args),
 }
@@ -45,6 +47,7 @@ pub fn cli(entries: &[Entry]) -> ExitCode {
             list::run(entries);
             Ok(())
         }
+        Command::Predict(args) => predict::run(&args, entries),
         Command::Phantom(args) => phantom::run(&args),
     };
     match result {

@@ -6,7 +6,7 @@ use echo_core::Preset;
 use echo_weights::{Precision, Weights, save};
 
 use crate::output::print;
-use crate::{CliError, DeviceChoice, Entry, find};
+use crate::{CliError, DeviceChoice, Entry, build, find};
 
 /// Flags of `echozoo convert`.
 #[derive(Debug, clap::Args)]
@@ -35,7 +35,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     }
     let entry = find(entries, &args.encoder)?;
     let device = DeviceChoice::Cpu.device().map_err(CliError::Usage)?;
-    let built = entry.build(args.preset, &Weights::File(args.weights.clone()), &device)?;
+    let built = build(entries, entry, args.preset, &Weights::File(args.weights.clone()), &device)?;
     let precision = if args.half { Precision::Half } else { Precision::Full };
     save(&built.encoder, &args.out, precision)?;
     print(&format!("{}: {}\n", args.weights.display(), built.report));

@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 use echo_core::{Card, Error, Preset};
-use echo_weights::{Built, Pretrained, Weights, WeightsError, build};
+use echo_weights::{Built, Checkpoint, KeyTable, Pretrained, Weights, WeightsError};
 
 /// One encoder of the zoo.
 #[derive(Clone, Copy, Debug)]
@@ -11,12 +11,13 @@ pub struct Entry {
     pub card: &'static Card,
     build: fn(Preset, &Weights, &Device) -> Result<Built, WeightsError>,
     shipped: fn(Preset) -> Option<&'static [u8]>,
+    keys: fn() -> &'static KeyTable,
 }
 
 impl Entry {
     /// The entry of an encoder.
     pub const fn of<E: Pretrained>() -> Self {
-        Self { card: E::CARD, build: build::<E>, shipped: E::shipped }
+        Self { card: E::CARD, build: echo_weights::build::<E>, shipped: E::shipped, keys: E::keys }
     }
 
     /// Builds the encoder.
@@ -36,6 +37,36 @@ impl Entry {
 /// Every encoder of this workspace.
 pub const ZOO: &[Entry] =
     &[Entry::of::<echoclip::EchoClip>(), Entry::of::<echoprime::EchoPrime>(), Entry::of::<panecho::PanEcho>()];
+
+/// Builds `entry`'s encoder. Weights that do not fit it and look like those of another of `entries` are refused with
+/// that other one's name.
+///
+/// # Errors
+/// The weights cannot be used.
+pub fn build(
+    entries: &[Entry],
+    entry: &Entry,
+    preset: Preset,
+    weights: &Weights,
+    device: &Device,
+) -> Result<Built, WeightsError> {
+    entry.build(preset, weights, device).map_err(|error| match (&error, weights) {
+        (WeightsError::Mismatch { .. }, Weights::File(path)) => {
+            // A folder of parts has been told apart by its files' names.
+            let Ok(checkpoint) = Checkpoint::open(path) else { return error };
+            let looks_like =
+                |other: &&Entry| other.card.name != entry.card.name && (other.keys)().recognises(&checkpoint);
+            match entries.iter().find(looks_like) {
+                Some(other) => error.with_hint(&format!(
+                    "the file looks like {}'s; use --encoder {}",
+                    other.card.title, other.card.name
+                )),
+                None => error,
+            }
+        }
+        _ => error,
+    })
+}
 
 /// The entry called `name`.
 ///

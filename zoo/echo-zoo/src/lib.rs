@@ -16,9 +16,11 @@
 mod array_file;
 mod bench;
 mod cli;
+mod clip_args;
 mod convert;
 mod device;
 mod embed;
+mod encoder_args;
 mod entry;
 mod error;
 mod home;
@@ -26,8 +28,9 @@ mod inspect;
 mod list;
 mod output;
 mod phantom;
+mod predict;
 
 pub use cli::cli;
 pub use device::DeviceChoice;
-pub use entry::{Entry, ZOO, find};
+pub use entry::{Entry, ZOO, build, find};
 pub use error::CliError;

@@ -41,7 +41,7 @@ pub static CARD: Card = Card {
         url: "https://huggingface.co/mkaichristensen/echo-clip",
         contents: "both towers, as a PyTorch file",
     }],
-    capabilities: Capabilities { text: true, heads: &[] },
+    capabilities: Capabilities { text: true, heads: &[], ejection_fraction: None, views: &[] },
     presets: &[
         PresetCard { preset: Preset::Full, clip: FULL_CLIP, dim: 512, width: 1024, parameters: 151_518_849 },
         PresetCard { preset: Preset::Nano, clip: NANO_CLIP, dim: 96, width: 128, parameters: 938_945 },

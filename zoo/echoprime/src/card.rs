@@ -2,6 +2,8 @@
 
 use echo_core::{Capabilities, Card, ChannelOrder, ClipSpec, Crop, Filter, Padding, Preset, PresetCard, WeightFile};
 
+use crate::VIEWS;
+
 const RELEASE: &str = "https://github.com/echonet/EchoPrime/releases/download/v1.0.0/model_data.zip";
 
 /// Every other frame of the first thirty-two, in units of 0-255.
@@ -42,7 +44,7 @@ pub static CARD: Card = Card {
             contents: "the text tower's vocabulary; tokenizer.json serves as well",
         },
     ],
-    capabilities: Capabilities { text: true, heads: &["view"] },
+    capabilities: Capabilities { text: true, heads: &[], ejection_fraction: None, views: &VIEWS },
     presets: &[
         PresetCard { preset: Preset::Full, clip: FULL_CLIP, dim: 512, width: 768, parameters: 231_486_987 },
         PresetCard { preset: Preset::Nano, clip: NANO_CLIP, dim: 96, width: 96, parameters: 633_648 },

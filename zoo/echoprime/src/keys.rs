@@ -80,4 +80,6 @@ pub const KEYS: KeyTable = KeyTable {
         Ignore { pattern: r"\.position_ids$", reason: "a buffer of 0, 1, 2, ..." },
         Ignore { pattern: r"\.embeddings\.token_type_ids$", reason: "a buffer of zeros" },
     ],
+    // Of the video tower alone: the prefix of its part is put on later.
+    recognised_by: &["conv_proj.weight", "pos_encoding.class_token", "head.1.weight"],
 };

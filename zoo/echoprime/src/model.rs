@@ -6,7 +6,7 @@ use std::path::Path;
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::{Device, Tensor};
-use echo_core::{Card, EchoEncoder, Preset, Projection, Steps, Task, TextEncoder};
+use echo_core::{Card, EchoEncoder, Preset, Projection, Steps, TextEncoder};
 use echo_nn::{BertConfig, ConvNextConfig, Mvit, MvitConfig, MvitTokens, linear};
 use echo_weights::{Checkpoint, KeyTable, Part, Pretrained};
 
@@ -137,11 +137,8 @@ impl EchoEncoder for EchoPrime {
     }
 
     /// The view is read off the first frame.
-    fn native(&self, task: &Task, clip: Tensor<5>) -> Option<Tensor<2>> {
-        match task {
-            Task::View => self.view.as_ref().map(|view| view.forward(clip.narrow(2, 0, 1).squeeze_dim(2))),
-            Task::EjectionFraction | Task::Named(_) => None,
-        }
+    fn view_logits(&self, clip: Tensor<5>) -> Option<Tensor<2>> {
+        self.view.as_ref().map(|view| view.forward(clip.narrow(2, 0, 1).squeeze_dim(2)))
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
-use echo_core::{EchoEncoder, Preset, Task, TextEncoder};
+use echo_core::{EchoEncoder, Preset, TextEncoder};
 use echo_nn::{BertConfig, ConvNextConfig, MvitConfig};
 use echo_weights::{Checkpoint, KeyTable, Precision, Pretrained, Weights, build, load, save};
 use echoprime::{EchoPrime, EchoPrimeConfig, KEYS, PARTS, WordPiece};
@@ -80,7 +80,7 @@ fn compare_video(model: &dyn EchoEncoder, folder: &Path, number: usize) {
     let embedding = model.encode(clip.clone());
     println!("embedding took {:.2} s", started.elapsed().as_secs_f64());
     compare("embedding", embedding, expected.embedding.val());
-    compare("view logits", model.native(&Task::View, clip).unwrap(), expected.view_logits.val());
+    compare("view logits", model.view_logits(clip).unwrap(), expected.view_logits.val());
 }
 
 fn compare_text(text: &dyn TextEncoder, folder: &Path) {
@@ -147,7 +147,7 @@ fn the_video_file_alone_makes_a_model_without_text_and_views() {
     let model = tiny(&tiny_folder().join("echo_prime_encoder.pt"));
     assert!(model.text().is_none());
     let (clip, expected) = read_clip(&tiny_folder(), 0);
-    assert!(model.native(&Task::View, clip.clone()).is_none());
+    assert!(model.view_logits(clip.clone()).is_none());
     compare("embedding", model.encode(clip), expected.embedding.val());
 }
 

@@ -2,7 +2,7 @@
 
 use echo_core::{Capabilities, Card, ChannelOrder, ClipSpec, Crop, Filter, Padding, Preset, PresetCard, WeightFile};
 
-use crate::tasks::NAMES;
+use crate::TASKS;
 
 /// 16 consecutive frames, squeezed to a square whatever their aspect. The constants are ImageNet's, for RGB, in units
 /// of 0-1.
@@ -39,7 +39,7 @@ pub static CARD: Card = Card {
         url: "https://github.com/CarDS-Yale/PanEcho/releases/download/v1.0/panecho.pt",
         contents: "image encoder, temporal transformer and all heads, as a PyTorch file",
     }],
-    capabilities: Capabilities { text: false, heads: NAMES },
+    capabilities: Capabilities { text: false, heads: &TASKS, ejection_fraction: Some("EF"), views: &[] },
     presets: &[
         PresetCard { preset: Preset::Full, clip: FULL_CLIP, dim: 768, width: 768, parameters: 42_051_226 },
         PresetCard { preset: Preset::Nano, clip: NANO_CLIP, dim: 160, width: 160, parameters: 570_930 },

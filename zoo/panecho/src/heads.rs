@@ -2,12 +2,9 @@
 
 use burn::module::{Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor};
 use burn::nn::Linear;
-use burn::tensor::activation::{sigmoid, softmax};
 use burn::tensor::{Device, Tensor};
-use echo_core::Error;
+use echo_core::{Error, Head};
 use echo_nn::linear;
-
-use crate::{Kind, TaskHead};
 
 /// The container type that visitors are told.
 const CONTAINER: &str = "Heads";
@@ -17,16 +14,16 @@ const CONTAINER: &str = "Heads";
 /// A parameter's path holds its task's name (`heads.EF.weight`), not a number, so that a file saved with some of the
 /// heads cannot be taken for others.
 #[derive(Clone, Debug)]
-pub struct Heads(Vec<(&'static TaskHead, Linear)>);
+pub struct Heads(Vec<(&'static Head, Linear)>);
 
 impl Heads {
     /// Heads with constant parameters on embeddings of length `width`.
-    pub fn init(tasks: impl IntoIterator<Item = &'static TaskHead>, width: usize, device: &Device) -> Self {
+    pub fn init(tasks: impl IntoIterator<Item = &'static Head>, width: usize, device: &Device) -> Self {
         Self(tasks.into_iter().map(|task| (task, linear(width, task.outputs(), device))).collect())
     }
 
     /// The tasks, in the order of the heads.
-    pub fn tasks(&self) -> impl Iterator<Item = &'static TaskHead> {
+    pub fn tasks(&self) -> impl Iterator<Item = &'static Head> {
         self.0.iter().map(|(task, _)| *task)
     }
 
@@ -42,28 +39,17 @@ impl Heads {
         }
     }
 
-    /// What the head `name` reports of `embedding`, if there is one.
+    /// What every head reports of `embedding`.
     ///
     /// - embedding: `[batch, width]`
-    /// - output: `[batch, outputs]`: a value in its unit, a probability, or one probability per grade
-    pub fn report(&self, name: &str, embedding: Tensor<2>) -> Option<Tensor<2>> {
-        let (task, layer) = self.0.iter().find(|(task, _)| task.name == name)?;
-        Some(activate(task.kind, layer.forward(embedding)))
-    }
-}
-
-/// From a head's linear output `[batch, outputs]` to what is reported, of the same shape.
-fn activate(kind: Kind, x: Tensor<2>) -> Tensor<2> {
-    match kind {
-        Kind::Regression { .. } => x,
-        Kind::Binary { reported: 0, .. } => 1.0 - sigmoid(x),
-        Kind::Binary { .. } => sigmoid(x),
-        Kind::MultiClass { .. } => softmax(x, 1),
+    /// - output: `[batch, outputs]` each, see [`Head::activate`]
+    pub fn report(&self, embedding: Tensor<2>) -> Vec<(&'static Head, Tensor<2>)> {
+        self.0.iter().map(|(task, layer)| (*task, task.activate(layer.forward(embedding.clone())))).collect()
     }
 }
 
 impl Heads {
-    fn each(self, mut change: impl FnMut(&'static TaskHead, Linear) -> Linear) -> Self {
+    fn each(self, mut change: impl FnMut(&'static Head, Linear) -> Linear) -> Self {
         Self(self.0.into_iter().map(|(task, layer)| (task, change(task, layer))).collect())
     }
 }
@@ -127,24 +113,11 @@ mod tests {
         let kept = heads.clone().keep(&["E|EAvg", "EF"]).unwrap();
         assert_eq!(kept.tasks().map(|task| task.name).collect::<Vec<_>>(), ["EF", "E|EAvg"]);
         let embedding = Tensor::<2>::zeros([2, 4], &Device::flex());
-        assert!(kept.report("GLS", embedding.clone()).is_none());
-        assert_eq!(kept.report("EF", embedding).unwrap().dims(), [2, 1]);
+        let reported = kept.report(embedding);
+        assert_eq!(
+            reported.iter().map(|(head, x)| (head.name, x.dims())).collect::<Vec<_>>(),
+            [("EF", [2, 1]), ("E|EAvg", [2, 1])]
+        );
         assert!(heads.keep(&["EF", "GLSS"]).unwrap_err().to_string().contains("did you mean \"GLS\"?"));
-    }
-
-    #[test]
-    fn kinds_report_values_and_probabilities() {
-        let reported = |kind, x: &[f32]| {
-            let x = Tensor::<1>::from_floats(x, &Device::flex()).unsqueeze();
-            activate(kind, x).into_data().try_to_vec::<f32>().unwrap()
-        };
-        let near = |a: Vec<f32>, b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-6);
-        let classes = ["a", "b"];
-        assert_eq!(reported(Kind::Regression { unit: "%" }, &[-3.0]), [-3.0]);
-        // sigmoid(ln 3) = 3/4
-        assert!(near(reported(Kind::Binary { classes, reported: 1 }, &[3.0f32.ln()]), &[0.75]));
-        assert!(near(reported(Kind::Binary { classes, reported: 0 }, &[3.0f32.ln()]), &[0.25]));
-        let grades = Kind::MultiClass { classes: &["a", "b", "c"] };
-        assert!(near(reported(grades, &[0.0, 2.0f32.ln(), 0.0]), &[0.25, 0.5, 0.25]));
     }
 }

@@ -67,6 +67,7 @@ pub const KEYS: KeyTable = KeyTable {
         pattern: r"^encoder\.time_encoder\.pe$",
         reason: "positions are fixed: computed for any length",
     }],
+    recognised_by: &["encoder.encoder.model.features.0.0.weight", "EF_head.1.weight"],
 };
 
 const NUMBERED: &str = "numbered in a Sequential";

@@ -15,4 +15,4 @@ pub use card::CARD;
 pub use heads::Heads;
 pub use keys::KEYS;
 pub use model::{ImageEncoder, PanEcho, PanEchoConfig};
-pub use tasks::{Kind, TASKS, TaskHead, task};
+pub use tasks::{TASKS, task};

@@ -3,17 +3,14 @@
 use burn::module::Module;
 use burn::nn::LayerNorm;
 use burn::tensor::{Device, Tensor};
-use echo_core::{Card, EchoEncoder, Error, Preset, Projection, Steps, Task, TextEncoder};
+use echo_core::{Card, EchoEncoder, Error, Head, Preset, Projection, Steps, TextEncoder};
 use echo_nn::{ConvNext, ConvNextConfig, Temporal, TemporalConfig, layer_norm, sinusoidal_positions};
 use echo_weights::{Checkpoint, KeyTable, Pretrained};
 
-use crate::{CARD, Heads, KEYS, TASKS, TaskHead};
+use crate::{CARD, Heads, KEYS, TASKS};
 
 /// Epsilon of the norm after pooling an image.
 const IMAGE_EPSILON: f64 = 1e-6;
-
-/// The head that gives the ejection fraction.
-const EJECTION_FRACTION: &str = "EF";
 
 /// Sizes of the encoder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +38,7 @@ impl PanEchoConfig {
     }
 
     /// The model with constant parameters and the heads of `tasks`.
-    pub fn init(&self, tasks: impl IntoIterator<Item = &'static TaskHead>, device: &Device) -> PanEcho {
+    pub fn init(&self, tasks: impl IntoIterator<Item = &'static Head>, device: &Device) -> PanEcho {
         let width = self.image.width();
         let transformer =
             TemporalConfig { width, heads: self.attention_heads, feed_forward: width, layers: self.layers };
@@ -100,18 +97,6 @@ impl PanEcho {
         &self.encoder.encoder
     }
 
-    /// The heads.
-    pub fn heads(&self) -> &Heads {
-        &self.heads
-    }
-
-    /// What every head reports of a clip, for the price of one encoding: see [`Heads::report`].
-    pub fn report(&self, clip: Tensor<5>) -> Vec<(&'static TaskHead, Tensor<2>)> {
-        let embedding = self.encode(clip);
-        let report = |task: &'static TaskHead| Some((task, self.heads.report(task.name, embedding.clone())?));
-        self.heads.tasks().filter_map(report).collect()
-    }
-
     /// The same encoder with the heads of `tasks` alone; without any, the encoder only.
     ///
     /// # Errors
@@ -153,14 +138,8 @@ impl EchoEncoder for PanEcho {
         None
     }
 
-    fn native(&self, task: &Task, clip: Tensor<5>) -> Option<Tensor<2>> {
-        let name = match task {
-            Task::EjectionFraction => EJECTION_FRACTION,
-            Task::View => return None,
-            Task::Named(name) => name.as_str(),
-        };
-        self.heads.tasks().find(|task| task.name == name)?;
-        self.heads.report(name, self.encode(clip))
+    fn heads(&self, embedding: Tensor<2>) -> Vec<(&'static Head, Tensor<2>)> {
+        self.heads.report(embedding)
     }
 }
 
@@ -174,7 +153,7 @@ impl Pretrained for PanEcho {
     /// A file saved under the module's own names has the heads that the module had; upstream's has all.
     fn init_for(preset: Preset, checkpoint: &Checkpoint, device: &Device) -> Self {
         let upstream = checkpoint.names().any(|name| name.starts_with("encoder.encoder.model."));
-        let saved = |task: &TaskHead| checkpoint.shape(&format!("heads.{}.weight", task.name)).is_some();
+        let saved = |task: &Head| checkpoint.shape(&format!("heads.{}.weight", task.name)).is_some();
         PanEchoConfig::preset(preset).init(TASKS.iter().filter(|task| upstream || saved(task)), device)
     }
 

@@ -1,50 +1,9 @@
 //! The forty tasks of the released weights: facts, in the order of the release.
 
-/// What a head says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A measurement.
-    Regression {
-        /// Its unit; empty for a ratio.
-        unit: &'static str,
-    },
-    /// One of two findings; the head's sigmoid is the probability of the second.
-    Binary {
-        /// The findings.
-        classes: [&'static str; 2],
-        /// Index of the one whose probability is reported. Where it is the first, that is `1 - sigmoid`.
-        reported: usize,
-    },
-    /// One of several grades; all probabilities are reported.
-    MultiClass {
-        /// The grades, in the order of the outputs.
-        classes: &'static [&'static str],
-    },
-}
-
-/// A task and its head.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TaskHead {
-    /// Upstream's name, also the checkpoint's.
-    pub name: &'static str,
-    /// What it says.
-    pub kind: Kind,
-    /// What the name stands for; for a binary task, the finding whose probability is reported.
-    pub meaning: &'static str,
-}
-
-impl TaskHead {
-    /// How many numbers the head gives.
-    pub const fn outputs(&self) -> usize {
-        match self.kind {
-            Kind::Regression { .. } | Kind::Binary { .. } => 1,
-            Kind::MultiClass { classes } => classes.len(),
-        }
-    }
-}
+use echo_core::{Head, HeadKind};
 
 /// Every task.
-pub static TASKS: [TaskHead; 40] = [
+pub static TASKS: [Head; 40] = [
     first_of("pericardial-effusion", ["mild_mod_severe", "none_trace"], "pericardial effusion, mild or more"),
     regression("EF", "%", "left-ventricular ejection fraction"),
     regression("GLS", "%", "left-ventricular global longitudinal strain without its minus sign"),
@@ -115,38 +74,27 @@ pub static TASKS: [TaskHead; 40] = [
     regression("AORoot", "cm", "diameter of the aortic root"),
 ];
 
-/// The names of [`TASKS`].
-pub const NAMES: &[&str] = &{
-    let mut names = [""; 40];
-    let mut index = 0;
-    while index < names.len() {
-        names[index] = TASKS[index].name;
-        index += 1;
-    }
-    names
-};
-
 /// The task of that name.
-pub fn task(name: &str) -> Option<&'static TaskHead> {
+pub fn task(name: &str) -> Option<&'static Head> {
     TASKS.iter().find(|task| task.name == name)
 }
 
-const fn regression(name: &'static str, unit: &'static str, meaning: &'static str) -> TaskHead {
-    TaskHead { name, kind: Kind::Regression { unit }, meaning }
+const fn regression(name: &'static str, unit: &'static str, meaning: &'static str) -> Head {
+    Head { name, kind: HeadKind::Regression { unit }, meaning }
 }
 
 /// The first finding's probability is reported.
-const fn first_of(name: &'static str, classes: [&'static str; 2], meaning: &'static str) -> TaskHead {
-    TaskHead { name, kind: Kind::Binary { classes, reported: 0 }, meaning }
+const fn first_of(name: &'static str, classes: [&'static str; 2], meaning: &'static str) -> Head {
+    Head { name, kind: HeadKind::Binary { classes, reported: 0 }, meaning }
 }
 
 /// The second finding's probability is reported.
-const fn second_of(name: &'static str, classes: [&'static str; 2], meaning: &'static str) -> TaskHead {
-    TaskHead { name, kind: Kind::Binary { classes, reported: 1 }, meaning }
+const fn second_of(name: &'static str, classes: [&'static str; 2], meaning: &'static str) -> Head {
+    Head { name, kind: HeadKind::Binary { classes, reported: 1 }, meaning }
 }
 
-const fn multi_class(name: &'static str, classes: &'static [&'static str], meaning: &'static str) -> TaskHead {
-    TaskHead { name, kind: Kind::MultiClass { classes }, meaning }
+const fn multi_class(name: &'static str, classes: &'static [&'static str], meaning: &'static str) -> Head {
+    Head { name, kind: HeadKind::MultiClass { classes }, meaning }
 }
 
 #[cfg(test)]
@@ -155,20 +103,19 @@ mod tests {
 
     #[test]
     fn every_task_is_found_by_its_own_name() {
-        for (index, head) in TASKS.iter().enumerate() {
+        for head in &TASKS {
             assert_eq!(task(head.name), Some(head), "a second task is named {}", head.name);
-            assert_eq!(NAMES[index], head.name);
         }
         assert_eq!(task("ef"), None);
     }
 
     #[test]
     fn the_tasks_are_19_findings_and_21_measurements_of_which_seven_report_the_first_finding() {
-        let count = |wanted: fn(&Kind) -> bool| TASKS.iter().filter(|task| wanted(&task.kind)).count();
-        assert_eq!(count(|kind| matches!(kind, Kind::Regression { .. })), 21);
-        assert_eq!(count(|kind| matches!(kind, Kind::MultiClass { .. })), 9);
-        assert_eq!(count(|kind| matches!(kind, Kind::Binary { reported: 0, .. })), 7);
-        assert_eq!(count(|kind| matches!(kind, Kind::Binary { reported: 1, .. })), 3);
-        assert_eq!(TASKS.iter().map(TaskHead::outputs).sum::<usize>(), 58);
+        let count = |wanted: fn(&HeadKind) -> bool| TASKS.iter().filter(|task| wanted(&task.kind)).count();
+        assert_eq!(count(|kind| matches!(kind, HeadKind::Regression { .. })), 21);
+        assert_eq!(count(|kind| matches!(kind, HeadKind::MultiClass { .. })), 9);
+        assert_eq!(count(|kind| matches!(kind, HeadKind::Binary { reported: 0, .. })), 7);
+        assert_eq!(count(|kind| matches!(kind, HeadKind::Binary { reported: 1, .. })), 3);
+        assert_eq!(TASKS.iter().map(Head::outputs).sum::<usize>(), 58);
     }
 }

@@ -1,0 +1,53 @@
+//! `CARD.md` is for people, `card.rs` for programs: they must say the same.
+
+use std::path::Path;
+
+use echo_core::{Card, Preset};
+
+use crate::fixtures::entries;
+
+/// Where an encoder's `CARD.md` lies: its crate, or the example that stands in for a foreign one.
+fn text_of(card: &Card) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let folders = [root.join("zoo"), root.join("zoo/echo-zoo/examples")];
+    let text = folders.iter().find_map(|folder| std::fs::read_to_string(folder.join(card.name).join("CARD.md")).ok());
+    text.unwrap_or_else(|| panic!("{} has no CARD.md", card.name))
+}
+
+/// `1,234,567`
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let groups = digits.as_bytes().rchunks(3).rev().map(|group| std::str::from_utf8(group).unwrap());
+    groups.collect::<Vec<_>>().join(",")
+}
+
+#[test]
+fn every_card_says_in_prose_what_it_says_as_data() {
+    for entry in entries() {
+        let card = entry.card;
+        let text = text_of(card);
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut facts = vec![
+            format!("# {}", card.title),
+            format!("`{}`", card.name),
+            format!("<{}>", card.paper_url),
+            format!("<{}>", card.code_url),
+            "not a medical device".to_owned(),
+        ];
+        for file in card.weights {
+            facts.push(format!("`{}`", file.name));
+            facts.push(format!("<{}>", file.url));
+        }
+        for preset in Preset::ALL {
+            let of_preset = card.preset(preset);
+            let clip = &of_preset.clip;
+            facts.push(grouped(of_preset.parameters));
+            facts.push(format!("| {}", of_preset.dim));
+            facts.push(format!("{} x {}", clip.size, clip.size));
+            facts.push(format!("stride {}", clip.stride));
+        }
+        let missing: Vec<&String> = facts.iter().filter(|fact| !words.contains(fact.as_str())).collect();
+        assert!(missing.is_empty(), "zoo/{}/CARD.md does not say {missing:?}", card.name);
+        assert!(!card.quirks.is_empty() && words.contains("## Quirks"), "{}", card.name);
+    }
+}

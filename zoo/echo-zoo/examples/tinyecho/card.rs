@@ -1,0 +1,44 @@
+//! The facts of TinyEcho.
+
+use echo_core::{Capabilities, Card, ChannelOrder, ClipSpec, Crop, Filter, Padding, Preset, PresetCard, WeightFile};
+
+/// What the released weights want to see.
+const FULL_CLIP: ClipSpec = ClipSpec {
+    frames: 16,
+    stride: 2,
+    padding: Padding::RepeatLast,
+    channels: ChannelOrder::Rgb,
+    crop: Crop { to_aspect: true, zoom: 0.0 },
+    filter: Filter::OpenCvCubic,
+    resize: 112,
+    size: 112,
+    scale: 1.0 / 255.0,
+    mean: [0.5, 0.5, 0.5],
+    std: [0.25, 0.25, 0.25],
+};
+
+/// 16 frames over 76, 1.5 seconds at 50 frames a second: a whole beat.
+const NANO_CLIP: ClipSpec = ClipSpec { stride: 5, resize: 64, size: 64, ..FULL_CLIP };
+
+/// The facts of TinyEcho.
+pub static CARD: Card = Card {
+    name: "tinyecho",
+    title: "TinyEcho",
+    summary: "a ConvNeXt on each frame, averaged: a place to start from",
+    paper: "none",
+    paper_url: "https://example.org/paper",
+    code_url: "https://example.org/code",
+    code_license: "MIT",
+    weights_license: "MIT",
+    weights: &[WeightFile {
+        name: "tinyecho.pt",
+        url: "https://example.org/tinyecho.pt",
+        contents: "the frame encoder and its projection",
+    }],
+    capabilities: Capabilities { text: false, heads: &[], ejection_fraction: None, views: &[] },
+    presets: &[
+        PresetCard { preset: Preset::Full, clip: FULL_CLIP, dim: 128, width: 160, parameters: 641_728 },
+        PresetCard { preset: Preset::Nano, clip: NANO_CLIP, dim: 64, width: 96, parameters: 117_656 },
+    ],
+    quirks: &["it knows nothing: no weights have been released"],
+};

@@ -1,0 +1,239 @@
+//! The commands as a user runs them: the binary, real files, exit codes and what it says.
+
+#![allow(missing_docs)]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use echo_phantom::{DatasetSpec, write_dataset};
+use echo_zoo::ZOO;
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
+
+/// Every encoder's nano preset with random weights.
+const NANO: [&str; 3] = ["--preset", "nano", "--random-init"];
+
+struct Place {
+    dir: tempfile::TempDir,
+    videos: Vec<PathBuf>,
+}
+
+impl Place {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("data");
+        write_dataset(&data, &DatasetSpec::with_total(4, 5), &|_, _| ()).unwrap();
+        let mut videos: Vec<PathBuf> =
+            std::fs::read_dir(data.join("Videos")).unwrap().map(|entry| entry.unwrap().path()).collect();
+        videos.sort();
+        Self { dir, videos }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_echozoo"));
+        command.args(args).current_dir(self.dir.path()).env("ECHOZOO_HOME", self.path("home")).output().unwrap()
+    }
+
+    /// Runs what must succeed; standard output and standard error.
+    fn succeed(&self, args: &[&str]) -> (String, String) {
+        let output = self.run(args);
+        let (out, err) = texts(&output);
+        assert!(output.status.success(), "{args:?}: {:?}\n{out}{err}", output.status);
+        (out, err)
+    }
+
+    /// Runs what must end with `code`; standard error.
+    fn fail(&self, code: i32, args: &[&str]) -> String {
+        let output = self.run(args);
+        let (out, err) = texts(&output);
+        assert_eq!(output.status.code(), Some(code), "{args:?}\n{out}{err}");
+        err
+    }
+}
+
+fn texts(output: &Output) -> (String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (text(&output.stdout), text(&output.stderr))
+}
+
+fn tensor(path: &Path, name: &str) -> (Vec<usize>, Vec<f32>) {
+    let bytes = std::fs::read(path).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let view = file.tensor(name).unwrap();
+    (view.shape().to_vec(), view.data().chunks(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect())
+}
+
+/// Shape of a `.npy` file, from its header.
+fn npy_shape(path: &Path) -> Vec<usize> {
+    let bytes = std::fs::read(path).unwrap();
+    let header = String::from_utf8_lossy(&bytes[10..128.min(bytes.len())]).into_owned();
+    let shape = header.split("'shape': (").nth(1).unwrap().split(')').next().unwrap();
+    shape.split(',').filter_map(|length| length.trim().parse().ok()).collect()
+}
+
+#[test]
+fn embed_takes_files_folders_ready_clips_and_texts() {
+    let place = Place::new();
+    let video = place.videos[0].to_str().unwrap();
+    for entry in ZOO {
+        let (name, card) = (entry.card.name, entry.card.preset(echo_core::Preset::Nano));
+        let with = |args: &[&str]| place.succeed(&[&["embed", "--encoder", name], &NANO[..], args].concat());
+        with(&["data/Videos", "--out", "folder.npy"]);
+        assert_eq!(npy_shape(&place.path("folder.npy")), [place.videos.len(), card.dim], "{name}");
+        with(&[video, "--out", "video.safetensors"]);
+        let (shape, from_video) = tensor(&place.path("video.safetensors"), "embedding");
+        assert_eq!(shape, [1, card.dim], "{name}");
+        // The clip that `inspect` shows is the one that `embed` encodes.
+        place.succeed(&["inspect", video, "--encoder", name, "--preset", "nano", "--clip", "clip.safetensors"]);
+        with(&["--tensor", "clip.safetensors", "--out", "clip_embedding.safetensors"]);
+        assert_eq!(tensor(&place.path("clip_embedding.safetensors"), "embedding").1, from_video, "{name}");
+        let text = ["--text", "a dilated left ventricle", "--text", "a small one", "--out", "texts.csv"];
+        match entry.card.capabilities.text {
+            true => {
+                with(&text);
+                let csv = std::fs::read_to_string(place.path("texts.csv")).unwrap();
+                let rows: Vec<&str> = csv.lines().collect();
+                assert_eq!(rows.len(), 3, "{name}: {csv}");
+                assert_ne!(rows[1].split_once(',').unwrap().1, rows[2].split_once(',').unwrap().1, "{name}");
+                assert_eq!(rows[1].split(',').count(), 1 + card.dim, "{name}");
+            }
+            false => {
+                let error = place.fail(2, &[&["embed", "--encoder", name], &NANO[..], &text].concat());
+                assert!(error.contains("no text encoder"), "{error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn embed_names_what_it_cannot_use_and_keeps_the_rest() {
+    let place = Place::new();
+    let whole = std::fs::read(&place.videos[0]).unwrap();
+    std::fs::write(place.path("cut.avi"), &whole[..whole.len() / 2]).unwrap();
+    std::fs::write(place.path("text.avi"), "not a video").unwrap();
+    let good = place.videos[1].to_str().unwrap();
+    let embed = ["embed", "--encoder", "echoclip", "--preset", "nano", "--random-init", "--out", "e.npy"];
+    let error = place.fail(1, &[&embed[..], &[good, "cut.avi", "text.avi", "absent.avi"]].concat());
+    for name in ["cut.avi", "text.avi", "absent.avi", "3 of 4 inputs"] {
+        assert!(error.contains(name), "{name}: {error}");
+    }
+    assert_eq!(npy_shape(&place.path("e.npy"))[0], 1);
+    let error = place.fail(1, &[&embed[..], &[good, "cut.avi", "text.avi", "--allow-truncated"]].concat());
+    assert!(error.contains("cut.avi: truncated") && error.contains("1 of 3"), "{error}");
+    assert_eq!(npy_shape(&place.path("e.npy"))[0], 2);
+    assert!(place.fail(2, &embed).contains("nothing to embed"));
+    assert!(place.fail(2, &["embed", "--encoder", "echoclp", "--out", "e.npy", good]).contains("\"echoclip\"?"));
+    assert!(place.fail(1, &["embed", "--encoder", "echoclip", "--out", "e.npy", good]).contains("--weights"));
+}
+
+#[test]
+fn inspect_shows_the_decoded_and_the_prepared_frames() {
+    let place = Place::new();
+    let video = place.videos[0].to_str().unwrap();
+    let (text, _) = place.succeed(&["inspect", video, "--frames", "frames.npy"]);
+    let shape = npy_shape(&place.path("frames.npy"));
+    assert_eq!(shape[1..], [112, 112, 3]);
+    assert!(text.contains("MJPG") && text.contains(&format!("frames     {}", shape[0])), "{text}");
+    for entry in ZOO {
+        let (name, clip) = (entry.card.name, &entry.card.preset(echo_core::Preset::Full).clip);
+        let flags = ["--encoder", name, "--out", "sheet.png", "--clip", "clip.safetensors"];
+        let (text, _) = place.succeed(&[&["inspect", video], &flags[..]].concat());
+        assert!(text.contains(&format!("{} sees", entry.card.title)), "{text}");
+        let (shape, values) = tensor(&place.path("clip.safetensors"), "clip");
+        assert_eq!(shape, [1, 3, clip.frames, clip.size, clip.size], "{name}");
+        let sheet = image::open(place.path("sheet.png")).unwrap().to_rgb8();
+        assert_eq!(sheet.width() as usize, 5 * clip.size + 4 * 4, "{name}");
+        // The sheet is the clip: its first pixel, back in grey levels, in true colours.
+        let centre = clip.size / 2;
+        let pixel = sheet.get_pixel(centre as u32, centre as u32).0;
+        for channel in 0..3 {
+            let value = values[(channel * clip.frames * clip.size + centre) * clip.size + centre];
+            let grey = (value * clip.std[channel] + clip.mean[channel]) / clip.scale;
+            let shown = match clip.channels {
+                echo_core::ChannelOrder::Rgb => pixel[channel],
+                echo_core::ChannelOrder::Bgr => pixel[2 - channel],
+            };
+            assert!((grey - f32::from(shown)).abs() <= 0.51, "{name}: {grey} is shown as {shown}");
+        }
+    }
+    let error = place.fail(1, &["inspect", "absent.avi"]);
+    assert!(error.contains("absent.avi"), "{error}");
+}
+
+#[test]
+fn predict_reports_every_head_and_averages_over_clips() {
+    let place = Place::new();
+    let video = place.videos[0].to_str().unwrap();
+    for entry in ZOO {
+        let (name, capabilities) = (entry.card.name, &entry.card.capabilities);
+        let predict = [&["predict", "--encoder", name], &NANO[..], &[video, "--out", "heads.csv"]].concat();
+        // Nano presets have no view classifier.
+        if capabilities.heads.is_empty() {
+            let code = if capabilities.views.is_empty() { 2 } else { 0 };
+            assert_eq!(place.run(&predict).status.code(), Some(code), "{name}");
+            continue;
+        }
+        let (table, notes) = place.succeed(&predict);
+        assert!(notes.contains("random") && notes.contains("not for clinical use"), "{notes}");
+        let mut reader = csv::Reader::from_path(place.path("heads.csv")).unwrap();
+        let rows: Vec<Vec<String>> =
+            reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect();
+        assert_eq!(rows.len(), capabilities.heads.iter().map(|head| head.outputs()).sum::<usize>());
+        let mut sums: BTreeMap<&str, f64> = BTreeMap::new();
+        for row in &rows {
+            *sums.entry(&row[1]).or_default() += row[3].parse::<f64>().unwrap();
+        }
+        assert_eq!(sums.len(), capabilities.heads.len());
+        for head in capabilities.heads {
+            assert!(table.contains(head.name), "{}", head.name);
+            if head.outputs() > 1 {
+                assert!((sums[head.name] - 1.0).abs() < 1e-5, "{}: {}", head.name, sums[head.name]);
+            }
+        }
+        let value = |clips: &str| {
+            let args = [&predict[..], &["--task", "EF", "--clips", clips]].concat();
+            place.succeed(&args);
+            let text = std::fs::read_to_string(place.path("heads.csv")).unwrap();
+            assert_eq!(text.lines().count(), 2, "{text}");
+            text.lines().nth(1).unwrap().split(',').nth(3).unwrap().parse::<f64>().unwrap()
+        };
+        assert_ne!(value("1"), value("4"));
+        let error = place.fail(2, &[&predict[..], &["--task", "EFF"]].concat());
+        assert!(error.contains("did you mean \"EF\"?"), "{error}");
+    }
+}
+
+#[test]
+fn weights_of_another_encoder_are_recognised() {
+    let place = Place::new();
+    let zeros = vec![0u8; 16];
+    let view = || TensorView::new(Dtype::F32, vec![2, 2], &zeros).unwrap();
+    let names = [
+        ("echoclip", vec!["visual.trunk.stem.0.weight", "text_projection"]),
+        ("echoprime", vec!["conv_proj.weight", "pos_encoding.class_token", "head.1.weight"]),
+        ("panecho", vec!["encoder.encoder.model.features.0.0.weight", "EF_head.1.weight"]),
+    ];
+    for (owner, names) in &names {
+        let bytes = safetensors::serialize(names.iter().map(|name| (*name, view())), None).unwrap();
+        std::fs::write(place.path("weights.safetensors"), bytes).unwrap();
+        for other in ZOO.iter().map(|entry| entry.card.name) {
+            let args = ["--weights", "weights.safetensors", "--out", "copy.safetensors", "--preset", "nano"];
+            let error = place.fail(1, &[&["convert", "--encoder", other], &args[..]].concat());
+            assert_eq!(error.contains(&format!("use --encoder {owner}")), other != *owner, "{owner} {other}: {error}");
+            assert!(error.contains("weights.safetensors"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn list_shows_every_encoder_and_adapter() {
+    let (text, _) = Place::new().succeed(&["list"]);
+    for name in ZOO.iter().map(|entry| entry.card.name).chain(echo_adapt::ADAPTERS.iter().map(|entry| entry.name)) {
+        assert!(text.lines().any(|line| line.split_whitespace().next() == Some(name)), "{name}: {text}");
+    }
+}

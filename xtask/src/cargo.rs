@@ -18,11 +18,16 @@ pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
 
 /// `cargo` with `args` in the workspace's root, with the features that the environment asks for.
 pub(crate) fn cargo(args: &[&str]) -> Command {
+    cargo_for("echo-zoo", args)
+}
+
+/// The same when `package` is what the features are named after: one that the chosen packages depend on.
+pub(crate) fn cargo_for(package: &str, args: &[&str]) -> Command {
     let mut command = plain(args);
     if let Ok(features) = std::env::var("ECHOZOO_FEATURES")
         && !features.is_empty()
     {
-        let features: Vec<String> = features.split(',').map(|feature| format!("echo-core/{feature}")).collect();
+        let features: Vec<String> = features.split(',').map(|feature| format!("{package}/{feature}")).collect();
         command.arg("--features").arg(features.join(","));
     }
     command

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::Failure;
-use crate::cargo::{cargo, root, run};
+use crate::cargo::{cargo_for, root, run};
 
 /// What the reference scripts import.
 const PACKAGES: [&str; 8] =
@@ -31,7 +31,7 @@ pub(crate) fn parity(args: &[String]) -> Result<(), Failure> {
         let script = root().join("zoo").join(encoder).join("reference/full.py");
         run(Command::new(&python).arg(script).arg(&out))?;
         let test = ["test", "--release", "-p", encoder, "--test", "parity", "--", "--nocapture", "full"];
-        run(cargo(&test).env("ECHOZOO_PARITY_DIR", &folder))?;
+        run(cargo_for("echo-core", &test).env("ECHOZOO_PARITY_DIR", &folder))?;
     }
     Ok(())
 }

@@ -201,9 +201,11 @@ fn unwrap_names(mut tensors: BTreeMap<String, StoredTensor>) -> BTreeMap<String,
             tensors = strip(tensors, &prefix);
         }
     }
-    for wrapper in WRAPPERS {
-        if tensors.keys().all(|name| name.starts_with(wrapper)) {
-            tensors = strip(tensors, wrapper);
+    // Wrappers come in any order, one around the other.
+    while let Some(wrapper) = WRAPPERS.iter().find(|wrapper| tensors.keys().all(|name| name.starts_with(**wrapper))) {
+        tensors = strip(tensors, wrapper);
+        if tensors.is_empty() {
+            break;
         }
     }
     tensors

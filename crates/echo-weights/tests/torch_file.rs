@@ -281,7 +281,6 @@ fn sizes_that_the_file_does_not_hold_are_refused() {
     let values = floats(&SIX);
     let storage: &[(&str, &[u8])] = &[("0", &values)];
     let huge = 1 << 40;
-    refused("a huge storage", &with(view("0", "FloatStorage", huge), storage));
     let view_of = |shape: Vec<i64>, stride: Vec<i64>| View { shape, stride, ..view("0", "FloatStorage", 6) };
     refused("a huge shape", &with(view_of(vec![huge, 3], vec![3, 1]), storage));
     refused("a shape that overflows", &with(view_of(vec![i64::MAX, i64::MAX], vec![1, 1]), storage));

@@ -138,7 +138,7 @@ fn inspect_shows_the_decoded_and_the_prepared_frames() {
     let (text, _) = place.succeed(&["inspect", video, "--frames", "frames.npy"]);
     let shape = npy_shape(&place.path("frames.npy"));
     assert_eq!(shape[1..], [112, 112, 3]);
-    assert!(text.contains("MJPG") && text.contains(&format!("frames     {}", shape[0])), "{text}");
+    assert!(text.contains("mjpeg") && text.contains(&format!("frames     {}", shape[0])), "{text}");
     for entry in ZOO {
         let (name, clip) = (entry.card.name, &entry.card.preset(echo_core::Preset::Full).clip);
         let flags = ["--encoder", name, "--out", "sheet.png", "--clip", "clip.safetensors"];

@@ -3,8 +3,9 @@
 //! `zoo/<encoder>/reference/full.py` builds those in Python with every parameter randomised and saves checkpoints,
 //! inputs and outputs; the encoder's own test then loads the checkpoints and compares.
 
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::Failure;
 use crate::cargo::{cargo_for, root, run};
@@ -25,15 +26,76 @@ pub(crate) fn parity(args: &[String]) -> Result<(), Failure> {
     }
     let python = python(make_environment)?;
     let folder = work_folder().join("parity");
+    let mut table = Table::default();
     for encoder in all.iter().filter(|encoder| named.is_empty() || named.contains(&encoder.as_str())) {
         let out = folder.join(encoder);
         std::fs::create_dir_all(&out).map_err(|error| Failure::new(format!("{}: {error}", out.display())))?;
         let script = root().join("zoo").join(encoder).join("reference/full.py");
         run(Command::new(&python).arg(script).arg(&out))?;
         let test = ["test", "--release", "-p", encoder, "--test", "parity", "--", "--nocapture", "full"];
-        run(cargo_for("echo-core", &test).env("ECHOZOO_PARITY_DIR", &folder))?;
+        table.add(encoder, cargo_for("echo-core", &test).env("ECHOZOO_PARITY_DIR", &folder))?;
     }
+    table.print();
     Ok(())
+}
+
+/// What a line of a comparison begins with: `crates/echo-parity` writes it.
+const MARK: &str = "parity|";
+
+/// The worst comparison of every kind, by encoder.
+#[derive(Default)]
+struct Table(Vec<Row>);
+
+struct Row {
+    encoder: String,
+    what: String,
+    comparisons: usize,
+    error: f64,
+    relative: f64,
+    cosine: f64,
+}
+
+impl Table {
+    /// Runs a test, passes on what it prints, and keeps its comparisons.
+    fn add(&mut self, encoder: &str, test: &mut Command) -> Result<(), Failure> {
+        let failed = |error: std::io::Error| Failure::new(format!("tests of {encoder}: {error}"));
+        let mut child = test.stdout(Stdio::piped()).spawn().map_err(failed)?;
+        let output = child.stdout.take().into_iter().flat_map(|output| BufReader::new(output).lines());
+        for line in output.map_while(Result::ok) {
+            match line.strip_prefix(MARK).map(|line| line.split('|').collect::<Vec<_>>()).as_deref() {
+                Some([what, error, relative, cosine]) => {
+                    let number = |text: &str| text.parse().unwrap_or(f64::NAN);
+                    self.worst(encoder, what, number(error), number(relative), number(cosine));
+                }
+                _ => println!("{line}"),
+            }
+        }
+        let status = child.wait().map_err(failed)?;
+        if status.success() { Ok(()) } else { Err(Failure::exit(status.code())) }
+    }
+
+    fn worst(&mut self, encoder: &str, what: &str, error: f64, relative: f64, cosine: f64) {
+        match self.0.iter_mut().find(|row| row.encoder == encoder && row.what == what) {
+            Some(row) => {
+                row.comparisons += 1;
+                row.error = row.error.max(error);
+                row.relative = row.relative.max(relative);
+                row.cosine = row.cosine.min(cosine);
+            }
+            None => {
+                let (encoder, what) = (encoder.to_owned(), what.to_owned());
+                self.0.push(Row { encoder, what, comparisons: 1, error, relative, cosine });
+            }
+        }
+    }
+
+    fn print(&self) {
+        println!("\n| encoder | what | comparisons | max abs error | of the largest value | cosine |");
+        println!("| --- | --- | --- | --- | --- | --- |");
+        for Row { encoder, what, comparisons, error, relative, cosine } in &self.0 {
+            println!("| {encoder} | {what} | {comparisons} | {error:.1e} | {relative:.1e} | {cosine:.7} |");
+        }
+    }
 }
 
 /// Encoders that have a full-size reference script.

@@ -3,62 +3,25 @@
 
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use echo_core::{EchoEncoder, Preset};
 use echo_nn::{ClipTextConfig, ConvNextConfig};
-use echo_weights::{Checkpoint, Pretrained, Weights, build, load};
+use echo_parity::{Golden, compare, folder, load_full, round_trip};
+use echo_weights::{Built, Checkpoint, Pretrained, load};
 use echoclip::{ClipTokenizer, EchoClip, EchoClipConfig, KEYS};
-use safetensors::SafeTensors;
-
-/// Largest error, relative to the largest value: what 32-bit sums in another order leave.
-const TOLERANCE: f32 = 1e-4;
-
-struct Golden(Vec<u8>);
-
-impl Golden {
-    fn read(path: &Path) -> Self {
-        Self(std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
-    }
-
-    fn tensor<const D: usize>(&self, name: &str) -> Tensor<D> {
-        let file = SafeTensors::deserialize(&self.0).unwrap();
-        let view = file.tensor(name).unwrap();
-        let values: Vec<f32> = view.data().as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
-        // A scalar of the file is a vector of length one here.
-        let shape = if view.shape().is_empty() { vec![1] } else { view.shape().to_vec() };
-        Tensor::from_data(TensorData::new(values, shape), &Device::flex())
-    }
-
-    fn ids(&self, name: &str) -> (Vec<i64>, [usize; 2]) {
-        let file = SafeTensors::deserialize(&self.0).unwrap();
-        let view = file.tensor(name).unwrap();
-        let ids = view.data().as_chunks::<8>().0.iter().map(|&bytes| i64::from_le_bytes(bytes)).collect();
-        (ids, [view.shape()[0], view.shape()[1]])
-    }
-}
-
-/// Largest absolute difference relative to the largest expected value, and the smallest cosine of two rows.
-fn compare<const D: usize>(what: &str, actual: Tensor<D>, expected: Tensor<D>) {
-    assert_eq!(actual.dims(), expected.dims(), "{what}");
-    let scale = expected.clone().abs().max().into_scalar::<f32>();
-    let error = (actual.clone() - expected.clone()).abs().max().into_scalar::<f32>() / scale;
-    let dot = (actual.clone() * expected.clone()).sum_dim(D - 1);
-    let norms = actual.square().sum_dim(D - 1).sqrt() * expected.square().sum_dim(D - 1).sqrt();
-    let cosine = (dot / norms).min().into_scalar::<f32>();
-    println!("{what}: error {error:.1e} of the largest value {scale:.3}, cosine {cosine:.8}");
-    assert!(error <= TOLERANCE, "{what}: {error}");
-    assert!(cosine >= 0.999_999, "{what}: {cosine}");
-}
 
 /// Each row of ids up to its end, which is its largest id.
 fn compare_text(model: &EchoClip, golden: &Golden) {
-    let (ids, [rows, tokens]) = golden.ids("tokens");
-    let end = *ids.iter().max().unwrap();
-    let lengths: Vec<usize> = ids.chunks(tokens).map(|row| 1 + row.iter().position(|&id| id == end).unwrap()).collect();
+    let ids = golden.ids("tokens", &Device::flex());
+    let [_, tokens] = ids.dims();
+    let values: Vec<i64> = ids.clone().into_data().iter::<i64>().collect();
+    let end = *values.iter().max().unwrap();
+    let length = |row: &[i64]| 1 + row.iter().position(|&id| id == end).unwrap();
+    let lengths: Vec<usize> = values.chunks(tokens).map(length).collect();
     let text = model.text().unwrap();
-    let words = text.words(Tensor::<2, Int>::from_data(TensorData::new(ids, [rows, tokens]), &Device::flex()));
+    let words = text.words(ids);
     let together = text.encode_words(words.clone(), &lengths);
-    compare("text", together.clone(), golden.tensor("text_features"));
+    compare("text", together.clone(), golden.tensor("text_features", &Device::flex()));
     // Cut to its own length, a text has the same embedding: padding is never attended to.
     for (row, &length) in lengths.iter().enumerate() {
         let alone = text.encode_words(words.clone().narrow(0, row, 1).narrow(1, 0, length), &[length]);
@@ -82,42 +45,44 @@ fn both_towers_equal_the_real_modules_at_a_tiny_size() {
     assert_eq!((report.applied.len(), report.ignored.len()), (121, 0));
 
     let golden = Golden::read(&fixture("echoclip_tiny_io.safetensors"));
-    let images: Tensor<4> = golden.tensor("images");
-    compare("frames", model.encode_frames(images.clone()), golden.tensor("image_features"));
+    let images: Tensor<4> = golden.tensor("images", &Device::flex());
+    compare("frames", model.encode_frames(images.clone()), golden.tensor("image_features", &Device::flex()));
     // Two videos of two frames: the steps are the pooled vectors of the frames, in order.
     let [_, channels, height, width] = images.dims();
     let clip = images.reshape([2, 2, channels, height, width]).swap_dims(1, 2);
     let steps = model.steps(clip.clone()).steps;
-    compare("steps", steps.reshape([4, 16]), golden.tensor("pooled"));
-    let features: Tensor<2> = golden.tensor("image_features");
+    compare("steps", steps.reshape([4, 16]), golden.tensor("pooled", &Device::flex()));
+    let features: Tensor<2> = golden.tensor("image_features", &Device::flex());
     let frames = echo_core::l2_normalize(features.reshape([2, 2, 16]));
     let expected = echo_core::l2_normalize(frames.mean_dim(1).squeeze_dim::<2>(1));
     compare("clip embedding", model.encode(clip), expected);
     compare_text(&model, &golden);
-    compare("logit scale", model.text().unwrap().logit_scale(), golden.tensor("logit_scale"));
+    compare("logit scale", model.text().unwrap().logit_scale(), golden.tensor("logit_scale", &Device::flex()));
 }
 
 #[test]
 fn both_towers_equal_the_real_modules_at_full_size() {
-    let Ok(dir) = std::env::var("ECHOZOO_PARITY_DIR") else {
-        println!("skipped: set ECHOZOO_PARITY_DIR to a folder made by reference/full.py (600 MB of weights)");
-        return;
-    };
-    let dir = Path::new(&dir).join("echoclip");
+    let Some(dir) = folder("echoclip") else { return };
+    let device = Device::flex();
     for file in ["open_clip_pytorch_model.bin", "open_clip_model.safetensors"] {
-        let device = Device::flex();
-        let built = build::<EchoClip>(Preset::Full, &Weights::File(dir.join(file)), &device).unwrap();
-        println!("{file}: {}", built.report);
+        let built = load_full::<EchoClip>(&dir.join(file), &device);
         assert_eq!((built.report.applied.len(), built.report.ignored.len()), (493, 0));
-        let model = built.encoder.downcast_ref::<EchoClip>().unwrap();
-        compare_text(model, &Golden::read(&dir.join("text.safetensors")));
-        for clip in 0..3 {
-            let input = Golden::read(&dir.join(format!("clip_{clip}.safetensors")));
-            let golden = Golden::read(&dir.join(format!("image_{clip}.safetensors")));
-            let clip: Tensor<5> = input.tensor("clip");
-            compare("steps", model.steps(clip.clone()).steps, golden.tensor("pooled"));
-            compare("clip embedding", model.encode(clip), golden.tensor("embedding"));
+        compare_full(&built, &dir);
+        if file.ends_with("bin") {
+            compare_full(&round_trip::<EchoClip>(&built, &device), &dir);
         }
+    }
+}
+
+fn compare_full(built: &Built, dir: &Path) {
+    let model = built.encoder.downcast_ref::<EchoClip>().unwrap();
+    compare_text(model, &Golden::read(&dir.join("text.safetensors")));
+    for clip in 0..3 {
+        let input = Golden::read(&dir.join(format!("clip_{clip}.safetensors")));
+        let golden = Golden::read(&dir.join(format!("image_{clip}.safetensors")));
+        let clip: Tensor<5> = input.tensor("clip", &Device::flex());
+        compare("steps", model.steps(clip.clone()).steps, golden.tensor("pooled", &Device::flex()));
+        compare("clip embedding", model.encode(clip), golden.tensor("embedding", &Device::flex()));
     }
 }
 

@@ -22,7 +22,7 @@ from transformers import BertConfig
 from write import write_outputs, write_weights
 
 SEED = 1
-CLIPS = 2
+CLIPS = 3
 TEXTS = [
     "Systolic function of the left ventricle is reduced, with an estimated ejection fraction of 32.5%.",
     "No pericardial effusion.",
@@ -40,7 +40,7 @@ def main():
     shutil.copy(Path(__file__).parent.parent / "assets/vocabulary_nano.txt", folder / "vocab.txt")
     (folder / "texts.json").write_text(json.dumps(TEXTS, indent=2) + "\n")
 
-    clips = [torch.randn(1, 3, 16, 224, 224, generator=generator(SEED, f"clip_{n}")) for n in range(CLIPS)]
+    clips = [torch.randn(1 + n % 2, 3, 16, 224, 224, generator=generator(SEED, f"clip_{n}")) for n in range(CLIPS)]
     tokens = tokenizer()(TEXTS, padding=True, return_tensors="pt")
     write_outputs(folder, video, text, views, clips, tokens["input_ids"], tokens["attention_mask"].sum(dim=1))
 

@@ -2,100 +2,55 @@
 //! `reference/fixture.py` built them at a tiny size, `reference/full.py` at full size.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
-use burn::module::{Module, Param};
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Tensor};
 use echo_core::{EchoEncoder, Preset, TextEncoder};
 use echo_nn::{BertConfig, ConvNextConfig, MvitConfig};
-use echo_weights::{Checkpoint, KeyTable, Precision, Pretrained, Weights, build, load, save};
+use echo_parity::{Golden, compare, folder, load_full, round_trip};
+use echo_weights::{Built, Checkpoint, KeyTable, Precision, Pretrained, load, save};
 use echoprime::{EchoPrime, EchoPrimeConfig, KEYS, PARTS, WordPiece};
 
-/// Largest error, relative to the largest value: what 32-bit sums in another order leave.
-const TOLERANCE: f32 = 1e-4;
-
-#[derive(Module, Debug)]
-struct Input {
-    clip: Param<Tensor<5>>,
-}
-
-#[derive(Module, Debug)]
 struct Output {
-    embedding: Param<Tensor<2>>,
-    class: Param<Tensor<2>>,
-    patch_means: Param<Tensor<3>>,
-    view_logits: Param<Tensor<2>>,
-}
-
-#[derive(Module, Debug)]
-struct Texts {
-    ids: Param<Tensor<2>>,
-    lengths: Param<Tensor<1>>,
-    text_embedding: Param<Tensor<2>>,
-}
-
-/// A tensor of a reference file, to be filled by [`read`].
-fn blank<const D: usize>(checkpoint: &Checkpoint, name: &str) -> Param<Tensor<D>> {
-    let shape: [usize; D] = checkpoint.shape(name).unwrap().try_into().unwrap();
-    Param::from_tensor(Tensor::zeros(shape, &Device::flex()))
-}
-
-fn read<M: Module>(path: &Path, blank: impl Fn(&Checkpoint) -> M) -> M {
-    let checkpoint = Checkpoint::open(path).unwrap();
-    load(blank(&checkpoint), "reference", &checkpoint, &KeyTable::IDENTITY).unwrap().0
+    embedding: Tensor<2>,
+    class: Tensor<2>,
+    patch_means: Tensor<3>,
+    view_logits: Tensor<2>,
 }
 
 fn read_clip(folder: &Path, number: usize) -> (Tensor<5>, Output) {
-    let input = read(&folder.join(format!("clip_{number}.safetensors")), |file| Input { clip: blank(file, "clip") });
-    let output = read(&folder.join(format!("video_{number}.safetensors")), |file| Output {
-        embedding: blank(file, "embedding"),
-        class: blank(file, "class"),
-        patch_means: blank(file, "patch_means"),
-        view_logits: blank(file, "view_logits"),
-    });
-    (input.clip.val(), output)
-}
-
-/// Largest absolute difference relative to the largest expected value, and the smallest cosine of two rows.
-fn compare<const D: usize>(what: &str, actual: Tensor<D>, expected: Tensor<D>) {
-    assert_eq!(actual.dims(), expected.dims(), "{what}");
-    let scale = expected.clone().abs().max().into_scalar::<f32>();
-    let error = (actual.clone() - expected.clone()).abs().max().into_scalar::<f32>() / scale;
-    let dot = (actual.clone() * expected.clone()).sum_dim(D - 1);
-    let norms = actual.square().sum_dim(D - 1).sqrt() * expected.square().sum_dim(D - 1).sqrt();
-    let cosine = (dot / norms).min().into_scalar::<f32>();
-    println!("{what}: error {error:.1e} of the largest value {scale:.3}, cosine {cosine:.8}");
-    assert!(error <= TOLERANCE, "{what}: {error}");
-    assert!(cosine >= 0.999_999, "{what}: {cosine}");
+    let device = Device::flex();
+    let clip = Golden::read(&folder.join(format!("clip_{number}.safetensors"))).tensor("clip", &device);
+    let golden = Golden::read(&folder.join(format!("video_{number}.safetensors")));
+    let output = Output {
+        embedding: golden.tensor("embedding", &device),
+        class: golden.tensor("class", &device),
+        patch_means: golden.tensor("patch_means", &device),
+        view_logits: golden.tensor("view_logits", &device),
+    };
+    (clip, output)
 }
 
 fn compare_video(model: &dyn EchoEncoder, folder: &Path, number: usize) {
     let (clip, expected) = read_clip(folder, number);
     let steps = model.steps(clip.clone()).steps;
-    compare("mean of the steps", steps.clone().mean_dim(1).squeeze_dim::<2>(1), expected.class.val());
-    let means = expected.patch_means.val();
+    compare("mean of the steps", steps.clone().mean_dim(1).squeeze_dim::<2>(1), expected.class.clone());
+    let means = expected.patch_means;
     let centred = means.clone() - means.mean_dim(1);
-    compare("steps", steps, expected.class.val().unsqueeze_dim(1) + centred);
-    let started = Instant::now();
-    let embedding = model.encode(clip.clone());
-    println!("embedding took {:.2} s", started.elapsed().as_secs_f64());
-    compare("embedding", embedding, expected.embedding.val());
-    compare("view logits", model.view_logits(clip).unwrap(), expected.view_logits.val());
+    compare("steps", steps, expected.class.unsqueeze_dim(1) + centred);
+    compare("embedding", model.encode(clip.clone()), expected.embedding);
+    compare("view logits", model.view_logits(clip).unwrap(), expected.view_logits);
 }
 
 fn compare_text(text: &dyn TextEncoder, folder: &Path) {
-    let texts = read(&folder.join("text.safetensors"), |file| Texts {
-        ids: blank(file, "ids"),
-        lengths: blank(file, "lengths"),
-        text_embedding: blank(file, "text_embedding"),
-    });
-    let lengths: Vec<usize> = texts.lengths.val().into_data().iter::<f32>().map(|length| length as usize).collect();
-    let ids: Tensor<2, Int> = texts.ids.val().int();
-    let words = text.words(ids);
-    compare("texts", text.encode_words(words.clone(), &lengths), texts.text_embedding.val());
+    let golden = Golden::read(&folder.join("text.safetensors"));
+    let expected: Tensor<2> = golden.tensor("text_embedding", &Device::flex());
+    let lengths: Tensor<1> = golden.tensor("lengths", &Device::flex());
+    let lengths: Vec<usize> = lengths.into_data().iter::<f32>().map(|length| length as usize).collect();
+    let words = text.words(golden.ids("ids", &Device::flex()));
+    compare("texts", text.encode_words(words.clone(), &lengths), expected.clone());
     for (row, &length) in lengths.iter().enumerate() {
         let alone = text.encode_words(words.clone().slice([row..row + 1, 0..length]), &[length]);
-        compare("a text alone", alone, texts.text_embedding.val().narrow(0, row, 1));
+        compare("a text alone", alone, expected.clone().narrow(0, row, 1));
     }
 }
 
@@ -135,7 +90,7 @@ fn uniform_pooling_over_steps_is_the_embedding_of_the_class_token() {
     let projection = model.projection();
     let mean: Tensor<2> = steps.mean_dim(1).squeeze_dim(1);
     let by_hand = mean.matmul(projection.weight.unwrap()) + projection.bias.unwrap().unsqueeze();
-    for (what, embedding) in [("projected mean", by_hand), ("upstream", expected.embedding.val())] {
+    for (what, embedding) in [("projected mean", by_hand), ("upstream", expected.embedding)] {
         // Means and matrix products in another order: rounding alone.
         let error = (model.encode(clip.clone()) - embedding).abs().max().into_scalar::<f32>();
         assert!(error < 1e-5, "{what}: {error}");
@@ -148,7 +103,7 @@ fn the_video_file_alone_makes_a_model_without_text_and_views() {
     assert!(model.text().is_none());
     let (clip, expected) = read_clip(&tiny_folder(), 0);
     assert!(model.view_logits(clip.clone()).is_none());
-    compare("embedding", model.encode(clip), expected.embedding.val());
+    compare("embedding", model.encode(clip), expected.embedding);
 }
 
 #[test]
@@ -187,20 +142,20 @@ fn a_text_tower_without_a_vocabulary_says_what_is_missing() {
     assert!(error.contains("the weights have 40"), "{error}");
 }
 
-/// Needs about 3 GB: `python zoo/echoprime/reference/full.py FOLDER` writes what it reads.
 #[test]
 fn the_full_model_gives_upstreams_numbers() {
-    let folder = match std::env::var_os("ECHOZOO_PARITY_DIR") {
-        Some(folder) => PathBuf::from(folder).join("echoprime"),
-        None => return println!("skipped: ECHOZOO_PARITY_DIR does not say where full.py has written echoprime/"),
-    };
-    let built = build::<EchoPrime>(Preset::Full, &Weights::File(folder.clone()), &Device::flex()).unwrap();
-    println!("{}", built.report);
-    for number in 0..2 {
-        compare_video(&*built.encoder, &folder, number);
-    }
-    let text = built.encoder.text().unwrap();
-    compare_text(text, &folder);
-    let ids = text.tokenize("No pericardial effusion.").unwrap();
+    let Some(dir) = folder("echoprime") else { return };
+    let device = Device::flex();
+    let built = load_full::<EchoPrime>(&dir, &device);
+    compare_full(&built, &dir);
+    compare_full(&round_trip::<EchoPrime>(&built, &device), &dir);
+    let ids = built.encoder.text().unwrap().tokenize("No pericardial effusion.").unwrap();
     assert_eq!(ids.len(), 6);
+}
+
+fn compare_full(built: &Built, dir: &Path) {
+    for number in 0..3 {
+        compare_video(&*built.encoder, dir, number);
+    }
+    compare_text(built.encoder.text().unwrap(), dir);
 }

@@ -23,14 +23,16 @@ pub(crate) fn cargo(args: &[&str]) -> Command {
 
 /// The same when `package` is what the features are named after: one that the chosen packages depend on.
 pub(crate) fn cargo_for(package: &str, args: &[&str]) -> Command {
-    let mut command = plain(args);
-    if let Ok(features) = std::env::var("ECHOZOO_FEATURES")
-        && !features.is_empty()
-    {
-        let features: Vec<String> = features.split(',').map(|feature| format!("{package}/{feature}")).collect();
-        command.arg("--features").arg(features.join(","));
+    let features = std::env::var("ECHOZOO_FEATURES").unwrap_or_default();
+    let features: Vec<String> =
+        features.split(',').filter(|name| !name.is_empty()).map(|name| format!("{package}/{name}")).collect();
+    let features = features.join(",");
+    // Behind the subcommand: what follows a `--` is not cargo's.
+    let (subcommand, rest) = args.split_first().expect("a subcommand");
+    match features.is_empty() {
+        true => plain(args),
+        false => plain(&[&[*subcommand, "--features", &features], rest].concat()),
     }
-    command
 }
 
 /// `cargo` with `args` in the workspace's root.

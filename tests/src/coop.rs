@@ -1,6 +1,6 @@
 //! CoOp learns, and learns through the text tower.
 
-use echo_adapt::{Adapted, BuildContext, adapter};
+use echo_adapt::{AdaptError, Adapted, BuildContext, adapters, build};
 use echo_core::{Adapter, AnyEncoder, Features, Prediction, Rank, RankSpec, Stage};
 use echo_random::Stream;
 use echo_train::{
@@ -26,14 +26,14 @@ fn samples(dim: usize, seed: u64) -> FeatureTable {
     let mut stream = Stream::new(seed, "test/coop", 0);
     let mut direction = Stream::new(0, "test/coop/direction", 0);
     let direction: Vec<f64> = (0..dim).map(|_| direction.normal()).collect();
-    let (mut values, mut targets) = (Vec::new(), Vec::new());
+    let (mut rows, mut targets) = (Vec::new(), Vec::new());
     for _ in 0..60 {
         let ef = stream.range(15.0, 80.0);
         let signal = (ef - 47.5) / 20.0;
-        values.extend(direction.iter().map(|d| (signal * d + 0.5 * stream.normal()) as f32));
+        rows.push(direction.iter().map(|d| (signal * d + 0.5 * stream.normal()) as f32).collect());
         targets.push(ef as f32);
     }
-    FeatureTable::new(Stage::Embedding, [1, dim], values, targets).unwrap()
+    FeatureTable::new(Stage::Embedding, 1, dim, rows, targets).unwrap()
 }
 
 fn config(epochs: usize) -> TrainConfig {
@@ -46,10 +46,13 @@ fn config(epochs: usize) -> TrainConfig {
     }
 }
 
+fn built(context: &BuildContext<'_>, table: &str) -> Result<Adapted, AdaptError> {
+    build(&adapters("coop").unwrap(), &[("coop".to_owned(), table.parse().unwrap())].into(), context)
+}
+
 fn coop(encoder: &AnyEncoder, table: &str) -> Adapted {
     let ranks = ranks();
-    let context = BuildContext { encoder, ranks: &ranks, seed: 3 };
-    (adapter("coop").unwrap().build)(&table.parse().unwrap(), &context).unwrap()
+    built(&BuildContext { encoder, text: None, ranks: &ranks, seed: 3 }, table).unwrap()
 }
 
 const RECIPE: &str = "context = 4\nposition = \"end\"\nper_class = false\ninit = \"random\"";
@@ -76,7 +79,7 @@ fn training_lowers_the_loss_below_that_of_the_same_prompts_frozen() {
         let frozen = fit(start.clone().frozen(), &train, &config(1), 1, &device(), |_| ());
         assert!(matches!(frozen, Err(TrainError::NothingTrains)));
         let names: Vec<String> = parameters(&start).into_iter().filter(|p| p.trainable).map(|p| p.path).collect();
-        assert_eq!(names, ["head.context"]);
+        assert_eq!(names, ["head.Prompts.context"]);
         let clips = crate::fixtures::clips(entry, 1, 1);
         assert_eq!(crate::fixtures::difference(encoder.encode(clips.clone()), nano(entry).encode(clips)), 0.0);
     }
@@ -110,7 +113,7 @@ fn a_context_that_no_gradient_reaches_is_an_error() {
     let train = samples(entry.card.preset(echo_core::Preset::Nano).dim, 1);
     let detached = Detached { inner: coop(&encoder, RECIPE) };
     let message = fit(detached, &train, &config(1), 1, &device(), |_| ()).unwrap_err().to_string();
-    assert!(message.contains("inner.head.context"), "{message}");
+    assert!(message.contains("inner.head.Prompts.context"), "{message}");
 }
 
 /// CoOp with a parameter that the prediction depends on, but not at its present value.
@@ -195,9 +198,8 @@ fn every_position_and_start_of_the_context_trains() {
 fn an_empty_context_and_prompts_that_are_too_long_are_refused() {
     let entry = with_text().next().unwrap();
     let (encoder, ranks) = (nano(entry), ranks());
-    let context = BuildContext { encoder: &encoder, ranks: &ranks, seed: 1 };
-    let build = |table: &str| (adapter("coop").unwrap().build)(&table.parse().unwrap(), &context).map(|_| ());
-    let message = |table: &str| build(table).unwrap_err().to_string();
+    let context = BuildContext { encoder: &encoder, text: None, ranks: &ranks, seed: 1 };
+    let message = |table: &str| built(&context, table).unwrap_err().to_string();
     assert!(message(&RECIPE.replace("context = 4", "context = 0")).contains("context is empty"));
     assert!(message(&RECIPE.replace("context = 4", "context = 400")).contains("400 context vectors"));
     assert!(message(&RECIPE.replace("\"random\"", "{ words = \"\" }")).contains("context is empty"));

@@ -1,44 +1,158 @@
 //! An encoder with something learnable on it.
 
 use burn::module::Module;
-use echo_core::{Adapter, AnyEncoder, Features, Prediction, RankSpec, Stage};
+use burn::nn::Linear;
+use burn::tensor::Tensor;
+use echo_core::{Adapter, AnyEncoder, Features, Fitting, Prediction, RankSpec, Stage};
+use echo_nn::{AttentionPool, ZoomProjection, merge_parts, zoom_parts};
 
-use crate::PromptHead;
+use crate::head::Head;
 
-/// A frozen encoder with a prompt head on its clip embeddings.
+/// An encoder, what stands between its steps and a clip's embedding, and a head on that.
 #[derive(Module, Debug)]
 pub struct Adapted {
-    /// Frozen; here for its text tower, through which gradients flow to the prompts.
-    encoder: AnyEncoder,
-    head: PromptHead,
+    pub(crate) encoder: AnyEncoder,
+    /// Another encoder, for its text tower, and the way from this one's embeddings to that one's.
+    pub(crate) borrowed: Option<Borrowed>,
+    pub(crate) zoom: Option<ZoomProjection>,
+    pub(crate) pool: Option<AttentionPool>,
+    pub(crate) head: Head,
+    #[module(skip)]
+    pub(crate) stage: Stage,
+}
+
+/// A text tower of another encoder.
+#[derive(Module, Debug)]
+pub struct Borrowed {
+    /// Frozen; only its text tower is used.
+    pub(crate) encoder: AnyEncoder,
+    /// From the adapted encoder's embeddings to the space of the borrowed one's.
+    pub(crate) bridge: Linear,
 }
 
 impl Adapted {
-    /// `encoder`, frozen, under `head`.
-    pub fn new(encoder: AnyEncoder, head: PromptHead) -> Self {
-        Self { encoder: encoder.freeze(), head }
-    }
-
     /// The same with nothing learnable: what the adapter starts from.
     pub fn frozen(self) -> Self {
-        Self { encoder: self.encoder, head: self.head.freeze() }
+        self.freeze()
     }
+
+    /// Whether its prompts pass through another encoder's text tower.
+    pub fn borrows_text(&self) -> bool {
+        self.borrowed.is_some()
+    }
+
+    /// Embeddings of clips, or of whole videos where steps of all clips are pooled together.
+    ///
+    /// - output: `[videos, clips or 1, dim]`
+    pub fn embed(&self, features: Features) -> Tensor<3> {
+        let steps = match features {
+            Features::Embedding(embedding) => return embedding,
+            Features::Steps(steps) | Features::ZoomSteps(steps) => steps,
+            Features::Clip(clip, clips) => {
+                let steps = self.steps(clip);
+                let [all, count, width] = steps.dims();
+                steps.reshape([all / clips, clips, count, width])
+            }
+        };
+        let [videos, clips, count, width] = steps.dims();
+        let tokens = self.project(steps.reshape([videos * clips, count, width]));
+        let [_, _, dim] = tokens.dims();
+        match &self.pool {
+            None => self.encoder.pool(tokens).reshape([videos, clips, dim]),
+            Some(pool) => {
+                let pooled = pool.forward(tokens.reshape([videos, clips * count, dim]));
+                // One step is its own mean: what the encoder does to a mean is done to this one too.
+                self.encoder.pool(pooled.unsqueeze_dim(1)).unsqueeze_dim(1)
+            }
+        }
+    }
+
+    /// `[batch, 3, frames, height, width]` -> steps, with those of the enlarged clip beside them where both are used.
+    fn steps(&self, clip: Tensor<5>) -> Tensor<3> {
+        match &self.zoom {
+            None => self.encoder.steps(clip).steps,
+            Some(_) => zoom_steps(&self.encoder, self.encoder.steps(clip.clone()).steps, clip),
+        }
+    }
+
+    /// `[batch, steps, width or twice that]` -> `[batch, steps, dim]`
+    fn project(&self, steps: Tensor<3>) -> Tensor<3> {
+        let Some(zoom) = &self.zoom else { return self.encoder.project(steps) };
+        let projection = self.encoder.projection();
+        let [_, _, both] = steps.dims();
+        let scale = |index: usize| projection.normalize(steps.clone().narrow(2, index * both / 2, both / 2));
+        projection.finish(zoom.forward(scale(0), scale(1)))
+    }
+
+    /// Whether features of this stage can be adapted.
+    fn expects(&self, features: &Features) -> bool {
+        let stage = match features {
+            Features::Embedding(_) => Stage::Embedding,
+            Features::Steps(_) => Stage::Steps,
+            Features::ZoomSteps(_) => Stage::ZoomSteps,
+            Features::Clip(..) => Stage::Clip,
+        };
+        stage == self.stage
+    }
+}
+
+/// Steps of a clip beside those of the clip enlarged.
+///
+/// - base: the clip's steps, `[batch, steps, width]`
+/// - clip: `[batch, 3, frames, height, width]`
+/// - output: `[batch, steps, 2 * width]`
+pub fn zoom_steps(encoder: &AnyEncoder, base: Tensor<3>, clip: Tensor<5>) -> Tensor<3> {
+    let zoom = merge_parts(encoder.steps(zoom_parts(clip)).steps);
+    Tensor::cat(vec![base, zoom], 2)
 }
 
 impl Adapter for Adapted {
     fn stage(&self) -> Stage {
-        Stage::Embedding
+        self.stage
     }
 
     fn ranks(&self) -> Option<&RankSpec> {
-        Some(self.head.ranks())
+        match &self.head {
+            Head::Prompts(head) => Some(head.ranks()),
+            _ => None,
+        }
+    }
+
+    fn fitting(&self) -> Fitting {
+        self.head.fitting()
+    }
+
+    fn solve(mut self, batches: Vec<Features>, targets: &[f32]) -> Self {
+        let embeddings: Vec<Tensor<3>> = batches.into_iter().map(|features| self.embed(features)).collect();
+        self.head = self.head.solve(&embeddings, targets);
+        self
+    }
+
+    fn zero_gradient_reason(&self, path: &str) -> Option<&'static str> {
+        match path {
+            path if matches!(self.head, Head::Linear(_)) && !path.starts_with("head.") => {
+                Some("the linear head's weights are zero at first")
+            }
+            "pool.score.bias" => Some("a softmax over steps does not change when all scores move"),
+            "pool.first.weight" | "pool.first.bias" | "pool.second.weight" | "pool.second.bias" => {
+                Some("the score's weights are zero at first, so that all steps weigh the same")
+            }
+            _ => None,
+        }
     }
 
     fn forward(&self, features: Features) -> Prediction {
-        let Features::Embedding(embedding) = features else {
-            panic!("a prompt head consumes clip embeddings, not {features:?}");
-        };
-        let text = self.encoder.text().expect("the head was built with this encoder's text tower");
-        self.head.forward(embedding, text)
+        assert!(self.expects(&features), "{:?} is not what this adapter consumes: {}", features, self.stage.name());
+        if let Head::Ranked(head) = &self.head {
+            let Features::Steps(steps) = features else { unreachable!("ranked prompts look at steps") };
+            let [videos, clips, count, width] = steps.dims();
+            let tokens = self.encoder.project(steps.reshape([videos * clips, count, width]));
+            return head.forward(tokens, clips);
+        }
+        let embedding = self.embed(features);
+        match &self.borrowed {
+            None => self.head.forward(embedding, &self.encoder),
+            Some(Borrowed { encoder, bridge }) => self.head.forward(bridge.forward(embedding), encoder),
+        }
     }
 }

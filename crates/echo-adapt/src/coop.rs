@@ -6,8 +6,10 @@ use echo_core::TextEncoder;
 use echo_random::Stream;
 use serde::{Deserialize, Serialize};
 
+use crate::parts::{HeadChoice, Parts};
 use crate::prompt_head::{PromptHead, Row};
-use crate::{AdaptError, Adapted, AdapterEntry, BuildContext};
+use crate::registry::settings;
+use crate::{AdaptError, AdapterEntry, BuildContext};
 
 /// Standard deviation of random context vectors.
 const CONTEXT_STD: f64 = 0.02;
@@ -16,7 +18,8 @@ pub(crate) const ENTRY: AdapterEntry = AdapterEntry {
     name: "coop",
     summary: "learnable context vectors in the prompts, both towers frozen (Zhou et al. 2022)",
     recipe: include_str!("../../../configs/adapters/coop.toml"),
-    build,
+    trains: true,
+    add,
 };
 
 /// Where the context stands relative to a rank's own words.
@@ -96,14 +99,6 @@ impl CoOpConfig {
     }
 }
 
-fn build(table: &toml::Table, context: &BuildContext<'_>) -> Result<Adapted, AdaptError> {
-    let config: CoOpConfig =
-        table.clone().try_into().map_err(|source| AdaptError::Recipe { adapter: ENTRY.name, source })?;
-    let text = context.encoder.text().ok_or_else(|| AdaptError::Incompatible {
-        adapter: ENTRY.name,
-        encoder: context.encoder.card().name,
-        reason: "it has no text tower for prompts to pass through".to_owned(),
-    })?;
-    let head = config.init(context, text)?;
-    Ok(Adapted::new(context.encoder.clone(), head))
+fn add(table: &toml::Table, parts: &mut Parts) -> Result<(), AdaptError> {
+    parts.set_head(HeadChoice::Context(settings(ENTRY.name, table)?), ENTRY.name)
 }

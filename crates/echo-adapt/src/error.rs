@@ -17,6 +17,17 @@ pub enum AdaptError {
     /// CoOp without anything to learn.
     #[error("recipe of coop: the context is empty; set `context` to 1 or more, or `init` to some words")]
     EmptyContext,
+    /// Prompts for every value without a place for the value.
+    #[error("recipe of zero-shot: give `templates`, each with <#> where the value goes")]
+    Templates,
+    /// Two of the joined names each bring a head.
+    #[error("{first} and {second} cannot be joined: both decide how an embedding becomes a prediction")]
+    TwoHeads {
+        /// The name that came first.
+        first: &'static str,
+        /// The other.
+        second: &'static str,
+    },
     /// The adapter cannot be put on this encoder.
     #[error("{adapter} cannot adapt {encoder}: {reason}")]
     Incompatible {

@@ -1,16 +1,33 @@
 //! Ways of adapting an encoder with few labels, one file each.
 //!
 //! [`ADAPTERS`] lists them; help, `echozoo list` and the benchmark derive from it. An adapter is built for an encoder
-//! from a recipe (TOML) and comes out as [`Adapted`], a Burn module that `echo-train` fits.
+//! from a recipe (TOML) and comes out as [`Adapted`], a Burn module that `echo-train` fits. Names joined by `+` are
+//! parts of one adapter: what of the encoder trains, what stands between its steps and an embedding, and the head.
 
 mod adapted;
 mod coop;
+mod echozoom;
 mod error;
+mod full;
+mod head;
+mod linear;
+mod linear_head;
+mod mfl;
+mod native_head;
+mod parts;
 mod prompt_head;
+mod ranked_prompts;
 mod registry;
+mod ridge;
+mod zero_shot;
 
-pub use adapted::Adapted;
+pub use adapted::{Adapted, Borrowed, zoom_steps};
 pub use coop::{CoOpConfig, ContextInit, Position};
 pub use error::AdaptError;
+pub use head::Head;
+pub use linear_head::LinearHead;
+pub use native_head::NativeHead;
+pub use parts::{BuildContext, build};
 pub use prompt_head::PromptHead;
-pub use registry::{ADAPTERS, AdapterEntry, BuildContext, adapter};
+pub use ranked_prompts::RankedPrompts;
+pub use registry::{ADAPTERS, AdapterEntry, adapters};

@@ -3,11 +3,11 @@
 use std::time::Instant;
 
 use burn::tensor::Device;
-use echo_adapt::{AdapterEntry, BuildContext};
-use echo_core::{Adapter, RankSpec, Stage};
+use echo_adapt::{Adapted, AdapterEntry, BuildContext};
+use echo_core::{RankSpec, Stage};
 use echo_data::Feature;
 use echo_metrics::{BootstrapOptions, Scores, score};
-use echo_train::{Epoch, FeatureTable, fit, parameters, predict};
+use echo_train::{Epoch, FeatureTable, Samples, fit, parameters, predict};
 use echo_weights::Built;
 
 use crate::runs::{ParameterCounts, Seconds};
@@ -17,7 +17,9 @@ use crate::{BenchError, Recipe};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ingredients<'a> {
     pub(crate) built: &'a Built,
-    pub(crate) entry: &'static AdapterEntry,
+    pub(crate) entries: &'a [&'static AdapterEntry],
+    /// An encoder that lends its text tower.
+    pub(crate) text: Option<&'a Built>,
     pub(crate) recipe: &'a Recipe,
     pub(crate) ranks: &'a RankSpec,
     pub(crate) seed: u64,
@@ -38,15 +40,21 @@ pub(crate) struct CellOutput {
 }
 
 impl Ingredients<'_> {
-    /// Fits on `train` and scores on `test`, each features and labels.
-    pub(crate) fn run(
-        &self,
-        train: (&[&Feature], &[f32]),
-        test: (&[&Feature], &[f32]),
-    ) -> Result<CellOutput, BenchError> {
+    /// The adapter before it is fitted.
+    pub(crate) fn build(&self) -> Result<Adapted, BenchError> {
+        let context = BuildContext {
+            encoder: &self.built.encoder,
+            text: self.text.map(|text| &text.encoder),
+            ranks: self.ranks,
+            seed: self.seed,
+        };
+        Ok(echo_adapt::build(self.entries, &self.recipe.adapter, &context)?)
+    }
+
+    /// Fits on `train` and scores on `test`.
+    pub(crate) fn run(&self, train: &dyn Samples, test: &dyn Samples) -> Result<CellOutput, BenchError> {
         let started = Instant::now();
-        let context = BuildContext { encoder: &self.built.encoder, ranks: self.ranks, seed: self.seed };
-        let adapter = (self.entry.build)(&self.recipe.adapter, &context)?;
+        let adapter = self.build()?;
         let all = parameters(&adapter);
         let trainable: Vec<_> = all.iter().filter(|parameter| parameter.trainable).collect();
         let counts = ParameterCounts {
@@ -54,17 +62,14 @@ impl Ingredients<'_> {
             total: all.iter().map(|parameter| parameter.count()).sum(),
         };
         let trainable = trainable.iter().map(|parameter| format!("{} {:?}", parameter.path, parameter.shape)).collect();
-        let train = table(adapter.stage(), train)?;
-        let fitted = fit(adapter, &train, &self.recipe.train, self.seed, self.device, |epoch| {
+        let fitted = fit(adapter, train, &self.recipe.train, self.seed, self.device, |epoch| {
             tracing::debug!("epoch {}: loss {:.4}, lr {:.2e}", epoch.epoch, epoch.loss, epoch.lr);
         })?;
         let fit_seconds = started.elapsed().as_secs_f64();
 
         let started = Instant::now();
-        let labels = test.1;
-        let test = table(fitted.adapter.stage(), test)?;
-        let predictions = predict(&fitted.adapter, &test, self.device)?;
-        let scores = scores(labels, &predictions, self.bootstrap)?;
+        let predictions = predict(&fitted.adapter, test, self.device)?;
+        let scores = scores(test.targets(), &predictions, self.bootstrap)?;
         let seconds = Seconds { fit: fit_seconds, evaluate: started.elapsed().as_secs_f64() };
         Ok(CellOutput { predictions, scores, curve: fitted.curve, parameters: counts, trainable, seconds })
     }
@@ -77,8 +82,14 @@ pub(crate) fn scores(labels: &[f32], predictions: &[f32], samples: usize) -> Res
     Ok(score(&wide(labels), &wide(predictions), &options)?)
 }
 
-fn table(stage: Stage, (features, labels): (&[&Feature], &[f32])) -> Result<FeatureTable, BenchError> {
-    let row = features.first().map_or([0, 0], |feature| feature.shape);
-    let values = features.iter().flat_map(|feature| feature.values.iter().copied()).collect();
-    Ok(FeatureTable::new(stage, row, values, labels.to_vec())?)
+/// Cached features as samples.
+pub(crate) fn table(
+    stage: Stage,
+    clips: usize,
+    features: &[&Feature],
+    labels: Vec<f32>,
+) -> Result<FeatureTable, BenchError> {
+    let columns = features.first().map_or(1, |feature| feature.shape[1]);
+    let rows = features.iter().map(|feature| feature.values.clone()).collect();
+    Ok(FeatureTable::new(stage, clips, columns, rows, labels)?)
 }

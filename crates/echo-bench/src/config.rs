@@ -28,6 +28,10 @@ pub struct BenchConfig {
     pub random_init: bool,
     /// Seed of random weights.
     pub random_seed: u64,
+    /// An encoder that lends its text tower to those that have none.
+    pub text_encoder: Option<String>,
+    /// Its weights.
+    pub text_weights: Option<PathBuf>,
     /// A data set in EchoNet-Dynamic's layout; phantoms when absent.
     pub data: Option<PathBuf>,
     /// A list that says which video is in which split, in the format of `FileList.csv`; its training rows are used
@@ -58,6 +62,8 @@ impl Default for BenchConfig {
             weights: None,
             random_init: false,
             random_seed: 0,
+            text_encoder: None,
+            text_weights: None,
             data: None,
             split: None,
             prompts: None,

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use echo_core::{ClipSpec, Preset};
+use echo_adapt::zoom_steps;
+use echo_core::{ClipSpec, Preset, Stage};
 use echo_data::{Feature, FeatureCache, LoadedClip, StageKey, Start, for_each_clip};
 use echo_video::{DECODER_VERSION, OpenOptions};
 use echo_weights::Built;
@@ -23,7 +24,7 @@ pub struct View {
 }
 
 impl View {
-    fn starts(self) -> impl Iterator<Item = Start> {
+    pub(crate) fn starts(self) -> impl Iterator<Item = Start> {
         (0..self.clips).map(move |index| match self.clips {
             1 => Start::First,
             of => Start::Even { index, of },
@@ -63,13 +64,16 @@ pub(crate) struct Embedder<'a> {
     pub(crate) options: &'a OpenOptions,
     pub(crate) device: &'a Device,
     pub(crate) device_name: &'a str,
+    /// What is wanted of every clip.
+    pub(crate) stages: &'a [Stage],
 }
 
 /// What became of the videos.
 #[derive(Debug, Default)]
 pub(crate) struct Embedded {
-    /// Clip embeddings, `[clips, dim]`, by index of the video; those that could not be decoded are missing.
-    pub(crate) features: BTreeMap<usize, Feature>,
+    /// By stage, then by index of the video; those that could not be decoded are missing. Embeddings are
+    /// `[clips, dim]`, steps `[clips * steps, width]`.
+    pub(crate) features: BTreeMap<Stage, BTreeMap<usize, Feature>>,
     /// Why a video is missing.
     pub(crate) failed: BTreeMap<usize, String>,
     /// What is missing of a truncated video that was used.
@@ -79,9 +83,10 @@ pub(crate) struct Embedded {
 }
 
 impl Embedder<'_> {
-    /// Embeddings of all clips of `videos`.
+    /// The wanted stages of all clips of `videos`.
     ///
-    /// Every clip is a batch of its own, so that its embedding has the same bits whatever else is computed.
+    /// Every clip is a batch of its own, so that what comes of it has the same bits whatever else is computed. One
+    /// pass through the encoder gives all stages.
     ///
     /// # Errors
     /// The cache cannot be written.
@@ -89,14 +94,15 @@ impl Embedder<'_> {
         let card = self.built.encoder.card();
         let spec = &card.preset(self.preset).clip;
         let mut result = Embedded::default();
-        let mut rows: Vec<Vec<Feature>> = vec![Vec::new(); videos.len()];
+        // By video, then by clip, then by stage.
+        let mut rows: Vec<Vec<Vec<Feature>>> = vec![Vec::new(); videos.len()];
         for start in self.view.starts() {
-            let stage = self.stage(spec, start);
+            let keys: Vec<StageKey> = self.stages.iter().map(|&stage| self.key(stage, spec, start)).collect();
             let mut missing = Vec::new();
-            let mut cached: BTreeMap<usize, Feature> = BTreeMap::new();
+            let mut cached: BTreeMap<usize, Vec<Feature>> = BTreeMap::new();
             for (index, video) in videos.iter().enumerate() {
-                match self.cache.get(&stage, &video.digest) {
-                    Some(feature) => drop(cached.insert(index, feature)),
+                match keys.iter().map(|key| self.cache.get(key, &video.digest)).collect::<Option<Vec<_>>>() {
+                    Some(features) => drop(cached.insert(index, features)),
                     None => missing.push(index),
                 }
             }
@@ -112,18 +118,20 @@ impl Embedder<'_> {
                 |position, outcome| {
                     let index = missing[position];
                     match outcome {
-                        Ok((feature, truncation)) => {
+                        Ok((features, truncation)) => {
                             result.computed += 1;
                             match truncation {
                                 // What a truncated file gives is not kept: it is no property of the video.
                                 Some(truncation) => drop(result.truncated.insert(index, truncation)),
                                 None => {
-                                    if let Err(error) = self.cache.put(&stage, &videos[index].digest, &feature) {
-                                        write_error.get_or_insert(error);
+                                    for (key, feature) in keys.iter().zip(&features) {
+                                        if let Err(error) = self.cache.put(key, &videos[index].digest, feature) {
+                                            write_error.get_or_insert(error);
+                                        }
                                     }
                                 }
                             }
-                            cached.insert(index, feature);
+                            cached.insert(index, features);
                         }
                         Err(error) => drop(result.failed.insert(index, error.to_string())),
                     }
@@ -134,21 +142,24 @@ impl Embedder<'_> {
             if let Some(error) = write_error {
                 return Err(error.into());
             }
-            for (index, feature) in cached {
-                rows[index].push(feature);
+            for (index, features) in cached {
+                rows[index].push(features);
             }
         }
         for (index, clips) in rows.into_iter().enumerate().filter(|(_, clips)| clips.len() == self.view.clips) {
-            let dim = clips[0].shape[1];
-            let values = clips.into_iter().flat_map(|clip| clip.values).collect();
-            result.features.insert(index, Feature { shape: [self.view.clips, dim], values });
+            for (position, &stage) in self.stages.iter().enumerate() {
+                let of_stage = clips.iter().map(|features| &features[position]);
+                let shape = [of_stage.clone().map(|feature| feature.shape[0]).sum(), clips[0][position].shape[1]];
+                let values = of_stage.flat_map(|feature| feature.values.iter().copied()).collect();
+                result.features.entry(stage).or_default().insert(index, Feature { shape, values });
+            }
         }
         Ok(result)
     }
 
-    fn stage(&self, spec: &ClipSpec, start: Start) -> StageKey {
+    fn key(&self, stage: Stage, spec: &ClipSpec, start: Start) -> StageKey {
         let description = StageDescription {
-            stage: "embedding",
+            stage: stage.name(),
             encoder: self.built.encoder.card().name,
             preset: self.preset,
             weights: &self.built.hash,
@@ -162,12 +173,23 @@ impl Embedder<'_> {
         StageKey::new(&serde_json::to_string(&description).expect("a description is plain data"))
     }
 
-    fn encode(&self, loaded: &LoadedClip) -> Feature {
+    /// One pass through the encoder: every wanted stage of a clip.
+    fn encode(&self, loaded: &LoadedClip) -> Vec<Feature> {
         let clip = &loaded.clip;
         let shape = [1, 3, clip.frames, clip.size, clip.size];
         let tensor = Tensor::<5>::from_data(TensorData::new(clip.data.clone(), shape), self.device);
-        let embedding = self.built.encoder.encode(tensor);
-        let shape = embedding.dims();
-        Feature { shape, values: embedding.into_data().iter::<f32>().collect() }
+        let encoder = &self.built.encoder;
+        let steps = encoder.steps(tensor.clone()).steps;
+        let of_stage = |&stage: &Stage| match stage {
+            Stage::Embedding => feature(encoder.pool(encoder.project(steps.clone()))),
+            Stage::Steps => feature(steps.clone().squeeze_dim::<2>(0)),
+            Stage::ZoomSteps => feature(zoom_steps(encoder, steps.clone(), tensor.clone()).squeeze_dim::<2>(0)),
+            Stage::Clip => unreachable!("clips are read from their files"),
+        };
+        self.stages.iter().map(of_stage).collect()
     }
+}
+
+fn feature(rows: Tensor<2>) -> Feature {
+    Feature { shape: rows.dims(), values: rows.into_data().iter::<f32>().collect() }
 }

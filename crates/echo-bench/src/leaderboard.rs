@@ -82,7 +82,10 @@ impl LeaderboardRow {
             encoder: first.encoder.name.clone(),
             preset: first.encoder.preset.clone(),
             weights: first.encoder.weights.to_string(),
-            adapter: first.adapter.clone(),
+            adapter: match &first.text {
+                None => first.adapter.clone(),
+                Some(text) => format!("{} (text of {}, {})", first.adapter, text.name, text.weights),
+            },
             shots: first.shots.map_or("split".to_owned(), |shots| shots.to_string()),
             seeds: done.len(),
             failed: cells.len() - done.len(),

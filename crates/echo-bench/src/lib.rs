@@ -12,6 +12,7 @@
 //! run. This crate alone reads the test split.
 
 mod cell;
+mod clip_samples;
 mod config;
 mod constant;
 mod error;

@@ -16,10 +16,18 @@ pub(crate) struct Cell {
 }
 
 /// Every combination, in the order in which they are run: an encoder's cells together.
-pub(crate) fn cells(encoders: &[String], adapters: &[String], shots: &[Option<usize>], seeds: &[u64]) -> Vec<Cell> {
+///
+/// An adapter that looks at no training video has one cell, of 0 shots.
+pub(crate) fn cells(
+    encoders: &[String],
+    adapters: &[(String, bool)],
+    shots: &[Option<usize>],
+    seeds: &[u64],
+) -> Vec<Cell> {
     let mut cells = Vec::new();
     for encoder in encoders {
-        for adapter in adapters {
+        for (adapter, trains) in adapters {
+            let (shots, seeds) = if *trains { (shots, seeds) } else { (&[Some(0)][..], &seeds[..1]) };
             for &shots in shots {
                 for &seed in seeds {
                     cells.push(Cell { encoder: encoder.clone(), adapter: adapter.clone(), shots, seed });

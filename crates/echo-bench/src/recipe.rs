@@ -1,5 +1,7 @@
 //! An adapter's settings for one preset.
 
+use std::collections::BTreeMap;
+
 use echo_adapt::AdapterEntry;
 use echo_core::Preset;
 use echo_train::TrainConfig;
@@ -12,45 +14,76 @@ use crate::BenchError;
 /// replacements laid over it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Recipe {
-    /// The adapter's own table.
-    pub adapter: Table,
-    /// Training.
+    /// Each joined adapter's own table, by its name.
+    pub adapter: BTreeMap<String, Table>,
+    /// Training: that of the first of the joined adapters.
     pub train: TrainConfig,
 }
 
 impl Recipe {
-    /// The recipe of `entry` for `preset`, with `replacements` (tables `adapter` and `train`) over it.
+    /// The recipe of `entries` for `preset`. Replacements (tables `adapter` and `train`) lie over it: those of a joined
+    /// adapter under its own name, and those of all of them under `name`, which has the last word on training.
     ///
     /// # Errors
     /// An unknown table or entry, or one of the wrong type.
-    pub fn new(entry: &AdapterEntry, preset: Preset, replacements: Option<&Table>) -> Result<Self, BenchError> {
-        let what = || format!("recipe of {}", entry.name);
-        let toml = |source| BenchError::Toml { what: what(), source };
-        let mut base: Table = entry.recipe.parse().map_err(toml)?;
-        let mut of_preset = None;
-        for other in Preset::ALL {
-            let table = base.remove(other.name());
-            if other == preset {
-                of_preset = table;
+    pub fn new(
+        name: &str,
+        entries: &[&'static AdapterEntry],
+        preset: Preset,
+        replacements: &BTreeMap<String, Table>,
+    ) -> Result<Self, BenchError> {
+        let mut adapter = BTreeMap::new();
+        let mut first = None;
+        for entry in entries {
+            let (own, train) = tables(entry, preset, replacements.get(entry.name))?;
+            adapter.insert(entry.name.to_owned(), own);
+            first.get_or_insert(train);
+        }
+        let mut train = first.unwrap_or_default();
+        if let Some(joined) = replacements.get(name).filter(|_| entries.len() > 1) {
+            let known = |table: &&String| *table != "train";
+            if let Some(unknown) = joined.keys().find(known) {
+                return Err(BenchError::Config(format!(
+                    "[recipes.\"{name}\"]: unknown entry {unknown:?}; only [train] belongs to joined adapters, the rest \
+                     to each of them"
+                )));
+            }
+            if let Some(Value::Table(table)) = joined.get("train") {
+                overlay(&mut train, table);
             }
         }
-        if let Some(Value::Table(table)) = of_preset {
-            overlay(&mut base, &table);
-        }
-        if let Some(table) = replacements {
-            overlay(&mut base, table);
-        }
-        let mut table = |name: &str| match base.remove(name) {
-            Some(Value::Table(table)) => Ok(table),
-            _ => Err(BenchError::Config(format!("{}: the table [{name}] is missing", what()))),
-        };
-        let (adapter, train) = (table("adapter")?, table("train")?);
-        if let Some(unknown) = base.keys().next() {
-            return Err(BenchError::Config(format!("{}: unknown entry {unknown:?}", what())));
-        }
-        let train: TrainConfig = train.try_into().map_err(toml)?;
+        let what = || format!("recipe of {name}");
+        let train: TrainConfig = train.try_into().map_err(|source| BenchError::Toml { what: what(), source })?;
         train.validate()?;
         Ok(Self { adapter, train })
+    }
+}
+
+/// One adapter's own table and its training table.
+fn tables(entry: &AdapterEntry, preset: Preset, replacements: Option<&Table>) -> Result<(Table, Table), BenchError> {
+    let what = || format!("recipe of {}", entry.name);
+    let mut base: Table = entry.recipe.parse().map_err(|source| BenchError::Toml { what: what(), source })?;
+    let mut of_preset = None;
+    for other in Preset::ALL {
+        let table = base.remove(other.name());
+        if other == preset {
+            of_preset = table;
+        }
+    }
+    if let Some(Value::Table(table)) = of_preset {
+        overlay(&mut base, &table);
+    }
+    if let Some(table) = replacements {
+        overlay(&mut base, table);
+    }
+    let mut table = |name: &str| match base.remove(name) {
+        Some(Value::Table(table)) => Ok(table),
+        _ => Err(BenchError::Config(format!("{}: the table [{name}] is missing", what()))),
+    };
+    let found = (table("adapter")?, table("train")?);
+    match base.keys().next() {
+        Some(unknown) => Err(BenchError::Config(format!("{}: unknown entry {unknown:?}", what()))),
+        None => Ok(found),
     }
 }
 
@@ -70,26 +103,40 @@ fn overlay(base: &mut Table, over: &Table) {
 mod tests {
     use super::*;
 
+    fn recipe(name: &str, preset: Preset, replacements: &[(&str, &str)]) -> Result<Recipe, BenchError> {
+        let replacements = replacements.iter().map(|(name, text)| ((*name).to_owned(), text.parse().unwrap()));
+        Recipe::new(name, &echo_adapt::adapters(name).unwrap(), preset, &replacements.collect())
+    }
+
     #[test]
     fn every_shipped_recipe_parses_for_every_preset() {
         for entry in echo_adapt::ADAPTERS {
             for preset in Preset::ALL {
-                Recipe::new(entry, preset, None).unwrap();
+                recipe(entry.name, preset, &[]).unwrap();
             }
         }
     }
 
     #[test]
     fn replacements_merge_into_the_recipe_and_unknown_ones_are_refused() {
-        let entry = echo_adapt::adapter("coop").unwrap();
-        let with = |text: &str| Recipe::new(entry, Preset::Full, Some(&text.parse().unwrap()));
+        let with = |text: &str| recipe("coop", Preset::Full, &[("coop", text)]);
         let changed = with("train.epochs = 3").unwrap();
-        let original = Recipe::new(entry, Preset::Full, None).unwrap();
+        let original = recipe("coop", Preset::Full, &[]).unwrap();
         assert_eq!(changed.train.epochs, 3);
         assert_eq!(changed.train.optimizer, original.train.optimizer);
         assert_eq!(changed.adapter, original.adapter);
         assert!(with("train.epoch = 3").unwrap_err().to_string().contains("epoch"));
         assert!(with("trian.epochs = 3").is_err());
         assert!(with("train.epochs = 0").is_err());
+    }
+
+    #[test]
+    fn joined_adapters_keep_their_tables_and_train_as_the_first_of_them() {
+        let joined = recipe("mfl+coop", Preset::Nano, &[("coop", "adapter.context = 5")]).unwrap();
+        assert_eq!(joined.train, recipe("mfl", Preset::Nano, &[]).unwrap().train);
+        assert_eq!(joined.adapter["coop"]["context"].as_integer(), Some(5));
+        let replaced = recipe("mfl+coop", Preset::Nano, &[("mfl+coop", "train.epochs = 7")]).unwrap();
+        assert_eq!(replaced.train.epochs, 7);
+        assert!(recipe("mfl+coop", Preset::Nano, &[("mfl+coop", "adapter.context = 5")]).is_err());
     }
 }

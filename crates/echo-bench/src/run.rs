@@ -5,15 +5,16 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use burn::tensor::Device;
-use echo_adapt::{ADAPTERS, AdapterEntry, adapter};
-use echo_core::{Preset, RankSpec};
+use echo_adapt::{ADAPTERS, AdapterEntry, adapters};
+use echo_core::{Adapter, ClipSpec, Preset, RankSpec, Stage};
 use echo_data::{Digests, Feature, FeatureCache};
 use echo_metrics::{Metric, Scores};
 use echo_video::OpenOptions;
 use echo_weights::{Built, Weights, WeightsError};
 use serde::Serialize;
 
-use crate::cell::{CellOutput, Ingredients, scores};
+use crate::cell::{CellOutput, Ingredients, scores, table};
+use crate::clip_samples::ClipSamples;
 use crate::constant::median;
 use crate::features::{Embedder, NUMERICS, Wanted};
 use crate::leaderboard::{Leaderboard, LeaderboardRow};
@@ -95,14 +96,20 @@ struct KeyMaterial<'a> {
 pub fn run(config: &BenchConfig, environment: &Environment, zoo: &dyn Zoo) -> Result<Outcome, BenchError> {
     config.validate()?;
     let encoders = resolve("encoder", &config.encoders, &zoo.names())?;
-    let adapters = resolve("adapter", &config.adapters, &ADAPTERS.iter().map(|entry| entry.name).collect::<Vec<_>>())?;
     let ranks = read_ranks(config.prompts.as_deref())?;
-    let mut recipes: BTreeMap<&str, (&'static AdapterEntry, Recipe)> = BTreeMap::new();
-    for name in &adapters {
-        let entry = adapter(name)?;
-        recipes.insert(entry.name, (entry, Recipe::new(entry, config.preset, config.recipes.get(name))?));
+    let known: Vec<&str> = ADAPTERS.iter().map(|entry| entry.name).collect();
+    let mut plans: Vec<(String, AdapterPlan)> = Vec::new();
+    for name in config.adapters.iter().flat_map(|name| if name == "all" { known.clone() } else { vec![name.as_str()] })
+    {
+        let entries = adapters(name)?;
+        let recipe = Recipe::new(name, &entries, config.preset, &config.recipes)?;
+        if !plans.iter().any(|(other, _)| other == name) {
+            plans.push((name.to_owned(), AdapterPlan { entries, recipe }));
+        }
     }
-    if let Some(unknown) = config.recipes.keys().find(|name| !adapters.contains(name)) {
+    let is_used =
+        |name: &&String| !plans.iter().any(|(plan, _)| plan == *name || plan.split('+').any(|part| part == *name));
+    if let Some(unknown) = config.recipes.keys().find(is_used) {
         return Err(BenchError::Config(format!("[recipes.{unknown}]: this run has no adapter {unknown}")));
     }
 
@@ -111,7 +118,9 @@ pub fn run(config: &BenchConfig, environment: &Environment, zoo: &dyn Zoo) -> Re
         true => vec![None],
         false => config.shots.iter().copied().map(Some).collect(),
     };
-    let grid = cells(&encoders, &adapters, &shots, &config.seeds);
+    let trains = |plan: &AdapterPlan| plan.entries.iter().any(|entry| entry.trains);
+    let names: Vec<(String, bool)> = plans.iter().map(|(name, plan)| (name.clone(), trains(plan))).collect();
+    let grid = cells(&encoders, &names, &shots, &config.seeds);
     let outputs = Outputs::create(&environment.out)?;
     let mut draws: BTreeMap<(Option<usize>, u64), Vec<usize>> = BTreeMap::new();
     for cell in &grid {
@@ -126,7 +135,7 @@ pub fn run(config: &BenchConfig, environment: &Environment, zoo: &dyn Zoo) -> Re
         config,
         environment,
         ranks: &ranks,
-        recipes: &recipes,
+        plans: &plans.into_iter().collect(),
         draws: &draws,
         outputs: &outputs,
         runs: Runs::new(&environment.out),
@@ -146,6 +155,25 @@ pub fn run(config: &BenchConfig, environment: &Environment, zoo: &dyn Zoo) -> Re
     state.finish()
 }
 
+/// The adapters that a name joins, and how they are built and trained.
+#[derive(Debug)]
+struct AdapterPlan {
+    entries: Vec<&'static AdapterEntry>,
+    recipe: Recipe,
+}
+
+/// An encoder's part of a run.
+struct EncoderRun<'a> {
+    built: &'a Built,
+    record: EncoderRecord,
+    /// The encoder that lends its text tower, where one is needed.
+    text: Option<(Built, EncoderRecord)>,
+    /// By stage, then by index of the video.
+    features: BTreeMap<Stage, BTreeMap<usize, Feature>>,
+    options: OpenOptions,
+    spec: &'static ClipSpec,
+}
+
 #[derive(Debug, Default)]
 struct Counts {
     ran: usize,
@@ -159,7 +187,7 @@ struct RunState<'a> {
     config: &'a BenchConfig,
     environment: &'a Environment,
     ranks: &'a RankSpec,
-    recipes: &'a BTreeMap<&'a str, (&'static AdapterEntry, Recipe)>,
+    plans: &'a BTreeMap<String, AdapterPlan>,
     draws: &'a BTreeMap<(Option<usize>, u64), Vec<usize>>,
     outputs: &'a Outputs,
     runs: Runs,
@@ -180,28 +208,53 @@ struct RunState<'a> {
 impl RunState<'_> {
     fn run_encoder(&mut self, name: &str, cells: &[&Cell], zoo: &dyn Zoo) -> Result<(), BenchError> {
         let Environment { device, device_name, cache, .. } = self.environment;
-        let weights = match (&self.config.weights, self.config.random_init) {
+        let config = self.config;
+        let weights = |path: &Option<PathBuf>| match (path, config.random_init) {
             (Some(path), _) => Weights::File(path.clone()),
-            (None, true) => Weights::Random(self.config.random_seed),
+            (None, true) => Weights::Random(config.random_seed),
             (None, false) => Weights::Shipped,
         };
-        let built = zoo.build(name, self.config.preset, &weights, device)?;
-        let encoder = EncoderRecord {
+        let record = |name: &str, built: &Built| EncoderRecord {
             name: name.to_owned(),
-            preset: self.config.preset.to_string(),
+            preset: config.preset.to_string(),
             weights: built.kind,
             weights_hash: built.hash.clone(),
         };
+        let built = zoo.build(name, config.preset, &weights(&config.weights), device)?;
+        let text = match &config.text_encoder {
+            Some(lender) if built.encoder.text().is_none() => {
+                let lent = zoo.build(lender, config.preset, &weights(&config.text_weights), device)?;
+                let record = record(lender, &lent);
+                Some((lent, record))
+            }
+            _ => None,
+        };
+        let spec = &built.encoder.card().preset(config.preset).clip;
+        let options = OpenOptions { allow_truncated: config.allow_truncated, ..OpenOptions::default() };
+        let mut run =
+            EncoderRun { record: record(name, &built), built: &built, text, features: BTreeMap::new(), options, spec };
+
+        // Embeddings always: they also tell which videos can be used.
+        let mut stages = BTreeSet::from([Stage::Embedding]);
+        for adapter in cells.iter().map(|cell| cell.adapter.as_str()).collect::<BTreeSet<_>>() {
+            // An adapter that cannot be built is a failed cell later.
+            if let Ok(adapted) = self.ingredients(&run, adapter, 0).build() {
+                stages.insert(adapted.stage());
+            }
+        }
+        stages.remove(&Stage::Clip);
+        let stages: Vec<Stage> = stages.into_iter().collect();
         let readable = |&&index: &&usize| self.set.videos[index].digest.is_some();
         let videos: Vec<usize> = self.wanted.iter().filter(readable).copied().collect();
         let embedder = Embedder {
             built: &built,
-            preset: self.config.preset,
-            view: View { clips: self.config.clips },
+            preset: config.preset,
+            view: View { clips: config.clips },
             cache: &FeatureCache::new(&cache.join("features")),
-            options: &OpenOptions { allow_truncated: self.config.allow_truncated, ..OpenOptions::default() },
+            options: &run.options,
             device,
             device_name,
+            stages: &stages,
         };
         let inputs: Vec<Wanted<'_>> = videos
             .iter()
@@ -212,8 +265,10 @@ impl RunState<'_> {
             .collect();
         let embedded = embedder.embed(&inputs)?;
         self.counts.embedded += embedded.computed;
-        let features: BTreeMap<usize, Feature> =
-            embedded.features.into_iter().map(|(position, feature)| (videos[position], feature)).collect();
+        let by_video = |features: BTreeMap<usize, Feature>| {
+            features.into_iter().map(|(position, feature)| (videos[position], feature)).collect()
+        };
+        run.features = embedded.features.into_iter().map(|(stage, features)| (stage, by_video(features))).collect();
         for (position, reason) in embedded.failed {
             self.set.exclude(videos[position], false, reason);
         }
@@ -221,21 +276,31 @@ impl RunState<'_> {
             self.set.exclude(videos[position], true, format!("truncated: {missing}"));
         }
         for cell in cells {
-            self.run_cell(cell, &encoder, &built, &features)?;
+            self.run_cell(cell, &run)?;
         }
         Ok(())
     }
 
-    fn run_cell(
-        &mut self,
-        cell: &Cell,
-        encoder: &EncoderRecord,
-        built: &Built,
-        features: &BTreeMap<usize, Feature>,
-    ) -> Result<(), BenchError> {
-        let (entry, recipe) = &self.recipes[cell.adapter.as_str()];
+    fn ingredients<'b>(&'b self, run: &'b EncoderRun<'_>, adapter: &str, seed: u64) -> Ingredients<'b> {
+        let AdapterPlan { entries, recipe } = &self.plans[adapter];
+        Ingredients {
+            built: run.built,
+            entries,
+            text: run.text.as_ref().map(|(built, _)| built),
+            recipe,
+            ranks: self.ranks,
+            seed,
+            bootstrap: self.config.bootstrap,
+            device: &self.environment.device,
+        }
+    }
+
+    fn run_cell(&mut self, cell: &Cell, run: &EncoderRun<'_>) -> Result<(), BenchError> {
+        let EncoderRun { built, record: encoder, .. } = run;
+        let recipe = &self.plans[cell.adapter.as_str()].recipe;
         let usable = |indices: &[usize]| -> Vec<usize> {
-            indices.iter().copied().filter(|index| features.contains_key(index)).collect()
+            let seen = run.features.get(&Stage::Embedding);
+            indices.iter().copied().filter(|index| seen.is_some_and(|seen| seen.contains_key(index))).collect()
         };
         let draw = &self.draws[&(cell.shots, cell.seed)];
         let (train, test) = (usable(draw), usable(&self.set.test));
@@ -246,6 +311,10 @@ impl RunState<'_> {
             test: test.len(),
             excluded: draw.len() - train.len() + self.set.test.len() - test.len(),
         };
+        let ingredients = self.ingredients(run, &cell.adapter, cell.seed);
+        let adapted = ingredients.build();
+        let borrows = adapted.as_ref().is_ok_and(|adapted| adapted.borrows_text());
+        let text = run.text.as_ref().filter(|_| borrows).map(|(_, record)| record.clone());
         let config = serde_json::json!({
             "recipe": recipe,
             "clip": built.encoder.card().preset(self.config.preset).clip,
@@ -253,11 +322,12 @@ impl RunState<'_> {
             "ranks": self.ranks,
             "bootstrap": self.config.bootstrap,
             "selection": "last epoch",
+            "text": text,
         });
         let key = key(&KeyMaterial {
             numerics: NUMERICS,
             encoder,
-            adapter: entry.name,
+            adapter: &cell.adapter,
             shots: cell.shots,
             seed: cell.seed,
             data: &data.hash,
@@ -281,25 +351,33 @@ impl RunState<'_> {
             self.progress.set(self.records.len(), &label);
             return Ok(());
         }
-        let ingredients = Ingredients {
-            built,
-            entry,
-            recipe,
-            ranks: self.ranks,
-            seed: cell.seed,
-            bootstrap: self.config.bootstrap,
-            device: &self.environment.device,
-        };
-        let of = |indices: &[usize]| indices.iter().map(|index| &features[index]).collect::<Vec<_>>();
-        let (train_labels, test_labels) = (self.set.labels(&train), self.set.labels(&test));
-        let output = ingredients.run((&of(&train), &train_labels), (&of(&test), &test_labels));
+        let output = adapted.map(|adapted| adapted.stage()).and_then(|stage| {
+            let labelled = |indices: &[usize]| self.set.labels(indices);
+            if stage == Stage::Clip {
+                let samples = |indices: &[usize]| ClipSamples {
+                    paths: indices.iter().map(|&index| self.set.videos[index].path.clone()).collect(),
+                    targets: labelled(indices),
+                    spec: run.spec,
+                    view: View { clips: self.config.clips },
+                    options: &run.options,
+                };
+                return ingredients.run(&samples(&train), &samples(&test));
+            }
+            let features = &run.features[&stage];
+            let samples = |indices: &[usize]| {
+                let rows: Vec<&Feature> = indices.iter().map(|index| &features[index]).collect();
+                table(stage, self.config.clips, &rows, labelled(indices))
+            };
+            ingredients.run(&samples(&train)?, &samples(&test)?)
+        });
         let mut record = CellRecord {
             schema: CellRecord::SCHEMA,
             key: key.clone(),
             status: CellStatus::Failed,
             error: None,
             encoder: encoder.clone(),
-            adapter: entry.name.to_owned(),
+            text,
+            adapter: cell.adapter.clone(),
             shots: cell.shots,
             seed: cell.seed,
             data,
@@ -405,7 +483,8 @@ impl RunState<'_> {
         };
         let validation = constant(median(&self.set.labels(&self.set.validation)))?;
         let mut rows = vec![LeaderboardRow::constant("median of validation", String::new(), &[validation])?];
-        let shots: BTreeSet<Option<usize>> = self.draws.keys().map(|(shots, _)| *shots).collect();
+        let shots: BTreeSet<Option<usize>> =
+            self.draws.keys().map(|(shots, _)| *shots).filter(|shots| *shots != Some(0)).collect();
         for shots in shots {
             let of_seeds: Result<Vec<_>, _> = self
                 .draws

@@ -37,7 +37,10 @@ pub struct CellRecord {
     pub error: Option<String>,
     /// Encoder, preset and weights.
     pub encoder: EncoderRecord,
-    /// The adapter's name.
+    /// The encoder that lends its text tower, where one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<EncoderRecord>,
+    /// The adapter's name, or several joined by `+`.
     pub adapter: String,
     /// Training videos per integer EF bin; absent for a split file's own training rows.
     pub shots: Option<usize>,
@@ -204,6 +207,7 @@ pub(crate) mod tests {
                 weights: WeightsKind::Random,
                 weights_hash: "random-0".to_owned(),
             },
+            text: None,
             adapter: "coop".to_owned(),
             shots: Some(1),
             seed: 1,

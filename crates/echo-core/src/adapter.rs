@@ -7,14 +7,28 @@ use crate::RankSpec;
 
 /// The frozen stage whose output an adapter consumes. Whatever lies before it is computed once per video and view,
 /// cached, and shared by all shots, seeds and adapters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
     /// Clip embeddings, `[videos, clips, dim]`.
     Embedding,
-    /// Steps before the projection, `[videos, clips * steps, width]`.
+    /// Steps before the projection, `[videos, clips, steps, width]`.
     Steps,
+    /// The same beside those of the enlarged clip, `[videos, clips, steps, 2 * width]`.
+    ZoomSteps,
     /// The clips themselves: nothing is frozen before the adapter.
     Clip,
+}
+
+impl Stage {
+    /// The name in cache keys and messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Stage::Embedding => "embedding",
+            Stage::Steps => "steps",
+            Stage::ZoomSteps => "zoom steps",
+            Stage::Clip => "clip",
+        }
+    }
 }
 
 /// A batch of one stage's output.
@@ -23,9 +37,22 @@ pub enum Features {
     /// See [`Stage::Embedding`].
     Embedding(Tensor<3>),
     /// See [`Stage::Steps`].
-    Steps(Tensor<3>),
+    Steps(Tensor<4>),
+    /// See [`Stage::ZoomSteps`].
+    ZoomSteps(Tensor<4>),
     /// `[videos * clips, 3, frames, height, width]` and the number of clips per video.
     Clip(Tensor<5>, usize),
+}
+
+/// How an adapter comes to its parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fitting {
+    /// By descent along gradients.
+    Gradient,
+    /// At once, by [`Adapter::solve`].
+    ClosedForm,
+    /// Not at all: it predicts as it is.
+    Nothing,
 }
 
 /// What an adapter says of a batch.
@@ -46,6 +73,16 @@ pub trait Adapter: Module {
 
     /// The ranks that its logits are of, for adapters that have any.
     fn ranks(&self) -> Option<&RankSpec>;
+
+    /// How it is fitted.
+    fn fitting(&self) -> Fitting {
+        Fitting::Gradient
+    }
+
+    /// The same adapter fitted to batches of features and the targets of their videos, for [`Fitting::ClosedForm`].
+    fn solve(self, _batches: Vec<Features>, _targets: &[f32]) -> Self {
+        self
+    }
 
     /// Why the gradient of the parameter at `path` is exactly zero, for those where it is by construction, such as a
     /// bias before a softmax. Any other zero is warned of.

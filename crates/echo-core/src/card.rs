@@ -72,6 +72,15 @@ pub struct Capabilities {
     pub views: &'static [&'static str],
 }
 
+/// Which of an encoder's parameters do what, by the beginnings of their paths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParameterPaths {
+    /// What clip embeddings depend on: what full fine-tuning trains.
+    pub video: &'static [&'static str],
+    /// Of those, the projection (without its norm).
+    pub projection: &'static [&'static str],
+}
+
 /// One preset of an encoder.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PresetCard {
@@ -110,6 +119,8 @@ pub struct Card {
     pub weights: &'static [WeightFile],
     /// What it can do.
     pub capabilities: Capabilities,
+    /// Which parameters do what.
+    pub parameters: ParameterPaths,
     /// Its presets.
     pub presets: &'static [PresetCard],
     /// What surprises: the quirks of the released weights that the implementation reproduces.

@@ -28,6 +28,27 @@ pub struct Projection {
     pub weight: Option<Tensor<2>>,
     /// `[dim]`
     pub bias: Option<Tensor<1>>,
+    /// Whether each projected step is divided by its length.
+    pub unit_length: bool,
+}
+
+impl Projection {
+    /// The norm alone: `[batch, steps, width]` of the same shape.
+    pub fn normalize(&self, steps: Tensor<3>) -> Tensor<3> {
+        let Some(weight) = &self.norm_weight else { return steps };
+        let centred = steps.clone() - steps.mean_dim(2);
+        let variance = centred.clone().square().mean_dim(2);
+        let scaled = centred / (variance + self.norm_epsilon).sqrt() * weight.clone().unsqueeze();
+        match &self.norm_bias {
+            Some(bias) => scaled + bias.clone().unsqueeze(),
+            None => scaled,
+        }
+    }
+
+    /// What is done to projected steps last: `[batch, steps, dim]` of the same shape.
+    pub fn finish(&self, projected: Tensor<3>) -> Tensor<3> {
+        if self.unit_length { l2_normalize(projected) } else { projected }
+    }
 }
 
 /// A clip encoder.

@@ -17,9 +17,9 @@ mod error;
 mod head;
 mod rank_spec;
 
-pub use adapter::{Adapter, Features, Prediction, Stage};
+pub use adapter::{Adapter, Features, Fitting, Prediction, Stage};
 pub use any_encoder::{AnyEncoder, DynEncoder};
-pub use card::{Capabilities, Card, Preset, PresetCard, WeightFile};
+pub use card::{Capabilities, Card, ParameterPaths, Preset, PresetCard, WeightFile};
 pub use clip_spec::{ChannelOrder, ClipSpec, Crop, Filter, Padding};
 pub use encoder::{EchoEncoder, Projection, Steps, TextEncoder, l2_normalize};
 pub use error::Error;

@@ -3,18 +3,22 @@
 //! Parameters start as constants (zeros, norm weights one): they are filled from a checkpoint or, on request, at
 //! random by `echo-weights`, so that building a full-size network costs nothing and no draw escapes the seed.
 
+pub mod attention_pool;
 pub mod bert;
 pub mod clip_text;
 pub mod convnext;
 mod layers;
+pub mod multiscale;
 pub mod mvit;
 pub mod pooling_attention;
 pub mod temporal;
 
+pub use attention_pool::{AttentionPool, AttentionPoolConfig};
 pub use bert::{Bert, BertConfig};
 pub use clip_text::{ClipText, ClipTextConfig};
 pub use convnext::{ConvNext, ConvNextConfig};
 pub use layers::{layer_norm, linear, linear_no_bias};
+pub use multiscale::{ZoomProjection, merge_parts, zoom_parts};
 pub use mvit::{Mvit, MvitBlock, MvitConfig, MvitTokens};
 pub use pooling_attention::{PoolingAttention, PoolingAttentionConfig};
 pub use temporal::{Temporal, TemporalConfig, sinusoidal_positions};

@@ -30,6 +30,9 @@ pub enum TrainError {
     /// A prediction is not a number.
     #[error("the prediction for sample {0} is not a number")]
     NotANumber(usize),
+    /// A sample cannot be read.
+    #[error("{0}")]
+    Sample(String),
     /// Table and targets disagree.
     #[error("{values} feature values and {targets} targets do not make rows of {row}")]
     Shape {

@@ -5,7 +5,7 @@ use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::{Device, Tensor};
-use echo_core::{Adapter, Prediction};
+use echo_core::{Adapter, Fitting, Prediction, Stage};
 use echo_random::Stream;
 
 use crate::losses::{cross_entropy, l1, ordinal_kl};
@@ -13,6 +13,9 @@ use crate::{OptimizerConfig, Parameter, Samples, TrainConfig, TrainError, learni
 
 /// Samples in a batch when predicting: memory is bounded, results do not depend on it.
 const PREDICT_BATCH: usize = 256;
+
+/// The same for clips.
+const PREDICT_CLIPS: usize = 8;
 
 /// Mean losses of one epoch.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
@@ -46,6 +49,8 @@ pub struct Fitted<A> {
 ///
 /// Shuffles follow `seed`; two runs with the same seed, samples and number of threads give the same bits.
 ///
+/// An adapter that is solved at once is, and one that needs no fitting comes back as it is.
+///
 /// # Errors
 /// Nothing to train or to train on, a parameter that the prediction does not depend on, or a loss that diverges.
 pub fn fit<A: Adapter>(
@@ -58,8 +63,22 @@ pub fn fit<A: Adapter>(
 ) -> Result<Fitted<A>, TrainError> {
     config.validate()?;
     let targets = samples.targets();
-    if targets.is_empty() {
+    if targets.is_empty() && adapter.fitting() != Fitting::Nothing {
         return Err(TrainError::NoSamples);
+    }
+    let all: Vec<usize> = (0..targets.len()).collect();
+    let at_once = |adapter| Fitted { adapter, curve: Vec::new(), zero_gradients: Vec::new() };
+    match adapter.fitting() {
+        Fitting::Gradient => {}
+        Fitting::Nothing => return Ok(at_once(adapter)),
+        Fitting::ClosedForm => {
+            let (mut batches, mut order) = (Vec::new(), Vec::new());
+            for group in samples.groups(&all).iter().flat_map(|group| group.chunks(config.batch)) {
+                batches.push(samples.batch(group, None, device)?);
+                order.extend(group.iter().map(|&index| targets[index]));
+            }
+            return Ok(at_once(adapter.solve(batches, &order)));
+        }
     }
     let trainable: Vec<Parameter> = parameters(&adapter).into_iter().filter(|parameter| parameter.trainable).collect();
     if trainable.is_empty() {
@@ -78,7 +97,14 @@ pub fn fit<A: Adapter>(
         Stream::new(seed, "train/shuffle", epoch as u64).shuffle(&mut order);
         let mut mean = Epoch { epoch: epoch + 1, lr, ..Epoch::default() };
         for (step, indices) in order.chunks(config.batch).enumerate() {
-            let prediction = adapter.forward(samples.batch(indices, device));
+            let groups = samples.groups(indices);
+            let mut predictions = Vec::with_capacity(groups.len());
+            for group in &groups {
+                predictions.push(adapter.forward(samples.batch(group, Some(epoch), device)?));
+            }
+            // Losses look at the whole batch, in the order of its groups.
+            let indices: Vec<usize> = groups.into_iter().flatten().collect();
+            let prediction = joined(predictions);
             let batch_targets: Vec<f32> = indices.iter().map(|&i| targets[i]).collect();
             let batch_ranks: Option<Vec<usize>> =
                 ranks.as_ref().map(|ranks| indices.iter().map(|&i| ranks[i]).collect());
@@ -110,15 +136,31 @@ pub fn fit<A: Adapter>(
 /// # Errors
 /// [`TrainError::NotANumber`] for the first prediction that is not finite.
 pub fn predict<A: Adapter>(adapter: &A, samples: &dyn Samples, device: &Device) -> Result<Vec<f32>, TrainError> {
-    let all: Vec<usize> = (0..samples.targets().len()).collect();
-    let mut predictions = Vec::with_capacity(all.len());
-    for indices in all.chunks(PREDICT_BATCH) {
-        let value = adapter.forward(samples.batch(indices, device)).value;
-        predictions.extend(value.into_data().iter::<f32>());
+    let count = samples.targets().len();
+    let mut predictions = vec![f32::NAN; count];
+    // Clips are large, and each runs through the whole encoder.
+    let size = if samples.stage() == Stage::Clip { PREDICT_CLIPS } else { PREDICT_BATCH };
+    for group in samples.groups(&(0..count).collect::<Vec<_>>()) {
+        for indices in group.chunks(size) {
+            let value = adapter.forward(samples.batch(indices, None, device)?).value;
+            indices.iter().zip(value.into_data().iter::<f32>()).for_each(|(&index, value)| predictions[index] = value);
+        }
     }
     match predictions.iter().position(|value| !value.is_finite()) {
         Some(index) => Err(TrainError::NotANumber(index)),
         None => Ok(predictions),
+    }
+}
+
+/// Predictions of several groups as one.
+fn joined(mut predictions: Vec<Prediction>) -> Prediction {
+    if predictions.len() == 1 {
+        return predictions.remove(0);
+    }
+    let logits: Option<Vec<_>> = predictions.iter().map(|prediction| prediction.logits.clone()).collect();
+    Prediction {
+        value: Tensor::cat(predictions.into_iter().map(|prediction| prediction.value).collect(), 0),
+        logits: logits.map(|logits| Tensor::cat(logits, 0)),
     }
 }
 

@@ -1,5 +1,7 @@
 //! What is trained on.
 
+use std::collections::BTreeMap;
+
 use burn::tensor::{Device, Tensor, TensorData};
 use echo_core::{Features, Stage};
 
@@ -13,38 +15,52 @@ pub trait Samples {
     /// The stage that its features are of.
     fn stage(&self) -> Stage;
 
-    /// Features of the samples `indices`, on `device`.
-    fn batch(&self, indices: &[usize], device: &Device) -> Features;
+    /// `indices` in groups that make one batch each: features of different shapes do not.
+    fn groups(&self, indices: &[usize]) -> Vec<Vec<usize>> {
+        vec![indices.to_vec()]
+    }
+
+    /// Features of the samples `indices`, which are one group, on `device`. `epoch` may choose what is seen of them.
+    ///
+    /// # Errors
+    /// A sample cannot be read.
+    fn batch(&self, indices: &[usize], epoch: Option<usize>, device: &Device) -> Result<Features, TrainError>;
 }
 
-/// Features of a frozen stage in memory, one row per video.
+/// Features of a frozen stage in memory.
 #[derive(Clone, Debug)]
 pub struct FeatureTable {
     stage: Stage,
-    /// Clips and dim, or steps and width.
-    row: [usize; 2],
-    values: Vec<f32>,
+    clips: usize,
+    columns: usize,
+    rows: Vec<Vec<f32>>,
     targets: Vec<f32>,
 }
 
 impl FeatureTable {
-    /// Rows of `row[0] * row[1]` values: clips and dim for [`Stage::Embedding`], steps and width for [`Stage::Steps`].
+    /// One row of `clips * columns` values per target for [`Stage::Embedding`]; any multiple of that, the clips' steps,
+    /// for stages of steps.
     ///
     /// # Errors
-    /// The values do not make one row per target.
-    pub fn new(stage: Stage, row: [usize; 2], values: Vec<f32>, targets: Vec<f32>) -> Result<Self, TrainError> {
-        if values.len() != targets.len() * row[0] * row[1] {
-            return Err(TrainError::Shape { values: values.len(), targets: targets.len(), row: row[0] * row[1] });
+    /// A row is missing or of a wrong length.
+    pub fn new(
+        stage: Stage,
+        clips: usize,
+        columns: usize,
+        rows: Vec<Vec<f32>>,
+        targets: Vec<f32>,
+    ) -> Result<Self, TrainError> {
+        let unit = clips * columns;
+        let fits = |row: &&Vec<f32>| match stage {
+            Stage::Embedding => row.len() == unit,
+            _ => !row.is_empty() && row.len().is_multiple_of(unit.max(1)),
+        };
+        let wrong = rows.iter().find(|row| !fits(row));
+        if rows.len() != targets.len() || wrong.is_some() {
+            let values = wrong.map_or(rows.len() * unit, Vec::len);
+            return Err(TrainError::Shape { values, targets: targets.len(), row: unit });
         }
-        Ok(Self { stage, row, values, targets })
-    }
-
-    /// The rows `indices`, in that order.
-    pub fn select(&self, indices: &[usize]) -> Self {
-        let length = self.row[0] * self.row[1];
-        let values = indices.iter().flat_map(|&i| &self.values[i * length..(i + 1) * length]).copied().collect();
-        let targets = indices.iter().map(|&i| self.targets[i]).collect();
-        Self { stage: self.stage, row: self.row, values, targets }
+        Ok(Self { stage, clips, columns, rows, targets })
     }
 }
 
@@ -57,14 +73,25 @@ impl Samples for FeatureTable {
         self.stage
     }
 
-    fn batch(&self, indices: &[usize], device: &Device) -> Features {
-        let [rows, columns] = self.row;
-        let values = self.select(indices).values;
-        let tensor = Tensor::<3>::from_data(TensorData::new(values, [indices.len(), rows, columns]), device);
-        match self.stage {
-            Stage::Embedding => Features::Embedding(tensor),
-            Stage::Steps => Features::Steps(tensor),
-            Stage::Clip => panic!("clips are not kept in a feature table"),
+    /// By length: short videos have fewer steps where an encoder does not pad them.
+    fn groups(&self, indices: &[usize]) -> Vec<Vec<usize>> {
+        let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for &index in indices {
+            groups.entry(self.rows[index].len()).or_default().push(index);
         }
+        groups.into_values().collect()
+    }
+
+    fn batch(&self, indices: &[usize], _epoch: Option<usize>, device: &Device) -> Result<Features, TrainError> {
+        let values: Vec<f32> = indices.iter().flat_map(|&index| &self.rows[index]).copied().collect();
+        let steps = values.len() / (indices.len() * self.clips * self.columns).max(1);
+        let tensor = Tensor::<1>::from_data(TensorData::new(values.clone(), [values.len()]), device);
+        let shape = [indices.len(), self.clips, steps, self.columns];
+        Ok(match self.stage {
+            Stage::Embedding => Features::Embedding(tensor.reshape([indices.len(), self.clips, self.columns])),
+            Stage::Steps => Features::Steps(tensor.reshape(shape)),
+            Stage::ZoomSteps => Features::ZoomSteps(tensor.reshape(shape)),
+            Stage::Clip => return Err(TrainError::Config("clips are not kept in a feature table".to_owned())),
+        })
     }
 }

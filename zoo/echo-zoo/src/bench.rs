@@ -12,6 +12,9 @@ use crate::home::home;
 use crate::output::print;
 use crate::{CliError, DeviceChoice, Entry, build, find, phantom};
 
+/// What `--smoke` takes from the smoke benchmark.
+const SMOKE: &str = include_str!("../../../configs/bench/smoke.toml");
+
 /// Videos that are named on the terminal; the rest stand in `excluded.csv`.
 const EXCLUDED_SHOWN: usize = 20;
 
@@ -21,7 +24,7 @@ pub(crate) struct Args {
     /// Encoders, or `all`.
     #[arg(long, value_delimiter = ',')]
     encoder: Vec<String>,
-    /// Adapters, or `all`.
+    /// Adapters, or `all`; joined by `+` they are one adapter.
     #[arg(long, value_delimiter = ',')]
     adapter: Vec<String>,
     /// Training videos per integer EF bin [default: 1,2,4,8].
@@ -42,6 +45,12 @@ pub(crate) struct Args {
     /// Seed of random weights [default: 0].
     #[arg(long, value_name = "SEED")]
     random_seed: Option<u64>,
+    /// An encoder that lends its text tower to those that have none [default: the first that has one].
+    #[arg(long, value_name = "ENCODER")]
+    text_encoder: Option<String>,
+    /// Weights of that encoder.
+    #[arg(long, value_name = "FILE")]
+    text_weights: Option<PathBuf>,
     /// A data set in EchoNet-Dynamic's layout; phantoms, made on first use, when absent.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -63,6 +72,9 @@ pub(crate) struct Args {
     /// Use what can be decoded of truncated videos, and report it.
     #[arg(long)]
     allow_truncated: bool,
+    /// One shot, one seed, two epochs, 24 videos: does everything run?
+    #[arg(long)]
+    smoke: bool,
     /// A configuration file (TOML).
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -93,7 +105,7 @@ enum Format {
 
 impl Args {
     /// The configuration: defaults, then the file, then flags.
-    fn config(&self) -> Result<BenchConfig, CliError> {
+    fn config(&self, entries: &[Entry]) -> Result<BenchConfig, CliError> {
         let mut config = match &self.config {
             None => BenchConfig::default(),
             Some(path) => {
@@ -106,10 +118,20 @@ impl Args {
                 *target = flag.to_vec();
             }
         }
+        if self.smoke {
+            let smoke = BenchConfig::from_toml("the smoke benchmark", SMOKE)?;
+            let BenchConfig { shots, seeds, limit, bootstrap, recipes, .. } = smoke;
+            config = BenchConfig { shots, seeds, limit, bootstrap, recipes, ..config };
+        }
         replace(&mut config.encoders, &self.encoder);
         replace(&mut config.adapters, &self.adapter);
         replace(&mut config.shots, &self.shots);
         replace(&mut config.seeds, &self.seeds);
+        if self.smoke {
+            // Of adapters that are not part of this run.
+            let parts: Vec<&str> = config.adapters.iter().flat_map(|name| name.split('+')).collect();
+            config.recipes.retain(|name, _| parts.contains(&"all") || parts.contains(&name.as_str()));
+        }
         config.preset = self.preset.unwrap_or(config.preset);
         if self.weights.is_some() {
             config.weights = self.weights.clone();
@@ -120,6 +142,9 @@ impl Args {
             config.weights = None;
         }
         config.random_seed = self.random_seed.unwrap_or(config.random_seed);
+        let lender = entries.iter().find(|entry| entry.card.capabilities.text).map(|entry| entry.card.name.to_owned());
+        config.text_encoder = self.text_encoder.clone().or(config.text_encoder).or(lender);
+        config.text_weights = self.text_weights.clone().or(config.text_weights);
         config.data = self.data.clone().or(config.data);
         config.split = self.split.clone().or(config.split);
         config.prompts = self.prompts.clone().or(config.prompts);
@@ -164,7 +189,7 @@ impl Zoo for Registry<'_> {
 }
 
 pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
-    let config = args.config()?;
+    let config = args.config(entries)?;
     if args.print_config {
         let text = toml::to_string(&config).map_err(|error| CliError::Usage(error.to_string()))?;
         print(&text);

@@ -1,6 +1,8 @@
 //! The facts of EchoCLIP.
 
-use echo_core::{Capabilities, Card, ChannelOrder, ClipSpec, Crop, Filter, Padding, Preset, PresetCard, WeightFile};
+use echo_core::{
+    Capabilities, Card, ChannelOrder, ClipSpec, Crop, Filter, Padding, ParameterPaths, Preset, PresetCard, WeightFile,
+};
 
 /// open_clip's per-channel mean, in units of 0-1.
 const MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
@@ -42,6 +44,7 @@ pub static CARD: Card = Card {
         contents: "both towers, as a PyTorch file",
     }],
     capabilities: Capabilities { text: true, heads: &[], ejection_fraction: None, views: &[] },
+    parameters: ParameterPaths { video: &["visual."], projection: &["visual.head.proj."] },
     presets: &[
         PresetCard { preset: Preset::Full, clip: FULL_CLIP, dim: 512, width: 1024, parameters: 151_518_849 },
         PresetCard { preset: Preset::Nano, clip: NANO_CLIP, dim: 96, width: 128, parameters: 938_945 },

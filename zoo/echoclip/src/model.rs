@@ -129,6 +129,7 @@ impl EchoEncoder for EchoClip {
             norm_epsilon: HEAD_EPSILON,
             weight: Some(proj.weight.val()),
             bias: None,
+            unit_length: true,
         }
     }
 

@@ -1,6 +1,8 @@
 //! The facts of EchoPrime.
 
-use echo_core::{Capabilities, Card, ChannelOrder, ClipSpec, Crop, Filter, Padding, Preset, PresetCard, WeightFile};
+use echo_core::{
+    Capabilities, Card, ChannelOrder, ClipSpec, Crop, Filter, Padding, ParameterPaths, Preset, PresetCard, WeightFile,
+};
 
 use crate::VIEWS;
 
@@ -45,6 +47,7 @@ pub static CARD: Card = Card {
         },
     ],
     capabilities: Capabilities { text: true, heads: &[], ejection_fraction: None, views: &VIEWS },
+    parameters: ParameterPaths { video: &["video.", "head."], projection: &["head."] },
     presets: &[
         PresetCard { preset: Preset::Full, clip: FULL_CLIP, dim: 512, width: 768, parameters: 231_486_987 },
         PresetCard { preset: Preset::Nano, clip: NANO_CLIP, dim: 96, width: 96, parameters: 633_648 },

@@ -125,6 +125,7 @@ impl EchoEncoder for EchoPrime {
             norm_epsilon: 0.0,
             weight: Some(self.head.weight.val()),
             bias: self.head.bias.as_ref().map(|bias| bias.val()),
+            unit_length: false,
         }
     }
 

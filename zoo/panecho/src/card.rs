@@ -1,6 +1,8 @@
 //! The facts of PanEcho.
 
-use echo_core::{Capabilities, Card, ChannelOrder, ClipSpec, Crop, Filter, Padding, Preset, PresetCard, WeightFile};
+use echo_core::{
+    Capabilities, Card, ChannelOrder, ClipSpec, Crop, Filter, Padding, ParameterPaths, Preset, PresetCard, WeightFile,
+};
 
 use crate::TASKS;
 
@@ -40,6 +42,7 @@ pub static CARD: Card = Card {
         contents: "image encoder, temporal transformer and all heads, as a PyTorch file",
     }],
     capabilities: Capabilities { text: false, heads: &TASKS, ejection_fraction: Some("EF"), views: &[] },
+    parameters: ParameterPaths { video: &["encoder."], projection: &[] },
     presets: &[
         PresetCard { preset: Preset::Full, clip: FULL_CLIP, dim: 768, width: 768, parameters: 42_051_226 },
         PresetCard { preset: Preset::Nano, clip: NANO_CLIP, dim: 160, width: 160, parameters: 570_930 },

@@ -127,7 +127,14 @@ impl EchoEncoder for PanEcho {
     }
 
     fn projection(&self) -> Projection {
-        Projection { norm_weight: None, norm_bias: None, norm_epsilon: 0.0, weight: None, bias: None }
+        Projection {
+            norm_weight: None,
+            norm_bias: None,
+            norm_epsilon: 0.0,
+            weight: None,
+            bias: None,
+            unit_length: false,
+        }
     }
 
     fn pool(&self, tokens: Tensor<3>) -> Tensor<2> {

@@ -1,6 +1,8 @@
 //! The facts of TinyEcho.
 
-use echo_core::{Capabilities, Card, ChannelOrder, ClipSpec, Crop, Filter, Padding, Preset, PresetCard, WeightFile};
+use echo_core::{
+    Capabilities, Card, ChannelOrder, ClipSpec, Crop, Filter, Padding, ParameterPaths, Preset, PresetCard, WeightFile,
+};
 
 /// What the released weights want to see.
 const FULL_CLIP: ClipSpec = ClipSpec {
@@ -36,6 +38,7 @@ pub static CARD: Card = Card {
         contents: "the frame encoder and its projection",
     }],
     capabilities: Capabilities { text: false, heads: &[], ejection_fraction: None, views: &[] },
+    parameters: ParameterPaths { video: &["frames.", "norm.", "projection."], projection: &["projection."] },
     presets: &[
         PresetCard { preset: Preset::Full, clip: FULL_CLIP, dim: 128, width: 160, parameters: 641_728 },
         PresetCard { preset: Preset::Nano, clip: NANO_CLIP, dim: 64, width: 96, parameters: 114_168 },

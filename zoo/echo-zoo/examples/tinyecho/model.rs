@@ -75,6 +75,7 @@ impl EchoEncoder for TinyEcho {
             norm_epsilon: EPSILON,
             weight: Some(self.projection.weight.val()),
             bias: None,
+            unit_length: false,
         }
     }
 

@@ -1,0 +1,26 @@
+//! EchoZoom: the encoder also sees the clip enlarged, in parts (Du et al., "CardiacCLIP", MICCAI 2025). It starts as
+//! the encoder's own projection of the usual scale: see [`echo_nn::ZoomProjection`].
+
+use serde::Deserialize;
+
+use crate::parts::Parts;
+use crate::registry::settings;
+use crate::{AdaptError, AdapterEntry};
+
+pub(crate) const ENTRY: AdapterEntry = AdapterEntry {
+    name: "echozoom",
+    summary: "a projection of two scales, the larger cut into four parts, encoder frozen (Du et al. 2025)",
+    recipe: include_str!("../../../configs/adapters/echozoom.toml"),
+    trains: true,
+    add,
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {}
+
+fn add(table: &toml::Table, parts: &mut Parts) -> Result<(), AdaptError> {
+    let Settings {} = settings(ENTRY.name, table)?;
+    parts.zoom = true;
+    Ok(())
+}

@@ -1,0 +1,42 @@
+//! Full fine-tuning: every parameter that an embedding depends on, and a head.
+
+use serde::Deserialize;
+
+use crate::parts::{HeadChoice, Parts, Trunk};
+use crate::registry::settings;
+use crate::{AdaptError, AdapterEntry};
+
+pub(crate) const ENTRY: AdapterEntry = AdapterEntry {
+    name: "full",
+    summary: "full fine-tuning of the video tower with a regression head or, joined to coop, with prompts",
+    recipe: include_str!("../../../configs/adapters/full.toml"),
+    trains: true,
+    add,
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    /// Parameters whose path begins with one of these stay as they are.
+    frozen: Vec<String>,
+    head: HeadKind,
+}
+
+#[derive(Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum HeadKind {
+    /// A linear map.
+    Regression,
+    /// What another of the joined names brings, or fixed prompts where there is a text tower.
+    Prompts,
+}
+
+fn add(table: &toml::Table, parts: &mut Parts) -> Result<(), AdaptError> {
+    let Settings { frozen, head } = settings(ENTRY.name, table)?;
+    parts.trunk = Trunk::Tuned { frozen };
+    match head {
+        HeadKind::Regression => parts.prefer_head(HeadChoice::Regression),
+        HeadKind::Prompts => parts.prefer_head(HeadChoice::Automatic),
+    }
+    Ok(())
+}

@@ -1,0 +1,30 @@
+//! No training at all: the encoder's own reading of the target.
+
+use serde::Deserialize;
+
+use crate::parts::{HeadChoice, Parts};
+use crate::registry::settings;
+use crate::{AdaptError, AdapterEntry};
+
+pub(crate) const ENTRY: AdapterEntry = AdapterEntry {
+    name: "zero-shot",
+    summary: "no training: the encoder's own head, else prompts for every value ranked frame by frame",
+    recipe: include_str!("../../../configs/adapters/zero-shot.toml"),
+    trains: false,
+    add,
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    /// Prompts with `<#>` where the value goes.
+    templates: Vec<String>,
+}
+
+fn add(table: &toml::Table, parts: &mut Parts) -> Result<(), AdaptError> {
+    let Settings { templates } = settings(ENTRY.name, table)?;
+    if templates.is_empty() || templates.iter().any(|template| !template.contains("<#>")) {
+        return Err(AdaptError::Templates);
+    }
+    parts.set_head(HeadChoice::Own { templates }, ENTRY.name)
+}

@@ -1,0 +1,52 @@
+//! Clips read from their files batch by batch, for adapters with nothing frozen before them.
+
+use std::path::PathBuf;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use echo_core::{ClipSpec, Features, Stage};
+use echo_data::{Start, load_clip};
+use echo_train::{Samples, TrainError};
+use echo_video::OpenOptions;
+use rayon::prelude::*;
+
+use crate::View;
+
+/// Videos with a target each; their clips are decoded when a batch is asked for, so that memory does not grow with
+/// their number.
+#[derive(Debug)]
+pub(crate) struct ClipSamples<'a> {
+    pub(crate) paths: Vec<PathBuf>,
+    pub(crate) targets: Vec<f32>,
+    pub(crate) spec: &'a ClipSpec,
+    pub(crate) view: View,
+    pub(crate) options: &'a OpenOptions,
+}
+
+impl Samples for ClipSamples<'_> {
+    fn targets(&self) -> &[f32] {
+        &self.targets
+    }
+
+    fn stage(&self) -> Stage {
+        Stage::Clip
+    }
+
+    fn batch(&self, indices: &[usize], _epoch: Option<usize>, device: &Device) -> Result<Features, TrainError> {
+        let starts: Vec<Start> = self.view.starts().collect();
+        let wanted: Vec<(usize, Start)> =
+            indices.iter().flat_map(|&index| starts.iter().map(move |&start| (index, start))).collect();
+        let clips: Vec<_> = wanted
+            .par_iter()
+            .map(|&(index, start)| load_clip(&self.paths[index], self.spec, start, self.options))
+            .collect::<Result<_, _>>()
+            .map_err(|error| TrainError::Sample(error.to_string()))?;
+        // Encoders that do not pad see as many frames as the shortest clip of the batch has.
+        let frames = clips.iter().map(|loaded| loaded.clip.frames).min().unwrap_or(0);
+        let rows = clips.into_iter().map(|loaded| {
+            let clip = loaded.clip;
+            let shape = [1, 3, clip.frames, clip.size, clip.size];
+            Tensor::<5>::from_data(TensorData::new(clip.data, shape), device).narrow(2, 0, frames)
+        });
+        Ok(Features::Clip(Tensor::cat(rows.collect(), 0), starts.len()))
+    }
+}

@@ -1,0 +1,206 @@
+//! What every way of adapting must be, on every encoder.
+
+use std::collections::BTreeMap;
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Tensor, TensorData};
+use echo_adapt::{ADAPTERS, AdaptError, Adapted, BuildContext, adapters, build, zoom_steps};
+use echo_core::{Adapter, AnyEncoder, Features, Fitting, Preset, Rank, RankSpec, Stage};
+use echo_random::Stream;
+use echo_train::{
+    LossWeights, OptimizerConfig, Samples, ScheduleConfig, TrainConfig, TrainError, fit, parameters, predict,
+};
+use echo_zoo::{Entry, ZOO};
+
+use crate::fixtures::{clips, device, difference, entries, nano};
+
+/// Names whose start must be the encoder itself, and one of every other kind of join.
+const JOINED: [&str; 5] = ["mfl+echozoom", "mfl+coop", "linear+echozoom", "full+coop", "mfl+full"];
+
+fn ranks() -> RankSpec {
+    let rows = [(30, 15.0, "poor"), (45, 37.0, "reduced"), (55, 50.0, "fair"), (70, 62.0, "good"), (100, 85.0, "high")];
+    let rank = |&(up_to, value, word): &(i64, f32, &str)| Rank { up_to, value, prompt: format!("{word} function") };
+    RankSpec { ranks: rows.iter().map(rank).collect() }
+}
+
+/// The adapter with the settings of its shipped recipe.
+fn adapted(name: &str, encoder: &AnyEncoder) -> Result<Adapted, AdaptError> {
+    let entries = adapters(name)?;
+    let table = |recipe: &str| match recipe.parse::<toml::Table>().unwrap().remove("adapter") {
+        Some(toml::Value::Table(table)) => table,
+        _ => panic!("a recipe has a table [adapter]"),
+    };
+    let tables: BTreeMap<String, toml::Table> =
+        entries.iter().map(|entry| (entry.name.to_owned(), table(entry.recipe))).collect();
+    let (lender, ranks) = (nano(&ZOO[0]), ranks());
+    build(&entries, &tables, &BuildContext { encoder, text: Some(&lender), ranks: &ranks, seed: 5 })
+}
+
+/// Clips that brighten with their target.
+struct Clips<'a> {
+    entry: &'a Entry,
+    encoder: AnyEncoder,
+    stage: Stage,
+    targets: Vec<f32>,
+}
+
+impl Samples for Clips<'_> {
+    fn targets(&self) -> &[f32] {
+        &self.targets
+    }
+
+    fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    fn batch(
+        &self,
+        indices: &[usize],
+        _epoch: Option<usize>,
+        device: &burn::tensor::Device,
+    ) -> Result<Features, TrainError> {
+        let spec = &self.entry.card.preset(Preset::Nano).clip;
+        let rows = indices.iter().map(|&index| {
+            let mut stream = Stream::new(8, "test/adapters", index as u64);
+            let level = (f64::from(self.targets[index]) - 50.0) / 25.0;
+            let count = 3 * spec.frames * spec.size * spec.size;
+            let values: Vec<f32> = (0..count).map(|_| (level + 0.3 * stream.normal()) as f32).collect();
+            Tensor::<5>::from_data(TensorData::new(values, [1, 3, spec.frames, spec.size, spec.size]), device)
+        });
+        let clip = Tensor::cat(rows.collect(), 0);
+        Ok(match self.stage {
+            Stage::Clip => Features::Clip(clip, 1),
+            Stage::Embedding => Features::Embedding(self.encoder.encode(clip).unsqueeze_dim(1)),
+            Stage::Steps => Features::Steps(self.encoder.steps(clip).steps.unsqueeze_dim(1)),
+            Stage::ZoomSteps => {
+                let base = self.encoder.steps(clip.clone()).steps;
+                Features::ZoomSteps(zoom_steps(&self.encoder, base, clip).unsqueeze_dim(1))
+            }
+        })
+    }
+}
+
+fn samples<'a>(entry: &'a Entry, encoder: &AnyEncoder, stage: Stage) -> Clips<'a> {
+    let targets = vec![20.0, 35.0, 50.0, 60.0, 75.0, 28.0];
+    Clips { entry, encoder: encoder.clone(), stage, targets }
+}
+
+fn config(epochs: usize) -> TrainConfig {
+    TrainConfig {
+        epochs,
+        batch: 3,
+        optimizer: OptimizerConfig::AdamW { lr: 1e-3, weight_decay: 0.0 },
+        schedule: ScheduleConfig::Constant,
+        loss: LossWeights { cross_entropy: 1.0, kl: 1.0, l1: 1.0 },
+    }
+}
+
+/// Values of all parameters by path.
+#[derive(Default)]
+struct Values {
+    path: Vec<String>,
+    found: BTreeMap<String, Vec<f32>>,
+}
+
+impl ModuleVisitor for Values {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.found.insert(self.path.join("."), param.val().into_data().iter::<f32>().collect());
+    }
+}
+
+fn values(module: &impl Module) -> BTreeMap<String, Vec<f32>> {
+    let mut visitor = Values::default();
+    module.visit(&mut visitor);
+    visitor.found
+}
+
+#[test]
+fn untrained_mfl_and_echozoom_are_the_encoder() {
+    for entry in &entries() {
+        let encoder = nano(entry);
+        let clip = clips(entry, 2, 4);
+        let expected = encoder.encode(clip.clone());
+        for name in ["mfl", "echozoom", "mfl+echozoom", "full", "full+mfl+echozoom"] {
+            let adapter = adapted(name, &encoder).unwrap();
+            let features = match adapter.stage() {
+                Stage::Clip => Features::Clip(clip.clone(), 1),
+                Stage::Steps => Features::Steps(encoder.steps(clip.clone()).steps.unsqueeze_dim(1)),
+                _ => {
+                    let base = encoder.steps(clip.clone()).steps;
+                    Features::ZoomSteps(zoom_steps(&encoder, base, clip.clone()).unsqueeze_dim(1))
+                }
+            };
+            let error = difference(adapter.embed(features).squeeze_dim::<2>(1), expected.clone());
+            let scale = expected.clone().abs().max().into_scalar::<f32>();
+            assert!(error <= 1e-5 * scale.max(1.0), "{} {name}: {error}", entry.card.name);
+        }
+    }
+}
+
+#[test]
+fn every_adapter_fits_on_every_encoder_and_leaves_frozen_parameters_alone() {
+    for entry in &entries() {
+        let encoder = nano(entry);
+        for name in ADAPTERS.iter().map(|entry| entry.name).chain(JOINED) {
+            let what = format!("{} + {name}", entry.card.name);
+            let adapter = match adapted(name, &encoder) {
+                Ok(adapter) => adapter,
+                // A foreign encoder may have neither a head for the target nor a text tower.
+                Err(error) if name == "zero-shot" && !ZOO.iter().any(|known| known.card.name == entry.card.name) => {
+                    assert!(error.to_string().contains("neither a head"), "{error}");
+                    continue;
+                }
+                Err(error) => panic!("{what}: {error}"),
+            };
+            let data = samples(entry, &encoder, adapter.stage());
+            let before = values(&adapter);
+            let trainable: Vec<String> =
+                parameters(&adapter).into_iter().filter(|p| p.trainable).map(|p| p.path).collect();
+            assert_eq!(trainable.is_empty(), adapter.fitting() != Fitting::Gradient, "{what}: {trainable:?}");
+            let fitted = fit(adapter.clone(), &data, &config(2), 1, &device(), |_| ())
+                .unwrap_or_else(|error| panic!("{what}: {error}"));
+            assert!(fitted.zero_gradients.is_empty(), "{what}: {:?}", fitted.zero_gradients);
+            let predictions = predict(&fitted.adapter, &data, &device()).unwrap();
+            assert_eq!(predictions.len(), data.targets.len(), "{what}");
+            let after = values(&fitted.adapter);
+            let changed: Vec<&String> =
+                before.iter().filter(|(path, values)| after[*path] != **values).map(|(path, _)| path).collect();
+            let allowed = |path: &&String| match adapter.fitting() {
+                Fitting::ClosedForm => path.starts_with("head."),
+                _ => trainable.contains(path),
+            };
+            let strays: Vec<_> = changed.iter().filter(|path| !allowed(path)).collect();
+            assert!(strays.is_empty(), "{what}: frozen, but changed: {strays:?}");
+            assert_eq!(changed.is_empty(), adapter.fitting() == Fitting::Nothing, "{what}");
+        }
+    }
+}
+
+#[test]
+fn joins_that_contradict_each_other_say_why() {
+    let encoder = nano(&ZOO[0]);
+    let message = |name: &str| adapted(name, &encoder).map(|_| ()).unwrap_err().to_string();
+    assert!(message("coop+linear").contains("coop and linear cannot be joined"), "{}", message("coop+linear"));
+    assert!(message("mfl+zero-shot").contains("trains nothing"), "{}", message("mfl+zero-shot"));
+}
+
+/// What full fine-tuning trains is what the card names, and all of it is reached: `fit` refuses parameters that the
+/// prediction does not depend on.
+#[test]
+fn full_fine_tuning_trains_what_embeddings_depend_on() {
+    for entry in &entries() {
+        let adapter = adapted("full", &nano(entry)).unwrap();
+        let paths = entry.card.parameters.video;
+        for parameter in parameters(&adapter) {
+            let Some(path) = parameter.path.strip_prefix("encoder.") else { continue };
+            let named = paths.iter().any(|prefix| path.starts_with(prefix));
+            assert_eq!(parameter.trainable, named, "{}: {path}", entry.card.name);
+        }
+    }
+}

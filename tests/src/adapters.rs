@@ -8,14 +8,26 @@ use echo_adapt::{ADAPTERS, AdaptError, Adapted, BuildContext, adapters, build, z
 use echo_core::{Adapter, AnyEncoder, Features, Fitting, Preset, Rank, RankSpec, Stage};
 use echo_random::Stream;
 use echo_train::{
-    LossWeights, OptimizerConfig, Samples, ScheduleConfig, TrainConfig, TrainError, fit, parameters, predict,
+    FitContext, LossWeights, OptimizerConfig, RateFactors, Samples, ScheduleConfig, TrainConfig, TrainError, fit,
+    parameters, predict,
 };
 use echo_zoo::{Entry, ZOO};
 
 use crate::fixtures::{clips, device, difference, entries, nano};
 
 /// Names whose start must be the encoder itself, and one of every other kind of join.
-const JOINED: [&str; 5] = ["mfl+echozoom", "mfl+coop", "linear+echozoom", "full+coop", "mfl+full"];
+const JOINED: [&str; 10] = [
+    "mfl+echozoom",
+    "mfl+coop",
+    "linear+echozoom",
+    "linear+mfl",
+    "full+coop",
+    "mfl+full",
+    "coop+lora",
+    "mfl+echozoom+lora",
+    "coop+coarse-to-fine",
+    "full+coarse-to-fine",
+];
 
 fn ranks() -> RankSpec {
     let rows = [(30, 15.0, "poor"), (45, 37.0, "reduced"), (55, 50.0, "fair"), (70, 62.0, "good"), (100, 85.0, "high")];
@@ -89,9 +101,12 @@ fn config(epochs: usize) -> TrainConfig {
     TrainConfig {
         epochs,
         batch: 3,
+        micro_batch: None,
+        clip_norm: None,
         optimizer: OptimizerConfig::AdamW { lr: 1e-3, weight_decay: 0.0 },
         schedule: ScheduleConfig::Constant,
-        loss: LossWeights { cross_entropy: 1.0, kl: 1.0, l1: 1.0 },
+        rates: RateFactors::default(),
+        loss: LossWeights { cross_entropy: 1.0, kl: 1.0, l1: 1.0, huber: 0.0 },
     }
 }
 
@@ -163,7 +178,7 @@ fn every_adapter_fits_on_every_encoder_and_leaves_frozen_parameters_alone() {
             let trainable: Vec<String> =
                 parameters(&adapter).into_iter().filter(|p| p.trainable).map(|p| p.path).collect();
             assert_eq!(trainable.is_empty(), adapter.fitting() != Fitting::Gradient, "{what}: {trainable:?}");
-            let fitted = fit(adapter.clone(), &data, &config(2), 1, &device(), |_| ())
+            let fitted = fit(adapter.clone(), &data, &config(2), &FitContext::new(1, &device()), |_| ())
                 .unwrap_or_else(|error| panic!("{what}: {error}"));
             assert!(fitted.zero_gradients.is_empty(), "{what}: {:?}", fitted.zero_gradients);
             let predictions = predict(&fitted.adapter, &data, &device()).unwrap();
@@ -187,6 +202,8 @@ fn joins_that_contradict_each_other_say_why() {
     let encoder = nano(&ZOO[0]);
     let message = |name: &str| adapted(name, &encoder).map(|_| ()).unwrap_err().to_string();
     assert!(message("coop+linear").contains("coop and linear cannot be joined"), "{}", message("coop+linear"));
+    assert!(message("lora+full").contains("both decide what of the encoder trains"), "{}", message("lora+full"));
+    assert!(message("linear+coarse-to-fine").contains("needs a head of prompts"), "{}", message("linear+coarse-to-fine"));
     assert!(message("mfl+zero-shot").contains("trains nothing"), "{}", message("mfl+zero-shot"));
 }
 

@@ -4,8 +4,8 @@ use echo_adapt::{AdaptError, Adapted, BuildContext, adapters, build};
 use echo_core::{Adapter, AnyEncoder, Features, Prediction, Rank, RankSpec, Stage};
 use echo_random::Stream;
 use echo_train::{
-    Epoch, FeatureTable, LossWeights, OptimizerConfig, Samples, ScheduleConfig, TrainConfig, TrainError, fit,
-    parameters, predict,
+    Epoch, FeatureTable, FitContext, LossWeights, OptimizerConfig, RateFactors, Samples, ScheduleConfig, TrainConfig,
+    TrainError, fit, parameters, predict,
 };
 use echo_zoo::{Entry, ZOO};
 
@@ -40,9 +40,12 @@ fn config(epochs: usize) -> TrainConfig {
     TrainConfig {
         epochs,
         batch: 20,
+        micro_batch: None,
+        clip_norm: None,
         optimizer: OptimizerConfig::AdamW { lr: 1e-2, weight_decay: 0.0 },
         schedule: ScheduleConfig::Constant,
-        loss: LossWeights { cross_entropy: 1.0, kl: 1.0, l1: 1.0 },
+        rates: RateFactors::default(),
+        loss: LossWeights { cross_entropy: 1.0, kl: 1.0, l1: 1.0, huber: 0.0 },
     }
 }
 
@@ -69,14 +72,14 @@ fn training_lowers_the_loss_below_that_of_the_same_prompts_frozen() {
         let encoder = nano(entry);
         let dim = entry.card.preset(echo_core::Preset::Nano).dim;
         let (train, start) = (samples(dim, 1), coop(&encoder, RECIPE));
-        let fitted = fit(start.clone(), &train, &config(25), 1, &device(), |_| ()).unwrap();
+        let fitted = fit(start.clone(), &train, &config(25), &FitContext::new(1, &device()), |_| ()).unwrap();
         let (first, last) = (&fitted.curve[0], fitted.curve.last().unwrap());
         assert!(last.loss < 0.6 * first.loss, "{}: {} -> {}", entry.card.name, first.loss, last.loss);
         let (before, after) = (mean_error(&start, &train), mean_error(&fitted.adapter, &train));
         assert!(after < 0.6 * before, "{}: MAE {before} -> {after}", entry.card.name);
 
         // Frozen, nothing trains; and what is frozen anyway is left bit-identical by training.
-        let frozen = fit(start.clone().frozen(), &train, &config(1), 1, &device(), |_| ());
+        let frozen = fit(start.clone().frozen(), &train, &config(1), &FitContext::new(1, &device()), |_| ());
         assert!(matches!(frozen, Err(TrainError::NothingTrains)));
         let names: Vec<String> = parameters(&start).into_iter().filter(|p| p.trainable).map(|p| p.path).collect();
         assert_eq!(names, ["head.Prompts.context"]);
@@ -112,7 +115,7 @@ fn a_context_that_no_gradient_reaches_is_an_error() {
     let encoder = nano(entry);
     let train = samples(entry.card.preset(echo_core::Preset::Nano).dim, 1);
     let detached = Detached { inner: coop(&encoder, RECIPE) };
-    let message = fit(detached, &train, &config(1), 1, &device(), |_| ()).unwrap_err().to_string();
+    let message = fit(detached, &train, &config(1), &FitContext::new(1, &device()), |_| ()).unwrap_err().to_string();
     assert!(message.contains("inner.head.Prompts.context"), "{message}");
 }
 
@@ -147,7 +150,7 @@ fn a_zero_gradient_is_reported_unless_the_adapter_says_why() {
     let zero_gradients = |declared| {
         let silent = burn::module::Param::from_tensor(burn::tensor::Tensor::ones([1], &device()));
         let adapter = Silent { inner: coop(&nano(entry), RECIPE), silent, declared };
-        fit(adapter, &train, &config(1), 1, &device(), |_| ()).unwrap().zero_gradients
+        fit(adapter, &train, &config(1), &FitContext::new(1, &device()), |_| ()).unwrap().zero_gradients
     };
     assert_eq!(zero_gradients(false), ["silent"]);
     assert!(zero_gradients(true).is_empty());
@@ -159,7 +162,7 @@ fn a_run_repeats_bit_for_bit_and_seeds_differ() {
     let encoder = nano(entry);
     let train = samples(entry.card.preset(echo_core::Preset::Nano).dim, 1);
     let curve = |seed| -> Vec<Epoch> {
-        fit(coop(&encoder, RECIPE), &train, &config(3), seed, &device(), |_| ()).unwrap().curve
+        fit(coop(&encoder, RECIPE), &train, &config(3), &FitContext::new(seed, &device()), |_| ()).unwrap().curve
     };
     assert_eq!(curve(1), curve(1));
     assert_ne!(curve(1), curve(2));
@@ -183,7 +186,7 @@ fn every_position_and_start_of_the_context_trains() {
                 assert_eq!(context.shape[0], if per_class == "true" { 5 } else { 1 }, "{recipe}");
                 assert!(vectors == 0 || context.shape[1] == vectors, "{recipe}");
                 starts.push(mean_error(&adapter, &train));
-                let fitted = fit(adapter, &train, &config(4), 1, &device(), |_| ()).unwrap();
+                let fitted = fit(adapter, &train, &config(4), &FitContext::new(1, &device()), |_| ()).unwrap();
                 assert!(fitted.curve[3].loss < fitted.curve[0].loss, "{recipe}");
             }
         }

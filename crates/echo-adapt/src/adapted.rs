@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::Tensor;
-use echo_core::{Adapter, AnyEncoder, Features, Fitting, Prediction, RankSpec, Stage};
+use echo_core::{Adapter, AnyEncoder, Features, Fitting, ParameterRole, Prediction, RankSpec, Stage};
 use echo_nn::{AttentionPool, ZoomProjection, merge_parts, zoom_parts};
 
 use crate::head::Head;
@@ -14,7 +14,11 @@ pub struct Adapted {
     pub(crate) encoder: AnyEncoder,
     /// Another encoder, for its text tower, and the way from this one's embeddings to that one's.
     pub(crate) borrowed: Option<Borrowed>,
+    /// One projection of both scales.
     pub(crate) zoom: Option<ZoomProjection>,
+    /// Both scales are seen and each becomes an embedding of its own, one beside the other.
+    #[module(skip)]
+    pub(crate) beside: bool,
     pub(crate) pool: Option<AttentionPool>,
     pub(crate) head: Head,
     #[module(skip)]
@@ -55,8 +59,21 @@ impl Adapted {
             }
         };
         let [videos, clips, count, width] = steps.dims();
-        let tokens = self.project(steps.reshape([videos * clips, count, width]));
-        let [_, _, dim] = tokens.dims();
+        if self.beside {
+            let scale = |index: usize| {
+                let of_scale = steps.clone().narrow(3, index * width / 2, width / 2);
+                let tokens = self.encoder.project(of_scale.reshape([videos * clips, count, width / 2]));
+                self.pool(tokens, videos)
+            };
+            return Tensor::cat(vec![scale(0), scale(1)], 2);
+        }
+        self.pool(self.project(steps.reshape([videos * clips, count, width])), videos)
+    }
+
+    /// `[videos * clips, steps, dim]` -> `[videos, clips or 1, dim]`
+    fn pool(&self, tokens: Tensor<3>, videos: usize) -> Tensor<3> {
+        let [all, count, dim] = tokens.dims();
+        let clips = all / videos;
         match &self.pool {
             None => self.encoder.pool(tokens).reshape([videos, clips, dim]),
             Some(pool) => {
@@ -69,9 +86,9 @@ impl Adapted {
 
     /// `[batch, 3, frames, height, width]` -> steps, with those of the enlarged clip beside them where both are used.
     fn steps(&self, clip: Tensor<5>) -> Tensor<3> {
-        match &self.zoom {
-            None => self.encoder.steps(clip).steps,
-            Some(_) => zoom_steps(&self.encoder, self.encoder.steps(clip.clone()).steps, clip),
+        match self.zoom.is_some() || self.beside {
+            false => self.encoder.steps(clip).steps,
+            true => zoom_steps(&self.encoder, self.encoder.steps(clip.clone()).steps, clip),
         }
     }
 
@@ -79,6 +96,9 @@ impl Adapted {
     fn project(&self, steps: Tensor<3>) -> Tensor<3> {
         let Some(zoom) = &self.zoom else { return self.encoder.project(steps) };
         let projection = self.encoder.projection();
+        if zoom.norms_jointly() {
+            return projection.finish(zoom.forward_both(steps));
+        }
         let [_, _, both] = steps.dims();
         let scale = |index: usize| projection.normalize(steps.clone().narrow(2, index * both / 2, both / 2));
         projection.finish(zoom.forward(scale(0), scale(1)))
@@ -122,6 +142,19 @@ impl Adapter for Adapted {
         self.head.fitting()
     }
 
+    fn role(&self, path: &str) -> ParameterRole {
+        let text = self.encoder.card().parameters.text;
+        match path.strip_prefix("encoder.") {
+            Some(path) if text.iter().any(|prefix| path.starts_with(prefix)) => ParameterRole::Text,
+            Some(_) => ParameterRole::Encoder,
+            None => ParameterRole::Head,
+        }
+    }
+
+    fn weights_ordinally(&self) -> bool {
+        matches!(&self.head, Head::Prompts(head) if head.weights_ordinally())
+    }
+
     fn solve(mut self, batches: Vec<Features>, targets: &[f32]) -> Self {
         let embeddings: Vec<Tensor<3>> = batches.into_iter().map(|features| self.embed(features)).collect();
         self.head = self.head.solve(&embeddings, targets);
@@ -133,6 +166,8 @@ impl Adapter for Adapted {
             path if matches!(self.head, Head::Linear(_)) && !path.starts_with("head.") => {
                 Some("the linear head's weights are zero at first")
             }
+            path if path.contains("refinement.first.") => Some("the layer behind it is zero at first"),
+            path if path.ends_with(".lora.a") => Some("the factor behind it is zero at first"),
             "pool.score.bias" => Some("a softmax over steps does not change when all scores move"),
             "pool.first.weight" | "pool.first.bias" | "pool.second.weight" | "pool.second.bias" => {
                 Some("the score's weights are zero at first, so that all steps weigh the same")

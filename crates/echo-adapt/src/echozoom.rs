@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use crate::parts::Parts;
+use crate::parts::{PartInit, Parts, TrunkChoice, ZoomNorm};
 use crate::registry::settings;
 use crate::{AdaptError, AdapterEntry};
 
@@ -17,10 +17,15 @@ pub(crate) const ENTRY: AdapterEntry = AdapterEntry {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Settings {}
+struct Settings {
+    trunk: TrunkChoice,
+    init: PartInit,
+    norm: ZoomNorm,
+}
 
 fn add(table: &toml::Table, parts: &mut Parts) -> Result<(), AdaptError> {
-    let Settings {} = settings(ENTRY.name, table)?;
-    parts.zoom = true;
+    let Settings { trunk, init, norm } = settings(ENTRY.name, table)?;
+    parts.zoom = Some((init, norm));
+    parts.tune(trunk);
     Ok(())
 }

@@ -20,6 +20,22 @@ pub enum AdaptError {
     /// Prompts for every value without a place for the value.
     #[error("recipe of zero-shot: give `templates`, each with <#> where the value goes")]
     Templates,
+    /// A setting of a recipe that cannot be used.
+    #[error("recipe of {adapter}: {complaint}")]
+    Setting {
+        /// The adapter's name.
+        adapter: &'static str,
+        /// What would be right.
+        complaint: String,
+    },
+    /// Two of the joined names each say what of the encoder trains.
+    #[error("{first} and {second} cannot be joined: both decide what of the encoder trains")]
+    TwoTrunks {
+        /// The name that came first.
+        first: &'static str,
+        /// The other.
+        second: &'static str,
+    },
     /// Two of the joined names each bring a head.
     #[error("{first} and {second} cannot be joined: both decide how an embedding becomes a prediction")]
     TwoHeads {

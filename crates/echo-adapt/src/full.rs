@@ -2,8 +2,9 @@
 
 use serde::Deserialize;
 
-use crate::parts::{HeadChoice, Parts, Trunk};
+use crate::parts::{HeadChoice, Parts};
 use crate::registry::settings;
+use crate::trunk::Trunk;
 use crate::{AdaptError, AdapterEntry};
 
 pub(crate) const ENTRY: AdapterEntry = AdapterEntry {
@@ -19,6 +20,10 @@ pub(crate) const ENTRY: AdapterEntry = AdapterEntry {
 struct Settings {
     /// Parameters whose path begins with one of these stay as they are.
     frozen: Vec<String>,
+    /// If not 0, only so many of the video tower's last blocks train, with what comes after them.
+    last_blocks: usize,
+    /// Whether the text tower trains too, where the head has prompts.
+    text: bool,
     head: HeadKind,
 }
 
@@ -32,8 +37,9 @@ enum HeadKind {
 }
 
 fn add(table: &toml::Table, parts: &mut Parts) -> Result<(), AdaptError> {
-    let Settings { frozen, head } = settings(ENTRY.name, table)?;
-    parts.trunk = Trunk::Tuned { frozen };
+    let Settings { frozen, last_blocks, text, head } = settings(ENTRY.name, table)?;
+    parts.set_trunk(Trunk::Tuned { frozen, last_blocks }, ENTRY.name)?;
+    parts.text = text;
     match head {
         HeadKind::Regression => parts.prefer_head(HeadChoice::Regression),
         HeadKind::Prompts => parts.prefer_head(HeadChoice::Automatic),

@@ -5,6 +5,7 @@
 //! parts of one adapter: what of the encoder trains, what stands between its steps and an embedding, and the head.
 
 mod adapted;
+mod coarse_to_fine;
 mod coop;
 mod echozoom;
 mod error;
@@ -12,13 +13,17 @@ mod full;
 mod head;
 mod linear;
 mod linear_head;
+mod lora;
 mod mfl;
 mod native_head;
 mod parts;
 mod prompt_head;
 mod ranked_prompts;
+mod refinement;
 mod registry;
 mod ridge;
+mod start;
+mod trunk;
 mod zero_shot;
 
 pub use adapted::{Adapted, Borrowed, zoom_steps};
@@ -30,4 +35,5 @@ pub use native_head::NativeHead;
 pub use parts::{BuildContext, build};
 pub use prompt_head::PromptHead;
 pub use ranked_prompts::RankedPrompts;
+pub use refinement::Refinement;
 pub use registry::{ADAPTERS, AdapterEntry, adapters};

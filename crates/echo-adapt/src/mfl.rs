@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use crate::parts::Parts;
+use crate::parts::{PartInit, Parts, TrunkChoice};
 use crate::registry::settings;
 use crate::{AdaptError, AdapterEntry};
 
@@ -17,10 +17,14 @@ pub(crate) const ENTRY: AdapterEntry = AdapterEntry {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Settings {}
+struct Settings {
+    trunk: TrunkChoice,
+    init: PartInit,
+}
 
 fn add(table: &toml::Table, parts: &mut Parts) -> Result<(), AdaptError> {
-    let Settings {} = settings(ENTRY.name, table)?;
-    parts.pool = true;
+    let Settings { trunk, init } = settings(ENTRY.name, table)?;
+    parts.pool = Some(init);
+    parts.tune(trunk);
     Ok(())
 }

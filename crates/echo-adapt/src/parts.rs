@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use burn::module::{Module, Param, ParamGroup};
-use burn::nn::Linear;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::module::{Module, ParamGroup};
+use burn::tensor::{Device, Tensor};
 use echo_core::{AnyEncoder, RankSpec, Stage};
-use echo_nn::{AttentionPoolConfig, ZoomProjection, linear};
-use echo_random::Stream;
+use echo_nn::{AttentionPool, AttentionPoolConfig, ZoomProjection};
+use serde::Deserialize;
 
 use crate::adapted::Borrowed;
 use crate::coop::CoOpConfig;
@@ -16,6 +15,9 @@ use crate::linear_head::LinearHead;
 use crate::native_head::NativeHead;
 use crate::prompt_head::PromptHead;
 use crate::ranked_prompts::RankedPrompts;
+use crate::refinement::{RefinedValues, Refinement};
+use crate::start::random_linear;
+use crate::trunk::{Trunk, prepare};
 use crate::{AdaptError, Adapted, AdapterEntry};
 
 /// What an adapter is built from.
@@ -31,14 +33,32 @@ pub struct BuildContext<'a> {
     pub seed: u64,
 }
 
-/// What of the encoder trains.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Trunk {
+/// Whether the encoder trains under a part that could do without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum TrunkChoice {
     Frozen,
-    /// All that its embedding depends on, but parameters whose path begins with one of `frozen`.
-    Tuned {
-        frozen: Vec<String>,
-    },
+    Tuned,
+}
+
+/// What a part that stands in for something of the encoder's starts from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum PartInit {
+    /// What the encoder does.
+    Pretrained,
+    /// Random layers, as PyTorch starts them.
+    Random,
+}
+
+/// How two scales are normed before their projection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ZoomNorm {
+    /// Each by the encoder's own norm.
+    Each,
+    /// Both together by one that is new.
+    Joint,
 }
 
 /// Which head.
@@ -56,12 +76,20 @@ pub(crate) enum HeadChoice {
     Own { templates: Vec<String> },
 }
 
-/// The parts chosen so far, each with the name that chose it.
+/// The parts chosen so far, some with the name that chose them.
 #[derive(Debug)]
 pub(crate) struct Parts {
-    pub(crate) trunk: Trunk,
-    pub(crate) zoom: bool,
-    pub(crate) pool: bool,
+    trunk: Option<(Trunk, &'static str)>,
+    /// Whether a part asked for a tuned trunk, whatever else is said of it.
+    tuned: bool,
+    /// Whether the text tower trains.
+    pub(crate) text: bool,
+    pub(crate) zoom: Option<(PartInit, ZoomNorm)>,
+    pub(crate) pool: Option<PartInit>,
+    pub(crate) ordinal: bool,
+    pub(crate) refine: Option<RefinedValues>,
+    /// A part that is nothing without prompts.
+    pub(crate) needs_prompts: Option<&'static str>,
     head: Option<(HeadChoice, &'static str)>,
     /// The head when no name insists on one.
     fallback: HeadChoice,
@@ -69,7 +97,35 @@ pub(crate) struct Parts {
 
 impl Parts {
     fn new() -> Self {
-        Self { trunk: Trunk::Frozen, zoom: false, pool: false, head: None, fallback: HeadChoice::Automatic }
+        Self {
+            trunk: None,
+            tuned: false,
+            text: false,
+            zoom: None,
+            pool: None,
+            ordinal: false,
+            refine: None,
+            needs_prompts: None,
+            head: None,
+            fallback: HeadChoice::Automatic,
+        }
+    }
+
+    /// # Errors
+    /// Another name has said what of the encoder trains.
+    pub(crate) fn set_trunk(&mut self, trunk: Trunk, name: &'static str) -> Result<(), AdaptError> {
+        match &self.trunk {
+            Some((_, other)) => Err(AdaptError::TwoTrunks { first: other, second: name }),
+            None => {
+                self.trunk = Some((trunk, name));
+                Ok(())
+            }
+        }
+    }
+
+    /// What a part wants that can do with either.
+    pub(crate) fn tune(&mut self, choice: TrunkChoice) {
+        self.tuned |= choice == TrunkChoice::Tuned;
     }
 
     /// A head for when no name insists on another.
@@ -110,49 +166,64 @@ pub fn build(
 fn assemble(parts: Parts, context: &BuildContext<'_>) -> Result<Adapted, AdaptError> {
     let encoder = context.encoder;
     let card = encoder.card();
-    let projection = encoder.projection();
     let device = device_of(encoder);
-    let (choice, name) = parts.head.unwrap_or((parts.fallback, "the head"));
-    let own = matches!(choice, HeadChoice::Own { .. });
-    if own && (parts.zoom || parts.pool || parts.trunk != Trunk::Frozen) {
-        return Err(AdaptError::Incompatible {
-            adapter: name,
-            encoder: card.name,
-            reason: "it trains nothing, so nothing else can be joined to it".to_owned(),
-        });
-    }
-    let dim = dim_of(encoder, &device);
-    let mut borrowed = None;
-    let mut text_of = || -> Result<AnyEncoder, AdaptError> {
-        if encoder.text().is_some() {
-            return Ok(encoder.clone());
-        }
-        let other = context.text.filter(|other| other.text().is_some()).ok_or_else(|| AdaptError::Incompatible {
-            adapter: name,
-            encoder: card.name,
-            reason: "it has no text tower for prompts to pass through; lend it one with --text-encoder NAME and \
-                     --text-weights FILE"
-                .to_owned(),
-        })?;
-        let bridge = random_linear(dim, dim_of(other, &device), context.seed, "adapt/bridge", &device);
-        borrowed = Some(Borrowed { encoder: other.clone().freeze(), bridge });
-        Ok(other.clone())
+    let fallback = if parts.needs_prompts.is_some() { HeadChoice::Automatic } else { parts.fallback };
+    let (choice, name) = parts.head.unwrap_or((fallback, "the head"));
+    let incompatible =
+        |adapter: &'static str, reason: String| AdaptError::Incompatible { adapter, encoder: card.name, reason };
+    let everything = || Trunk::Tuned { frozen: Vec::new(), last_blocks: 0 };
+    let (trunk, trunk_name) = match parts.trunk {
+        Some(chosen) => chosen,
+        None => (if parts.tuned { everything() } else { Trunk::Frozen }, "the encoder"),
     };
+    let trains_below = trunk != Trunk::Frozen || parts.pool.is_some();
+    if matches!(choice, HeadChoice::Own { .. }) && (trains_below || parts.zoom.is_some() || parts.refine.is_some()) {
+        return Err(incompatible(name, "it trains nothing, so nothing else can be joined to it".to_owned()));
+    }
+    // A head can be solved at once only where nothing below it trains.
+    let choice = if choice == HeadChoice::Ridge && trains_below { HeadChoice::Regression } else { choice };
+    // Nor does a projection train below it: both scales stand side by side then.
+    let beside = parts.zoom.is_some() && choice == HeadChoice::Ridge;
+    let zoom =
+        parts.zoom.filter(|_| !beside).map(|(init, norm)| zoom_projection(encoder, init, norm, context.seed, &device));
+    let dim = dim_of(encoder, &device);
     let mut stage = Stage::Embedding;
-    let head = match choice {
-        HeadChoice::Context(config) => {
-            let owner = text_of()?;
-            let text = owner.text().expect("it was chosen for its text tower");
-            Head::Prompts(config.init(context, text)?)
+    let mut borrowed = None;
+    let mut prompts = |config: Option<CoOpConfig>| -> Result<Head, AdaptError> {
+        let lender = match encoder.text() {
+            Some(_) => encoder,
+            None => context.text.filter(|other| other.text().is_some()).ok_or_else(|| {
+                let reason = "it has no text tower for prompts to pass through; lend it one with --text-encoder NAME \
+                              and --text-weights FILE";
+                incompatible(parts.needs_prompts.unwrap_or(name), reason.to_owned())
+            })?,
+        };
+        let text = lender.text().expect("it was chosen for its text tower");
+        let head = match config {
+            Some(config) => config.init(context, text)?,
+            None => PromptHead::fixed(context.ranks, text)?,
+        };
+        if encoder.text().is_none() {
+            let bridge = random_linear(dim, dim_of(lender, &device), context.seed, "adapt/bridge", &device);
+            borrowed = Some(Borrowed { encoder: lender.clone().freeze(), bridge });
         }
-        HeadChoice::Automatic if encoder.text().is_some() => {
-            let text = encoder.text().expect("it has just been seen");
-            Head::Prompts(PromptHead::fixed(context.ranks, text)?)
+        let refine = parts.refine.map(|values| Refinement::new(context.ranks, values, context.seed, &device));
+        Ok(Head::Prompts(head.refined(refine, parts.ordinal)))
+    };
+    let head = match choice {
+        HeadChoice::Context(config) => prompts(Some(config))?,
+        HeadChoice::Automatic if encoder.text().is_some() || parts.needs_prompts.is_some() => prompts(None)?,
+        _ if parts.needs_prompts.is_some() => {
+            let part = parts.needs_prompts.unwrap_or_default();
+            return Err(incompatible(part, format!("it needs a head of prompts, which {name} is not")));
         }
         HeadChoice::Automatic | HeadChoice::Regression => {
             Head::Linear(LinearHead::new(dim, context.ranks, false, &device))
         }
-        HeadChoice::Ridge => Head::Linear(LinearHead::new(dim, context.ranks, true, &device).freeze()),
+        HeadChoice::Ridge => {
+            let scales = if beside { 2 } else { 1 };
+            Head::Linear(LinearHead::new(scales * dim, context.ranks, true, &device).freeze())
+        }
         HeadChoice::Own { templates } => match (card.capabilities.ejection_fraction, encoder.text()) {
             (Some(name), _) => Head::Native(NativeHead::new(name)),
             (None, Some(text)) => {
@@ -160,45 +231,61 @@ fn assemble(parts: Parts, context: &BuildContext<'_>) -> Result<Adapted, AdaptEr
                 Head::Ranked(RankedPrompts::new(&templates, text, &device)?)
             }
             (None, None) => {
-                return Err(AdaptError::Incompatible {
-                    adapter: name,
-                    encoder: card.name,
-                    reason: "it has neither a head for the target nor a text tower".to_owned(),
-                });
+                return Err(incompatible(name, "it has neither a head for the target nor a text tower".to_owned()));
             }
         },
     };
-    let pool = parts.pool.then(|| {
-        let mut pool = AttentionPoolConfig { dim }.init(&device);
-        for (layer, purpose) in [(&mut pool.first, "adapt/mfl/first"), (&mut pool.second, "adapt/mfl/second")] {
-            let [input, output] = layer.weight.val().dims();
-            *layer = random_linear(input, output, context.seed, purpose, &device);
-        }
-        pool
-    });
-    let zoom = parts.zoom.then(|| {
-        // Where steps are embeddings already, the projection is the identity.
-        let weight = projection.weight.clone().unwrap_or_else(|| Tensor::eye(dim, &device));
-        ZoomProjection::new(weight, projection.bias.clone())
-    });
+    let pool = parts.pool.map(|init| attention_pool(dim, init, context.seed, &device));
     if pool.is_some() {
         stage = stage.max(Stage::Steps);
     }
-    if zoom.is_some() {
+    if parts.zoom.is_some() {
         stage = stage.max(Stage::ZoomSteps);
     }
-    let mut trunk = encoder.clone().freeze();
-    if let Trunk::Tuned { frozen } = &parts.trunk {
+    if trunk != Trunk::Frozen {
         stage = Stage::Clip;
-        trunk = trunk.unfreeze_group(beginning_with(card.parameters.video));
-        // With a projection of its own for both scales, the encoder's is not part of the prediction.
-        let projection = if zoom.is_some() { card.parameters.projection } else { &[] };
-        let kept: Vec<&str> = frozen.iter().map(String::as_str).chain(projection.iter().copied()).collect();
-        if !kept.is_empty() {
-            trunk = trunk.freeze_group(beginning_with(&kept));
-        }
     }
-    Ok(Adapted { encoder: trunk, borrowed, zoom, pool, head, stage })
+    // With a projection of its own for both scales, the encoder's is not part of the prediction.
+    let without = if zoom.is_some() { card.parameters.projection } else { &[] };
+    let mut tower =
+        prepare(encoder, &trunk, without, context.seed).map_err(|reason| incompatible(trunk_name, reason))?;
+    if parts.text && matches!(head, Head::Prompts(_)) && borrowed.is_none() {
+        tower = tower.unfreeze_group(beginning_with(card.parameters.text));
+    }
+    Ok(Adapted { encoder: tower, borrowed, zoom, beside, pool, head, stage })
+}
+
+/// Attention over steps, at the start of training.
+fn attention_pool(dim: usize, init: PartInit, seed: u64, device: &Device) -> AttentionPool {
+    let mut pool = AttentionPoolConfig { dim }.init(device);
+    let mut layers = vec![(&mut pool.first, "adapt/mfl/first"), (&mut pool.second, "adapt/mfl/second")];
+    if init == PartInit::Random {
+        layers.extend([(&mut pool.score, "adapt/mfl/score"), (&mut pool.aggregate, "adapt/mfl/aggregate")]);
+    }
+    for (layer, purpose) in layers {
+        let [input, output] = layer.weight.val().dims();
+        *layer = random_linear(input, output, seed, purpose, device);
+    }
+    pool
+}
+
+/// The projection of two scales, at the start of training.
+fn zoom_projection(encoder: &AnyEncoder, init: PartInit, norm: ZoomNorm, seed: u64, device: &Device) -> ZoomProjection {
+    let projection = encoder.projection();
+    // Where steps are embeddings already, the projection is the identity.
+    let weight = projection.weight.unwrap_or_else(|| Tensor::eye(dim_of(encoder, device), device));
+    let [width, dim] = weight.dims();
+    let zoom = match init {
+        PartInit::Pretrained => ZoomProjection::new(weight, projection.bias),
+        PartInit::Random => {
+            let both = random_linear(2 * width, dim, seed, "adapt/echozoom", device).weight.val();
+            ZoomProjection::from_both(both)
+        }
+    };
+    match norm {
+        ZoomNorm::Each => zoom,
+        ZoomNorm::Joint => zoom.with_joint_norm(device),
+    }
 }
 
 /// Parameters whose path begins with one of `prefixes`.
@@ -228,15 +315,3 @@ fn dim_of(encoder: &AnyEncoder, device: &Device) -> usize {
 
 /// Side of the smallest frame that every encoder takes.
 const SMALLEST: usize = 32;
-
-/// A linear layer as PyTorch starts one: uniform in +-1 / sqrt(input), weights and bias.
-fn random_linear(input: usize, output: usize, seed: u64, purpose: &str, device: &Device) -> Linear {
-    let mut stream = Stream::new(seed, purpose, 0);
-    let bound = (input as f64).sqrt().recip();
-    let mut draw = |count: usize| (0..count).map(|_| stream.range(-bound, bound) as f32).collect::<Vec<f32>>();
-    let (weight, bias) = (draw(input * output), draw(output));
-    let mut layer = linear(input, output, device);
-    layer.weight = Param::from_tensor(Tensor::from_data(TensorData::new(weight, [input, output]), device));
-    layer.bias = Some(Param::from_tensor(Tensor::from_data(TensorData::new(bias, [output]), device)));
-    layer
-}

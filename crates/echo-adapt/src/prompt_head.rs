@@ -8,6 +8,8 @@ use burn::tensor::activation::softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 use echo_core::{Error, Prediction, RankSpec, TextEncoder, l2_normalize};
 
+use crate::Refinement;
+
 /// Prompts of all ranks, with or without learnable context vectors among their words.
 #[derive(Module, Debug)]
 pub struct PromptHead {
@@ -17,6 +19,11 @@ pub struct PromptHead {
     words: Tensor<3>,
     /// The ranks' values, `[ranks]`.
     values: Tensor<1>,
+    /// What takes the place of those values.
+    refinement: Option<Refinement>,
+    /// Whether losses weight wrong ranks by their distance.
+    #[module(skip)]
+    ordinal: bool,
     #[module(skip)]
     rows: Vec<Row>,
     #[module(skip)]
@@ -79,9 +86,20 @@ impl PromptHead {
             context: context.map(Param::from_tensor),
             words: text.words(Tensor::<2, Int>::from_data(ids, &device)),
             values: Tensor::from_data(values, &device),
+            refinement: None,
+            ordinal: false,
             rows,
             ranks: ranks.clone(),
         })
+    }
+
+    /// The same with refined values and ordinal weights.
+    pub(crate) fn refined(self, refinement: Option<Refinement>, ordinal: bool) -> Self {
+        Self { refinement, ordinal, ..self }
+    }
+
+    pub(crate) fn weights_ordinally(&self) -> bool {
+        self.ordinal
     }
 
     /// The ranks that it was built for.
@@ -99,7 +117,11 @@ impl PromptHead {
         let [ranks, _] = prompts.dims();
         let clip_embeddings = l2_normalize(embedding.reshape([videos * clips, dim]));
         let logits = clip_embeddings.matmul(prompts.transpose()) * text.logit_scale().exp().unsqueeze();
-        let weighted = softmax(logits.clone(), 1) * self.values.clone().unsqueeze();
+        let values = match &self.refinement {
+            Some(refinement) => refinement.forward(logits.clone()),
+            None => self.values.clone().unsqueeze(),
+        };
+        let weighted = softmax(logits.clone(), 1) * values;
         Prediction {
             value: weighted.sum_dim(1).reshape([videos, clips]).mean_dim(1).squeeze_dim(1),
             logits: Some(logits.reshape([videos, clips, ranks]).mean_dim(1).squeeze_dim(1)),

@@ -4,7 +4,7 @@ use echo_core::Error;
 use serde::de::DeserializeOwned;
 
 use crate::parts::Parts;
-use crate::{AdaptError, coop, echozoom, full, linear, mfl, zero_shot};
+use crate::{AdaptError, coarse_to_fine, coop, echozoom, full, linear, lora, mfl, zero_shot};
 
 /// One way of adapting.
 #[derive(Debug)]
@@ -22,8 +22,16 @@ pub struct AdapterEntry {
 }
 
 /// Every adapter.
-pub const ADAPTERS: &[AdapterEntry] =
-    &[zero_shot::ENTRY, linear::ENTRY, coop::ENTRY, mfl::ENTRY, echozoom::ENTRY, full::ENTRY];
+pub const ADAPTERS: &[AdapterEntry] = &[
+    zero_shot::ENTRY,
+    linear::ENTRY,
+    coop::ENTRY,
+    coarse_to_fine::ENTRY,
+    mfl::ENTRY,
+    echozoom::ENTRY,
+    lora::ENTRY,
+    full::ENTRY,
+];
 
 /// The adapters that `name` joins by `+`, in its order: one, in most cases.
 ///

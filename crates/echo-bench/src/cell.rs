@@ -7,7 +7,7 @@ use echo_adapt::{Adapted, AdapterEntry, BuildContext};
 use echo_core::{RankSpec, Stage};
 use echo_data::Feature;
 use echo_metrics::{BootstrapOptions, Scores, score};
-use echo_train::{Epoch, FeatureTable, Samples, fit, parameters, predict};
+use echo_train::{Epoch, FeatureTable, FitContext, Samples, fit, parameters, predict};
 use echo_weights::Built;
 
 use crate::runs::{ParameterCounts, Seconds};
@@ -62,7 +62,8 @@ impl Ingredients<'_> {
             total: all.iter().map(|parameter| parameter.count()).sum(),
         };
         let trainable = trainable.iter().map(|parameter| format!("{} {:?}", parameter.path, parameter.shape)).collect();
-        let fitted = fit(adapter, train, &self.recipe.train, self.seed, self.device, |epoch| {
+        let context = FitContext::new(self.seed, self.device);
+        let fitted = fit(adapter, train, &self.recipe.train, &context, |epoch| {
             tracing::debug!("epoch {}: loss {:.4}, lr {:.2e}", epoch.epoch, epoch.loss, epoch.lr);
         })?;
         let fit_seconds = started.elapsed().as_secs_f64();

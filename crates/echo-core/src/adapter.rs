@@ -44,6 +44,17 @@ pub enum Features {
     Clip(Tensor<5>, usize),
 }
 
+/// What a parameter belongs to: recipes give each its own learning rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParameterRole {
+    /// The video tower.
+    Encoder,
+    /// The text tower.
+    Text,
+    /// What the adapter adds.
+    Head,
+}
+
 /// How an adapter comes to its parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fitting {
@@ -82,6 +93,16 @@ pub trait Adapter: Module {
     /// The same adapter fitted to batches of features and the targets of their videos, for [`Fitting::ClosedForm`].
     fn solve(self, _batches: Vec<Features>, _targets: &[f32]) -> Self {
         self
+    }
+
+    /// What the parameter at `path` belongs to.
+    fn role(&self, _path: &str) -> ParameterRole {
+        ParameterRole::Head
+    }
+
+    /// Whether losses weight the logits of wrong ranks by their distance from the right one.
+    fn weights_ordinally(&self) -> bool {
+        false
     }
 
     /// Why the gradient of the parameter at `path` is exactly zero, for those where it is by construction, such as a

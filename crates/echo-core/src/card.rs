@@ -53,8 +53,14 @@ impl FromStr for Preset {
 pub struct WeightFile {
     /// File name as released.
     pub name: &'static str,
+    /// Which variant of the encoder it is of, by the name that upstream gives it; `None` for the encoder itself.
+    pub variant: Option<&'static str>,
     /// Where it is released.
     pub url: &'static str,
+    /// The address of the file itself, or of the zip archive that holds it.
+    pub download: &'static str,
+    /// Which member of that archive it is: a name, or the end of one that only one member has.
+    pub member: Option<&'static str>,
     /// What is in it.
     pub contents: &'static str,
 }
@@ -79,6 +85,8 @@ pub struct ParameterPaths {
     pub video: &'static [&'static str],
     /// Of those, the projection (without its norm).
     pub projection: &'static [&'static str],
+    /// What text embeddings depend on, but the table of word embeddings and the logit scale, which stay as they are.
+    pub text: &'static [&'static str],
 }
 
 /// One preset of an encoder.

@@ -17,7 +17,7 @@ mod error;
 mod head;
 mod rank_spec;
 
-pub use adapter::{Adapter, Features, Fitting, Prediction, Stage};
+pub use adapter::{Adapter, Features, Fitting, ParameterRole, Prediction, Stage};
 pub use any_encoder::{AnyEncoder, DynEncoder};
 pub use card::{Capabilities, Card, ParameterPaths, Preset, PresetCard, WeightFile};
 pub use clip_spec::{ChannelOrder, ClipSpec, Crop, Filter, Padding};

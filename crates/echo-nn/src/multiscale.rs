@@ -5,10 +5,16 @@
 //! to averaging the four parts' pooled vectors, which works for any encoder.
 
 use burn::module::{Module, Param};
+use burn::nn::LayerNorm;
 use burn::tensor::{Device, Tensor, TensorData};
+
+use crate::layers::layer_norm;
 
 /// How much larger the second scale is.
 pub const SCALE: usize = 2;
+
+/// Epsilon of a joint norm.
+const EPSILON: f64 = 1e-6;
 
 /// Coefficient of the cubic filter: PyTorch's bicubic interpolation.
 const A: f64 = -0.75;
@@ -69,6 +75,8 @@ pub struct ZoomProjection {
     zoom: Param<Tensor<2>>,
     /// `[dim]`
     bias: Param<Tensor<1>>,
+    /// Over both scales together, in place of the encoder's own on each.
+    norm: Option<LayerNorm>,
 }
 
 impl ZoomProjection {
@@ -80,7 +88,38 @@ impl ZoomProjection {
             zoom: Param::from_tensor(weight.zeros_like()),
             base: Param::from_tensor(weight),
             bias: Param::from_tensor(bias.unwrap_or_else(|| Tensor::zeros([dim], &device))),
+            norm: None,
         }
+    }
+
+    /// `weight` `[2 * width, dim]` is for both scales, the usual one first.
+    pub fn from_both(weight: Tensor<2>) -> Self {
+        let [both, dim] = weight.dims();
+        let half = |index: usize| Param::from_tensor(weight.clone().narrow(0, index * both / 2, both / 2));
+        let bias = Param::from_tensor(Tensor::zeros([dim], &weight.device()));
+        Self { base: half(0), zoom: half(1), bias, norm: None }
+    }
+
+    /// The same with one new norm over both scales.
+    pub fn with_joint_norm(self, device: &Device) -> Self {
+        let [width, _] = self.base.val().dims();
+        Self { norm: Some(layer_norm(SCALE * width, EPSILON, device)), ..self }
+    }
+
+    /// Whether it norms both scales itself: see [`forward_both`](Self::forward_both).
+    pub fn norms_jointly(&self) -> bool {
+        self.norm.is_some()
+    }
+
+    /// `[batch, steps, 2 * width]`, not normed, the usual scale first -> `[batch, steps, dim]`
+    pub fn forward_both(&self, both: Tensor<3>) -> Tensor<3> {
+        let normed = match &self.norm {
+            Some(norm) => norm.forward(both),
+            None => both,
+        };
+        let [_, _, width] = normed.dims();
+        let scale = |index: usize| normed.clone().narrow(2, index * width / SCALE, width / SCALE);
+        self.forward(scale(0), scale(1))
     }
 
     /// - base, zoom: `[batch, steps, width]`, normed

@@ -12,10 +12,20 @@ pub struct TrainConfig {
     pub epochs: usize,
     /// Samples in a step; the last step of an epoch may have fewer.
     pub batch: usize,
+    /// Samples that are in memory at a time; a step over more of them accumulates their gradients, equal to the whole
+    /// batch's to rounding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub micro_batch: Option<usize>,
+    /// Largest Euclidean norm of all gradients together; larger ones are scaled down to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip_norm: Option<f64>,
     /// The optimizer.
     pub optimizer: OptimizerConfig,
     /// The learning rate over time.
     pub schedule: ScheduleConfig,
+    /// Factors on the learning rate.
+    #[serde(default)]
+    pub rates: RateFactors,
     /// Weights of the losses.
     pub loss: LossWeights,
 }
@@ -40,13 +50,22 @@ pub enum OptimizerConfig {
         /// Weight decay; 0 for none.
         weight_decay: f64,
     },
+    /// Adam with a rectified variance (Liu et al., ICLR 2020) as PyTorch's: decay added to the gradient.
+    RAdam {
+        /// Peak learning rate.
+        lr: f64,
+        /// Weight decay; 0 for none.
+        weight_decay: f64,
+    },
 }
 
 impl OptimizerConfig {
     /// Peak learning rate.
     pub fn lr(&self) -> f64 {
         match self {
-            OptimizerConfig::Sgd { lr, .. } | OptimizerConfig::AdamW { lr, .. } => *lr,
+            OptimizerConfig::Sgd { lr, .. } | OptimizerConfig::AdamW { lr, .. } | OptimizerConfig::RAdam { lr, .. } => {
+                *lr
+            }
         }
     }
 }
@@ -64,6 +83,40 @@ pub enum ScheduleConfig {
         /// Learning rate during warm-up.
         warmup_lr: f64,
     },
+    /// A line from zero to the peak over `warmup_epochs`, then the peak times `factor` after every `every` epochs.
+    Step {
+        /// Epochs of warm-up.
+        warmup_epochs: usize,
+        /// Epochs between falls.
+        every: usize,
+        /// What each fall multiplies by.
+        factor: f64,
+    },
+}
+
+/// Factors on the learning rate of groups of parameters; 0 leaves a group as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateFactors {
+    /// The video tower.
+    #[serde(default = "one")]
+    pub encoder: f64,
+    /// The text tower.
+    #[serde(default = "one")]
+    pub text: f64,
+    /// Everything that the adapter adds.
+    #[serde(default = "one")]
+    pub head: f64,
+}
+
+impl Default for RateFactors {
+    fn default() -> Self {
+        Self { encoder: 1.0, text: 1.0, head: 1.0 }
+    }
+}
+
+fn one() -> f64 {
+    1.0
 }
 
 /// Weights of the losses in their sum; 0 leaves one out.
@@ -76,22 +129,34 @@ pub struct LossWeights {
     pub kl: f64,
     /// Absolute error of the predicted value.
     pub l1: f64,
+    /// Huber's loss of the predicted value, quadratic below an error of [`HUBER_DELTA`](crate::HUBER_DELTA).
+    #[serde(default)]
+    pub huber: f64,
 }
 
 impl TrainConfig {
     /// # Errors
     /// A setting with which training cannot run.
     pub fn validate(&self) -> Result<(), TrainError> {
-        let LossWeights { cross_entropy, kl, l1 } = self.loss;
+        let LossWeights { cross_entropy, kl, l1, huber } = self.loss;
+        let losses = [cross_entropy, kl, l1, huber];
+        let RateFactors { encoder, text, head } = self.rates;
+        let not_negative = |values: &[f64]| values.iter().all(|value| value.is_finite() && *value >= 0.0);
         let complaint = if self.epochs == 0 {
             "epochs must be 1 or more"
-        } else if self.batch == 0 {
-            "batch must be 1 or more"
+        } else if self.batch == 0 || self.micro_batch == Some(0) {
+            "batch and micro_batch must be 1 or more"
         } else if !(self.optimizer.lr().is_finite() && self.optimizer.lr() > 0.0) {
             "optimizer.lr must be positive"
-        } else if [cross_entropy, kl, l1].iter().any(|weight| !weight.is_finite() || *weight < 0.0) {
+        } else if self.clip_norm.is_some_and(|norm| norm.is_nan() || norm <= 0.0) {
+            "clip_norm must be positive"
+        } else if matches!(self.schedule, ScheduleConfig::Step { every: 0, .. }) {
+            "schedule.every must be 1 or more"
+        } else if !not_negative(&[encoder, text, head]) {
+            "rates must not be negative"
+        } else if !not_negative(&losses) {
             "loss weights must not be negative"
-        } else if cross_entropy + kl + l1 == 0.0 {
+        } else if losses.iter().sum::<f64>() == 0.0 {
             "at least one loss must have a weight"
         } else {
             return Ok(());

@@ -16,16 +16,26 @@ pub enum TrainError {
     #[error("no gradient reaches {}: they are not part of the prediction", .0.join(", "))]
     OutsideGraph(Vec<String>),
     /// The loss is no longer a number.
-    #[error("the loss became {loss} in epoch {epoch}, step {step}; lower the learning rate ({lr:e}) or clip gradients")]
+    #[error(
+        "the loss or its gradient became {loss} in epoch {epoch}, step {step}; lower the learning rate ({lr:e}) or clip gradients"
+    )]
     Diverged {
         /// Epoch, from 1.
         epoch: usize,
         /// Step within the epoch, from 1.
         step: usize,
         /// The loss.
-        loss: f32,
+        loss: f64,
         /// Learning rate of the step.
         lr: f64,
+    },
+    /// A checkpoint cannot be written or read.
+    #[error("checkpoint {path}: {reason}; delete it to train from the start", path = path.display())]
+    Checkpoint {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        reason: String,
     },
     /// A prediction is not a number.
     #[error("the prediction for sample {0} is not a number")]

@@ -1,15 +1,14 @@
 //! The training loop.
 
-use burn::module::{ModuleVisitor, Param, ParamId};
-use burn::optim::decay::WeightDecayConfig;
-use burn::optim::momentum::MomentumConfig;
-use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer, SgdConfig};
+use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor};
 use echo_core::{Adapter, Fitting, Prediction, Stage};
 use echo_random::Stream;
 
-use crate::losses::{cross_entropy, l1, ordinal_kl};
-use crate::{OptimizerConfig, Parameter, Samples, TrainConfig, TrainError, learning_rate, parameters};
+use crate::checkpoint::{Checkpoints, Progress, Saver, discard, resume};
+use crate::objective::{Labels, Objective, objective};
+use crate::optimizer::Stepper;
+use crate::{Parameter, Samples, TrainConfig, TrainError, gradients, learning_rate, parameters};
 
 /// Samples in a batch when predicting: memory is bounded, results do not depend on it.
 const PREDICT_BATCH: usize = 256;
@@ -17,8 +16,11 @@ const PREDICT_BATCH: usize = 256;
 /// The same for clips.
 const PREDICT_CLIPS: usize = 8;
 
+/// A loss so many times its first value never comes back.
+const DIVERGED: f64 = 1e4;
+
 /// Mean losses of one epoch.
-#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Epoch {
     /// From 1.
     pub epoch: usize,
@@ -32,13 +34,57 @@ pub struct Epoch {
     pub kl: f64,
     /// Absolute error.
     pub l1: f64,
+    /// Mean absolute error on what is watched, if anything is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watched: Option<f64>,
+}
+
+/// What training needs beside its settings.
+#[derive(Clone, Copy)]
+pub struct FitContext<'a> {
+    /// Shuffles follow it.
+    pub seed: u64,
+    /// Where samples go.
+    pub device: &'a Device,
+    /// Where training is saved, to go on after an interruption.
+    pub checkpoints: Option<&'a Checkpoints>,
+    /// Samples that are predicted after every epoch, to find the best one: never those of the test split.
+    pub watched: Option<&'a dyn Samples>,
+}
+
+impl<'a> FitContext<'a> {
+    /// Neither saved nor watched.
+    pub fn new(seed: u64, device: &'a Device) -> Self {
+        Self { seed, device, checkpoints: None, watched: None }
+    }
+}
+
+impl std::fmt::Debug for FitContext<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let watched = self.watched.map(|samples| samples.targets().len());
+        let mut debug = f.debug_struct("FitContext");
+        debug.field("seed", &self.seed).field("checkpoints", &self.checkpoints).field("watched", &watched).finish()
+    }
+}
+
+/// The adapter after the epoch with the least error on what was watched; the earliest of equals.
+#[derive(Clone, Debug)]
+pub struct Best<A> {
+    /// From 1.
+    pub epoch: usize,
+    /// Its mean absolute error.
+    pub mae: f64,
+    /// The adapter, ready for inference.
+    pub adapter: A,
 }
 
 /// A fitted adapter.
 #[derive(Debug)]
 pub struct Fitted<A> {
-    /// The adapter, ready for inference.
+    /// The adapter after the last epoch, ready for inference.
     pub adapter: A,
+    /// The best epoch's, where samples were watched.
+    pub best: Option<Best<A>>,
     /// One entry per epoch.
     pub curve: Vec<Epoch>,
     /// Paths of parameters whose gradient was exactly zero in the first step without a reason known to the adapter.
@@ -47,7 +93,8 @@ pub struct Fitted<A> {
 
 /// Trains what requires gradients in `adapter` on `samples`.
 ///
-/// Shuffles follow `seed`; two runs with the same seed, samples and number of threads give the same bits.
+/// Two runs with the same seed, samples and number of threads give the same bits, also when one of them was
+/// interrupted and went on from its checkpoint.
 ///
 /// An adapter that is solved at once is, and one that needs no fitting comes back as it is.
 ///
@@ -57,21 +104,21 @@ pub fn fit<A: Adapter>(
     adapter: A,
     samples: &dyn Samples,
     config: &TrainConfig,
-    seed: u64,
-    device: &Device,
+    context: &FitContext<'_>,
     mut on_epoch: impl FnMut(&Epoch),
 ) -> Result<Fitted<A>, TrainError> {
     config.validate()?;
+    let device = context.device;
     let targets = samples.targets();
     if targets.is_empty() && adapter.fitting() != Fitting::Nothing {
         return Err(TrainError::NoSamples);
     }
-    let all: Vec<usize> = (0..targets.len()).collect();
-    let at_once = |adapter| Fitted { adapter, curve: Vec::new(), zero_gradients: Vec::new() };
+    let at_once = |adapter| Fitted { adapter, best: None, curve: Vec::new(), zero_gradients: Vec::new() };
     match adapter.fitting() {
         Fitting::Gradient => {}
         Fitting::Nothing => return Ok(at_once(adapter)),
         Fitting::ClosedForm => {
+            let all: Vec<usize> = (0..targets.len()).collect();
             let (mut batches, mut order) = (Vec::new(), Vec::new());
             for group in samples.groups(&all).iter().flat_map(|group| group.chunks(config.batch)) {
                 batches.push(samples.batch(group, None, device)?);
@@ -86,49 +133,141 @@ pub fn fit<A: Adapter>(
     }
     let ranks: Option<Vec<usize>> =
         adapter.ranks().map(|spec| targets.iter().map(|&target| spec.rank_of(target)).collect());
+    let mut optimizer = Stepper::new(config, &adapter, &trainable);
+    let mut saver = context.checkpoints.map(|checkpoints| Saver::new(checkpoints, &trainable));
+    let resumed = match context.checkpoints {
+        Some(checkpoints) => resume(&adapter, &mut optimizer, checkpoints, device)?,
+        None => None,
+    };
+    let mut progress =
+        resumed.unwrap_or(Progress { adapter, best: None, curve: Vec::new(), zero_gradients: Vec::new() });
+    progress.adapter = progress.adapter.train();
 
-    let mut adapter = adapter.train();
-    let mut optimizer = optimizer(&config.optimizer);
-    let mut curve = Vec::with_capacity(config.epochs);
-    let mut zero_gradients = Vec::new();
-    for epoch in 0..config.epochs {
+    let mut first_loss = progress.curve.first().map(|epoch| epoch.loss);
+    for epoch in progress.curve.len()..config.epochs {
         let lr = learning_rate(config, epoch);
         let mut order: Vec<usize> = (0..targets.len()).collect();
-        Stream::new(seed, "train/shuffle", epoch as u64).shuffle(&mut order);
+        Stream::new(context.seed, "train/shuffle", epoch as u64).shuffle(&mut order);
         let mut mean = Epoch { epoch: epoch + 1, lr, ..Epoch::default() };
         for (step, indices) in order.chunks(config.batch).enumerate() {
-            let groups = samples.groups(indices);
-            let mut predictions = Vec::with_capacity(groups.len());
-            for group in &groups {
-                predictions.push(adapter.forward(samples.batch(group, Some(epoch), device)?));
-            }
-            // Losses look at the whole batch, in the order of its groups.
-            let indices: Vec<usize> = groups.into_iter().flatten().collect();
-            let prediction = joined(predictions);
-            let batch_targets: Vec<f32> = indices.iter().map(|&i| targets[i]).collect();
-            let batch_ranks: Option<Vec<usize>> =
-                ranks.as_ref().map(|ranks| indices.iter().map(|&i| ranks[i]).collect());
-            let (loss, parts) = weighted_loss(prediction, &batch_targets, batch_ranks.as_deref(), config)?;
-            let value = loss.clone().into_scalar::<f32>();
-            if !value.is_finite() {
-                return Err(TrainError::Diverged { epoch: epoch + 1, step: step + 1, loss: value, lr });
+            let batch = Batch { samples, indices, epoch, ranks: ranks.as_deref(), config, device };
+            let (losses, mut gradients) = batch.gradients(&progress.adapter)?;
+            let diverged = |loss: f64| TrainError::Diverged { epoch: epoch + 1, step: step + 1, loss, lr };
+            let loss = f64::from(losses.total.into_scalar::<f32>());
+            let first = *first_loss.get_or_insert(loss);
+            if !loss.is_finite() || loss > DIVERGED * first.max(1.0) {
+                return Err(diverged(loss));
             }
             let share = indices.len() as f64 / targets.len() as f64;
-            mean.loss += share * f64::from(value);
-            mean.cross_entropy += share * parts[0];
-            mean.kl += share * parts[1];
-            mean.l1 += share * parts[2];
-
-            let gradients = GradientsParams::from_grads(loss.backward(), &adapter);
+            mean.loss += share * loss;
+            mean.cross_entropy += share * losses.cross_entropy;
+            mean.kl += share * losses.kl;
+            mean.l1 += share * losses.l1;
             if epoch == 0 && step == 0 {
-                zero_gradients = check_gradients(&adapter, &gradients, &trainable)?;
+                progress.zero_gradients = gradients::check(&progress.adapter, &gradients, &trainable)?;
             }
-            adapter = optimizer.step(lr, adapter, gradients);
+            if let Some(limit) = config.clip_norm {
+                let norm = gradients::clip_norm(&progress.adapter, &mut gradients, limit);
+                if !norm.is_finite() {
+                    return Err(diverged(norm));
+                }
+            }
+            progress.adapter = optimizer.step(lr, progress.adapter, gradients);
+        }
+        if let Some(watched) = context.watched {
+            let adapter = progress.adapter.valid();
+            let mae = mean_absolute_error(watched.targets(), &predict(&adapter, watched, device)?);
+            mean.watched = Some(mae);
+            if progress.best.as_ref().is_none_or(|best| mae < best.mae) {
+                progress.best = Some(Best { epoch: epoch + 1, mae, adapter });
+            }
         }
         on_epoch(&mean);
-        curve.push(mean);
+        progress.curve.push(mean);
+        if let Some(saver) = &mut saver {
+            saver.save(&progress, &optimizer)?;
+        }
     }
-    Ok(Fitted { adapter: adapter.valid(), curve, zero_gradients })
+    if let Some(checkpoints) = context.checkpoints {
+        discard(checkpoints)?;
+    }
+    let Progress { adapter, best, curve, zero_gradients } = progress;
+    Ok(Fitted { adapter: adapter.valid(), best, curve, zero_gradients })
+}
+
+/// One step's samples.
+struct Batch<'a> {
+    samples: &'a dyn Samples,
+    indices: &'a [usize],
+    epoch: usize,
+    ranks: Option<&'a [usize]>,
+    config: &'a TrainConfig,
+    device: &'a Device,
+}
+
+impl Batch<'_> {
+    /// The losses of the whole batch and their gradients.
+    fn gradients<A: Adapter>(&self, adapter: &A) -> Result<(Objective, GradientsParams), TrainError> {
+        let groups = self.samples.groups(self.indices);
+        let most = self.config.micro_batch.unwrap_or(usize::MAX);
+        let parts: Vec<&[usize]> = groups.iter().flat_map(|group| group.chunks(most)).collect();
+        // Losses look at the whole batch, in the order of its parts.
+        let order: Vec<usize> = parts.iter().copied().flatten().copied().collect();
+        let forward = |adapter: &A, part: &[usize]| -> Result<Prediction, TrainError> {
+            Ok(adapter.forward(self.samples.batch(part, Some(self.epoch), self.device)?))
+        };
+        if self.indices.len() <= most {
+            let predictions = parts.iter().map(|part| forward(adapter, part)).collect::<Result<_, _>>()?;
+            let losses = self.losses(adapter, joined(predictions), &order)?;
+            let gradients = GradientsParams::from_grads(losses.total.backward(), adapter);
+            return Ok((losses, gradients));
+        }
+
+        // Not all at once: first the predictions without a graph, to which the losses' gradients are found; then each
+        // part again, with a graph from its predictions down.
+        let inference = adapter.valid();
+        let predictions: Vec<Prediction> =
+            parts.iter().map(|part| forward(&inference, part)).collect::<Result<_, _>>()?;
+        let Prediction { value, logits } = joined(predictions);
+        let value = Tensor::from_inner(value).require_grad();
+        let logits = logits.map(|logits| Tensor::from_inner(logits).require_grad());
+        let whole = Prediction { value: value.clone(), logits: logits.clone() };
+        let losses = self.losses(adapter, whole, &order)?;
+        let found = losses.total.backward();
+        let (value, logits) = (value.grad(&found), logits.and_then(|logits| logits.grad(&found)));
+        let mut accumulated = GradientsAccumulator::new();
+        let mut from = 0;
+        for part in parts {
+            let prediction = forward(adapter, part)?;
+            // The derivative of this sum is the losses' by the chain rule.
+            let mut terms = Vec::new();
+            if let Some(value) = &value {
+                let weights = Tensor::from_inner(value.clone().narrow(0, from, part.len()));
+                terms.push((prediction.value * weights).sum());
+            }
+            if let (Some(logits), Some(weights)) = (prediction.logits, &logits) {
+                let weights = Tensor::from_inner(weights.clone().narrow(0, from, part.len()));
+                terms.push((logits * weights).sum());
+            }
+            from += part.len();
+            if let Some(sum) = terms.into_iter().reduce(|sum, term| sum + term) {
+                accumulated.accumulate(adapter, GradientsParams::from_grads(sum.backward(), adapter));
+            }
+        }
+        Ok((losses, accumulated.grads()))
+    }
+
+    fn losses<A: Adapter>(
+        &self,
+        adapter: &A,
+        prediction: Prediction,
+        order: &[usize],
+    ) -> Result<Objective, TrainError> {
+        let targets: Vec<f32> = order.iter().map(|&index| self.samples.targets()[index]).collect();
+        let ranks: Option<Vec<usize>> = self.ranks.map(|ranks| order.iter().map(|&index| ranks[index]).collect());
+        let labels = Labels { targets: &targets, ranks: ranks.as_deref(), ordinal: adapter.weights_ordinally() };
+        objective(prediction, labels, &self.config.loss)
+    }
 }
 
 /// Predictions for all samples, in their order.
@@ -152,6 +291,11 @@ pub fn predict<A: Adapter>(adapter: &A, samples: &dyn Samples, device: &Device) 
     }
 }
 
+fn mean_absolute_error(targets: &[f32], predictions: &[f32]) -> f64 {
+    let errors = targets.iter().zip(predictions).map(|(target, value)| f64::from((target - value).abs()));
+    errors.sum::<f64>() / targets.len().max(1) as f64
+}
+
 /// Predictions of several groups as one.
 fn joined(mut predictions: Vec<Prediction>) -> Prediction {
     if predictions.len() == 1 {
@@ -161,96 +305,5 @@ fn joined(mut predictions: Vec<Prediction>) -> Prediction {
     Prediction {
         value: Tensor::cat(predictions.into_iter().map(|prediction| prediction.value).collect(), 0),
         logits: logits.map(|logits| Tensor::cat(logits, 0)),
-    }
-}
-
-fn optimizer(config: &OptimizerConfig) -> ModuleOptimizer {
-    match *config {
-        OptimizerConfig::Sgd { momentum, weight_decay, .. } => {
-            let mut sgd = SgdConfig::new();
-            if momentum > 0.0 {
-                let momentum = MomentumConfig { momentum, dampening: 0.0, nesterov: false };
-                sgd = sgd.with_momentum(Some(momentum));
-            }
-            if weight_decay > 0.0 {
-                sgd = sgd.with_weight_decay(Some(WeightDecayConfig::new(weight_decay as f32)));
-            }
-            sgd.init()
-        }
-        OptimizerConfig::AdamW { weight_decay, .. } => {
-            // Burn's default epsilon is 1e-5; PyTorch's 1e-8 is what recipes are written for.
-            AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(weight_decay as f32).init()
-        }
-    }
-}
-
-/// The weighted sum as a tensor, and its parts unweighted: cross-entropy, divergence, absolute error.
-fn weighted_loss(
-    prediction: Prediction,
-    targets: &[f32],
-    ranks: Option<&[usize]>,
-    config: &TrainConfig,
-) -> Result<(Tensor<1>, [f64; 3]), TrainError> {
-    let weights = config.loss;
-    let mut losses = Vec::new();
-    if let (Some(logits), Some(ranks)) = (prediction.logits, ranks) {
-        if weights.cross_entropy > 0.0 {
-            losses.push((0, weights.cross_entropy, cross_entropy(logits.clone(), ranks)));
-        }
-        if weights.kl > 0.0 {
-            losses.push((1, weights.kl, ordinal_kl(logits, ranks)));
-        }
-    }
-    if weights.l1 > 0.0 {
-        losses.push((2, weights.l1, l1(prediction.value, targets)));
-    }
-    let mut parts = [0.0; 3];
-    for (slot, _, loss) in &losses {
-        parts[*slot] = f64::from(loss.clone().into_scalar::<f32>());
-    }
-    let total = losses.into_iter().map(|(_, weight, loss)| loss * weight).reduce(|sum, loss| sum + loss);
-    let total =
-        total.ok_or_else(|| TrainError::Config("the adapter has no ranks, so loss.l1 needs a weight".to_owned()))?;
-    Ok((total, parts))
-}
-
-/// Paths of trainable parameters whose gradient is all zero, unless the adapter says why.
-///
-/// # Errors
-/// [`TrainError::OutsideGraph`] for those that have none.
-fn check_gradients<A: Adapter>(
-    adapter: &A,
-    gradients: &GradientsParams,
-    trainable: &[Parameter],
-) -> Result<Vec<String>, TrainError> {
-    let mut norms = Norms { gradients, found: Vec::new() };
-    adapter.visit(&mut norms);
-    let norm = |id: ParamId| norms.found.iter().find(|(found, _)| *found == id).map(|(_, norm)| *norm);
-    let outside: Vec<String> =
-        trainable.iter().filter(|parameter| norm(parameter.id).is_none()).map(|p| p.path.clone()).collect();
-    if !outside.is_empty() {
-        return Err(TrainError::OutsideGraph(outside));
-    }
-    let zero: Vec<String> = trainable
-        .iter()
-        .filter(|parameter| norm(parameter.id) == Some(0.0) && adapter.zero_gradient_reason(&parameter.path).is_none())
-        .map(|parameter| parameter.path.clone())
-        .collect();
-    for path in &zero {
-        tracing::warn!("the gradient of {path} is zero in the first step");
-    }
-    Ok(zero)
-}
-
-struct Norms<'a> {
-    gradients: &'a GradientsParams,
-    found: Vec<(ParamId, f32)>,
-}
-
-impl ModuleVisitor for Norms<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(gradient) = self.gradients.get::<D>(param.id) {
-            self.found.push((param.id, gradient.abs().max().into_scalar::<f32>()));
-        }
     }
 }

@@ -3,18 +3,26 @@
 //! [`fit`] is generic over [`echo_core::Adapter`] and knows neither encoders nor files. It is the only place that
 //! turns autodiff on: whatever an adapter keeps frozen stays without a graph.
 
+mod checkpoint;
 mod config;
 mod error;
 mod fit;
+mod gradients;
 mod losses;
+mod objective;
+mod optimizer;
 mod parameters;
+mod radam;
 mod samples;
 mod schedule;
+mod values;
 
-pub use config::{LossWeights, OptimizerConfig, ScheduleConfig, TrainConfig};
+pub use checkpoint::Checkpoints;
+pub use config::{LossWeights, OptimizerConfig, RateFactors, ScheduleConfig, TrainConfig};
 pub use error::TrainError;
-pub use fit::{Epoch, Fitted, fit, predict};
-pub use losses::{cross_entropy, l1, ordinal_kl};
+pub use fit::{Best, Epoch, FitContext, Fitted, fit, predict};
+pub use losses::{HUBER_DELTA, cross_entropy, huber, l1, ordinal_kl, ordinal_weights};
 pub use parameters::{Parameter, parameters};
 pub use samples::{FeatureTable, Samples};
 pub use schedule::learning_rate;
+pub use values::{values, with_values};

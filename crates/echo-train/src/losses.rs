@@ -6,6 +6,9 @@ use burn::tensor::{Int, Tensor, TensorData};
 /// Sharpness of the target distribution over the batch in [`ordinal_kl`]: 10 times a one-hot before its softmax.
 const TARGET_SHARPNESS: f32 = 10.0;
 
+/// Errors above this many units of the target count linearly in [`huber`].
+pub const HUBER_DELTA: f32 = 2.0;
+
 /// Mean cross-entropy of `logits` `[batch, ranks]` against each sample's rank.
 pub fn cross_entropy(logits: Tensor<2>, ranks: &[usize]) -> Tensor<1> {
     let [batch, _] = logits.dims();
@@ -46,6 +49,36 @@ pub fn l1(values: Tensor<1>, targets: &[f32]) -> Tensor<1> {
     (values - targets).abs().mean()
 }
 
+/// Mean of Huber's loss of `values` `[batch]`: half the squared error up to [`HUBER_DELTA`], linear above, as PyTorch's
+/// `huber_loss`.
+pub fn huber(values: Tensor<1>, targets: &[f32]) -> Tensor<1> {
+    let targets = Tensor::<1>::from_data(TensorData::new(targets.to_vec(), [targets.len()]), &values.device());
+    let error = (values - targets).abs();
+    let small = error.clone().clamp_max(HUBER_DELTA);
+    (small.clone() * (error - small * 0.5)).mean()
+}
+
+/// NumCLIP's weights of wrong ranks (Du et al., "Teach CLIP to develop a number sense for ordinal regression", ECCV
+/// 2024): factors on logits `[batch, ranks]` that grow with the distance from the right rank and are 1 at it.
+///
+/// Factors of wrong ranks add up to one less than there are entries in what the softmax runs over: a sample's ranks, or,
+/// with `over_batch`, a rank's samples.
+pub fn ordinal_weights(ranks: &[usize], classes: usize, over_batch: bool) -> Vec<f32> {
+    let batch = ranks.len();
+    let distance = |sample: usize, class: usize| ranks[sample].abs_diff(class) as f32;
+    let mut weights = vec![1.0; batch * classes];
+    for (sample, &rank) in ranks.iter().enumerate() {
+        for class in (0..classes).filter(|&class| class != rank) {
+            let (total, others) = match over_batch {
+                true => ((0..batch).map(|other| distance(other, class)).sum::<f32>(), batch - 1),
+                false => ((0..classes).map(|other| distance(sample, other)).sum::<f32>(), classes - 1),
+            };
+            weights[sample * classes + class] = distance(sample, class) / total * others as f32;
+        }
+    }
+    weights
+}
+
 #[cfg(test)]
 mod tests {
     use burn::tensor::Device;
@@ -70,7 +103,24 @@ mod tests {
         near(cross_entropy(logits(), &RANKS), CROSS_ENTROPY);
         near(ordinal_kl(logits(), &RANKS), KL);
         let values = Tensor::from_floats([50.0, 61.5, 20.25, 70.0], &Device::flex());
-        near(l1(values, &[55.0, 60.0, 21.0, 68.0]), 2.3125);
+        near(l1(values.clone(), &[55.0, 60.0, 21.0, 68.0]), 2.3125);
+        // `F.huber_loss(values, targets, delta=2.0)`
+        near(huber(values, &[55.0, 60.0, 21.0, 68.0]), 2.851_562_5);
+    }
+
+    /// Numbers of the same, with the logits multiplied by
+    /// `w = (y[:, None] - arange(3)).abs(); w = w / w.sum(1) * 2; w[y] = 1` before the cross-entropy, and by the same
+    /// over each column, times 3, before the divergence.
+    #[test]
+    fn ordinal_weights_give_the_losses_of_torch() {
+        let weighted = |over_batch| {
+            let weights = TensorData::new(ordinal_weights(&RANKS, 3, over_batch), [4, 3]);
+            logits() * Tensor::<2>::from_data(weights, &Device::flex())
+        };
+        let cross_entropy = cross_entropy(weighted(false), &RANKS).into_scalar::<f32>();
+        let kl = ordinal_kl(weighted(true), &RANKS).into_scalar::<f32>();
+        assert!((cross_entropy - 1.724_773_7).abs() < 2e-6, "{cross_entropy}");
+        assert!((kl - 1.728_309_4).abs() < 2e-6, "{kl}");
     }
 
     const CROSS_ENTROPY: f32 = 1.618_438;

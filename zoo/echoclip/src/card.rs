@@ -38,13 +38,35 @@ pub static CARD: Card = Card {
     code_url: "https://github.com/echonet/echo_CLIP",
     code_license: "Cedars-Sinai academic, no redistribution",
     weights_license: "MIT",
-    weights: &[WeightFile {
-        name: "open_clip_pytorch_model.bin",
-        url: "https://huggingface.co/mkaichristensen/echo-clip",
-        contents: "both towers, as a PyTorch file",
-    }],
+    weights: &[
+        WeightFile {
+            name: "open_clip_pytorch_model.bin",
+            variant: None,
+            url: "https://huggingface.co/mkaichristensen/echo-clip",
+            download: "https://huggingface.co/mkaichristensen/echo-clip/resolve/main/open_clip_pytorch_model.bin",
+            member: None,
+            contents: "both towers, as a PyTorch file",
+        },
+        WeightFile {
+            name: "open_clip_pytorch_model.bin",
+            variant: Some("r"),
+            url: "https://huggingface.co/mkaichristensen/echo-clip-r",
+            download: "https://huggingface.co/mkaichristensen/echo-clip-r/resolve/main/open_clip_pytorch_model.bin",
+            member: None,
+            contents: "both towers of EchoCLIP-R, for the retrieval of whole reports",
+        },
+    ],
     capabilities: Capabilities { text: true, heads: &[], ejection_fraction: None, views: &[] },
-    parameters: ParameterPaths { video: &["visual."], projection: &["visual.head.proj."] },
+    parameters: ParameterPaths {
+        video: &["visual."],
+        projection: &["visual.head.proj."],
+        text: &[
+            "text.net.positional_embedding",
+            "text.net.transformer.",
+            "text.net.ln_final.",
+            "text.net.text_projection",
+        ],
+    },
     presets: &[
         PresetCard { preset: Preset::Full, clip: FULL_CLIP, dim: 512, width: 1024, parameters: 151_518_849 },
         PresetCard { preset: Preset::Nano, clip: NANO_CLIP, dim: 96, width: 128, parameters: 938_945 },

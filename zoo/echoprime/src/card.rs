@@ -8,6 +8,11 @@ use crate::VIEWS;
 
 const RELEASE: &str = "https://github.com/echonet/EchoPrime/releases/download/v1.0.0/model_data.zip";
 
+/// A file of upstream's archive.
+const fn released(name: &'static str, member: &'static str, contents: &'static str) -> WeightFile {
+    WeightFile { name, variant: None, url: RELEASE, download: RELEASE, member: Some(member), contents }
+}
+
 /// Every other frame of the first thirty-two, in units of 0-255.
 const FULL_CLIP: ClipSpec = ClipSpec {
     frames: 16,
@@ -37,17 +42,26 @@ pub static CARD: Card = Card {
     code_license: "Cedars-Sinai academic (README says MIT), no redistribution",
     weights_license: "Cedars-Sinai academic (README says MIT), no redistribution",
     weights: &[
-        WeightFile { name: "echo_prime_encoder.pt", url: RELEASE, contents: "the video tower" },
-        WeightFile { name: "echo_prime_text_encoder.pt", url: RELEASE, contents: "the text tower" },
-        WeightFile { name: "view_classifier.pt", url: RELEASE, contents: "the view classifier" },
+        released("echo_prime_encoder.pt", "weights/echo_prime_encoder.pt", "the video tower"),
+        released("echo_prime_text_encoder.pt", "weights/echo_prime_text_encoder.pt", "the text tower"),
+        released("view_classifier.pt", "weights/view_classifier.pt", "the view classifier"),
         WeightFile {
             name: "vocab.txt",
+            variant: None,
             url: "https://huggingface.co/microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract",
-            contents: "the text tower's vocabulary; tokenizer.json serves as well",
+            download: "https://huggingface.co/microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract/resolve/main/vocab.txt",
+            member: None,
+            contents: "the text tower's vocabulary (BiomedBERT's, MIT); tokenizer.json serves as well",
         },
     ],
     capabilities: Capabilities { text: true, heads: &[], ejection_fraction: None, views: &VIEWS },
-    parameters: ParameterPaths { video: &["video.", "head."], projection: &["head."] },
+    parameters: ParameterPaths { video: &["video.", "head."], projection: &["head."], text: &[
+            "text.bert.embeddings.position_embeddings.",
+            "text.bert.embeddings.token_type_embeddings.",
+            "text.bert.embeddings.norm.",
+            "text.bert.layers.",
+            "text.text_projection.",
+        ] },
     presets: &[
         PresetCard { preset: Preset::Full, clip: FULL_CLIP, dim: 512, width: 768, parameters: 231_486_987 },
         PresetCard { preset: Preset::Nano, clip: NANO_CLIP, dim: 96, width: 96, parameters: 633_648 },

@@ -38,11 +38,14 @@ pub static CARD: Card = Card {
     weights_license: "CC BY-NC-SA 4.0",
     weights: &[WeightFile {
         name: "panecho.pt",
+        variant: None,
         url: "https://github.com/CarDS-Yale/PanEcho/releases/download/v1.0/panecho.pt",
+        download: "https://github.com/CarDS-Yale/PanEcho/releases/download/v1.0/panecho.pt",
+        member: None,
         contents: "image encoder, temporal transformer and all heads, as a PyTorch file",
     }],
     capabilities: Capabilities { text: false, heads: &TASKS, ejection_fraction: Some("EF"), views: &[] },
-    parameters: ParameterPaths { video: &["encoder."], projection: &[] },
+    parameters: ParameterPaths { video: &["encoder."], projection: &[], text: &[] },
     presets: &[
         PresetCard { preset: Preset::Full, clip: FULL_CLIP, dim: 768, width: 768, parameters: 42_051_226 },
         PresetCard { preset: Preset::Nano, clip: NANO_CLIP, dim: 160, width: 160, parameters: 570_930 },

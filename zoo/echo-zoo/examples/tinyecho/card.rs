@@ -34,11 +34,14 @@ pub static CARD: Card = Card {
     weights_license: "MIT",
     weights: &[WeightFile {
         name: "tinyecho.pt",
+        variant: None,
         url: "https://example.org/tinyecho.pt",
+        download: "https://example.org/tinyecho.pt",
+        member: None,
         contents: "the frame encoder and its projection",
     }],
     capabilities: Capabilities { text: false, heads: &[], ejection_fraction: None, views: &[] },
-    parameters: ParameterPaths { video: &["frames.", "norm.", "projection."], projection: &["projection."] },
+    parameters: ParameterPaths { video: &["frames.", "norm.", "projection."], projection: &["projection."], text: &[] },
     presets: &[
         PresetCard { preset: Preset::Full, clip: FULL_CLIP, dim: 128, width: 160, parameters: 641_728 },
         PresetCard { preset: Preset::Nano, clip: NANO_CLIP, dim: 64, width: 96, parameters: 114_168 },

@@ -1,0 +1,187 @@
+//! Training that can go on after an interruption as if there had been none.
+//!
+//! A checkpoint is one safetensors file: trained parameters, those of the best epoch if one is watched for, what the
+//! optimizer remembers, and the progress in its metadata. A kill at any instant leaves the old file or the new one.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use burn::module::Module;
+use burn::tensor::{DType, Device, TensorData};
+use safetensors::tensor::{Dtype, SafeTensors, View};
+use serde::{Deserialize, Serialize};
+
+use crate::fit::{Best, Epoch};
+use crate::optimizer::{Memory, Stepper};
+use crate::{Parameter, TrainError, values, with_values};
+
+/// Where and how often training is saved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoints {
+    /// The file. It must belong to this training alone: other settings, other samples or another seed need another.
+    pub file: PathBuf,
+    /// Least time between two checkpoints, which stand at the ends of epochs.
+    pub every: Duration,
+}
+
+/// How far training is, beside its tensors.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct State {
+    curve: Vec<Epoch>,
+    zero_gradients: Vec<String>,
+    /// Epoch and score of the best so far.
+    best: Option<(usize, f64)>,
+    memory: Memory,
+}
+
+/// Training at the end of an epoch.
+#[derive(Debug)]
+pub(crate) struct Progress<A> {
+    pub(crate) adapter: A,
+    pub(crate) best: Option<Best<A>>,
+    pub(crate) curve: Vec<Epoch>,
+    pub(crate) zero_gradients: Vec<String>,
+}
+
+const STATE: &str = "state";
+const PARAMETER: &str = "parameter/";
+const BEST: &str = "best/";
+const MEMORY: &str = "optimizer/";
+
+/// Saves as often as was asked.
+#[derive(Debug)]
+pub(crate) struct Saver<'a> {
+    to: &'a Checkpoints,
+    paths: Vec<&'a str>,
+    last: Instant,
+}
+
+impl<'a> Saver<'a> {
+    pub(crate) fn new(to: &'a Checkpoints, trainable: &'a [Parameter]) -> Self {
+        let paths = trainable.iter().map(|parameter| parameter.path.as_str()).collect();
+        Self { to, paths, last: Instant::now() }
+    }
+
+    /// Saves unless the last time was just now.
+    pub(crate) fn save<A: Module>(&mut self, progress: &Progress<A>, optimizer: &Stepper) -> Result<(), TrainError> {
+        if self.last.elapsed() < self.to.every {
+            return Ok(());
+        }
+        let mut memory = optimizer.memory();
+        let named = |prefix: &'static str, tensors: Vec<(String, TensorData)>| {
+            tensors.into_iter().map(move |(name, data)| (format!("{prefix}{name}"), Stored(data)))
+        };
+        let mut tensors: Vec<(String, Stored)> = named(PARAMETER, values(&progress.adapter, &self.paths)).collect();
+        tensors.extend(named(MEMORY, std::mem::take(&mut memory.tensors)));
+        if let Some(best) = &progress.best {
+            tensors.extend(named(BEST, values(&best.adapter, &self.paths)));
+        }
+        let state = State {
+            curve: progress.curve.clone(),
+            zero_gradients: progress.zero_gradients.clone(),
+            best: progress.best.as_ref().map(|best| (best.epoch, best.mae)),
+            memory,
+        };
+        let file = &self.to.file;
+        let fail = |reason: String| TrainError::Checkpoint { path: file.clone(), reason };
+        let state = serde_json::to_string(&state).map_err(|error| fail(error.to_string()))?;
+        let metadata = HashMap::from([(STATE.to_owned(), state)]);
+        let bytes = safetensors::serialize(tensors, Some(metadata)).map_err(|error| fail(error.to_string()))?;
+        let beside = file.with_extension("new");
+        let write = || -> std::io::Result<()> {
+            if let Some(folder) = file.parent() {
+                std::fs::create_dir_all(folder)?;
+            }
+            std::fs::write(&beside, &bytes)?;
+            std::fs::rename(&beside, file)
+        };
+        write().map_err(|error| fail(error.to_string()))?;
+        // Taken after writing, so that what takes long is done less often.
+        self.last = Instant::now();
+        Ok(())
+    }
+}
+
+/// Brings `adapter` and `optimizer` to where the checkpoint was made; nothing where there is none.
+///
+/// # Errors
+/// It cannot be read.
+pub(crate) fn resume<A: Module>(
+    adapter: &A,
+    optimizer: &mut Stepper,
+    from: &Checkpoints,
+    device: &Device,
+) -> Result<Option<Progress<A>>, TrainError> {
+    let fail = |reason: String| TrainError::Checkpoint { path: from.file.clone(), reason };
+    let bytes = match std::fs::read(&from.file) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(fail(error.to_string())),
+    };
+    let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|error| fail(error.to_string()))?;
+    let text = metadata.metadata().as_ref().and_then(|entries| entries.get(STATE));
+    let text = text.ok_or_else(|| fail("it is not a checkpoint".to_owned()))?;
+    let mut state: State = serde_json::from_str(text).map_err(|error| fail(error.to_string()))?;
+    let file = SafeTensors::deserialize(&bytes).map_err(|error| fail(error.to_string()))?;
+    let under = |prefix: &str| -> Vec<(String, TensorData)> {
+        let tensors = file.iter().filter(|(_, tensor)| tensor.dtype() == Dtype::F32);
+        let named = tensors.filter_map(|(name, tensor)| Some((name.strip_prefix(prefix)?.to_owned(), tensor)));
+        named.map(|(name, tensor)| (name, float_data(tensor.data(), tensor.shape()))).collect()
+    };
+    let restored = with_values(adapter.clone(), under(PARAMETER)).map_err(fail)?;
+    let best = match state.best {
+        Some((epoch, mae)) => {
+            Some(Best { epoch, mae, adapter: with_values(adapter.clone(), under(BEST)).map_err(fail)? })
+        }
+        None => None,
+    };
+    state.memory.tensors = under(MEMORY);
+    optimizer.remember(state.memory, device).map_err(fail)?;
+    Ok(Some(Progress { adapter: restored, best, curve: state.curve, zero_gradients: state.zero_gradients }))
+}
+
+/// Removes the checkpoint once training has ended.
+///
+/// # Errors
+/// It cannot be removed.
+pub(crate) fn discard(checkpoints: &Checkpoints) -> Result<(), TrainError> {
+    match std::fs::remove_file(&checkpoints.file) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(TrainError::Checkpoint { path: checkpoints.file.clone(), reason: error.to_string() })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn float_data(bytes: &[u8], shape: &[usize]) -> TensorData {
+    let values: Vec<f32> =
+        bytes.chunks_exact(4).map(|value| f32::from_le_bytes([value[0], value[1], value[2], value[3]])).collect();
+    TensorData::new(values, shape.to_vec())
+}
+
+/// A tensor on its way to a file.
+struct Stored(TensorData);
+
+impl View for Stored {
+    fn dtype(&self) -> Dtype {
+        match self.0.dtype() {
+            DType::F32 => Dtype::F32,
+            other => unreachable!("parameters are f32, not {other:?}"),
+        }
+    }
+
+    fn shape(&self) -> &[usize] {
+        self.0.shape().as_slice()
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(self.0.as_bytes())
+    }
+
+    fn data_len(&self) -> usize {
+        self.0.as_bytes().len()
+    }
+}

@@ -1,0 +1,176 @@
+//! From a recipe's optimizer to one that steps a module, with a learning rate for each group of parameters.
+//!
+//! Burn's own `ModuleOptimizer` keeps its states under parameter ids, which differ from process to process, and restores
+//! them on the default device; this one keeps them under paths and restores them where the parameters are.
+
+use std::collections::BTreeMap;
+
+use burn::module::{Module, ModuleMapper, Param};
+use burn::optim::decay::WeightDecayConfig;
+use burn::optim::momentum::MomentumConfig;
+use burn::optim::{
+    AdamW, AdamWConfig, DynOptimizer, DynState, GradientsParams, Optimizer, Sgd, SgdConfig, StateSink, StateSource,
+};
+use burn::tensor::{Device, Tensor, TensorData};
+use echo_core::{Adapter, ParameterRole};
+use serde::{Deserialize, Serialize};
+
+use crate::radam::RAdam;
+use crate::{OptimizerConfig, Parameter, RateFactors, TrainConfig};
+
+enum Kind {
+    Sgd(Sgd),
+    AdamW(AdamW),
+    RAdam(RAdam),
+}
+
+/// An optimizer with what it remembers of every parameter.
+pub(crate) struct Stepper {
+    kind: Kind,
+    /// By path: factor on the learning rate.
+    factors: BTreeMap<String, f64>,
+    /// By path.
+    states: BTreeMap<String, DynState>,
+}
+
+/// What an optimizer remembers, as data.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Memory {
+    /// Paths with the number of axes of their parameters.
+    ranks: BTreeMap<String, usize>,
+    counters: BTreeMap<String, u64>,
+    #[serde(skip)]
+    pub(crate) tensors: Vec<(String, TensorData)>,
+}
+
+impl Stepper {
+    /// For the parameters `trainable` of `adapter`.
+    pub(crate) fn new<A: Adapter>(config: &TrainConfig, adapter: &A, trainable: &[Parameter]) -> Self {
+        let factor = |path: &str| factor(&config.rates, adapter.role(path));
+        let factors = trainable.iter().map(|parameter| (parameter.path.clone(), factor(&parameter.path))).collect();
+        Self { kind: kind(&config.optimizer), factors, states: BTreeMap::new() }
+    }
+
+    /// One step of the parameters that have a gradient.
+    pub(crate) fn step<M: Module>(&mut self, lr: f64, module: M, gradients: GradientsParams) -> M {
+        let Self { kind, factors, states } = self;
+        let step = Step { lr, factors, states, gradients, path: Vec::new(), optimizer: () };
+        match kind {
+            Kind::Sgd(optimizer) => module.map(&mut step.with(optimizer)),
+            Kind::AdamW(optimizer) => module.map(&mut step.with(optimizer)),
+            Kind::RAdam(optimizer) => module.map(&mut step.with(optimizer)),
+        }
+    }
+
+    fn dynamic(&self) -> &dyn DynOptimizer {
+        match &self.kind {
+            Kind::Sgd(optimizer) => optimizer,
+            Kind::AdamW(optimizer) => optimizer,
+            Kind::RAdam(optimizer) => optimizer,
+        }
+    }
+
+    /// What it remembers.
+    pub(crate) fn memory(&self) -> Memory {
+        let mut sink = StateSink::default();
+        for (path, state) in &self.states {
+            self.dynamic().state_flatten(path, state, &mut sink);
+        }
+        let counter = |(name, value)| Some((name, u64::try_from(value).ok()?));
+        Memory {
+            ranks: self.states.iter().map(|(path, state)| (path.clone(), state.rank())).collect(),
+            counters: sink.scalars.into_iter().filter_map(counter).collect(),
+            tensors: sink.tensors,
+        }
+    }
+
+    /// Remembers what another one did.
+    ///
+    /// # Errors
+    /// The path of a parameter for which something is missing.
+    pub(crate) fn remember(&mut self, memory: Memory, device: &Device) -> Result<(), String> {
+        let counters = memory.counters.into_iter().map(|(name, value)| (name, value.into())).collect();
+        let mut source = StateSource::new(counters);
+        memory.tensors.into_iter().for_each(|(name, data)| source.insert_tensor(name, data));
+        for (path, rank) in memory.ranks {
+            let state = self.dynamic().state_unflatten(rank, &path, &mut source, device);
+            let state = state.ok_or_else(|| format!("the optimizer's state of {path} is incomplete"))?;
+            self.states.insert(path, state);
+        }
+        Ok(())
+    }
+}
+
+struct Step<'a, O> {
+    optimizer: O,
+    lr: f64,
+    factors: &'a BTreeMap<String, f64>,
+    states: &'a mut BTreeMap<String, DynState>,
+    gradients: GradientsParams,
+    path: Vec<String>,
+}
+
+impl<'a> Step<'a, ()> {
+    fn with<O: Optimizer>(self, optimizer: &'a O) -> Step<'a, &'a O> {
+        let Step { lr, factors, states, gradients, path, .. } = self;
+        Step { optimizer, lr, factors, states, gradients, path }
+    }
+}
+
+impl<O: Optimizer> ModuleMapper for Step<'_, &O> {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let (id, tensor, mapper) = param.consume();
+        let path = self.path.join(".");
+        let factor = self.factors.get(&path).copied().unwrap_or(0.0);
+        let gradient = self.gradients.remove::<D>(id).filter(|_| factor > 0.0);
+        let tensor = match gradient {
+            None => tensor,
+            Some(gradient) => {
+                let state = self.states.remove(&path).map(DynState::downcast::<O::State<D>>);
+                let (updated, state) = self.optimizer.step(self.lr * factor, tensor.inner(), gradient, state);
+                if let Some(state) = state {
+                    self.states.insert(path, DynState::create(state, D));
+                }
+                Tensor::from_inner(updated).require_grad()
+            }
+        };
+        Param::from_mapped_value(id, tensor, mapper)
+    }
+}
+
+fn factor(rates: &RateFactors, role: ParameterRole) -> f64 {
+    match role {
+        ParameterRole::Encoder => rates.encoder,
+        ParameterRole::Text => rates.text,
+        ParameterRole::Head => rates.head,
+    }
+}
+
+fn kind(config: &OptimizerConfig) -> Kind {
+    match *config {
+        OptimizerConfig::Sgd { momentum, weight_decay, .. } => {
+            let mut sgd = SgdConfig::new();
+            if momentum > 0.0 {
+                let momentum = MomentumConfig { momentum, dampening: 0.0, nesterov: false };
+                sgd = sgd.with_momentum(Some(momentum));
+            }
+            if weight_decay > 0.0 {
+                sgd = sgd.with_weight_decay(Some(WeightDecayConfig::new(weight_decay as f32)));
+            }
+            Kind::Sgd(sgd.build())
+        }
+        OptimizerConfig::AdamW { weight_decay, .. } => {
+            // Burn's default epsilon is 1e-5; PyTorch's 1e-8 is what recipes are written for.
+            Kind::AdamW(AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(weight_decay as f32).build())
+        }
+        OptimizerConfig::RAdam { weight_decay, .. } => Kind::RAdam(RAdam { weight_decay }),
+    }
+}

@@ -37,13 +37,19 @@ fn ranks() -> RankSpec {
 
 /// The adapter with the settings of its shipped recipe.
 fn adapted(name: &str, encoder: &AnyEncoder) -> Result<Adapted, AdaptError> {
+    adapted_with(name, "", encoder)
+}
+
+/// The same with other settings of the first name.
+fn adapted_with(name: &str, settings: &str, encoder: &AnyEncoder) -> Result<Adapted, AdaptError> {
     let entries = adapters(name)?;
     let table = |recipe: &str| match recipe.parse::<toml::Table>().unwrap().remove("adapter") {
         Some(toml::Value::Table(table)) => table,
         _ => panic!("a recipe has a table [adapter]"),
     };
-    let tables: BTreeMap<String, toml::Table> =
+    let mut tables: BTreeMap<String, toml::Table> =
         entries.iter().map(|entry| (entry.name.to_owned(), table(entry.recipe))).collect();
+    tables.get_mut(entries[0].name).unwrap().extend(settings.parse::<toml::Table>().unwrap());
     let (lender, ranks) = (nano(&ZOO[0]), ranks());
     build(&entries, &tables, &BuildContext { encoder, text: Some(&lender), ranks: &ranks, seed: 5 })
 }
@@ -203,7 +209,11 @@ fn joins_that_contradict_each_other_say_why() {
     let message = |name: &str| adapted(name, &encoder).map(|_| ()).unwrap_err().to_string();
     assert!(message("coop+linear").contains("coop and linear cannot be joined"), "{}", message("coop+linear"));
     assert!(message("lora+full").contains("both decide what of the encoder trains"), "{}", message("lora+full"));
-    assert!(message("linear+coarse-to-fine").contains("needs a head of prompts"), "{}", message("linear+coarse-to-fine"));
+    assert!(
+        message("linear+coarse-to-fine").contains("needs a head of prompts"),
+        "{}",
+        message("linear+coarse-to-fine")
+    );
     assert!(message("mfl+zero-shot").contains("trains nothing"), "{}", message("mfl+zero-shot"));
 }
 
@@ -220,4 +230,41 @@ fn full_fine_tuning_trains_what_embeddings_depend_on() {
             assert_eq!(parameter.trainable, named, "{}: {path}", entry.card.name);
         }
     }
+}
+
+#[test]
+fn settings_change_what_trains_and_every_choice_trains() {
+    let entry = &ZOO[0];
+    let encoder = nano(entry);
+    let count = |adapter: &Adapted, prefix: &str| -> usize {
+        let parameters = parameters(adapter).into_iter();
+        parameters.filter(|p| p.trainable && p.path.starts_with(prefix)).map(|p| p.count()).sum()
+    };
+    let all = count(&adapted("full", &encoder).unwrap(), "encoder.visual.");
+    let choices = [
+        ("full", "last_blocks = 1", 0.3..0.9),
+        ("full", "frozen = [\"visual.trunk\"]", 0.01..0.3),
+        ("full", "text = true\nhead = \"prompts\"", 1.0..1.01),
+        ("lora", "rank = 2\nalpha = 4.0", 0.01..0.3),
+        ("lora", "targets = [\"mlp.fc1\"]", 0.01..0.3),
+        ("mfl", "trunk = \"tuned\"", 1.0..1.01),
+        ("mfl", "init = \"random\"", 0.0..0.01),
+        ("echozoom", "init = \"random\"", 0.0..0.01),
+        ("echozoom", "norm = \"joint\"", 0.0..0.01),
+        ("coarse-to-fine", "values = \"starts\"", 0.0..0.01),
+    ];
+    for (name, settings, share) in choices {
+        let adapter = adapted_with(name, settings, &encoder).unwrap();
+        let found = count(&adapter, "encoder.visual.") as f64 / all as f64;
+        assert!(share.contains(&found), "{name}, {settings}: {found} of the video tower trains");
+        assert_eq!(count(&adapter, "encoder.text.") > 0, settings.contains("text = true"), "{name}, {settings}");
+        let data = samples(entry, &encoder, adapter.stage());
+        let fitted = fit(adapter, &data, &config(1), &FitContext::new(1, &device()), |_| ())
+            .unwrap_or_else(|error| panic!("{name}, {settings}: {error}"));
+        assert!(fitted.zero_gradients.is_empty(), "{name}, {settings}: {:?}", fitted.zero_gradients);
+    }
+    let message = |name, settings| adapted_with(name, settings, &encoder).map(|_| ()).unwrap_err().to_string();
+    assert!(message("full", "last_blocks = 99").contains("99"), "{}", message("full", "last_blocks = 99"));
+    assert!(message("full", "frozen = [\"trunk\"]").contains("\"trunk\""));
+    assert!(message("lora", "targets = [\"attention\"]").contains("attention"));
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use echo_core::{Card, Preset};
+use echo_core::{Card, Preset, WeightFile};
 
 use crate::fixtures::entries;
 
@@ -49,5 +49,19 @@ fn every_card_says_in_prose_what_it_says_as_data() {
         let missing: Vec<&String> = facts.iter().filter(|fact| !words.contains(fact.as_str())).collect();
         assert!(missing.is_empty(), "zoo/{}/CARD.md does not say {missing:?}", card.name);
         assert!(!card.quirks.is_empty() && words.contains("## Quirks"), "{}", card.name);
+    }
+}
+
+#[test]
+fn every_file_of_weights_says_where_it_is_downloaded() {
+    for entry in entries() {
+        for file in entry.card.weights {
+            assert!(file.download.starts_with("https://"), "{}: {}", entry.card.name, file.download);
+            // A folder holds one file of a name, and an archive's member keeps its name.
+            let last = |path: &'static str| path.rsplit('/').next();
+            assert_eq!(last(file.member.unwrap_or(file.download)), Some(file.name), "{}", entry.card.name);
+            let same = |other: &&WeightFile| (other.name, other.variant) == (file.name, file.variant);
+            assert_eq!(entry.card.weights.iter().filter(same).count(), 1, "{}: {}", entry.card.name, file.name);
+        }
     }
 }

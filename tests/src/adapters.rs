@@ -8,8 +8,8 @@ use echo_adapt::{ADAPTERS, AdaptError, Adapted, BuildContext, adapters, build, z
 use echo_core::{Adapter, AnyEncoder, Features, Fitting, Preset, Rank, RankSpec, Stage};
 use echo_random::Stream;
 use echo_train::{
-    FitContext, LossWeights, OptimizerConfig, RateFactors, Samples, ScheduleConfig, TrainConfig, TrainError, fit,
-    parameters, predict,
+    AugmentConfig, FitContext, LossWeights, OptimizerConfig, RateFactors, Samples, ScheduleConfig, TrainConfig,
+    TrainError, fit, parameters, predict,
 };
 use echo_zoo::{Entry, ZOO};
 
@@ -113,6 +113,7 @@ fn config(epochs: usize) -> TrainConfig {
         schedule: ScheduleConfig::Constant,
         rates: RateFactors::default(),
         loss: LossWeights { cross_entropy: 1.0, kl: 1.0, l1: 1.0, huber: 0.0 },
+        augment: AugmentConfig::default(),
     }
 }
 

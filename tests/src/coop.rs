@@ -4,8 +4,8 @@ use echo_adapt::{AdaptError, Adapted, BuildContext, adapters, build};
 use echo_core::{Adapter, AnyEncoder, Features, Prediction, Rank, RankSpec, Stage};
 use echo_random::Stream;
 use echo_train::{
-    Epoch, FeatureTable, FitContext, LossWeights, OptimizerConfig, RateFactors, Samples, ScheduleConfig, TrainConfig,
-    TrainError, fit, parameters, predict,
+    AugmentConfig, Epoch, FeatureTable, FitContext, LossWeights, OptimizerConfig, RateFactors, Samples, ScheduleConfig,
+    TrainConfig, TrainError, fit, parameters, predict,
 };
 use echo_zoo::{Entry, ZOO};
 
@@ -46,6 +46,7 @@ fn config(epochs: usize) -> TrainConfig {
         schedule: ScheduleConfig::Constant,
         rates: RateFactors::default(),
         loss: LossWeights { cross_entropy: 1.0, kl: 1.0, l1: 1.0, huber: 0.0 },
+        augment: AugmentConfig::default(),
     }
 }
 

@@ -4,13 +4,13 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use echo_adapt::{Adapted, AdapterEntry, BuildContext};
-use echo_core::{RankSpec, Stage};
+use echo_core::{Adapter, Fitting, RankSpec, Stage};
 use echo_data::Feature;
 use echo_metrics::{BootstrapOptions, Scores, score};
-use echo_train::{Epoch, FeatureTable, FitContext, Samples, fit, parameters, predict};
+use echo_train::{Checkpoints, Epoch, FeatureTable, FitContext, Samples, fit, parameters, predict};
 use echo_weights::Built;
 
-use crate::runs::{ParameterCounts, Seconds};
+use crate::runs::{BestRecord, ParameterCounts, Seconds};
 use crate::{BenchError, Recipe};
 
 /// What a cell is made of.
@@ -27,11 +27,24 @@ pub(crate) struct Ingredients<'a> {
     pub(crate) device: &'a Device,
 }
 
+/// The videos of a cell.
+#[derive(Clone, Copy)]
+pub(crate) struct CellSamples<'a> {
+    pub(crate) train: &'a dyn Samples,
+    /// Where the best epoch is asked for.
+    pub(crate) validation: Option<&'a dyn Samples>,
+    pub(crate) test: &'a dyn Samples,
+}
+
 /// What came out.
 #[derive(Debug)]
 pub(crate) struct CellOutput {
+    pub(crate) adapter: Adapted,
+    /// Paths of the parameters that make it another than it was at the start.
+    pub(crate) fitted: Vec<String>,
     pub(crate) predictions: Vec<f32>,
     pub(crate) scores: Scores,
+    pub(crate) best: Option<BestRecord>,
     pub(crate) curve: Vec<Epoch>,
     pub(crate) parameters: ParameterCounts,
     /// Paths and shapes of the parameters that train.
@@ -51,28 +64,57 @@ impl Ingredients<'_> {
         Ok(echo_adapt::build(self.entries, &self.recipe.adapter, &context)?)
     }
 
-    /// Fits on `train` and scores on `test`.
-    pub(crate) fn run(&self, train: &dyn Samples, test: &dyn Samples) -> Result<CellOutput, BenchError> {
+    /// Fits on the training videos and scores the test videos.
+    pub(crate) fn run(&self, samples: CellSamples<'_>, checkpoints: &Checkpoints) -> Result<CellOutput, BenchError> {
         let started = Instant::now();
         let adapter = self.build()?;
         let all = parameters(&adapter);
-        let trainable: Vec<_> = all.iter().filter(|parameter| parameter.trainable).collect();
+        let is_fitted = |path: &str, trainable: bool| match adapter.fitting() {
+            Fitting::Gradient => trainable,
+            Fitting::ClosedForm => path.starts_with("head."),
+            Fitting::Nothing => false,
+        };
+        let fitted = all.iter().filter(|parameter| is_fitted(&parameter.path, parameter.trainable));
+        let fitted: Vec<_> = fitted.collect();
         let counts = ParameterCounts {
-            trainable: trainable.iter().map(|parameter| parameter.count()).sum(),
+            trainable: fitted.iter().map(|parameter| parameter.count()).sum(),
             total: all.iter().map(|parameter| parameter.count()).sum(),
         };
-        let trainable = trainable.iter().map(|parameter| format!("{} {:?}", parameter.path, parameter.shape)).collect();
-        let context = FitContext::new(self.seed, self.device);
-        let fitted = fit(adapter, train, &self.recipe.train, &context, |epoch| {
+        let trainable = fitted.iter().map(|parameter| format!("{} {:?}", parameter.path, parameter.shape)).collect();
+        let paths = fitted.iter().map(|parameter| parameter.path.clone()).collect();
+        let CellSamples { train, validation, test } = samples;
+        let context =
+            FitContext { seed: self.seed, device: self.device, checkpoints: Some(checkpoints), watched: validation };
+        let done = fit(adapter, train, &self.recipe.train, &context, |epoch| {
             tracing::debug!("epoch {}: loss {:.4}, lr {:.2e}", epoch.epoch, epoch.loss, epoch.lr);
         })?;
         let fit_seconds = started.elapsed().as_secs_f64();
 
         let started = Instant::now();
-        let predictions = predict(&fitted.adapter, test, self.device)?;
-        let scores = scores(test.targets(), &predictions, self.bootstrap)?;
+        let scored = |adapter: &Adapted| -> Result<(Vec<f32>, Scores), BenchError> {
+            let predictions = predict(adapter, test, self.device)?;
+            let scores = scores(test.targets(), &predictions, self.bootstrap)?;
+            Ok((predictions, scores))
+        };
+        let (predictions, scores) = scored(&done.adapter)?;
+        let best = match &done.best {
+            Some(best) => {
+                Some(BestRecord { epoch: best.epoch, validation_mae: best.mae, scores: scored(&best.adapter)?.1 })
+            }
+            None => None,
+        };
         let seconds = Seconds { fit: fit_seconds, evaluate: started.elapsed().as_secs_f64() };
-        Ok(CellOutput { predictions, scores, curve: fitted.curve, parameters: counts, trainable, seconds })
+        Ok(CellOutput {
+            adapter: done.adapter,
+            fitted: paths,
+            predictions,
+            scores,
+            best,
+            curve: done.curve,
+            parameters: counts,
+            trainable,
+            seconds,
+        })
     }
 }
 
@@ -83,14 +125,16 @@ pub(crate) fn scores(labels: &[f32], predictions: &[f32], samples: usize) -> Res
     Ok(score(&wide(labels), &wide(predictions), &options)?)
 }
 
-/// Cached features as samples.
+/// Cached features as samples; `views` are other looks at the same videos.
 pub(crate) fn table(
     stage: Stage,
     clips: usize,
     features: &[&Feature],
+    views: &[Vec<&Feature>],
     labels: Vec<f32>,
 ) -> Result<FeatureTable, BenchError> {
     let columns = features.first().map_or(1, |feature| feature.shape[1]);
-    let rows = features.iter().map(|feature| feature.values.clone()).collect();
-    Ok(FeatureTable::new(stage, clips, columns, rows, labels)?)
+    let rows = |features: &[&Feature]| features.iter().map(|feature| feature.values.clone()).collect::<Vec<_>>();
+    let table = FeatureTable::new(stage, clips, columns, rows(features), labels)?;
+    Ok(table.with_views(views.iter().map(|view| rows(view)).collect())?)
 }

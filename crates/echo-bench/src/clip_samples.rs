@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use echo_core::{ClipSpec, Features, Stage};
-use echo_data::{Start, load_clip};
-use echo_train::{Samples, TrainError};
+use echo_data::{Look, load_clip};
+use echo_train::{AugmentConfig, Samples, TrainError};
 use echo_video::OpenOptions;
 use rayon::prelude::*;
 
@@ -16,9 +16,12 @@ use crate::View;
 #[derive(Debug)]
 pub(crate) struct ClipSamples<'a> {
     pub(crate) paths: Vec<PathBuf>,
+    pub(crate) digests: Vec<blake3::Hash>,
     pub(crate) targets: Vec<f32>,
     pub(crate) spec: &'a ClipSpec,
-    pub(crate) view: View,
+    pub(crate) clips: usize,
+    /// A new look at every video in every epoch.
+    pub(crate) augment: AugmentConfig,
     pub(crate) options: &'a OpenOptions,
 }
 
@@ -31,13 +34,20 @@ impl Samples for ClipSamples<'_> {
         Stage::Clip
     }
 
-    fn batch(&self, indices: &[usize], _epoch: Option<usize>, device: &Device) -> Result<Features, TrainError> {
-        let starts: Vec<Start> = self.view.starts().collect();
-        let wanted: Vec<(usize, Start)> =
-            indices.iter().flat_map(|&index| starts.iter().map(move |&start| (index, start))).collect();
+    fn batch(&self, indices: &[usize], epoch: Option<usize>, device: &Device) -> Result<Features, TrainError> {
+        let plain = View::plain(self.clips);
+        let view = match epoch {
+            Some(epoch) if self.augment.views > 0 => plain.augmented(self.augment, epoch),
+            _ => plain,
+        };
+        let wanted: Vec<(usize, Look)> = indices
+            .iter()
+            .flat_map(|&index| (0..self.clips).map(move |clip| (index, clip)))
+            .map(|(index, clip)| (index, view.look(clip, &self.digests[index], self.spec.size)))
+            .collect();
         let clips: Vec<_> = wanted
             .par_iter()
-            .map(|&(index, start)| load_clip(&self.paths[index], self.spec, start, self.options))
+            .map(|&(index, look)| load_clip(&self.paths[index], self.spec, look, self.options))
             .collect::<Result<_, _>>()
             .map_err(|error| TrainError::Sample(error.to_string()))?;
         // Encoders that do not pad see as many frames as the shortest clip of the batch has.
@@ -47,6 +57,6 @@ impl Samples for ClipSamples<'_> {
             let shape = [1, 3, clip.frames, clip.size, clip.size];
             Tensor::<5>::from_data(TensorData::new(clip.data, shape), device).narrow(2, 0, frames)
         });
-        Ok(Features::Clip(Tensor::cat(rows.collect(), 0), starts.len()))
+        Ok(Features::Clip(Tensor::cat(rows.collect(), 0), self.clips))
     }
 }

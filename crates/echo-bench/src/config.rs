@@ -47,8 +47,22 @@ pub struct BenchConfig {
     pub limit: Option<usize>,
     /// Use what can be decoded of truncated videos.
     pub allow_truncated: bool,
+    /// Which epoch's adapter is scored.
+    pub select: Selection,
+    /// Keep every fitted adapter in the output folder.
+    pub save_adapters: bool,
     /// Entries that replace those of an adapter's recipe: `[recipes.coop.train] epochs = 5`.
     pub recipes: BTreeMap<String, toml::Table>,
+}
+
+/// Which epoch's adapter is scored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Selection {
+    /// The last one's: no other label than those of the training videos is used.
+    LastEpoch,
+    /// Beside it that of the epoch with the least error on the validation split, whose labels are then used too.
+    BestValidation,
 }
 
 impl Default for BenchConfig {
@@ -71,6 +85,8 @@ impl Default for BenchConfig {
             bootstrap: 10_000,
             limit: None,
             allow_truncated: false,
+            select: Selection::LastEpoch,
+            save_adapters: false,
             recipes: BTreeMap::new(),
         }
     }

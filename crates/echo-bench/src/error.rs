@@ -42,6 +42,14 @@ pub enum BenchError {
     /// Scores cannot be computed.
     #[error(transparent)]
     Metrics(#[from] echo_metrics::Error),
+    /// A fitted adapter's file cannot be used.
+    #[error("{path}: {reason}", path = path.display())]
+    AdapterFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// A line of `runs.jsonl` was written by a newer version.
     #[error("{path}, line {line}: written with schema {found}, this version reads {known}; use another --out", path = path.display())]
     Schema {

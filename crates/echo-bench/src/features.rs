@@ -5,32 +5,16 @@ use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use echo_adapt::zoom_steps;
-use echo_core::{ClipSpec, Preset, Stage};
-use echo_data::{Feature, FeatureCache, LoadedClip, StageKey, Start, for_each_clip};
+use echo_core::{AnyEncoder, ClipSpec, Preset, Stage};
+use echo_data::{Feature, FeatureCache, LoadedClip, StageKey, for_each_clip};
 use echo_video::{DECODER_VERSION, OpenOptions};
 use echo_weights::Built;
 use serde::Serialize;
 
-use crate::{BenchError, Progress};
+use crate::{BenchError, Progress, View};
 
 /// Raised whenever results may change for the same inputs: in decoding, preprocessing, networks or training.
-pub const NUMERICS: u32 = 1;
-
-/// Which clips of a video are seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct View {
-    /// Clips, spread evenly over the video; a single one starts at the first frame.
-    pub clips: usize,
-}
-
-impl View {
-    pub(crate) fn starts(self) -> impl Iterator<Item = Start> {
-        (0..self.clips).map(move |index| match self.clips {
-            1 => Start::First,
-            of => Start::Even { index, of },
-        })
-    }
-}
+pub const NUMERICS: u32 = 2;
 
 /// Everything that a stage's output depends on, beside the video.
 #[derive(Serialize)]
@@ -40,7 +24,9 @@ struct StageDescription<'a> {
     preset: Preset,
     weights: &'a str,
     clip: &'a ClipSpec,
-    start: String,
+    view: View,
+    /// Which clip of the view.
+    place: usize,
     decoder: &'static str,
     device: &'a str,
     precision: &'static str,
@@ -96,8 +82,8 @@ impl Embedder<'_> {
         let mut result = Embedded::default();
         // By video, then by clip, then by stage.
         let mut rows: Vec<Vec<Vec<Feature>>> = vec![Vec::new(); videos.len()];
-        for start in self.view.starts() {
-            let keys: Vec<StageKey> = self.stages.iter().map(|&stage| self.key(stage, spec, start)).collect();
+        for place in 0..self.view.clips {
+            let keys: Vec<StageKey> = self.stages.iter().map(|&stage| self.key(stage, spec, place)).collect();
             let mut missing = Vec::new();
             let mut cached: BTreeMap<usize, Vec<Feature>> = BTreeMap::new();
             for (index, video) in videos.iter().enumerate() {
@@ -112,7 +98,7 @@ impl Embedder<'_> {
             for_each_clip(
                 &paths,
                 spec,
-                start,
+                |position| self.view.look(place, &videos[missing[position]].digest, spec.size),
                 self.options,
                 |loaded| (self.encode(&loaded), loaded.truncation),
                 |position, outcome| {
@@ -157,14 +143,15 @@ impl Embedder<'_> {
         Ok(result)
     }
 
-    fn key(&self, stage: Stage, spec: &ClipSpec, start: Start) -> StageKey {
+    fn key(&self, stage: Stage, spec: &ClipSpec, place: usize) -> StageKey {
         let description = StageDescription {
             stage: stage.name(),
             encoder: self.built.encoder.card().name,
             preset: self.preset,
             weights: &self.built.hash,
             clip: spec,
-            start: format!("{start:?}"),
+            view: self.view,
+            place,
             decoder: DECODER_VERSION,
             device: self.device_name,
             precision: "f32",
@@ -180,16 +167,24 @@ impl Embedder<'_> {
         let tensor = Tensor::<5>::from_data(TensorData::new(clip.data.clone(), shape), self.device);
         let encoder = &self.built.encoder;
         let steps = encoder.steps(tensor.clone()).steps;
-        let of_stage = |&stage: &Stage| match stage {
-            Stage::Embedding => feature(encoder.pool(encoder.project(steps.clone()))),
-            Stage::Steps => feature(steps.clone().squeeze_dim::<2>(0)),
-            Stage::ZoomSteps => feature(zoom_steps(encoder, steps.clone(), tensor.clone()).squeeze_dim::<2>(0)),
-            Stage::Clip => unreachable!("clips are read from their files"),
+        let of_stage = |&stage: &Stage| {
+            let rows: Tensor<2> = of_steps(stage, encoder, steps.clone(), tensor.clone()).squeeze_dim(0);
+            Feature { shape: rows.dims(), values: rows.into_data().iter::<f32>().collect() }
         };
         self.stages.iter().map(of_stage).collect()
     }
 }
 
-fn feature(rows: Tensor<2>) -> Feature {
-    Feature { shape: rows.dims(), values: rows.into_data().iter::<f32>().collect() }
+/// A stage's output for one clip `[1, 3, frames, height, width]`: `[1, steps or 1, columns]`.
+pub(crate) fn steps_of(stage: Stage, encoder: &AnyEncoder, clip: Tensor<5>) -> Tensor<3> {
+    of_steps(stage, encoder, encoder.steps(clip.clone()).steps, clip)
+}
+
+fn of_steps(stage: Stage, encoder: &AnyEncoder, steps: Tensor<3>, clip: Tensor<5>) -> Tensor<3> {
+    match stage {
+        Stage::Embedding => encoder.pool(encoder.project(steps)).unsqueeze_dim(1),
+        Stage::Steps => steps,
+        Stage::ZoomSteps => zoom_steps(encoder, steps, clip),
+        Stage::Clip => unreachable!("clips are read from their files"),
+    }
 }

@@ -55,6 +55,8 @@ pub struct Leaderboard {
     pub caption: String,
     /// Constant predictors first, then the grid in its order.
     pub rows: Vec<LeaderboardRow>,
+    /// What else was found.
+    pub notes: Vec<String>,
 }
 
 impl LeaderboardRow {
@@ -73,25 +75,37 @@ impl LeaderboardRow {
         })
     }
 
-    /// The row of cells that differ in their seed alone.
-    pub(crate) fn of_cells(cells: &[&CellRecord]) -> Result<Option<Self>, BenchError> {
-        let Some(first) = cells.first() else { return Ok(None) };
+    /// The rows of cells that differ in their seed alone: after the last epoch and, where it was asked for, after the
+    /// one that was best on the validation split.
+    pub(crate) fn of_cells(cells: &[&CellRecord]) -> Result<Vec<Self>, BenchError> {
+        let Some(first) = cells.first() else { return Ok(Vec::new()) };
         let done: Vec<&CellRecord> = cells.iter().copied().filter(|cell| cell.status == CellStatus::Done).collect();
-        let scores: Vec<&Scores> = done.iter().filter_map(|cell| cell.scores.as_ref()).collect();
-        Ok(Some(Self {
-            encoder: first.encoder.name.clone(),
-            preset: first.encoder.preset.clone(),
-            weights: first.encoder.weights.to_string(),
-            adapter: match &first.text {
-                None => first.adapter.clone(),
-                Some(text) => format!("{} (text of {}, {})", first.adapter, text.name, text.weights),
-            },
-            shots: first.shots.map_or("split".to_owned(), |shots| shots.to_string()),
-            seeds: done.len(),
-            failed: cells.len() - done.len(),
-            metrics: means(&scores)?,
-            error: cells.iter().find_map(|cell| cell.error.clone()),
-        }))
+        let row = |epoch: Option<&'static str>, scores: &[&Scores]| -> Result<Self, BenchError> {
+            let text = first.text.as_ref().map(|text| format!("text of {}, {}", text.name, text.weights));
+            let prompts = first.random_prompts.then(|| "random prompts".to_owned());
+            let remarks: Vec<String> = text.into_iter().chain(prompts).chain(epoch.map(str::to_owned)).collect();
+            Ok(Self {
+                encoder: first.encoder.name.clone(),
+                preset: first.encoder.preset.clone(),
+                weights: first.encoder.weights.to_string(),
+                adapter: match remarks.is_empty() {
+                    true => first.adapter.clone(),
+                    false => format!("{} ({})", first.adapter, remarks.join("; ")),
+                },
+                shots: first.shots.map_or("split".to_owned(), |shots| shots.to_string()),
+                seeds: done.len(),
+                failed: cells.len() - done.len(),
+                metrics: means(scores)?,
+                error: cells.iter().find_map(|cell| cell.error.clone()),
+            })
+        };
+        let last: Vec<&Scores> = done.iter().filter_map(|cell| cell.scores.as_ref()).collect();
+        let best: Vec<&Scores> = done.iter().filter_map(|cell| Some(&cell.best.as_ref()?.scores)).collect();
+        let mut rows = vec![row(None, &last)?];
+        if !best.is_empty() {
+            rows.push(row(Some("best validation epoch"), &best)?);
+        }
+        Ok(rows)
     }
 }
 
@@ -151,6 +165,9 @@ impl Leaderboard {
         for row in &self.rows {
             let _ = writeln!(text, "| {} |", Self::cells(row).join(" | "));
         }
+        for note in &self.notes {
+            let _ = writeln!(text, "\n{note}");
+        }
         for row in self.rows.iter().filter(|row| row.error.is_some()) {
             let error = row.error.as_deref().unwrap_or_default();
             let _ = writeln!(text, "\n{} + {}, {} shots failed: {error}", row.encoder, row.adapter, row.shots);
@@ -170,6 +187,9 @@ impl Leaderboard {
             let cells = line.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}"));
             let _ = writeln!(text, "{}", cells.collect::<Vec<_>>().join("  ").trim_end());
         }
+        for note in &self.notes {
+            let _ = writeln!(text, "\n{note}");
+        }
         text
     }
 
@@ -183,7 +203,7 @@ impl Leaderboard {
         text.push('\n');
         for row in &self.rows {
             let LeaderboardRow { encoder, preset, weights, adapter, shots, seeds, failed, metrics, .. } = row;
-            let _ = write!(text, "{encoder},{preset},{weights},{adapter},{shots},{seeds},{failed}");
+            let _ = write!(text, "{encoder},{preset},{weights},\"{adapter}\",{shots},{seeds},{failed}");
             for (metric, ..) in COLUMNS {
                 match metrics.get(&metric.key()) {
                     None => text.push_str(",,,,"),

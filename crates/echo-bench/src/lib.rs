@@ -11,6 +11,7 @@
 //! A cell's key is a hash of all that can change its result, so a rerun skips what is done, whatever ended the last
 //! run. This crate alone reads the test split.
 
+mod adapter_file;
 mod cell;
 mod clip_samples;
 mod config;
@@ -22,17 +23,22 @@ mod machine;
 mod outputs;
 mod plan;
 mod progress;
+mod random_prompts;
 mod recipe;
 mod run;
 mod runs;
+mod twins;
 mod video_set;
+mod view;
 
-pub use config::{BenchConfig, Limits};
+pub use adapter_file::{AdapterFile, AdapterRecord, predict_clips};
+pub use config::{BenchConfig, Limits, Selection};
 pub use error::BenchError;
-pub use features::{NUMERICS, View};
+pub use features::NUMERICS;
 pub use leaderboard::{Leaderboard, LeaderboardRow};
 pub use progress::Progress;
 pub use recipe::Recipe;
-pub use run::{Environment, Outcome, Zoo, run};
-pub use runs::{CellRecord, CellStatus, read_runs};
+pub use run::{Environment, Outcome, PairParameters, Zoo, pair_parameters, run};
+pub use runs::{CellRecord, CellStatus, DataRecord, EncoderRecord, read_runs};
 pub use video_set::{Excluded, VideoSet};
+pub use view::{Augmented, View};

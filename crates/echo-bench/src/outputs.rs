@@ -36,9 +36,34 @@ impl Outputs {
         self.write_csv(&self.cell_file(key, "curve.csv"), curve)
     }
 
+    /// A cell's predictions.
+    pub(crate) fn read_cell(&self, key: &str) -> Result<Vec<PredictionRow>, BenchError> {
+        let path = self.cell_file(key, "csv");
+        let invalid = |error: csv::Error| BenchError::Io { path: path.clone(), source: error.into() };
+        let mut reader = csv::Reader::from_path(&path).map_err(invalid)?;
+        reader.deserialize().collect::<Result<_, _>>().map_err(invalid)
+    }
+
     /// Whether a cell's files are there.
     pub(crate) fn has_cell(&self, key: &str) -> bool {
         self.cell_file(key, "csv").is_file()
+    }
+
+    /// Where a cell's training is saved while it runs.
+    pub(crate) fn checkpoint(&self, key: &str) -> PathBuf {
+        self.cell_file(key, "checkpoint.safetensors")
+    }
+
+    /// Where a fitted adapter is kept.
+    pub(crate) fn adapter(&self, name: &str) -> PathBuf {
+        self.dir.join("adapters").join(name)
+    }
+
+    /// Whether a cell's fitted adapter is there.
+    pub(crate) fn has_adapter(&self, key: &str) -> bool {
+        let ending = format!("-{}.safetensors", &key[..8]);
+        let entries = std::fs::read_dir(self.dir.join("adapters")).into_iter().flatten().flatten();
+        entries.into_iter().any(|entry| entry.file_name().to_string_lossy().ends_with(&ending))
     }
 
     fn cell_file(&self, key: &str, extension: &str) -> PathBuf {
@@ -59,8 +84,9 @@ impl Outputs {
                 }
                 let shots = record.shots.map_or("split".to_owned(), |shots| shots.to_string());
                 let encoder = &record.encoder;
+                let random = if record.random_prompts { " (random prompts)" } else { "" };
                 let prefix = format!(
-                    "{},{},{},{},{shots},{}",
+                    "{},{},{},{}{random},{shots},{}",
                     encoder.name, encoder.preset, encoder.weights, record.adapter, record.seed
                 );
                 lines.for_each(|line| text.push_str(&format!("{prefix},{line}\n")));

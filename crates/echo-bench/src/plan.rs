@@ -13,6 +13,8 @@ pub(crate) struct Cell {
     pub(crate) shots: Option<usize>,
     /// Draws the training videos and what the adapter starts from.
     pub(crate) seed: u64,
+    /// Random words stand for the ranks' prompts.
+    pub(crate) random_prompts: bool,
 }
 
 /// Every combination, in the order in which they are run: an encoder's cells together.
@@ -30,7 +32,13 @@ pub(crate) fn cells(
             let (shots, seeds) = if *trains { (shots, seeds) } else { (&[Some(0)][..], &seeds[..1]) };
             for &shots in shots {
                 for &seed in seeds {
-                    cells.push(Cell { encoder: encoder.clone(), adapter: adapter.clone(), shots, seed });
+                    cells.push(Cell {
+                        encoder: encoder.clone(),
+                        adapter: adapter.clone(),
+                        shots,
+                        seed,
+                        random_prompts: false,
+                    });
                 }
             }
         }

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use echo_adapt::AdapterEntry;
 use echo_core::Preset;
 use echo_train::TrainConfig;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::BenchError;
 
 /// What an adapter is built and trained with: its TOML file, with the preset's own table and the benchmark's
 /// replacements laid over it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recipe {
     /// Each joined adapter's own table, by its name.
     pub adapter: BTreeMap<String, Table>,

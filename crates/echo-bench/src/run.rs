@@ -2,18 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use burn::tensor::Device;
-use echo_adapt::{ADAPTERS, AdapterEntry, adapters};
+use echo_adapt::{ADAPTERS, AdapterEntry, BuildContext, adapters};
 use echo_core::{Adapter, ClipSpec, Preset, RankSpec, Stage};
 use echo_data::{Digests, Feature, FeatureCache};
 use echo_metrics::{Metric, Scores};
+use echo_train::{Checkpoints, Parameter, Samples, parameters};
 use echo_video::OpenOptions;
 use echo_weights::{Built, Weights, WeightsError};
 use serde::Serialize;
 
-use crate::cell::{CellOutput, Ingredients, scores, table};
+use crate::adapter_file::{AdapterRecord, save};
+use crate::cell::{CellOutput, CellSamples, Ingredients, scores, table};
 use crate::clip_samples::ClipSamples;
 use crate::constant::median;
 use crate::features::{Embedder, NUMERICS, Wanted};
@@ -21,12 +23,17 @@ use crate::leaderboard::{Leaderboard, LeaderboardRow};
 use crate::machine::Machine;
 use crate::outputs::{Outputs, PredictionRow};
 use crate::plan::{Cell, cells, key};
+use crate::random_prompts::random_prompts;
 use crate::runs::{CellRecord, CellStatus, DataRecord, EncoderRecord, ParameterCounts, Runs, read_runs};
+use crate::twins::notes;
 use crate::video_set::VideoSet;
-use crate::{BenchConfig, BenchError, Excluded, Progress, Recipe, View};
+use crate::{BenchConfig, BenchError, Excluded, Progress, Recipe, Selection, View};
 
 /// Ranks of the ejection fraction, when the user gives none.
 const RANKS: &str = include_str!("../../../configs/adapters/ranks_ef.toml");
+
+/// Cells that take no longer than this are run again rather than saved in the middle.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(30);
 
 /// Where encoders come from: the registry, which this crate does not know.
 pub trait Zoo {
@@ -97,22 +104,7 @@ pub fn run(config: &BenchConfig, environment: &Environment, zoo: &dyn Zoo) -> Re
     config.validate()?;
     let encoders = resolve("encoder", &config.encoders, &zoo.names())?;
     let ranks = read_ranks(config.prompts.as_deref())?;
-    let known: Vec<&str> = ADAPTERS.iter().map(|entry| entry.name).collect();
-    let mut plans: Vec<(String, AdapterPlan)> = Vec::new();
-    for name in config.adapters.iter().flat_map(|name| if name == "all" { known.clone() } else { vec![name.as_str()] })
-    {
-        let entries = adapters(name)?;
-        let recipe = Recipe::new(name, &entries, config.preset, &config.recipes)?;
-        if !plans.iter().any(|(other, _)| other == name) {
-            plans.push((name.to_owned(), AdapterPlan { entries, recipe }));
-        }
-    }
-    let is_used =
-        |name: &&String| !plans.iter().any(|(plan, _)| plan == *name || plan.split('+').any(|part| part == *name));
-    if let Some(unknown) = config.recipes.keys().find(is_used) {
-        return Err(BenchError::Config(format!("[recipes.{unknown}]: this run has no adapter {unknown}")));
-    }
-
+    let plans = adapter_plans(config)?;
     let mut set = VideoSet::read(&environment.data, config)?;
     let shots: Vec<Option<usize>> = match set.fixed_train {
         true => vec![None],
@@ -126,8 +118,12 @@ pub fn run(config: &BenchConfig, environment: &Environment, zoo: &dyn Zoo) -> Re
     for cell in &grid {
         draws.entry((cell.shots, cell.seed)).or_insert_with(|| set.draw(cell.shots, cell.seed));
     }
-    let wanted: Vec<usize> =
-        draws.values().flatten().chain(&set.test).copied().collect::<BTreeSet<_>>().into_iter().collect();
+    let validation = match config.select {
+        Selection::LastEpoch => &[][..],
+        Selection::BestValidation => &set.validation,
+    };
+    let wanted: BTreeSet<usize> = draws.values().flatten().chain(&set.test).chain(validation).copied().collect();
+    let wanted: Vec<usize> = wanted.into_iter().collect();
     let digests = Digests::open(&environment.cache.join("digests.tsv"))?;
     set.digest(&wanted, &digests);
 
@@ -155,6 +151,84 @@ pub fn run(config: &BenchConfig, environment: &Environment, zoo: &dyn Zoo) -> Re
     state.finish()
 }
 
+/// The adapters of a benchmark, by name, in its order.
+fn adapter_plans(config: &BenchConfig) -> Result<Vec<(String, AdapterPlan)>, BenchError> {
+    let known: Vec<&str> = ADAPTERS.iter().map(|entry| entry.name).collect();
+    let mut plans: Vec<(String, AdapterPlan)> = Vec::new();
+    for name in config.adapters.iter().flat_map(|name| if name == "all" { known.clone() } else { vec![name.as_str()] })
+    {
+        let entries = adapters(name)?;
+        let recipe = Recipe::new(name, &entries, config.preset, &config.recipes)?;
+        if !plans.iter().any(|(other, _)| other == name) {
+            plans.push((name.to_owned(), AdapterPlan { entries, recipe }));
+        }
+    }
+    let is_used =
+        |name: &&String| !plans.iter().any(|(plan, _)| plan == *name || plan.split('+').any(|part| part == *name));
+    if let Some(unknown) = config.recipes.keys().find(is_used) {
+        return Err(BenchError::Config(format!("[recipes.{unknown}]: this run has no adapter {unknown}")));
+    }
+    Ok(plans)
+}
+
+/// An encoder, and the one that lends it a text tower, where one is needed.
+fn build_encoder(
+    name: &str,
+    config: &BenchConfig,
+    device: &Device,
+    zoo: &dyn Zoo,
+) -> Result<(Built, Option<Built>), BenchError> {
+    let weights = |path: &Option<PathBuf>| match (path, config.random_init) {
+        (Some(path), _) => Weights::File(path.clone()),
+        (None, true) => Weights::Random(config.random_seed),
+        (None, false) => Weights::Shipped,
+    };
+    let built = zoo.build(name, config.preset, &weights(&config.weights), device)?;
+    let text = match &config.text_encoder {
+        Some(lender) if built.encoder.text().is_none() => {
+            Some(zoo.build(lender, config.preset, &weights(&config.text_weights), device)?)
+        }
+        _ => None,
+    };
+    Ok((built, text))
+}
+
+/// A pair's parameters before it is fitted.
+#[derive(Debug)]
+pub struct PairParameters {
+    /// The encoder's name.
+    pub encoder: String,
+    /// The adapter's name.
+    pub adapter: String,
+    /// Its parameters, in the module's order.
+    pub parameters: Vec<Parameter>,
+}
+
+/// Which parameters train under each pair of the grid.
+///
+/// # Errors
+/// A wrong setting, an unknown name, weights that cannot be used, or an adapter that does not fit an encoder.
+pub fn pair_parameters(
+    config: &BenchConfig,
+    device: &Device,
+    zoo: &dyn Zoo,
+) -> Result<Vec<PairParameters>, BenchError> {
+    config.validate()?;
+    let ranks = read_ranks(config.prompts.as_deref())?;
+    let plans = adapter_plans(config)?;
+    let mut pairs = Vec::new();
+    for name in resolve("encoder", &config.encoders, &zoo.names())? {
+        let (built, text) = build_encoder(&name, config, device, zoo)?;
+        for (adapter, AdapterPlan { entries, recipe }) in &plans {
+            let text = text.as_ref().map(|text| &text.encoder);
+            let context = BuildContext { encoder: &built.encoder, text, ranks: &ranks, seed: 0 };
+            let parameters = parameters(&echo_adapt::build(entries, &recipe.adapter, &context)?);
+            pairs.push(PairParameters { encoder: name.clone(), adapter: adapter.clone(), parameters });
+        }
+    }
+    Ok(pairs)
+}
+
 /// The adapters that a name joins, and how they are built and trained.
 #[derive(Debug)]
 struct AdapterPlan {
@@ -168,10 +242,30 @@ struct EncoderRun<'a> {
     record: EncoderRecord,
     /// The encoder that lends its text tower, where one is needed.
     text: Option<(Built, EncoderRecord)>,
-    /// By stage, then by index of the video.
-    features: BTreeMap<Stage, BTreeMap<usize, Feature>>,
+    features: Vec<ViewFeatures>,
     options: OpenOptions,
     spec: &'static ClipSpec,
+}
+
+/// What was made of one view of the videos: by stage, then by index of the video.
+struct ViewFeatures {
+    view: View,
+    stages: BTreeMap<Stage, BTreeMap<usize, Feature>>,
+}
+
+impl EncoderRun<'_> {
+    /// One stage's features of the videos `indices`, for those that could be used.
+    fn features(&self, view: View, stage: Stage, indices: &[usize]) -> Option<Vec<&Feature>> {
+        let found = self.features.iter().find(|features| features.view == view)?;
+        let of_stage = found.stages.get(&stage)?;
+        indices.iter().map(|index| of_stage.get(index)).collect()
+    }
+
+    /// Those of `indices` that could be embedded.
+    fn usable(&self, indices: &[usize]) -> Vec<usize> {
+        let embedded = self.features.first().and_then(|features| features.stages.get(&Stage::Embedding));
+        indices.iter().copied().filter(|index| embedded.is_some_and(|found| found.contains_key(index))).collect()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -207,49 +301,81 @@ struct RunState<'a> {
 
 impl RunState<'_> {
     fn run_encoder(&mut self, name: &str, cells: &[&Cell], zoo: &dyn Zoo) -> Result<(), BenchError> {
-        let Environment { device, device_name, cache, .. } = self.environment;
+        let device = &self.environment.device;
         let config = self.config;
-        let weights = |path: &Option<PathBuf>| match (path, config.random_init) {
-            (Some(path), _) => Weights::File(path.clone()),
-            (None, true) => Weights::Random(config.random_seed),
-            (None, false) => Weights::Shipped,
-        };
         let record = |name: &str, built: &Built| EncoderRecord {
             name: name.to_owned(),
             preset: config.preset.to_string(),
             weights: built.kind,
             weights_hash: built.hash.clone(),
         };
-        let built = zoo.build(name, config.preset, &weights(&config.weights), device)?;
-        let text = match &config.text_encoder {
-            Some(lender) if built.encoder.text().is_none() => {
-                let lent = zoo.build(lender, config.preset, &weights(&config.text_weights), device)?;
-                let record = record(lender, &lent);
-                Some((lent, record))
-            }
-            _ => None,
-        };
+        let (built, text) = build_encoder(name, config, device, zoo)?;
+        let text = text.map(|lent| {
+            let record = record(lent.encoder.card().name, &lent);
+            (lent, record)
+        });
         let spec = &built.encoder.card().preset(config.preset).clip;
         let options = OpenOptions { allow_truncated: config.allow_truncated, ..OpenOptions::default() };
         let mut run =
-            EncoderRun { record: record(name, &built), built: &built, text, features: BTreeMap::new(), options, spec };
+            EncoderRun { record: record(name, &built), built: &built, text, features: Vec::new(), options, spec };
 
         // Embeddings always: they also tell which videos can be used.
+        let plain = View::plain(config.clips);
         let mut stages = BTreeSet::from([Stage::Embedding]);
+        let mut views: Vec<(View, BTreeSet<Stage>)> = Vec::new();
+        let mut borrowing = BTreeSet::new();
         for adapter in cells.iter().map(|cell| cell.adapter.as_str()).collect::<BTreeSet<_>>() {
             // An adapter that cannot be built is a failed cell later.
-            if let Ok(adapted) = self.ingredients(&run, adapter, 0).build() {
-                stages.insert(adapted.stage());
+            let Ok(adapted) = self.ingredients(&run, adapter, self.ranks, 0).build() else { continue };
+            if adapted.borrows_text() {
+                borrowing.insert(adapter);
+            }
+            if adapted.stage() == Stage::Clip {
+                continue;
+            }
+            stages.insert(adapted.stage());
+            for view in views_of(plain, &self.plans[adapter].recipe) {
+                match views.iter_mut().find(|(other, _)| *other == view) {
+                    Some((_, stages)) => drop(stages.insert(adapted.stage())),
+                    None => views.push((view, BTreeSet::from([adapted.stage()]))),
+                }
             }
         }
-        stages.remove(&Stage::Clip);
-        let stages: Vec<Stage> = stages.into_iter().collect();
+        let wanted = self.wanted.clone();
+        let features = self.embed(&run, plain, &stages, &wanted)?;
+        run.features.push(features);
+        // Other looks are for training.
+        let drawn: BTreeSet<usize> = self.draws.values().flatten().copied().collect();
+        let drawn = run.usable(&drawn.into_iter().collect::<Vec<_>>());
+        for (view, stages) in views {
+            let features = self.embed(&run, view, &stages, &drawn)?;
+            run.features.push(features);
+        }
+        for cell in cells {
+            self.run_cell(cell, &run)?;
+            if borrowing.contains(cell.adapter.as_str()) {
+                self.run_cell(&Cell { random_prompts: true, ..(*cell).clone() }, &run)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Features of `videos` as `view` sees them; what cannot be used is excluded.
+    fn embed(
+        &mut self,
+        run: &EncoderRun<'_>,
+        view: View,
+        stages: &BTreeSet<Stage>,
+        videos: &[usize],
+    ) -> Result<ViewFeatures, BenchError> {
+        let Environment { device, device_name, cache, .. } = self.environment;
+        let stages: Vec<Stage> = stages.iter().copied().collect();
         let readable = |&&index: &&usize| self.set.videos[index].digest.is_some();
-        let videos: Vec<usize> = self.wanted.iter().filter(readable).copied().collect();
+        let videos: Vec<usize> = videos.iter().filter(readable).copied().collect();
         let embedder = Embedder {
-            built: &built,
-            preset: config.preset,
-            view: View { clips: config.clips },
+            built: run.built,
+            preset: self.config.preset,
+            view,
             cache: &FeatureCache::new(&cache.join("features")),
             options: &run.options,
             device,
@@ -268,27 +394,30 @@ impl RunState<'_> {
         let by_video = |features: BTreeMap<usize, Feature>| {
             features.into_iter().map(|(position, feature)| (videos[position], feature)).collect()
         };
-        run.features = embedded.features.into_iter().map(|(stage, features)| (stage, by_video(features))).collect();
+        let stages = embedded.features.into_iter().map(|(stage, features)| (stage, by_video(features))).collect();
         for (position, reason) in embedded.failed {
             self.set.exclude(videos[position], false, reason);
         }
         for (position, missing) in embedded.truncated {
             self.set.exclude(videos[position], true, format!("truncated: {missing}"));
         }
-        for cell in cells {
-            self.run_cell(cell, &run)?;
-        }
-        Ok(())
+        Ok(ViewFeatures { view, stages })
     }
 
-    fn ingredients<'b>(&'b self, run: &'b EncoderRun<'_>, adapter: &str, seed: u64) -> Ingredients<'b> {
+    fn ingredients<'b>(
+        &'b self,
+        run: &'b EncoderRun<'_>,
+        adapter: &str,
+        ranks: &'b RankSpec,
+        seed: u64,
+    ) -> Ingredients<'b> {
         let AdapterPlan { entries, recipe } = &self.plans[adapter];
         Ingredients {
             built: run.built,
             entries,
             text: run.text.as_ref().map(|(built, _)| built),
             recipe,
-            ranks: self.ranks,
+            ranks,
             seed,
             bootstrap: self.config.bootstrap,
             device: &self.environment.device,
@@ -298,12 +427,8 @@ impl RunState<'_> {
     fn run_cell(&mut self, cell: &Cell, run: &EncoderRun<'_>) -> Result<(), BenchError> {
         let EncoderRun { built, record: encoder, .. } = run;
         let recipe = &self.plans[cell.adapter.as_str()].recipe;
-        let usable = |indices: &[usize]| -> Vec<usize> {
-            let seen = run.features.get(&Stage::Embedding);
-            indices.iter().copied().filter(|index| seen.is_some_and(|seen| seen.contains_key(index))).collect()
-        };
         let draw = &self.draws[&(cell.shots, cell.seed)];
-        let (train, test) = (usable(draw), usable(&self.set.test));
+        let (train, test) = (run.usable(draw), run.usable(&self.set.test));
         let data = DataRecord {
             name: self.set.name.clone(),
             hash: self.set.hash(&[&train, &test]),
@@ -311,17 +436,27 @@ impl RunState<'_> {
             test: test.len(),
             excluded: draw.len() - train.len() + self.set.test.len() - test.len(),
         };
-        let ingredients = self.ingredients(run, &cell.adapter, cell.seed);
+        let random;
+        let ranks = match cell.random_prompts {
+            false => self.ranks,
+            true => {
+                random = random_prompts(self.ranks, cell.seed);
+                &random
+            }
+        };
+        let ingredients = self.ingredients(run, &cell.adapter, ranks, cell.seed);
         let adapted = ingredients.build();
         let borrows = adapted.as_ref().is_ok_and(|adapted| adapted.borrows_text());
         let text = run.text.as_ref().filter(|_| borrows).map(|(_, record)| record.clone());
+        let plain = View::plain(self.config.clips);
+        let clip = &built.encoder.card().preset(self.config.preset).clip;
         let config = serde_json::json!({
             "recipe": recipe,
-            "clip": built.encoder.card().preset(self.config.preset).clip,
-            "view": View { clips: self.config.clips },
-            "ranks": self.ranks,
+            "clip": clip,
+            "view": plain,
+            "ranks": ranks,
             "bootstrap": self.config.bootstrap,
-            "selection": "last epoch",
+            "selection": self.config.select,
             "text": text,
         });
         let key = key(&KeyMaterial {
@@ -336,14 +471,16 @@ impl RunState<'_> {
             threads: self.machine.threads,
         });
         let label = format!(
-            "{} + {}, {}, seed {}",
+            "{} + {}{}, {}, seed {}",
             cell.encoder,
             cell.adapter,
+            if cell.random_prompts { " with random prompts" } else { "" },
             cell.shots.map_or("split".to_owned(), |shots| format!("{shots} shots")),
             cell.seed
         );
         let finished = self.done.get(&key).filter(|record| {
-            record.status == CellStatus::Done && !self.environment.force && self.outputs.has_cell(&key)
+            let kept = !self.config.save_adapters || self.outputs.has_adapter(&key);
+            record.status == CellStatus::Done && !self.environment.force && self.outputs.has_cell(&key) && kept
         });
         if let Some(record) = finished {
             self.counts.skipped += 1;
@@ -351,24 +488,39 @@ impl RunState<'_> {
             self.progress.set(self.records.len(), &label);
             return Ok(());
         }
+        let checkpoints = Checkpoints { file: self.outputs.checkpoint(&key), every: CHECKPOINT_EVERY };
         let output = adapted.map(|adapted| adapted.stage()).and_then(|stage| {
+            let validation = match self.config.select {
+                Selection::LastEpoch => None,
+                Selection::BestValidation => Some(run.usable(&self.set.validation)),
+            };
             let labelled = |indices: &[usize]| self.set.labels(indices);
             if stage == Stage::Clip {
                 let samples = |indices: &[usize]| ClipSamples {
                     paths: indices.iter().map(|&index| self.set.videos[index].path.clone()).collect(),
+                    digests: indices.iter().filter_map(|&index| self.set.videos[index].digest).collect(),
                     targets: labelled(indices),
                     spec: run.spec,
-                    view: View { clips: self.config.clips },
+                    clips: self.config.clips,
+                    augment: recipe.train.augment,
                     options: &run.options,
                 };
-                return ingredients.run(&samples(&train), &samples(&test));
+                let validation = validation.map(|validation| samples(&validation));
+                let validation = validation.as_ref().map(|validation| validation as &dyn Samples);
+                let samples = CellSamples { train: &samples(&train), validation, test: &samples(&test) };
+                return ingredients.run(samples, &checkpoints);
             }
-            let features = &run.features[&stage];
-            let samples = |indices: &[usize]| {
-                let rows: Vec<&Feature> = indices.iter().map(|index| &features[index]).collect();
-                table(stage, self.config.clips, &rows, labelled(indices))
+            let rows = |view: View, indices: &[usize]| {
+                run.features(view, stage, indices).expect("every usable video was embedded at every stage")
             };
-            ingredients.run(&samples(&train)?, &samples(&test)?)
+            let samples = |indices: &[usize], views: &[View]| {
+                let views: Vec<_> = views.iter().map(|&view| rows(view, indices)).collect();
+                table(stage, self.config.clips, &rows(plain, indices), &views, labelled(indices))
+            };
+            let validation = validation.map(|validation| samples(&validation, &[])).transpose()?;
+            let validation = validation.as_ref().map(|validation| validation as &dyn Samples);
+            let (train, test) = (samples(&train, &views_of(plain, recipe))?, samples(&test, &[])?);
+            ingredients.run(CellSamples { train: &train, validation, test: &test }, &checkpoints)
         });
         let mut record = CellRecord {
             schema: CellRecord::SCHEMA,
@@ -384,25 +536,48 @@ impl RunState<'_> {
             config,
             parameters: None,
             scores: None,
+            best: None,
+            random_prompts: cell.random_prompts,
             seconds: None,
             machine: self.machine.clone(),
             device: self.environment.device_name.clone(),
             finished: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()),
         };
         match output {
-            Ok(CellOutput { predictions, scores, curve, parameters, trainable, seconds }) => {
-                self.announce(cell, parameters, &trainable);
-                let rows = test.iter().zip(&predictions).map(|(&index, &prediction)| {
+            Ok(output) => {
+                let CellOutput { predictions, scores, curve, parameters, seconds, .. } = &output;
+                self.announce(cell, *parameters, &output.trainable);
+                let rows = test.iter().zip(predictions).map(|(&index, &prediction)| {
                     let video = &self.set.videos[index];
                     PredictionRow { video: video.name.clone(), ef: video.ef, prediction }
                 });
-                self.outputs.keep_cell(&key, &rows.collect::<Vec<_>>(), &curve)?;
+                self.outputs.keep_cell(&key, &rows.collect::<Vec<_>>(), curve)?;
+                if self.config.save_adapters {
+                    let adapter = AdapterRecord {
+                        schema: AdapterRecord::SCHEMA,
+                        written_by: env!("CARGO_PKG_VERSION").to_owned(),
+                        encoder: encoder.clone(),
+                        weights_license: built.encoder.card().weights_license.to_owned(),
+                        text: record.text.clone(),
+                        adapter: cell.adapter.clone(),
+                        recipe: recipe.clone(),
+                        ranks: ranks.clone(),
+                        clip: serde_json::to_value(clip).expect("a specification is plain data"),
+                        clips: self.config.clips,
+                        shots: cell.shots,
+                        seed: cell.seed,
+                        data: record.data.clone(),
+                    };
+                    let paths: Vec<&str> = output.fitted.iter().map(String::as_str).collect();
+                    save(&self.outputs.adapter(&adapter.file_name(&key)), &adapter, &output.adapter, &paths)?;
+                }
                 let mae = scores.value(Metric::Mae).map_or(String::new(), |mae| format!(": MAE {mae:.2}"));
                 self.progress.line(&format!("{label}{mae}"));
                 record.status = CellStatus::Done;
-                record.scores = Some(scores);
-                record.parameters = Some(parameters);
-                record.seconds = Some(seconds);
+                record.scores = Some(scores.clone());
+                record.best = output.best.clone();
+                record.parameters = Some(*parameters);
+                record.seconds = Some(*seconds);
                 self.counts.ran += 1;
             }
             Err(error) => {
@@ -434,17 +609,20 @@ impl RunState<'_> {
         let mut groups: Vec<Vec<&CellRecord>> = Vec::new();
         for record in &self.records {
             let same = |other: &CellRecord| {
-                (&other.encoder, &other.adapter, other.shots) == (&record.encoder, &record.adapter, record.shots)
+                (&other.encoder, &other.adapter, other.shots, other.random_prompts)
+                    == (&record.encoder, &record.adapter, record.shots, record.random_prompts)
             };
-            match groups.last_mut().filter(|group| same(group[0])) {
+            // A row's cells and those of its twin with random prompts alternate.
+            match groups.iter_mut().rev().find(|group| same(group[0])) {
                 Some(group) => group.push(record),
                 None => groups.push(vec![record]),
             }
         }
-        for group in groups {
-            rows.extend(LeaderboardRow::of_cells(&group)?);
+        for group in &groups {
+            rows.extend(LeaderboardRow::of_cells(group)?);
         }
-        let leaderboard = Leaderboard { caption: self.caption(test.len()), rows };
+        let notes = notes(&groups, self.outputs, self.config.bootstrap)?;
+        let leaderboard = Leaderboard { caption: self.caption(test.len()), rows, notes };
         let done: Vec<&CellRecord> = self.records.iter().filter(|record| record.status == CellStatus::Done).collect();
         self.outputs.join_cells(&done)?;
         self.outputs.write_excluded(&self.set.excluded)?;
@@ -499,17 +677,27 @@ impl RunState<'_> {
     }
 
     fn caption(&self, test: usize) -> String {
+        let selection = match self.config.select {
+            Selection::LastEpoch => "last epoch",
+            Selection::BestValidation => "last epoch, and where it says so the epoch that was best on validation",
+        };
         let clips = match self.config.clips {
             1 => "one clip per video, from its first frame".to_owned(),
             clips => format!("mean over {clips} clips spread evenly over each video"),
         };
         format!(
-            "LVEF in percent on {test} test videos of {}; {clips}; last epoch. Means over seeds, ± their standard \
+            "LVEF in percent on {test} test videos of {}; {clips}; {selection}. Means over seeds, ± their standard \
              deviation, [95 % percentile bootstrap interval over test videos, {} resamples, mean over seeds]. \
              Not for clinical use.",
             self.set.name, self.config.bootstrap
         )
     }
+}
+
+/// The looks that a recipe's training takes at its videos, beside the plain one.
+fn views_of(plain: View, recipe: &Recipe) -> Vec<View> {
+    let augment = recipe.train.augment;
+    (0..augment.views).map(|index| plain.augmented(augment, index)).collect()
 }
 
 /// `names`, or all of `known` for `all`.

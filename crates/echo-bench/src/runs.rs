@@ -52,8 +52,14 @@ pub struct CellRecord {
     pub config: serde_json::Value,
     /// Parameters, by whether they train.
     pub parameters: Option<ParameterCounts>,
-    /// Scores on the test split.
+    /// Scores on the test split, after the last epoch.
     pub scores: Option<Scores>,
+    /// The same for the epoch that did best on the validation split, where it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best: Option<BestRecord>,
+    /// Whether random words stand for the ranks' prompts, to see what the prompts' meaning does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub random_prompts: bool,
     /// Wall-clock seconds.
     pub seconds: Option<Seconds>,
     /// The machine.
@@ -77,6 +83,13 @@ pub struct EncoderRecord {
     pub weights_hash: String,
 }
 
+impl EncoderRecord {
+    /// The seed of random weights, for those that are.
+    pub fn random_seed(&self) -> Option<u64> {
+        self.weights_hash.strip_prefix("random-")?.split('-').next()?.parse().ok()
+    }
+}
+
 /// Which data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataRecord {
@@ -90,6 +103,17 @@ pub struct DataRecord {
     pub test: usize,
     /// Videos of the cell's splits that could not be used.
     pub excluded: usize,
+}
+
+/// The epoch that did best on the validation split.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BestRecord {
+    /// From 1.
+    pub epoch: usize,
+    /// Its mean absolute error on the validation split.
+    pub validation_mae: f64,
+    /// Its scores on the test split.
+    pub scores: Scores,
 }
 
 /// Parameters, by whether they train.
@@ -215,6 +239,8 @@ pub(crate) mod tests {
             config: serde_json::json!({}),
             parameters: None,
             scores: None,
+            best: None,
+            random_prompts: false,
             seconds: None,
             machine: Machine::current(),
             device: "cpu".to_owned(),

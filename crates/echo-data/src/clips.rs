@@ -7,7 +7,7 @@ use std::sync::mpsc::sync_channel;
 use echo_core::ClipSpec;
 use echo_video::{OpenOptions, Video, VideoError};
 
-use crate::{Clip, DataError, Start, prepare, select_frames};
+use crate::{Clip, DataError, Look, prepare_shifted, select_frames};
 
 /// Results that may wait for their consumer: what bounds memory, whatever the number of videos.
 const QUEUE: usize = 8;
@@ -41,22 +41,23 @@ pub struct LoadedClip {
 ///
 /// # Errors
 /// The video cannot be decoded, or has no frames.
-pub fn load_clip(path: &Path, spec: &ClipSpec, start: Start, options: &OpenOptions) -> Result<LoadedClip, ClipError> {
+pub fn load_clip(path: &Path, spec: &ClipSpec, look: Look, options: &OpenOptions) -> Result<LoadedClip, ClipError> {
     let video = Video::open(path, options)?;
-    let selection = select_frames(video.info().frames, spec, start);
+    let selection = select_frames(video.info().frames, spec, look.start);
     let frames = video.decode(&selection.frames)?;
-    let clip = prepare(&frames, spec).map_err(|source| ClipError::Clip { path: path.to_owned(), source })?;
+    let clip = prepare_shifted(&frames, spec, look.shift)
+        .map_err(|source| ClipError::Clip { path: path.to_owned(), source })?;
     Ok(LoadedClip { clip, truncation: video.info().truncated.as_ref().map(|truncation| truncation.cause.clone()) })
 }
 
-/// Loads the clip of every path, turns it into something with `map`, and hands that to `consume` with the path's
+/// Loads the clip of every path, seen as `look` says of the path's index, turns it into something with `map`, and hands that to `consume` with the path's
 /// index, in whatever order they are ready.
 ///
 /// `map` runs on one thread per core, `consume` on the calling thread; at most a fixed number of results wait for it.
 pub fn for_each_clip<T: Send>(
     paths: &[&Path],
     spec: &ClipSpec,
-    start: Start,
+    look: impl Fn(usize) -> Look + Sync,
     options: &OpenOptions,
     map: impl Fn(LoadedClip) -> T + Sync,
     mut consume: impl FnMut(usize, Result<T, ClipError>),
@@ -66,12 +67,12 @@ pub fn for_each_clip<T: Send>(
     let (sender, receiver) = sync_channel(QUEUE);
     std::thread::scope(|scope| {
         for _ in 0..workers {
-            let (sender, next, map) = (sender.clone(), &next, &map);
+            let (sender, next, map, look) = (sender.clone(), &next, &map, &look);
             scope.spawn(move || {
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(path) = paths.get(index) else { return };
-                    let result = load_clip(path, spec, start, options).map(map);
+                    let result = load_clip(path, spec, look(index), options).map(map);
                     // The receiver is gone only when `consume` panicked.
                     if sender.send((index, result)).is_err() {
                         return;

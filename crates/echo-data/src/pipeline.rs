@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use crate::channel_order::source_channels;
 use crate::crop::{Window, center_crop, crop};
 use crate::error::DataError;
+use crate::look::Shift;
 use crate::normalize::normalization;
 use crate::padding::{Filler, filler, padded_len};
 use crate::resize::{Image, Resizer, Size};
@@ -34,13 +35,21 @@ pub struct Clip {
 /// No frames, more frames than the clip has, pixels that do not match their sizes, or a specification that describes
 /// no clip.
 pub fn prepare(frames: &Frames, spec: &ClipSpec) -> Result<Clip, DataError> {
+    prepare_shifted(frames, spec, Shift::default())
+}
+
+/// The same with frames moved once they have their size.
+///
+/// # Errors
+/// As [`prepare`].
+pub fn prepare_shifted(frames: &Frames, spec: &ClipSpec, shift: Shift) -> Result<Clip, DataError> {
     check(frames, spec)?;
     let table = normalization(spec)?;
     let length = padded_len(spec.padding, frames.count, spec.frames);
     let plane = spec.size * spec.size;
     let total = length.checked_mul(plane * 3).ok_or_else(|| too_large(spec))?;
 
-    let pixels = resize_frames(frames, spec)?;
+    let pixels = shift.apply(resize_frames(frames, spec)?, spec.size);
     let mut data = Vec::new();
     data.try_reserve_exact(total).map_err(|_| too_large(spec))?;
     data.resize(total, 0f32);

@@ -3,19 +3,16 @@
 //! A checkpoint is one safetensors file: trained parameters, those of the best epoch if one is watched for, what the
 //! optimizer remembers, and the progress in its metadata. A kill at any instant leaves the old file or the new one.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use burn::module::Module;
-use burn::tensor::{DType, Device, TensorData};
-use safetensors::tensor::{Dtype, SafeTensors, View};
+use burn::tensor::{Device, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::fit::{Best, Epoch};
 use crate::optimizer::{Memory, Stepper};
-use crate::{Parameter, TrainError, values, with_values};
+use crate::{Parameter, TrainError, read_tensors, values, with_values, write_tensors};
 
 /// Where and how often training is saved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,9 +69,9 @@ impl<'a> Saver<'a> {
         }
         let mut memory = optimizer.memory();
         let named = |prefix: &'static str, tensors: Vec<(String, TensorData)>| {
-            tensors.into_iter().map(move |(name, data)| (format!("{prefix}{name}"), Stored(data)))
+            tensors.into_iter().map(move |(name, data)| (format!("{prefix}{name}"), data))
         };
-        let mut tensors: Vec<(String, Stored)> = named(PARAMETER, values(&progress.adapter, &self.paths)).collect();
+        let mut tensors: Vec<(String, TensorData)> = named(PARAMETER, values(&progress.adapter, &self.paths)).collect();
         tensors.extend(named(MEMORY, std::mem::take(&mut memory.tensors)));
         if let Some(best) = &progress.best {
             tensors.extend(named(BEST, values(&best.adapter, &self.paths)));
@@ -88,17 +85,7 @@ impl<'a> Saver<'a> {
         let file = &self.to.file;
         let fail = |reason: String| TrainError::Checkpoint { path: file.clone(), reason };
         let state = serde_json::to_string(&state).map_err(|error| fail(error.to_string()))?;
-        let metadata = HashMap::from([(STATE.to_owned(), state)]);
-        let bytes = safetensors::serialize(tensors, Some(metadata)).map_err(|error| fail(error.to_string()))?;
-        let beside = file.with_extension("new");
-        let write = || -> std::io::Result<()> {
-            if let Some(folder) = file.parent() {
-                std::fs::create_dir_all(folder)?;
-            }
-            std::fs::write(&beside, &bytes)?;
-            std::fs::rename(&beside, file)
-        };
-        write().map_err(|error| fail(error.to_string()))?;
+        write_tensors(file, tensors, STATE, state).map_err(|error| fail(error.to_string()))?;
         // Taken after writing, so that what takes long is done less often.
         self.last = Instant::now();
         Ok(())
@@ -116,20 +103,15 @@ pub(crate) fn resume<A: Module>(
     device: &Device,
 ) -> Result<Option<Progress<A>>, TrainError> {
     let fail = |reason: String| TrainError::Checkpoint { path: from.file.clone(), reason };
-    let bytes = match std::fs::read(&from.file) {
-        Ok(bytes) => bytes,
+    let (tensors, text) = match read_tensors(&from.file, STATE) {
+        Ok(read) => read,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(fail(error.to_string())),
     };
-    let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|error| fail(error.to_string()))?;
-    let text = metadata.metadata().as_ref().and_then(|entries| entries.get(STATE));
-    let text = text.ok_or_else(|| fail("it is not a checkpoint".to_owned()))?;
-    let mut state: State = serde_json::from_str(text).map_err(|error| fail(error.to_string()))?;
-    let file = SafeTensors::deserialize(&bytes).map_err(|error| fail(error.to_string()))?;
+    let mut state: State = serde_json::from_str(&text).map_err(|error| fail(error.to_string()))?;
     let under = |prefix: &str| -> Vec<(String, TensorData)> {
-        let tensors = file.iter().filter(|(_, tensor)| tensor.dtype() == Dtype::F32);
-        let named = tensors.filter_map(|(name, tensor)| Some((name.strip_prefix(prefix)?.to_owned(), tensor)));
-        named.map(|(name, tensor)| (name, float_data(tensor.data(), tensor.shape()))).collect()
+        let named = tensors.iter().filter_map(|(name, data)| Some((name.strip_prefix(prefix)?, data)));
+        named.map(|(name, data)| (name.to_owned(), data.clone())).collect()
     };
     let restored = with_values(adapter.clone(), under(PARAMETER)).map_err(fail)?;
     let best = match state.best {
@@ -153,35 +135,5 @@ pub(crate) fn discard(checkpoints: &Checkpoints) -> Result<(), TrainError> {
             Err(TrainError::Checkpoint { path: checkpoints.file.clone(), reason: error.to_string() })
         }
         _ => Ok(()),
-    }
-}
-
-fn float_data(bytes: &[u8], shape: &[usize]) -> TensorData {
-    let values: Vec<f32> =
-        bytes.chunks_exact(4).map(|value| f32::from_le_bytes([value[0], value[1], value[2], value[3]])).collect();
-    TensorData::new(values, shape.to_vec())
-}
-
-/// A tensor on its way to a file.
-struct Stored(TensorData);
-
-impl View for Stored {
-    fn dtype(&self) -> Dtype {
-        match self.0.dtype() {
-            DType::F32 => Dtype::F32,
-            other => unreachable!("parameters are f32, not {other:?}"),
-        }
-    }
-
-    fn shape(&self) -> &[usize] {
-        self.0.shape().as_slice()
-    }
-
-    fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(self.0.as_bytes())
-    }
-
-    fn data_len(&self) -> usize {
-        self.0.as_bytes().len()
     }
 }

@@ -28,6 +28,24 @@ pub struct TrainConfig {
     pub rates: RateFactors,
     /// Weights of the losses.
     pub loss: LossWeights,
+    /// Other looks at the training videos.
+    #[serde(default)]
+    pub augment: AugmentConfig,
+}
+
+/// How training sees more of its videos than their first look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AugmentConfig {
+    /// Looks at each video, one for each epoch in turn; 0 for the plain one alone. Those of a frozen stage are computed
+    /// once; where the encoder trains, every epoch has a new one.
+    pub views: usize,
+    /// Frames are moved up to this part of their side, at random, and black comes in.
+    #[serde(default)]
+    pub pad: f64,
+    /// Clips begin anywhere in their video.
+    #[serde(default)]
+    pub random_start: bool,
 }
 
 /// An optimizer and its settings.
@@ -156,6 +174,8 @@ impl TrainConfig {
             "rates must not be negative"
         } else if !not_negative(&losses) {
             "loss weights must not be negative"
+        } else if !(0.0..=0.5).contains(&self.augment.pad) {
+            "augment.pad must be from 0 to 0.5, a part of the frame's side"
         } else if losses.iter().sum::<f64>() == 0.0 {
             "at least one loss must have a weight"
         } else {

@@ -15,14 +15,16 @@ mod parameters;
 mod radam;
 mod samples;
 mod schedule;
+mod tensor_file;
 mod values;
 
 pub use checkpoint::Checkpoints;
-pub use config::{LossWeights, OptimizerConfig, RateFactors, ScheduleConfig, TrainConfig};
+pub use config::{AugmentConfig, LossWeights, OptimizerConfig, RateFactors, ScheduleConfig, TrainConfig};
 pub use error::TrainError;
 pub use fit::{Best, Epoch, FitContext, Fitted, fit, predict};
 pub use losses::{HUBER_DELTA, cross_entropy, huber, l1, ordinal_kl, ordinal_weights};
 pub use parameters::{Parameter, parameters};
 pub use samples::{FeatureTable, Samples};
 pub use schedule::learning_rate;
+pub use tensor_file::{read_tensors, write_tensors};
 pub use values::{values, with_values};

@@ -34,6 +34,8 @@ pub struct FeatureTable {
     clips: usize,
     columns: usize,
     rows: Vec<Vec<f32>>,
+    /// Other looks at the samples, each with a row for every one.
+    views: Vec<Vec<Vec<f32>>>,
     targets: Vec<f32>,
 }
 
@@ -60,7 +62,23 @@ impl FeatureTable {
             let values = wrong.map_or(rows.len() * unit, Vec::len);
             return Err(TrainError::Shape { values, targets: targets.len(), row: unit });
         }
-        Ok(Self { stage, clips, columns, rows, targets })
+        Ok(Self { stage, clips, columns, rows, views: Vec::new(), targets })
+    }
+
+    /// The same with other looks at its samples, which epochs take in turn instead of the plain one.
+    ///
+    /// # Errors
+    /// A row is missing or of another length than the plain one.
+    pub fn with_views(self, views: Vec<Vec<Vec<f32>>>) -> Result<Self, TrainError> {
+        for view in &views {
+            let wrong = view.iter().zip(&self.rows).find(|(row, plain)| row.len() != plain.len());
+            if view.len() != self.rows.len() || wrong.is_some() {
+                let (values, row) =
+                    wrong.map_or((view.len(), self.rows.len()), |(row, plain)| (row.len(), plain.len()));
+                return Err(TrainError::Shape { values, targets: self.targets.len(), row });
+            }
+        }
+        Ok(Self { views, ..self })
     }
 }
 
@@ -82,8 +100,12 @@ impl Samples for FeatureTable {
         groups.into_values().collect()
     }
 
-    fn batch(&self, indices: &[usize], _epoch: Option<usize>, device: &Device) -> Result<Features, TrainError> {
-        let values: Vec<f32> = indices.iter().flat_map(|&index| &self.rows[index]).copied().collect();
+    fn batch(&self, indices: &[usize], epoch: Option<usize>, device: &Device) -> Result<Features, TrainError> {
+        let rows = match epoch {
+            Some(epoch) if !self.views.is_empty() => &self.views[epoch % self.views.len()],
+            _ => &self.rows,
+        };
+        let values: Vec<f32> = indices.iter().flat_map(|&index| &rows[index]).copied().collect();
         let steps = values.len() / (indices.len() * self.clips * self.columns).max(1);
         let tensor = Tensor::<1>::from_data(TensorData::new(values.clone(), [values.len()]), device);
         let shape = [indices.len(), self.clips, steps, self.columns];

@@ -25,7 +25,7 @@ pub fn learning_rate(config: &TrainConfig, epoch: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{LossWeights, OptimizerConfig, RateFactors};
+    use crate::{AugmentConfig, LossWeights, OptimizerConfig, RateFactors};
 
     fn rates(schedule: ScheduleConfig) -> Vec<f64> {
         let config = TrainConfig {
@@ -37,6 +37,7 @@ mod tests {
             schedule,
             rates: RateFactors::default(),
             loss: LossWeights { cross_entropy: 1.0, kl: 0.0, l1: 0.0, huber: 0.0 },
+            augment: AugmentConfig::default(),
         };
         (0..10).map(|epoch| learning_rate(&config, epoch)).collect()
     }

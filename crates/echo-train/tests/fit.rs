@@ -9,8 +9,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use echo_core::{Adapter, Features, ParameterRole, Prediction, Rank, RankSpec, Stage};
 use echo_random::Stream;
 use echo_train::{
-    Checkpoints, FeatureTable, FitContext, LossWeights, OptimizerConfig, RateFactors, Samples, ScheduleConfig,
-    TrainConfig, TrainError, fit,
+    AugmentConfig, Checkpoints, FeatureTable, FitContext, LossWeights, OptimizerConfig, RateFactors, Samples,
+    ScheduleConfig, TrainConfig, TrainError, fit,
 };
 
 const DIM: usize = 5;
@@ -81,6 +81,7 @@ fn config() -> TrainConfig {
         schedule: ScheduleConfig::Cosine { warmup_epochs: 1, warmup_lr: 1e-3 },
         rates: RateFactors::default(),
         loss: LossWeights { cross_entropy: 1.0, kl: 1.0, l1: 0.1, huber: 0.1 },
+        augment: AugmentConfig::default(),
     }
 }
 

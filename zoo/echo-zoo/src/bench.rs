@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use burn::tensor::Device;
-use echo_bench::{BenchConfig, Environment, Outcome, Zoo};
+use echo_bench::{BenchConfig, Environment, Outcome, Selection, Zoo, pair_parameters};
 use echo_core::Preset;
 use echo_phantom::DatasetSpec;
 use echo_weights::{Built, Weights, WeightsError};
@@ -72,6 +72,12 @@ pub(crate) struct Args {
     /// Use what can be decoded of truncated videos, and report it.
     #[arg(long)]
     allow_truncated: bool,
+    /// Which epoch's adapter is scored: last-epoch, or best-validation beside it [default: last-epoch].
+    #[arg(long, value_parser = selection)]
+    select: Option<Selection>,
+    /// Keep every fitted adapter in the results, for `echozoo predict --adapter-file`.
+    #[arg(long)]
+    save_adapters: bool,
     /// One shot, one seed, two epochs, 24 videos: does everything run?
     #[arg(long)]
     smoke: bool,
@@ -93,6 +99,17 @@ pub(crate) struct Args {
     /// Print the configuration that would run, and stop.
     #[arg(long)]
     print_config: bool,
+    /// Print which parameters of each pair train, and stop.
+    #[arg(long)]
+    dump_params: bool,
+}
+
+fn selection(name: &str) -> Result<Selection, String> {
+    match name {
+        "last-epoch" => Ok(Selection::LastEpoch),
+        "best-validation" => Ok(Selection::BestValidation),
+        other => Err(format!("{other:?} is neither last-epoch nor best-validation")),
+    }
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -152,6 +169,8 @@ impl Args {
         config.bootstrap = self.bootstrap.unwrap_or(config.bootstrap);
         config.limit = self.limit.or(config.limit);
         config.allow_truncated |= self.allow_truncated;
+        config.select = self.select.unwrap_or(config.select);
+        config.save_adapters |= self.save_adapters;
         Ok(config)
     }
 
@@ -196,6 +215,20 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
         return Ok(());
     }
     config.validate()?;
+    if args.dump_params {
+        let device = args.device.device().map_err(CliError::Usage)?;
+        for pair in pair_parameters(&config, &device, &Registry(entries))? {
+            let count = |trains: bool| -> usize {
+                pair.parameters.iter().filter(|parameter| parameter.trainable || !trains).map(|p| p.count()).sum()
+            };
+            print(&format!("{} + {}: {} of {} train\n", pair.encoder, pair.adapter, count(true), count(false)));
+            for parameter in &pair.parameters {
+                let sign = if parameter.trainable { "trains" } else { "frozen" };
+                print(&format!("  {sign}  {} {:?}\n", parameter.path, parameter.shape));
+            }
+        }
+        return Ok(());
+    }
     let home = home()?;
     let data = match &config.data {
         Some(dir) => dir.clone(),

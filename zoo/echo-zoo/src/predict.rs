@@ -1,14 +1,15 @@
-//! `echozoo predict`: what an encoder's own heads say of videos.
+//! `echozoo predict`: what an encoder's own heads, or a fitted adapter, say of videos.
 
 use std::path::PathBuf;
 
 use burn::tensor::activation::softmax;
-use echo_core::{Error, Head};
+use echo_bench::{AdapterFile, predict_clips};
+use echo_core::{Error, Head, Preset};
 use echo_weights::WeightsKind;
 
 use crate::array_file::write_file;
 use crate::clip_args::ClipArgs;
-use crate::encoder_args::EncoderArgs;
+use crate::encoder_args::WeightArgs;
 use crate::output::{columns, print};
 use crate::{CliError, Entry};
 
@@ -20,14 +21,28 @@ const VIEW: &str = "view";
 pub(crate) struct Args {
     #[command(flatten)]
     clips: ClipArgs,
+    /// The encoder whose heads report.
+    #[arg(long, required_unless_present = "adapter_file")]
+    encoder: Option<String>,
+    /// Size of the encoder.
+    #[arg(long, default_value_t = Preset::Full)]
+    preset: Preset,
     #[command(flatten)]
-    encoder: EncoderArgs,
+    weights: WeightArgs,
+    /// A fitted adapter (of `echozoo bench --save-adapters`): the ejection fraction of videos with it. It names its
+    /// encoder; give that one's weights where they are neither shipped nor fetched.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["encoder", "preset", "task", "tensor"])]
+    adapter_file: Option<PathBuf>,
+    /// Weights of the encoder that lent the adapter its text tower.
+    #[arg(long, value_name = "FILE", requires = "adapter_file")]
+    text_weights: Option<PathBuf>,
     /// Heads by name [default: all]; `view` is the view classifier, where there is one.
     #[arg(long, value_delimiter = ',', value_name = "HEADS")]
     task: Vec<String>,
-    /// Clips per video, spread evenly; what heads report is averaged over them.
-    #[arg(long = "clips", value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
-    per_video: u16,
+    /// Clips per video, spread evenly; what heads report is averaged over them [default: 1, or as the adapter was
+    /// fitted].
+    #[arg(long = "clips", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    per_video: Option<u16>,
     /// Also write a table (.csv: name, head, class, value, unit).
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -50,7 +65,8 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     if args.clips.is_empty() {
         return Err(CliError::Usage("nothing to predict from: give videos, folders or --tensor".to_owned()));
     }
-    let (built, device) = args.encoder.build(entries)?;
+    let Some(name) = &args.encoder else { return fitted(args, entries) };
+    let (built, device) = args.weights.build(entries, name, args.preset)?;
     let encoder = &built.encoder;
     let card = encoder.card();
     let capabilities = &card.capabilities;
@@ -66,8 +82,8 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     }
     let wanted = |name: &str| args.task.is_empty() || args.task.iter().any(|task| task == name);
 
-    let spec = &card.preset(args.encoder.preset).clip;
-    let seen = args.clips.see(spec, usize::from(args.per_video), &device, |clip| {
+    let spec = &card.preset(args.preset).clip;
+    let seen = args.clips.see(spec, usize::from(args.per_video.unwrap_or(1)), &device, |clip| {
         let mut reported = Vec::new();
         if wanted(VIEW)
             && let Some(logits) = encoder.view_logits(clip.clone())
@@ -114,6 +130,57 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
         }
     }
     print(&columns(&table));
+    if built.kind == WeightsKind::Random {
+        eprintln!("the weights are random: these numbers mean nothing");
+    }
+    eprintln!("research software, not for clinical use");
+    if let Some(path) = &args.out {
+        write_file(path, csv.as_bytes())?;
+    }
+    match seen.failed {
+        0 => Ok(()),
+        failed => Err(CliError::Inputs { failed, total: failed + seen.rows.len() }),
+    }
+}
+
+/// The ejection fraction by a fitted adapter.
+fn fitted(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
+    let Some(path) = &args.adapter_file else {
+        return Err(CliError::Usage("give --encoder or --adapter-file".to_owned()));
+    };
+    let file = AdapterFile::open(path)?;
+    let record = &file.record;
+    let preset = file.preset()?;
+    let (built, device) = args.weights.build_as(entries, &record.encoder, preset, None)?;
+    let text = match &record.text {
+        Some(text) => Some(args.weights.build_as(entries, text, preset, Some(args.text_weights.as_ref()))?.0),
+        None => None,
+    };
+    let adapter = file.adapt(&built, text.as_ref())?;
+    let clips = args.per_video.map_or(record.clips, usize::from);
+    let spec = &built.encoder.card().preset(preset).clip;
+    let seen = args.clips.see(spec, clips, &device, |clip| clip)?;
+
+    let mut csv = "name,ef,lowest_clip,highest_clip,clips\n".to_owned();
+    let mut table = vec![["", "EF", "over clips", ""].map(str::to_owned).to_vec()];
+    for (name, clips) in &seen.rows {
+        let (value, alone) = predict_clips(&adapter, &built, clips);
+        let low = alone.iter().copied().fold(f32::INFINITY, f32::min);
+        let high = alone.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        csv.push_str(&format!("\"{}\",{value},{low},{high},{}\n", name.replace('"', "\"\""), alone.len()));
+        let spread = if alone.len() > 1 { format!("{low:.1} to {high:.1}") } else { "one clip".to_owned() };
+        table.push(vec![name.clone(), format!("{value:.1} %"), spread, String::new()]);
+    }
+    print(&columns(&table));
+    eprintln!(
+        "{} + {}, {} weights (licence: {}), fitted on {} videos of {}",
+        record.encoder.name,
+        record.adapter,
+        record.encoder.weights,
+        record.weights_license,
+        record.data.train,
+        record.data.name
+    );
     if built.kind == WeightsKind::Random {
         eprintln!("the weights are random: these numbers mean nothing");
     }

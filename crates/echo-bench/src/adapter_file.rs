@@ -1,0 +1,160 @@
+//! A fitted adapter as a file: its parameters, and everything that they mean something with.
+
+use std::path::{Path, PathBuf};
+
+use burn::module::Module;
+use burn::tensor::{Tensor, TensorData};
+use echo_adapt::{Adapted, BuildContext, adapters};
+use echo_core::{Adapter, Features, Preset, RankSpec, Stage};
+use echo_train::{read_tensors, values, with_values, write_tensors};
+use echo_weights::Built;
+use serde::{Deserialize, Serialize};
+
+use crate::features::steps_of;
+use crate::runs::{DataRecord, EncoderRecord};
+use crate::{BenchError, Recipe};
+
+/// Where the record stands in the file's metadata.
+const KEY: &str = "echozoo.adapter";
+
+/// Raised when the meaning of a file changes.
+const SCHEMA: u32 = 1;
+
+/// Everything that an adapter's parameters mean something with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AdapterRecord {
+    /// Version of the format.
+    pub schema: u32,
+    /// Version of the program that wrote it.
+    pub written_by: String,
+    /// The encoder that it was fitted on; its weights are not in the file.
+    pub encoder: EncoderRecord,
+    /// Licence of those weights.
+    pub weights_license: String,
+    /// The encoder that lends its text tower, where one does.
+    pub text: Option<EncoderRecord>,
+    /// The adapter's name, or several joined by `+`.
+    pub adapter: String,
+    /// How it was built and trained.
+    pub recipe: Recipe,
+    /// The target's ranks.
+    pub ranks: RankSpec,
+    /// What the encoder sees, as its card said.
+    pub clip: serde_json::Value,
+    /// Clips per video.
+    pub clips: usize,
+    /// Training videos per bin.
+    pub shots: Option<usize>,
+    /// Seed of the draw and of the adapter's start.
+    pub seed: u64,
+    /// What it was fitted on.
+    pub data: DataRecord,
+}
+
+impl AdapterRecord {
+    pub(crate) const SCHEMA: u32 = SCHEMA;
+
+    /// A file name that tells it from the other cells of a run.
+    pub(crate) fn file_name(&self, key: &str) -> String {
+        let shots = self.shots.map_or("split".to_owned(), |shots| format!("{shots}shots"));
+        format!("{}-{}-{shots}-seed{}-{}.safetensors", self.encoder.name, self.adapter, self.seed, &key[..8])
+    }
+}
+
+/// A fitted adapter in a file.
+#[derive(Debug)]
+pub struct AdapterFile {
+    path: PathBuf,
+    /// What it is.
+    pub record: AdapterRecord,
+    tensors: Vec<(String, TensorData)>,
+}
+
+/// Writes the parameters of `adapter` at `paths`.
+pub(crate) fn save(path: &Path, record: &AdapterRecord, adapter: &Adapted, paths: &[&str]) -> Result<(), BenchError> {
+    let text = serde_json::to_string(record).expect("a record is plain data");
+    write_tensors(path, values(adapter, paths), KEY, text).map_err(BenchError::io(path))
+}
+
+impl AdapterFile {
+    /// Reads `path`.
+    ///
+    /// # Errors
+    /// It is not an adapter's file, or was written by a newer version.
+    pub fn open(path: &Path) -> Result<Self, BenchError> {
+        let (tensors, text) = read_tensors(path, KEY).map_err(BenchError::io(path))?;
+        let refused = |reason: String| BenchError::AdapterFile { path: path.to_owned(), reason };
+        let record: AdapterRecord = serde_json::from_str(&text).map_err(|error| refused(error.to_string()))?;
+        if record.schema > SCHEMA {
+            return Err(refused(format!("written with schema {}, this version reads {SCHEMA}", record.schema)));
+        }
+        Ok(Self { path: path.to_owned(), record, tensors })
+    }
+
+    /// The preset of its encoder.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub fn preset(&self) -> Result<Preset, BenchError> {
+        Ok(self.record.encoder.preset.parse()?)
+    }
+
+    /// The adapter on `built`, with the text tower of `text` where it was fitted with one.
+    ///
+    /// # Errors
+    /// These are not the encoder, weights, clips or tensors that it was fitted with.
+    pub fn adapt(&self, built: &Built, text: Option<&Built>) -> Result<Adapted, BenchError> {
+        let AdapterRecord { encoder, recipe, ranks, clip, seed, .. } = &self.record;
+        let refused = |reason: String| BenchError::AdapterFile { path: self.path.clone(), reason };
+        let same_weights = |record: &EncoderRecord, found: &Built| match record.weights_hash == found.hash {
+            true => Ok(()),
+            false => Err(refused(format!(
+                "fitted on {} with weights {} ({}), not {}; give those with --weights",
+                record.name, record.weights_hash, record.weights, found.hash
+            ))),
+        };
+        same_weights(encoder, built)?;
+        if let (Some(record), Some(text)) = (&self.record.text, text) {
+            same_weights(record, text)?;
+        }
+        let card = built.encoder.card();
+        let now = serde_json::to_value(&card.preset(self.preset()?).clip).expect("a specification is plain data");
+        if *clip != now {
+            return Err(refused(format!("{} saw other clips then: {clip} instead of {now}", card.name)));
+        }
+        let context =
+            BuildContext { encoder: &built.encoder, text: text.map(|text| &text.encoder), ranks, seed: *seed };
+        let adapted = echo_adapt::build(&adapters(&self.record.adapter)?, &recipe.adapter, &context)?;
+        with_values(adapted.freeze(), self.tensors.clone()).map_err(refused)
+    }
+}
+
+/// What a fitted adapter says of one video's clips, each `[1, 3, frames, height, width]`: the prediction of them all
+/// together, as the benchmark makes it, and of each alone.
+///
+/// # Panics
+/// When there is no clip.
+pub fn predict_clips(adapter: &Adapted, built: &Built, clips: &[Tensor<5>]) -> (f32, Vec<f32>) {
+    let value = |clips: &[Tensor<5>]| {
+        let features = features(adapter.stage(), built, clips);
+        adapter.forward(features).value.into_scalar::<f32>()
+    };
+    (value(clips), clips.iter().map(|clip| value(std::slice::from_ref(clip))).collect())
+}
+
+/// Features of one video out of its clips.
+fn features(stage: Stage, built: &Built, clips: &[Tensor<5>]) -> Features {
+    if stage == Stage::Clip {
+        return Features::Clip(Tensor::cat(clips.to_vec(), 0), clips.len());
+    }
+    let rows = clips.iter().map(|clip| {
+        let steps = steps_of(stage, &built.encoder, clip.clone());
+        steps.unsqueeze::<4>()
+    });
+    let all = Tensor::cat(rows.collect(), 1);
+    match stage {
+        Stage::Embedding => Features::Embedding(all.squeeze_dim(2)),
+        Stage::Steps => Features::Steps(all),
+        _ => Features::ZoomSteps(all),
+    }
+}

@@ -24,12 +24,12 @@ impl Zoo for Registry {
 }
 
 /// A folder with phantoms, an output folder and a cache.
-struct Place {
+pub(crate) struct Place {
     dir: tempfile::TempDir,
 }
 
 impl Place {
-    fn new(videos: usize) -> Self {
+    pub(crate) fn new(videos: usize) -> Self {
         let dir = tempfile::tempdir().unwrap();
         write_dataset(&dir.path().join("data"), &DatasetSpec::with_total(videos, 9), &|_, _| ()).unwrap();
         Self { dir }
@@ -39,11 +39,11 @@ impl Place {
         self.dir.path().join("data")
     }
 
-    fn out(&self, name: &str) -> PathBuf {
+    pub(crate) fn out(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    fn run(&self, config: &BenchConfig, out: &str) -> Outcome {
+    pub(crate) fn run(&self, config: &BenchConfig, out: &str) -> Outcome {
         let environment = Environment {
             data: self.data(),
             out: self.out(out),
@@ -56,13 +56,13 @@ impl Place {
     }
 
     /// Names of the listed videos of one split.
-    fn names(&self, split: &str) -> Vec<String> {
+    pub(crate) fn names(&self, split: &str) -> Vec<String> {
         let list = fs::read_to_string(self.data().join("FileList.csv")).unwrap();
         let rows = list.lines().filter(|line| line.ends_with(&format!(",{split}")));
         rows.map(|line| line.split(',').next().unwrap().to_owned()).collect()
     }
 
-    fn video(&self, name: &str) -> PathBuf {
+    pub(crate) fn video(&self, name: &str) -> PathBuf {
         self.data().join("Videos").join(format!("{name}.avi"))
     }
 }

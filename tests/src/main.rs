@@ -12,5 +12,7 @@ mod bench;
 mod cards;
 mod coop;
 mod encoders;
+mod fitted;
 mod fixtures;
+mod preprocessing;
 mod tinyecho;

@@ -35,7 +35,7 @@ pub struct Epoch {
     /// Absolute error.
     pub l1: f64,
     /// Mean absolute error on what is watched, if anything is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub watched: Option<f64>,
 }
 

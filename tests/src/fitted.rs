@@ -1,0 +1,149 @@
+//! What benchmarks keep and promise: fitted adapters as files, other looks at training videos, twins with random prompts,
+//! the best epoch.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use burn::tensor::{Tensor, TensorData};
+use echo_bench::{AdapterFile, BenchConfig, Selection, predict_clips, read_runs};
+use echo_core::Preset;
+use echo_data::{Start, load_clip};
+use echo_video::OpenOptions;
+use echo_weights::Weights;
+use echo_zoo::{ZOO, find};
+
+use crate::bench::Place;
+use crate::fixtures::device;
+
+fn config(encoder: &str, adapters: &[&str]) -> BenchConfig {
+    let parts =
+        adapters.iter().flat_map(|name| name.split('+')).filter(|name| !matches!(*name, "linear" | "zero-shot"));
+    let recipes = parts.map(|name| (name.to_owned(), "train.epochs = 2".parse().unwrap()));
+    BenchConfig {
+        encoders: vec![encoder.to_owned()],
+        adapters: adapters.iter().map(|name| (*name).to_owned()).collect(),
+        shots: vec![1],
+        seeds: vec![1],
+        random_init: true,
+        bootstrap: 50,
+        text_encoder: Some("echoclip".to_owned()),
+        recipes: recipes.collect(),
+        ..BenchConfig::default()
+    }
+}
+
+/// Predictions of a run by adapter and video.
+fn predictions(place: &Place, out: &str) -> BTreeMap<(String, String), f32> {
+    let mut reader = csv::Reader::from_path(place.out(out).join("predictions.csv")).unwrap();
+    let rows = reader.deserialize().map(|row: Result<BTreeMap<String, String>, _>| row.unwrap());
+    rows.map(|row| ((row["adapter"].clone(), row["video"].clone()), row["prediction"].parse().unwrap())).collect()
+}
+
+fn adapter_files(place: &Place, out: &str) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(place.out(out).join("adapters")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_kept_adapter_predicts_what_the_benchmark_predicted_and_refuses_other_weights() {
+    let place = Place::new(24);
+    for (encoder, adapters) in [
+        ("echoclip", &["zero-shot", "linear", "linear+echozoom", "coop", "lora", "mfl+echozoom"][..]),
+        ("panecho", &["coop", "full"]),
+    ] {
+        let config = BenchConfig { save_adapters: true, clips: 2, ..config(encoder, adapters) };
+        place.run(&config, encoder);
+        let expected = predictions(&place, encoder);
+        let files = adapter_files(&place, encoder);
+        assert!(files.len() >= adapters.len(), "{files:?}");
+        for file in files {
+            let fitted = AdapterFile::open(&file).unwrap();
+            let build = |name: &str, seed: u64| {
+                find(ZOO, name).unwrap().build(Preset::Nano, &Weights::Random(seed), &device()).unwrap()
+            };
+            let (built, text) = (build(encoder, 0), build("echoclip", 0));
+            let adapter = fitted.adapt(&built, Some(&text)).unwrap();
+            let video = &place.names("TEST")[0];
+            let spec = &built.encoder.card().preset(Preset::Nano).clip;
+            let clips: Vec<Tensor<5>> = (0..2)
+                .map(|index| {
+                    let start = Start::Even { index, of: 2 };
+                    let clip =
+                        load_clip(&place.video(video), spec, start.into(), &OpenOptions::default()).unwrap().clip;
+                    let shape = [1, 3, clip.frames, clip.size, clip.size];
+                    Tensor::from_data(TensorData::new(clip.data, shape), &device())
+                })
+                .collect();
+            let (value, alone) = predict_clips(&adapter, &built, &clips);
+            let random = fitted.record.ranks != ranks_of_another(&place, encoder, &fitted);
+            let name = fitted.record.adapter.clone() + if random { " (random prompts)" } else { "" };
+            let expected = expected[&(name.clone(), video.clone())];
+            assert!((value - expected).abs() < 1e-3, "{encoder} + {name}: {value} instead of {expected}");
+            assert_eq!(alone.len(), 2);
+
+            let message = fitted.adapt(&build(encoder, 1), Some(&text)).unwrap_err().to_string();
+            assert!(message.contains("random-0") && message.contains("--weights"), "{message}");
+        }
+    }
+}
+
+/// The ranks that most cells of a run have: its twin's are others.
+fn ranks_of_another(place: &Place, out: &str, fitted: &AdapterFile) -> echo_core::RankSpec {
+    let records = read_runs(&place.out(out)).unwrap();
+    let own = records.iter().find(|record| record.adapter == fitted.record.adapter && !record.random_prompts).unwrap();
+    serde_json::from_value(own.config["ranks"].clone()).unwrap()
+}
+
+#[test]
+fn training_looks_again_at_its_videos_and_each_look_is_encoded_once() {
+    let place = Place::new(24);
+    let plain = config("echoclip", &["coop"]);
+    place.run(&plain, "plain");
+    let mut augmented = config("echoclip", &["coop", "mfl"]);
+    let recipe: toml::Table =
+        "[train]\nepochs = 2\naugment = { views = 3, pad = 0.1, random_start = true }".parse().unwrap();
+    augmented.recipes = ["coop", "mfl"].map(|name| (name.to_owned(), recipe.clone())).into();
+    let outcome = place.run(&augmented, "augmented");
+    let train = read_runs(&place.out("augmented")).unwrap()[0].data.train;
+    let test = place.names("TEST").len();
+    // The plain look was cached as embeddings; mfl wants steps too, which one more pass gives.
+    assert_eq!(outcome.embedded, train + test + 3 * train);
+    assert_eq!(place.run(&BenchConfig { seeds: vec![1], ..augmented }, "again").embedded, 0);
+    let (plain, augmented) = (predictions(&place, "plain"), predictions(&place, "augmented"));
+    assert!(plain.iter().any(|(key, value)| augmented[key] != *value), "other looks change what is learnt");
+}
+
+#[test]
+fn borrowed_text_has_a_twin_with_random_prompts_and_the_table_says_what_they_do() {
+    let place = Place::new(24);
+    let outcome = place.run(&config("panecho", &["coop", "linear"]), "twins");
+    assert_eq!((outcome.ran, outcome.failed), (3, 0));
+    let adapters: Vec<&str> = outcome.leaderboard.rows.iter().map(|row| row.adapter.as_str()).collect();
+    assert!(adapters.iter().any(|name| name.contains("text of echoclip") && !name.contains("random prompts")));
+    assert!(adapters.iter().any(|name| name.contains("random prompts")), "{adapters:?}");
+    let notes = &outcome.leaderboard.notes;
+    assert!(notes.len() == 1 && notes[0].starts_with("panecho + coop, 1 shots: with random prompts"), "{notes:?}");
+    let own = place.run(&config("echoclip", &["coop"]), "own");
+    assert!(own.ran == 1 && own.leaderboard.notes.is_empty(), "a tower of its own needs no twin");
+}
+
+#[test]
+fn the_best_validation_epoch_stands_beside_the_last_on_request() {
+    let place = Place::new(24);
+    let last = place.run(&config("echoclip", &["coop"]), "last");
+    let config = BenchConfig { select: Selection::BestValidation, ..config("echoclip", &["coop"]) };
+    let both = place.run(&config, "best");
+    assert_eq!(both.ran, 1, "another selection is another cell");
+    let rows = |outcome: &echo_bench::Outcome| -> Vec<(String, Option<f64>)> {
+        let rows = outcome.leaderboard.rows.iter().filter(|row| row.encoder == "echoclip");
+        rows.map(|row| (row.adapter.clone(), row.metrics.get("mae").map(|cell| cell.mean))).collect()
+    };
+    assert_eq!(rows(&both)[0], rows(&last)[0], "watching changes nothing of the last epoch");
+    assert_eq!(rows(&both)[1].0, "coop (best validation epoch)");
+    let best = read_runs(&place.out("best")).unwrap()[0].best.clone().unwrap();
+    let curves = fs::read_to_string(place.out("best").join("curves.csv")).unwrap();
+    assert!((1..=2).contains(&best.epoch) && curves.lines().next().unwrap().ends_with("watched"), "{curves}");
+}

@@ -31,6 +31,14 @@ pub enum WeightsError {
         /// Missing, unexpected and misshapen tensors, up to ten of each.
         problems: String,
     },
+    /// A file that the weights need beside them is missing or cannot be used.
+    #[error("cannot use {path}, which the weights need: {reason}", path = path.display())]
+    Companion {
+        /// Where the file is, or should be.
+        path: PathBuf,
+        /// Why, and what it should be.
+        reason: String,
+    },
     /// An encoder has no weights of its own for a preset.
     #[error(
         "{encoder} has no weights shipped for preset {preset}; give --weights FILE, or --random-init to go on without"
@@ -41,6 +49,9 @@ pub enum WeightsError {
         /// The preset's name.
         preset: String,
     },
+    /// Fetched weights are not what they were.
+    #[error(transparent)]
+    Fetch(#[from] crate::FetchError),
     /// Writing a checkpoint failed.
     #[error("cannot write {path}: {reason}", path = path.display())]
     Write {

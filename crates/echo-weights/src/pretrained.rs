@@ -23,8 +23,11 @@ pub trait Pretrained: EchoEncoder + Module + Sized + 'static {
     fn init(preset: Preset, device: &Device) -> Self;
 
     /// The network for a checkpoint, whose shapes may say what the preset leaves open.
-    fn init_for(preset: Preset, _checkpoint: &Checkpoint, device: &Device) -> Self {
-        Self::init(preset, device)
+    ///
+    /// # Errors
+    /// A file that belongs beside the checkpoint is missing, or does not go with it.
+    fn init_for(preset: Preset, _checkpoint: &Checkpoint, device: &Device) -> Result<Self, WeightsError> {
+        Ok(Self::init(preset, device))
     }
 
     /// The upstream checkpoint's names. Files written by [`save`](crate::save) bear the module's own and need none.
@@ -85,13 +88,13 @@ pub struct Built {
 /// Builds `E` at `preset` with `weights`.
 ///
 /// # Errors
-/// The file cannot be read or does not fit, or no weights are shipped.
+/// The file, or one that belongs beside it, cannot be read or does not fit, or no weights are shipped.
 pub fn build<E: Pretrained>(preset: Preset, weights: &Weights, device: &Device) -> Result<Built, WeightsError> {
     let name = || format!("{} ({preset})", E::CARD.name);
     let (encoder, kind, hash, report) = match weights {
         Weights::File(path) => {
             let checkpoint = Checkpoint::open_parts(path, E::PARTS)?;
-            let module = E::init_for(preset, &checkpoint, device);
+            let module = E::init_for(preset, &checkpoint, device)?;
             let keys = if checkpoint.has_own_names() { &KeyTable::IDENTITY } else { E::keys() };
             let (module, report) = load(module, &name(), &checkpoint, keys)?;
             (module, WeightsKind::File, hash_files(path, E::PARTS)?, report)
@@ -102,7 +105,7 @@ pub fn build<E: Pretrained>(preset: Preset, weights: &Weights, device: &Device) 
                 preset: preset.to_string(),
             })?;
             let checkpoint = Checkpoint::from_safetensors_bytes(&format!("shipped weights of {}", name()), bytes)?;
-            let module = E::init_for(preset, &checkpoint, device);
+            let module = E::init_for(preset, &checkpoint, device)?;
             let (module, report) = load(module, &name(), &checkpoint, &KeyTable::IDENTITY)?;
             (module, WeightsKind::Nano, blake3::hash(bytes).to_hex().to_string(), report)
         }

@@ -1,13 +1,16 @@
 //! Both towers of EchoCLIP (open_clip's CLIP with a timm ConvNeXt), written from that architecture.
 
-use burn::module::{Module, Param};
-use burn::nn::{Initializer, LayerNorm, Linear};
-use burn::tensor::{Device, Int, Tensor};
-use echo_core::{Card, EchoEncoder, Error, Preset, Projection, Steps, TextEncoder, l2_normalize};
-use echo_nn::{ClipText, ClipTextConfig, ConvNext, ConvNextConfig, layer_norm, linear_no_bias};
-use echo_weights::{KeyTable, Pretrained};
+use std::path::Path;
 
-use crate::{CARD, ClipTokenizer, KEYS};
+use burn::module::Module;
+use burn::nn::{LayerNorm, Linear};
+use burn::tensor::{Device, Tensor};
+use echo_core::{Card, EchoEncoder, Preset, Projection, Steps, TextEncoder, l2_normalize};
+use echo_nn::{ClipTextConfig, ConvNext, ConvNextConfig, layer_norm, linear_no_bias};
+use echo_weights::{Checkpoint, KeyTable, Pretrained, WeightsError};
+
+use crate::text::TextTower;
+use crate::{CARD, ClipTokenizer, KEYS, TemplateTokenizer, TextTokenizer};
 
 /// Epsilon of the norm between pooling and projection.
 const HEAD_EPSILON: f64 = 1e-6;
@@ -33,8 +36,24 @@ impl EchoClipConfig {
         }
     }
 
+    /// These sizes with the vocabulary and the context of a checkpoint, where its text tower has their width.
+    pub fn for_checkpoint(mut self, checkpoint: &Checkpoint) -> Self {
+        let rows = |table: &str| {
+            // Upstream's name, or the module's own.
+            let shape = ["", "text.net."].iter().find_map(|tower| checkpoint.shape(&format!("{tower}{table}")))?;
+            match *shape.as_slice() {
+                [rows, width] if width == self.text.width && rows > 0 => Some(rows),
+                _ => None,
+            }
+        };
+        let vocabulary = rows("token_embedding.weight").unwrap_or(self.text.vocabulary);
+        let context = rows("positional_embedding").unwrap_or(self.text.context);
+        (self.text.vocabulary, self.text.context) = (vocabulary, context);
+        self
+    }
+
     /// The model with constant parameters.
-    pub fn init(&self, tokenizer: ClipTokenizer, device: &Device) -> EchoClip {
+    pub fn init(&self, tokenizer: impl Into<TextTokenizer>, device: &Device) -> EchoClip {
         let width = self.visual.width();
         EchoClip {
             visual: Visual {
@@ -44,12 +63,7 @@ impl EchoClipConfig {
                     proj: linear_no_bias(width, self.text.dim, device),
                 },
             },
-            text: TextTower {
-                net: self.text.init(device),
-                // CLIP's starting value, ln(1 / 0.07).
-                logit_scale: Initializer::Constant { value: (1.0f64 / 0.07).ln() }.init([1], device),
-                tokenizer,
-            },
+            text: TextTower::new(&self.text, tokenizer.into(), device),
         }
     }
 }
@@ -71,15 +85,6 @@ struct Visual {
 struct VisualHead {
     norm: LayerNorm,
     proj: Linear,
-}
-
-#[derive(Module, Debug)]
-struct TextTower {
-    net: ClipText,
-    /// Natural logarithm, `[1]`.
-    logit_scale: Param<Tensor<1>>,
-    #[module(skip)]
-    tokenizer: ClipTokenizer,
 }
 
 impl EchoClip {
@@ -142,29 +147,28 @@ impl EchoEncoder for EchoClip {
     }
 }
 
-impl TextEncoder for TextTower {
-    fn tokenize(&self, text: &str) -> Result<Vec<u32>, Error> {
-        let ids = self.tokenizer.encode(text);
-        match ids.len() <= self.net.context() {
-            true => Ok(ids),
-            false => Err(Error::TextTooLong { tokens: ids.len(), limit: self.net.context(), text: text.to_owned() }),
-        }
+/// EchoCLIP's tokenizer at a preset.
+fn byte_pairs(preset: Preset) -> ClipTokenizer {
+    match preset {
+        Preset::Full => ClipTokenizer::full(),
+        Preset::Nano => ClipTokenizer::nano(),
     }
+}
 
-    fn context_length(&self) -> usize {
-        self.net.context()
-    }
-
-    fn words(&self, ids: Tensor<2, Int>) -> Tensor<3> {
-        self.net.words(ids)
-    }
-
-    fn encode_words(&self, words: Tensor<3>, lengths: &[usize]) -> Tensor<2> {
-        self.net.encode_words(words, lengths)
-    }
-
-    fn logit_scale(&self) -> Tensor<1> {
-        self.logit_scale.val()
+/// EchoCLIP-R's tokenizer for `checkpoint`, whose token embedding has `rows` rows: its vocabulary lies beside it.
+fn templates(checkpoint: &Checkpoint, rows: usize) -> Result<TemplateTokenizer, WeightsError> {
+    let path = checkpoint.path().parent().unwrap_or(Path::new("")).join(TemplateTokenizer::FILE);
+    let tokenizer = TemplateTokenizer::open(&path)?;
+    match tokenizer.vocabulary_size() <= rows {
+        true => Ok(tokenizer),
+        false => Err(WeightsError::Companion {
+            path,
+            reason: format!(
+                "it makes {} ids, {} knows {rows}; give the one that belongs to the weights",
+                tokenizer.vocabulary_size(),
+                checkpoint.path().display()
+            ),
+        }),
     }
 }
 
@@ -172,11 +176,17 @@ impl Pretrained for EchoClip {
     const CARD: &'static Card = &CARD;
 
     fn init(preset: Preset, device: &Device) -> Self {
-        let tokenizer = match preset {
-            Preset::Full => ClipTokenizer::full(),
-            Preset::Nano => ClipTokenizer::nano(),
-        };
-        EchoClipConfig::preset(preset).init(tokenizer, device)
+        EchoClipConfig::preset(preset).init(byte_pairs(preset), device)
+    }
+
+    /// With another number of token ids than EchoCLIP's, a checkpoint is EchoCLIP-R's.
+    fn init_for(preset: Preset, checkpoint: &Checkpoint, device: &Device) -> Result<Self, WeightsError> {
+        let config = EchoClipConfig::preset(preset).for_checkpoint(checkpoint);
+        let tokenizer = byte_pairs(preset);
+        match config.text.vocabulary == tokenizer.vocabulary_size() {
+            true => Ok(config.init(tokenizer, device)),
+            false => Ok(config.init(templates(checkpoint, config.text.vocabulary)?, device)),
+        }
     }
 
     fn keys() -> &'static KeyTable {

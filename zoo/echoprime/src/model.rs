@@ -8,7 +8,7 @@ use burn::nn::Linear;
 use burn::tensor::{Device, Tensor};
 use echo_core::{Card, EchoEncoder, Preset, Projection, Steps, TextEncoder};
 use echo_nn::{BertConfig, ConvNextConfig, Mvit, MvitConfig, MvitTokens, linear};
-use echo_weights::{Checkpoint, KeyTable, Part, Pretrained};
+use echo_weights::{Checkpoint, KeyTable, Part, Pretrained, WeightsError};
 
 use crate::text::TextTower;
 use crate::view::ViewClassifier;
@@ -156,14 +156,14 @@ impl Pretrained for EchoPrime {
         EchoPrimeConfig::preset(preset).init(tokenizer, device)
     }
 
-    fn init_for(preset: Preset, checkpoint: &Checkpoint, device: &Device) -> Self {
+    fn init_for(preset: Preset, checkpoint: &Checkpoint, device: &Device) -> Result<Self, WeightsError> {
         let path = checkpoint.path();
         let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
         let tokenizer = match preset {
             Preset::Full => WordPiece::from_folder(folder).map_err(|error| error.to_string()),
             Preset::Nano => Ok(WordPiece::nano()),
         };
-        EchoPrimeConfig::preset(preset).for_checkpoint(checkpoint).init(tokenizer, device)
+        Ok(EchoPrimeConfig::preset(preset).for_checkpoint(checkpoint).init(tokenizer, device))
     }
 
     fn keys() -> &'static KeyTable {

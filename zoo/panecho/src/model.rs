@@ -5,7 +5,7 @@ use burn::nn::LayerNorm;
 use burn::tensor::{Device, Tensor};
 use echo_core::{Card, EchoEncoder, Error, Head, Preset, Projection, Steps, TextEncoder};
 use echo_nn::{ConvNext, ConvNextConfig, Temporal, TemporalConfig, layer_norm, sinusoidal_positions};
-use echo_weights::{Checkpoint, KeyTable, Pretrained};
+use echo_weights::{Checkpoint, KeyTable, Pretrained, WeightsError};
 
 use crate::{CARD, Heads, KEYS, TASKS};
 
@@ -158,10 +158,10 @@ impl Pretrained for PanEcho {
     }
 
     /// A file saved under the module's own names has the heads that the module had; upstream's has all.
-    fn init_for(preset: Preset, checkpoint: &Checkpoint, device: &Device) -> Self {
+    fn init_for(preset: Preset, checkpoint: &Checkpoint, device: &Device) -> Result<Self, WeightsError> {
         let upstream = checkpoint.names().any(|name| name.starts_with("encoder.encoder.model."));
         let saved = |task: &Head| checkpoint.shape(&format!("heads.{}.weight", task.name)).is_some();
-        PanEchoConfig::preset(preset).init(TASKS.iter().filter(|task| upstream || saved(task)), device)
+        Ok(PanEchoConfig::preset(preset).init(TASKS.iter().filter(|task| upstream || saved(task)), device))
     }
 
     fn keys() -> &'static KeyTable {

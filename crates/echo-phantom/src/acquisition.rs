@@ -1,36 +1,64 @@
 //! How a heart was scanned. Nothing here depends on the heart.
 
 use echo_random::Stream;
+use serde::{Deserialize, Serialize};
 
 use crate::population::interpolate;
 use crate::sector::{FRAME_SIZE, Sector};
+use crate::view::{View, Views};
+use crate::window::{Shadow, Window};
 
-/// How good the recordings are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The bands from which recordings are drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Quality {
-    /// As in a clinic: gain, attenuation, shadows, clutter and noise vary widely.
+    /// As in a clinic: window, gain, attenuation, shadows, clutter and noise vary widely.
     #[default]
     Typical,
     /// One good setting for all, hardly any noise: for quick checks that a model can learn at all.
     Easy,
+    /// As typical, but gain, depth, tilt and noise lie outside or at the edge of the typical bands: another hospital.
+    Shifted,
 }
 
-/// Beams that see less: a rib or lung in front of them.
+/// Overall gain, as a reader of the loop would call it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Gain {
+    /// Too dark.
+    Low,
+    /// As it should be.
+    Normal,
+    /// Too bright.
+    High,
+}
+
+impl Gain {
+    /// The name in lower case.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Normal => "normal",
+            Self::High => "high",
+        }
+    }
+}
+
+/// The plane in which the heart is cut.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Shadow {
-    /// Steering angle of its middle, radians.
-    pub angle: f64,
-    /// Half-width, radians.
-    pub half_width: f64,
-    /// Depth at which it has half of its effect, cm.
-    pub depth: f64,
-    /// Loss behind it, dB.
-    pub loss: f64,
+pub struct Plane {
+    /// Which view it is.
+    pub view: View,
+    /// Share of the left ventricle's length that it shows: less than 1 when it misses the true apex (foreshortening).
+    pub shown_length: f64,
 }
 
 /// Machine, probe position and recording of one loop.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Acquisition {
+    /// The plane.
+    pub plane: Plane,
+    /// How well the heart could be seen.
+    pub window: Window,
     /// Frames a second, the same number in the video's header and in the table.
     pub fps: u32,
     /// Number of frames; raised in the recording when it would not last 1.5 beats.
@@ -87,9 +115,23 @@ pub struct Acquisition {
 const FRAME_QUANTILES: [(f64, f64); 8] =
     [(0.0, 68.0), (0.05, 108.0), (0.1, 120.0), (0.25, 146.0), (0.5, 173.0), (0.75, 201.0), (0.95, 257.0), (1.0, 330.0)];
 
+/// Deviation of the typical gain, dB, and from where on a reader would call it low or high.
+const GAIN_DEVIATION: f64 = 4.5;
+const GAIN_NOTICED: f64 = 4.0;
+
 impl Acquisition {
     /// Draws a recording.
-    pub fn draw(stream: &mut Stream, quality: Quality) -> Self {
+    pub fn draw(stream: &mut Stream, views: Views, quality: Quality) -> Self {
+        let view = views.draw(stream);
+        let typical = Self::typical(stream, view);
+        match quality {
+            Quality::Typical => typical,
+            Quality::Easy => typical.easy(),
+            Quality::Shifted => typical.shifted(stream),
+        }
+    }
+
+    fn typical(stream: &mut Stream, view: View) -> Self {
         let fps = if stream.uniform() < 0.8 {
             50
         } else {
@@ -99,34 +141,38 @@ impl Acquisition {
         };
         let normal =
             |stream: &mut Stream, mean: f64, deviation: f64| mean + deviation * stream.normal().clamp(-2.2, 2.2);
+        let window = Window::draw(stream);
+        let bands = window.bands();
         let half_angle = stream.range(38.0, 46.0).to_radians();
-        let shadows = (0..stream.below(4))
-            .map(|_| Shadow {
-                angle: stream.range(-1.1, 1.1) * half_angle,
-                half_width: stream.range(2.5, 9.0).to_radians(),
-                depth: stream.range(0.5, 8.0),
-                loss: stream.range(3.0, 16.0),
-            })
-            .collect();
-        let typical = Self {
+        let shadows = window.shadows(stream, half_angle);
+        // Without the right heart beside it, the left ventricle stands in the middle of the sector.
+        let right = match view {
+            View::A4c => 0.35,
+            View::A2c => 0.0,
+        };
+        // Behind a poor window there is often too little gain to be had.
+        let lost_gain = stream.range(3.0, 7.0) * f64::from(stream.uniform() < 0.5 && window == Window::Poor);
+        Self {
+            plane: Plane { view, shown_length: stream.range(bands.shown_length.0, bands.shown_length.1) },
+            window,
             fps,
             frames: interpolate(&FRAME_QUANTILES, stream.uniform()).round() as usize,
             start: stream.uniform(),
             depth: stream.range(15.0, 18.6),
             half_angle,
             sector_apex: (0.5 * FRAME_SIZE as f64 + normal(stream, 0.0, 2.0), stream.range(1.0, 7.0)),
-            heart_apex: (normal(stream, 0.35, 0.25), stream.range(1.7, 2.7)),
+            heart_apex: (normal(stream, right, 0.25), stream.range(1.7, 2.7)),
             tilt: normal(stream, 1.0, 4.5).to_radians(),
             breathing: (normal(stream, 0.0, 0.12), normal(stream, 0.0, 0.12)),
             breathing_rate: stream.range(0.18, 0.35),
             breathing_phase: stream.range(0.0, std::f64::consts::TAU),
-            gain: normal(stream, 0.0, 4.5),
+            gain: normal(stream, 0.0, GAIN_DEVIATION) - lost_gain,
             gain_swing: normal(stream, 0.0, 1.2),
             attenuation: normal(stream, 0.35, 0.3),
             focus: stream.range(5.0, 11.0),
             edge_loss: stream.range(2.0, 12.0),
-            noise: stream.range(-36.0, -20.0),
-            clutter: stream.range(-22.0, -4.0),
+            noise: stream.range(bands.noise.0, bands.noise.1),
+            clutter: stream.range(bands.clutter.0, bands.clutter.1),
             blood: stream.range(-38.0, -28.0),
             dynamic_range: stream.range(42.0, 58.0),
             gamma: stream.range(1.0, 1.6),
@@ -134,27 +180,50 @@ impl Acquisition {
             axial_blur: stream.range(0.55, 0.8),
             shadows,
             texture: stream.bits64(),
-        };
-        match quality {
-            Quality::Typical => typical,
-            Quality::Easy => Self {
-                breathing: (0.0, 0.0),
-                gain: 0.0,
-                gain_swing: 0.0,
-                attenuation: 0.3,
-                edge_loss: 4.0,
-                noise: -45.0,
-                clutter: -24.0,
-                blood: -38.0,
-                dynamic_range: 48.0,
-                gamma: 1.2,
-                lateral_blur: 1.0,
-                axial_blur: 0.6,
-                tilt: 0.0,
-                heart_apex: (0.4, 2.0),
-                shadows: Vec::new(),
-                ..typical
-            },
+        }
+    }
+
+    fn easy(self) -> Self {
+        Self {
+            plane: Plane { shown_length: 1.0, ..self.plane },
+            window: Window::Good,
+            breathing: (0.0, 0.0),
+            gain: 0.0,
+            gain_swing: 0.0,
+            attenuation: 0.3,
+            edge_loss: 4.0,
+            noise: -45.0,
+            clutter: -24.0,
+            blood: -38.0,
+            dynamic_range: 48.0,
+            gamma: 1.2,
+            lateral_blur: 1.0,
+            axial_blur: 0.6,
+            tilt: 0.0,
+            heart_apex: (0.4, 2.0),
+            shadows: Vec::new(),
+            ..self
+        }
+    }
+
+    fn shifted(self, stream: &mut Stream) -> Self {
+        let sign = |stream: &mut Stream| if stream.uniform() < 0.5 { -1.0 } else { 1.0 };
+        let tilt: f64 = 1.0 + sign(stream) * stream.range(10.0, 15.0);
+        Self {
+            gain: sign(stream) * stream.range(8.0, 12.0),
+            depth: stream.range(18.6, 20.8),
+            tilt: tilt.to_radians(),
+            noise: stream.range(-18.0, -13.0),
+            ..self
+        }
+    }
+
+    /// The overall gain in words.
+    pub fn gain_class(&self) -> Gain {
+        match self.gain {
+            gain if gain < -GAIN_NOTICED => Gain::Low,
+            gain if gain > GAIN_NOTICED => Gain::High,
+            _ => Gain::Normal,
         }
     }
 
@@ -178,10 +247,13 @@ impl Acquisition {
 mod tests {
     use super::*;
 
+    fn draws(quality: Quality, count: u64) -> Vec<Acquisition> {
+        (0..count).map(|i| Acquisition::draw(&mut Stream::new(2, "test", i), Views::Both, quality)).collect()
+    }
+
     #[test]
     fn frame_rates_and_lengths_are_those_of_the_real_set() {
-        let draws: Vec<Acquisition> =
-            (0..4000).map(|i| Acquisition::draw(&mut Stream::new(2, "test", i), Quality::Typical)).collect();
+        let draws = draws(Quality::Typical, 4000);
         let share = |matches: &dyn Fn(&Acquisition) -> bool| {
             draws.iter().filter(|draw| matches(draw)).count() as f64 / draws.len() as f64
         };
@@ -193,7 +265,27 @@ mod tests {
 
     #[test]
     fn easy_recordings_have_no_shadows_and_little_noise() {
-        let easy = Acquisition::draw(&mut Stream::new(2, "test", 1), Quality::Easy);
-        assert!(easy.shadows.is_empty() && easy.noise < -40.0);
+        let easy = &draws(Quality::Easy, 1)[0];
+        assert!(easy.shadows.is_empty() && easy.noise < -40.0 && easy.plane.shown_length == 1.0);
+    }
+
+    /// Otherwise the second column of the benchmark would measure the same as the first.
+    #[test]
+    fn shifted_bands_lie_outside_or_at_the_edge_of_the_typical_ones() {
+        let (typical, shifted) = (draws(Quality::Typical, 1000), draws(Quality::Shifted, 1000));
+        let beyond = |value: fn(&Acquisition) -> f64| {
+            let mut values: Vec<f64> = typical.iter().map(value).collect();
+            values.sort_by(f64::total_cmp);
+            // Half a tenth of the typical recordings on either side.
+            let (low, high) = (values[50], values[949]);
+            shifted.iter().all(|draw| !(low..high).contains(&value(draw)))
+        };
+        assert!(beyond(|a| a.depth), "depth");
+        assert!(beyond(|a| a.tilt), "tilt");
+        assert!(beyond(|a| a.noise), "noise");
+        assert!(shifted.iter().all(|draw| draw.gain.abs() >= 8.0), "gain");
+        assert!(typical.iter().filter(|draw| draw.gain.abs() >= 8.0).count() < 150);
+        assert!(shifted.iter().any(|draw| draw.gain_class() == Gain::Low));
+        assert!(shifted.iter().any(|draw| draw.gain_class() == Gain::High));
     }
 }

@@ -18,6 +18,9 @@ pub enum PhantomError {
     /// A data set without videos.
     #[error("the data set has no videos; ask for at least one")]
     NoVideos,
+    /// More videos than anyone can mean.
+    #[error("the data set would have {0} videos; ask for at most {1}")]
+    TooManyVideos(usize, usize),
     /// A file or folder could not be read or written.
     #[error("{}: {source}", .path.display())]
     Io {

@@ -1,9 +1,10 @@
-//! Synthetic apical four-chamber loops of a beating heart whose ejection fraction is known by construction.
+//! Synthetic apical loops of a beating heart whose ejection fraction is known by construction.
 //!
-//! A [`Phantom`] is a few dozen numbers: a [`Physiology`] (how large the heart is and how it beats) and an
-//! [`Acquisition`] (how it was scanned), drawn independently of each other, so that nothing but the motion and
-//! size of the heart tells its ejection fraction. [`Phantom::render`] turns it into a [`Loop`], and
-//! [`write_dataset`] turns many into a folder in the layout and formats of EchoNet-Dynamic.
+//! A [`Phantom`] is a few dozen numbers: a [`Physiology`] (how large the heart is, how it beats and which of its walls
+//! do not) and an [`Acquisition`] (the view and how it was scanned), drawn independently of each other, so that nothing
+//! but the motion and size of the heart tells its ejection fraction. [`Phantom::render`] turns it into a [`Loop`] with
+//! its [`Findings`], [`Phantom::render_frames`] into a part of it, and [`write_dataset`] turns many into a folder in
+//! the layout and formats of EchoNet-Dynamic. Every [`Purpose`] has phantoms of its own.
 //!
 //! How a frame is made:
 //!
@@ -17,10 +18,16 @@
 //! performance, and nothing made from them is for clinical use.
 //!
 //! ```
-//! use echo_phantom::{Phantom, Population};
-//! let phantom = Phantom::draw(7, 0, Population::Target(35.0))?;
-//! let video = phantom.render();
+//! use echo_phantom::{Phantom, Population, Purpose};
+//! let video = Phantom::draw(7, 0, Population::Target(35.0))?.render();
 //! assert!((video.ef() - 35.0).abs() < 0.3);
+//!
+//! // For pretraining: any number from any thread, without files.
+//! let phantom = Phantom::of(1, Purpose::Pretraining, 123)?;
+//! let clip = phantom.render_frames(&[0, 4, 8, 12]);
+//! let findings = phantom.findings();
+//! assert_eq!(clip.len(), 4 * 112 * 112);
+//! assert!((0.0..100.0).contains(&findings.ef));
 //! # Ok::<(), echo_phantom::PhantomError>(())
 //! ```
 
@@ -28,28 +35,51 @@
 
 mod acquisition;
 mod anatomy;
+mod beats;
+mod chamber_sizes;
+mod chambers;
 mod dataset;
 mod error;
+mod findings;
+mod landmarks;
+mod lattice;
+mod monotone;
 mod motion;
 mod phantom;
 mod physiology;
 mod population;
+mod pose;
+mod purpose;
 mod scan;
 mod sector;
+mod shapes;
 mod speckle;
 mod tracing;
+mod unfinished;
 mod valves;
 mod ventricle;
 mod video;
+mod view;
 mod volume_curve;
+mod wall_motion;
+mod window;
+mod writer;
 
-pub use acquisition::{Acquisition, Quality, Shadow};
-pub use dataset::{DatasetSpec, GENERATOR_VERSION, Split, Summary, write_dataset};
+pub use acquisition::{Acquisition, Gain, Plane, Quality};
+pub use chamber_sizes::ChamberSize;
+pub use dataset::{DatasetSpec, GENERATOR_VERSION};
 pub use error::PhantomError;
-pub use phantom::{Loop, Phantom};
-pub use physiology::Physiology;
+pub use findings::{Chamber, Findings};
+pub use phantom::{Phantom, Setting};
+pub use physiology::{Beside, Physiology, RightHeart};
 pub use population::Population;
+pub use purpose::Purpose;
 pub use sector::FRAME_SIZE;
 pub use tracing::{DISCS, Tracing};
 pub use ventricle::{Side, Ventricle};
+pub use video::Loop;
+pub use view::{View, Views, Wall};
 pub use volume_curve::VolumeCurve;
+pub use wall_motion::{Activity, WallMotion};
+pub use window::{Shadow, Window};
+pub use writer::{Summary, write_dataset};

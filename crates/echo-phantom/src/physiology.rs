@@ -2,11 +2,15 @@
 
 use echo_random::Stream;
 
-use crate::ventricle::Ventricle;
+use crate::acquisition::Plane;
+use crate::chamber_sizes::ChamberSizes;
+use crate::ventricle::{Side, Ventricle};
+use crate::view::View;
 use crate::volume_curve::VolumeCurve;
+use crate::wall_motion::Activity;
 use crate::{PhantomError, Population};
 
-/// One heart. Lengths in cm, at end-diastole unless said otherwise.
+/// One heart as a plane cuts it. Lengths in cm, at end-diastole unless said otherwise.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Physiology {
     /// Ejection fraction aimed at, percent; the label is measured from the drawn contour.
@@ -21,20 +25,10 @@ pub struct Physiology {
     pub ventricle: Ventricle,
     /// Volume over a beat of average length.
     pub volume_curve: VolumeCurve,
-    /// Width of the right ventricle's cavity at its base.
-    pub right_ventricle_width: f64,
-    /// Where the right ventricle's apex lies, as a share of the left ventricle's length.
-    pub right_ventricle_apex: f64,
-    /// Thickness of the right ventricle's free wall.
-    pub right_wall: f64,
-    /// The right ventricle narrows by this share in systole.
-    pub right_narrowing: f64,
     /// Half-width of the left atrium.
     pub left_atrium: f64,
-    /// Half-width of the right atrium.
-    pub right_atrium: f64,
-    /// Thickness of the wall between the atria.
-    pub atrial_septum: f64,
+    /// What the plane cuts beside the left heart.
+    pub beside: Beside,
     /// Length of the anterior mitral leaflet.
     pub anterior_leaflet: f64,
     /// Length of the posterior mitral leaflet.
@@ -43,24 +37,58 @@ pub struct Physiology {
     pub rocking: f64,
 }
 
+/// What lies beside the left ventricle and atrium. Lengths in cm.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Beside {
+    /// Four-chamber view: right ventricle and atrium.
+    RightHeart(RightHeart),
+    /// Two-chamber view: the vein in the groove below the inferior wall, and the atrium's appendage below the
+    /// anterior wall.
+    Groove {
+        /// Radius of the coronary sinus.
+        coronary_sinus: f64,
+        /// Length of the left atrial appendage, where the plane cuts it.
+        appendage: Option<f64>,
+    },
+}
+
+/// The right heart in a four-chamber view. Lengths in cm.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RightHeart {
+    /// Width of the ventricle's cavity at its base.
+    pub ventricle: f64,
+    /// Where the ventricle's apex lies, as a share of the left ventricle's length.
+    pub apex: f64,
+    /// Thickness of the free wall.
+    pub wall: f64,
+    /// The ventricle narrows by this share in systole.
+    pub narrowing: f64,
+    /// Half-width of the atrium.
+    pub atrium: f64,
+    /// Depth of the atrium below the mitral annulus.
+    pub atrial_depth: f64,
+    /// Thickness of the wall between the atria.
+    pub atrial_septum: f64,
+}
+
 impl Physiology {
-    /// Draws a heart from `population`.
+    /// Draws a heart from `population`, cut by `plane`.
     ///
     /// # Errors
     /// When the population's target ejection fraction is outside 5 to 85 %.
-    pub fn draw(stream: &mut Stream, population: Population) -> Result<Self, PhantomError> {
+    pub fn draw(stream: &mut Stream, population: Population, plane: Plane) -> Result<Self, PhantomError> {
         if let Population::Target(ef) = population
             && !(5.0..=85.0).contains(&ef)
         {
             return Err(PhantomError::EjectionFraction(ef));
         }
         let (ef, edv) = population.draw(stream);
-        let normal =
-            |stream: &mut Stream, mean: f64, deviation: f64| mean + deviation * stream.normal().clamp(-2.2, 2.2);
         let size = (edv / 82.0).cbrt();
         let fraction = ef / 100.0;
+        let activity = Activity::draw(stream, ef, plane.view);
+        let sizes = ChamberSizes::draw(stream, ef, size);
         // Exponent below a third: dilated ventricles are rounder.
-        let length = 8.0 * (edv / 82.0).powf(0.29) * normal(stream, 1.0, 0.05);
+        let length = 8.0 * (edv / 82.0).powf(0.29) * normal(stream, 1.0, 0.05) * plane.shown_length;
         let wall = normal(stream, 0.92, 0.12);
         let shape = Ventricle {
             length,
@@ -68,17 +96,18 @@ impl Physiology {
             bulge: normal(stream, 0.0, 0.06),
             belly: normal(stream, 0.6, 0.04),
             annulus_width: normal(stream, 0.74, 0.05),
-            septum: wall * normal(stream, 1.0, 0.08),
-            lateral_wall: wall * normal(stream, 0.97, 0.08),
+            left_wall: wall * normal(stream, 1.0, 0.08),
+            right_wall: wall * normal(stream, 0.97, 0.08),
             apical_wall: wall * 0.65,
-            atrial_depth: 4.6 * size.sqrt() * normal(stream, 1.0, 0.09),
+            atrial_depth: sizes.left_atrial_depth,
             annulus_descent: length * (0.01 + 0.23 * fraction) * normal(stream, 1.0, 0.08),
             apex_descent: 0.08 + 0.3 * fraction * normal(stream, 1.0, 0.2),
             annulus_narrowing: 1.0 - 0.16 * fraction,
             body_narrowing: 1.0,
-            lateral_excess: normal(stream, 0.06, 0.08),
+            right_excess: normal(stream, 0.06, 0.08),
+            activity: Activity::NORMAL,
         };
-        let ventricle = Ventricle::solve(shape, edv, ef)?;
+        let ventricle = Self::ventricle(&shape, activity, edv, ef)?;
         let heart_rate = (70.0 * normal(stream, 0.0, 0.245).exp()).clamp(45.0, 120.0);
         let volume_curve = VolumeCurve::new(
             heart_rate,
@@ -86,7 +115,21 @@ impl Physiology {
             stream.range(0.065, 0.09),
             normal(stream, 0.66, 0.08),
         );
-        let atrium = 2.05 * size.sqrt();
+        let right_heart = RightHeart {
+            ventricle: sizes.right_ventricle,
+            apex: sizes.right_ventricular_apex,
+            wall: normal(stream, 0.38, 0.05),
+            narrowing: (0.08 + 0.28 * fraction) * normal(stream, 1.0, 0.15),
+            atrium: sizes.right_atrium,
+            atrial_depth: sizes.right_atrial_depth,
+            atrial_septum: normal(stream, 0.34, 0.05),
+        };
+        let groove = Beside::Groove {
+            coronary_sinus: normal(stream, 0.46, 0.06),
+            appendage: Some(normal(stream, 2.0, 0.3)).filter(|_| stream.uniform() < 0.55),
+        };
+        let annulus: f64 =
+            [Side::Left, Side::Right].map(|side| ventricle.relaxed_half_width(side, length)).iter().sum();
         Ok(Self {
             ef,
             edv,
@@ -94,43 +137,93 @@ impl Physiology {
             rate_variability: stream.range(0.0, 0.04),
             ventricle,
             volume_curve,
-            right_ventricle_width: normal(stream, 3.0, 0.35),
-            right_ventricle_apex: stream.range(0.14, 0.3),
-            right_wall: normal(stream, 0.38, 0.05),
-            right_narrowing: (0.08 + 0.28 * fraction) * normal(stream, 1.0, 0.15),
-            left_atrium: atrium * normal(stream, 1.0, 0.09),
-            right_atrium: atrium * normal(stream, 1.0, 0.1),
-            atrial_septum: normal(stream, 0.34, 0.05),
+            // An atrium is at least as wide as its valve.
+            left_atrium: sizes.left_atrium.max(0.5 * annulus),
+            beside: match plane.view {
+                View::A4c => Beside::RightHeart(right_heart),
+                View::A2c => groove,
+            },
             anterior_leaflet: 2.3 * size.sqrt() * normal(stream, 1.0, 0.07),
             posterior_leaflet: 1.35 * size.sqrt() * normal(stream, 1.0, 0.07),
             rocking: normal(stream, 0.0, 0.02),
         })
     }
+
+    /// The solved ventricle with the weak regions of `activity`, made milder until the others can make up for them.
+    fn ventricle(shape: &Ventricle, mut activity: Activity, edv: f64, ef: f64) -> Result<Ventricle, PhantomError> {
+        /// No wall moves in by more than this share, or half as much again on one side.
+        const MOST: f64 = 0.55;
+        loop {
+            let weakened = Ventricle {
+                left_wall: shape.left_wall * Activity::thickness(activity.left),
+                right_wall: shape.right_wall * Activity::thickness(activity.right),
+                apical_wall: shape.apical_wall * Activity::thickness(activity.apex),
+                activity,
+                ..shape.clone()
+            };
+            match Ventricle::solve(weakened, edv, ef) {
+                solved if activity == Activity::NORMAL => return solved,
+                Ok(solved) if 1.0 - solved.body_narrowing < MOST => return Ok(solved),
+                _ => activity = activity.milder(),
+            }
+        }
+    }
+
+    /// The right heart, where the plane cuts it.
+    pub fn right_heart(&self) -> Option<&RightHeart> {
+        match &self.beside {
+            Beside::RightHeart(right_heart) => Some(right_heart),
+            Beside::Groove { .. } => None,
+        }
+    }
+}
+
+/// A normal deviate without the tails in which no patient lies.
+pub(crate) fn normal(stream: &mut Stream, mean: f64, deviation: f64) -> f64 {
+    mean + deviation * stream.normal().clamp(-2.2, 2.2)
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// The same heart for every view and every test that needs just one.
+    pub(crate) fn heart(ef: f64, view: View) -> Physiology {
+        let plane = Plane { view, shown_length: 1.0 };
+        Physiology::draw(&mut Stream::new(1, "test", 0), Population::Target(ef), plane).unwrap()
+    }
+
+    /// As [`heart`], but the wall on the left stands still.
+    pub(crate) fn weak_heart(ef: f64, view: View) -> Physiology {
+        let healthy = heart(ef, view);
+        let activity = Activity { left: 0.0, ..Activity::NORMAL };
+        let weakened = Ventricle { activity, ..healthy.ventricle.clone() };
+        Physiology { ventricle: Ventricle::solve(weakened, healthy.edv, ef).unwrap(), ..healthy }
+    }
 
     #[test]
     fn every_heart_of_the_population_can_be_drawn() {
         for index in 0..400 {
             let target = Population::Target(5.0 + 0.2 * index as f64);
-            for population in [Population::Natural, target] {
-                let heart = Physiology::draw(&mut Stream::new(1, "test", index), population).unwrap();
-                let solved = heart.ventricle.contracted(1.0).volume() / heart.ventricle.contracted(0.0).volume();
-                assert!((100.0 * (1.0 - solved) - heart.ef).abs() < 1e-6);
-                assert!((45.0..=120.0).contains(&heart.heart_rate));
-                // Longer than this and the annulus leaves the shallowest sector.
-                assert!(heart.ventricle.length < 12.5, "{}", heart.ventricle.length);
+            for (population, view) in [Population::Natural, target].into_iter().zip([View::A4c, View::A2c]) {
+                for shown_length in [0.82, 1.0] {
+                    let plane = Plane { view, shown_length };
+                    let heart = Physiology::draw(&mut Stream::new(1, "test", index), population, plane).unwrap();
+                    let solved = heart.ventricle.contracted(1.0).volume() / heart.ventricle.contracted(0.0).volume();
+                    assert!((100.0 * (1.0 - solved) - heart.ef).abs() < 1e-6);
+                    assert!((45.0..=120.0).contains(&heart.heart_rate));
+                    // Longer than this and the annulus leaves the shallowest sector.
+                    assert!(heart.ventricle.length < 12.5, "{}", heart.ventricle.length);
+                }
             }
         }
     }
 
     #[test]
     fn impossible_targets_are_refused() {
+        let plane = Plane { view: View::A4c, shown_length: 1.0 };
         for ef in [f64::NAN, -1.0, 4.0, 90.0] {
-            assert!(Physiology::draw(&mut Stream::new(1, "test", 0), Population::Target(ef)).is_err(), "{ef}");
+            assert!(Physiology::draw(&mut Stream::new(1, "test", 0), Population::Target(ef), plane).is_err(), "{ef}");
         }
     }
 }

@@ -5,7 +5,8 @@
 
 use crate::acquisition::Acquisition;
 use crate::anatomy::{Anatomy, GridPoint};
-use crate::motion::{Lattice, Pose};
+use crate::lattice::Lattice;
+use crate::pose::Pose;
 use crate::sector::{BEAMS, SAMPLES, ScanConverter, Sector};
 use crate::speckle::{NoiseTile, TILE};
 use crate::valves::Echo;
@@ -65,11 +66,7 @@ impl Scanner {
                 db -= acquisition.edge_loss * steering.powi(4);
                 // Slow variation from beam to beam: contact of the probe with the skin.
                 db += 1.5 * grain.between(entry(20) as f64, entry(28) as f64 + beam as f64 / 9.0);
-                for shadow in &acquisition.shadows {
-                    let across = (angle - shadow.angle) / shadow.half_width;
-                    let behind = 1.0 / (1.0 + (-(radius - shadow.depth)).exp());
-                    db -= shadow.loss * behind * (-across * across).exp();
-                }
+                db -= acquisition.shadows.iter().map(|shadow| shadow.loss_at(angle, radius)).sum::<f64>();
                 gain.push((per_db * (db + MUSCLE_LEVEL * acquisition.dynamic_range)) as f32);
                 for (part, plane) in clutter.iter_mut().enumerate() {
                     let speckle = grain.at(entry(7) + 3 * sample, entry(13) + 200 * part + beam);

@@ -15,7 +15,7 @@ pub struct Tracing {
     pub frame: usize,
     /// From the apex to the middle of the mitral annulus.
     pub long_axis: Line,
-    /// At the middle of each disc, perpendicular to the long axis, from apex to base; septal end first.
+    /// At the middle of each disc, perpendicular to the long axis, from apex to base; left end first.
     pub chords: [Line; DISCS],
 }
 
@@ -23,6 +23,11 @@ impl Tracing {
     /// Volume by the single-plane method of discs, in cubic pixels.
     pub fn volume(&self) -> f64 {
         disc_volume(length(self.long_axis), self.chords.map(length))
+    }
+
+    /// The longest chord, pixels.
+    pub fn width(&self) -> f64 {
+        self.chords.map(length).into_iter().fold(0.0, f64::max)
     }
 
     /// The long axis, then the chords: the lines of the table.
@@ -69,5 +74,6 @@ mod tests {
         };
         assert!((upright.volume() - FRAC_PI_4 * 36.0 * 20.0).abs() < 1e-9);
         assert!((turned.volume() - upright.volume()).abs() < 1e-9);
+        assert!((turned.width() - 6.0).abs() < 1e-9);
     }
 }

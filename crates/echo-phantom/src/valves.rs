@@ -1,8 +1,7 @@
 //! The leaflets of the mitral and tricuspid valves: thin bright curves that swing into the ventricles.
 
-use crate::anatomy::Chambers;
+use crate::chambers::Chambers;
 use crate::motion::Deformation;
-use crate::physiology::Physiology;
 use crate::ventricle::Side;
 
 /// Distance between two echoes along a leaflet, cm.
@@ -21,35 +20,43 @@ pub(crate) struct Echo {
 }
 
 /// Replaces `echoes` by those of all leaflets, `opening` 0 (shut) to 1 (wide open).
-pub(crate) fn leaflets(
-    heart: &Physiology,
-    chambers: &Chambers<'_>,
-    deformation: &Deformation<'_>,
-    opening: f64,
-    echoes: &mut Vec<Echo>,
-) {
+pub(crate) fn leaflets(chambers: &Chambers<'_>, deformation: &Deformation<'_>, opening: f64, echoes: &mut Vec<Echo>) {
     echoes.clear();
-    let contracted = deformation.contracted();
-    let annulus = contracted.annulus;
-    let septal = -contracted.half_width(Side::Septal, annulus);
-    let lateral = contracted.half_width(Side::Lateral, annulus);
-    // Shut leaflets meet a little on the ventricle's side of the ring.
-    let meeting = (septal + 0.62 * (lateral - septal), annulus - 0.45);
-    let anterior = (septal + 0.30 * (lateral - septal), annulus - 0.88 * heart.anterior_leaflet);
-    let posterior = (lateral - 0.10 * (lateral - septal), annulus - 0.92 * heart.posterior_leaflet);
     // Shut leaflets are straight and form a shallow tent; open ones bow.
     let bow = 0.1 + 0.9 * opening;
-    curve((septal, annulus), mix(meeting, anterior, opening), -0.25 * bow, 0, echoes);
-    curve((lateral, annulus), mix(meeting, posterior, opening), 0.2 * bow, 1, echoes);
+    mitral(chambers, deformation, (opening, bow), echoes);
+    if let Some(right_heart) = chambers.right_heart() {
+        let ring = deformation.contracted().annulus - (chambers.heart.ventricle.length - right_heart.tricuspid_level);
+        tricuspid(ring, deformation.right_ventricle(ring), (opening, bow), echoes);
+    }
+}
 
-    let ring = annulus - (heart.ventricle.length - chambers.tricuspid_level);
-    let (near, far) = deformation.right_ventricle(ring);
-    let (near, far) = (-near - 0.05, -far + 0.15);
+fn mitral(chambers: &Chambers<'_>, deformation: &Deformation<'_>, (opening, bow): (f64, f64), echoes: &mut Vec<Echo>) {
+    let heart = chambers.heart;
+    let contracted = deformation.contracted();
+    let annulus = contracted.annulus;
+    let left = -contracted.half_width(Side::Left, annulus);
+    let right = contracted.half_width(Side::Right, annulus);
+    // The long anterior leaflet hangs at the septum of a four-chamber view and at the anterior wall of a two-chamber view.
+    let (anterior, posterior) = if chambers.right_heart().is_some() { (left, right) } else { (right, left) };
+    let across = posterior - anterior;
+    // Shut leaflets meet a little on the ventricle's side of the ring.
+    let meeting = (anterior + 0.62 * across, annulus - 0.45);
+    let anterior_tip = (anterior + 0.30 * across, annulus - 0.88 * heart.anterior_leaflet);
+    let posterior_tip = (posterior - 0.10 * across, annulus - 0.92 * heart.posterior_leaflet);
+    let outwards = across.signum() * bow;
+    curve((anterior, annulus), mix(meeting, anterior_tip, opening), -0.25 * outwards, 0, echoes);
+    curve((posterior, annulus), mix(meeting, posterior_tip, opening), 0.2 * outwards, 1, echoes);
+}
+
+/// Between the septum and the free wall, which are at these distances from the axis.
+fn tricuspid(ring: f64, (septum, free_wall): (f64, f64), (opening, bow): (f64, f64), echoes: &mut Vec<Echo>) {
+    let (near, far) = (-septum - 0.05, -free_wall + 0.15);
     let meeting = (near + 0.45 * (far - near), ring - 0.35);
-    let septal_leaflet = (near + 0.12 * (far - near), ring - 1.3);
-    let free_leaflet = (near + 0.80 * (far - near), ring - 1.5);
-    curve((near, ring), mix(meeting, septal_leaflet, opening), 0.1 * bow, 2, echoes);
-    curve((far, ring), mix(meeting, free_leaflet, opening), -0.1 * bow, 3, echoes);
+    let septal_tip = (near + 0.12 * (far - near), ring - 1.3);
+    let free_tip = (near + 0.80 * (far - near), ring - 1.5);
+    curve((near, ring), mix(meeting, septal_tip, opening), 0.1 * bow, 2, echoes);
+    curve((far, ring), mix(meeting, free_tip, opening), -0.1 * bow, 3, echoes);
 }
 
 fn mix(a: (f64, f64), b: (f64, f64), share: f64) -> (f64, f64) {
@@ -80,27 +87,39 @@ fn curve(hinge: (f64, f64), tip: (f64, f64), bend: f64, leaflet: usize, echoes: 
 mod tests {
     use super::*;
     use crate::motion::Walls;
-    use crate::population::Population;
-    use echo_random::Stream;
+    use crate::physiology::tests::heart;
+    use crate::view::View;
+
+    /// Echoes of a leaflet, and the half-widths of the cavity at its tip.
+    fn tips(view: View, opening: f64) -> ([Echo; 2], Vec<usize>, [f64; 2]) {
+        let heart = heart(58.0, view);
+        let chambers = Chambers::new(&heart);
+        let walls = Walls::new(&chambers);
+        let deformation = Deformation::new(&walls, 0.3);
+        let mut echoes = Vec::new();
+        leaflets(&chambers, &deformation, opening, &mut echoes);
+        let tips = [0, 1].map(|leaflet| *echoes.iter().rfind(|echo| echo.label / 128 == leaflet).unwrap());
+        let leaflets = echoes.iter().map(|echo| echo.label / 128).collect();
+        let widths = [Side::Left, Side::Right].map(|side| deformation.contracted().half_width(side, tips[0].level));
+        (tips, leaflets, widths)
+    }
 
     #[test]
     fn mitral_leaflets_meet_when_shut_and_point_to_the_apex_when_open() {
-        let heart = Physiology::draw(&mut Stream::new(1, "test", 0), Population::Target(58.0)).unwrap();
-        let chambers = Chambers::new(&heart);
-        let walls = Walls::new(&heart, &chambers);
-        let deformation = Deformation::new(&walls, 0.3);
-        let tips = |opening: f64| {
-            let mut echoes = Vec::new();
-            leaflets(&heart, &chambers, &deformation, opening, &mut echoes);
-            [0, 1].map(|leaflet| *echoes.iter().rfind(|echo| echo.label / 128 == leaflet).unwrap())
-        };
-        let [anterior, posterior] = tips(0.0);
-        assert!((anterior.x - posterior.x).hypot(anterior.level - posterior.level) < 1e-9);
-        let [anterior_open, posterior_open] = tips(1.0);
-        assert!(posterior_open.x - anterior_open.x > 1.0);
-        assert!(anterior_open.level < anterior.level - 0.8);
-        // Leaflets stay inside the cavity: outside they would look like wall.
-        let width = deformation.contracted().half_width(Side::Septal, anterior_open.level);
-        assert!(anterior_open.x > -width, "{} {width}", anterior_open.x);
+        for (view, to_posterior) in [(View::A4c, 1.0), (View::A2c, -1.0)] {
+            let ([anterior, posterior], ..) = tips(view, 0.0);
+            assert!((anterior.x - posterior.x).hypot(anterior.level - posterior.level) < 1e-9);
+            let ([anterior_open, posterior_open], _, [left, right]) = tips(view, 1.0);
+            assert!(to_posterior * (posterior_open.x - anterior_open.x) > 1.0, "{view:?}");
+            assert!(anterior_open.level < anterior.level - 0.8);
+            // Leaflets stay inside the cavity: outside they would look like wall.
+            assert!((-left..right).contains(&anterior_open.x), "{view:?} {}", anterior_open.x);
+        }
+    }
+
+    #[test]
+    fn only_the_right_heart_has_a_tricuspid_valve() {
+        let last = |view| tips(view, 0.5).1.into_iter().max();
+        assert_eq!([View::A4c, View::A2c].map(last), [Some(3), Some(1)]);
     }
 }

@@ -1,26 +1,28 @@
 //! The left ventricle: its cavity's contour at end-diastole, and how the contour narrows and shortens.
 //!
 //! Heart coordinates, in cm: `level` runs along the long axis from the endocardial apex at end-diastole (0) to the
-//! mitral annulus and on into the atrium; `x` runs across it, negative towards the septum. A level of the
+//! mitral annulus and on into the atrium; `x` runs across it, negative to the left of the picture. A level of the
 //! contracted heart corresponds to a level of the same tissue at end-diastole, its *reference level*.
 
 use crate::PhantomError;
+use crate::monotone::Monotone;
 use crate::tracing::{DISCS, disc_volume};
 use crate::volume_curve::smooth;
+use crate::wall_motion::Activity;
 
 /// Which wall of the ventricle, as seen from its long axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// Towards the right ventricle.
-    Septal,
-    /// The free wall.
-    Lateral,
+    /// Left in the picture: the septum in four-chamber views, the inferior wall in two-chamber views.
+    Left,
+    /// Right in the picture: the lateral or the anterior wall.
+    Right,
 }
 
 impl Side {
     /// The side on which `x` lies.
     pub fn of(x: f64) -> Self {
-        if x < 0.0 { Self::Septal } else { Self::Lateral }
+        if x < 0.0 { Self::Left } else { Self::Right }
     }
 }
 
@@ -31,16 +33,16 @@ pub struct Ventricle {
     pub length: f64,
     /// Widest half-width at end-diastole, mean of both sides.
     pub half_width: f64,
-    /// The lateral side is wider by this share, the septal side narrower.
+    /// The right side is wider by this share, the left side narrower.
     pub bulge: f64,
     /// Where along the axis the cavity is widest, as a share of its length.
     pub belly: f64,
     /// Half-width at the annulus as a share of the widest.
     pub annulus_width: f64,
-    /// Thickness of the septum at end-diastole.
-    pub septum: f64,
-    /// Thickness of the lateral wall at end-diastole.
-    pub lateral_wall: f64,
+    /// Thickness of the wall on the left at end-diastole.
+    pub left_wall: f64,
+    /// Thickness of the wall on the right at end-diastole.
+    pub right_wall: f64,
     /// Thickness of the apical cap at end-diastole.
     pub apical_wall: f64,
     /// Distance from the annulus to the back of the atria, which stays where it is.
@@ -53,8 +55,10 @@ pub struct Ventricle {
     pub annulus_narrowing: f64,
     /// Half-width of the contracted body as a share of its relaxed one; solved for from the ejection fraction.
     pub body_narrowing: f64,
-    /// The lateral wall moves in by this share more, the septum by this share less.
-    pub lateral_excess: f64,
+    /// The wall on the right moves in by this share more, the one on the left by this share less.
+    pub right_excess: f64,
+    /// How well each region moves.
+    pub activity: Activity,
 }
 
 impl Ventricle {
@@ -85,8 +89,8 @@ impl Ventricle {
 
     /// The ventricle at `contraction` 0 (end-diastole) to 1 (end-systole).
     pub fn contracted(&self, contraction: f64) -> Contracted<'_> {
-        let annulus = self.length - contraction * self.annulus_descent;
-        let apex = contraction * self.apex_descent;
+        let annulus = self.length - contraction * self.annulus_descent * self.activity.of_annulus();
+        let apex = contraction * self.apex_descent * self.activity.of_apex();
         let back = self.length + self.atrial_depth;
         let now = [-self.apical_wall - 2.0, -self.apical_wall, apex, annulus, back, back + 2.0];
         let reference = [-self.apical_wall - 2.0, -self.apical_wall, 0.0, self.length, back, back + 2.0];
@@ -110,8 +114,8 @@ impl Ventricle {
     /// Distance of the outer border of the wall from the axis at end-diastole, cm.
     pub fn relaxed_outer_half_width(&self, side: Side, reference_level: f64) -> f64 {
         let wall = match side {
-            Side::Septal => self.septum,
-            Side::Lateral => self.lateral_wall,
+            Side::Left => self.left_wall,
+            Side::Right => self.right_wall,
         };
         let share = (reference_level + self.apical_wall) / (self.length + self.apical_wall);
         (self.half_width * self.bulged(side) + wall) * self.profile(share)
@@ -120,13 +124,15 @@ impl Ventricle {
     /// Share of its half-width that the cavity has lost when fully contracted.
     pub(crate) fn loss_of_width(&self, side: Side, reference_level: f64) -> f64 {
         let excess = match side {
-            Side::Septal => 1.0 - self.lateral_excess,
-            Side::Lateral => 1.0 + self.lateral_excess,
+            Side::Left => 1.0 - self.right_excess,
+            Side::Right => 1.0 + self.right_excess,
         };
-        let body = (1.0 - self.body_narrowing) * excess;
-        let base = smooth((reference_level / self.length - 0.5) / 0.5);
+        let share = reference_level / self.length;
+        let body = (1.0 - self.body_narrowing) * excess * self.activity.at(side, share);
+        let annulus = (1.0 - self.annulus_narrowing) * self.activity.at(side, 1.0);
+        let base = smooth((share - 0.5) / 0.5);
         let beyond = smooth((reference_level - self.length) / 1.5);
-        (body + (1.0 - self.annulus_narrowing - body) * base) * (1.0 - beyond)
+        (body + (annulus - body) * base) * (1.0 - beyond)
     }
 
     /// How much of the cavity's shortening the tissue at a level takes part in, 0 to 1.
@@ -137,8 +143,8 @@ impl Ventricle {
 
     fn bulged(&self, side: Side) -> f64 {
         match side {
-            Side::Septal => 1.0 - self.bulge,
-            Side::Lateral => 1.0 + self.bulge,
+            Side::Left => 1.0 - self.bulge,
+            Side::Right => 1.0 + self.bulge,
         }
     }
 
@@ -188,58 +194,19 @@ impl Contracted<'_> {
         self.ventricle.relaxed_half_width(side, reference) * self.narrowing(side, reference)
     }
 
-    /// Levels and half-widths (septal, lateral) at the middle of each disc, from apex to annulus, cm.
+    /// Levels and half-widths (left, right) at the middle of each disc, from apex to annulus, cm.
     pub fn discs(&self) -> [(f64, f64, f64); DISCS] {
         std::array::from_fn(|disc| {
             let share = (disc as f64 + 0.5) / DISCS as f64;
             let level = self.apex + share * (self.annulus - self.apex);
-            (level, self.half_width(Side::Septal, level), self.half_width(Side::Lateral, level))
+            (level, self.half_width(Side::Left, level), self.half_width(Side::Right, level))
         })
     }
 
     /// Volume of the cavity by the method of discs, ml.
     pub fn volume(&self) -> f64 {
-        disc_volume(self.annulus - self.apex, self.discs().map(|(_, septal, lateral)| septal + lateral))
+        disc_volume(self.annulus - self.apex, self.discs().map(|(_, left, right)| left + right))
     }
-}
-
-/// A rising curve through six points, smooth in its first derivative and of slope 1 outside them (Fritsch and
-/// Carlson, "Monotone piecewise cubic interpolation", 1980).
-#[derive(Clone, Debug)]
-struct Monotone {
-    x: [f64; 6],
-    y: [f64; 6],
-    slope: [f64; 6],
-}
-
-impl Monotone {
-    fn through(x: [f64; 6], y: [f64; 6]) -> Self {
-        let secant = |i: usize| (y[i + 1] - y[i]) / (x[i + 1] - x[i]);
-        // The harmonic mean of neighbouring secants never overshoots.
-        let slope = std::array::from_fn(|i| if i == 0 || i == 5 { 1.0 } else { harmonic(secant(i - 1), secant(i)) });
-        Self { x, y, slope }
-    }
-
-    fn at(&self, x: f64) -> f64 {
-        if x <= self.x[0] {
-            return self.y[0] + x - self.x[0];
-        }
-        if x >= self.x[5] {
-            return self.y[5] + x - self.x[5];
-        }
-        let i = (1..5).take_while(|&i| x >= self.x[i]).last().unwrap_or(0);
-        let width = self.x[i + 1] - self.x[i];
-        let t = (x - self.x[i]) / width;
-        let (t2, t3) = (t * t, t * t * t);
-        self.y[i] * (2.0 * t3 - 3.0 * t2 + 1.0)
-            + self.slope[i] * width * (t3 - 2.0 * t2 + t)
-            + self.y[i + 1] * (3.0 * t2 - 2.0 * t3)
-            + self.slope[i + 1] * width * (t3 - t2)
-    }
-}
-
-fn harmonic(a: f64, b: f64) -> f64 {
-    if a <= 0.0 || b <= 0.0 { 0.0 } else { 2.0 * a * b / (a + b) }
 }
 
 #[cfg(test)]
@@ -253,15 +220,16 @@ pub(crate) mod tests {
             bulge: 0.04,
             belly: 0.6,
             annulus_width: 0.75,
-            septum: 0.9,
-            lateral_wall: 0.9,
+            left_wall: 0.9,
+            right_wall: 0.9,
             apical_wall: 0.6,
             atrial_depth: 5.0,
             annulus_descent: 1.3,
             apex_descent: 0.2,
             annulus_narrowing: 0.9,
             body_narrowing: 0.7,
-            lateral_excess: 0.1,
+            right_excess: 0.1,
+            activity: Activity::NORMAL,
         }
     }
 
@@ -285,7 +253,7 @@ pub(crate) mod tests {
             let step = (c.annulus - c.apex) / f64::from(steps);
             let integral: f64 = (0..steps)
                 .map(|i| c.apex + (f64::from(i) + 0.5) * step)
-                .map(|level| c.half_width(Side::Septal, level) + c.half_width(Side::Lateral, level))
+                .map(|level| c.half_width(Side::Left, level) + c.half_width(Side::Right, level))
                 .map(|width| std::f64::consts::FRAC_PI_4 * width * width * step)
                 .sum();
             // Twenty discs against 20,000: half a percent.
@@ -300,7 +268,7 @@ pub(crate) mod tests {
         assert!(volumes.windows(2).all(|pair| pair[1] < pair[0]), "{volumes:?}");
         let end = v.contracted(1.0);
         assert!(end.annulus < v.length && end.apex > 0.0);
-        assert!(end.narrowing(Side::Lateral, 4.0) < end.narrowing(Side::Septal, 4.0));
+        assert!(end.narrowing(Side::Right, 4.0) < end.narrowing(Side::Left, 4.0));
     }
 
     #[test]

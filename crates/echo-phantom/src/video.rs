@@ -1,4 +1,4 @@
-//! A loop as a Motion-JPEG AVI, like EchoNet-Dynamic's: 112x112, `yuvj420p`.
+//! A rendered loop, and the loop as a Motion-JPEG AVI like EchoNet-Dynamic's: 112x112, `yuvj420p`.
 
 use std::path::Path;
 
@@ -6,10 +6,50 @@ use echo_video::AviWriter;
 use jpeg_encoder::{Encoder, ImageBuffer, JpegColorType, SamplingFactor};
 
 use crate::sector::FRAME_SIZE;
-use crate::{Loop, PhantomError};
+use crate::tracing::Tracing;
+use crate::{Findings, PhantomError};
 
 /// JPEG quality: about 2.5 KB a frame, 440 KB a loop, as in real recordings of this size.
 const QUALITY: u8 = 60;
+
+/// A rendered recording with its label.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loop {
+    /// Grey levels `[frames, FRAME_SIZE, FRAME_SIZE]`, row by row.
+    pub frames: Vec<u8>,
+    /// Frames a second.
+    pub fps: u32,
+    /// Size of a pixel, cm.
+    pub cm_per_pixel: f64,
+    /// The cavity when it is largest.
+    pub end_diastole: Tracing,
+    /// The cavity when it is smallest, later in the same beat.
+    pub end_systole: Tracing,
+    /// What can be said about the loop.
+    pub findings: Findings,
+}
+
+impl Loop {
+    /// Number of frames.
+    pub fn frame_count(&self) -> usize {
+        self.frames.len() / (FRAME_SIZE * FRAME_SIZE)
+    }
+
+    /// End-diastolic volume by the method of discs, ml.
+    pub fn edv(&self) -> f64 {
+        self.findings.edv
+    }
+
+    /// End-systolic volume by the method of discs, ml.
+    pub fn esv(&self) -> f64 {
+        self.findings.esv
+    }
+
+    /// Ejection fraction, percent.
+    pub fn ef(&self) -> f64 {
+        self.findings.ef
+    }
+}
 
 /// A grey frame as luma with neutral chroma.
 struct Frame<'a>(&'a [u8]);

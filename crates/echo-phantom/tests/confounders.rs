@@ -21,6 +21,11 @@ struct Measured {
     frames: f64,
     fps: f64,
     bytes: f64,
+    view: f64,
+    /// From good to poor.
+    window: f64,
+    /// From low to high.
+    gain: f64,
 }
 
 /// What a linear model sees of a phantom.
@@ -47,6 +52,9 @@ fn measure(index: u64) -> Measured {
         frames: frames as f64,
         fps: f64::from(video.fps),
         bytes: video.jpegs().map(|jpeg| jpeg.unwrap().len() as f64).sum(),
+        view: f64::from(video.findings.view as u8),
+        window: f64::from(video.findings.window as u8),
+        gain: f64::from(video.findings.gain as u8),
     }
 }
 
@@ -101,12 +109,13 @@ fn only_the_heart_tells_the_ejection_fraction() {
     assert!(volumes > 0.9, "the true volumes explain {volumes}: the test itself is broken");
 
     let brightness = r2(&|m| vec![m.brightness]);
-    let alone: [(&str, Features<'_>); 5] = [
+    let alone: [(&str, Features<'_>); 6] = [
         ("variance over time", &|m| vec![m.flicker]),
         ("variance over pixels", &|m| vec![m.contrast]),
         ("frames", &|m| vec![m.frames]),
         ("frame rate", &|m| vec![m.fps]),
         ("file size", &|m| vec![m.bytes]),
+        ("view, window and gain", &|m| vec![m.view, m.window, m.gain]),
     ];
     let without_brightness = r2(&|m| vec![m.flicker, m.contrast, m.frames, m.fps, m.bytes]);
     let all = r2(&|m| vec![m.brightness, m.flicker, m.contrast, m.frames, m.fps, m.bytes]);

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use echo_phantom::{DatasetSpec, PhantomError, Quality, write_dataset};
+use echo_phantom::{DatasetSpec, PhantomError, Setting, View, Views, write_dataset};
 
 /// A folder that is removed at the end of a test.
 struct Folder(PathBuf);
@@ -63,7 +63,7 @@ fn a_data_set_has_the_layout_and_formats_of_echonet_dynamic() {
     let folder = Folder::new("layout");
     let out = folder.0.join("set");
     let calls = AtomicUsize::new(0);
-    let spec = DatasetSpec { train: 5, validation: 2, test: 3, seed: 4, quality: Quality::Typical };
+    let spec = DatasetSpec { train: 5, validation: 2, test: 3, seed: 4, setting: Setting::default() };
     let summary = write_dataset(&out, &spec, &|_, total| {
         assert_eq!(total, 10);
         calls.fetch_add(1, Ordering::Relaxed);
@@ -114,6 +114,53 @@ fn a_data_set_has_the_layout_and_formats_of_echonet_dynamic() {
 }
 
 #[test]
+fn findings_stand_beside_the_list_and_agree_with_it() {
+    let folder = Folder::new("findings");
+    let out = folder.0.join("set");
+    let spec = DatasetSpec::with_total(12, 2);
+    write_dataset(&out, &spec, &|_, _| {}).unwrap();
+    let (rows, findings) = (table(&out.join("FileList.csv")), table(&out.join("Findings.csv")));
+    assert_eq!(rows.len(), findings.len());
+    for (row, findings) in rows.iter().zip(&findings) {
+        for column in ["FileName", "EF", "ESV", "EDV"] {
+            assert_eq!(row[column], findings[column]);
+        }
+        let four_chambers = match findings["View"].as_str() {
+            "A4C" => true,
+            "A2C" => false,
+            view => panic!("view {view}"),
+        };
+        for (column, shown) in [
+            ("LeftAtriumSize", true),
+            ("RightVentricleSize", four_chambers),
+            ("RightAtriumWidth", four_chambers),
+            ("Septal", four_chambers),
+            ("Lateral", four_chambers),
+            ("Inferior", !four_chambers),
+            ("Anterior", !four_chambers),
+            ("Apical", true),
+            ("Gain", true),
+            ("Window", true),
+        ] {
+            assert_eq!(!findings[column].is_empty(), shown, "{column} of {}", findings["FileName"]);
+        }
+        let apical = findings["Apical"].as_str();
+        assert!(["normal", "hypokinetic", "akinetic"].contains(&apical), "{apical}");
+    }
+    let views: std::collections::BTreeSet<&str> = findings.iter().map(|row| row["View"].as_str()).collect();
+    assert_eq!(views.len(), 2, "both views in one set: {views:?}");
+}
+
+#[test]
+fn one_view_can_be_asked_for() {
+    let folder = Folder::new("view");
+    let setting = Setting { views: Views::Only(View::A2c), ..Setting::default() };
+    let spec = DatasetSpec { setting, ..DatasetSpec::with_total(3, 2) };
+    write_dataset(&folder.0.join("set"), &spec, &|_, _| {}).unwrap();
+    assert!(table(&folder.0.join("set/Findings.csv")).iter().all(|row| row["View"] == "A2C"));
+}
+
+#[test]
 fn files_do_not_depend_on_the_number_of_threads_but_on_the_seed() {
     let folder = Folder::new("threads");
     let write = |name: &str, seed: u64, threads: usize| {
@@ -124,7 +171,7 @@ fn files_do_not_depend_on_the_number_of_threads_but_on_the_seed() {
         files(&out)
     };
     let one = write("one", 3, 1);
-    assert_eq!(one.len(), 8);
+    assert_eq!(one.len(), 9);
     assert!(one == write("three", 3, 3), "other bytes with three threads");
     assert!(one != write("other", 4, 2), "the seed changes nothing");
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use echo_bench::Progress;
-use echo_phantom::{DatasetSpec, Summary, write_dataset};
+use echo_phantom::{DatasetSpec, Setting, Summary, View, Views, write_dataset};
 
 use crate::CliError;
 use crate::output::print;
@@ -15,20 +15,46 @@ pub(crate) struct Args {
     /// Folder to write, which must be empty or absent.
     #[arg(long)]
     out: PathBuf,
-    /// Videos over all splits; the benchmark's default set when absent.
+    /// Videos over all splits; as many as in the benchmark's default set when absent.
     #[arg(long)]
     count: Option<usize>,
     /// Seed.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = DatasetSpec::default().seed)]
     seed: u64,
+    /// Views to draw: four-chamber, two-chamber, or both (seven to three).
+    #[arg(long, value_enum, default_value = "both")]
+    view: ViewChoice,
+    /// Test videos only, with gain, depth, tilt and noise outside the usual bands.
+    #[arg(long)]
+    shifted: bool,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum ViewChoice {
+    A4c,
+    A2c,
+    Both,
+}
+
+impl Args {
+    fn spec(&self) -> DatasetSpec {
+        let default = DatasetSpec { seed: self.seed, ..DatasetSpec::default() };
+        let spec = match (self.shifted, self.count) {
+            (true, count) => DatasetSpec::shifted(count.unwrap_or(default.test), self.seed),
+            (false, Some(count)) => DatasetSpec::with_total(count, self.seed),
+            (false, None) => default,
+        };
+        let views = match self.view {
+            ViewChoice::A4c => Views::Only(View::A4c),
+            ViewChoice::A2c => Views::Only(View::A2c),
+            ViewChoice::Both => Views::Both,
+        };
+        DatasetSpec { setting: Setting { views, ..spec.setting }, ..spec }
+    }
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
-    let spec = match args.count {
-        Some(count) => DatasetSpec::with_total(count, args.seed),
-        None => DatasetSpec { seed: args.seed, ..DatasetSpec::default() },
-    };
-    let summary = write(&args.out, &spec)?;
+    let summary = write(&args.out, &args.spec())?;
     let [train, validation, test] = summary.videos;
     let (low, high) = summary.ef_range;
     print(&format!(

@@ -1,0 +1,139 @@
+//! What phantoms are for: each purpose has numbers of its own, so that nothing is tested on what it was trained on.
+
+use echo_random::Stream;
+
+use crate::acquisition::Quality;
+use crate::population::Population;
+
+/// What a phantom is for. Phantoms of different purposes are never the same, whatever their seeds and numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// The benchmark's training videos; all ejection fractions are about equally frequent.
+    Train,
+    /// The benchmark's validation videos; as in patients.
+    Validation,
+    /// The benchmark's test videos; as in patients.
+    Test,
+    /// Patients as for [`Purpose::Test`], recorded with gain, depth, tilt and noise outside the usual bands.
+    ShiftedTest,
+    /// Making weights before any benchmark; ejection fractions as for [`Purpose::Train`].
+    Pretraining,
+    /// Watching pretraining; as [`Purpose::Pretraining`].
+    PretrainingValidation,
+}
+
+/// Whole ejection fractions of which a block of training videos holds one each.
+const MIDDLE: std::ops::RangeInclusive<u32> = 20..=75;
+/// Rarer ones: every second block has one of each, as [`BLOCK`] leaves room for half of them.
+const ENDS: [u32; 10] = [15, 16, 17, 18, 19, 76, 77, 78, 79, 80];
+/// Videos in a block; what is left of it are patients as they come.
+const BLOCK: usize = 75;
+
+impl Purpose {
+    /// All purposes.
+    pub const ALL: [Self; 6] =
+        [Self::Train, Self::Validation, Self::Test, Self::ShiftedTest, Self::Pretraining, Self::PretrainingValidation];
+
+    /// The name in lower case.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Validation => "val",
+            Self::Test => "test",
+            Self::ShiftedTest => "shifted",
+            Self::Pretraining => "pretrain",
+            Self::PretrainingValidation => "pretrain-val",
+        }
+    }
+
+    /// The value in the column `Split` of EchoNet-Dynamic's list.
+    pub fn split(self) -> &'static str {
+        match self {
+            Self::Train | Self::Pretraining => "TRAIN",
+            Self::Validation | Self::PretrainingValidation => "VAL",
+            Self::Test | Self::ShiftedTest => "TEST",
+        }
+    }
+
+    /// The recordings' bands.
+    pub fn quality(self) -> Quality {
+        match self {
+            Self::ShiftedTest => Quality::Shifted,
+            _ => Quality::Typical,
+        }
+    }
+
+    /// The index of phantom `number` in all streams of random draws: different for different purposes or numbers.
+    pub(crate) fn index(self, number: u32) -> u64 {
+        (self as u64) << 40 | u64::from(number)
+    }
+
+    /// The patients from whom phantom `number` is drawn.
+    pub fn population(self, seed: u64, number: u32) -> Population {
+        match self {
+            Self::Validation | Self::Test | Self::ShiftedTest => Population::Natural,
+            Self::Train | Self::Pretraining | Self::PretrainingValidation => self.enriched(seed, number),
+        }
+    }
+
+    /// Any 600 videos that begin with the first one hold 8 of each whole ejection fraction from 20 to 75 %, 4 of each
+    /// of the rarer ones, and 112 patients as they come.
+    fn enriched(self, seed: u64, number: u32) -> Population {
+        let (block, place) = (number as usize / BLOCK, number as usize % BLOCK);
+        let ends = ENDS.iter().copied().skip(block % 2).step_by(2);
+        let mut bins: Vec<Option<u32>> = MIDDLE.chain(ends).map(Some).collect();
+        bins.resize(BLOCK, None);
+        let mut stream = Stream::new(seed, "phantom/pool", self.index(block as u32));
+        stream.shuffle(&mut bins);
+        let within = Stream::new(seed, "phantom/bin", self.index(number)).range(0.02, 0.98);
+        // Away from the edges of the bin, so that rounding cannot move the label into the next one.
+        bins[place].map_or(Population::Natural, |bin| Population::Target(f64::from(bin) + within))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Phantom;
+    use std::collections::HashSet;
+
+    #[test]
+    fn no_phantom_of_one_purpose_equals_one_of_another() {
+        let numbers = [0, 1, 2, 1000, u32::MAX - 1, u32::MAX];
+        let indices: HashSet<u64> =
+            Purpose::ALL.iter().flat_map(|purpose| numbers.map(|number| purpose.index(number))).collect();
+        assert_eq!(indices.len(), Purpose::ALL.len() * numbers.len());
+
+        // The same number of all purposes: other hearts, other speckle.
+        let phantoms = Purpose::ALL.map(|purpose| Phantom::of(1, purpose, 7).unwrap());
+        for (i, a) in phantoms.iter().enumerate() {
+            for b in &phantoms[..i] {
+                assert_ne!(a.physiology, b.physiology);
+                assert_ne!((a.acquisition.texture, a.seed), (b.acquisition.texture, b.seed));
+            }
+        }
+    }
+
+    /// By their labels, not by what was asked for.
+    #[test]
+    fn the_training_pool_covers_every_whole_ejection_fraction() {
+        for (purpose, seed) in [(Purpose::Train, 1), (Purpose::Train, 77), (Purpose::Pretraining, 1)] {
+            let mut in_bin = [0; 100];
+            for number in 0..600 {
+                in_bin[Phantom::of(seed, purpose, number).unwrap().findings().ef.floor() as usize] += 1;
+            }
+            assert!(in_bin[20..=75].iter().all(|&count| count >= 8), "seed {seed}: {in_bin:?}");
+            assert!(in_bin[15..=80].iter().all(|&count| count >= 4), "seed {seed}: {in_bin:?}");
+        }
+    }
+
+    #[test]
+    fn tests_are_drawn_from_patients_as_they_come_and_only_one_is_shifted() {
+        for purpose in [Purpose::Validation, Purpose::Test, Purpose::ShiftedTest] {
+            assert!((0..100).all(|number| purpose.population(1, number) == Population::Natural));
+        }
+        let shifted: Vec<Purpose> =
+            Purpose::ALL.into_iter().filter(|purpose| purpose.quality() == Quality::Shifted).collect();
+        assert_eq!(shifted, [Purpose::ShiftedTest]);
+    }
+}

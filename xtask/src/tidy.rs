@@ -15,6 +15,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     no_burn_in(&["echo-video", "echo-metrics", "echo-random", "echo-phantom"], &mut problems);
     one_file_names_backends(&mut problems);
     only_training_enables_autodiff(&mut problems);
+    only_fetching_uses_the_network(&mut problems);
     every_encoder_has_a_card(&mut problems);
     readme_commands_exist(&mut problems);
     nothing_generated_in_git(&mut problems);
@@ -131,6 +132,28 @@ fn only_training_enables_autodiff(problems: &mut Vec<String>) {
         let is_test = path.components().any(|part| part.as_os_str() == "tests");
         if code.contains(".autodiff()") && !path.starts_with("crates/echo-train") && !is_test {
             problems.push(format!("{} enables autodiff; only echo-train does", path.display()));
+        }
+    }
+}
+
+/// Whoever has no client and opens no socket stays on this machine, tests included: those of fetching talk to themselves.
+fn only_fetching_uses_the_network(problems: &mut Vec<String>) {
+    let clients = ["ureq", "reqwest", "hyper", "curl", "isahc", "attohttpc", "minreq"];
+    let members = members("crates").into_iter().chain(members("zoo")).chain(["tests", "xtask"].map(str::to_owned));
+    for member in members.filter(|member| member != "crates/echo-weights") {
+        let manifest = read(&format!("{member}/Cargo.toml"));
+        let names = manifest.lines().filter_map(|line| line.split(['.', ' ', '=']).next());
+        for client in names.filter(|name| clients.contains(name)) {
+            problems.push(format!("{member} depends on {client}; only echo-weights uses the network"));
+        }
+    }
+    for (path, code) in ["crates", "zoo", "tests"].into_iter().flat_map(sources) {
+        let fetching = ["src/fetch", "src/fetch.rs", "tests/fetch.rs"];
+        if fetching.iter().any(|part| path.starts_with(Path::new("crates/echo-weights").join(part))) {
+            continue;
+        }
+        if let Some(word) = ["ureq::", "std::net"].iter().find(|word| code.contains(**word)) {
+            problems.push(format!("{} uses {word}; only fetching uses the network", path.display()));
         }
     }
 }

@@ -85,6 +85,8 @@ pub struct ParameterPaths {
     pub video: &'static [&'static str],
     /// Of those, the projection (without its norm).
     pub projection: &'static [&'static str],
+    /// Of those, the norm before it, where there is one.
+    pub norm: &'static [&'static str],
     /// What text embeddings depend on, but the table of word embeddings and the logit scale, which stay as they are.
     pub text: &'static [&'static str],
 }

@@ -7,6 +7,7 @@
 
 mod checkpoint;
 mod error;
+mod fetch;
 mod key_table;
 mod load;
 mod pickle;
@@ -16,6 +17,7 @@ mod save;
 
 pub use checkpoint::{Checkpoint, Part};
 pub use error::WeightsError;
+pub use fetch::{FetchError, FetchOptions, RemoteFile, check_fetched, fetch, licence_accepted};
 pub use key_table::{Ignore, KeyTable, Rename};
 pub use load::{LoadReport, load};
 pub use pretrained::{Built, Pretrained, Weights, WeightsKind, build};

@@ -1,6 +1,7 @@
 //! `echozoo bench`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use burn::tensor::Device;
 use echo_bench::{BenchConfig, Environment, Outcome, Selection, Zoo, pair_parameters};
@@ -8,6 +9,7 @@ use echo_core::Preset;
 use echo_phantom::DatasetSpec;
 use echo_weights::{Built, Weights, WeightsError};
 
+use crate::fetch::default_weights;
 use crate::home::home;
 use crate::output::print;
 use crate::{CliError, DeviceChoice, Entry, build, find, phantom};
@@ -185,6 +187,13 @@ impl Args {
     }
 }
 
+/// Least time between two checkpoints of a cell, in seconds of `ECHOZOO_CHECKPOINT_SECONDS`: cells that take no longer
+/// are run again rather than saved in the middle.
+fn checkpoint_every() -> Duration {
+    let seconds = std::env::var("ECHOZOO_CHECKPOINT_SECONDS").ok().and_then(|text| text.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(30))
+}
+
 struct Registry<'a>(&'a [Entry]);
 
 impl Zoo for Registry<'_> {
@@ -195,7 +204,12 @@ impl Zoo for Registry<'_> {
     fn build(&self, name: &str, preset: Preset, weights: &Weights, device: &Device) -> Result<Built, WeightsError> {
         let not_shipped = || WeightsError::NotShipped { encoder: name.to_owned(), preset: preset.to_string() };
         let entry = find(self.0, name).map_err(|_| not_shipped())?;
+        let fetched;
         let weights = match weights {
+            Weights::Shipped if preset == Preset::Full => {
+                fetched = default_weights(entry, preset)?;
+                &fetched
+            }
             // Nano without trained weights is still the way to try the program; every row says `random`.
             Weights::Shipped if preset == Preset::Nano && !entry.has_shipped(preset) => {
                 eprintln!("{name} nano has no trained weights: random ones are used, and its rows say so");
@@ -250,6 +264,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
         device: args.device.device().map_err(CliError::Usage)?,
         device_name: args.device.to_string(),
         force: args.force,
+        checkpoint_every: checkpoint_every(),
     };
     let outcome = echo_bench::run(&config, &environment, &Registry(entries))?;
     let Outcome { leaderboard, ran, skipped, failed, embedded, excluded } = outcome;

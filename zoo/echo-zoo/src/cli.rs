@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use crate::{CliError, Entry, bench, convert, embed, inspect, list, phantom, predict};
+use crate::{CliError, Entry, bench, convert, embed, fetch, inspect, list, phantom, predict};
 
 /// Foundation models for echocardiography: one trait, one command line. Not for clinical use.
 #[derive(Debug, Parser)]
@@ -23,6 +23,8 @@ enum Command {
     Convert(convert::Args),
     /// Embed videos, ready clips or texts.
     Embed(embed::Args),
+    /// Download upstream weights once their licence is accepted, and check those that are there.
+    Fetch(fetch::Args),
     /// Show what the decoder and an encoder's input pipeline make of a file.
     Inspect(inspect::Args),
     /// List encoders and adapters.
@@ -42,6 +44,7 @@ pub fn cli(entries: &[Entry]) -> ExitCode {
         Command::Bench(args) => bench::run(&args, entries),
         Command::Convert(args) => convert::run(&args, entries),
         Command::Embed(args) => embed::run(&args, entries),
+        Command::Fetch(args) => fetch::run(&args, entries),
         Command::Inspect(args) => inspect::run(&args, entries),
         Command::List => {
             list::run(entries);

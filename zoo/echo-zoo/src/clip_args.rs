@@ -78,7 +78,7 @@ impl ClipArgs {
             for_each_clip(
                 &paths,
                 spec,
-                Start::Even { index, of: clips },
+                |_| Start::Even { index, of: clips }.into(),
                 &options,
                 |loaded| {
                     let clip = loaded.clip;

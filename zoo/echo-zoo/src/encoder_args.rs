@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use burn::tensor::Device;
+use echo_bench::EncoderRecord;
 use echo_core::Preset;
 use echo_weights::{Built, Weights};
 
+use crate::fetch::default_weights;
 use crate::{CliError, DeviceChoice, Entry, build, find};
 
 /// Flags that name an encoder.
@@ -17,7 +19,14 @@ pub(crate) struct EncoderArgs {
     /// Size of the encoder.
     #[arg(long, default_value_t = Preset::Full)]
     pub(crate) preset: Preset,
-    /// Its weights.
+    #[command(flatten)]
+    weights: WeightArgs,
+}
+
+/// Flags that say which weights, and on which device.
+#[derive(Debug, clap::Args)]
+pub(crate) struct WeightArgs {
+    /// The encoder's weights [default: those that are shipped or that `echozoo fetch` brought].
     #[arg(long, value_name = "FILE", conflicts_with = "random_init")]
     weights: Option<PathBuf>,
     /// Random weights.
@@ -34,14 +43,40 @@ pub(crate) struct EncoderArgs {
 impl EncoderArgs {
     /// The encoder and the device that it lives on.
     pub(crate) fn build(&self, entries: &[Entry]) -> Result<(Built, Device), CliError> {
-        let entry = find(entries, &self.encoder)?;
+        self.weights.build(entries, &self.encoder, self.preset)
+    }
+}
+
+impl WeightArgs {
+    /// The encoder called `name` and the device that it lives on.
+    pub(crate) fn build(&self, entries: &[Entry], name: &str, preset: Preset) -> Result<(Built, Device), CliError> {
+        let entry = find(entries, name)?;
         let device = self.device.device().map_err(CliError::Usage)?;
         let weights = match (&self.weights, self.random_init) {
             (Some(path), _) => Weights::File(path.clone()),
             (None, true) => Weights::Random(self.random_seed),
-            (None, false) => Weights::Shipped,
+            (None, false) => default_weights(entry, preset)?,
         };
-        let built = build(entries, entry, self.preset, &weights, &device)?;
+        let built = build(entries, entry, preset, &weights, &device)?;
         Ok((built, device))
+    }
+
+    /// The encoder that `record` names, with the weights that it was used with: `other` instead of these flags' file for
+    /// one that is not the main encoder.
+    pub(crate) fn build_as(
+        &self,
+        entries: &[Entry],
+        record: &EncoderRecord,
+        preset: Preset,
+        other: Option<Option<&PathBuf>>,
+    ) -> Result<(Built, Device), CliError> {
+        let entry = find(entries, &record.name)?;
+        let device = self.device.device().map_err(CliError::Usage)?;
+        let weights = match (other.unwrap_or(self.weights.as_ref()), record.random_seed()) {
+            (Some(path), _) => Weights::File(path.clone()),
+            (None, Some(seed)) => Weights::Random(seed),
+            (None, None) => default_weights(entry, preset)?,
+        };
+        Ok((build(entries, entry, preset, &weights, &device)?, device))
     }
 }

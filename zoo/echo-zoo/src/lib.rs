@@ -23,6 +23,7 @@ mod embed;
 mod encoder_args;
 mod entry;
 mod error;
+mod fetch;
 mod home;
 mod inspect;
 mod list;

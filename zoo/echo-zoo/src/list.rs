@@ -4,6 +4,7 @@ use echo_adapt::ADAPTERS;
 use echo_core::Preset;
 
 use crate::Entry;
+use crate::fetch::is_fetched;
 use crate::output::{columns, print};
 
 pub(crate) fn run(entries: &[Entry]) {
@@ -16,10 +17,8 @@ pub(crate) fn run(entries: &[Entry]) {
             let weights = match (preset.preset, entry.has_shipped(preset.preset)) {
                 (_, true) => "shipped".to_owned(),
                 (Preset::Nano, false) => "random".to_owned(),
-                (Preset::Full, false) => {
-                    let files: Vec<&str> = card.weights.iter().map(|file| file.name).collect();
-                    format!("yours: {}", files.join(", "))
-                }
+                (Preset::Full, false) if is_fetched(card) => "fetched".to_owned(),
+                (Preset::Full, false) => "not fetched".to_owned(),
             };
             rows.push(vec![
                 card.name.to_owned(),

@@ -60,6 +60,7 @@ pub static CARD: Card = Card {
     parameters: ParameterPaths {
         video: &["visual."],
         projection: &["visual.head.proj."],
+        norm: &["visual.head.norm."],
         text: &[
             "text.net.positional_embedding",
             "text.net.transformer.",

@@ -55,13 +55,18 @@ pub static CARD: Card = Card {
         },
     ],
     capabilities: Capabilities { text: true, heads: &[], ejection_fraction: None, views: &VIEWS },
-    parameters: ParameterPaths { video: &["video.", "head."], projection: &["head."], text: &[
+    parameters: ParameterPaths {
+        video: &["video.", "head."],
+        projection: &["head."],
+        norm: &[],
+        text: &[
             "text.bert.embeddings.position_embeddings.",
             "text.bert.embeddings.token_type_embeddings.",
             "text.bert.embeddings.norm.",
             "text.bert.layers.",
             "text.text_projection.",
-        ] },
+        ],
+    },
     presets: &[
         PresetCard { preset: Preset::Full, clip: FULL_CLIP, dim: 512, width: 768, parameters: 231_486_987 },
         PresetCard { preset: Preset::Nano, clip: NANO_CLIP, dim: 96, width: 96, parameters: 633_648 },

@@ -45,7 +45,7 @@ pub static CARD: Card = Card {
         contents: "image encoder, temporal transformer and all heads, as a PyTorch file",
     }],
     capabilities: Capabilities { text: false, heads: &TASKS, ejection_fraction: Some("EF"), views: &[] },
-    parameters: ParameterPaths { video: &["encoder."], projection: &[], text: &[] },
+    parameters: ParameterPaths { video: &["encoder."], projection: &[], norm: &[], text: &[] },
     presets: &[
         PresetCard { preset: Preset::Full, clip: FULL_CLIP, dim: 768, width: 768, parameters: 42_051_226 },
         PresetCard { preset: Preset::Nano, clip: NANO_CLIP, dim: 160, width: 160, parameters: 570_930 },

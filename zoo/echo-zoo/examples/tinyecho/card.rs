@@ -41,7 +41,12 @@ pub static CARD: Card = Card {
         contents: "the frame encoder and its projection",
     }],
     capabilities: Capabilities { text: false, heads: &[], ejection_fraction: None, views: &[] },
-    parameters: ParameterPaths { video: &["frames.", "norm.", "projection."], projection: &["projection."], text: &[] },
+    parameters: ParameterPaths {
+        video: &["frames.", "norm.", "projection."],
+        projection: &["projection."],
+        norm: &["norm."],
+        text: &[],
+    },
     presets: &[
         PresetCard { preset: Preset::Full, clip: FULL_CLIP, dim: 128, width: 160, parameters: 641_728 },
         PresetCard { preset: Preset::Nano, clip: NANO_CLIP, dim: 64, width: 96, parameters: 114_168 },

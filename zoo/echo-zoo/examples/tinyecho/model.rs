@@ -61,7 +61,7 @@ impl EchoEncoder for TinyEcho {
         let maps = self.frames.forward(images);
         let [images, height, width, channels] = maps.dims();
         let pooled = maps.reshape([images, height * width, channels]).mean_dim(1);
-        Steps { steps: pooled.reshape([batch, frames, channels]), maps: None }
+        Steps { steps: pooled.reshape([batch, frames, channels]) }
     }
 
     fn project(&self, steps: Tensor<3>) -> Tensor<3> {

@@ -1,0 +1,139 @@
+//! `echozoo bench` as a user runs it: threads, kept adapters, what trains, a kill in the middle of a cell.
+
+#![allow(missing_docs)]
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use echo_phantom::{DatasetSpec, write_dataset};
+
+struct Place {
+    dir: tempfile::TempDir,
+}
+
+impl Place {
+    fn new(videos: usize) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        write_dataset(&dir.path().join("data"), &DatasetSpec::with_total(videos, 5), &|_, _| ()).unwrap();
+        Self { dir }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_echozoo"));
+        command.args(args).current_dir(self.dir.path()).env("ECHOZOO_HOME", self.path("home"));
+        command
+    }
+
+    /// Runs what must succeed; standard output and standard error.
+    fn succeed(&self, command: &mut Command) -> (String, String) {
+        let output = command.output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        assert!(output.status.success(), "{command:?}: {:?}\n{out}{err}", output.status);
+        (out, err)
+    }
+
+    fn read(&self, name: &str) -> String {
+        let path = self.path(name);
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    /// Rows of a CSV file by their columns' names.
+    fn rows(&self, name: &str) -> Vec<BTreeMap<String, String>> {
+        csv::Reader::from_path(self.path(name)).unwrap().deserialize().map(Result::unwrap).collect()
+    }
+}
+
+const BENCH: [&str; 11] =
+    ["bench", "--encoder", "echoclip", "--data", "data", "--shots", "1", "--seeds", "1", "--random-init", "--smoke"];
+
+#[test]
+fn scores_do_not_depend_on_the_number_of_threads() {
+    let place = Place::new(24);
+    let scores = |threads: &str| -> Vec<(String, f64)> {
+        let home = format!("home-{threads}");
+        let mut command = place.command(&BENCH);
+        command.args(["--adapter", "linear,coop,full", "--out", threads]);
+        place.succeed(command.env("RAYON_NUM_THREADS", threads).env("ECHOZOO_HOME", place.path(&home)));
+        let rows = place.rows(&format!("{threads}/leaderboard.csv")).into_iter();
+        rows.filter(|row| row["encoder"] == "echoclip")
+            .map(|row| (row["adapter"].clone(), row["mae"].parse().unwrap()))
+            .collect()
+    };
+    let (one, two) = (scores("1"), scores("2"));
+    assert_eq!(one.len(), 3);
+    for ((adapter, one), (_, two)) in one.iter().zip(&two) {
+        assert!((one - two).abs() <= 1e-4, "{adapter}: {one} with one thread, {two} with two");
+    }
+}
+
+#[test]
+fn kept_adapters_predict_what_the_benchmark_did_and_other_weights_are_refused() {
+    let place = Place::new(24);
+    place.succeed(place.command(&BENCH).args(["--adapter", "coop", "--save-adapters", "--out", "out"]));
+    let file = std::fs::read_dir(place.path("out/adapters")).unwrap().next().unwrap().unwrap().path();
+    let row = &place.rows("out/predictions.csv")[0];
+    let video = place.path("data/Videos").join(format!("{}.avi", row["video"]));
+    let mut command = place.command(&["predict", "--out", "ef.csv", "--adapter-file"]);
+    let (out, err) = place.succeed(command.arg(&file).arg(&video));
+    assert!(out.contains("EF") && err.contains("mean nothing") && err.contains("not for clinical use"), "{out}{err}");
+    let predicted: f32 = place.rows("ef.csv")[0]["ef"].parse().unwrap();
+    assert!((predicted - row["prediction"].parse::<f32>().unwrap()).abs() < 1e-3, "{predicted} {row:?}");
+
+    std::fs::write(place.path("torn.safetensors"), &std::fs::read(&file).unwrap()[..300]).unwrap();
+    let output = place.command(&["predict", "--adapter-file", "torn.safetensors"]).arg(&video).output().unwrap();
+    let err = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && err.contains("torn.safetensors"), "{err}");
+}
+
+#[test]
+fn dump_params_lists_what_trains() {
+    let place = Place::new(4);
+    let (out, _) = place.succeed(place.command(&BENCH).args(["--adapter", "coop,mfl", "--dump-params"]));
+    let trains: Vec<&str> = out.lines().filter(|line| line.contains("  trains  ")).collect();
+    assert!(
+        trains.iter().any(|line| line.contains("context")) && trains.iter().any(|line| line.contains("pool.score"))
+    );
+    assert!(trains.iter().all(|line| !line.contains("encoder.")), "{trains:?}");
+    assert!(out.lines().any(|line| line.contains("  frozen  encoder.visual.")), "{out}");
+}
+
+/// A cell that is killed between two of its epochs goes on from there and ends as if it had not been.
+#[test]
+fn a_cell_killed_in_the_middle_ends_the_same() {
+    let place = Place::new(24);
+    std::fs::write(place.path("long.toml"), "[recipes.full.train]\nepochs = 12\nbatch = 4\n").unwrap();
+    let long = |out: &str| {
+        let mut command = place.command(&["bench", "--encoder", "echoclip", "--data", "data", "--shots", "1"]);
+        command.args(["--seeds", "1", "--random-init", "--adapter", "full", "--config", "long.toml", "--out", out]);
+        command.args(["--bootstrap", "10"]).env("ECHOZOO_CHECKPOINT_SECONDS", "0");
+        command
+    };
+    place.succeed(&mut long("whole"));
+    let mut child = long("killed").stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    let checkpoint = || {
+        let entries = std::fs::read_dir(place.path("killed/cells")).into_iter().flatten().flatten();
+        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        names.filter(|name| name.ends_with("checkpoint.safetensors")).count()
+    };
+    let started = Instant::now();
+    while checkpoint() == 0 {
+        assert!(started.elapsed() < Duration::from_secs(120), "no checkpoint was written");
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it could be killed");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!place.path("killed/runs.jsonl").exists(), "the cell had not ended");
+    place.succeed(&mut long("killed"));
+    for file in ["predictions.csv", "curves.csv", "leaderboard.csv"] {
+        assert_eq!(place.read(&format!("killed/{file}")), place.read(&format!("whole/{file}")), "{file}");
+    }
+    assert_eq!(checkpoint(), 0, "a finished cell leaves no checkpoint");
+}

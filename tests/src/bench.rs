@@ -51,6 +51,7 @@ impl Place {
             device: device(),
             device_name: "cpu".to_owned(),
             force: false,
+            checkpoint_every: std::time::Duration::from_secs(30),
         };
         run(config, &environment, &Registry).unwrap()
     }

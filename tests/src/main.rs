@@ -14,5 +14,7 @@ mod coop;
 mod encoders;
 mod fitted;
 mod fixtures;
+mod gradients;
+mod learning;
 mod preprocessing;
 mod tinyecho;

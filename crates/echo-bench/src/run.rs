@@ -32,9 +32,6 @@ use crate::{BenchConfig, BenchError, Excluded, Progress, Recipe, Selection, View
 /// Ranks of the ejection fraction, when the user gives none.
 const RANKS: &str = include_str!("../../../configs/adapters/ranks_ef.toml");
 
-/// Cells that take no longer than this are run again rather than saved in the middle.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(30);
-
 /// Where encoders come from: the registry, which this crate does not know.
 pub trait Zoo {
     /// Names of all encoders.
@@ -62,6 +59,8 @@ pub struct Environment {
     pub device_name: String,
     /// Run cells again that are done.
     pub force: bool,
+    /// Least time between two checkpoints of a cell.
+    pub checkpoint_every: Duration,
 }
 
 /// What a benchmark came to.
@@ -488,7 +487,7 @@ impl RunState<'_> {
             self.progress.set(self.records.len(), &label);
             return Ok(());
         }
-        let checkpoints = Checkpoints { file: self.outputs.checkpoint(&key), every: CHECKPOINT_EVERY };
+        let checkpoints = Checkpoints { file: self.outputs.checkpoint(&key), every: self.environment.checkpoint_every };
         let output = adapted.map(|adapted| adapted.stage()).and_then(|stage| {
             let validation = match self.config.select {
                 Selection::LastEpoch => None,

@@ -1,0 +1,185 @@
+//! Every adapter learns: on easy phantoms, which differ in the heart alone, from random weights.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use echo_adapt::{BuildContext, adapters, build, zoom_steps};
+use echo_core::{AnyEncoder, ClipSpec, Features, Preset, Rank, RankSpec, Stage};
+use echo_data::{Start, prepare, select_frames};
+use echo_phantom::{FRAME_SIZE, Phantom, Purpose};
+use echo_train::{
+    AugmentConfig, FitContext, LossWeights, OptimizerConfig, RateFactors, Samples, ScheduleConfig, TrainConfig,
+    TrainError, fit, predict,
+};
+use echo_video::Frames;
+use echo_zoo::{Entry, ZOO};
+
+use crate::fixtures::{device, nano};
+
+/// Phantoms to learn from, and as many others.
+const VIDEOS: usize = 10;
+
+/// Loops of different hearts, all recorded the same way and without noise, with their ejection fractions.
+fn easy(count: usize, first: u32, spec: &ClipSpec) -> (Vec<Tensor<5>>, Vec<f32>) {
+    let recording = Phantom::of(1, Purpose::Test, 0).unwrap().acquisition;
+    let (mut clips, mut targets) = (Vec::new(), Vec::new());
+    for number in 0..count as u32 {
+        let mut phantom = Phantom::of(1, Purpose::Train, first + number).unwrap();
+        phantom.acquisition = recording.clone();
+        phantom.acquisition.noise = 0.0;
+        phantom.acquisition.clutter = 0.0;
+        let selection = select_frames(phantom.frame_count(), spec, Start::First);
+        let grey = phantom.render_frames(&selection.frames);
+        let frames = Frames {
+            data: grey.iter().flat_map(|&value| [value; 3]).collect(),
+            count: selection.frames.len(),
+            height: FRAME_SIZE,
+            width: FRAME_SIZE,
+            fps: 50.0,
+        };
+        let clip = prepare(&frames, spec).unwrap();
+        let shape = [1, 3, clip.frames, clip.size, clip.size];
+        clips.push(Tensor::from_data(TensorData::new(clip.data, shape), &device()));
+        targets.push(phantom.findings().ef as f32);
+    }
+    (clips, targets)
+}
+
+/// What an adapter consumes of every clip.
+struct Seen {
+    stage: Stage,
+    rows: Vec<Tensor<5>>,
+    targets: Vec<f32>,
+}
+
+impl Seen {
+    fn new(encoder: &AnyEncoder, stage: Stage, clips: &[Tensor<5>], targets: &[f32]) -> Self {
+        let see = |clip: &Tensor<5>| -> Tensor<5> {
+            let steps = || encoder.steps(clip.clone()).steps;
+            match stage {
+                Stage::Clip => clip.clone(),
+                Stage::Embedding => encoder.encode(clip.clone()).unsqueeze(),
+                Stage::Steps => steps().unsqueeze(),
+                Stage::ZoomSteps => zoom_steps(encoder, steps(), clip.clone()).unsqueeze(),
+            }
+        };
+        Self { stage, rows: clips.iter().map(see).collect(), targets: targets.to_vec() }
+    }
+}
+
+impl Samples for Seen {
+    fn targets(&self) -> &[f32] {
+        &self.targets
+    }
+
+    fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    fn batch(&self, indices: &[usize], _epoch: Option<usize>, _device: &Device) -> Result<Features, TrainError> {
+        let rows: Vec<Tensor<5>> = indices.iter().map(|&index| self.rows[index].clone()).collect();
+        if self.stage == Stage::Clip {
+            return Ok(Features::Clip(Tensor::cat(rows, 0), 1));
+        }
+        // `[1, 1, 1, steps, columns]` each.
+        let all: Tensor<4> = Tensor::cat(rows.into_iter().map(|row| row.squeeze_dim::<4>(0)).collect(), 0);
+        Ok(match self.stage {
+            Stage::Embedding => Features::Embedding(all.squeeze_dim(2)),
+            Stage::Steps => Features::Steps(all),
+            _ => Features::ZoomSteps(all),
+        })
+    }
+}
+
+fn error(values: &[f32], targets: &[f32]) -> f32 {
+    values.iter().zip(targets).map(|(value, target)| (value - target).abs()).sum::<f32>() / targets.len() as f32
+}
+
+fn median(targets: &[f32]) -> f32 {
+    let mut sorted = targets.to_vec();
+    sorted.sort_by(f32::total_cmp);
+    sorted[sorted.len() / 2]
+}
+
+/// What each adapter needs to fit a few videos closely.
+fn config(epochs: usize, lr: f64) -> TrainConfig {
+    TrainConfig {
+        epochs,
+        batch: VIDEOS,
+        micro_batch: None,
+        clip_norm: None,
+        optimizer: OptimizerConfig::AdamW { lr, weight_decay: 0.0 },
+        schedule: ScheduleConfig::Cosine { warmup_epochs: 0, warmup_lr: 0.0 },
+        rates: RateFactors::default(),
+        loss: LossWeights { cross_entropy: 1.0, kl: 1.0, l1: 1.0, huber: 0.0 },
+        augment: AugmentConfig::default(),
+    }
+}
+
+fn ranks() -> RankSpec {
+    let rows = [(30, 15.0, "poor"), (45, 37.0, "reduced"), (55, 50.0, "fair"), (70, 62.0, "good"), (100, 85.0, "high")];
+    let rank = |&(up_to, value, word): &(i64, f32, &str)| Rank { up_to, value, prompt: format!("{word} function") };
+    RankSpec { ranks: rows.iter().map(rank).collect() }
+}
+
+fn recipe(text: &str) -> toml::Table {
+    match text.parse::<toml::Table>().unwrap().remove("adapter") {
+        Some(toml::Value::Table(table)) => table,
+        _ => panic!("a recipe has a table [adapter]"),
+    }
+}
+
+fn learns(entry: &Entry) {
+    let encoder = nano(entry);
+    let lender = nano(&ZOO[0]);
+    let spec = &entry.card.preset(Preset::Nano).clip;
+    let (clips, targets) = easy(VIDEOS, 0, spec);
+    let (held_clips, held_targets) = easy(VIDEOS, 5_000, spec);
+    let constant = median(&targets);
+    let (own, held) = (error(&[constant; VIDEOS], &targets), error(&[constant; VIDEOS], &held_targets));
+    let cases = [
+        ("linear", 1, 1.0),
+        ("coop", 150, 3e-2),
+        ("coop+coarse-to-fine", 150, 3e-2),
+        ("mfl", 150, 1e-2),
+        ("echozoom", 150, 1e-2),
+        ("mfl+echozoom", 150, 1e-2),
+        ("lora", 30, 2e-2),
+        ("full", 30, 3e-3),
+    ];
+    for (name, epochs, lr) in cases {
+        let entries = adapters(name).unwrap();
+        let tables: BTreeMap<String, toml::Table> =
+            entries.iter().map(|entry| (entry.name.to_owned(), recipe(entry.recipe))).collect();
+        let ranks = ranks();
+        let context = BuildContext { encoder: &encoder, text: Some(&lender), ranks: &ranks, seed: 5 };
+        let adapter = build(&entries, &tables, &context).unwrap();
+        let stage = echo_core::Adapter::stage(&adapter);
+        let train = Seen::new(&encoder, stage, &clips, &targets);
+        let device = device();
+        let fitted = fit(adapter, &train, &config(epochs, lr), &FitContext::new(1, &device), |_| ()).unwrap().adapter;
+        let after = error(&predict(&fitted, &train, &device).unwrap(), &targets);
+        let unseen = Seen::new(&encoder, stage, &held_clips, &held_targets);
+        let on_held = error(&predict(&fitted, &unseen, &device).unwrap(), &held_targets);
+        println!(
+            "{:9} {name:20} training MAE {own:.2} -> {after:.2}; held out {held:.2} -> {on_held:.2}",
+            entry.card.name
+        );
+        assert!(after <= 0.5 * own, "{} + {name}: {own} -> {after}", entry.card.name);
+    }
+}
+
+#[test]
+fn every_adapter_learns_on_echoclip() {
+    learns(&ZOO[0]);
+}
+
+#[test]
+fn every_adapter_learns_on_echoprime() {
+    learns(&ZOO[1]);
+}
+
+#[test]
+fn every_adapter_learns_on_panecho() {
+    learns(&ZOO[2]);
+}

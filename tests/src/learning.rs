@@ -129,7 +129,8 @@ fn recipe(text: &str) -> toml::Table {
     }
 }
 
-fn learns(entry: &Entry) {
+/// `beat_unseen`: adapters that, from random weights and ten videos, also do better than the median on others.
+fn learns(entry: &Entry, beat_unseen: &[&str]) {
     let encoder = nano(entry);
     let lender = nano(&ZOO[0]);
     let spec = &entry.card.preset(Preset::Nano).clip;
@@ -139,13 +140,13 @@ fn learns(entry: &Entry) {
     let (own, held) = (error(&[constant; VIDEOS], &targets), error(&[constant; VIDEOS], &held_targets));
     let cases = [
         ("linear", 1, 1.0),
-        ("coop", 150, 3e-2),
-        ("coop+coarse-to-fine", 150, 3e-2),
+        ("coop", 400, 1e-1),
+        ("coop+coarse-to-fine", 300, 5e-2),
         ("mfl", 150, 1e-2),
-        ("echozoom", 150, 1e-2),
-        ("mfl+echozoom", 150, 1e-2),
-        ("lora", 30, 2e-2),
-        ("full", 30, 3e-3),
+        ("echozoom", 300, 3e-3),
+        ("mfl+echozoom", 200, 5e-3),
+        ("lora", 60, 3e-3),
+        ("full", 60, 1e-3),
     ];
     for (name, epochs, lr) in cases {
         let entries = adapters(name).unwrap();
@@ -166,20 +167,23 @@ fn learns(entry: &Entry) {
             entry.card.name
         );
         assert!(after <= 0.5 * own, "{} + {name}: {own} -> {after}", entry.card.name);
+        if beat_unseen.contains(&name) {
+            assert!(on_held <= 0.9 * held, "{} + {name}, held out: {held} -> {on_held}", entry.card.name);
+        }
     }
 }
 
 #[test]
 fn every_adapter_learns_on_echoclip() {
-    learns(&ZOO[0]);
+    learns(&ZOO[0], &[]);
 }
 
 #[test]
 fn every_adapter_learns_on_echoprime() {
-    learns(&ZOO[1]);
+    learns(&ZOO[1], &["mfl", "echozoom", "mfl+echozoom", "lora", "full"]);
 }
 
 #[test]
 fn every_adapter_learns_on_panecho() {
-    learns(&ZOO[2]);
+    learns(&ZOO[2], &[]);
 }

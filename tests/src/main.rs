@@ -9,6 +9,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 mod adapters;
 mod backends;
 mod bench;
+mod cardiacclip;
 mod cards;
 mod coop;
 mod encoders;

@@ -1,0 +1,254 @@
+//! CardiacCLIP's released code, quirk by quirk, against `zoo/echoclip/reference/cardiacclip.py`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use echo_adapt::{AdaptError, Adapted, BuildContext, adapters, build, zoom_steps};
+use echo_core::{Adapter, AnyEncoder, Features, Preset, Rank, RankSpec, Stage};
+use echo_nn::{ClipTextConfig, ConvNextConfig};
+use echo_parity::{Golden, compare};
+use echo_train::{
+    AugmentConfig, FitContext, LossWeights, OptimizerConfig, RateFactors, Samples, ScheduleConfig, TrainConfig,
+    TrainError, fit, parameters, with_values,
+};
+use echo_weights::{Checkpoint, load};
+use echo_zoo::{Entry, ZOO};
+use echoclip::{ClipTokenizer, EchoClipConfig};
+
+use crate::fixtures::{device, difference, nano};
+
+/// Each with the stage that it can be fed from: what comes before the steps is computed anew.
+const QUIRKS: [(&str, Stage); 7] = [
+    ("channel-grid", Stage::Clip),
+    ("frame-norm", Stage::ZoomSteps),
+    ("any-length", Stage::ZoomSteps),
+    ("raw-pixels", Stage::Clip),
+    ("rgb", Stage::Clip),
+    ("mixed-planes", Stage::Clip),
+    ("unmasked-text", Stage::ZoomSteps),
+];
+
+/// What a quirk changes at the least, in percent of ejection fraction.
+const EFFECT: f32 = 0.1;
+
+/// The reference script's sizes and seed.
+const VIDEOS: usize = 2;
+const FRAMES: usize = 4;
+const SIZE: usize = 64;
+const SEED: u32 = 3;
+
+fn fixture(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../zoo/echoclip/fixtures").join(name)
+}
+
+fn golden() -> Golden {
+    Golden::read(&fixture("cardiacclip_io.safetensors"))
+}
+
+fn tiny() -> AnyEncoder {
+    let config = EchoClipConfig {
+        visual: ConvNextConfig { depths: [1; 4], dims: [4, 8, 12, 16] },
+        text: ClipTextConfig { vocabulary: 4096, context: 24, width: 8, heads: 2, layers: 2, dim: 16 },
+    };
+    let checkpoint = Checkpoint::open(&fixture("cardiacclip_tiny.safetensors")).unwrap();
+    let model = config.init(ClipTokenizer::nano(), &device());
+    AnyEncoder::new(load(model, "echoclip (tiny)", &checkpoint, &echoclip::KEYS).unwrap().0)
+}
+
+/// The script's pixels, prepared as EchoCLIP wants them.
+fn clip() -> Tensor<5> {
+    let spec = &echoclip::CARD.preset(Preset::Full).clip;
+    let (mut state, mut values) = (SEED, Vec::new());
+    for (video, channel, frame) in (0..VIDEOS)
+        .flat_map(|video| (0..3).map(move |channel| (video, channel)))
+        .flat_map(|(video, channel)| (0..FRAMES).map(move |frame| (video, channel, frame)))
+    {
+        let level = (1 + 2 * channel + 3 * video + frame) as u32;
+        for _ in 0..SIZE * SIZE {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let pixel = ((state >> 24) * level / 11) as f32;
+            values.push((pixel * spec.scale - spec.mean[channel]) / spec.std[channel]);
+        }
+    }
+    Tensor::from_data(TensorData::new(values, [VIDEOS, 3, FRAMES, SIZE, SIZE]), &device())
+}
+
+fn ranks() -> RankSpec {
+    let rows = [(30, 15.0, "poor"), (45, 37.0, "reduced"), (55, 50.0, "fair"), (70, 62.0, "good"), (100, 85.0, "high")];
+    let rank = |&(up_to, value, word): &(i64, f32, &str)| Rank { up_to, value, prompt: format!("{word} function") };
+    RankSpec { ranks: rows.iter().map(rank).collect() }
+}
+
+/// Settings by adapter, over those of the shipped recipe.
+fn adapted(name: &str, settings: &[(&str, &str)], encoder: &AnyEncoder) -> Result<Adapted, AdaptError> {
+    let entries = adapters(name)?;
+    let mut tables = BTreeMap::new();
+    for entry in &entries {
+        let mut recipe: toml::Table = entry.recipe.parse().unwrap();
+        let Some(toml::Value::Table(mut table)) = recipe.remove("adapter") else { panic!("no table [adapter]") };
+        for (_, settings) in settings.iter().filter(|(name, _)| *name == entry.name) {
+            table.extend(settings.parse::<toml::Table>().unwrap());
+        }
+        tables.insert(entry.name.to_owned(), table);
+    }
+    let (lender, ranks) = (nano(&ZOO[0]), ranks());
+    build(&entries, &tables, &BuildContext { encoder, text: Some(&lender), ranks: &ranks, seed: 5 })
+}
+
+/// MFL on EchoZoom with the script's parameters.
+fn released(settings: &str) -> (AnyEncoder, Adapted) {
+    let encoder = tiny();
+    let random = "init = \"random\"";
+    let settings = [("mfl", random), ("echozoom", random), ("echozoom", settings)];
+    let adapter = adapted("mfl+echozoom", &settings, &encoder).unwrap();
+    let golden = golden();
+    let values = parameters(&adapter).into_iter().filter(|parameter| parameter.trainable).map(|parameter| {
+        let value = match parameter.shape.len() {
+            1 => golden.tensor::<1>(&parameter.path, &device()).into_data(),
+            _ => golden.tensor::<2>(&parameter.path, &device()).into_data(),
+        };
+        (parameter.path, value)
+    });
+    let values = values.collect();
+    (encoder, with_values(adapter, values).unwrap())
+}
+
+fn features(encoder: &AnyEncoder, stage: Stage) -> Features {
+    match stage {
+        Stage::Clip => Features::Clip(clip(), 1),
+        _ => {
+            let base = encoder.steps(clip()).steps;
+            Features::ZoomSteps(zoom_steps(encoder, base, clip()).unsqueeze_dim(1))
+        }
+    }
+}
+
+/// Compares one case with the script and says how far its predictions are from the method's.
+fn effect(case: &str, settings: &str, stage: Stage) -> f32 {
+    let golden = golden();
+    let (encoder, adapter) = released(settings);
+    assert_eq!(adapter.stage(), stage, "{case}");
+    let prediction = adapter.forward(features(&encoder, stage));
+    let expected = |what: &str| golden.tensor::<1>(&format!("{case}/{what}"), &device());
+    compare(case, prediction.value.clone().unsqueeze::<2>(), expected("values").unsqueeze());
+    let logits = golden.tensor::<2>(&format!("{case}/logits"), &device());
+    compare(&format!("{case}, logits"), prediction.logits.unwrap(), logits);
+    difference(prediction.value, golden.tensor("method/values", &device()))
+}
+
+#[test]
+fn the_method_each_quirk_and_all_of_them_equal_the_reference_and_each_matters() {
+    assert!(effect("method", "", Stage::ZoomSteps) < 0.01);
+    for (quirk, stage) in QUIRKS {
+        let effect = effect(quirk, &format!("quirks = [\"{quirk}\"]"), stage);
+        assert!(effect > EFFECT, "{quirk} moves predictions by {effect}");
+    }
+    assert!(effect("cardiacclip", "compat = \"cardiacclip\"", Stage::Clip) > EFFECT);
+    // Spelled out, it is the same.
+    let all: Vec<&str> = QUIRKS.iter().map(|(quirk, _)| *quirk).collect();
+    effect("cardiacclip", &format!("quirks = {all:?}"), Stage::Clip);
+}
+
+#[test]
+fn compat_throws_the_pretrained_projection_away_and_norms_over_the_videos_tested_together() {
+    let encoder = tiny();
+    let base = |settings: &str| {
+        let adapter = adapted("echozoom", &[("echozoom", settings)], &encoder).unwrap();
+        let paths: Vec<String> = parameters(&adapter).into_iter().map(|p| p.path).collect();
+        let has_bias = paths.iter().any(|path| path == "zoom.bias");
+        let found = echo_train::values(&adapter, &["zoom.base", "zoom.zoom"]);
+        let values: Vec<Vec<f32>> = found.iter().map(|(_, data)| data.iter::<f32>().collect()).collect();
+        (values, has_bias, adapter.predicts_together())
+    };
+    let pretrained: Vec<f32> = encoder.projection().weight.unwrap().into_data().iter().collect();
+    let (values, has_bias, together) = base("");
+    assert_eq!((&values[0], has_bias, together), (&pretrained, true, None));
+    assert!(values[1].iter().all(|value| *value == 0.0));
+    let (values, has_bias, together) = base("compat = \"cardiacclip\"");
+    assert_eq!((has_bias, together), (false, Some(2)));
+    // As PyTorch starts a layer of 32 inputs.
+    let bound = 32f32.sqrt().recip();
+    let all = || values.iter().flatten();
+    assert!(all().all(|value| value.abs() <= bound) && all().any(|value| value.abs() > 0.9 * bound), "{values:?}");
+    assert_ne!(values[0], pretrained);
+}
+
+struct Videos {
+    targets: Vec<f32>,
+}
+
+impl Samples for Videos {
+    fn targets(&self) -> &[f32] {
+        &self.targets
+    }
+
+    fn stage(&self) -> Stage {
+        Stage::Clip
+    }
+
+    fn batch(&self, indices: &[usize], _epoch: Option<usize>, device: &Device) -> Result<Features, TrainError> {
+        let rows = indices.iter().map(|&index| clip().to_device(device).narrow(0, index, 1));
+        Ok(Features::Clip(Tensor::cat(rows.collect(), 0), 1))
+    }
+}
+
+/// `fit` refuses parameters that the prediction does not depend on: the trunk's own norm and projection among them.
+#[test]
+fn the_released_code_trains_all_that_it_uses_of_both_towers() {
+    let full = ("full", "text = true\nhead = \"prompts\"");
+    let compat = "compat = \"cardiacclip\"";
+    let config = TrainConfig {
+        epochs: 1,
+        batch: 2,
+        micro_batch: None,
+        clip_norm: None,
+        optimizer: OptimizerConfig::RAdam { lr: 5e-5, weight_decay: 0.0 },
+        schedule: ScheduleConfig::Constant,
+        rates: RateFactors::default(),
+        loss: LossWeights { cross_entropy: 1.0, kl: 1.0, l1: 1.0, huber: 0.0 },
+        augment: AugmentConfig::default(),
+    };
+    let adapter = adapted("mfl+echozoom+full", &[("mfl", compat), ("echozoom", compat), full], &tiny()).unwrap();
+    let trains = |prefix: &str| {
+        let parameters = parameters(&adapter);
+        parameters.iter().filter(|p| p.trainable && p.path.starts_with(prefix)).count()
+    };
+    assert!(trains("encoder.visual.trunk") > 0 && trains("encoder.text") > 0 && trains("pool") == 8);
+    assert_eq!((trains("encoder.visual.head"), trains("encoder.text.logit_scale"), trains("zoom")), (0, 0, 2));
+    let videos = Videos { targets: vec![25.0, 60.0] };
+    let fitted = fit(adapter, &videos, &config, &FitContext::new(1, &device()), |_| ()).unwrap();
+    assert!(fitted.zero_gradients.is_empty(), "{:?}", fitted.zero_gradients);
+}
+
+#[test]
+fn a_joint_norm_trains_with_a_tuned_trunk() {
+    let settings = ("echozoom", "trunk = \"tuned\"\nnorm = \"joint\"");
+    let adapter = adapted("echozoom", &[settings], &tiny()).unwrap();
+    assert!(parameters(&adapter).iter().all(|p| !p.trainable || !p.path.starts_with("encoder.visual.head")));
+}
+
+#[test]
+fn quirks_that_make_no_sense_are_refused_by_name() {
+    let entry = |name: &str| -> &Entry { ZOO.iter().find(|entry| entry.card.name == name).unwrap() };
+    let refusals: [(&str, &str, &str, &str, &[&str]); 8] = [
+        // 128 channels.
+        ("echoclip", "echozoom", "echozoom", "compat = \"cardiacclip\"", &["channel-grid", "128", "echozoom"]),
+        ("echoclip", "mfl", "mfl", "quirks = [\"channel-grid\"]", &["channel-grid", "join"]),
+        ("echoclip", "mfl", "mfl", "quirks = [\"frame-norm\"]", &["frame-norm", "join"]),
+        ("echoclip", "linear+echozoom", "echozoom", "quirks = [\"frame-norm\"]", &["frame-norm", "solved at once"]),
+        ("echoclip", "linear+mfl", "mfl", "compat = \"cardiacclip\"", &["unmasked-text", "join coop"]),
+        ("echoprime", "mfl", "mfl", "compat = \"cardiacclip\"", &["unmasked-text", "EchoPrime", "causal mask"]),
+        ("echoclip", "mfl", "mfl", "quirks = [\"masked\"]", &["recipe of mfl", "masked", "unmasked-text"]),
+        ("echoclip", "mfl", "mfl", "compat = \"cardiac\"", &["recipe of mfl", "cardiac", "cardiacclip"]),
+    ];
+    for (encoder, name, table, settings, words) in refusals {
+        let result = adapted(name, &[(table, settings)], &nano(entry(encoder)));
+        let message = result.map(|_| ()).expect_err(settings).to_string();
+        assert!(words.iter().all(|word| message.contains(word)), "{encoder} + {name}, {settings}: {message}");
+    }
+    // What fits is not refused: MFL has no grid, and PanEcho borrows a text tower with a mask.
+    for (encoder, name) in [("echoclip", "mfl"), ("panecho", "mfl+coop")] {
+        adapted(name, &[("mfl", "compat = \"cardiacclip\"")], &nano(entry(encoder))).unwrap();
+    }
+}

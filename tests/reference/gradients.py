@@ -335,7 +335,7 @@ class Adapted:
     def add_low_rank(self, rank, alpha, targets, without):
         for name, path in list(self.encoder.named(self.encoder.video)):
             matrix = self.encoder.get_parameter(name)
-            named = not targets or any(target in path for target in targets)
+            named = any(target in path for target in targets) if targets else path.endswith("weight")
             if matrix.dim() != 2 or not named or path.startswith(without):
                 continue
             transposed = self.encoder.is_transposed(name)

@@ -24,7 +24,7 @@ pub(crate) enum Trunk {
 pub(crate) struct LowRank {
     pub(crate) rank: usize,
     pub(crate) alpha: f64,
-    /// Parts of the paths of those that get one; all where there are none.
+    /// Parts of the paths of those that get one; all that map vectors to vectors where there are none.
     pub(crate) targets: Vec<String>,
 }
 
@@ -55,10 +55,12 @@ pub(crate) fn prepare(encoder: &AnyEncoder, trunk: &Trunk, without: &[&str], see
             let targets: Vec<String> = paths(encoder, video)
                 .into_iter()
                 .filter(|(path, axes)| {
-                    let named = low_rank.targets.iter().any(|target| path.contains(target.as_str()));
-                    *axes == 2
-                        && (named || low_rank.targets.is_empty())
-                        && !without.iter().any(|without| path.starts_with(without))
+                    let named = match low_rank.targets.is_empty() {
+                        // Tables of positions have two axes too, but are no maps.
+                        true => path.ends_with("weight"),
+                        false => low_rank.targets.iter().any(|target| path.contains(target.as_str())),
+                    };
+                    *axes == 2 && named && !without.iter().any(|without| path.starts_with(without))
                 })
                 .map(|(path, _)| path)
                 .collect();

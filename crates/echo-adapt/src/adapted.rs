@@ -1,12 +1,18 @@
 //! An encoder with something learnable on it.
 
+use std::collections::BTreeSet;
+
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::Tensor;
 use echo_core::{Adapter, AnyEncoder, Features, Fitting, ParameterRole, Prediction, RankSpec, Stage};
-use echo_nn::{AttentionPool, ZoomProjection, merge_parts, zoom_parts};
+use echo_nn::{AttentionPool, ZoomProjection, merge_parts, merge_parts_on_channel_grid, zoom_parts};
 
 use crate::head::Head;
+use crate::quirks::{ClipQuirks, Quirk};
+
+/// Videos that CardiacCLIP's released code tests together.
+const TESTED_TOGETHER: usize = 2;
 
 /// An encoder, what stands between its steps and a clip's embedding, and a head on that.
 #[derive(Module, Debug)]
@@ -21,6 +27,11 @@ pub struct Adapted {
     pub(crate) beside: bool,
     pub(crate) pool: Option<AttentionPool>,
     pub(crate) head: Head,
+    #[module(skip)]
+    pub(crate) quirks: BTreeSet<Quirk>,
+    /// What they make of clips.
+    #[module(skip)]
+    pub(crate) clip_quirks: Option<ClipQuirks>,
     #[module(skip)]
     pub(crate) stage: Stage,
 }
@@ -62,7 +73,7 @@ impl Adapted {
         if self.beside {
             let scale = |index: usize| {
                 let of_scale = steps.clone().narrow(3, index * width / 2, width / 2);
-                let tokens = self.encoder.project(of_scale.reshape([videos * clips, count, width / 2]));
+                let tokens = self.own_projection(of_scale.reshape([videos * clips, count, width / 2]));
                 self.pool(tokens, videos)
             };
             return Tensor::cat(vec![scale(0), scale(1)], 2);
@@ -86,22 +97,41 @@ impl Adapted {
 
     /// `[batch, 3, frames, height, width]` -> steps, with those of the enlarged clip beside them where both are used.
     fn steps(&self, clip: Tensor<5>) -> Tensor<3> {
+        let clip = match &self.clip_quirks {
+            Some(quirks) => quirks.apply(clip),
+            None => clip,
+        };
+        let merge = if self.quirks.contains(&Quirk::ChannelGrid) { merge_parts_on_channel_grid } else { merge_parts };
         match self.zoom.is_some() || self.beside {
             false => self.encoder.steps(clip).steps,
-            true => zoom_steps(&self.encoder, self.encoder.steps(clip.clone()).steps, clip),
+            true => both_scales(&self.encoder, self.encoder.steps(clip.clone()).steps, clip, merge),
         }
     }
 
     /// `[batch, steps, width or twice that]` -> `[batch, steps, dim]`
     fn project(&self, steps: Tensor<3>) -> Tensor<3> {
-        let Some(zoom) = &self.zoom else { return self.encoder.project(steps) };
+        let Some(zoom) = &self.zoom else { return self.own_projection(steps) };
         let projection = self.encoder.projection();
-        if zoom.norms_jointly() {
-            return projection.finish(zoom.forward_both(steps));
+        let projected = match zoom.norms_jointly() {
+            true => zoom.forward_both(steps),
+            false => {
+                let [_, _, both] = steps.dims();
+                let scale = |index: usize| projection.normalize(steps.clone().narrow(2, index * both / 2, both / 2));
+                zoom.forward(scale(0), scale(1))
+            }
+        };
+        match self.quirks.contains(&Quirk::AnyLength) {
+            true => projected,
+            false => projection.finish(projected),
         }
-        let [_, _, both] = steps.dims();
-        let scale = |index: usize| projection.normalize(steps.clone().narrow(2, index * both / 2, both / 2));
-        projection.finish(zoom.forward(scale(0), scale(1)))
+    }
+
+    /// The encoder's: `[batch, steps, width]` -> `[batch, steps, dim]`.
+    fn own_projection(&self, steps: Tensor<3>) -> Tensor<3> {
+        match self.quirks.contains(&Quirk::AnyLength) {
+            true => self.encoder.projection().project(steps),
+            false => self.encoder.project(steps),
+        }
     }
 
     /// Whether features of this stage can be adapted.
@@ -122,8 +152,11 @@ impl Adapted {
 /// - clip: `[batch, 3, frames, height, width]`
 /// - output: `[batch, steps, 2 * width]`
 pub fn zoom_steps(encoder: &AnyEncoder, base: Tensor<3>, clip: Tensor<5>) -> Tensor<3> {
-    let zoom = merge_parts(encoder.steps(zoom_parts(clip)).steps);
-    Tensor::cat(vec![base, zoom], 2)
+    both_scales(encoder, base, clip, merge_parts)
+}
+
+fn both_scales(encoder: &AnyEncoder, base: Tensor<3>, clip: Tensor<5>, merge: fn(Tensor<3>) -> Tensor<3>) -> Tensor<3> {
+    Tensor::cat(vec![base, merge(encoder.steps(zoom_parts(clip)).steps)], 2)
 }
 
 impl Adapter for Adapted {
@@ -149,6 +182,10 @@ impl Adapter for Adapted {
             Some(_) => ParameterRole::Encoder,
             None => ParameterRole::Head,
         }
+    }
+
+    fn predicts_together(&self) -> Option<usize> {
+        self.zoom.as_ref().filter(|zoom| zoom.norms_over_frames()).map(|_| TESTED_TOGETHER)
     }
 
     fn weights_ordinally(&self) -> bool {

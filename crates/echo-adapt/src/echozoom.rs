@@ -4,6 +4,7 @@
 use serde::Deserialize;
 
 use crate::parts::{PartInit, Parts, TrunkChoice, ZoomNorm};
+use crate::quirks::{Compat, Quirk};
 use crate::registry::settings;
 use crate::{AdaptError, AdapterEntry};
 
@@ -21,11 +22,20 @@ struct Settings {
     trunk: TrunkChoice,
     init: PartInit,
     norm: ZoomNorm,
+    #[serde(default)]
+    compat: Compat,
+    #[serde(default)]
+    quirks: Vec<Quirk>,
 }
 
 fn add(table: &toml::Table, parts: &mut Parts) -> Result<(), AdaptError> {
-    let Settings { trunk, init, norm } = settings(ENTRY.name, table)?;
-    parts.zoom = Some((init, norm));
+    let Settings { trunk, init, norm, compat, quirks } = settings(ENTRY.name, table)?;
+    parts.zoom = Some((init.under(compat), norm));
     parts.tune(trunk);
+    parts.add_quirks(ENTRY.name, quirks);
+    if compat == Compat::CardiacClip {
+        parts.add_quirks(ENTRY.name, Quirk::OF_SCALES);
+        parts.add_quirks(ENTRY.name, Quirk::OF_VIDEOS);
+    }
     Ok(())
 }

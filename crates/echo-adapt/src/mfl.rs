@@ -4,6 +4,7 @@
 use serde::Deserialize;
 
 use crate::parts::{PartInit, Parts, TrunkChoice};
+use crate::quirks::{Compat, Quirk};
 use crate::registry::settings;
 use crate::{AdaptError, AdapterEntry};
 
@@ -20,11 +21,19 @@ pub(crate) const ENTRY: AdapterEntry = AdapterEntry {
 struct Settings {
     trunk: TrunkChoice,
     init: PartInit,
+    #[serde(default)]
+    compat: Compat,
+    #[serde(default)]
+    quirks: Vec<Quirk>,
 }
 
 fn add(table: &toml::Table, parts: &mut Parts) -> Result<(), AdaptError> {
-    let Settings { trunk, init } = settings(ENTRY.name, table)?;
-    parts.pool = Some(init);
+    let Settings { trunk, init, compat, quirks } = settings(ENTRY.name, table)?;
+    parts.pool = Some(init.under(compat));
     parts.tune(trunk);
+    parts.add_quirks(ENTRY.name, quirks);
+    if compat == Compat::CardiacClip {
+        parts.add_quirks(ENTRY.name, Quirk::OF_VIDEOS);
+    }
     Ok(())
 }

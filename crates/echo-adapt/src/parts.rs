@@ -1,23 +1,26 @@
 //! What an adapter is put together from: each of the names joined by `+` sets some of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use burn::module::{Module, ParamGroup};
 use burn::tensor::{Device, Tensor};
 use echo_core::{AnyEncoder, RankSpec, Stage};
-use echo_nn::{AttentionPool, AttentionPoolConfig, ZoomProjection};
+use echo_nn::{AttentionPool, AttentionPoolConfig, ZoomProjection, grid_side};
 use serde::Deserialize;
 
 use crate::adapted::Borrowed;
 use crate::coop::CoOpConfig;
+use crate::expected_prompts::ExpectedPrompts;
 use crate::head::Head;
 use crate::linear_head::LinearHead;
 use crate::native_head::NativeHead;
 use crate::prompt_head::PromptHead;
+use crate::quirks::{ClipQuirks, Compat, Quirk};
 use crate::ranked_prompts::RankedPrompts;
 use crate::refinement::{RefinedValues, Refinement};
 use crate::start::random_linear;
 use crate::trunk::{Trunk, prepare};
+use crate::zero_shot::Reading;
 use crate::{AdaptError, Adapted, AdapterEntry};
 
 /// What an adapter is built from.
@@ -51,6 +54,16 @@ pub(crate) enum PartInit {
     Random,
 }
 
+impl PartInit {
+    /// What it comes to where released code is reproduced.
+    pub(crate) fn under(self, compat: Compat) -> Self {
+        match compat {
+            Compat::None => self,
+            Compat::CardiacClip => Self::Random,
+        }
+    }
+}
+
 /// How two scales are normed before their projection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -59,6 +72,9 @@ pub(crate) enum ZoomNorm {
     Each,
     /// Both together by one that is new.
     Joint,
+    /// Over the frames of a batch: [`Quirk::FrameNorm`].
+    #[serde(skip)]
+    OverFrames,
 }
 
 /// Which head.
@@ -73,7 +89,7 @@ pub(crate) enum HeadChoice {
     /// A linear map, at once.
     Ridge,
     /// No training: the encoder's own reading.
-    Own { templates: Vec<String> },
+    Own { templates: Vec<String>, reading: Reading },
 }
 
 /// The parts chosen so far, some with the name that chose them.
@@ -88,6 +104,8 @@ pub(crate) struct Parts {
     pub(crate) pool: Option<PartInit>,
     pub(crate) ordinal: bool,
     pub(crate) refine: Option<RefinedValues>,
+    /// Each with the name that asked for it first.
+    quirks: BTreeMap<Quirk, &'static str>,
     /// A part that is nothing without prompts.
     pub(crate) needs_prompts: Option<&'static str>,
     head: Option<(HeadChoice, &'static str)>,
@@ -105,6 +123,7 @@ impl Parts {
             pool: None,
             ordinal: false,
             refine: None,
+            quirks: BTreeMap::new(),
             needs_prompts: None,
             head: None,
             fallback: HeadChoice::Automatic,
@@ -126,6 +145,12 @@ impl Parts {
     /// What a part wants that can do with either.
     pub(crate) fn tune(&mut self, choice: TrunkChoice) {
         self.tuned |= choice == TrunkChoice::Tuned;
+    }
+
+    pub(crate) fn add_quirks(&mut self, name: &'static str, quirks: impl IntoIterator<Item = Quirk>) {
+        for quirk in quirks {
+            self.quirks.entry(quirk).or_insert(name);
+        }
     }
 
     /// A head for when no name insists on another.
@@ -184,8 +209,27 @@ fn assemble(parts: Parts, context: &BuildContext<'_>) -> Result<Adapted, AdaptEr
     let choice = if choice == HeadChoice::Ridge && trains_below { HeadChoice::Regression } else { choice };
     // Nor does a projection train below it: both scales stand side by side then.
     let beside = parts.zoom.is_some() && choice == HeadChoice::Ridge;
-    let zoom =
-        parts.zoom.filter(|_| !beside).map(|(init, norm)| zoom_projection(encoder, init, norm, context.seed, &device));
+    let quirks: BTreeSet<Quirk> = parts.quirks.keys().copied().collect();
+    let refused = |quirk: Quirk, reason: String| incompatible(parts.quirks[&quirk], format!("quirk {quirk}: {reason}"));
+    if let Some(quirk) = Quirk::OF_SCALES.into_iter().find(|quirk| quirks.contains(quirk) && parts.zoom.is_none()) {
+        return Err(refused(quirk, "there are no two scales without echozoom; join it".to_owned()));
+    }
+    if quirks.contains(&Quirk::FrameNorm) && beside {
+        let reason = "a head that is solved at once leaves no projection to norm for; use one that is trained";
+        return Err(refused(Quirk::FrameNorm, reason.to_owned()));
+    }
+    if quirks.contains(&Quirk::ChannelGrid) {
+        let width = width_of(encoder, &device);
+        if grid_side(width).is_none() {
+            let reason = format!("its steps have {width} channels, which fill no square grid as 1024 do");
+            return Err(refused(Quirk::ChannelGrid, reason));
+        }
+    }
+    let clip_quirks = ClipQuirks::new(&quirks, card).map_err(|(quirk, reason)| refused(quirk, reason))?;
+    let zoom = parts.zoom.filter(|_| !beside).map(|(init, norm)| {
+        let norm = if quirks.contains(&Quirk::FrameNorm) { ZoomNorm::OverFrames } else { norm };
+        zoom_projection(encoder, init, norm, context.seed, &device)
+    });
     let dim = dim_of(encoder, &device);
     let mut stage = Stage::Embedding;
     let mut borrowed = None;
@@ -202,6 +246,13 @@ fn assemble(parts: Parts, context: &BuildContext<'_>) -> Result<Adapted, AdaptEr
         let head = match config {
             Some(config) => config.init(context, text)?,
             None => PromptHead::fixed(context.ranks, text)?,
+        };
+        let head = match quirks.contains(&Quirk::UnmaskedText) {
+            false => head,
+            true => head.without_mask(text).ok_or_else(|| {
+                let reason = format!("the text tower of {} has no causal mask to leave out", lender.card().title);
+                refused(Quirk::UnmaskedText, reason)
+            })?,
         };
         if encoder.text().is_none() {
             let bridge = random_linear(dim, dim_of(lender, &device), context.seed, "adapt/bridge", &device);
@@ -224,8 +275,11 @@ fn assemble(parts: Parts, context: &BuildContext<'_>) -> Result<Adapted, AdaptEr
             let scales = if beside { 2 } else { 1 };
             Head::Linear(LinearHead::new(scales * dim, context.ranks, true, &device).freeze())
         }
-        HeadChoice::Own { templates } => match (card.capabilities.ejection_fraction, encoder.text()) {
+        HeadChoice::Own { templates, reading } => match (card.capabilities.ejection_fraction, encoder.text()) {
             (Some(name), _) => Head::Native(NativeHead::new(name)),
+            (None, Some(text)) if reading == Reading::Expectation => {
+                Head::Expected(ExpectedPrompts::new(&templates, text, &device)?)
+            }
             (None, Some(text)) => {
                 stage = Stage::Steps;
                 Head::Ranked(RankedPrompts::new(&templates, text, &device)?)
@@ -235,6 +289,10 @@ fn assemble(parts: Parts, context: &BuildContext<'_>) -> Result<Adapted, AdaptEr
             }
         },
     };
+    if quirks.contains(&Quirk::UnmaskedText) && !matches!(head, Head::Prompts(_)) {
+        let reason = "it is about prompts, and the head has none; join coop or another that brings some";
+        return Err(refused(Quirk::UnmaskedText, reason.to_owned()));
+    }
     let pool = parts.pool.map(|init| attention_pool(dim, init, context.seed, &device));
     if pool.is_some() {
         stage = stage.max(Stage::Steps);
@@ -242,17 +300,23 @@ fn assemble(parts: Parts, context: &BuildContext<'_>) -> Result<Adapted, AdaptEr
     if parts.zoom.is_some() {
         stage = stage.max(Stage::ZoomSteps);
     }
-    if trunk != Trunk::Frozen {
+    // The steps that a benchmark keeps know no quirks.
+    if trunk != Trunk::Frozen || quirks.iter().any(|quirk| quirk.comes_before_steps()) {
         stage = Stage::Clip;
     }
-    // With a projection of its own for both scales, the encoder's is not part of the prediction.
-    let without = if zoom.is_some() { card.parameters.projection } else { &[] };
+    // With a projection of its own for both scales, the encoder's is not part of the prediction; nor is its norm, where
+    // both are normed together.
+    let mut without = Vec::new();
+    if let Some(zoom) = &zoom {
+        without.extend(card.parameters.projection);
+        without.extend(if zoom.norms_jointly() { card.parameters.norm } else { &[] });
+    }
     let mut tower =
-        prepare(encoder, &trunk, without, context.seed).map_err(|reason| incompatible(trunk_name, reason))?;
+        prepare(encoder, &trunk, &without, context.seed).map_err(|reason| incompatible(trunk_name, reason))?;
     if parts.text && matches!(head, Head::Prompts(_)) && borrowed.is_none() {
         tower = tower.unfreeze_group(beginning_with(card.parameters.text));
     }
-    Ok(Adapted { encoder: tower, borrowed, zoom, beside, pool, head, stage })
+    Ok(Adapted { encoder: tower, borrowed, zoom, beside, pool, head, quirks, clip_quirks, stage })
 }
 
 /// Attention over steps, at the start of training.
@@ -285,6 +349,7 @@ fn zoom_projection(encoder: &AnyEncoder, init: PartInit, norm: ZoomNorm, seed: u
     match norm {
         ZoomNorm::Each => zoom,
         ZoomNorm::Joint => zoom.with_joint_norm(device),
+        ZoomNorm::OverFrames => zoom.with_norm_over_frames(),
     }
 }
 
@@ -310,6 +375,14 @@ fn dim_of(encoder: &AnyEncoder, device: &Device) -> usize {
             let smallest = Tensor::zeros([1, 3, 1, SMALLEST, SMALLEST], device);
             encoder.encode(smallest).dims()[1]
         }
+    }
+}
+
+/// Length of an encoder's steps.
+fn width_of(encoder: &AnyEncoder, device: &Device) -> usize {
+    match encoder.projection().weight {
+        Some(weight) => weight.dims()[0],
+        None => dim_of(encoder, device),
     }
 }
 

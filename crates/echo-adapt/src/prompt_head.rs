@@ -24,6 +24,9 @@ pub struct PromptHead {
     /// Whether losses weight wrong ranks by their distance.
     #[module(skip)]
     ordinal: bool,
+    /// Whether prompts pass through the text tower without its causal mask.
+    #[module(skip)]
+    unmasked: bool,
     #[module(skip)]
     rows: Vec<Row>,
     #[module(skip)]
@@ -88,6 +91,7 @@ impl PromptHead {
             values: Tensor::from_data(values, &device),
             refinement: None,
             ordinal: false,
+            unmasked: false,
             rows,
             ranks: ranks.clone(),
         })
@@ -96,6 +100,13 @@ impl PromptHead {
     /// The same with refined values and ordinal weights.
     pub(crate) fn refined(self, refinement: Option<Refinement>, ordinal: bool) -> Self {
         Self { refinement, ordinal, ..self }
+    }
+
+    /// The same with prompts that pass through the text tower without its causal mask; `None` if it has none.
+    pub(crate) fn without_mask(self, text: &dyn TextEncoder) -> Option<Self> {
+        let one_word = self.words.clone().narrow(0, 0, 1).narrow(1, 0, 1);
+        text.encode_words_unmasked(one_word, &[1])?;
+        Some(Self { unmasked: true, ..self })
     }
 
     pub(crate) fn weights_ordinally(&self) -> bool {
@@ -132,7 +143,7 @@ impl PromptHead {
     fn encode_prompts(&self, text: &dyn TextEncoder) -> Tensor<2> {
         let Some(context) = &self.context else {
             let lengths: Vec<usize> = self.rows.iter().map(|row| row.tokens).collect();
-            return text.encode_words(self.words.clone(), &lengths);
+            return self.encode_rows(self.words.clone(), &lengths, text);
         };
         let context = context.val();
         let [own_rows, extra, width] = context.dims();
@@ -154,6 +165,13 @@ impl PromptHead {
             lengths.push(row.tokens + extra);
         }
         debug_assert!(rows.iter().all(|row: &Tensor<3>| row.dims() == [1, tokens + extra, width]));
-        text.encode_words(Tensor::cat(rows, 0), &lengths)
+        self.encode_rows(Tensor::cat(rows, 0), &lengths, text)
+    }
+
+    fn encode_rows(&self, rows: Tensor<3>, lengths: &[usize], text: &dyn TextEncoder) -> Tensor<2> {
+        match self.unmasked {
+            false => text.encode_words(rows, lengths),
+            true => text.encode_words_unmasked(rows, lengths).expect("it was asked for a mask to leave out"),
+        }
     }
 }

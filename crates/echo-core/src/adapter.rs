@@ -105,6 +105,11 @@ pub trait Adapter: Module {
         false
     }
 
+    /// How many videos are predicted together, where what is said of one depends on the others.
+    fn predicts_together(&self) -> Option<usize> {
+        None
+    }
+
     /// Why the gradient of the parameter at `path` is exactly zero, for those where it is by construction, such as a
     /// bias before a softmax. Any other zero is warned of.
     fn zero_gradient_reason(&self, _path: &str) -> Option<&'static str> {

@@ -11,8 +11,6 @@ use crate::{Card, Error, Head};
 pub struct Steps {
     /// `[batch, steps, width]`
     pub steps: Tensor<3>,
-    /// The feature maps behind them, `[batch, steps, width, height, width]`, where the encoder has any.
-    pub maps: Option<Tensor<5>>,
 }
 
 /// An encoder's pretrained norm and projection as tensors: where an adapter that widens them starts from.
@@ -42,6 +40,20 @@ impl Projection {
         match &self.norm_bias {
             Some(bias) => scaled + bias.clone().unsqueeze(),
             None => scaled,
+        }
+    }
+
+    /// The norm and the projection, without what [`finish`](Self::finish) does: `[batch, steps, width]` ->
+    /// `[batch, steps, dim]`.
+    pub fn project(&self, steps: Tensor<3>) -> Tensor<3> {
+        let normed = self.normalize(steps);
+        let projected = match &self.weight {
+            Some(weight) => normed.matmul(weight.clone().unsqueeze()),
+            None => normed,
+        };
+        match &self.bias {
+            Some(bias) => projected + bias.clone().unsqueeze(),
+            None => projected,
         }
     }
 
@@ -112,6 +124,12 @@ pub trait TextEncoder: Send + Sync + Debug {
     ///
     /// Positions at or past a row's length do not change its embedding.
     fn encode_words(&self, words: Tensor<3>, lengths: &[usize]) -> Tensor<2>;
+
+    /// The same without the causal mask: every token attends to the whole context, which token 0 fills up. `None` where
+    /// there is no causal mask to leave out. For results of code that forgets the mask.
+    fn encode_words_unmasked(&self, _words: Tensor<3>, _lengths: &[usize]) -> Option<Tensor<2>> {
+        None
+    }
 
     /// Natural logarithm of the factor on cosine similarities, `[1]`.
     fn logit_scale(&self) -> Tensor<1>;

@@ -114,6 +114,24 @@ impl ClipText {
     /// # Panics
     /// When `lengths` has not one entry per row, each in `1..=tokens`.
     pub fn encode_words(&self, words: Tensor<3>, lengths: &[usize]) -> Tensor<2> {
+        let [_, tokens, _] = words.dims();
+        let mask = causal_mask(tokens, &words.device());
+        self.encode(words, lengths, Some(mask))
+    }
+
+    /// The same without the causal mask: every token attends to the whole context, which token 0 fills up.
+    ///
+    /// # Panics
+    /// As [`encode_words`](Self::encode_words).
+    pub fn encode_words_unmasked(&self, words: Tensor<3>, lengths: &[usize]) -> Tensor<2> {
+        let [batch, tokens, _] = words.dims();
+        let missing = self.context().saturating_sub(tokens);
+        let filling = Tensor::<2, Int>::zeros([batch, missing], &words.device());
+        let words = if missing > 0 { Tensor::cat(vec![words, self.words(filling)], 1) } else { words };
+        self.encode(words, lengths, None)
+    }
+
+    fn encode(&self, words: Tensor<3>, lengths: &[usize], mask: Option<Tensor<4, Bool>>) -> Tensor<2> {
         let [batch, tokens, width] = words.dims();
         assert!(
             lengths.len() == batch && lengths.iter().all(|length| (1..=tokens).contains(length)),
@@ -121,7 +139,6 @@ impl ClipText {
         );
         let device = words.device();
         let x = words + self.positional_embedding.val().narrow(0, 0, tokens).unsqueeze();
-        let mask = causal_mask(tokens, &device);
         let x = self.transformer.resblocks.iter().fold(x, |x, block| block.forward(x, mask.clone()));
         let ends: Vec<i64> =
             lengths.iter().enumerate().map(|(row, length)| (row * tokens + length - 1) as i64).collect();
@@ -146,7 +163,7 @@ impl Block {
         }
     }
 
-    fn forward(&self, x: Tensor<3>, mask: Tensor<4, Bool>) -> Tensor<3> {
+    fn forward(&self, x: Tensor<3>, mask: Option<Tensor<4, Bool>>) -> Tensor<3> {
         let x = x.clone() + self.attn.forward(self.ln_1.forward(x), mask);
         let y = self.mlp.c_fc.forward(self.ln_2.forward(x.clone()));
         let y = gelu(y);
@@ -157,15 +174,18 @@ impl Block {
 impl Attention {
     /// - x: `[batch, tokens, width]`
     /// - mask: `[1, 1, tokens, tokens]`, true where a query (row) must not see a key (column)
-    fn forward(&self, x: Tensor<3>, mask: Tensor<4, Bool>) -> Tensor<3> {
+    fn forward(&self, x: Tensor<3>, mask: Option<Tensor<4, Bool>>) -> Tensor<3> {
         let [batch, tokens, width] = x.dims();
         let head_width = width / self.heads;
         let qkv = self.in_proj.forward(x).reshape([batch, tokens, 3, self.heads, head_width]);
         let part = |index: usize| qkv.clone().narrow(2, index, 1).squeeze_dim::<4>(2).swap_dims(1, 2);
         let (query, key, value) = (part(0), part(1), part(2));
         let scores = query.matmul(key.transpose()) / (head_width as f64).sqrt();
-        let mask = mask.expand([batch, self.heads, tokens, tokens]);
-        let weights = softmax(scores.mask_fill(mask, f32::NEG_INFINITY), 3);
+        let scores = match mask {
+            Some(mask) => scores.mask_fill(mask.expand([batch, self.heads, tokens, tokens]), f32::NEG_INFINITY),
+            None => scores,
+        };
+        let weights = softmax(scores, 3);
         let x = weights.matmul(value).swap_dims(1, 2).reshape([batch, tokens, width]);
         self.out_proj.forward(x)
     }

@@ -16,6 +16,9 @@ pub const SCALE: usize = 2;
 /// Epsilon of a joint norm.
 const EPSILON: f64 = 1e-6;
 
+/// Variance below which there is none: its root is nothing beside [`EPSILON`].
+const SMALLEST_VARIANCE: f64 = 1e-24;
+
 /// Coefficient of the cubic filter: PyTorch's bicubic interpolation.
 const A: f64 = -0.75;
 
@@ -40,6 +43,28 @@ pub fn merge_parts(parts: Tensor<3>) -> Tensor<3> {
     let [all, steps, width] = parts.dims();
     let merged = parts.reshape([all / (SCALE * SCALE), SCALE * SCALE, steps, width]);
     merged.mean_dim(1).squeeze_dim(1)
+}
+
+/// The same as CardiacCLIP's released code does it, which reads a vector's channels as a square grid of places: the
+/// grids of the four parts are joined to one of twice their side, and that is averaged down, two by two. Channels of
+/// the output are averages of four channels of one part.
+///
+/// There it is done to feature maps, before their places are averaged: both are averages, so the order is free.
+///
+/// # Panics
+/// When the width is not [a square](grid_side).
+pub fn merge_parts_on_channel_grid(parts: Tensor<3>) -> Tensor<3> {
+    let [all, steps, width] = parts.dims();
+    let side = grid_side(width).unwrap_or_else(|| panic!("a width of {width} is not a square"));
+    let batch = all / (SCALE * SCALE);
+    let grids = parts.reshape([batch, SCALE, SCALE, steps, side, side]);
+    let joined = grids.permute([0, 3, 1, 4, 2, 5]).reshape([batch * steps, side, SCALE, side, SCALE]);
+    joined.mean_dim(4).mean_dim(2).reshape([batch, steps, width])
+}
+
+/// Side of the square grid that `width` channels fill, if they do.
+pub fn grid_side(width: usize) -> Option<usize> {
+    Some(width.isqrt()).filter(|side| side * side == width)
 }
 
 /// Bicubic enlargement of `size` values as a matrix, `[2 * size, size]`.
@@ -74,9 +99,12 @@ pub struct ZoomProjection {
     /// `[width, dim]`, on the enlarged one. Zero at first.
     zoom: Param<Tensor<2>>,
     /// `[dim]`
-    bias: Param<Tensor<1>>,
+    bias: Option<Param<Tensor<1>>>,
     /// Over both scales together, in place of the encoder's own on each.
     norm: Option<LayerNorm>,
+    /// In place of either: see [`norm_over_frames`].
+    #[module(skip)]
+    over_frames: bool,
 }
 
 impl ZoomProjection {
@@ -87,17 +115,17 @@ impl ZoomProjection {
         Self {
             zoom: Param::from_tensor(weight.zeros_like()),
             base: Param::from_tensor(weight),
-            bias: Param::from_tensor(bias.unwrap_or_else(|| Tensor::zeros([dim], &device))),
+            bias: Some(Param::from_tensor(bias.unwrap_or_else(|| Tensor::zeros([dim], &device)))),
             norm: None,
+            over_frames: false,
         }
     }
 
-    /// `weight` `[2 * width, dim]` is for both scales, the usual one first.
+    /// `weight` `[2 * width, dim]` is for both scales, the usual one first. There is no bias.
     pub fn from_both(weight: Tensor<2>) -> Self {
-        let [both, dim] = weight.dims();
+        let [both, _] = weight.dims();
         let half = |index: usize| Param::from_tensor(weight.clone().narrow(0, index * both / 2, both / 2));
-        let bias = Param::from_tensor(Tensor::zeros([dim], &weight.device()));
-        Self { base: half(0), zoom: half(1), bias, norm: None }
+        Self { base: half(0), zoom: half(1), bias: None, norm: None, over_frames: false }
     }
 
     /// The same with one new norm over both scales.
@@ -106,15 +134,26 @@ impl ZoomProjection {
         Self { norm: Some(layer_norm(SCALE * width, EPSILON, device)), ..self }
     }
 
+    /// The same with both scales normed over the frames of a batch: see [`norm_over_frames`].
+    pub fn with_norm_over_frames(self) -> Self {
+        Self { over_frames: true, ..self }
+    }
+
     /// Whether it norms both scales itself: see [`forward_both`](Self::forward_both).
     pub fn norms_jointly(&self) -> bool {
-        self.norm.is_some()
+        self.norm.is_some() || self.over_frames
+    }
+
+    /// Whether what it makes of a clip depends on the others of its batch.
+    pub fn norms_over_frames(&self) -> bool {
+        self.over_frames
     }
 
     /// `[batch, steps, 2 * width]`, not normed, the usual scale first -> `[batch, steps, dim]`
     pub fn forward_both(&self, both: Tensor<3>) -> Tensor<3> {
         let normed = match &self.norm {
             Some(norm) => norm.forward(both),
+            None if self.over_frames => norm_over_frames(both),
             None => both,
         };
         let [_, _, width] = normed.dims();
@@ -126,8 +165,26 @@ impl ZoomProjection {
     /// - output: `[batch, steps, dim]`
     pub fn forward(&self, base: Tensor<3>, zoom: Tensor<3>) -> Tensor<3> {
         let projected = base.matmul(self.base.val().unsqueeze()) + zoom.matmul(self.zoom.val().unsqueeze());
-        projected + self.bias.val().unsqueeze()
+        match &self.bias {
+            Some(bias) => projected + bias.val().unsqueeze(),
+            None => projected,
+        }
     }
+}
+
+/// What stands for a LayerNorm in CardiacCLIP's released code: each channel less its mean over all steps of all clips
+/// in the batch, over its standard deviation there (unbiased, epsilon added to it). Nothing is learnt, and nothing is
+/// kept for testing, so that a prediction depends on its batch.
+///
+/// `[batch, steps, width]` of the same shape. A single step has no deviation and becomes zeros.
+pub fn norm_over_frames(x: Tensor<3>) -> Tensor<3> {
+    let [batch, steps, width] = x.dims();
+    let rows = x.reshape([batch * steps, width]);
+    let centred = rows.clone() - rows.mean_dim(0);
+    let variance = centred.clone().square().sum_dim(0) / (batch * steps).saturating_sub(1).max(1) as f64;
+    // The root has no derivative at 0.
+    let deviation = variance.clamp_min(SMALLEST_VARIANCE).sqrt();
+    (centred / (deviation + EPSILON)).reshape([batch, steps, width])
 }
 
 #[cfg(test)]
@@ -169,5 +226,38 @@ mod tests {
         let parts = Tensor::<1>::from_floats([1.0, 2.0, 3.0, 6.0, 10.0, 10.0, 10.0, 14.0], &Device::flex());
         let merged = merge_parts(parts.reshape([8, 1, 1])).into_data().try_to_vec::<f32>().unwrap();
         assert_eq!(merged, [3.0, 11.0]);
+    }
+
+    #[test]
+    fn merging_on_the_channel_grid_averages_channels_within_each_part() {
+        // Two clips of four parts with 16 channels each. The joined grid has 8 x 8 places; the first part fills its
+        // upper left quarter, of which the output's upper left quarter is the average, two by two.
+        let values: Vec<f32> = (0..2 * 4 * 16).map(|value| value as f32).collect();
+        let parts = Tensor::<1>::from_floats(values.as_slice(), &Device::flex()).reshape([8, 1, 16]);
+        let merged = merge_parts_on_channel_grid(parts);
+        assert_eq!(merged.dims(), [2, 1, 16]);
+        let of_part = [2.5, 4.5, 10.5, 12.5];
+        let mut expected = Vec::new();
+        for clip in 0..2 {
+            for (row, column) in (0..4).flat_map(|row| (0..4).map(move |column| (row, column))) {
+                let part = clip * 4 + row / 2 * 2 + column / 2;
+                expected.push(part as f32 * 16.0 + of_part[row % 2 * 2 + column % 2]);
+            }
+        }
+        assert_eq!(merged.into_data().try_to_vec::<f32>().unwrap(), expected);
+        assert_eq!((grid_side(1024), grid_side(768), grid_side(9)), (Some(32), None, Some(3)));
+    }
+
+    #[test]
+    fn the_norm_over_frames_is_unbiased_and_a_constant_channel_becomes_zeros() {
+        let x = Tensor::<3>::from_floats([[[1.0, 5.0], [2.0, 5.0]], [[3.0, 5.0], [6.0, 5.0]]], &Device::flex());
+        let normed = norm_over_frames(x).into_data().try_to_vec::<f32>().unwrap();
+        // Mean 3, squares 4 + 1 + 0 + 9 over 3.
+        let deviation = (14.0f32 / 3.0).sqrt();
+        for (value, expected) in normed.iter().zip([-2.0, 0.0, -1.0, 0.0, 0.0, 0.0, 3.0, 0.0]) {
+            assert!((value - expected / deviation).abs() < 1e-5, "{normed:?}");
+        }
+        let single = norm_over_frames(Tensor::<3>::from_floats([[[7.0]]], &Device::flex()));
+        assert_eq!(single.into_scalar::<f32>(), 0.0);
     }
 }

@@ -119,7 +119,7 @@ impl EchoEncoder for EchoClip {
         let images = clip.swap_dims(1, 2).reshape([batch * frames, channels, height, width]);
         let pooled = self.pooled(images);
         let [_, step_width] = pooled.dims();
-        Steps { steps: pooled.reshape([batch, frames, step_width]), maps: None }
+        Steps { steps: pooled.reshape([batch, frames, step_width]) }
     }
 
     fn project(&self, steps: Tensor<3>) -> Tensor<3> {

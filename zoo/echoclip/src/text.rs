@@ -91,6 +91,10 @@ impl TextEncoder for TextTower {
         self.net.encode_words(words, lengths)
     }
 
+    fn encode_words_unmasked(&self, words: Tensor<3>, lengths: &[usize]) -> Option<Tensor<2>> {
+        Some(self.net.encode_words_unmasked(words, lengths))
+    }
+
     fn logit_scale(&self) -> Tensor<1> {
         self.logit_scale.val()
     }

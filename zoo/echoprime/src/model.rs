@@ -109,9 +109,9 @@ impl EchoEncoder for EchoPrime {
     fn steps(&self, clip: Tensor<5>) -> Steps {
         let MvitTokens { class, patches } = self.video.forward(clip);
         let [batch, steps, height, width, channels] = patches.dims();
-        let means = patches.clone().reshape([batch, steps, height * width, channels]).mean_dim(2).squeeze_dim::<3>(2);
+        let means = patches.reshape([batch, steps, height * width, channels]).mean_dim(2).squeeze_dim::<3>(2);
         let centred = means.clone() - means.mean_dim(1);
-        Steps { steps: class.unsqueeze_dim(1) + centred, maps: Some(patches.permute([0, 1, 4, 2, 3])) }
+        Steps { steps: class.unsqueeze_dim(1) + centred }
     }
 
     fn project(&self, steps: Tensor<3>) -> Tensor<3> {

@@ -119,7 +119,7 @@ impl EchoEncoder for PanEcho {
         let [_, step_width] = embeddings.dims();
         let positions = sinusoidal_positions(frames, step_width, &embeddings.device());
         let x = embeddings.reshape([batch, frames, step_width]) + positions.unsqueeze();
-        Steps { steps: self.encoder.transformer.forward(x), maps: None }
+        Steps { steps: self.encoder.transformer.forward(x) }
     }
 
     fn project(&self, steps: Tensor<3>) -> Tensor<3> {

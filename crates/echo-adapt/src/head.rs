@@ -4,6 +4,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use echo_core::{AnyEncoder, Fitting, Prediction};
 
+use crate::expected_prompts::ExpectedPrompts;
 use crate::linear_head::LinearHead;
 use crate::native_head::NativeHead;
 use crate::prompt_head::PromptHead;
@@ -22,6 +23,8 @@ pub enum Head {
     Native(NativeHead),
     /// Prompts for every value, ranked by similarity.
     Ranked(RankedPrompts),
+    /// Prompts for every value, read from the clip's embedding.
+    Expected(ExpectedPrompts),
 }
 
 impl Head {
@@ -29,7 +32,7 @@ impl Head {
         match self {
             Head::Prompts(_) => Fitting::Gradient,
             Head::Linear(head) => head.fitting(),
-            Head::Native(_) | Head::Ranked(_) => Fitting::Nothing,
+            Head::Native(_) | Head::Ranked(_) | Head::Expected(_) => Fitting::Nothing,
         }
     }
 
@@ -50,6 +53,7 @@ impl Head {
             }
             Head::Linear(head) => head.forward(embedding),
             Head::Native(head) => head.forward(embedding, encoder),
+            Head::Expected(head) => head.forward(embedding),
             Head::Ranked(_) => unreachable!("ranked prompts look at steps"),
         }
     }

@@ -25,18 +25,8 @@ impl RankedPrompts {
     /// # Errors
     /// A prompt is too long for the text encoder.
     pub fn new(templates: &[String], text: &dyn TextEncoder, device: &Device) -> Result<Self, Error> {
-        let (mut rows, mut values) = (Vec::new(), Vec::new());
-        for template in templates {
-            for value in 0..=100 {
-                let ids = text.tokenize(&template.replace("<#>", &value.to_string()))?;
-                let length = ids.len();
-                let ids: Vec<i64> = ids.into_iter().map(i64::from).collect();
-                let words = text.words(Tensor::<2, Int>::from_data(TensorData::new(ids, [1, length]), device));
-                rows.push(l2_normalize(text.encode_words(words, &[length])));
-                values.push(value as f32);
-            }
-        }
-        Ok(Self { prompts: Tensor::cat(rows, 0), values })
+        let (prompts, values) = value_prompts(templates, text, device)?;
+        Ok(Self { prompts, values })
     }
 
     /// - tokens: `[videos * clips, steps, dim]`
@@ -67,6 +57,30 @@ impl RankedPrompts {
         // The lower of the two in the middle.
         (best[(best.len() - 1) / 2] / steps as f64) as f32
     }
+}
+
+/// Embeddings of length one `[prompts, dim]` of each of `templates` with `<#>` replaced by every value from 0 to 100, one
+/// template after the other, and those values.
+///
+/// # Errors
+/// A prompt is too long for the text encoder.
+pub(crate) fn value_prompts(
+    templates: &[String],
+    text: &dyn TextEncoder,
+    device: &Device,
+) -> Result<(Tensor<2>, Vec<f32>), Error> {
+    let (mut rows, mut values) = (Vec::new(), Vec::new());
+    for template in templates {
+        for value in 0..=100 {
+            let ids = text.tokenize(&template.replace("<#>", &value.to_string()))?;
+            let length = ids.len();
+            let ids: Vec<i64> = ids.into_iter().map(i64::from).collect();
+            let words = text.words(Tensor::<2, Int>::from_data(TensorData::new(ids, [1, length]), device));
+            rows.push(l2_normalize(text.encode_words(words, &[length])));
+            values.push(value as f32);
+        }
+    }
+    Ok((Tensor::cat(rows, 0), values))
 }
 
 #[cfg(test)]

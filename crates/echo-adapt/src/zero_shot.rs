@@ -8,7 +8,7 @@ use crate::{AdaptError, AdapterEntry};
 
 pub(crate) const ENTRY: AdapterEntry = AdapterEntry {
     name: "zero-shot",
-    summary: "no training: the encoder's own head, else prompts for every value ranked frame by frame",
+    summary: "no training: the encoder's own head, else prompts for every value",
     recipe: include_str!("../../../configs/adapters/zero-shot.toml"),
     trains: false,
     add,
@@ -19,12 +19,23 @@ pub(crate) const ENTRY: AdapterEntry = AdapterEntry {
 struct Settings {
     /// Prompts with `<#>` where the value goes.
     templates: Vec<String>,
+    reading: Reading,
+}
+
+/// How a value is read from similarities to prompts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Reading {
+    /// Ranked in every frame, the median of the best fifth.
+    Ranks,
+    /// The mean that a softmax over the clip embedding's similarities expects.
+    Expectation,
 }
 
 fn add(table: &toml::Table, parts: &mut Parts) -> Result<(), AdaptError> {
-    let Settings { templates } = settings(ENTRY.name, table)?;
+    let Settings { templates, reading } = settings(ENTRY.name, table)?;
     if templates.is_empty() || templates.iter().any(|template| !template.contains("<#>")) {
         return Err(AdaptError::Templates);
     }
-    parts.set_head(HeadChoice::Own { templates }, ENTRY.name)
+    parts.set_head(HeadChoice::Own { templates, reading }, ENTRY.name)
 }

@@ -19,7 +19,8 @@ pub(crate) struct ClipSamples<'a> {
     pub(crate) digests: Vec<blake3::Hash>,
     pub(crate) targets: Vec<f32>,
     pub(crate) spec: &'a ClipSpec,
-    pub(crate) clips: usize,
+    /// What is seen of them, but in training with other looks.
+    pub(crate) view: View,
     /// A new look at every video in every epoch.
     pub(crate) augment: AugmentConfig,
     pub(crate) options: &'a OpenOptions,
@@ -35,28 +36,28 @@ impl Samples for ClipSamples<'_> {
     }
 
     fn batch(&self, indices: &[usize], epoch: Option<usize>, device: &Device) -> Result<Features, TrainError> {
-        let plain = View::plain(self.clips);
+        let clips = self.view.clips;
         let view = match epoch {
-            Some(epoch) if self.augment.views > 0 => plain.augmented(self.augment, epoch),
-            _ => plain,
+            Some(epoch) if self.augment.views > 0 => self.view.augmented(self.augment, epoch),
+            _ => self.view,
         };
         let wanted: Vec<(usize, Look)> = indices
             .iter()
-            .flat_map(|&index| (0..self.clips).map(move |clip| (index, clip)))
+            .flat_map(|&index| (0..clips).map(move |clip| (index, clip)))
             .map(|(index, clip)| (index, view.look(clip, &self.digests[index], self.spec.size)))
             .collect();
-        let clips: Vec<_> = wanted
+        let loaded: Vec<_> = wanted
             .par_iter()
             .map(|&(index, look)| load_clip(&self.paths[index], self.spec, look, self.options))
             .collect::<Result<_, _>>()
             .map_err(|error| TrainError::Sample(error.to_string()))?;
         // Encoders that do not pad see as many frames as the shortest clip of the batch has.
-        let frames = clips.iter().map(|loaded| loaded.clip.frames).min().unwrap_or(0);
-        let rows = clips.into_iter().map(|loaded| {
+        let frames = loaded.iter().map(|loaded| loaded.clip.frames).min().unwrap_or(0);
+        let rows = loaded.into_iter().map(|loaded| {
             let clip = loaded.clip;
             let shape = [1, 3, clip.frames, clip.size, clip.size];
             Tensor::<5>::from_data(TensorData::new(clip.data, shape), device).narrow(2, 0, frames)
         });
-        Ok(Features::Clip(Tensor::cat(rows.collect(), 0), self.clips))
+        Ok(Features::Clip(Tensor::cat(rows.collect(), 0), clips))
     }
 }

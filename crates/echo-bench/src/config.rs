@@ -41,6 +41,8 @@ pub struct BenchConfig {
     pub prompts: Option<PathBuf>,
     /// Clips per test and training video, spread evenly; predictions are averaged.
     pub clips: usize,
+    /// Clips begin at a random frame of their video instead, the same one in every run.
+    pub random_start: bool,
     /// Resamples of the bootstrap.
     pub bootstrap: usize,
     /// Videos per split at most.
@@ -82,6 +84,7 @@ impl Default for BenchConfig {
             split: None,
             prompts: None,
             clips: 1,
+            random_start: false,
             bootstrap: 10_000,
             limit: None,
             allow_truncated: false,

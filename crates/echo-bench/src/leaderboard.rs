@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::{BenchError, CellRecord, CellStatus};
 
 /// A metric's column.
-const COLUMNS: [(Metric, &str, usize); 4] =
+pub(crate) const COLUMNS: [(Metric, &str, usize); 4] =
     [(Metric::Mae, "MAE", 2), (Metric::Rmse, "RMSE", 2), (Metric::R2, "R2", 3), (Metric::Pearson, "r", 3)];
 
 /// A mean over seeds with the mean of its bootstrap intervals' ends.
@@ -109,6 +109,36 @@ impl LeaderboardRow {
     }
 }
 
+/// The settings that a row's cells share: those of the record, without the random prompts that each seed draws anew.
+pub(crate) fn settings(cell: &CellRecord) -> serde_json::Value {
+    let mut settings = cell.config.clone();
+    if let Some(settings) = settings.as_object_mut().filter(|_| cell.random_prompts) {
+        settings.remove("ranks");
+    }
+    settings
+}
+
+/// Whether two cells differ in their seed alone, and so in the draw that follows from it.
+pub(crate) fn same_row(one: &CellRecord, other: &CellRecord) -> bool {
+    let of = |cell: &CellRecord| (cell.adapter.clone(), cell.shots, cell.random_prompts, cell.data.name.clone());
+    (&one.encoder, &one.text, one.data.test) == (&other.encoder, &other.text, other.data.test)
+        && of(one) == of(other)
+        && settings(one) == settings(other)
+}
+
+/// The cells of every row, in the order of their first ones.
+pub(crate) fn groups(records: &[CellRecord]) -> Vec<Vec<&CellRecord>> {
+    let mut groups: Vec<Vec<&CellRecord>> = Vec::new();
+    for record in records {
+        // A row's cells and those of its twin with random prompts alternate.
+        match groups.iter_mut().rev().find(|group| same_row(group[0], record)) {
+            Some(group) => group.push(record),
+            None => groups.push(vec![record]),
+        }
+    }
+    groups
+}
+
 fn means(scores: &[&Scores]) -> Result<BTreeMap<String, Cell>, BenchError> {
     let mut metrics = BTreeMap::new();
     for (metric, ..) in COLUMNS {
@@ -131,14 +161,14 @@ fn means(scores: &[&Scores]) -> Result<BTreeMap<String, Cell>, BenchError> {
 }
 
 impl Leaderboard {
-    fn header() -> Vec<&'static str> {
+    pub(crate) fn header() -> Vec<&'static str> {
         ["encoder", "weights", "adapter", "shots", "seeds"]
             .into_iter()
             .chain(COLUMNS.map(|(_, name, _)| name))
             .collect()
     }
 
-    fn cells(row: &LeaderboardRow) -> Vec<String> {
+    pub(crate) fn cells(row: &LeaderboardRow) -> Vec<String> {
         let weights = match (row.preset.as_str(), row.weights.as_str()) {
             ("", _) => String::new(),
             (preset, weights) if preset == weights => preset.to_owned(),
@@ -163,7 +193,8 @@ impl Leaderboard {
     pub fn to_markdown(&self) -> String {
         let mut text = format!("{}\n\n| {} |\n|{}\n", self.caption, Self::header().join(" | "), " --- |".repeat(9));
         for row in &self.rows {
-            let _ = writeln!(text, "| {} |", Self::cells(row).join(" | "));
+            let cells = Self::cells(row).into_iter().map(|cell| cell.replace('|', "\\|").replace(['\n', '\r'], " "));
+            let _ = writeln!(text, "| {} |", cells.collect::<Vec<_>>().join(" | "));
         }
         for note in &self.notes {
             let _ = writeln!(text, "\n{note}");
@@ -203,6 +234,8 @@ impl Leaderboard {
         text.push('\n');
         for row in &self.rows {
             let LeaderboardRow { encoder, preset, weights, adapter, shots, seeds, failed, metrics, .. } = row;
+            let adapter = adapter.replace('"', "\"\"");
+            let [encoder, preset, weights, shots] = [encoder, preset, weights, shots].map(|text| csv_field(text));
             let _ = write!(text, "{encoder},{preset},{weights},\"{adapter}\",{shots},{seeds},{failed}");
             for (metric, ..) in COLUMNS {
                 match metrics.get(&metric.key()) {
@@ -216,5 +249,103 @@ impl Leaderboard {
             text.push('\n');
         }
         text
+    }
+
+    /// As a LaTeX table for the package `booktabs`.
+    pub fn to_latex(&self) -> String {
+        let line = |cells: &[String]| cells.iter().map(|cell| latex(cell)).collect::<Vec<_>>().join(" & ") + " \\\\\n";
+        let header: Vec<String> = Self::header().into_iter().map(str::to_owned).collect();
+        let mut text = String::from("% \\usepackage{booktabs}\n\\begin{table}\n\\centering\n");
+        let _ = writeln!(text, "\\caption{{{}}}", latex(&self.caption));
+        let _ = write!(text, "\\begin{{tabular}}{{lllrr{}}}\n\\toprule\n", "l".repeat(COLUMNS.len()));
+        text.push_str(&line(&header));
+        text.push_str("\\midrule\n");
+        let mut constant = self.rows.first().is_some_and(|row| row.adapter.is_empty());
+        for row in &self.rows {
+            if constant && !row.adapter.is_empty() {
+                text.push_str("\\midrule\n");
+                constant = false;
+            }
+            text.push_str(&line(&Self::cells(row)));
+        }
+        text.push_str("\\bottomrule\n\\end{tabular}\n");
+        for note in &self.notes {
+            let _ = writeln!(text, "\n{}", latex(note));
+        }
+        text.push_str("\\end{table}\n");
+        text
+    }
+}
+
+/// Quoted where it must be.
+fn csv_field(text: &str) -> String {
+    match text.contains([',', '"', '\n', '\r']) {
+        true => format!("\"{}\"", text.replace('"', "\"\"")),
+        false => text.to_owned(),
+    }
+}
+
+/// Text without a meaning to LaTeX.
+fn latex(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\\' => escaped.push_str("\\textbackslash{}"),
+            '~' => escaped.push_str("\\textasciitilde{}"),
+            '^' => escaped.push_str("\\textasciicircum{}"),
+            '<' => escaped.push_str("\\textless{}"),
+            '>' => escaped.push_str("\\textgreater{}"),
+            '±' => escaped.push_str("$\\pm$"),
+            // At a line's start an opening bracket would be an argument of the line's end before it.
+            '[' => escaped.push_str("{[}"),
+            '&' | '%' | '$' | '#' | '_' | '{' | '}' => {
+                escaped.push('\\');
+                escaped.push(character);
+            }
+            character if character.is_control() => escaped.push(' '),
+            character => escaped.push(character),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn board(encoder: &str) -> Leaderboard {
+        let cell = Cell { mean: 7.0, low: 6.0, high: 8.5, deviation: Some(0.5) };
+        let row = LeaderboardRow {
+            encoder: encoder.to_owned(),
+            preset: "nano".to_owned(),
+            weights: "nano".to_owned(),
+            adapter: "coop".to_owned(),
+            shots: "1".to_owned(),
+            seeds: 2,
+            failed: 0,
+            metrics: BTreeMap::from([("mae".to_owned(), cell)]),
+            error: None,
+        };
+        Leaderboard { caption: "95 % of A_B".to_owned(), rows: vec![row], notes: Vec::new() }
+    }
+
+    #[test]
+    fn latex_has_as_many_columns_as_it_says_and_no_command_comes_from_a_name() {
+        let text = board(r"a_b & \input{x} 5% #1 $x$").to_latex();
+        let row = text.lines().find(|line| line.starts_with("a")).unwrap();
+        assert!(row.starts_with(r"a\_b \& \textbackslash{}input\{x\} 5\% \#1 \$x\$ & nano & coop & 1 & 2 & "), "{row}");
+        assert!(row.contains(r"7.00 $\pm$ 0.50 {[}6.00, 8.50]") && row.ends_with(r" \\"), "{row}");
+        assert_eq!(row.replace(r"\&", "").matches('&').count(), Leaderboard::header().len() - 1);
+        assert!(text.contains(r"\begin{tabular}{lllrrllll}") && text.contains(r"\caption{95 \% of A\_B}"), "{text}");
+    }
+
+    #[test]
+    fn a_name_cannot_add_a_column() {
+        let board = board("a|b,\"c\"\nd");
+        let row = board.to_markdown().lines().find(|line| line.starts_with("| a")).unwrap().to_owned();
+        assert!(row.starts_with(r#"| a\|b,"c" d | nano |"#), "{row}");
+        let mut reader = csv::Reader::from_reader(std::io::Cursor::new(board.to_csv()));
+        let row = reader.records().next().unwrap().unwrap();
+        assert_eq!((&row[0], &row[3]), ("a|b,\"c\"\nd", "coop"));
     }
 }

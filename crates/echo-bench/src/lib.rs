@@ -5,7 +5,9 @@
 //! - `runs.jsonl`: one line per cell with everything needed to repeat it, appended when the cell ends;
 //! - `cells/<key>.csv`: its prediction for every test video, and `predictions.csv`: all of them;
 //! - `curves.csv`: losses per epoch;
-//! - `leaderboard.md`, `leaderboard.csv`, `leaderboard.json`: means over seeds beside the constant predictors;
+//! - `leaderboard.md`, `.csv`, `.tex` and `.json`: means over seeds beside the constant predictors;
+//! - `report.html`: the same with plots, the worst videos and the settings; [`merge`] makes it again from any set of
+//!   output folders, for which `constants.csv` and `bench.toml` are there too;
 //! - `excluded.csv`: every video that could not be used, with the reason.
 //!
 //! A cell's key is a hash of all that can change its result, so a rerun skips what is done, whatever ended the last
@@ -20,11 +22,13 @@ mod error;
 mod features;
 mod leaderboard;
 mod machine;
+mod memory;
 mod outputs;
 mod plan;
 mod progress;
 mod random_prompts;
 mod recipe;
+mod report;
 mod run;
 mod runs;
 mod twins;
@@ -38,6 +42,7 @@ pub use features::NUMERICS;
 pub use leaderboard::{Leaderboard, LeaderboardRow};
 pub use progress::Progress;
 pub use recipe::Recipe;
+pub use report::{Merged, merge};
 pub use run::{Environment, Outcome, PairParameters, Zoo, pair_parameters, run};
 pub use runs::{CellRecord, CellStatus, DataRecord, EncoderRecord, read_runs};
 pub use video_set::{Excluded, VideoSet};

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use echo_train::Epoch;
 use serde::{Deserialize, Serialize};
 
+use crate::report::Constant;
 use crate::{BenchError, CellRecord, Excluded};
 
 /// One video's prediction by one cell.
@@ -44,6 +45,29 @@ impl Outputs {
         reader.deserialize().collect::<Result<_, _>>().map_err(invalid)
     }
 
+    /// A cell's losses; none where nothing was trained.
+    pub(crate) fn read_curve(&self, key: &str) -> Result<Vec<Epoch>, BenchError> {
+        let path = self.cell_file(key, "curve.csv");
+        let invalid = |error: csv::Error| BenchError::Io { path: path.clone(), source: error.into() };
+        let mut reader = csv::Reader::from_path(&path).map_err(invalid)?;
+        reader.deserialize().collect::<Result<_, _>>().map_err(invalid)
+    }
+
+    /// Takes over a cell's files from another output folder.
+    pub(crate) fn copy_cell(&self, folder: &Path, key: &str) -> Result<(), BenchError> {
+        for extension in ["csv", "curve.csv"] {
+            let path = folder.join("cells").join(format!("{key}.{extension}"));
+            let bytes = std::fs::read(&path).map_err(BenchError::io(&path))?;
+            self.write(&self.cell_file(key, extension), &bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Writes `constants.csv`.
+    pub(crate) fn write_constants(&self, constants: &[Constant]) -> Result<(), BenchError> {
+        self.write_csv(&self.dir.join("constants.csv"), constants)
+    }
+
     /// Whether a cell's files are there.
     pub(crate) fn has_cell(&self, key: &str) -> bool {
         self.cell_file(key, "csv").is_file()
@@ -66,7 +90,7 @@ impl Outputs {
         entries.into_iter().any(|entry| entry.file_name().to_string_lossy().ends_with(&ending))
     }
 
-    fn cell_file(&self, key: &str, extension: &str) -> PathBuf {
+    pub(crate) fn cell_file(&self, key: &str, extension: &str) -> PathBuf {
         self.dir.join("cells").join(format!("{key}.{extension}"))
     }
 

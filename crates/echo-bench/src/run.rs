@@ -8,22 +8,24 @@ use burn::tensor::Device;
 use echo_adapt::{ADAPTERS, AdapterEntry, BuildContext, adapters};
 use echo_core::{Adapter, ClipSpec, Preset, RankSpec, Stage};
 use echo_data::{Digests, Feature, FeatureCache};
-use echo_metrics::{Metric, Scores};
+use echo_metrics::Metric;
 use echo_train::{Checkpoints, Parameter, Samples, parameters};
 use echo_video::OpenOptions;
 use echo_weights::{Built, Weights, WeightsError};
 use serde::Serialize;
 
 use crate::adapter_file::{AdapterRecord, save};
-use crate::cell::{CellOutput, CellSamples, Ingredients, scores, table};
+use crate::cell::{CellOutput, CellSamples, Ingredients, table};
 use crate::clip_samples::ClipSamples;
 use crate::constant::median;
 use crate::features::{Embedder, NUMERICS, Wanted};
-use crate::leaderboard::{Leaderboard, LeaderboardRow};
+use crate::leaderboard::{Leaderboard, LeaderboardRow, groups};
 use crate::machine::Machine;
+use crate::memory;
 use crate::outputs::{Outputs, PredictionRow};
 use crate::plan::{Cell, cells, key};
 use crate::random_prompts::random_prompts;
+use crate::report::{Constant, Report, VideoFiles, constant_rows};
 use crate::runs::{CellRecord, CellStatus, DataRecord, EncoderRecord, ParameterCounts, Runs, read_runs};
 use crate::twins::notes;
 use crate::video_set::VideoSet;
@@ -319,7 +321,7 @@ impl RunState<'_> {
             EncoderRun { record: record(name, &built), built: &built, text, features: Vec::new(), options, spec };
 
         // Embeddings always: they also tell which videos can be used.
-        let plain = View::plain(config.clips);
+        let plain = View::of(config);
         let mut stages = BTreeSet::from([Stage::Embedding]);
         let mut views: Vec<(View, BTreeSet<Stage>)> = Vec::new();
         let mut borrowing = BTreeSet::new();
@@ -447,7 +449,7 @@ impl RunState<'_> {
         let adapted = ingredients.build();
         let borrows = adapted.as_ref().is_ok_and(|adapted| adapted.borrows_text());
         let text = run.text.as_ref().filter(|_| borrows).map(|(_, record)| record.clone());
-        let plain = View::plain(self.config.clips);
+        let plain = View::of(self.config);
         let clip = &built.encoder.card().preset(self.config.preset).clip;
         let config = serde_json::json!({
             "recipe": recipe,
@@ -488,6 +490,7 @@ impl RunState<'_> {
             return Ok(());
         }
         let checkpoints = Checkpoints { file: self.outputs.checkpoint(&key), every: self.environment.checkpoint_every };
+        memory::reset_peak();
         let output = adapted.map(|adapted| adapted.stage()).and_then(|stage| {
             let validation = match self.config.select {
                 Selection::LastEpoch => None,
@@ -500,7 +503,7 @@ impl RunState<'_> {
                     digests: indices.iter().filter_map(|&index| self.set.videos[index].digest).collect(),
                     targets: labelled(indices),
                     spec: run.spec,
-                    clips: self.config.clips,
+                    view: plain,
                     augment: recipe.train.augment,
                     options: &run.options,
                 };
@@ -538,6 +541,7 @@ impl RunState<'_> {
             best: None,
             random_prompts: cell.random_prompts,
             seconds: None,
+            peak_memory: None,
             machine: self.machine.clone(),
             device: self.environment.device_name.clone(),
             finished: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()),
@@ -577,6 +581,7 @@ impl RunState<'_> {
                 record.best = output.best.clone();
                 record.parameters = Some(*parameters);
                 record.seconds = Some(*seconds);
+                record.peak_memory = memory::peak();
                 self.counts.ran += 1;
             }
             Err(error) => {
@@ -604,19 +609,10 @@ impl RunState<'_> {
         self.set.excluded.sort();
         self.set.excluded.dedup();
         let test = self.usable_test();
-        let mut rows = self.constant_rows(&test)?;
-        let mut groups: Vec<Vec<&CellRecord>> = Vec::new();
-        for record in &self.records {
-            let same = |other: &CellRecord| {
-                (&other.encoder, &other.adapter, other.shots, other.random_prompts)
-                    == (&record.encoder, &record.adapter, record.shots, record.random_prompts)
-            };
-            // A row's cells and those of its twin with random prompts alternate.
-            match groups.iter_mut().rev().find(|group| same(group[0])) {
-                Some(group) => group.push(record),
-                None => groups.push(vec![record]),
-            }
-        }
+        let constants = self.constants(test.len())?;
+        let all: Vec<&Constant> = constants.iter().collect();
+        let mut rows = constant_rows(&all, &self.set.labels(&test), self.config.bootstrap)?;
+        let groups = groups(&self.records);
         for group in &groups {
             rows.extend(LeaderboardRow::of_cells(group)?);
         }
@@ -625,10 +621,20 @@ impl RunState<'_> {
         let done: Vec<&CellRecord> = self.records.iter().filter(|record| record.status == CellStatus::Done).collect();
         self.outputs.join_cells(&done)?;
         self.outputs.write_excluded(&self.set.excluded)?;
-        self.outputs.write_text("leaderboard.md", &leaderboard.to_markdown())?;
-        self.outputs.write_text("leaderboard.csv", &leaderboard.to_csv())?;
-        let json = serde_json::to_string_pretty(&leaderboard).expect("a leaderboard is plain data");
-        self.outputs.write_text("leaderboard.json", &json)?;
+        let videos = test.iter().map(|&index| &self.set.videos[index]);
+        let videos = VideoFiles {
+            paths: videos.map(|video| (video.name.clone(), video.path.clone())).collect(),
+            allow_truncated: self.config.allow_truncated,
+        };
+        let report = Report {
+            leaderboard: &leaderboard,
+            groups: &groups,
+            outputs: self.outputs,
+            configs: &[toml::to_string(self.config).map_err(|error| BenchError::Config(error.to_string()))?],
+            constants: &constants,
+            videos: Some(&videos),
+        };
+        report.write()?;
         let Counts { ran, skipped, failed, embedded } = self.counts;
         Ok(Outcome { leaderboard, ran, skipped, failed, embedded, excluded: self.set.excluded })
     }
@@ -641,38 +647,19 @@ impl RunState<'_> {
         self.set.test.iter().copied().filter(usable).collect()
     }
 
-    /// The constant predictors: the validation median, and each draw's training median.
-    fn constant_rows(&self, test: &[usize]) -> Result<Vec<LeaderboardRow>, BenchError> {
-        let labels = self.set.labels(test);
-        if labels.is_empty() {
-            return Ok(Vec::new());
-        }
-        // Draws of many shots often have the same median, and a bootstrap takes a tenth of a second.
-        let mut known: BTreeMap<u32, Scores> = BTreeMap::new();
-        let mut constant = |value: Option<f32>| -> Result<Scores, BenchError> {
+    /// The constant predictors: the validation median, and each draw's training median; scored on `test` videos.
+    fn constants(&self, test: usize) -> Result<Vec<Constant>, BenchError> {
+        let constant = |predictor: &str, shots: String, seed: Option<u64>, videos: &[usize]| {
+            let value = median(&self.set.labels(videos));
             let value = value.ok_or_else(|| BenchError::Config("a split without labels has no median".to_owned()))?;
-            if let Some(scores) = known.get(&value.to_bits()) {
-                return Ok(scores.clone());
-            }
-            let scores = scores(&labels, &vec![value; labels.len()], self.config.bootstrap)?;
-            known.insert(value.to_bits(), scores.clone());
-            Ok(scores)
+            Ok(Constant { data: self.set.name.clone(), test, predictor: predictor.to_owned(), shots, seed, value })
         };
-        let validation = constant(median(&self.set.labels(&self.set.validation)))?;
-        let mut rows = vec![LeaderboardRow::constant("median of validation", String::new(), &[validation])?];
-        let shots: BTreeSet<Option<usize>> =
-            self.draws.keys().map(|(shots, _)| *shots).filter(|shots| *shots != Some(0)).collect();
-        for shots in shots {
-            let of_seeds: Result<Vec<_>, _> = self
-                .draws
-                .iter()
-                .filter(|((of, _), _)| *of == shots)
-                .map(|(_, draw)| constant(median(&self.set.labels(draw))))
-                .collect();
-            let name = shots.map_or("split".to_owned(), |shots| shots.to_string());
-            rows.push(LeaderboardRow::constant("median of training", name, &of_seeds?)?);
-        }
-        Ok(rows)
+        let draws = self.draws.iter().filter(|((shots, _), _)| *shots != Some(0)).map(|((shots, seed), draw)| {
+            let shots = shots.map_or("split".to_owned(), |shots| shots.to_string());
+            constant("median of training", shots, Some(*seed), draw)
+        });
+        let validation = constant("median of validation", String::new(), None, &self.set.validation);
+        std::iter::once(validation).chain(draws).collect()
     }
 
     fn caption(&self, test: usize) -> String {
@@ -681,6 +668,8 @@ impl RunState<'_> {
             Selection::BestValidation => "last epoch, and where it says so the epoch that was best on validation",
         };
         let clips = match self.config.clips {
+            1 if self.config.random_start => "one clip per video, from a random frame".to_owned(),
+            clips if self.config.random_start => format!("mean over {clips} clips from random frames of each video"),
             1 => "one clip per video, from its first frame".to_owned(),
             clips => format!("mean over {clips} clips spread evenly over each video"),
         };

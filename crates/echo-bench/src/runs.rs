@@ -62,6 +62,9 @@ pub struct CellRecord {
     pub random_prompts: bool,
     /// Wall-clock seconds.
     pub seconds: Option<Seconds>,
+    /// The most memory, in bytes, that the process held while the cell ran, where the system tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_memory: Option<u64>,
     /// The machine.
     pub machine: Machine,
     /// The device.
@@ -242,6 +245,7 @@ pub(crate) mod tests {
             best: None,
             random_prompts: false,
             seconds: None,
+            peak_memory: None,
             machine: Machine::current(),
             device: "cpu".to_owned(),
             finished: 0,

@@ -65,7 +65,8 @@ impl VideoSet {
         let (mut train, mut validation, mut test) = match &config.split {
             None => (of(Split::Train), of(Split::Validation), of(Split::Test)),
             Some(path) => {
-                let split = read_split_file(path, &data)?;
+                let names: Vec<&str> = data.records.iter().map(|record| record.name.as_str()).collect();
+                let split = read_split_file(path, &names)?;
                 let unknown: Vec<String> =
                     split.unknown.iter().filter(|name| !data.report.missing.contains(name)).cloned().collect();
                 exclude(&unknown, false, &format!("in {}, but not in the data set", path.display()));

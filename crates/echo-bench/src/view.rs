@@ -5,11 +5,16 @@ use echo_random::Stream;
 use echo_train::AugmentConfig;
 use serde::Serialize;
 
+use crate::BenchConfig;
+
 /// Which clips of a video are seen, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct View {
     /// Clips, spread evenly over the video; a single one starts at the first frame.
     pub clips: usize,
+    /// Clips begin anywhere in the video instead, one draw each.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub random_start: bool,
     /// Another look at the video, as training takes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub augmented: Option<Augmented>,
@@ -27,7 +32,12 @@ pub struct Augmented {
 impl View {
     /// The clips as they are.
     pub(crate) fn plain(clips: usize) -> Self {
-        Self { clips, augmented: None }
+        Self { clips, random_start: false, augmented: None }
+    }
+
+    /// The looks of a benchmark's videos.
+    pub(crate) fn of(config: &BenchConfig) -> Self {
+        Self { random_start: config.random_start, ..Self::plain(config.clips) }
     }
 
     /// View `index` of those that `how` gives.
@@ -38,12 +48,13 @@ impl View {
     /// How the clip at place `clip` of the video with this digest is seen, when frames have `size` pixels a side: a pure
     /// function of all of them, the same for every seed, so that it can be cached.
     pub(crate) fn look(&self, clip: usize, video: &blake3::Hash, size: usize) -> Look {
+        let video = u64::from_le_bytes(std::array::from_fn(|place| video.as_bytes()[place]));
         let start = match self.clips {
+            _ if self.random_start => Start::Random { seed: 0, video, draw: clip as u64 },
             1 => Start::First,
             of => Start::Even { index: clip, of },
         };
         let Some(Augmented { how, index }) = self.augmented else { return start.into() };
-        let video = u64::from_le_bytes(std::array::from_fn(|place| video.as_bytes()[place]));
         let draw = (index * self.clips + clip) as u64;
         let most = (how.pad * size as f64).round() as usize;
         let mut stream = Stream::new(0, &format!("bench/shift/{video:016x}"), draw);
@@ -72,6 +83,13 @@ mod tests {
         let most = shifts.iter().flat_map(|shift| [shift.right.abs(), shift.down.abs()]).max();
         assert_eq!(most, Some(11), "a tenth of 112 pixels, reached");
         assert!(shifts.iter().any(|shift| shift.right < 0) && shifts.iter().any(|shift| shift.down > 0));
+        let starts = |config: BenchConfig| [0, 1].map(|clip| View::of(&config).look(clip, &a, 112).start);
+        let anywhere = starts(BenchConfig { random_start: true, clips: 2, ..BenchConfig::default() });
+        assert!(matches!(anywhere, [Start::Random { draw: 0, .. }, Start::Random { draw: 1, .. }]), "{anywhere:?}");
+        assert_eq!(
+            starts(BenchConfig { clips: 2, ..BenchConfig::default() }),
+            [0, 1].map(|index| Start::Even { index, of: 2 })
+        );
         let plain = AugmentConfig { pad: 0.0, random_start: false, ..how };
         assert_eq!(View::plain(1).augmented(plain, 2).look(0, &a, 112), Start::First.into());
     }

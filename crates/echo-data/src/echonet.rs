@@ -91,7 +91,7 @@ pub fn read_echonet(dir: &Path) -> Result<EchoNet, DataError> {
     for (line, fields) in &table.rows {
         let field = |column: usize| fields.get(column).unwrap_or_default();
         let name = table.name(*line, field(file_name))?;
-        let number = |column, value: &str, most| match parse(value, most) {
+        let number = |column, value: &str, most| match parse(value, 0.0, most) {
             Some(number) => Ok(number),
             None => {
                 let range = if most.is_finite() { format!("from 0 to {most}") } else { "of at least 0".to_owned() };
@@ -129,12 +129,12 @@ pub fn read_echonet(dir: &Path) -> Result<EchoNet, DataError> {
     Ok(EchoNet { records, report })
 }
 
-/// `Some(None)` for an empty field, `None` for what is not a number in `0..=most`.
-fn parse(value: &str, most: f64) -> Option<Option<f32>> {
+/// `Some(None)` for an empty field, `None` for what is not a number in `least..=most`.
+pub(crate) fn parse(value: &str, least: f64, most: f64) -> Option<Option<f32>> {
     if value.is_empty() {
         return Some(None);
     }
-    let exact = value.parse::<f64>().ok().filter(|exact| exact.is_finite() && (0.0..=most).contains(exact))?;
+    let exact = value.parse::<f64>().ok().filter(|exact| exact.is_finite() && (least..=most).contains(exact))?;
     let rounded = exact as f32;
     // 29.999999999 belongs to the bin 29 of a few-shot draw; rounding to f32 must not lift it into the next.
     let kept = if f64::from(rounded.floor()) > exact { rounded.next_down() } else { rounded };
@@ -247,8 +247,8 @@ pub(crate) mod tests {
 
     #[test]
     fn rounding_to_f32_does_not_change_the_bin() {
-        assert_eq!(parse("29.9999999999", 100.0).flatten().map(f32::floor), Some(29.0));
-        assert_eq!(parse("30", 100.0), Some(Some(30.0)));
-        assert_eq!(parse("59.06136306", 100.0), Some(Some(59.061_363)));
+        assert_eq!(parse("29.9999999999", 0.0, 100.0).flatten().map(f32::floor), Some(29.0));
+        assert_eq!(parse("30", 0.0, 100.0), Some(Some(30.0)));
+        assert_eq!(parse("59.06136306", 0.0, 100.0), Some(Some(59.061_363)));
     }
 }

@@ -27,7 +27,7 @@ pub enum DataError {
         /// The list.
         path: PathBuf,
         /// The needed column.
-        column: &'static str,
+        column: String,
         /// How many columns bear that name.
         count: usize,
         /// All columns of the list, as written.
@@ -64,6 +64,37 @@ pub enum DataError {
         dir: PathBuf,
         /// The missing videos.
         names: Vec<String>,
+    },
+    /// A description of a data set, or a file of ranks, that cannot be read.
+    #[error("{}: {source}", path.display())]
+    Toml {
+        /// The file.
+        path: PathBuf,
+        /// Which entry, with its line.
+        source: Box<toml::de::Error>,
+    },
+    /// A description of a data set that makes no sense, or lacks what is asked for.
+    #[error("{}: {reason}", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what would be right.
+        reason: String,
+    },
+    /// A patient in two splits.
+    #[error(
+        "{}: patient {patient:?} is in two splits, {} on line {} and {} on line {}; labels would leak", path.display(),
+        first.1, first.0, second.1, second.0
+    )]
+    Leak {
+        /// The list.
+        path: PathBuf,
+        /// The patient.
+        patient: String,
+        /// A line, and what it says.
+        first: (u64, String),
+        /// Another.
+        second: (u64, String),
     },
     /// A clip specification that describes no clip.
     #[error("clip specification: {0}")]

@@ -3,14 +3,16 @@
 //! - [`select_frames`] says which frames of a video make a clip; [`prepare`] makes the clip of them. Between them they
 //!   are every step of a `ClipSpec`, each also by itself: [`crop()`], [`Resizer`], [`center_crop`], [`source_channels`],
 //!   [`normalization`], [`filler`].
-//! - [`read_echonet`] reads a data set in EchoNet-Dynamic's layout, [`few_shot`] draws a few labelled videos from it,
-//!   [`read_split_file`] takes somebody else's split.
+//! - [`read_dataset`] reads any folder and table that a [`DatasetConfig`] describes, [`read_echonet`] EchoNet-Dynamic's
+//!   layout; [`few_shot`] draws a few labelled videos, [`read_split_file`] takes somebody else's split.
 //! - [`for_each_clip`] loads clips on all cores in bounded memory; [`FeatureCache`] keeps what a frozen encoder made of
 //!   them, by the [`Digests`] of the files.
 
 mod channel_order;
 mod clips;
 mod crop;
+mod dataset;
+mod dataset_config;
 mod digest;
 mod echonet;
 mod error;
@@ -32,6 +34,8 @@ mod table;
 pub use channel_order::source_channels;
 pub use clips::{ClipError, LoadedClip, for_each_clip, load_clip};
 pub use crop::{Window, center_crop, crop, crop_to_square, zoom};
+pub use dataset::{Dataset, DatasetReport, DatasetVideo, read_dataset};
+pub use dataset_config::{DatasetConfig, Target};
 pub use digest::Digests;
 pub use echonet::{EchoNet, Report, VideoRecord, read_echonet};
 pub use error::DataError;

@@ -26,6 +26,16 @@ impl Split {
     }
 }
 
+impl std::fmt::Display for Split {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Train => "training",
+            Self::Validation => "validation",
+            Self::Test => "test",
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

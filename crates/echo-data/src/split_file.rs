@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::Path;
 
-use crate::echonet::EchoNet;
 use crate::error::DataError;
 use crate::split::Split;
 use crate::table::Table;
 
-/// Which videos of a data set a split file puts where: places in [`EchoNet::records`], in the file's order.
+/// Which videos of a data set a split file puts where: places in the list that was given, in the file's
+/// order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SplitFile {
     /// Training videos.
@@ -18,8 +18,7 @@ pub struct SplitFile {
     pub validation: Vec<usize>,
     /// Test videos.
     pub test: Vec<usize>,
-    /// Names in the file for which the data set has no record: not listed, without a file, or without an ejection
-    /// fraction.
+    /// Names in the file that are none of those given: not listed, without a file, or without a label.
     pub unknown: Vec<String>,
     /// Names repeated in the file with the same split: each repetition once.
     pub duplicates: Vec<String>,
@@ -36,16 +35,15 @@ impl SplitFile {
     }
 }
 
-/// Reads the columns `FileName` and `Split` of a CSV file and looks the names up in `data`. Labels are `data`'s, whatever
-/// else the file holds; videos that the file does not name are in no split.
+/// Reads the columns `FileName` and `Split` of a CSV file and looks the names up in `names`, those of a data set's
+/// videos. Labels are the data set's, whatever else the file holds; videos that the file does not name are in no split.
 ///
 /// # Errors
 /// A file that cannot be read, a column that is absent, an unknown split, a video in two splits.
-pub fn read_split_file(path: &Path, data: &EchoNet) -> Result<SplitFile, DataError> {
+pub fn read_split_file(path: &Path, names: &[&str]) -> Result<SplitFile, DataError> {
     let table = Table::read(path)?;
     let (file_name, split) = (table.column("FileName")?, table.column("Split")?);
-    let places: HashMap<&str, usize> =
-        data.records.iter().enumerate().map(|(place, record)| (record.name.as_str(), place)).collect();
+    let places: HashMap<&str, usize> = names.iter().enumerate().map(|(place, &name)| (name, place)).collect();
     let mut result = SplitFile::default();
     let mut seen = HashMap::with_capacity(table.rows.len());
     for (line, fields) in &table.rows {
@@ -73,17 +71,11 @@ pub fn read_split_file(path: &Path, data: &EchoNet) -> Result<SplitFile, DataErr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::echonet::{Report, VideoRecord};
 
     fn read(text: &str) -> Result<SplitFile, DataError> {
-        let record = |name: &str| {
-            let (name, path) = (name.to_owned(), format!("Videos/{name}.avi").into());
-            VideoRecord { name, path, ef: 50.0, esv: None, edv: None, split: Split::Test }
-        };
-        let data = EchoNet { records: ["a", "b", "c", "d"].map(record).to_vec(), report: Report::default() };
         let file = tempfile::NamedTempFile::new().expect("a temporary file");
         std::fs::write(file.path(), text).expect("the temporary file can be written");
-        read_split_file(file.path(), &data)
+        read_split_file(file.path(), &["a", "b", "c", "d"])
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::split::Split;
 
 /// A list of videos: any columns, one row for each video.
 pub(crate) struct Table {
-    path: PathBuf,
+    pub(crate) path: PathBuf,
     header: StringRecord,
     /// Line, counted from 1, and fields without surrounding space.
     pub(crate) rows: Vec<(u64, StringRecord)>,
@@ -35,12 +35,12 @@ impl Table {
     }
 
     /// The place of a column that must be there once; case and spaces do not count.
-    pub(crate) fn column(&self, name: &'static str) -> Result<usize, DataError> {
+    pub(crate) fn column(&self, name: &str) -> Result<usize, DataError> {
         self.optional_column(name)?.ok_or_else(|| self.wrong_column(name, 0))
     }
 
     /// The place of a column that may be absent, but not be there twice.
-    pub(crate) fn optional_column(&self, name: &'static str) -> Result<Option<usize>, DataError> {
+    pub(crate) fn optional_column(&self, name: &str) -> Result<Option<usize>, DataError> {
         let plain = |name: &str| -> String {
             name.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect()
         };
@@ -53,9 +53,9 @@ impl Table {
         }
     }
 
-    fn wrong_column(&self, column: &'static str, count: usize) -> DataError {
+    fn wrong_column(&self, column: &str, count: usize) -> DataError {
         let found = self.header.iter().map(str::to_owned).collect();
-        DataError::Column { path: self.path.clone(), column, count, found }
+        DataError::Column { path: self.path.clone(), column: column.to_owned(), count, found }
     }
 
     /// An error that names a row.
@@ -99,8 +99,13 @@ fn line(position: &csv::Position, text: &[u8]) -> u64 {
 
 /// The name before `.avi` in any case, if it ends so.
 pub(crate) fn without_avi(name: &str) -> Option<&str> {
-    let (stem, extension) = name.rsplit_once('.')?;
-    extension.eq_ignore_ascii_case("avi").then_some(stem)
+    without_extension(name, "avi")
+}
+
+/// The name before an extension in any case, if it ends so.
+pub(crate) fn without_extension<'a>(name: &'a str, extension: &str) -> Option<&'a str> {
+    let (stem, found) = name.rsplit_once('.')?;
+    found.eq_ignore_ascii_case(extension).then_some(stem)
 }
 
 #[cfg(test)]

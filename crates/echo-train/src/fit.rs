@@ -7,8 +7,8 @@ use echo_random::Stream;
 
 use crate::checkpoint::{Checkpoints, Progress, Saver, discard, resume};
 use crate::objective::{Labels, Objective, objective};
-use crate::optimizer::Stepper;
-use crate::{Parameter, Samples, TrainConfig, TrainError, gradients, learning_rate, parameters};
+use crate::optimizer::factor;
+use crate::{Descent, Parameter, Samples, TrainConfig, TrainError, gradients, learning_rate, parameters};
 
 /// Samples in a batch when predicting: memory is bounded, results do not depend on it.
 const PREDICT_BATCH: usize = 256;
@@ -133,10 +133,11 @@ pub fn fit<A: Adapter>(
     }
     let ranks: Option<Vec<usize>> =
         adapter.ranks().map(|spec| targets.iter().map(|&target| spec.rank_of(target)).collect());
-    let mut optimizer = Stepper::new(config, &adapter, &trainable);
+    let rate = |path: &str| factor(&config.rates, adapter.role(path));
+    let mut descent = Descent::with_factors(&config.optimizer, config.clip_norm, &trainable, rate);
     let mut saver = context.checkpoints.map(|checkpoints| Saver::new(checkpoints, &trainable));
     let resumed = match context.checkpoints {
-        Some(checkpoints) => resume(&adapter, &mut optimizer, checkpoints, device)?,
+        Some(checkpoints) => resume(&adapter, &mut descent.stepper, checkpoints, device)?,
         None => None,
     };
     let mut progress =
@@ -151,7 +152,7 @@ pub fn fit<A: Adapter>(
         let mut mean = Epoch { epoch: epoch + 1, lr, ..Epoch::default() };
         for (step, indices) in order.chunks(config.batch).enumerate() {
             let batch = Batch { samples, indices, epoch, ranks: ranks.as_deref(), config, device };
-            let (losses, mut gradients) = batch.gradients(&progress.adapter)?;
+            let (losses, gradients) = batch.gradients(&progress.adapter)?;
             let diverged = |loss: f64| TrainError::Diverged { epoch: epoch + 1, step: step + 1, loss, lr };
             let loss = f64::from(losses.total.into_scalar::<f32>());
             let first = *first_loss.get_or_insert(loss);
@@ -166,13 +167,7 @@ pub fn fit<A: Adapter>(
             if epoch == 0 && step == 0 {
                 progress.zero_gradients = gradients::check(&progress.adapter, &gradients, &trainable)?;
             }
-            if let Some(limit) = config.clip_norm {
-                let norm = gradients::clip_norm(&progress.adapter, &mut gradients, limit);
-                if !norm.is_finite() {
-                    return Err(diverged(norm));
-                }
-            }
-            progress.adapter = optimizer.step(lr, progress.adapter, gradients);
+            progress.adapter = descent.step(lr, progress.adapter, gradients).map_err(diverged)?;
         }
         if let Some(watched) = context.watched {
             let adapter = progress.adapter.valid();
@@ -185,7 +180,7 @@ pub fn fit<A: Adapter>(
         on_epoch(&mean);
         progress.curve.push(mean);
         if let Some(saver) = &mut saver {
-            saver.save(&progress, &optimizer)?;
+            saver.save(&progress, &descent.stepper)?;
         }
     }
     if let Some(checkpoints) = context.checkpoints {
@@ -278,7 +273,8 @@ pub fn predict<A: Adapter>(adapter: &A, samples: &dyn Samples, device: &Device) 
     let count = samples.targets().len();
     let mut predictions = vec![f32::NAN; count];
     // Clips are large, and each runs through the whole encoder.
-    let size = if samples.stage() == Stage::Clip { PREDICT_CLIPS } else { PREDICT_BATCH };
+    let most = if samples.stage() == Stage::Clip { PREDICT_CLIPS } else { PREDICT_BATCH };
+    let size = adapter.predicts_together().unwrap_or(most).max(1);
     for group in samples.groups(&(0..count).collect::<Vec<_>>()) {
         for indices in group.chunks(size) {
             let value = adapter.forward(samples.batch(indices, None, device)?).value;

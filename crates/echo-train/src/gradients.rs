@@ -1,6 +1,6 @@
 //! Gradients of all trainable parameters together.
 
-use burn::module::{ModuleVisitor, Param, ParamId};
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use echo_core::Adapter;
@@ -9,14 +9,14 @@ use crate::{Parameter, TrainError};
 
 /// Scales gradients so that their Euclidean norm, over all parameters, is at most `limit`, as PyTorch's
 /// `clip_grad_norm_`. The norm that they had comes back.
-pub(crate) fn clip_norm<A: Adapter>(adapter: &A, gradients: &mut GradientsParams, limit: f64) -> f64 {
+pub(crate) fn clip_norm<M: Module>(module: &M, gradients: &mut GradientsParams, limit: f64) -> f64 {
     let mut squares = Squares { gradients, sum: 0.0 };
-    adapter.visit(&mut squares);
+    module.visit(&mut squares);
     let norm = squares.sum.sqrt();
     // PyTorch's epsilon.
     let factor = limit / (norm + 1e-6);
     if factor < 1.0 {
-        adapter.visit(&mut Scale { gradients, factor });
+        module.visit(&mut Scale { gradients, factor });
     }
     norm
 }

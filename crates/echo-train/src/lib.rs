@@ -5,6 +5,7 @@
 
 mod checkpoint;
 mod config;
+mod descent;
 mod error;
 mod fit;
 mod gradients;
@@ -20,6 +21,7 @@ mod values;
 
 pub use checkpoint::Checkpoints;
 pub use config::{AugmentConfig, LossWeights, OptimizerConfig, RateFactors, ScheduleConfig, TrainConfig};
+pub use descent::Descent;
 pub use error::TrainError;
 pub use fit::{Best, Epoch, FitContext, Fitted, fit, predict};
 pub use losses::{HUBER_DELTA, cross_entropy, huber, l1, ordinal_kl, ordinal_weights};

@@ -12,11 +12,11 @@ use burn::optim::{
     AdamW, AdamWConfig, DynOptimizer, DynState, GradientsParams, Optimizer, Sgd, SgdConfig, StateSink, StateSource,
 };
 use burn::tensor::{Device, Tensor, TensorData};
-use echo_core::{Adapter, ParameterRole};
+use echo_core::ParameterRole;
 use serde::{Deserialize, Serialize};
 
 use crate::radam::RAdam;
-use crate::{OptimizerConfig, Parameter, RateFactors, TrainConfig};
+use crate::{OptimizerConfig, Parameter, RateFactors};
 
 enum Kind {
     Sgd(Sgd),
@@ -44,11 +44,10 @@ pub(crate) struct Memory {
 }
 
 impl Stepper {
-    /// For the parameters `trainable` of `adapter`.
-    pub(crate) fn new<A: Adapter>(config: &TrainConfig, adapter: &A, trainable: &[Parameter]) -> Self {
-        let factor = |path: &str| factor(&config.rates, adapter.role(path));
+    /// For the parameters `trainable`, each with a factor on its learning rate.
+    pub(crate) fn new(config: &OptimizerConfig, trainable: &[Parameter], factor: impl Fn(&str) -> f64) -> Self {
         let factors = trainable.iter().map(|parameter| (parameter.path.clone(), factor(&parameter.path))).collect();
-        Self { kind: kind(&config.optimizer), factors, states: BTreeMap::new() }
+        Self { kind: kind(config), factors, states: BTreeMap::new() }
     }
 
     /// One step of the parameters that have a gradient.
@@ -146,7 +145,8 @@ impl<O: Optimizer> ModuleMapper for Step<'_, &O> {
     }
 }
 
-fn factor(rates: &RateFactors, role: ParameterRole) -> f64 {
+/// The factor on the learning rate of parameters with this role.
+pub(crate) fn factor(rates: &RateFactors, role: ParameterRole) -> f64 {
     match role {
         ParameterRole::Encoder => rates.encoder,
         ParameterRole::Text => rates.text,

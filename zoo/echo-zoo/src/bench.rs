@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use burn::tensor::Device;
-use echo_bench::{BenchConfig, Environment, Outcome, Selection, Zoo, pair_parameters};
+use echo_bench::{BenchConfig, Environment, Leaderboard, Outcome, Selection, Zoo, pair_parameters};
 use echo_core::Preset;
 use echo_phantom::DatasetSpec;
 use echo_weights::{Built, Weights, WeightsError};
@@ -114,12 +114,26 @@ fn selection(name: &str) -> Result<Selection, String> {
     }
 }
 
+/// How a leaderboard is printed.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Format {
+pub(crate) enum Format {
     Table,
     Md,
     Csv,
+    Latex,
     Json,
+}
+
+impl Format {
+    pub(crate) fn of(self, leaderboard: &Leaderboard) -> String {
+        match self {
+            Format::Table => leaderboard.to_table(),
+            Format::Md => leaderboard.to_markdown(),
+            Format::Csv => leaderboard.to_csv(),
+            Format::Latex => leaderboard.to_latex(),
+            Format::Json => serde_json::to_string_pretty(leaderboard).expect("a leaderboard is plain data") + "\n",
+        }
+    }
 }
 
 impl Args {
@@ -268,13 +282,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     };
     let outcome = echo_bench::run(&config, &environment, &Registry(entries))?;
     let Outcome { leaderboard, ran, skipped, failed, embedded, excluded } = outcome;
-    let text = match args.format {
-        Format::Table => leaderboard.to_table(),
-        Format::Md => leaderboard.to_markdown(),
-        Format::Csv => leaderboard.to_csv(),
-        Format::Json => serde_json::to_string_pretty(&leaderboard).map_err(CliError::file(&out))? + "\n",
-    };
-    print(&text);
+    print(&args.format.of(&leaderboard));
     eprintln!(
         "\n{ran} cells run, {skipped} done before, {failed} failed; {embedded} clips embedded; results in {}",
         out.display()

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use crate::{CliError, Entry, bench, convert, embed, fetch, inspect, list, phantom, predict};
+use crate::{CliError, Entry, bench, convert, embed, fetch, inspect, list, phantom, predict, pretrain, report};
 
 /// Foundation models for echocardiography: one trait, one command line. Not for clinical use.
 #[derive(Debug, Parser)]
@@ -31,8 +31,12 @@ enum Command {
     List,
     /// What an encoder's own heads say of videos or ready clips.
     Predict(predict::Args),
+    /// Train the nano preset of an encoder on synthetic hearts.
+    Pretrain(pretrain::Args),
     /// Write a data set of synthetic hearts in EchoNet-Dynamic's layout.
     Phantom(phantom::Args),
+    /// Make the report of benchmarks again, merged from any set of output folders.
+    Report(report::Args),
 }
 
 /// The whole program over the encoders `entries`. Exit code 0: all done; 1: something failed; 2: wrong usage.
@@ -52,6 +56,8 @@ pub fn cli(entries: &[Entry]) -> ExitCode {
         }
         Command::Predict(args) => predict::run(&args, entries),
         Command::Phantom(args) => phantom::run(&args),
+        Command::Report(args) => report::run(&args),
+        Command::Pretrain(args) => pretrain::run(&args, entries),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

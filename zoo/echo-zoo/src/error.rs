@@ -39,6 +39,9 @@ pub enum CliError {
     /// Phantoms cannot be written.
     #[error(transparent)]
     Phantom(#[from] echo_phantom::PhantomError),
+    /// Pretraining failed.
+    #[error(transparent)]
+    Pretrain(#[from] echo_pretrain::PretrainError),
     /// Weights cannot be used.
     #[error(transparent)]
     Weights(#[from] echo_weights::WeightsError),

@@ -30,6 +30,8 @@ mod list;
 mod output;
 mod phantom;
 mod predict;
+mod pretrain;
+mod report;
 
 pub use cli::cli;
 pub use device::DeviceChoice;

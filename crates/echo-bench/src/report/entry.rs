@@ -1,0 +1,112 @@
+//! What the report knows of one row of the grid: its cells, and their predictions averaged over seeds.
+
+use echo_core::RankSpec;
+use echo_metrics::{Metric, Rank};
+use echo_train::Epoch;
+
+use super::plots::Curve;
+use crate::outputs::{Outputs, PredictionRow};
+use crate::{BenchError, CellRecord, CellStatus, LeaderboardRow};
+
+/// A row of the grid.
+pub(super) struct Entry<'a> {
+    /// Its rows of the leaderboard: after the last epoch, and where it was asked for after the best one.
+    pub(super) rows: &'a [LeaderboardRow],
+    /// The first one's place in the leaderboard.
+    pub(super) place: usize,
+    pub(super) cells: &'a [&'a CellRecord],
+    /// The videos that all seeds predicted.
+    pub(super) videos: Vec<String>,
+    pub(super) truth: Vec<f64>,
+    /// Means over seeds, after the last epoch.
+    pub(super) predictions: Vec<f64>,
+    pub(super) curves: Vec<Curve>,
+    /// Names of the ranks, and the error within them where there are videos.
+    pub(super) ranks: Vec<(String, Option<f64>)>,
+    /// Videos of every rank.
+    pub(super) rank_videos: Vec<usize>,
+}
+
+impl<'a> Entry<'a> {
+    /// The row whose cells are `cells`, with their predictions and curves out of the folder.
+    ///
+    /// # Errors
+    /// A file is missing or holds something else than numbers.
+    pub(super) fn read(
+        rows: &'a [LeaderboardRow],
+        place: usize,
+        cells: &'a [&'a CellRecord],
+        outputs: &Outputs,
+    ) -> Result<Self, BenchError> {
+        let mut all: Vec<Vec<PredictionRow>> = Vec::new();
+        let mut curves = Vec::new();
+        for cell in cells.iter().filter(|cell| cell.status == CellStatus::Done) {
+            all.push(outputs.read_cell(&cell.key)?);
+            let epochs: Vec<Epoch> = outputs.read_curve(&cell.key)?;
+            let losses = epochs.iter().map(|epoch| (epoch.epoch, epoch.loss)).collect();
+            curves.push(Curve { seed: cell.seed, losses });
+        }
+        let mut entry = Self {
+            rows,
+            place,
+            cells,
+            videos: Vec::new(),
+            truth: Vec::new(),
+            predictions: Vec::new(),
+            curves,
+            ranks: Vec::new(),
+            rank_videos: Vec::new(),
+        };
+        if let Some((first, others)) = all.split_first() {
+            let others: Vec<std::collections::BTreeMap<&str, f32>> = others
+                .iter()
+                .map(|rows| rows.iter().map(|row| (row.video.as_str(), row.prediction)).collect())
+                .collect();
+            for row in first {
+                let of_seeds: Option<Vec<f32>> =
+                    others.iter().map(|other| other.get(row.video.as_str()).copied()).collect();
+                let Some(of_seeds) = of_seeds else { continue };
+                let values = std::iter::once(row.prediction).chain(of_seeds);
+                entry.videos.push(row.video.clone());
+                entry.truth.push(f64::from(row.ef));
+                entry.predictions.push(values.map(f64::from).sum::<f64>() / all.len() as f64);
+            }
+        }
+        entry.score_ranks();
+        Ok(entry)
+    }
+
+    fn score_ranks(&mut self) {
+        let spec = self.cells.first().and_then(|cell| cell.config.get("ranks"));
+        // Records of other hands may hold no ranks, or other ones than this version knows: the plot is left out.
+        let Some(Ok(spec)) = spec.map(|ranks| serde_json::from_value::<RankSpec>(ranks.clone())) else { return };
+        let mut first = 0;
+        for (index, rank) in spec.ranks.iter().enumerate() {
+            let last = u8::try_from(rank.up_to).ok().filter(|_| index + 1 < spec.ranks.len());
+            let Ok(rank) = Rank::new(first, last) else { return };
+            let error = Metric::MaeWithin { rank }.of(&self.truth, &self.predictions).ok().flatten();
+            self.ranks.push((rank.to_string(), error));
+            self.rank_videos.push(self.truth.iter().filter(|ef| rank.holds(**ef)).count());
+            match last {
+                Some(last) => first = last.saturating_add(1),
+                None => return,
+            }
+        }
+    }
+
+    /// Encoder, adapter and shots.
+    pub(super) fn name(&self) -> String {
+        let row = &self.rows[0];
+        format!("{} + {}, {}", row.encoder, row.adapter, shots(&row.shots))
+    }
+}
+
+/// Shots in words.
+pub(super) fn shots(shots: &str) -> String {
+    match shots {
+        "0" => "no training".to_owned(),
+        "1" => "1 shot".to_owned(),
+        "split" => "training videos of the split file".to_owned(),
+        shots => format!("{shots} shots"),
+    }
+}

@@ -1,0 +1,246 @@
+//! A report of any set of output folders, for instance of several machines.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use super::{Constant, Report, constant_rows};
+use crate::leaderboard::{groups, same_row};
+use crate::outputs::{Outputs, PredictionRow};
+use crate::runs::read_runs;
+use crate::twins::notes;
+use crate::{BenchError, CellRecord, CellStatus, Leaderboard, LeaderboardRow};
+
+/// Resamples for the constant predictors, when no record says how many the others had.
+const RESAMPLES: usize = 1000;
+
+/// What was merged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Merged {
+    /// The table.
+    pub leaderboard: Leaderboard,
+    /// Cells in it.
+    pub cells: usize,
+    /// Records that a newer one of the same cell stands for.
+    pub superseded: usize,
+}
+
+/// Writes leaderboards and `report.html` of the output folders `sources` (or their `runs.jsonl`) to the folder `out`,
+/// which then is an output folder itself. Of a cell that is there more than once the newest counts, also when it ran
+/// on another machine.
+///
+/// # Errors
+/// A folder has no records, a cell's predictions or curve are missing beside them, or `out` cannot be written.
+pub fn merge(sources: &[PathBuf], out: &Path) -> Result<Merged, BenchError> {
+    let mut found: Vec<(CellRecord, PathBuf)> = Vec::new();
+    let mut configs: Vec<String> = Vec::new();
+    let mut constants: Vec<Constant> = Vec::new();
+    for source in sources {
+        let folder = folder_of(source)?;
+        let records = read_runs(&folder)?;
+        if records.is_empty() {
+            let reason = "it holds no record of a cell; give output folders of echozoo bench";
+            return Err(invalid(&folder.join("runs.jsonl"), reason));
+        }
+        found.extend(records.into_iter().map(|record| (record, folder.clone())));
+        let path = folder.join("bench.toml");
+        match std::fs::read_to_string(&path) {
+            Ok(text) if !configs.contains(&text) => configs.push(text),
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(BenchError::io(&path)(error)),
+            _ => (),
+        }
+        for constant in read_constants(&folder.join("constants.csv"))? {
+            // The same predictor of the same draw, whatever machine it is from.
+            let of = |one: &Constant| (one.data.clone(), one.test, one.predictor.clone(), one.shots.clone(), one.seed);
+            if !constants.iter().any(|other| of(other) == of(&constant)) {
+                constants.push(constant);
+            }
+        }
+    }
+    let total = found.len();
+    let found = newest(found);
+    for (record, folder) in found.iter().filter(|(record, _)| record.status == CellStatus::Done) {
+        check_key(record, folder)?;
+    }
+    let outputs = Outputs::create(out)?;
+    for (record, folder) in found.iter().filter(|(record, _)| record.status == CellStatus::Done) {
+        outputs.copy_cell(folder, &record.key)?;
+    }
+    let records: Vec<CellRecord> = found.into_iter().map(|(record, _)| record).collect();
+    let lines: Vec<String> =
+        records.iter().map(|record| serde_json::to_string(record).expect("a record is plain data") + "\n").collect();
+    outputs.write_text("runs.jsonl", &lines.concat())?;
+    let groups = ordered(groups(&records));
+    let leaderboard = leaderboard(&groups, &constants, &outputs, sources.len())?;
+    let done: Vec<&CellRecord> = groups.iter().flatten().copied().filter(|r| r.status == CellStatus::Done).collect();
+    outputs.join_cells(&done)?;
+    let report = Report {
+        leaderboard: &leaderboard,
+        groups: &groups,
+        outputs: &outputs,
+        configs: &configs,
+        constants: &constants,
+        videos: None,
+    };
+    report.write()?;
+    Ok(Merged { cells: records.len(), superseded: total - records.len(), leaderboard })
+}
+
+fn invalid(path: &Path, reason: impl ToString) -> BenchError {
+    BenchError::Io { path: path.to_owned(), source: std::io::Error::new(ErrorKind::InvalidData, reason.to_string()) }
+}
+
+/// The folder that `source` is, or whose `runs.jsonl` it is.
+fn folder_of(source: &Path) -> Result<PathBuf, BenchError> {
+    if source.is_dir() {
+        return Ok(source.to_owned());
+    }
+    std::fs::metadata(source).map_err(BenchError::io(source))?;
+    match (source.file_name(), source.parent()) {
+        (Some(name), Some(parent)) if name == "runs.jsonl" => {
+            Ok(if parent.as_os_str().is_empty() { PathBuf::from(".") } else { parent.to_owned() })
+        }
+        _ => Err(invalid(source, "neither an output folder nor a runs.jsonl")),
+    }
+}
+
+/// A key names files, and a record may come from anywhere.
+fn check_key(record: &CellRecord, folder: &Path) -> Result<(), BenchError> {
+    let is_key = !record.key.is_empty() && record.key.chars().all(|character| character.is_ascii_hexdigit());
+    match is_key {
+        true => Ok(()),
+        false => Err(invalid(&folder.join("runs.jsonl"), format!("{:?} is no key of a cell", record.key))),
+    }
+}
+
+/// The newest of every key, and of every seed of a row, in the order of the oldest; a finished one before a failed one.
+fn newest(found: Vec<(CellRecord, PathBuf)>) -> Vec<(CellRecord, PathBuf)> {
+    let mut kept: Vec<(CellRecord, PathBuf)> = Vec::new();
+    let mut by_key: BTreeMap<String, usize> = BTreeMap::new();
+    for (record, folder) in found {
+        let same = |other: &CellRecord| other.seed == record.seed && same_row(other, &record);
+        let place = by_key.get(&record.key).copied().or_else(|| kept.iter().position(|(other, _)| same(other)));
+        match place {
+            Some(place) => {
+                by_key.insert(record.key.clone(), place);
+                let rank = |record: &CellRecord| (record.status == CellStatus::Done, record.finished);
+                if rank(&record) >= rank(&kept[place].0) {
+                    kept[place] = (record, folder);
+                }
+            }
+            None => {
+                by_key.insert(record.key.clone(), kept.len());
+                kept.push((record, folder));
+            }
+        }
+    }
+    kept
+}
+
+/// By encoder and adapter as they first appear, then by shots, as in a single run.
+fn ordered(mut groups: Vec<Vec<&CellRecord>>) -> Vec<Vec<&CellRecord>> {
+    let mut names: Vec<(&str, &str)> = Vec::new();
+    let mut encoders: Vec<&str> = Vec::new();
+    for cell in groups.iter().map(|group| group[0]) {
+        encoders.push(&cell.encoder.name);
+        names.push((&cell.encoder.name, &cell.adapter));
+    }
+    groups.sort_by_key(|group| {
+        let cell = group[0];
+        let encoder = encoders.iter().position(|name| *name == cell.encoder.name);
+        let adapter = names.iter().position(|name| *name == (cell.encoder.name.as_str(), cell.adapter.as_str()));
+        (encoder, adapter, cell.shots, cell.random_prompts)
+    });
+    for group in &mut groups {
+        group.sort_by_key(|cell| cell.seed);
+    }
+    groups
+}
+
+fn read_constants(path: &Path) -> Result<Vec<Constant>, BenchError> {
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let mut reader = csv::Reader::from_path(path).map_err(|error| invalid(path, error))?;
+    let constants = reader.deserialize().collect::<Result<Vec<Constant>, _>>().map_err(|error| invalid(path, error))?;
+    match constants.iter().find(|constant| !constant.value.is_finite()) {
+        Some(constant) => Err(invalid(path, format!("{} predicts {}", constant.predictor, constant.value))),
+        None => Ok(constants),
+    }
+}
+
+/// The table, with what tells rows of the same name apart.
+fn leaderboard(
+    groups: &[Vec<&CellRecord>],
+    constants: &[Constant],
+    outputs: &Outputs,
+    sources: usize,
+) -> Result<Leaderboard, BenchError> {
+    // Labels of every test set; of the same number of videos in the same data set they are the same.
+    let mut tests: BTreeMap<(String, usize), Vec<PredictionRow>> = BTreeMap::new();
+    let mut resamples = BTreeSet::new();
+    for cell in groups.iter().flatten().filter(|cell| cell.status == CellStatus::Done) {
+        let predictions = outputs.read_cell(&cell.key)?;
+        if let Some(row) = predictions.iter().find(|row| !row.ef.is_finite() || !row.prediction.is_finite()) {
+            let reason = format!("{}: {} and {} are not both numbers", row.video, row.ef, row.prediction);
+            return Err(invalid(&outputs.cell_file(&cell.key, "csv"), reason));
+        }
+        tests.entry((cell.data.name.clone(), predictions.len())).or_insert(predictions);
+        resamples.extend(cell.scores.as_ref().map(|scores| scores.bootstrap.samples));
+    }
+    let bootstrap = resamples.last().copied().unwrap_or(RESAMPLES).clamp(1, echo_metrics::MAX_SAMPLES);
+    let several = tests.len() > 1;
+    let of_data = |name: &str, test: usize| format!("{test} test videos of {name}");
+    let mut rows = Vec::new();
+    let mut remarks = Vec::new();
+    for ((name, test), labels) in &tests {
+        let truth: Vec<f32> = labels.iter().map(|row| row.ef).collect();
+        let of_test: Vec<&Constant> =
+            constants.iter().filter(|constant| constant.data == *name && constant.test == *test).collect();
+        if of_test.is_empty() {
+            remarks.push(format!(
+                "{}: no folder has a constants.csv for them, so the rows of the constant predictors are missing; they \
+                 need labels of training and validation videos.",
+                of_data(name, *test)
+            ));
+        }
+        for mut row in constant_rows(&of_test, &truth, bootstrap)? {
+            if several {
+                row.encoder = format!("{} ({})", row.encoder, of_data(name, *test));
+            }
+            rows.push(row);
+        }
+    }
+    let mut own: Vec<Vec<LeaderboardRow>> =
+        groups.iter().map(|group| LeaderboardRow::of_cells(group)).collect::<Result<_, _>>()?;
+    if several {
+        for (group, rows) in groups.iter().zip(&mut own) {
+            let cell = group[0];
+            rows.iter_mut()
+                .for_each(|row| row.adapter.push_str(&format!(" ({})", of_data(&cell.data.name, cell.data.test))));
+        }
+    }
+    // Other settings under the same name.
+    let mut seen: BTreeMap<(String, String, String, String, String), usize> = BTreeMap::new();
+    for row in own.iter_mut().flatten() {
+        let name = |text: &String| text.clone();
+        let key = (name(&row.encoder), name(&row.preset), name(&row.weights), name(&row.adapter), name(&row.shots));
+        let count = seen.entry(key).or_default();
+        *count += 1;
+        if *count > 1 {
+            row.adapter.push_str(&format!(" (settings {count})"));
+        }
+    }
+    rows.extend(own.into_iter().flatten());
+    let notes = notes(groups, outputs, bootstrap)?.into_iter().chain(remarks).collect();
+    let of_tests: Vec<String> = tests.keys().map(|(name, test)| of_data(name, *test)).collect();
+    let resamples: Vec<String> = resamples.iter().map(|count| count.to_string()).collect();
+    let caption = format!(
+        "LVEF in percent on {}, from {sources} output folder{}. Means over seeds, ± their standard deviation, [95 % \
+         percentile bootstrap interval over test videos, {} resamples, mean over seeds]. Not for clinical use.",
+        of_tests.join("; "),
+        if sources == 1 { "" } else { "s" },
+        resamples.join(" or "),
+    );
+    Ok(Leaderboard { caption, rows, notes })
+}

@@ -1,0 +1,365 @@
+//! The page: every section, in its order, as one string of HTML.
+
+use std::collections::BTreeSet;
+
+use echo_metrics::Metric;
+use echo_weights::WeightsKind;
+
+use super::Report;
+use super::entry::{Entry, shots};
+use super::escape::escape;
+use super::plots::{self, Line, Panel, Point};
+use super::table::{leaderboard, table};
+use super::worst::worst;
+use crate::leaderboard::settings;
+use crate::{BenchError, CellRecord, CellStatus, LeaderboardRow};
+
+const STYLE: &str = include_str!("style.css");
+const SCRIPT: &str = include_str!("table.js");
+
+/// Nothing is fetched, whatever stands in the page.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
+
+/// The page's sections: address, heading.
+const SECTIONS: [(&str, &str); 7] = [
+    ("board", "Leaderboard"),
+    ("shots", "Error by shots"),
+    ("rows", "Every row"),
+    ("ranks", "Error by rank"),
+    ("worst", "Worst videos"),
+    ("cost", "Time and memory"),
+    ("repeat", "Configuration, and how to repeat it"),
+];
+
+/// The whole file.
+///
+/// # Errors
+/// A prediction file or a curve is missing or holds something else than numbers.
+pub(super) fn page(report: &Report<'_>) -> Result<String, BenchError> {
+    let mut entries = Vec::new();
+    let of_groups: usize = report.groups.iter().map(|group| rows_of(group)).sum();
+    let mut place = report.leaderboard.rows.len().saturating_sub(of_groups);
+    for group in report.groups {
+        let count = rows_of(group);
+        let Some(rows) = report.leaderboard.rows.get(place..place + count) else { continue };
+        entries.push(Entry::read(rows, place, group, report.outputs)?);
+        place += count;
+    }
+    let mut anchors = vec![None; report.leaderboard.rows.len()];
+    for entry in &entries {
+        anchors[entry.place..entry.place + entry.rows.len()].fill(Some(anchor(entry)));
+    }
+    let bodies = [
+        board(report, &anchors),
+        by_shots(report, &entries),
+        details(&entries),
+        by_rank(&entries),
+        worst(&entries, report.videos),
+        cost(report),
+        repeat(report),
+    ];
+    let mut text = format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
+         <title>EchoZoo benchmark</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n"
+    );
+    text.push_str(
+        "<header>\n<h1>EchoZoo benchmark</h1>\n<p class=\"warning\"><strong>Not for clinical use.</strong></p>\n",
+    );
+    for warning in warnings(report) {
+        text.push_str(&format!("<p class=\"warning\">{}</p>\n", escape(&warning)));
+    }
+    let links = SECTIONS.map(|(address, heading)| format!("<li><a href=\"#{address}\">{heading}</a></li>")).concat();
+    text.push_str(&format!("<nav aria-label=\"Sections\"><ul>{links}</ul></nav>\n</header>\n<main>\n"));
+    for ((address, heading), body) in SECTIONS.iter().zip(bodies) {
+        text.push_str(&format!("<section id=\"{address}\">\n<h2>{heading}</h2>\n{body}</section>\n"));
+    }
+    text.push_str(&format!("</main>\n<script>\n{SCRIPT}</script>\n</body>\n</html>\n"));
+    Ok(text)
+}
+
+fn rows_of(group: &[&CellRecord]) -> usize {
+    1 + usize::from(group.iter().any(|cell| cell.status == CellStatus::Done && cell.best.is_some()))
+}
+
+fn anchor(entry: &Entry<'_>) -> String {
+    format!("of-row-{}", entry.place)
+}
+
+/// What the numbers do not mean.
+fn warnings(report: &Report<'_>) -> Vec<String> {
+    let cells = || report.groups.iter().flatten();
+    let named = |fits: fn(&CellRecord) -> bool| {
+        let names: BTreeSet<&str> = cells().filter(|cell| fits(cell)).map(|cell| cell.encoder.name.as_str()).collect();
+        names.into_iter().collect::<Vec<_>>().join(", ")
+    };
+    let random = named(|cell| cell.encoder.weights == WeightsKind::Random);
+    let nano = named(|cell| cell.encoder.preset == "nano");
+    let mut warnings = Vec::new();
+    if !random.is_empty() {
+        warnings
+            .push(format!("Random weights: {random}. Their rows say how the program runs, not what the model can do."));
+    }
+    if !nano.is_empty() {
+        warnings.push(format!(
+            "Nano presets, the same code at a small width: {nano}. Their rows are not results of the published models."
+        ));
+    }
+    let phantoms: BTreeSet<&str> =
+        cells().map(|cell| cell.data.name.as_str()).filter(|name| name.to_lowercase().contains("phantom")).collect();
+    if !phantoms.is_empty() {
+        let names = phantoms.into_iter().collect::<Vec<_>>().join(", ");
+        warnings.push(format!("Synthetic hearts, not patients: {names}."));
+    }
+    warnings
+}
+
+fn board(report: &Report<'_>, anchors: &[Option<String>]) -> String {
+    let board = report.leaderboard;
+    let mut text = format!("<p>{}</p>\n{}", escape(&board.caption), leaderboard(board, anchors));
+    if !board.notes.is_empty() {
+        let notes = board.notes.iter().map(|note| format!("<li>{}</li>", escape(note)));
+        text.push_str(&format!("<ul>\n{}\n</ul>\n", notes.collect::<Vec<_>>().join("\n")));
+    }
+    for row in &board.rows {
+        if let Some(error) = &row.error {
+            let name = format!("{} + {}, {} failed: {error}", row.encoder, row.adapter, shots(&row.shots));
+            text.push_str(&format!("<p class=\"warning\">{}</p>\n", escape(&name)));
+        }
+    }
+    text
+}
+
+/// One panel per adapter, one line per encoder.
+fn by_shots(report: &Report<'_>, entries: &[Entry<'_>]) -> String {
+    let rows =
+        || entries.iter().flat_map(|entry| entry.rows).filter(|row| row.metrics.contains_key(&Metric::Mae.key()));
+    let mut encoders: Vec<&str> = Vec::new();
+    let mut adapters: Vec<&str> = Vec::new();
+    for row in rows() {
+        if !encoders.contains(&row.encoder.as_str()) {
+            encoders.push(&row.encoder);
+        }
+        if !adapters.contains(&row.adapter.as_str()) {
+            adapters.push(&row.adapter);
+        }
+    }
+    if adapters.is_empty() {
+        return "<p>No cell ended with a score.</p>\n".to_owned();
+    }
+    let places: BTreeSet<(usize, String)> =
+        rows().map(|row| (row.shots.parse().unwrap_or(usize::MAX), row.shots.clone())).collect();
+    let places: Vec<String> = places.into_iter().map(|(_, shots)| shots).collect();
+    let place = |row: &LeaderboardRow| places.iter().position(|shots| *shots == row.shots);
+    let mae = |row: &LeaderboardRow| row.metrics.get(&Metric::Mae.key()).copied();
+    let constants = report.leaderboard.rows.iter().filter(|row| row.adapter.is_empty() && !row.shots.is_empty());
+    let constant: Vec<(usize, f64)> = constants.filter_map(|row| Some((place(row)?, mae(row)?.mean))).collect();
+    let ends = rows().filter_map(|row| Some(mae(row)?.high)).chain(constant.iter().map(|(_, value)| *value));
+    let highest = (ends.fold(1.0, f64::max) * 1.05).min(100.0);
+    let known = (!constant.is_empty()).then_some("median of training");
+    let mut text = format!(
+        "<p>Mean over seeds with its 95 % interval; the axis is the same in all plots.</p>\n{}<div class=\"plots\">\n",
+        plots::legend(&encoders, known)
+    );
+    for adapter in adapters {
+        let line = |(series, encoder): (usize, &&str)| {
+            let of_line = rows().filter(|row| row.adapter == adapter && row.encoder == *encoder);
+            let mut points: Vec<(usize, Point)> = of_line
+                .filter_map(|row| {
+                    let cell = mae(row)?;
+                    Some((place(row)?, Point { mean: cell.mean, low: cell.low, high: cell.high }))
+                })
+                .collect();
+            points.sort_by_key(|(place, _)| *place);
+            (!points.is_empty()).then(|| Line { series, name: (*encoder).to_owned(), points })
+        };
+        let lines = encoders.iter().enumerate().filter_map(line).collect();
+        let panel = Panel { name: adapter.to_owned(), shots: &places, lines, constant: constant.clone(), highest };
+        text.push_str(&figure(adapter, &plots::shots(&panel)));
+    }
+    text.push_str("</div>\n");
+    text
+}
+
+/// Plots of every row; they are predictions averaged over seeds.
+fn details(entries: &[Entry<'_>]) -> String {
+    let mut text = String::from(
+        "<p>Dots are test videos, predictions are means over seeds after the last epoch. The dashed lines are bias and \
+         limits of agreement; learning curves have one line per seed.</p>\n",
+    );
+    for entry in entries {
+        let name = entry.name();
+        let mae = entry.rows[0].metrics.get(&Metric::Mae.key());
+        let mae = mae.map_or("no score".to_owned(), |cell| format!("MAE {:.2}", cell.mean));
+        let summary = format!("{}: {mae}", escape(&name));
+        text.push_str(&format!("<details id=\"{}\"><summary>{summary}</summary>\n", anchor(entry)));
+        if entry.truth.is_empty() {
+            text.push_str("<p>There are no predictions.</p>\n");
+        } else {
+            text.push_str("<div class=\"plots\">\n");
+            text.push_str(&figure("Predicted and true EF", &plots::scatter(&name, &entry.truth, &entry.predictions)));
+            text.push_str(&figure("Bland-Altman", &plots::bland_altman(&name, &entry.truth, &entry.predictions)));
+            if !entry.ranks.is_empty() {
+                text.push_str(&figure("Error by rank", &plots::ranks(&name, &entry.ranks)));
+            }
+            if let Some(losses) = plots::losses(&name, &entry.curves) {
+                text.push_str(&figure("Learning curves", &losses));
+            }
+            text.push_str("</div>\n");
+        }
+        text.push_str("</details>\n");
+    }
+    text
+}
+
+fn figure(caption: &str, svg: &str) -> String {
+    format!("<figure><figcaption>{}</figcaption>\n{svg}</figure>\n", escape(caption))
+}
+
+/// A table for every set of ranks.
+fn by_rank(entries: &[Entry<'_>]) -> String {
+    let mut sets: Vec<(Vec<String>, Vec<&Entry<'_>>)> = Vec::new();
+    for entry in entries.iter().filter(|entry| !entry.ranks.is_empty() && !entry.truth.is_empty()) {
+        let counted = entry.ranks.iter().zip(&entry.rank_videos);
+        let names: Vec<String> = counted.map(|((rank, _), videos)| format!("{rank} ({videos})")).collect();
+        match sets.iter_mut().find(|(other, _)| *other == names) {
+            Some((_, entries)) => entries.push(entry),
+            None => sets.push((names, vec![entry])),
+        }
+    }
+    let mut text = "<p>MAE of the predictions averaged over seeds, by rank of the true EF, with the number of its \
+                    test videos.</p>\n"
+        .to_owned();
+    for (names, entries) in &sets {
+        let headings: Vec<&str> = std::iter::once("row").chain(names.iter().map(String::as_str)).collect();
+        let row = |entry: &&Entry<'_>| {
+            let errors =
+                entry.ranks.iter().map(|(_, error)| error.map_or("-".to_owned(), |error| format!("{error:.2}")));
+            std::iter::once(entry.name()).chain(errors).collect()
+        };
+        text.push_str(&table("MAE by rank of the true EF", &headings, &entries.iter().map(row).collect::<Vec<_>>()));
+    }
+    text
+}
+
+/// What every cell took.
+fn cost(report: &Report<'_>) -> String {
+    let cells: Vec<&CellRecord> = report.groups.iter().flatten().copied().collect();
+    let dash = || "-".to_owned();
+    let rows: Vec<Vec<String>> = cells
+        .iter()
+        .map(|cell| {
+            let random = if cell.random_prompts { " (random prompts)" } else { "" };
+            vec![
+                cell.encoder.name.clone(),
+                format!("{}{random}", cell.adapter),
+                cell.shots.map_or("split".to_owned(), |shots| shots.to_string()),
+                cell.seed.to_string(),
+                cell.seconds.map_or_else(dash, |seconds| format!("{:.2}", seconds.fit)),
+                cell.seconds.map_or_else(dash, |seconds| format!("{:.2}", seconds.evaluate)),
+                cell.peak_memory.map_or_else(dash, |bytes| (bytes >> 20).to_string()),
+                cell.parameters.map_or_else(dash, |count| count.trainable.to_string()),
+                cell.parameters.map_or_else(dash, |count| count.total.to_string()),
+                cell.data.train.to_string(),
+            ]
+        })
+        .collect();
+    let sum: f64 = cells.iter().filter_map(|cell| cell.seconds).map(|seconds| seconds.fit + seconds.evaluate).sum();
+    let headings = [
+        "encoder",
+        "adapter",
+        "shots",
+        "seed",
+        "fit (s)",
+        "evaluate (s)",
+        "peak memory (MiB)",
+        "trainable parameters",
+        "all parameters",
+        "training videos",
+    ];
+    format!(
+        "<p>{} cells, {sum:.1} s together. Features are computed once before the cells and shared; memory is the most \
+         that the process held while the cell ran, features of all videos included.</p>\n\
+         <details><summary>Every cell</summary>\n{}</details>\n",
+        cells.len(),
+        table("Time and memory by cell", &headings, &rows)
+    )
+}
+
+/// Settings, machines, weights, data.
+fn repeat(report: &Report<'_>) -> String {
+    let cells = || report.groups.iter().flatten();
+    let mut text = String::new();
+    let devices: BTreeSet<&str> = cells().map(|cell| cell.device.as_str()).collect();
+    let devices = devices.into_iter().collect::<Vec<_>>().join(" or ");
+    match report.configs {
+        [] => {
+            text.push_str("<p>The folders hold no <code>bench.toml</code>; the settings of each row stand below.</p>\n")
+        }
+        configs => {
+            for config in configs {
+                text.push_str(&format!(
+                    "<p>Save this as <code>bench.toml</code>, then, on the device {}:</p>\n\
+                     <pre tabindex=\"0\">echozoo bench --config bench.toml --out runs/again --device {}</pre>\n\
+                     <pre tabindex=\"0\">{}</pre>\n",
+                    escape(&devices),
+                    escape(devices.split(' ').next().unwrap_or_default()),
+                    escape(config)
+                ));
+            }
+        }
+    }
+    text.push_str("<p>The same version, weights, data and number of threads give the same numbers.</p>\n");
+    let distinct = |row: &dyn Fn(&CellRecord) -> Vec<String>| -> Vec<Vec<String>> {
+        cells().map(|cell| row(cell)).collect::<BTreeSet<_>>().into_iter().collect()
+    };
+    let machines = distinct(&|cell| {
+        let machine = &cell.machine;
+        let git = machine.git.clone().unwrap_or_else(|| "-".to_owned());
+        let threads = machine.threads.to_string();
+        vec![
+            machine.processor.clone(),
+            threads,
+            machine.system.clone(),
+            cell.device.clone(),
+            machine.version.clone(),
+            git,
+        ]
+    });
+    text.push_str(&table("Machines", &["processor", "threads", "system", "device", "version", "git"], &machines));
+    let weights = distinct(&|cell| {
+        let encoder = &cell.encoder;
+        vec![encoder.name.clone(), encoder.preset.clone(), encoder.weights.to_string(), encoder.weights_hash.clone()]
+    });
+    text.push_str(&table("Weights", &["encoder", "preset", "kind", "hash"], &weights));
+    let data = distinct(&|cell| {
+        let data = &cell.data;
+        let draw = cell.shots.map_or("split".to_owned(), |shots| shots.to_string());
+        let (train, test) = (data.train.to_string(), data.test.to_string());
+        vec![data.name.clone(), draw, cell.seed.to_string(), train, test, data.excluded.to_string(), data.hash.clone()]
+    });
+    let headings = ["data", "shots", "seed", "training videos", "test videos", "left out", "hash"];
+    text.push_str(&format!(
+        "<details><summary>Data of every draw</summary>\n{}</details>\n",
+        table("Data of every draw", &headings, &data)
+    ));
+    let mut settings_of: Vec<(String, BTreeSet<String>)> = Vec::new();
+    for cell in cells() {
+        let random = if cell.random_prompts { " (random prompts)" } else { "" };
+        let name = format!("{} + {}{random}", cell.encoder.name, cell.adapter);
+        let json = serde_json::to_string_pretty(&settings(cell)).expect("JSON that was read can be written");
+        match settings_of.iter_mut().find(|(other, _)| *other == json) {
+            Some((_, names)) => drop(names.insert(name)),
+            None => settings_of.push((json, BTreeSet::from([name]))),
+        }
+    }
+    for (json, names) in &settings_of {
+        let names = escape(&names.iter().cloned().collect::<Vec<_>>().join("; "));
+        text.push_str(&format!(
+            "<details><summary>Settings of {names}</summary>\n<pre tabindex=\"0\">{}</pre></details>\n",
+            escape(json)
+        ));
+    }
+    text
+}

@@ -1,0 +1,86 @@
+//! The leaderboard as a table that a script can sort and filter, and plain tables.
+
+use std::collections::BTreeSet;
+
+use super::escape::escape;
+use crate::Leaderboard;
+use crate::leaderboard::COLUMNS;
+
+/// A table with headings of columns; the first cell of a row is its heading.
+pub(super) fn table(caption: &str, headings: &[&str], rows: &[Vec<String>]) -> String {
+    let caption = escape(caption);
+    let mut text = format!("<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\"><table>");
+    text.push_str(&format!("<caption>{caption}</caption><thead><tr>"));
+    for heading in headings {
+        text.push_str(&format!("<th scope=\"col\">{}</th>", escape(heading)));
+    }
+    text.push_str("</tr></thead><tbody>\n");
+    for row in rows {
+        text.push_str("<tr>");
+        for (index, cell) in row.iter().enumerate() {
+            let cell_text = escape(cell);
+            match (index, cell.parse::<f64>()) {
+                (0, _) => text.push_str(&format!("<th scope=\"row\">{cell_text}</th>")),
+                (_, Ok(_)) => text.push_str(&format!("<td class=\"number\">{cell_text}</td>")),
+                (_, Err(_)) => text.push_str(&format!("<td>{cell_text}</td>")),
+            }
+        }
+        text.push_str("</tr>\n");
+    }
+    text.push_str("</tbody></table></div>\n");
+    text
+}
+
+/// The leaderboard; rows for which `anchors` has one link to their section.
+pub(super) fn leaderboard(board: &Leaderboard, anchors: &[Option<String>]) -> String {
+    let mut text = String::from("<form id=\"filters\" hidden>");
+    for (name, values) in [
+        ("encoder", unique(board.rows.iter().map(|row| row.encoder.as_str()))),
+        ("adapter", unique(board.rows.iter().map(|row| row.adapter.as_str()))),
+        ("shots", unique(board.rows.iter().map(|row| row.shots.as_str()))),
+    ] {
+        text.push_str(&format!("<label>{name} <select name=\"{name}\"><option value=\"\">all</option>"));
+        for value in values {
+            text.push_str(&format!("<option>{}</option>", escape(value)));
+        }
+        text.push_str("</select></label>\n");
+    }
+    text.push_str("<output id=\"shown\" aria-live=\"polite\"></output></form>\n");
+    text.push_str("<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Leaderboard\">");
+    text.push_str("<table id=\"leaderboard\"><caption>Leaderboard</caption><thead><tr>");
+    for heading in Leaderboard::header() {
+        text.push_str(&format!("<th scope=\"col\">{}</th>", escape(heading)));
+    }
+    text.push_str("</tr></thead><tbody>\n");
+    for (index, row) in board.rows.iter().enumerate() {
+        let attributes = [("encoder", &row.encoder), ("adapter", &row.adapter), ("shots", &row.shots)]
+            .map(|(name, value)| format!(" data-{name}=\"{}\"", escape(value)));
+        text.push_str(&format!("<tr id=\"row-{index}\"{}>", attributes.concat()));
+        let cells = Leaderboard::cells(row);
+        let (start, metrics) = cells.split_at(cells.len() - COLUMNS.len());
+        for (column, cell) in start.iter().enumerate() {
+            let cell = escape(cell);
+            match (column, anchors.get(index).and_then(Option::as_ref)) {
+                (0, Some(anchor)) => text.push_str(&format!("<th scope=\"row\"><a href=\"#{anchor}\">{cell}</a></th>")),
+                (0, None) => text.push_str(&format!("<th scope=\"row\">{cell}</th>")),
+                _ => text.push_str(&format!("<td>{cell}</td>")),
+            }
+        }
+        for (cell, (metric, ..)) in metrics.iter().zip(COLUMNS) {
+            let value = row.metrics.get(&metric.key()).map_or(String::new(), |cell| cell.mean.to_string());
+            // The interval goes below the mean where the column is narrow.
+            let cell = escape(cell).replace(" [", " <span class=\"interval\">[").replace(']', "]</span>");
+            text.push_str(&format!("<td class=\"number\" data-value=\"{value}\">{cell}</td>"));
+        }
+        text.push_str("</tr>\n");
+    }
+    text.push_str("</tbody></table></div>\n");
+    text
+}
+
+/// What there is, shots in their order; the constant predictors' empty names are left to `all`.
+fn unique<'a>(values: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let values: BTreeSet<(usize, &str)> =
+        values.filter(|value| !value.is_empty()).map(|value| (value.parse().unwrap_or(usize::MAX), value)).collect();
+    values.into_iter().map(|(_, value)| value).collect()
+}

@@ -1,0 +1,25 @@
+//! Pretraining on phantoms: where the weights of small presets come from.
+//!
+//! Clips of phantoms that no benchmark uses are rendered while they are trained on, none of them twice. An
+//! [`Objective`] says what is descended: [`Contrastive`] compares clips with [`Captions`] in our own words,
+//! [`MultiTask`] trains an encoder's own heads on what phantoms know. [`pretrain`] is the loop, and [`ceiling`] says
+//! what the best reader of such clips could reach.
+
+mod captions;
+mod ceiling;
+mod clips;
+mod contrastive;
+mod error;
+mod multitask;
+mod objective;
+mod pretrain;
+mod values;
+
+pub use captions::{Captions, PLACE};
+pub use ceiling::{Ceiling, ceiling};
+pub use clips::{ClipBatch, ClipSource, ClipStream};
+pub use contrastive::{info_nce, near, pair_targets, similarities, soft_cross_entropy};
+pub use error::PretrainError;
+pub use multitask::{MultiTask, Task, Truth};
+pub use objective::{Contrastive, Objective};
+pub use pretrain::{Point, PretrainConfig, Pretrained, StepReport, pretrain, seconds_per_step};

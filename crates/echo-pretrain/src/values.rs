@@ -1,0 +1,65 @@
+//! Prompts of every value: what a clip embedding is compared with to read the ejection fraction from it.
+
+use burn::tensor::activation::softmax;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use echo_core::TextEncoder;
+
+use crate::PretrainError;
+use crate::captions::PLACE;
+use crate::contrastive::similarities;
+
+/// Token ids of templates with every whole percent in them.
+#[derive(Clone, Debug)]
+pub(crate) struct ValuePrompts {
+    /// By template, then by value.
+    ids: Vec<Vec<Vec<u32>>>,
+    values: Vec<f32>,
+}
+
+impl ValuePrompts {
+    pub(crate) fn new(templates: &[String], text: &dyn TextEncoder) -> Result<Self, PretrainError> {
+        let of_template = |template: &String| -> Result<Vec<Vec<u32>>, echo_core::Error> {
+            (0..=100).map(|value: u32| text.tokenize(&template.replace(PLACE, &value.to_string()))).collect()
+        };
+        let ids = templates.iter().map(of_template).collect::<Result<_, _>>()?;
+        Ok(Self { ids, values: (0..=100).map(|value| value as f32).collect() })
+    }
+
+    pub(crate) fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    pub(crate) fn templates(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Embeddings of one template's prompts, `[values, dim]`.
+    pub(crate) fn encode(&self, template: usize, text: &dyn TextEncoder, device: &Device) -> Tensor<2> {
+        encode_texts(&self.ids[template], text, device)
+    }
+
+    /// The value that each of `embedding` `[batch, dim]` is expected to have: the mean over a softmax of its
+    /// similarities to all values, averaged over templates.
+    pub(crate) fn read(&self, embedding: Tensor<2>, text: &dyn TextEncoder) -> Vec<f32> {
+        let device = embedding.device();
+        let [batch, _] = embedding.dims();
+        let mut sum = vec![0.0; batch];
+        for template in 0..self.templates() {
+            let prompts = self.encode(template, text, &device);
+            let weights = softmax(similarities(embedding.clone(), prompts, text.logit_scale()), 1);
+            let values = Tensor::<1>::from_floats(self.values.as_slice(), &device);
+            let expected = (weights * values.unsqueeze()).sum_dim(1);
+            sum.iter_mut().zip(expected.into_data().iter::<f32>()).for_each(|(sum, value)| *sum += value);
+        }
+        sum.into_iter().map(|sum| sum / self.templates() as f32).collect()
+    }
+}
+
+/// Embeddings of tokenized texts, `[texts, dim]`.
+pub(crate) fn encode_texts(ids: &[Vec<u32>], text: &dyn TextEncoder, device: &Device) -> Tensor<2> {
+    let lengths: Vec<usize> = ids.iter().map(Vec::len).collect();
+    let longest = lengths.iter().copied().max().unwrap_or(0);
+    let padded = ids.iter().flat_map(|ids| (0..longest).map(|place| ids.get(place).map_or(0, |&id| i64::from(id))));
+    let padded = TensorData::new(padded.collect::<Vec<i64>>(), [ids.len(), longest]);
+    text.encode_words(text.words(Tensor::<2, Int>::from_data(padded, device)), &lengths)
+}

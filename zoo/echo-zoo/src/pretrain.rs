@@ -1,0 +1,338 @@
+//! `echozoo pretrain`: where the shipped weights of the nano presets come from.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use burn::tensor::Device;
+use echo_bench::Progress;
+use echo_core::{AnyEncoder, ClipSpec, Preset, RankSpec};
+use echo_phantom::{ChamberSize, Findings};
+use echo_pretrain::{
+    Captions, Contrastive, MultiTask, Objective, Point, PretrainConfig, Task, Truth, ceiling, pretrain,
+    seconds_per_step,
+};
+use echo_weights::{Precision, Weights, save};
+
+use crate::output::print;
+use crate::{CliError, DeviceChoice, Entry, build, find};
+
+/// Ranks whose prompts captions quote.
+const RANKS: &str = include_str!("../../../configs/adapters/ranks_ef.toml");
+
+/// Flags of `echozoo pretrain`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The encoder.
+    #[arg(long)]
+    encoder: String,
+    /// Its size; only nano can be made of phantoms.
+    #[arg(long, default_value_t = Preset::Nano)]
+    preset: Preset,
+    /// The weights (.safetensors, 16-bit floats); the curve goes beside them.
+    #[arg(long, value_name = "FILE", required_unless_present = "ceiling")]
+    out: Option<PathBuf>,
+    /// Seed of the first weights, the phantoms and the captions.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Steps; the same number gives the same weights.
+    #[arg(long, conflicts_with = "minutes")]
+    steps: Option<usize>,
+    /// As many steps as this machine takes in this time, which a few of them tell beforehand.
+    #[arg(long, default_value_t = 40.0)]
+    minutes: f64,
+    /// Clips in a step.
+    #[arg(long, default_value_t = 32)]
+    batch: usize,
+    /// Peak learning rate.
+    #[arg(long, default_value_t = 2e-3)]
+    lr: f64,
+    /// Weight decay.
+    #[arg(long, default_value_t = 0.05)]
+    weight_decay: f64,
+    /// Steps over which the learning rate rises.
+    #[arg(long, default_value_t = 50)]
+    warmup: usize,
+    /// Pixels by which clips are moved at most.
+    #[arg(long, default_value_t = 2)]
+    shift: u32,
+    /// Steps between two looks at phantoms that are not trained on.
+    #[arg(long, default_value_t = 100)]
+    every: usize,
+    /// Threads that render phantoms.
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
+    /// Print how well the true volumes in the frames that a clip shows tell the ejection fraction, and stop.
+    #[arg(long)]
+    ceiling: bool,
+}
+
+pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
+    let entry = find(entries, &args.encoder)?;
+    if args.preset == Preset::Full {
+        return Err(CliError::Usage(format!(
+            "--preset full: {}'s own weights were trained on patients, which phantoms cannot replace; use --preset nano, \
+             or `echozoo fetch {}`",
+            entry.card.title, entry.card.name
+        )));
+    }
+    let spec = &entry.card.preset(args.preset).clip;
+    if args.ceiling {
+        return print_ceiling(spec, args.seed);
+    }
+    let Some(out) = args.out.as_deref().filter(|out| out.extension().is_some_and(|end| end == "safetensors")) else {
+        return Err(CliError::Usage("--out: give a file that ends in .safetensors".to_owned()));
+    };
+    if !(args.minutes.is_finite() && args.minutes > 0.0) {
+        return Err(CliError::Usage("--minutes: give a positive number".to_owned()));
+    }
+    let device = DeviceChoice::Cpu.device().map_err(CliError::Usage)?;
+    let encoder = build(entries, entry, args.preset, &Weights::Random(args.seed), &device)?.encoder;
+    let objective = objective(&encoder, args.seed)?;
+    let config = config(args, &encoder, &objective, spec, &device)?;
+    let begin = Instant::now();
+    let checkpoint = beside(out, "checkpoint");
+    let mut progress = Progress::new(&format!("pretraining {}", entry.card.name), config.steps);
+    let done = pretrain(encoder, &objective, spec, &config, (args.threads, Some(&checkpoint)), &device, |report| {
+        let watched = report.curve.last().map_or(String::new(), |point| format!(", EF error {:.2}", point.watched_mae));
+        progress.set(report.step, &format!("loss {:.3}{watched}", report.loss));
+        if let Some(point) = report.curve.last().filter(|point| point.step == report.step) {
+            progress.line(&format!(
+                "step {:5}  loss {:.4}  watched: loss {:.4}, EF error {:.2} %",
+                point.step, point.loss, point.watched_loss, point.watched_mae
+            ));
+        }
+    })?;
+    drop(progress);
+    save(&trained_part(done.encoder, &objective)?, out, Precision::Half)?;
+    let curve = beside(out, "curve.csv");
+    std::fs::write(&curve, Point::csv(&done.curve)).map_err(CliError::file(&curve))?;
+    let last = done.curve.last().map_or(String::new(), |point| {
+        format!("watched loss {:.4}, EF error {:.2} % of EF", point.watched_loss, point.watched_mae)
+    });
+    print(&format!(
+        "{}: {} steps of {} clips in {:.0} s; {last}\nrepeat with: echozoo pretrain --encoder {} --preset {} --out FILE \
+         --seed {} --steps {} --batch {} --lr {} --weight-decay {} --warmup {} --shift {} --every {}\n\
+         Synthetic; not for clinical use.\n",
+        out.display(),
+        config.steps,
+        config.batch,
+        begin.elapsed().as_secs_f64(),
+        entry.card.name,
+        args.preset,
+        config.seed,
+        config.steps,
+        config.batch,
+        config.lr,
+        config.weight_decay,
+        config.warmup,
+        config.shift,
+        config.every,
+    ));
+    Ok(())
+}
+
+fn print_ceiling(spec: &ClipSpec, seed: u64) -> Result<(), CliError> {
+    let found = ceiling(spec, seed)?;
+    print(&format!(
+        "{} frames, every {}.: EF error {:.2} % from the true volumes in them, {:.2} % by a constant\n",
+        spec.frames, spec.stride, found.volumes, found.constant
+    ));
+    Ok(())
+}
+
+/// `FILE.safetensors` with another end added.
+fn beside(out: &Path, end: &str) -> PathBuf {
+    let mut name = out.as_os_str().to_owned();
+    name.push(format!(".{end}"));
+    PathBuf::from(name)
+}
+
+fn config(
+    args: &Args,
+    encoder: &AnyEncoder,
+    objective: &Objective,
+    spec: &ClipSpec,
+    device: &Device,
+) -> Result<PretrainConfig, CliError> {
+    let mut config = PretrainConfig {
+        seed: args.seed,
+        steps: args.steps.unwrap_or(1),
+        batch: args.batch,
+        lr: args.lr,
+        weight_decay: args.weight_decay,
+        clip_norm: 1.0,
+        warmup: args.warmup,
+        shift: args.shift,
+        watched: 128,
+        every: args.every,
+    };
+    if args.steps.is_none() {
+        let seconds = seconds_per_step(encoder, objective, spec, &config, args.threads, device)?;
+        config.steps = (args.minutes * 60.0 / seconds.max(1e-6)).max(1.0) as usize;
+        print(&format!("{seconds:.2} s a step: {} steps in {} minutes\n", config.steps, args.minutes));
+    }
+    Ok(config)
+}
+
+/// Captions where there is a text tower, else the heads that phantoms know the truth for.
+fn objective(encoder: &AnyEncoder, seed: u64) -> Result<Objective, CliError> {
+    if encoder.text().is_some() {
+        let captions = Captions::new(templates()?, ranks()?)?;
+        return Ok(Objective::Contrastive(Contrastive::new(encoder, captions, seed)?));
+    }
+    let known = |task: &&Task| encoder.card().capabilities.heads.iter().any(|head| head.name == task.head);
+    let tasks: Vec<Task> = TASKS.iter().filter(known).copied().collect();
+    Ok(Objective::MultiTask(MultiTask::new(encoder, &tasks, seed)?))
+}
+
+/// The prompts that the ejection fraction is read with when nothing is trained.
+fn templates() -> Result<Vec<String>, CliError> {
+    let [zero_shot] = echo_adapt::adapters("zero-shot")?[..] else {
+        return Err(CliError::Usage("there is no adapter zero-shot".to_owned()));
+    };
+    let recipe: toml::Table = zero_shot.recipe.parse().map_err(CliError::file(Path::new("zero-shot.toml")))?;
+    let templates = recipe.get("adapter").and_then(|table| table.get("templates")).and_then(|list| list.as_array());
+    let texts = templates.into_iter().flatten().filter_map(|template| template.as_str().map(str::to_owned));
+    Ok(texts.collect())
+}
+
+fn ranks() -> Result<RankSpec, CliError> {
+    toml::from_str(RANKS).map_err(CliError::file(Path::new("ranks_ef.toml")))
+}
+
+/// Without the heads that phantoms cannot train, where the encoder is one whose heads can be left out.
+fn trained_part(encoder: AnyEncoder, objective: &Objective) -> Result<AnyEncoder, CliError> {
+    match (objective, encoder.downcast_ref::<panecho::PanEcho>()) {
+        (Objective::MultiTask(tasks), Some(panecho)) => {
+            Ok(AnyEncoder::new(panecho.clone().with_tasks(&tasks.heads())?))
+        }
+        _ => Ok(encoder),
+    }
+}
+
+/// What phantoms know, under the names of PanEcho's heads; other encoders' heads of these names mean the same.
+const TASKS: [Task; 12] = [
+    Task { head: "EF", truth: |findings| Some(Truth::Value(findings.ef)), weight: 3.0 },
+    Task { head: "LVEDV", truth: |findings| Some(Truth::Value(findings.edv)), weight: 1.0 },
+    Task { head: "LVESV", truth: |findings| Some(Truth::Value(findings.esv)), weight: 1.0 },
+    Task { head: "LVSV", truth: |findings| Some(Truth::Value(findings.edv - findings.esv)), weight: 1.0 },
+    Task { head: "LVSize", truth: |findings| Some(size_of(findings.left_ventricle.size)), weight: 0.3 },
+    Task { head: "LVIDd", truth: |findings| Some(Truth::Value(findings.left_ventricle.width)), weight: 0.5 },
+    Task { head: "LVSystolicFunction", truth: |findings| Some(systolic_function(findings)), weight: 0.3 },
+    Task { head: "LVWallMotionAbnormalities", truth: |findings| Some(abnormal_motion(findings)), weight: 0.3 },
+    Task { head: "LASize", truth: |findings| Some(size_of(findings.left_atrium.size)), weight: 0.3 },
+    Task { head: "RVSize", truth: |findings| Some(size_of(findings.right_ventricle?.size)), weight: 0.3 },
+    Task { head: "RVIDd", truth: |findings| Some(Truth::Value(findings.right_ventricle?.width)), weight: 0.3 },
+    Task {
+        head: "RASize",
+        truth: |findings| Some(Truth::Class(usize::from(findings.right_atrium?.size == ChamberSize::Normal))),
+        weight: 0.3,
+    },
+];
+
+/// Classes: mildly, more than mildly, normal.
+fn size_of(size: ChamberSize) -> Truth {
+    Truth::Class(match size {
+        ChamberSize::MildlyDilated => 0,
+        ChamberSize::SeverelyDilated => 1,
+        ChamberSize::Normal => 2,
+    })
+}
+
+/// Classes: mildly decreased, more than mildly, normal. Limits between those of women and of men in the
+/// recommendations of Lang et al. (J Am Soc Echocardiogr 2015).
+fn systolic_function(findings: &Findings) -> Truth {
+    Truth::Class(match findings.ef {
+        ef if ef < 41.0 => 1,
+        ef if ef < 53.0 => 0,
+        _ => 2,
+    })
+}
+
+/// Classes: none, present. Walls that are all equally weak are no regional abnormality.
+fn abnormal_motion(findings: &Findings) -> Truth {
+    let motions = findings.walls.map(|(_, motion)| motion);
+    Truth::Class(usize::from(motions.iter().any(|motion| *motion != motions[0])))
+}
+
+#[cfg(test)]
+mod tests {
+    use echo_pretrain::Pretrained;
+    use echo_random::Stream;
+
+    use super::*;
+    use crate::ZOO;
+
+    fn device() -> Device {
+        DeviceChoice::Cpu.device().unwrap()
+    }
+
+    fn nano(entry: &Entry) -> AnyEncoder {
+        entry.build(Preset::Nano, &Weights::Random(1), &device()).unwrap().encoder
+    }
+
+    /// A short pretraining.
+    fn short(entry: &Entry, steps: usize, threads: usize) -> Pretrained {
+        let encoder = nano(entry);
+        let objective = objective(&encoder, 1).unwrap();
+        let config = PretrainConfig {
+            seed: 1,
+            steps,
+            batch: 4,
+            lr: 2e-3,
+            weight_decay: 0.05,
+            clip_norm: 1.0,
+            warmup: 2,
+            shift: 2,
+            watched: 8,
+            every: 5,
+        };
+        let spec = &entry.card.preset(Preset::Nano).clip;
+        pretrain(encoder, &objective, spec, &config, (threads, None), &device(), |_| ()).unwrap()
+    }
+
+    #[test]
+    fn twenty_steps_lower_the_loss_of_every_encoder() {
+        for entry in ZOO {
+            let curve = short(entry, 20, 1).curve;
+            let (first, last) = (&curve[0], &curve[curve.len() - 1]);
+            assert_eq!((curve.len(), last.step), (4, 20), "{}", entry.card.name);
+            assert!(last.loss < 0.97 * first.loss, "{}: {} -> {}", entry.card.name, first.loss, last.loss);
+        }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_bits_whatever_renders() {
+        for entry in ZOO {
+            let bits = |threads| -> Vec<Vec<u8>> {
+                let encoder = short(entry, 3, threads).encoder;
+                let all = echo_train::parameters(&encoder);
+                let paths: Vec<&str> = all.iter().map(|parameter| parameter.path.as_str()).collect();
+                echo_train::values(&encoder, &paths).iter().map(|(_, data)| data.as_bytes().to_vec()).collect()
+            };
+            let once = bits(1);
+            assert!(!once.is_empty() && once == bits(2), "{}", entry.card.name);
+        }
+    }
+
+    /// A caption that does not fit would end a training in its middle.
+    #[test]
+    fn captions_fit_the_text_towers_as_they_are_written() {
+        let captions = Captions::new(templates().unwrap(), ranks().unwrap()).unwrap();
+        for entry in ZOO {
+            let encoder = nano(entry);
+            let Some(text) = encoder.text() else { continue };
+            let mut whole = 0;
+            for number in 0..300 {
+                let phantom = echo_phantom::Phantom::of(1, echo_phantom::Purpose::Pretraining, number).unwrap();
+                let stream = || Stream::new(1, "test/captions", u64::from(number));
+                let findings = phantom.findings();
+                let (caption, ids) = captions.write_for(&findings, &mut stream(), text).unwrap();
+                assert!(ids.len() <= text.context_length(), "{caption}");
+                assert!(caption.contains(&format!("{:.0}", findings.ef)), "{}: {caption}", findings.ef);
+                whole += usize::from(caption == captions.write(&findings, &mut stream()));
+            }
+            assert!(whole > 250, "{}: only {whole} of 300 captions are whole", entry.card.name);
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! `echozoo report`.
+
+use std::path::PathBuf;
+
+use echo_bench::{Merged, merge};
+
+use crate::CliError;
+use crate::bench::Format;
+use crate::output::print;
+
+/// Flags of `echozoo report`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Output folders of `echozoo bench`, or their runs.jsonl.
+    #[arg(required = true)]
+    runs: Vec<PathBuf>,
+    /// Folder for the report and the merged results.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// How the leaderboard is printed.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), CliError> {
+    let Merged { leaderboard, cells, superseded } = merge(&args.runs, &args.out)?;
+    print(&args.format.of(&leaderboard));
+    eprintln!(
+        "\n{cells} cells from {} folders, {superseded} older records passed over; report in {}",
+        args.runs.len(),
+        args.out.join("report.html").display()
+    );
+    Ok(())
+}

@@ -1,0 +1,158 @@
+//! `echozoo report` as a user runs it: the page of a benchmark, the same page without its videos, and two machines'
+//! folders as one.
+
+#![allow(missing_docs)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use echo_phantom::{DatasetSpec, write_dataset};
+
+struct Place {
+    dir: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        write_dataset(&dir.path().join("phantoms"), &DatasetSpec::with_total(24, 5), &|_, _| ()).unwrap();
+        Self { dir }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_echozoo"));
+        command.args(args).current_dir(self.dir.path()).env("ECHOZOO_HOME", self.path("home"));
+        command.output().unwrap()
+    }
+
+    /// Runs what must succeed; standard output and standard error.
+    fn succeed(&self, args: &[&str]) -> (String, String) {
+        let output = self.run(args);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        assert!(output.status.success(), "{args:?}: {:?}\n{out}{err}", output.status);
+        (out, err)
+    }
+
+    fn fail(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    fn bench(&self, adapters: &str, seed: &str, out: &str) {
+        let mut args = vec!["bench", "--encoder", "echoclip", "--data", "phantoms", "--random-init", "--smoke"];
+        args.extend(["--shots", "1", "--adapter", adapters, "--seeds", seed, "--out", out]);
+        self.succeed(&args);
+    }
+
+    fn read(&self, name: &str) -> String {
+        let path = self.path(name);
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
+/// Nothing in the page is fetched, and all of it is there.
+fn assert_whole(page: &str, rows: usize) {
+    for attribute in ["src=\"", "href=\""] {
+        for value in page.split(attribute).skip(1) {
+            assert!(value.starts_with('#') || value.starts_with("data:"), "{}", &value[..value.len().min(60)]);
+        }
+    }
+    for other in ["url(", "@import", "http:", "https:", "<link", "<iframe"] {
+        assert!(!page.contains(other), "{other} in the page");
+    }
+    assert!(page.contains("Not for clinical use.") && page.contains("Random weights: echoclip"), "no warnings");
+    assert!(page.contains("Nano presets") && page.contains("Synthetic hearts, not patients: phantoms"), "no warnings");
+    assert_eq!(page.matches("<tr id=\"row-").count(), rows);
+    assert_eq!(page.matches("<svg").count(), page.matches("</svg>").count());
+    assert_eq!(
+        page.matches("role=\"img\"><title>").count(),
+        page.matches("role=\"img\"").count(),
+        "a plot without words"
+    );
+    assert_eq!(page.matches("<img ").count(), page.matches("alt=\"First frame").count() * 2);
+}
+
+#[test]
+fn a_benchmark_writes_its_report_and_it_can_be_made_again_from_the_records() {
+    let place = Place::new();
+    place.bench("linear,coop", "1", "out");
+    let rows = place.read("out/leaderboard.csv").lines().count() - 1;
+    let page = place.read("out/report.html");
+    assert_whole(&page, rows);
+    assert!(page.contains("data:image/jpeg;base64,/9j/"), "no thumbnails");
+    assert!(place.read("out/leaderboard.tex").contains("\\bottomrule"));
+
+    let (out, err) = place.succeed(&["report", "out/runs.jsonl", "--out", "again", "--format", "latex"]);
+    assert!(out == place.read("again/leaderboard.tex") && err.contains("cells from 1 folders"), "{out}{err}");
+    assert_eq!(place.read("again/leaderboard.csv"), place.read("out/leaderboard.csv"));
+    for file in ["predictions.csv", "constants.csv", "bench.toml"] {
+        assert_eq!(place.read(&format!("again/{file}")), place.read(&format!("out/{file}")), "{file}");
+    }
+    let again = place.read("again/report.html");
+    assert_whole(&again, rows);
+    assert!(!again.contains("<img ") && again.contains("Without pictures"), "pictures without videos");
+    // Onto itself.
+    place.succeed(&["report", "again", "--out", "again"]);
+    assert_eq!(place.read("again/report.html"), again);
+}
+
+#[test]
+fn folders_are_merged_and_what_they_lack_is_named() {
+    let place = Place::new();
+    place.bench("linear", "1,2", "both");
+    place.bench("linear", "1", "one");
+    place.bench("linear", "2", "two");
+    let (_, err) = place.succeed(&["report", "one", "two", "two/runs.jsonl", "--out", "merged"]);
+    assert!(err.contains("2 cells from 3 folders, 1 older"), "{err}");
+    assert_eq!(place.read("merged/leaderboard.csv"), place.read("both/leaderboard.csv"));
+
+    std::fs::remove_file(place.path("one/constants.csv")).unwrap();
+    std::fs::remove_file(place.path("one/bench.toml")).unwrap();
+    place.succeed(&["report", "one", "--out", "without"]);
+    let page = place.read("without/report.html");
+    assert_whole(&page, 1);
+    assert!(page.contains("rows of the constant predictors are missing") && page.contains("no <code>bench.toml"));
+
+    let cell = files(&place.path("two/cells")).into_iter().find(|path| !path.ends_with("curve.csv")).unwrap();
+    std::fs::remove_file(&cell).unwrap();
+    let name = cell.file_name().unwrap().to_string_lossy().into_owned();
+    let err = place.fail(&["report", "one", "two", "--out", "broken"]);
+    assert!(err.contains(&name), "{err}");
+    assert!(place.fail(&["report", "nowhere", "--out", "broken"]).contains("nowhere"));
+    std::fs::create_dir(place.path("empty")).unwrap();
+    assert!(place.fail(&["report", "empty", "--out", "broken"]).contains("no record"));
+}
+
+#[test]
+fn a_hostile_record_is_text_in_the_page_or_an_error() {
+    let place = Place::new();
+    place.bench("linear", "1", "out");
+    let runs = place.read("out/runs.jsonl");
+    let write = |text: String| std::fs::write(place.path("out/runs.jsonl"), text).unwrap();
+    write(runs.replace("\"linear\"", "\"<script>alert(1)</script>\"").replace("phantoms", "a\\\" onclick=\\\"x"));
+    place.succeed(&["report", "out", "--out", "page"]);
+    let page = place.read("page/report.html");
+    assert!(!page.contains("<script>alert") && !page.contains("a\" onclick"), "markup from a record");
+    assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
+
+    let key = runs.split("\"key\":\"").nth(1).unwrap().split('"').next().unwrap();
+    write(runs.replace(key, "../../escape"));
+    assert!(place.fail(&["report", "out", "--out", "page"]).contains("no key"));
+
+    write(runs.clone());
+    let path = place.path("out/cells").join(format!("{key}.csv"));
+    let text = std::fs::read_to_string(&path).unwrap();
+    let last = text.trim_end().rfind(',').unwrap();
+    std::fs::write(&path, format!("{},NaN\n", &text[..last])).unwrap();
+    assert!(place.fail(&["report", "out", "--out", "page"]).contains(key));
+}

@@ -17,5 +17,6 @@ mod fitted;
 mod fixtures;
 mod gradients;
 mod learning;
+mod own_data;
 mod preprocessing;
 mod tinyecho;

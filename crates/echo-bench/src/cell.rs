@@ -5,8 +5,8 @@ use std::time::Instant;
 use burn::tensor::Device;
 use echo_adapt::{Adapted, AdapterEntry, BuildContext};
 use echo_core::{Adapter, Fitting, RankSpec, Stage};
-use echo_data::Feature;
-use echo_metrics::{BootstrapOptions, Scores, score};
+use echo_data::{Feature, Target};
+use echo_metrics::{BootstrapOptions, METRICS, Metric, Scores, Threshold, score_metrics};
 use echo_train::{Checkpoints, Epoch, FeatureTable, FitContext, Samples, fit, parameters, predict};
 use echo_weights::Built;
 
@@ -21,6 +21,7 @@ pub(crate) struct Ingredients<'a> {
     /// An encoder that lends its text tower.
     pub(crate) text: Option<&'a Built>,
     pub(crate) recipe: &'a Recipe,
+    pub(crate) target: &'a Target,
     pub(crate) ranks: &'a RankSpec,
     pub(crate) seed: u64,
     pub(crate) bootstrap: usize,
@@ -54,7 +55,18 @@ pub(crate) struct CellOutput {
 
 impl Ingredients<'_> {
     /// The adapter before it is fitted.
+    ///
+    /// # Errors
+    /// It does not fit the encoder, or cannot predict the target.
     pub(crate) fn build(&self) -> Result<Adapted, BenchError> {
+        if !self.target.is_ejection_fraction() && !self.entries.iter().any(|entry| entry.trains) {
+            let names: Vec<&str> = self.entries.iter().map(|entry| entry.name).collect();
+            return Err(BenchError::Config(format!(
+                "{} reads the ejection fraction (target EF) and learns nothing else; for {} use an adapter that trains",
+                names.join("+"),
+                self.target.name
+            )));
+        }
         let context = BuildContext {
             encoder: &self.built.encoder,
             text: self.text.map(|text| &text.encoder),
@@ -93,7 +105,7 @@ impl Ingredients<'_> {
         let started = Instant::now();
         let scored = |adapter: &Adapted| -> Result<(Vec<f32>, Scores), BenchError> {
             let predictions = predict(adapter, test, self.device)?;
-            let scores = scores(test.targets(), &predictions, self.bootstrap)?;
+            let scores = scores(test.targets(), &predictions, &self.target.thresholds, self.bootstrap)?;
             Ok((predictions, scores))
         };
         let (predictions, scores) = scored(&done.adapter)?;
@@ -118,11 +130,26 @@ impl Ingredients<'_> {
     }
 }
 
-/// All metrics of `predictions`, with intervals from `samples` resamples. Every row uses the same resamples.
-pub(crate) fn scores(labels: &[f32], predictions: &[f32], samples: usize) -> Result<Scores, BenchError> {
+/// All metrics of `predictions`, with areas under the curve for `thresholds` and intervals from `samples` resamples.
+/// Every row uses the same resamples.
+pub(crate) fn scores(
+    labels: &[f32],
+    predictions: &[f32],
+    thresholds: &[u8],
+    samples: usize,
+) -> Result<Scores, BenchError> {
     let wide = |values: &[f32]| values.iter().map(|&value| f64::from(value)).collect::<Vec<_>>();
     let options = BootstrapOptions { samples, ..BootstrapOptions::default() };
-    Ok(score(&wide(labels), &wide(predictions), &options)?)
+    Ok(score_metrics(&wide(labels), &wide(predictions), &metrics(thresholds), &options)?)
+}
+
+/// Every metric, with areas under the curve for `thresholds` in place of those for the ejection fraction.
+fn metrics(thresholds: &[u8]) -> Vec<Metric> {
+    let is_auc = |metric: &&Metric| matches!(metric, Metric::Auc { .. });
+    let areas = thresholds.iter().map(|&threshold| Metric::Auc { below: Threshold(threshold) });
+    let before = METRICS.iter().take_while(|metric| !is_auc(metric));
+    let after = METRICS.iter().skip_while(|metric| !is_auc(metric)).filter(|metric| !is_auc(metric));
+    before.copied().chain(areas).chain(after.copied()).collect()
 }
 
 /// Cached features as samples; `views` are other looks at the same videos.
@@ -137,4 +164,18 @@ pub(crate) fn table(
     let rows = |features: &[&Feature]| features.iter().map(|feature| feature.values.clone()).collect::<Vec<_>>();
     let table = FeatureTable::new(stage, clips, columns, rows(features), labels)?;
     Ok(table.with_views(views.iter().map(|view| rows(view)).collect())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thresholds_of_the_ejection_fraction_give_every_metric_and_none_leave_out_areas() {
+        assert_eq!(metrics(&[35, 40, 50]), METRICS);
+        let keys: Vec<String> =
+            metrics(&[120]).into_iter().map(Metric::key).filter(|key| key.contains("auc")).collect();
+        assert_eq!(keys, ["auc_below_120"]);
+        assert_eq!(metrics(&[]).len(), METRICS.len() - 3);
+    }
 }

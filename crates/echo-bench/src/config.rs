@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use echo_core::Preset;
+use echo_data::{DataError, DatasetConfig, Target};
 use serde::{Deserialize, Serialize};
 
 use crate::BenchError;
@@ -16,7 +17,7 @@ pub struct BenchConfig {
     pub encoders: Vec<String>,
     /// Adapters by name; `all` for every one.
     pub adapters: Vec<String>,
-    /// Training videos per integer EF bin.
+    /// Training videos per bin of the target; a bin of EF is one percent.
     pub shots: Vec<usize>,
     /// Seeds: each draws its own training videos and its own start.
     pub seeds: Vec<u64>,
@@ -32,8 +33,12 @@ pub struct BenchConfig {
     pub text_encoder: Option<String>,
     /// Its weights.
     pub text_weights: Option<PathBuf>,
-    /// A data set in EchoNet-Dynamic's layout; phantoms when absent.
+    /// The data set's folder; phantoms when absent.
     pub data: Option<PathBuf>,
+    /// How the data set is laid out, see `configs/datasets/example.toml`; EchoNet-Dynamic's layout when absent.
+    pub dataset: Option<PathBuf>,
+    /// Which of the data set's targets is predicted.
+    pub target: String,
     /// A list that says which video is in which split, in the format of `FileList.csv`; its training rows are used
     /// whole instead of a draw.
     pub split: Option<PathBuf>,
@@ -81,6 +86,8 @@ impl Default for BenchConfig {
             text_encoder: None,
             text_weights: None,
             data: None,
+            dataset: None,
+            target: "EF".to_owned(),
             split: None,
             prompts: None,
             clips: 1,
@@ -113,6 +120,23 @@ impl BenchConfig {
     /// An unknown entry or a wrong type, with its line.
     pub fn from_toml(what: &str, text: &str) -> Result<Self, BenchError> {
         toml::from_str(text).map_err(|source| BenchError::Toml { what: what.to_owned(), source })
+    }
+
+    /// How the data set is laid out, and what of it is predicted.
+    ///
+    /// # Errors
+    /// The description cannot be read, or has no such target.
+    pub fn described(&self) -> Result<(DatasetConfig, Target), BenchError> {
+        let of = |error: DataError| match error {
+            DataError::Config { .. } | DataError::Toml { .. } => BenchError::Config(error.to_string()),
+            error => BenchError::Data(error),
+        };
+        let dataset = match &self.dataset {
+            Some(path) => DatasetConfig::read(path).map_err(of)?,
+            None => DatasetConfig::echonet(),
+        };
+        let target = dataset.target(&self.target).map_err(of)?.clone();
+        Ok((dataset, target))
     }
 
     /// # Errors

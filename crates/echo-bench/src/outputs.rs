@@ -13,7 +13,9 @@ use crate::{BenchError, CellRecord, Excluded};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PredictionRow {
     pub(crate) video: String,
-    pub(crate) ef: f32,
+    /// In the target's unit. Files of older versions say `ef`.
+    #[serde(alias = "ef")]
+    pub(crate) truth: f32,
     pub(crate) prediction: f32,
 }
 
@@ -102,9 +104,13 @@ impl Outputs {
                 let path = self.cell_file(&record.key, extension);
                 let cell = std::fs::read_to_string(&path).map_err(BenchError::io(&path))?;
                 let mut lines = cell.lines();
-                let header = lines.next().unwrap_or_default();
+                // A cell that was solved at once has no curve.
+                let Some(header) = lines.next() else { continue };
+                let of_videos = extension == "csv";
                 if text.is_empty() {
-                    text = format!("encoder,preset,weights,adapter,shots,seed,{header}\n");
+                    // Files of older versions have another name for the truth.
+                    let columns = if of_videos { "target,unit,video,truth,prediction" } else { header };
+                    text = format!("encoder,preset,weights,adapter,shots,seed,{columns}\n");
                 }
                 let shots = record.shots.map_or("split".to_owned(), |shots| shots.to_string());
                 let encoder = &record.encoder;
@@ -113,7 +119,11 @@ impl Outputs {
                     "{},{},{},{}{random},{shots},{}",
                     encoder.name, encoder.preset, encoder.weights, record.adapter, record.seed
                 );
-                lines.for_each(|line| text.push_str(&format!("{prefix},{line}\n")));
+                let target = match of_videos {
+                    true => format!("{},{},", record.data.target, record.data.unit),
+                    false => String::new(),
+                };
+                lines.for_each(|line| text.push_str(&format!("{prefix},{target}{line}\n")));
             }
             self.write(&self.dir.join(joined), text.as_bytes())?;
         }

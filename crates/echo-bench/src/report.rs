@@ -20,6 +20,9 @@ pub(crate) use worst::VideoFiles;
 use crate::outputs::Outputs;
 use crate::{BenchError, CellRecord, Leaderboard};
 
+/// The constant predictor that every draw has.
+pub(crate) const TRAINING_MEDIAN: &str = "median of training";
+
 /// What a report is made of.
 pub(crate) struct Report<'a> {
     pub(crate) leaderboard: &'a Leaderboard,

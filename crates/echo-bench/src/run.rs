@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use burn::tensor::Device;
 use echo_adapt::{ADAPTERS, AdapterEntry, BuildContext, adapters};
 use echo_core::{Adapter, ClipSpec, Preset, RankSpec, Stage};
-use echo_data::{Digests, Feature, FeatureCache};
+use echo_data::{Digests, Feature, FeatureCache, Target};
 use echo_metrics::Metric;
 use echo_train::{Checkpoints, Parameter, Samples, parameters};
 use echo_video::OpenOptions;
@@ -25,14 +25,11 @@ use crate::memory;
 use crate::outputs::{Outputs, PredictionRow};
 use crate::plan::{Cell, cells, key};
 use crate::random_prompts::random_prompts;
-use crate::report::{Constant, Report, VideoFiles, constant_rows};
+use crate::report::{Constant, Report, TRAINING_MEDIAN, VideoFiles, constant_rows};
 use crate::runs::{CellRecord, CellStatus, DataRecord, EncoderRecord, ParameterCounts, Runs, read_runs};
 use crate::twins::notes;
 use crate::video_set::VideoSet;
 use crate::{BenchConfig, BenchError, Excluded, Progress, Recipe, Selection, View};
-
-/// Ranks of the ejection fraction, when the user gives none.
-const RANKS: &str = include_str!("../../../configs/adapters/ranks_ef.toml");
 
 /// Where encoders come from: the registry, which this crate does not know.
 pub trait Zoo {
@@ -49,7 +46,7 @@ pub trait Zoo {
 /// Where a benchmark runs.
 #[derive(Clone, Debug)]
 pub struct Environment {
-    /// The data set, in EchoNet-Dynamic's layout.
+    /// The data set's folder.
     pub data: PathBuf,
     /// Where results go.
     pub out: PathBuf,
@@ -104,9 +101,9 @@ struct KeyMaterial<'a> {
 pub fn run(config: &BenchConfig, environment: &Environment, zoo: &dyn Zoo) -> Result<Outcome, BenchError> {
     config.validate()?;
     let encoders = resolve("encoder", &config.encoders, &zoo.names())?;
-    let ranks = read_ranks(config.prompts.as_deref())?;
     let plans = adapter_plans(config)?;
     let mut set = VideoSet::read(&environment.data, config)?;
+    let ranks = read_ranks(config.prompts.as_deref(), &set.target)?;
     let shots: Vec<Option<usize>> = match set.fixed_train {
         true => vec![None],
         false => config.shots.iter().copied().map(Some).collect(),
@@ -215,7 +212,7 @@ pub fn pair_parameters(
     zoo: &dyn Zoo,
 ) -> Result<Vec<PairParameters>, BenchError> {
     config.validate()?;
-    let ranks = read_ranks(config.prompts.as_deref())?;
+    let ranks = read_ranks(config.prompts.as_deref(), &config.described()?.1)?;
     let plans = adapter_plans(config)?;
     let mut pairs = Vec::new();
     for name in resolve("encoder", &config.encoders, &zoo.names())? {
@@ -418,6 +415,7 @@ impl RunState<'_> {
             entries,
             text: run.text.as_ref().map(|(built, _)| built),
             recipe,
+            target: &self.set.target,
             ranks,
             seed,
             bootstrap: self.config.bootstrap,
@@ -432,6 +430,8 @@ impl RunState<'_> {
         let (train, test) = (run.usable(draw), run.usable(&self.set.test));
         let data = DataRecord {
             name: self.set.name.clone(),
+            target: self.set.target.name.clone(),
+            unit: self.set.target.unit.clone(),
             hash: self.set.hash(&[&train, &test]),
             train: train.len(),
             test: test.len(),
@@ -451,7 +451,7 @@ impl RunState<'_> {
         let text = run.text.as_ref().filter(|_| borrows).map(|(_, record)| record.clone());
         let plain = View::of(self.config);
         let clip = &built.encoder.card().preset(self.config.preset).clip;
-        let config = serde_json::json!({
+        let mut config = serde_json::json!({
             "recipe": recipe,
             "clip": clip,
             "view": plain,
@@ -460,6 +460,11 @@ impl RunState<'_> {
             "selection": self.config.select,
             "text": text,
         });
+        // Cells of the ejection fraction keep the keys that they had when there was nothing else.
+        let Target { name, unit, thresholds, .. } = &self.set.target;
+        if (name.as_str(), unit.as_str(), thresholds.as_slice()) != ("EF", "%", &[35, 40, 50]) {
+            config["target"] = serde_json::json!({ "name": name, "unit": unit, "thresholds": thresholds });
+        }
         let key = key(&KeyMaterial {
             numerics: NUMERICS,
             encoder,
@@ -552,7 +557,7 @@ impl RunState<'_> {
                 self.announce(cell, *parameters, &output.trainable);
                 let rows = test.iter().zip(predictions).map(|(&index, &prediction)| {
                     let video = &self.set.videos[index];
-                    PredictionRow { video: video.name.clone(), ef: video.ef, prediction }
+                    PredictionRow { video: video.name.clone(), truth: video.truth, prediction }
                 });
                 self.outputs.keep_cell(&key, &rows.collect::<Vec<_>>(), curve)?;
                 if self.config.save_adapters {
@@ -656,7 +661,7 @@ impl RunState<'_> {
         };
         let draws = self.draws.iter().filter(|((shots, _), _)| *shots != Some(0)).map(|((shots, seed), draw)| {
             let shots = shots.map_or("split".to_owned(), |shots| shots.to_string());
-            constant("median of training", shots, Some(*seed), draw)
+            constant(TRAINING_MEDIAN, shots, Some(*seed), draw)
         });
         let validation = constant("median of validation", String::new(), None, &self.set.validation);
         std::iter::once(validation).chain(draws).collect()
@@ -673,11 +678,13 @@ impl RunState<'_> {
             1 => "one clip per video, from its first frame".to_owned(),
             clips => format!("mean over {clips} clips spread evenly over each video"),
         };
+        let VideoSet { name, target, drawn, .. } = &self.set;
         format!(
-            "LVEF in percent on {test} test videos of {}; {clips}; {selection}. Means over seeds, ± their standard \
-             deviation, [95 % percentile bootstrap interval over test videos, {} resamples, mean over seeds]. \
-             Not for clinical use.",
-            self.set.name, self.config.bootstrap
+            "{} on {test} test videos of {name}; {}{clips}; {selection}. Means over seeds, ± their standard deviation, \
+             [95 % percentile bootstrap interval over test videos, {} resamples, mean over seeds]. Not for clinical use.",
+            target_in_words(&target.name, &target.unit),
+            drawn.map_or(String::new(), |drawn| format!("{drawn}; ")),
+            self.config.bootstrap
         )
     }
 }
@@ -708,11 +715,19 @@ fn resolve(what: &'static str, names: &[String], known: &[&'static str]) -> Resu
     Ok(resolved)
 }
 
-fn read_ranks(path: Option<&Path>) -> Result<RankSpec, BenchError> {
-    let (what, text) = match path {
-        Some(path) => (path.display().to_string(), std::fs::read_to_string(path).map_err(BenchError::io(path))?),
-        None => ("the shipped ranks".to_owned(), RANKS.to_owned()),
-    };
+/// What is predicted, for captions.
+pub(crate) fn target_in_words(name: &str, unit: &str) -> String {
+    match (name, unit) {
+        ("EF", "%") => "LVEF in percent".to_owned(),
+        _ => format!("{name} in {unit}"),
+    }
+}
+
+/// The ranks in the file `path`, or those of `target`.
+fn read_ranks(path: Option<&Path>, target: &Target) -> Result<RankSpec, BenchError> {
+    let Some(path) = path else { return Ok(target.ranks.clone()) };
+    let text = std::fs::read_to_string(path).map_err(BenchError::io(path))?;
+    let what = path.display().to_string();
     let ranks: RankSpec = toml::from_str(&text).map_err(|source| BenchError::Toml { what, source })?;
     ranks.validate()?;
     Ok(ranks)

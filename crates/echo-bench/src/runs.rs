@@ -42,7 +42,7 @@ pub struct CellRecord {
     pub text: Option<EncoderRecord>,
     /// The adapter's name, or several joined by `+`.
     pub adapter: String,
-    /// Training videos per integer EF bin; absent for a split file's own training rows.
+    /// Training videos per bin of the target; absent for a split file's own training rows.
     pub shots: Option<usize>,
     /// The seed.
     pub seed: u64,
@@ -98,6 +98,12 @@ impl EncoderRecord {
 pub struct DataRecord {
     /// The data set's name.
     pub name: String,
+    /// What is predicted.
+    #[serde(default = "DataRecord::ejection_fraction")]
+    pub target: String,
+    /// Its unit.
+    #[serde(default = "DataRecord::percent")]
+    pub unit: String,
     /// Hash of the videos' bytes and labels that the cell used.
     pub hash: String,
     /// Training videos.
@@ -106,6 +112,17 @@ pub struct DataRecord {
     pub test: usize,
     /// Videos of the cell's splits that could not be used.
     pub excluded: usize,
+}
+
+impl DataRecord {
+    /// What older versions predicted.
+    fn ejection_fraction() -> String {
+        "EF".to_owned()
+    }
+
+    fn percent() -> String {
+        "%".to_owned()
+    }
 }
 
 /// The epoch that did best on the validation split.
@@ -238,7 +255,15 @@ pub(crate) mod tests {
             adapter: "coop".to_owned(),
             shots: Some(1),
             seed: 1,
-            data: DataRecord { name: "data".to_owned(), hash: "hash".to_owned(), train: 3, test: 4, excluded: 0 },
+            data: DataRecord {
+                name: "data".to_owned(),
+                target: "EF".to_owned(),
+                unit: "%".to_owned(),
+                hash: "hash".to_owned(),
+                train: 3,
+                test: 4,
+                excluded: 0,
+            },
             config: serde_json::json!({}),
             parameters: None,
             scores: None,

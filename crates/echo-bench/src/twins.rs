@@ -5,6 +5,7 @@ use std::fmt::Write;
 use echo_metrics::{BootstrapOptions, compare};
 
 use crate::BenchError;
+use crate::leaderboard::same_row;
 use crate::outputs::{Outputs, PredictionRow};
 use crate::runs::{CellRecord, CellStatus};
 
@@ -13,8 +14,8 @@ use crate::runs::{CellRecord, CellStatus};
 pub(crate) fn notes(groups: &[Vec<&CellRecord>], outputs: &Outputs, samples: usize) -> Result<Vec<String>, BenchError> {
     let mut notes = Vec::new();
     for group in groups.iter().filter(|group| !group[0].random_prompts) {
-        let of = |record: &CellRecord| (record.encoder.clone(), record.adapter.clone(), record.shots);
-        let is_twin = |other: &&Vec<&CellRecord>| other[0].random_prompts && of(other[0]) == of(group[0]);
+        let wanted = CellRecord { random_prompts: true, ..group[0].clone() };
+        let is_twin = |other: &&Vec<&CellRecord>| other[0].random_prompts && same_row(&wanted, other[0]);
         let Some(twin) = groups.iter().find(is_twin) else { continue };
         let (Some(own), Some(random)) = (mean(group, outputs)?, mean(twin, outputs)?) else { continue };
         let options = BootstrapOptions { samples, ..BootstrapOptions::default() };
@@ -53,7 +54,7 @@ fn mean(group: &[&CellRecord], outputs: &Outputs) -> Result<Option<Averaged>, Be
     }
     let mean = |place: usize| all.iter().map(|rows| f64::from(rows[place].prediction)).sum::<f64>() / all.len() as f64;
     Ok(Some(Averaged {
-        truth: first.iter().map(|row| f64::from(row.ef)).collect(),
+        truth: first.iter().map(|row| f64::from(row.truth)).collect(),
         predictions: (0..first.len()).map(mean).collect(),
     }))
 }

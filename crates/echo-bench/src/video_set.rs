@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use echo_data::{Digests, Split, few_shot, read_echonet, read_split_file};
+use echo_data::{Digests, Split, Target, few_shot, read_dataset, read_split_file};
 use serde::Serialize;
 
 use crate::{BenchConfig, BenchError};
@@ -23,49 +23,58 @@ pub struct Excluded {
 pub(crate) struct LabelledVideo {
     pub(crate) name: String,
     pub(crate) path: PathBuf,
-    pub(crate) ef: f32,
+    /// In the target's unit.
+    pub(crate) truth: f32,
     /// Digest of the file; filled in for the videos that a cell uses.
     pub(crate) digest: Option<blake3::Hash>,
 }
 
-/// A data set in EchoNet-Dynamic's layout, split.
+/// A data set with one target, split.
 #[derive(Debug)]
 pub struct VideoSet {
     pub(crate) name: String,
+    pub(crate) target: Target,
     pub(crate) videos: Vec<LabelledVideo>,
     pub(crate) train: Vec<usize>,
     pub(crate) validation: Vec<usize>,
     pub(crate) test: Vec<usize>,
     /// Whether the training rows are a split file's and used whole.
     pub(crate) fixed_train: bool,
+    /// How splits were drawn, where neither the table nor a split file has them.
+    pub(crate) drawn: Option<&'static str>,
     /// Videos with something wrong with them.
     pub excluded: Vec<Excluded>,
 }
 
 impl VideoSet {
-    /// Reads the data set in `dir`, split by its own list or by the configuration's split file.
+    /// Reads the data set in `dir`, split as its description says or by the configuration's split file.
     ///
     /// # Errors
     /// A list cannot be read, or no test video is left.
     pub fn read(dir: &Path, config: &BenchConfig) -> Result<Self, BenchError> {
-        let data = read_echonet(dir)?;
+        let (dataset, target) = config.described()?;
+        let data = read_dataset(dir, &dataset, &target.name)?;
         let mut excluded = Vec::new();
         let mut exclude = |names: &[String], used: bool, reason: &str| {
             excluded.extend(names.iter().map(|name| Excluded { video: name.clone(), used, reason: reason.to_owned() }));
         };
-        let folder = data.report.videos.display();
+        let folder = data.report.folder.display();
         exclude(&data.report.missing, false, &format!("listed, but there is no such file in {folder}"));
-        exclude(&data.report.without_ef, false, "listed without an ejection fraction");
+        let without = match target.is_ejection_fraction() {
+            true => "listed without an ejection fraction".to_owned(),
+            false => format!("listed without a value in the column {:?}", target.column),
+        };
+        exclude(&data.report.without_target, false, &without);
         exclude(&data.report.duplicates, true, "listed more than once with the same values; used once");
 
         let of = |split: Split| {
-            let indices = data.records.iter().enumerate().filter(move |(_, record)| record.split == split);
+            let indices = data.videos.iter().enumerate().filter(move |(_, video)| video.split == split);
             indices.map(|(index, _)| index).collect::<Vec<_>>()
         };
         let (mut train, mut validation, mut test) = match &config.split {
             None => (of(Split::Train), of(Split::Validation), of(Split::Test)),
             Some(path) => {
-                let names: Vec<&str> = data.records.iter().map(|record| record.name.as_str()).collect();
+                let names: Vec<&str> = data.videos.iter().map(|video| video.name.as_str()).collect();
                 let split = read_split_file(path, &names)?;
                 let unknown: Vec<String> =
                     split.unknown.iter().filter(|name| !data.report.missing.contains(name)).cloned().collect();
@@ -82,19 +91,26 @@ impl VideoSet {
                 return Err(BenchError::Config(format!("{}: no {split} video is there", dir.display())));
             }
         }
-        let name =
-            dir.file_name().map_or_else(|| dir.display().to_string(), |name| name.to_string_lossy().into_owned());
-        let videos = data.records.into_iter();
-        let videos = videos.map(|r| LabelledVideo { name: r.name, path: r.path, ef: r.ef, digest: None }).collect();
+        let folder =
+            || dir.file_name().map_or_else(|| dir.display().to_string(), |name| name.to_string_lossy().into_owned());
+        let name = if config.dataset.is_some() { dataset.name().to_owned() } else { folder() };
+        let labelled = data.videos.into_iter();
+        let videos = labelled.map(|v| LabelledVideo { name: v.name, path: v.path, truth: v.truth, digest: None });
         let fixed_train = config.split.is_some();
-        Ok(Self { name, videos, train, validation, test, fixed_train, excluded })
+        let drawn = match dataset.knows_patients() {
+            _ if fixed_train || !dataset.draws_splits() => None,
+            true => Some("splits drawn by patient"),
+            false => Some("splits drawn by video, as if each were of another patient"),
+        };
+        Ok(Self { name, target, videos: videos.collect(), train, validation, test, fixed_train, drawn, excluded })
     }
 
     /// The training videos of one draw.
     pub(crate) fn draw(&self, shots: Option<usize>, seed: u64) -> Vec<usize> {
         let Some(shots) = shots else { return self.train.clone() };
-        let labels: Vec<(&str, f32)> =
-            self.train.iter().map(|&index| (self.videos[index].name.as_str(), self.videos[index].ef)).collect();
+        let binned = |video: &LabelledVideo| self.target.bin_of(video.truth);
+        let videos = self.train.iter().map(|&index| &self.videos[index]);
+        let labels: Vec<(&str, f32)> = videos.map(|video| (video.name.as_str(), binned(video))).collect();
         few_shot(&labels, shots, seed, true).into_iter().map(|place| self.train[place]).collect()
     }
 
@@ -121,10 +137,10 @@ impl VideoSet {
         for part in parts {
             hasher.update(&(part.len() as u64).to_le_bytes());
             for &index in *part {
-                let LabelledVideo { name, ef, digest, .. } = &self.videos[index];
+                let LabelledVideo { name, truth, digest, .. } = &self.videos[index];
                 hasher.update(&(name.len() as u64).to_le_bytes());
                 hasher.update(name.as_bytes());
-                hasher.update(&ef.to_le_bytes());
+                hasher.update(&truth.to_le_bytes());
                 hasher.update(digest.map_or([0; 32], |digest| *digest.as_bytes()).as_slice());
             }
         }
@@ -133,6 +149,6 @@ impl VideoSet {
 
     /// Labels of the videos `indices`.
     pub(crate) fn labels(&self, indices: &[usize]) -> Vec<f32> {
-        indices.iter().map(|&index| self.videos[index].ef).collect()
+        indices.iter().map(|&index| self.videos[index].truth).collect()
     }
 }

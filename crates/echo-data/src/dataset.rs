@@ -178,7 +178,7 @@ fn refuse_leaks(table: &Table, rows: &[(u64, &str, Row)]) -> Result<(), DataErro
         let (Some(patient), Some(split)) = (&row.patient, row.split) else { continue };
         let (first, other) = *known.entry(patient).or_insert((*line, split));
         if other != split {
-            let [first, second] = [(first, other), (*line, split)].map(|(line, split)| (line, split.to_string()));
+            let (first, second) = ((first, other), (*line, split));
             return Err(DataError::Leak { path: table.path.clone(), patient: patient.clone(), first, second });
         }
     }

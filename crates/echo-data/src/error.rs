@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::split::Split;
+
 /// An error of the data pipeline; the message names the file, row or value at fault and what would be right.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
@@ -92,9 +94,9 @@ pub enum DataError {
         /// The patient.
         patient: String,
         /// A line, and what it says.
-        first: (u64, String),
+        first: (u64, Split),
         /// Another.
-        second: (u64, String),
+        second: (u64, Split),
     },
     /// A clip specification that describes no clip.
     #[error("clip specification: {0}")]

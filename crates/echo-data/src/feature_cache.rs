@@ -1,8 +1,9 @@
 //! Outputs of frozen stages on disk: computed once, shared by every run that needs them.
 
-use std::fs;
-use std::io::Write;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use crate::DataError;
 
@@ -30,7 +31,31 @@ impl StageKey {
     }
 }
 
-/// A folder of features, one file each, named by the hashes of the stage and of the video's bytes.
+/// How much a cache holds, or how much of it went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Features.
+    pub entries: usize,
+    /// Bytes of their files.
+    pub bytes: u64,
+}
+
+impl Usage {
+    fn add(&mut self, bytes: u64) {
+        self.entries += 1;
+        self.bytes += bytes;
+    }
+}
+
+/// A feature's file.
+struct CacheFile {
+    path: PathBuf,
+    bytes: u64,
+    used: SystemTime,
+}
+
+/// A folder of features, one file each, named by the hashes of the stage and of the video's bytes. A file's time of
+/// modification is when it was last used.
 ///
 /// A file is written under another name and renamed, and carries its key and a checksum: what is read back is what
 /// was computed for this stage and these bytes, or it is computed again.
@@ -48,7 +73,11 @@ impl FeatureCache {
     /// The feature of a stage for a video, if it is there and intact.
     pub fn get(&self, stage: &StageKey, video: &blake3::Hash) -> Option<Feature> {
         let path = self.path(stage, video);
-        let bytes = fs::read(&path).ok()?;
+        let mut file = File::open(&path).ok()?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).ok()?;
+        // Where the system refuses, features leave the cache in the order in which they came.
+        let _ = file.set_modified(SystemTime::now());
         let feature = decode(&bytes, stage, video);
         if feature.is_none() {
             tracing::warn!("{}: damaged, computed again", path.display());
@@ -71,9 +100,90 @@ impl FeatureCache {
         Ok(())
     }
 
+    /// What is in the cache.
+    ///
+    /// # Errors
+    /// A folder cannot be read.
+    pub fn usage(&self) -> Result<Usage, DataError> {
+        let mut usage = Usage::default();
+        self.files()?.iter().for_each(|file| usage.add(file.bytes));
+        Ok(usage)
+    }
+
+    /// Removes the features that were not used for longest until at most `limit` bytes are left; says what went.
+    ///
+    /// Other processes may use the cache meanwhile: what they miss they compute again.
+    ///
+    /// # Errors
+    /// A folder cannot be read or a file not be removed.
+    pub fn evict(&self, limit: u64) -> Result<Usage, DataError> {
+        let mut files = self.files()?;
+        let mut left: u64 = files.iter().map(|file| file.bytes).sum();
+        files.sort_by(|a, b| (a.used, &a.path).cmp(&(b.used, &b.path)));
+        let mut gone = Usage::default();
+        for file in files {
+            if left <= limit {
+                break;
+            }
+            remove(&file.path)?;
+            left -= file.bytes;
+            gone.add(file.bytes);
+        }
+        Ok(gone)
+    }
+
+    /// Removes all features; says what went.
+    ///
+    /// # Errors
+    /// A folder cannot be read or a file not be removed.
+    pub fn clear(&self) -> Result<Usage, DataError> {
+        let mut gone = Usage::default();
+        for file in self.files()? {
+            remove(&file.path)?;
+            gone.add(file.bytes);
+        }
+        Ok(gone)
+    }
+
+    /// The features' files; nothing else in the folder is touched.
+    fn files(&self) -> Result<Vec<CacheFile>, DataError> {
+        let mut files = Vec::new();
+        for stage in entries(&self.dir)? {
+            if !stage.is_dir() {
+                continue;
+            }
+            for path in entries(&stage)? {
+                if path.extension().is_none_or(|extension| extension != "feature") {
+                    continue;
+                }
+                // Another process may have removed it.
+                let Ok(metadata) = fs::metadata(&path) else { continue };
+                let used = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+                files.push(CacheFile { path, bytes: metadata.len(), used });
+            }
+        }
+        Ok(files)
+    }
+
     fn path(&self, stage: &StageKey, video: &blake3::Hash) -> PathBuf {
         let (stage, video) = (stage.0.to_hex(), video.to_hex());
         self.dir.join(&stage[..32]).join(format!("{}.feature", &video[..32]))
+    }
+}
+
+/// What is in a folder; nothing where there is none.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let io = |source| DataError::Io { path: folder.to_owned(), source };
+    match fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        entries => entries.map_err(io)?.map(|entry| Ok(entry.map_err(io)?.path())).collect(),
+    }
+}
+
+fn remove(path: &Path) -> Result<(), DataError> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != ErrorKind::NotFound => Err(DataError::Io { path: path.to_owned(), source }),
+        _ => Ok(()),
     }
 }
 
@@ -123,6 +233,35 @@ mod tests {
         fs::create_dir_all(cache.path(&StageKey::new("other"), &video).parent().unwrap()).unwrap();
         fs::copy(cache.path(&stage, &video), cache.path(&StageKey::new("other"), &video)).unwrap();
         assert_eq!(cache.get(&StageKey::new("other"), &video), None);
+    }
+
+    #[test]
+    fn what_was_used_last_stays_and_other_files_are_let_be() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = FeatureCache::new(&dir.path().join("features"));
+        assert_eq!(cache.usage().unwrap(), Usage::default(), "a cache that is not there yet is empty");
+        let stage = StageKey::new("stage");
+        let videos: Vec<blake3::Hash> = (0..4u8).map(|video| blake3::hash(&[video])).collect();
+        for (age, video) in videos.iter().enumerate() {
+            cache.put(&stage, video, &feature()).unwrap();
+            let then = SystemTime::now() - std::time::Duration::from_secs(1000 - 100 * age as u64);
+            File::options().write(true).open(cache.path(&stage, video)).unwrap().set_modified(then).unwrap();
+        }
+        let foreign = cache.path(&stage, &videos[0]).with_extension("txt");
+        fs::write(&foreign, "mine").unwrap();
+        let Usage { entries: 4, bytes } = cache.usage().unwrap() else { panic!("{:?}", cache.usage()) };
+        let each = bytes / 4;
+
+        // The oldest is used again, and so outlives the next two.
+        assert!(cache.get(&stage, &videos[0]).is_some());
+        assert_eq!(cache.evict(bytes).unwrap(), Usage::default());
+        assert_eq!(cache.evict(2 * each + 1).unwrap(), Usage { entries: 2, bytes: 2 * each });
+        let left: Vec<bool> = videos.iter().map(|video| cache.path(&stage, video).exists()).collect();
+        assert_eq!(left, [true, false, false, true]);
+
+        assert_eq!(cache.clear().unwrap(), Usage { entries: 2, bytes: 2 * each });
+        assert_eq!(cache.usage().unwrap(), Usage::default());
+        assert!(foreign.exists());
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub use dataset_config::{DatasetConfig, Target};
 pub use digest::Digests;
 pub use echonet::{EchoNet, Report, VideoRecord, read_echonet};
 pub use error::DataError;
-pub use feature_cache::{Feature, FeatureCache, StageKey};
+pub use feature_cache::{Feature, FeatureCache, StageKey, Usage};
 pub use few_shot::few_shot;
 pub use look::{Look, Shift};
 pub use normalize::normalization;

@@ -33,9 +33,16 @@ impl ValuePrompts {
         self.ids.len()
     }
 
-    /// Embeddings of one template's prompts, `[values, dim]`.
-    pub(crate) fn encode(&self, template: usize, text: &dyn TextEncoder, device: &Device) -> Tensor<2> {
-        encode_texts(&self.ids[template], text, device)
+    /// Embeddings of one template's prompts for the values `which`, `[values, dim]`.
+    pub(crate) fn encode(
+        &self,
+        template: usize,
+        which: &[usize],
+        text: &dyn TextEncoder,
+        device: &Device,
+    ) -> Tensor<2> {
+        let ids: Vec<&Vec<u32>> = which.iter().map(|&value| &self.ids[template][value]).collect();
+        encode_texts(&ids, text, device)
     }
 
     /// The value that each of `embedding` `[batch, dim]` is expected to have: the mean over a softmax of its
@@ -43,9 +50,10 @@ impl ValuePrompts {
     pub(crate) fn read(&self, embedding: Tensor<2>, text: &dyn TextEncoder) -> Vec<f32> {
         let device = embedding.device();
         let [batch, _] = embedding.dims();
+        let all: Vec<usize> = (0..self.values.len()).collect();
         let mut sum = vec![0.0; batch];
         for template in 0..self.templates() {
-            let prompts = self.encode(template, text, &device);
+            let prompts = self.encode(template, &all, text, &device);
             let weights = softmax(similarities(embedding.clone(), prompts, text.logit_scale()), 1);
             let values = Tensor::<1>::from_floats(self.values.as_slice(), &device);
             let expected = (weights * values.unsqueeze()).sum_dim(1);
@@ -56,8 +64,8 @@ impl ValuePrompts {
 }
 
 /// Embeddings of tokenized texts, `[texts, dim]`.
-pub(crate) fn encode_texts(ids: &[Vec<u32>], text: &dyn TextEncoder, device: &Device) -> Tensor<2> {
-    let lengths: Vec<usize> = ids.iter().map(Vec::len).collect();
+pub(crate) fn encode_texts(ids: &[&Vec<u32>], text: &dyn TextEncoder, device: &Device) -> Tensor<2> {
+    let lengths: Vec<usize> = ids.iter().map(|ids| ids.len()).collect();
     let longest = lengths.iter().copied().max().unwrap_or(0);
     let padded = ids.iter().flat_map(|ids| (0..longest).map(|place| ids.get(place).map_or(0, |&id| i64::from(id))));
     let padded = TensorData::new(padded.collect::<Vec<i64>>(), [ids.len(), longest]);

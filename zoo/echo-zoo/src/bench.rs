@@ -12,7 +12,7 @@ use echo_weights::{Built, Weights, WeightsError};
 use crate::fetch::default_weights;
 use crate::home::home;
 use crate::output::print;
-use crate::{CliError, DeviceChoice, Entry, build, find, phantom};
+use crate::{CliError, DeviceChoice, Entry, build, cache, find, phantom};
 
 /// What `--smoke` takes from the smoke benchmark.
 const SMOKE: &str = include_str!("../../../configs/bench/smoke.toml");
@@ -29,7 +29,7 @@ pub(crate) struct Args {
     /// Adapters, or `all`; joined by `+` they are one adapter.
     #[arg(long, value_delimiter = ',')]
     adapter: Vec<String>,
-    /// Training videos per integer EF bin [default: 1,2,4,8].
+    /// Training videos per bin of the target, which is one percent for EF [default: 1,2,4,8].
     #[arg(long, value_delimiter = ',')]
     shots: Vec<usize>,
     /// Seeds [default: 1,2,3].
@@ -53,9 +53,15 @@ pub(crate) struct Args {
     /// Weights of that encoder.
     #[arg(long, value_name = "FILE")]
     text_weights: Option<PathBuf>,
-    /// A data set in EchoNet-Dynamic's layout; phantoms, made on first use, when absent.
+    /// The data set's folder; phantoms, made on first use, when absent.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// A description (TOML) of the data set's table, columns, splits and targets [default: EchoNet-Dynamic's layout].
+    #[arg(long, value_name = "FILE")]
+    dataset: Option<PathBuf>,
+    /// What is predicted: one of the description's targets, such as EF, EDV or ESV [default: EF].
+    #[arg(long)]
+    target: Option<String>,
     /// A list in the format of FileList.csv that says which video is in which split.
     #[arg(long, value_name = "FILE")]
     split: Option<PathBuf>,
@@ -92,6 +98,9 @@ pub(crate) struct Args {
     /// cpu, wgpu, cuda or cuda:INDEX.
     #[arg(long, default_value_t = DeviceChoice::Cpu)]
     device: DeviceChoice,
+    /// Size that the cache of features is brought down to at the end, such as 500MB or 20GB.
+    #[arg(long, value_name = "SIZE", env = "ECHOZOO_CACHE_LIMIT", default_value = "20GB")]
+    cache_limit: cache::Size,
     /// Run cells again that are done.
     #[arg(long)]
     force: bool,
@@ -179,6 +188,8 @@ impl Args {
         config.text_encoder = self.text_encoder.clone().or(config.text_encoder).or(lender);
         config.text_weights = self.text_weights.clone().or(config.text_weights);
         config.data = self.data.clone().or(config.data);
+        config.dataset = self.dataset.clone().or(config.dataset);
+        config.target = self.target.clone().unwrap_or(config.target);
         config.split = self.split.clone().or(config.split);
         config.prompts = self.prompts.clone().or(config.prompts);
         config.clips = self.clips.unwrap_or(config.clips);
@@ -196,8 +207,9 @@ impl Args {
             return stem.to_string_lossy().into_owned();
         }
         let data = config.data.as_deref().and_then(|dir| dir.file_name()).map(|name| name.to_string_lossy());
+        let target = (config.target != BenchConfig::default().target).then(|| config.target.clone());
         let parts = [config.encoders.join("+"), config.adapters.join("+")];
-        parts.into_iter().chain(data.map(String::from)).collect::<Vec<_>>().join("-")
+        parts.into_iter().chain(data.map(String::from)).chain(target).collect::<Vec<_>>().join("-")
     }
 }
 
@@ -257,6 +269,11 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
         }
         return Ok(());
     }
+    if let (Some(dataset), None) = (&config.dataset, &config.data) {
+        let reason = "say with --data where the folder is that the description is about";
+        return Err(CliError::Usage(format!("{}: {reason}", dataset.display())));
+    }
+    config.described()?;
     let home = home()?;
     let data = match &config.data {
         Some(dir) => dir.clone(),
@@ -280,7 +297,9 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
         force: args.force,
         checkpoint_every: checkpoint_every(),
     };
-    let outcome = echo_bench::run(&config, &environment, &Registry(entries))?;
+    let outcome = echo_bench::run(&config, &environment, &Registry(entries));
+    cache::keep_below(&home, args.cache_limit);
+    let outcome = outcome?;
     let Outcome { leaderboard, ran, skipped, failed, embedded, excluded } = outcome;
     print(&args.format.of(&leaderboard));
     eprintln!(

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use crate::{CliError, Entry, bench, convert, embed, fetch, inspect, list, phantom, predict, pretrain, report};
+use crate::{CliError, Entry, bench, cache, convert, embed, fetch, inspect, list, phantom, predict, pretrain, report};
 
 /// Foundation models for echocardiography: one trait, one command line. Not for clinical use.
 #[derive(Debug, Parser)]
@@ -19,6 +19,8 @@ struct Cli {
 enum Command {
     /// Compare encoders and adapters in few-shot LVEF regression.
     Bench(bench::Args),
+    /// See, shrink or clear what frozen encoders made of videos.
+    Cache(cache::Args),
     /// Copy upstream weights to a safetensors file of our own, exact or in half the size.
     Convert(convert::Args),
     /// Embed videos, ready clips or texts.
@@ -46,6 +48,7 @@ pub fn cli(entries: &[Entry]) -> ExitCode {
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().try_init();
     let result = match Cli::parse().command {
         Command::Bench(args) => bench::run(&args, entries),
+        Command::Cache(args) => cache::run(&args),
         Command::Convert(args) => convert::run(&args, entries),
         Command::Embed(args) => embed::run(&args, entries),
         Command::Fetch(args) => fetch::run(&args, entries),

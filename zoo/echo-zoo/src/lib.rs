@@ -15,6 +15,7 @@
 
 mod array_file;
 mod bench;
+mod cache;
 mod cli;
 mod clip_args;
 mod convert;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use burn::tensor::activation::softmax;
-use echo_bench::{AdapterFile, predict_clips};
+use echo_bench::{AdapterFile, DataRecord, predict_clips};
 use echo_core::{Error, Head, Preset};
 use echo_weights::WeightsKind;
 
@@ -143,7 +143,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     }
 }
 
-/// The ejection fraction by a fitted adapter.
+/// The target by a fitted adapter.
 fn fitted(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     let Some(path) = &args.adapter_file else {
         return Err(CliError::Usage("give --encoder or --adapter-file".to_owned()));
@@ -161,15 +161,16 @@ fn fitted(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     let spec = &built.encoder.card().preset(preset).clip;
     let seen = args.clips.see(spec, clips, &device, |clip| clip)?;
 
-    let mut csv = "name,ef,lowest_clip,highest_clip,clips\n".to_owned();
-    let mut table = vec![["", "EF", "over clips", ""].map(str::to_owned).to_vec()];
+    let DataRecord { target, unit, .. } = &record.data;
+    let mut csv = format!("name,{},lowest_clip,highest_clip,clips\n", target.to_lowercase());
+    let mut table = vec![["", target, "over clips", ""].map(str::to_owned).to_vec()];
     for (name, clips) in &seen.rows {
         let (value, alone) = predict_clips(&adapter, &built, clips);
         let low = alone.iter().copied().fold(f32::INFINITY, f32::min);
         let high = alone.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         csv.push_str(&format!("\"{}\",{value},{low},{high},{}\n", name.replace('"', "\"\""), alone.len()));
         let spread = if alone.len() > 1 { format!("{low:.1} to {high:.1}") } else { "one clip".to_owned() };
-        table.push(vec![name.clone(), format!("{value:.1} %"), spread, String::new()]);
+        table.push(vec![name.clone(), format!("{value:.1} {unit}"), spread, String::new()]);
     }
     print(&columns(&table));
     eprintln!(

@@ -45,7 +45,9 @@ pub(crate) fn rows(
     for &constant in constants {
         let scores = match known.entry(constant.value.to_bits()) {
             Entry::Occupied(known) => known.get().clone(),
-            Entry::Vacant(place) => place.insert(scores(truth, &vec![constant.value; truth.len()], bootstrap)?).clone(),
+            Entry::Vacant(place) => {
+                place.insert(scores(truth, &vec![constant.value; truth.len()], &[], bootstrap)?).clone()
+            }
         };
         let of = |other: &Constant| (other.predictor.clone(), other.shots.clone());
         match groups.iter_mut().find(|(other, _)| of(other) == of(constant)) {

@@ -68,7 +68,7 @@ impl<'a> Entry<'a> {
                 let Some(of_seeds) = of_seeds else { continue };
                 let values = std::iter::once(row.prediction).chain(of_seeds);
                 entry.videos.push(row.video.clone());
-                entry.truth.push(f64::from(row.ef));
+                entry.truth.push(f64::from(row.truth));
                 entry.predictions.push(values.map(f64::from).sum::<f64>() / all.len() as f64);
             }
         }

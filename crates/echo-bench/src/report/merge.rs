@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::{Constant, Report, constant_rows};
 use crate::leaderboard::{groups, same_row};
 use crate::outputs::{Outputs, PredictionRow};
+use crate::run::target_in_words;
 use crate::runs::read_runs;
 use crate::twins::notes;
 use crate::{BenchError, CellRecord, CellStatus, Leaderboard, LeaderboardRow};
@@ -61,6 +62,15 @@ pub fn merge(sources: &[PathBuf], out: &Path) -> Result<Merged, BenchError> {
     let found = newest(found);
     for (record, folder) in found.iter().filter(|(record, _)| record.status == CellStatus::Done) {
         check_key(record, folder)?;
+    }
+    let targets: BTreeSet<(&str, &str)> =
+        found.iter().map(|(record, _)| (record.data.target.as_str(), record.data.unit.as_str())).collect();
+    if targets.len() > 1 {
+        let names: Vec<&str> = targets.iter().map(|(name, _)| *name).collect();
+        return Err(BenchError::Config(format!(
+            "the folders hold predictions of several targets, {}; one table is of one target",
+            names.join(" and ")
+        )));
     }
     let outputs = Outputs::create(out)?;
     for (record, folder) in found.iter().filter(|(record, _)| record.status == CellStatus::Done) {
@@ -137,11 +147,13 @@ fn newest(found: Vec<(CellRecord, PathBuf)>) -> Vec<(CellRecord, PathBuf)> {
     kept
 }
 
-/// By encoder and adapter as they first appear, then by shots, as in a single run.
+/// By test videos, encoder and adapter as they first appear, then by shots, as in a single run.
 fn ordered(mut groups: Vec<Vec<&CellRecord>>) -> Vec<Vec<&CellRecord>> {
+    let mut tests: Vec<(&str, usize)> = Vec::new();
     let mut names: Vec<(&str, &str)> = Vec::new();
     let mut encoders: Vec<&str> = Vec::new();
     for cell in groups.iter().map(|group| group[0]) {
+        tests.push((&cell.data.name, cell.data.test));
         encoders.push(&cell.encoder.name);
         names.push((&cell.encoder.name, &cell.adapter));
     }
@@ -149,7 +161,8 @@ fn ordered(mut groups: Vec<Vec<&CellRecord>>) -> Vec<Vec<&CellRecord>> {
         let cell = group[0];
         let encoder = encoders.iter().position(|name| *name == cell.encoder.name);
         let adapter = names.iter().position(|name| *name == (cell.encoder.name.as_str(), cell.adapter.as_str()));
-        (encoder, adapter, cell.shots, cell.random_prompts)
+        let test = tests.iter().position(|test| *test == (cell.data.name.as_str(), cell.data.test));
+        (test, encoder, adapter, cell.shots, cell.random_prompts)
     });
     for group in &mut groups {
         group.sort_by_key(|cell| cell.seed);
@@ -181,8 +194,8 @@ fn leaderboard(
     let mut resamples = BTreeSet::new();
     for cell in groups.iter().flatten().filter(|cell| cell.status == CellStatus::Done) {
         let predictions = outputs.read_cell(&cell.key)?;
-        if let Some(row) = predictions.iter().find(|row| !row.ef.is_finite() || !row.prediction.is_finite()) {
-            let reason = format!("{}: {} and {} are not both numbers", row.video, row.ef, row.prediction);
+        if let Some(row) = predictions.iter().find(|row| !row.truth.is_finite() || !row.prediction.is_finite()) {
+            let reason = format!("{}: {} and {} are not both numbers", row.video, row.truth, row.prediction);
             return Err(invalid(&outputs.cell_file(&cell.key, "csv"), reason));
         }
         tests.entry((cell.data.name.clone(), predictions.len())).or_insert(predictions);
@@ -194,7 +207,7 @@ fn leaderboard(
     let mut rows = Vec::new();
     let mut remarks = Vec::new();
     for ((name, test), labels) in &tests {
-        let truth: Vec<f32> = labels.iter().map(|row| row.ef).collect();
+        let truth: Vec<f32> = labels.iter().map(|row| row.truth).collect();
         let of_test: Vec<&Constant> =
             constants.iter().filter(|constant| constant.data == *name && constant.test == *test).collect();
         if of_test.is_empty() {
@@ -235,12 +248,54 @@ fn leaderboard(
     let notes = notes(groups, outputs, bootstrap)?.into_iter().chain(remarks).collect();
     let of_tests: Vec<String> = tests.keys().map(|(name, test)| of_data(name, *test)).collect();
     let resamples: Vec<String> = resamples.iter().map(|count| count.to_string()).collect();
+    let target = groups.iter().flatten().next().map(|cell| target_in_words(&cell.data.target, &cell.data.unit));
     let caption = format!(
-        "LVEF in percent on {}, from {sources} output folder{}. Means over seeds, ± their standard deviation, [95 % \
+        "{} on {}, from {sources} output folder{}. Means over seeds, ± their standard deviation, [95 % \
          percentile bootstrap interval over test videos, {} resamples, mean over seeds]. Not for clinical use.",
+        target.unwrap_or_else(|| "LVEF in percent".to_owned()),
         of_tests.join("; "),
         if sources == 1 { "" } else { "s" },
         resamples.join(" or "),
     );
     Ok(Leaderboard { caption, rows, notes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runs::tests::record;
+
+    #[test]
+    fn of_a_cell_the_newest_counts_and_a_failure_never_hides_a_result() {
+        let cell = |key: &str, seed, status, finished| {
+            (CellRecord { seed, status, finished, ..record(key) }, PathBuf::from(key))
+        };
+        let done = CellStatus::Done;
+        let found = vec![
+            cell("a", 1, done, 5),
+            cell("b", 2, done, 5),
+            // The first again, on another machine and so with another key; later, earlier, and failed.
+            cell("c", 1, done, 9),
+            cell("d", 1, done, 1),
+            cell("e", 1, CellStatus::Failed, 20),
+        ];
+        let kept: Vec<String> = newest(found).into_iter().map(|(record, _)| record.key).collect();
+        assert_eq!(kept, ["c", "b"]);
+    }
+
+    #[test]
+    fn rows_stand_as_in_a_single_run_whatever_the_order_of_the_folders() {
+        let cell = |adapter: &str, shots, seed| CellRecord {
+            adapter: adapter.to_owned(),
+            shots: Some(shots),
+            seed,
+            ..record("key")
+        };
+        let records = [cell("linear", 8, 2), cell("linear", 8, 1), cell("coop", 1, 1), cell("linear", 1, 1)];
+        let groups = ordered(groups(&records));
+        let order: Vec<_> =
+            groups.iter().flatten().map(|cell| (cell.adapter.as_str(), cell.shots, cell.seed)).collect();
+        let expected = [("linear", Some(1), 1), ("linear", Some(8), 1), ("linear", Some(8), 2), ("coop", Some(1), 1)];
+        assert_eq!(order, expected);
+    }
 }

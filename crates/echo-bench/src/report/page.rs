@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use echo_metrics::Metric;
 use echo_weights::WeightsKind;
 
-use super::Report;
 use super::entry::{Entry, shots};
 use super::escape::escape;
 use super::plots::{self, Line, Panel, Point};
 use super::table::{leaderboard, table};
 use super::worst::worst;
+use super::{Report, TRAINING_MEDIAN};
 use crate::leaderboard::settings;
 use crate::{BenchError, CellRecord, CellStatus, LeaderboardRow};
 
@@ -153,13 +153,23 @@ fn by_shots(report: &Report<'_>, entries: &[Entry<'_>]) -> String {
     let places: Vec<String> = places.into_iter().map(|(_, shots)| shots).collect();
     let place = |row: &LeaderboardRow| places.iter().position(|shots| *shots == row.shots);
     let mae = |row: &LeaderboardRow| row.metrics.get(&Metric::Mae.key()).copied();
-    let constants = report.leaderboard.rows.iter().filter(|row| row.adapter.is_empty() && !row.shots.is_empty());
+    // With several sets of test videos every set has its own, under a longer name: none is right for all plots.
+    let constants =
+        report.leaderboard.rows.iter().filter(|row| row.adapter.is_empty() && row.encoder == TRAINING_MEDIAN);
     let constant: Vec<(usize, f64)> = constants.filter_map(|row| Some((place(row)?, mae(row)?.mean))).collect();
-    let ends = rows().filter_map(|row| Some(mae(row)?.high)).chain(constant.iter().map(|(_, value)| *value));
-    let highest = (ends.fold(1.0, f64::max) * 1.05).min(100.0);
-    let known = (!constant.is_empty()).then_some("median of training");
+    let highest_of = |adapter: &str| {
+        rows().filter(|row| row.adapter == adapter).filter_map(|row| Some(mae(row)?.high)).fold(1.0, f64::max)
+    };
+    // A single adapter that fails would flatten all other plots.
+    let mut ends: Vec<f64> = adapters.iter().map(|adapter| highest_of(adapter)).collect();
+    ends.sort_by(f64::total_cmp);
+    let usual = 2.0 * ends[ends.len() / 2];
+    let constants = constant.iter().map(|(_, value)| *value);
+    let common = ends.iter().copied().chain(constants).filter(|end| *end <= usual).fold(1.0, f64::max);
+    let known = (!constant.is_empty()).then_some(TRAINING_MEDIAN);
     let mut text = format!(
-        "<p>Mean over seeds with its 95 % interval; the axis is the same in all plots.</p>\n{}<div class=\"plots\">\n",
+        "<p>Mean over seeds with its 95 % interval. The axis is the same in all plots but \
+         those of far greater errors.</p>\n{}<div class=\"plots\">\n",
         plots::legend(&encoders, known)
     );
     for adapter in adapters {
@@ -174,8 +184,19 @@ fn by_shots(report: &Report<'_>, entries: &[Entry<'_>]) -> String {
             points.sort_by_key(|(place, _)| *place);
             (!points.is_empty()).then(|| Line { series, name: (*encoder).to_owned(), points })
         };
-        let lines = encoders.iter().enumerate().filter_map(line).collect();
-        let panel = Panel { name: adapter.to_owned(), shots: &places, lines, constant: constant.clone(), highest };
+        let mut lines: Vec<Line> = encoders.iter().enumerate().filter_map(line).collect();
+        let mut constant = constant.clone();
+        let mut shots = places.as_slice();
+        let first = lines.iter().flat_map(|line| &line.points).map(|(place, _)| *place).min().unwrap_or(0);
+        // What trains has nothing to show at 0 shots.
+        if first > 0 && places[0] == "0" {
+            shots = &places[1..];
+            lines.iter_mut().flat_map(|line| &mut line.points).for_each(|(place, _)| *place -= 1);
+            constant.retain(|(place, _)| *place > 0);
+            constant.iter_mut().for_each(|(place, _)| *place -= 1);
+        }
+        let highest = (highest_of(adapter).max(common) * 1.05).min(100.0);
+        let panel = Panel { name: adapter.to_owned(), shots, lines, constant, highest };
         text.push_str(&figure(adapter, &plots::shots(&panel)));
     }
     text.push_str("</div>\n");

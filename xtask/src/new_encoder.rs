@@ -49,7 +49,7 @@ echo-weights.workspace = true
 ";
 
 const TEST: &str = "\
-//! Sizes, and the way that gradients take.
+//! Sizes.
 
 #![allow(missing_docs)]
 

@@ -48,7 +48,7 @@ pub static CARD: Card = Card {
         text: &[],
     },
     presets: &[
-        PresetCard { preset: Preset::Full, clip: FULL_CLIP, dim: 128, width: 160, parameters: 641_728 },
+        PresetCard { preset: Preset::Full, clip: FULL_CLIP, dim: 128, width: 160, parameters: 507_032 },
         PresetCard { preset: Preset::Nano, clip: NANO_CLIP, dim: 64, width: 96, parameters: 114_168 },
     ],
     quirks: &["it knows nothing: no weights have been released"],

@@ -114,7 +114,7 @@ impl Tiny {
                 AnyEncoder::new(load(model, entry.card.name, &checkpoint, &panecho::KEYS).unwrap().0)
             }
             other => {
-                panic!("{other} has no gradients to compare with; add it here and to tests/reference/gradients.py")
+                panic!("{other} has gradients to compare with, but no model here to make them")
             }
         };
         AnyEncoder::new(Self(encoder))
@@ -379,8 +379,13 @@ fn gradients_of_one_training_step_are_pytorchs() {
     let lender = Tiny::load(&ZOO[0]);
     let mut problems = Vec::new();
     for entry in ZOO {
+        let Some(Cases { clip, cases }) = golden.encoders.get(entry.card.name) else {
+            let missing = format!("{} is missing; add it here and to tests/reference/gradients.py", entry.card.name);
+            assert!(std::env::var_os("ECHOZOO_NO_SKIP").is_none(), "{missing}");
+            println!("skipped: {missing}");
+            continue;
+        };
         let encoder = Tiny::load(entry);
-        let Cases { clip, cases } = &golden.encoders[entry.card.name];
         for case in cases {
             let name = format!("{} {}", entry.card.name, case.name());
             let adapter = adapted(case, &encoder, &lender, &ranks);

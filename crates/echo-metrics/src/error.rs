@@ -61,8 +61,8 @@ pub enum Error {
         samples: usize,
     },
 
-    /// A text that is no rank of ejection fractions.
-    #[error("`{text}` is no rank; write `first-last` or `first+` in whole EF points, such as `31-45` or `71+`")]
+    /// A text that is no rank of true values.
+    #[error("`{text}` is no rank; write `first-last` or `first+` in whole numbers, such as `31-45` or `71+`")]
     Rank {
         /// The text.
         text: String,

@@ -1,8 +1,8 @@
 //! Numbers in, numbers out: how well predicted ejection fractions agree with measured ones.
 //!
 //! [`score`] gives every metric of [`METRICS`] with a bootstrap interval, [`compare`] says whether two sets of
-//! predictions on the same videos differ, [`Spread`] summarises repeated runs. All EFs are in EF points (per cent,
-//! 0 to 100). What cannot be computed is an [`Error`] or an explicit `None`; no result is ever NaN or infinite.
+//! predictions on the same videos differ, [`compare_errors`] does so for many at once, [`Spread`] summarises repeated
+//! runs. Values are in the target's unit; ejection fractions are in EF points (per cent, 0 to 100). What cannot be computed is an [`Error`] or an explicit `None`; no result is ever NaN or infinite.
 //!
 //! ```
 //! use echo_metrics::{BootstrapOptions, Metric, score};
@@ -33,4 +33,4 @@ pub use metric::{Better, METRICS, Metric};
 pub use rank::Rank;
 pub use scores::{Score, Scores, score, score_metrics};
 pub use spread::Spread;
-pub use versus::{Comparison, compare};
+pub use versus::{Comparison, compare, compare_errors};

@@ -1,4 +1,4 @@
-//! Mean absolute error, in EF points.
+//! Mean absolute error, in the target's unit.
 
 use crate::sample::Sample;
 

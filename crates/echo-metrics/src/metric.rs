@@ -17,7 +17,8 @@ use crate::{
 };
 
 /// One number that says how well predictions agree with the truth. As text, and in files, its [`key`](Self::key).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// The order is that of tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 #[non_exhaustive]
 pub enum Metric {
@@ -29,9 +30,9 @@ pub enum Metric {
     R2,
     /// Pearson's correlation; undefined when one side is constant.
     Pearson,
-    /// Area under the ROC curve for a true EF below the threshold; undefined when all videos are on one side of it.
+    /// Area under the ROC curve for a true value below the threshold; undefined when all videos are on one side of it.
     Auc {
-        /// Truly lower EFs are to be found.
+        /// Truly lower values are to be found.
         below: Threshold,
     },
     /// Mean of prediction minus truth.
@@ -42,7 +43,7 @@ pub enum Metric {
     UpperLimit,
     /// Mean absolute error on the videos of one rank; undefined when it is empty.
     MaeWithin {
-        /// The rank of the true EF.
+        /// The rank of the true value.
         rank: Rank,
     },
 }
@@ -89,18 +90,18 @@ impl Metric {
         }
     }
 
-    /// The heading in tables, such as `AUC EF<40`.
-    pub fn label(self) -> String {
+    /// The heading in tables, such as `AUC EF<40` for the target `EF`.
+    pub fn label(self, target: &str) -> String {
         match self {
             Self::Mae => "MAE".into(),
             Self::Rmse => "RMSE".into(),
             Self::R2 => "R2".into(),
             Self::Pearson => "Pearson r".into(),
-            Self::Auc { below } => format!("AUC EF<{below}"),
+            Self::Auc { below } => format!("AUC {target}<{below}"),
             Self::Bias => "Bias".into(),
             Self::LowerLimit => "Lower limit".into(),
             Self::UpperLimit => "Upper limit".into(),
-            Self::MaeWithin { rank } => format!("MAE EF {rank}"),
+            Self::MaeWithin { rank } => format!("MAE {target} {rank}"),
         }
     }
 
@@ -113,8 +114,8 @@ impl Metric {
         }
     }
 
-    /// Whether the value is in EF points; otherwise it is a pure number of at most one.
-    pub fn in_ef_points(self) -> bool {
+    /// Whether the value is in the target's unit, EF points for one; otherwise it is a pure number of at most one.
+    pub fn in_unit(self) -> bool {
         !matches!(self, Self::R2 | Self::Pearson | Self::Auc { .. })
     }
 
@@ -196,7 +197,8 @@ mod tests {
         all.push(Metric::MaeWithin { rank: "71+".parse()? });
         for (at, metric) in all.iter().enumerate() {
             assert_eq!(metric.key().parse(), Ok(*metric));
-            assert!(all[..at].iter().all(|other| other.label() != metric.label()), "{} twice", metric.label());
+            assert!(all[..at].iter().all(|other| other < metric) || at == METRICS.len(), "{metric} is out of order");
+            assert!(all[..at].iter().all(|other| other.label("EF") != metric.label("EF")), "{metric} twice");
         }
         Ok(())
     }
@@ -221,7 +223,7 @@ mod tests {
                 Better::Higher => assert!(best > other, "{metric}"),
                 Better::NearZero => assert!(best.abs() < other.abs(), "{metric}"),
             }
-            assert!(metric.in_ef_points() || other.abs() <= 1.0, "{metric}");
+            assert!(metric.in_unit() || other.abs() <= 1.0, "{metric}");
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Root mean squared error, in EF points.
+//! Root mean squared error, in the target's unit.
 
 use crate::sample::Sample;
 

@@ -45,7 +45,7 @@ impl Scores {
 
 /// Every metric of [`METRICS`], each with its bootstrap interval.
 ///
-/// `truth` and `prediction` are in EF points, one value per video in the same order. With the same seed, videos
+/// `truth` and `prediction` are in the target's unit, one value per video in the same order. With the same seed, videos
 /// and order, the same resamples are drawn here and in [`compare`](crate::compare).
 ///
 /// # Errors

@@ -3,7 +3,8 @@
 //! [`run`] takes a [`BenchConfig`] and a [`Zoo`] to get encoders from, and leaves in its output folder
 //!
 //! - `runs.jsonl`: one line per cell with everything needed to repeat it, appended when the cell ends;
-//! - `cells/<key>.csv`: its prediction for every test video, and `predictions.csv`: all of them;
+//! - `cells/<key>.csv`: its prediction for every test video, and `predictions.csv`: all of them; with a second test set
+//!   also `cells/<key>.external.csv` and `external_predictions.csv`;
 //! - `curves.csv`: losses per epoch;
 //! - `leaderboard.md`, `.csv`, `.tex` and `.json`: means over seeds beside the constant predictors;
 //! - `report.html`: the same with plots, the worst videos and the settings; [`merge`] makes it again from any set of
@@ -44,6 +45,6 @@ pub use progress::Progress;
 pub use recipe::Recipe;
 pub use report::{Merged, merge};
 pub use run::{Environment, Outcome, PairParameters, Zoo, pair_parameters, run};
-pub use runs::{CellRecord, CellStatus, DataRecord, EncoderRecord, read_runs};
+pub use runs::{CellRecord, CellStatus, DataRecord, EncoderRecord, ExternalRecord, read_runs};
 pub use video_set::{Excluded, VideoSet};
 pub use view::{Augmented, View};

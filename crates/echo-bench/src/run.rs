@@ -544,6 +544,7 @@ impl RunState<'_> {
             parameters: None,
             scores: None,
             best: None,
+            external: None,
             random_prompts: cell.random_prompts,
             seconds: None,
             peak_memory: None,

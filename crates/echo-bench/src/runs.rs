@@ -57,6 +57,9 @@ pub struct CellRecord {
     /// The same for the epoch that did best on the validation split, where it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best: Option<BestRecord>,
+    /// Scores of the same fitted adapter on a second test set, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external: Option<ExternalRecord>,
     /// Whether random words stand for the ranks' prompts, to see what the prompts' meaning does.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub random_prompts: bool,
@@ -123,6 +126,22 @@ impl DataRecord {
     fn percent() -> String {
         "%".to_owned()
     }
+}
+
+/// A second test set, which no adapter is fitted or selected on, for instance shifted phantoms or another hospital. The
+/// adapter that the first test set scores is scored on it as it is; its predictions stand in `cells/<key>.external.csv`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExternalRecord {
+    /// The set's name.
+    pub name: String,
+    /// Hash of the videos' bytes and labels that the cell was scored on.
+    pub hash: String,
+    /// Videos that it was scored on.
+    pub test: usize,
+    /// Videos of the set that could not be used.
+    pub excluded: usize,
+    /// Scores after the last epoch.
+    pub scores: Scores,
 }
 
 /// The epoch that did best on the validation split.
@@ -268,6 +287,7 @@ pub(crate) mod tests {
             parameters: None,
             scores: None,
             best: None,
+            external: None,
             random_prompts: false,
             seconds: None,
             peak_memory: None,
@@ -294,6 +314,13 @@ pub(crate) mod tests {
                 if cut + 1 == whole.len() { &["first", "second", "third"] } else { &["first", "third"] };
             assert_eq!(keys, expected, "cut at {cut}");
         }
+    }
+
+    #[test]
+    fn lines_from_before_there_were_external_sets_are_read() {
+        let line = serde_json::to_string(&record("first")).unwrap();
+        assert!(!line.contains("external"), "{line}");
+        assert_eq!(serde_json::from_str::<CellRecord>(&line).unwrap(), record("first"));
     }
 
     #[test]

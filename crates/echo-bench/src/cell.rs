@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use echo_adapt::{Adapted, AdapterEntry, BuildContext};
 use echo_core::{Adapter, Fitting, RankSpec, Stage};
 use echo_data::{Feature, Target};
-use echo_metrics::{BootstrapOptions, METRICS, Metric, Scores, Threshold, score_metrics};
+use echo_metrics::{BootstrapOptions, METRICS, Metric, Rank, Scores, Threshold, score_metrics};
 use echo_train::{Checkpoints, Epoch, FeatureTable, FitContext, Samples, fit, parameters, predict};
 use echo_weights::Built;
 
@@ -46,6 +46,8 @@ pub(crate) struct CellOutput {
     pub(crate) predictions: Vec<f32>,
     pub(crate) scores: Scores,
     pub(crate) best: Option<BestRecord>,
+    /// Those of the epoch that was best on validation, where it was asked for.
+    pub(crate) best_predictions: Option<Vec<f32>>,
     pub(crate) curve: Vec<Epoch>,
     pub(crate) parameters: ParameterCounts,
     /// Paths and shapes of the parameters that train.
@@ -105,15 +107,17 @@ impl Ingredients<'_> {
         let started = Instant::now();
         let scored = |adapter: &Adapted| -> Result<(Vec<f32>, Scores), BenchError> {
             let predictions = predict(adapter, test, self.device)?;
-            let scores = scores(test.targets(), &predictions, &self.target.thresholds, self.bootstrap)?;
+            let metrics = metrics(&self.target.thresholds, self.ranks);
+            let scores = scores(test.targets(), &predictions, &metrics, self.bootstrap)?;
             Ok((predictions, scores))
         };
         let (predictions, scores) = scored(&done.adapter)?;
-        let best = match &done.best {
+        let (best, best_predictions) = match &done.best {
             Some(best) => {
-                Some(BestRecord { epoch: best.epoch, validation_mae: best.mae, scores: scored(&best.adapter)?.1 })
+                let (predictions, scores) = scored(&best.adapter)?;
+                (Some(BestRecord { epoch: best.epoch, validation_mae: best.mae, scores }), Some(predictions))
             }
-            None => None,
+            None => (None, None),
         };
         let seconds = Seconds { fit: fit_seconds, evaluate: started.elapsed().as_secs_f64() };
         Ok(CellOutput {
@@ -122,6 +126,7 @@ impl Ingredients<'_> {
             predictions,
             scores,
             best,
+            best_predictions,
             curve: done.curve,
             parameters: counts,
             trainable,
@@ -130,26 +135,53 @@ impl Ingredients<'_> {
     }
 }
 
-/// All metrics of `predictions`, with areas under the curve for `thresholds` and intervals from `samples` resamples.
-/// Every row uses the same resamples.
+/// The `metrics` of `predictions`, with intervals from `samples` resamples. Every row uses the same resamples.
 pub(crate) fn scores(
     labels: &[f32],
     predictions: &[f32],
-    thresholds: &[u8],
+    metrics: &[Metric],
     samples: usize,
 ) -> Result<Scores, BenchError> {
     let wide = |values: &[f32]| values.iter().map(|&value| f64::from(value)).collect::<Vec<_>>();
     let options = BootstrapOptions { samples, ..BootstrapOptions::default() };
-    Ok(score_metrics(&wide(labels), &wide(predictions), &metrics(thresholds), &options)?)
+    let (labels, predictions, mut metrics) = (wide(labels), wide(predictions), metrics.to_vec());
+    loop {
+        match score_metrics(&labels, &predictions, &metrics, &options) {
+            // With few resamples a rank of one video may be in none of them, which is no reason to have no score at all.
+            Err(echo_metrics::Error::NoResample { metric: missing, .. }) if metrics.len() > 1 => {
+                metrics.retain(|metric| metric.key() != missing);
+            }
+            scores => return Ok(scores?),
+        }
+    }
 }
 
-/// Every metric, with areas under the curve for `thresholds` in place of those for the ejection fraction.
-fn metrics(thresholds: &[u8]) -> Vec<Metric> {
+/// Every metric, with areas under the curve for `thresholds` in place of those for the ejection fraction, and the error
+/// within each rank.
+pub(crate) fn metrics(thresholds: &[u8], ranks: &RankSpec) -> Vec<Metric> {
     let is_auc = |metric: &&Metric| matches!(metric, Metric::Auc { .. });
     let areas = thresholds.iter().map(|&threshold| Metric::Auc { below: Threshold(threshold) });
     let before = METRICS.iter().take_while(|metric| !is_auc(metric));
     let after = METRICS.iter().skip_while(|metric| !is_auc(metric)).filter(|metric| !is_auc(metric));
-    before.copied().chain(areas).chain(after.copied()).collect()
+    let within = ranks_of(ranks).into_iter().map(|rank| Metric::MaeWithin { rank });
+    before.copied().chain(areas).chain(after.copied()).chain(within).collect()
+}
+
+/// The ranks as those of metrics, the last one without an end. None where a bound is negative, which no metric's rank is.
+pub(crate) fn ranks_of(spec: &RankSpec) -> Vec<Rank> {
+    let mut first = 0;
+    let mut ranks = Vec::new();
+    for (index, rank) in spec.ranks.iter().enumerate() {
+        let is_last = index + 1 == spec.ranks.len();
+        let last = u16::try_from(rank.up_to).ok();
+        match (is_last, last.map(|last| Rank::new(first, Some(last)))) {
+            (true, _) => ranks.extend(Rank::new(first, None)),
+            (false, Some(Ok(rank))) => ranks.push(rank),
+            (false, _) => return Vec::new(),
+        }
+        first = last.unwrap_or(u16::MAX).saturating_add(1);
+    }
+    ranks
 }
 
 /// Cached features as samples; `views` are other looks at the same videos.
@@ -170,12 +202,35 @@ pub(crate) fn table(
 mod tests {
     use super::*;
 
+    fn ranks(bounds: &[i64]) -> RankSpec {
+        let rank = |&up_to: &i64| echo_core::Rank { up_to, value: up_to as f32, prompt: up_to.to_string() };
+        RankSpec { ranks: bounds.iter().map(rank).collect() }
+    }
+
     #[test]
-    fn thresholds_of_the_ejection_fraction_give_every_metric_and_none_leave_out_areas() {
-        assert_eq!(metrics(&[35, 40, 50]), METRICS);
-        let keys: Vec<String> =
-            metrics(&[120]).into_iter().map(Metric::key).filter(|key| key.contains("auc")).collect();
-        assert_eq!(keys, ["auc_below_120"]);
-        assert_eq!(metrics(&[]).len(), METRICS.len() - 3);
+    fn thresholds_and_ranks_of_the_target_make_its_metrics() {
+        let keys = |thresholds: &[u8], bounds: &[i64]| -> Vec<String> {
+            metrics(thresholds, &ranks(bounds)).into_iter().map(Metric::key).collect()
+        };
+        let of_ef = keys(&[35, 40, 50], &[30, 45, 100]);
+        let every: Vec<String> = METRICS.iter().map(|metric| metric.key()).collect();
+        assert_eq!(of_ef[..METRICS.len()], every);
+        assert_eq!(of_ef[METRICS.len()..], ["mae_within_0-30", "mae_within_31-45", "mae_within_46+"]);
+        let of_edv = keys(&[120], &[160, 300, 900]);
+        assert_eq!(of_edv.iter().filter(|key| key.contains("auc")).collect::<Vec<_>>(), ["auc_below_120"]);
+        assert_eq!(of_edv[of_edv.len() - 2..], ["mae_within_161-300", "mae_within_301+"]);
+        assert_eq!(keys(&[], &[-20, 0, 10]).len(), METRICS.len() - 3, "ranks below zero have no metric");
+    }
+
+    #[test]
+    fn a_rank_that_no_resample_holds_costs_its_own_interval_alone() {
+        let (labels, predictions) = ([50.0; 40].map(|_: f32| 50.0_f32), [52.0_f32; 40]);
+        let mut labels = labels.to_vec();
+        labels[0] = 10.0;
+        let found = scores(&labels, &predictions, &metrics(&[], &ranks(&[30, 100])), 1).unwrap();
+        assert!(found.value(Metric::Mae).is_some());
+        let all = scores(&labels, &predictions, &metrics(&[], &ranks(&[30, 100])), 1000).unwrap();
+        let within = |scores: &Scores, rank: &str| scores.value(Metric::MaeWithin { rank: rank.parse().unwrap() });
+        assert_eq!((within(&found, "31+"), within(&all, "0-30")), (Some(2.0), Some(42.0)));
     }
 }

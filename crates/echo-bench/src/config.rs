@@ -7,7 +7,7 @@ use echo_core::Preset;
 use echo_data::{DataError, DatasetConfig, Target};
 use serde::{Deserialize, Serialize};
 
-use crate::BenchError;
+use crate::{BenchError, Reference};
 
 /// The grid and the protocol.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,6 +60,9 @@ pub struct BenchConfig {
     pub save_adapters: bool,
     /// Entries that replace those of an adapter's recipe: `[recipes.coop.train] epochs = 5`.
     pub recipes: BTreeMap<String, toml::Table>,
+    /// Published figures that stand beside the results; they are part of no cell.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub references: Vec<Reference>,
 }
 
 /// Which epoch's adapter is scored.
@@ -98,6 +101,7 @@ impl Default for BenchConfig {
             select: Selection::LastEpoch,
             save_adapters: false,
             recipes: BTreeMap::new(),
+            references: Vec::new(),
         }
     }
 }
@@ -165,6 +169,9 @@ impl BenchConfig {
         if self.limit == Some(0) {
             return complain("a limit of 0 videos leaves nothing to do".to_owned());
         }
+        if let Some(complaint) = self.references.iter().find_map(Reference::complaint) {
+            return complain(complaint);
+        }
         if self.weights.is_some() && self.random_init {
             return complain("give either --weights or --random-init".to_owned());
         }
@@ -200,5 +207,39 @@ mod tests {
         assert!(refused(|config| config.seeds.clear()));
         assert!(refused(|config| config.weights = Some("a.pt".into())));
         assert!(refused(|config| config.limit = Some(0)));
+        fn reference(name: &str, mae: f64) -> Reference {
+            Reference { name: name.to_owned(), shots: None, mae, note: String::new() }
+        }
+        assert!(!refused(|config| config.references = vec![reference("a", 7.0)]));
+        assert!(refused(|config| config.references = vec![reference(" ", 7.0)]));
+        assert!(refused(|config| config.references = vec![reference("a", f64::NAN)]));
+    }
+
+    #[test]
+    fn references_are_read_and_survive_being_written() {
+        let text = "[recipes.coop.train]\nepochs = 2\n[[references]]\nname = \"logs\"\nshots = 8\nmae = 6.64\n\
+                    [[references]]\nname = \"paper\"\nmae = 5.0\nnote = \"one seed\"\n";
+        let config = BenchConfig::from_toml("x.toml", text).unwrap();
+        assert_eq!((config.references[0].shots, config.references[1].note.as_str()), (Some(8), "one seed"));
+        let written = toml::to_string(&config).unwrap();
+        assert_eq!(BenchConfig::from_toml("x.toml", &written).unwrap(), config);
+        assert!(!toml::to_string(&BenchConfig::default()).unwrap().contains("references"));
+        let error = BenchConfig::from_toml("x.toml", "[[references]]\nname = \"a\"\nmae = 1\nshot = 1").unwrap_err();
+        assert!(error.to_string().contains("shot"), "{error}");
+    }
+
+    #[test]
+    fn the_shipped_configurations_can_be_used() {
+        for (name, text) in [
+            ("cardiacclip", include_str!("../../../configs/bench/cardiacclip.toml")),
+            ("fewshot", include_str!("../../../configs/bench/fewshot.toml")),
+            ("smoke", include_str!("../../../configs/bench/smoke.toml")),
+        ] {
+            let config = BenchConfig::from_toml(name, text).unwrap();
+            config.validate().unwrap();
+            let maes: Vec<(Option<usize>, f64)> = config.references.iter().map(|r| (r.shots, r.mae)).collect();
+            let published = [(Some(1), 7.15), (Some(2), 7.08), (Some(4), 6.89), (Some(8), 6.64)];
+            assert_eq!(maes, if name == "cardiacclip" { &published[..] } else { &[] }, "{name}");
+        }
     }
 }

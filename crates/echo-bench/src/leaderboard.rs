@@ -1,16 +1,23 @@
 //! The table at the end: means over seeds, beside the predictors that know nothing.
 
-use std::collections::BTreeMap;
-use std::fmt::Write;
+mod columns;
+mod formats;
+
+pub(crate) use columns::{Column, Detail};
+pub(crate) use formats::csv_field;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use echo_metrics::{Metric, Scores, Spread};
 use serde::Serialize;
 
-use crate::{BenchError, CellRecord, CellStatus};
-
-/// A metric's column.
-pub(crate) const COLUMNS: [(Metric, &str, usize); 4] =
-    [(Metric::Mae, "MAE", 2), (Metric::Rmse, "RMSE", 2), (Metric::R2, "R2", 3), (Metric::Pearson, "r", 3)];
+use crate::absolute_errors::AbsoluteErrors;
+use crate::outputs::{Outputs, Predictions};
+use crate::quantity::Quantity;
+use crate::report::{Constant, Externals, constant_rows};
+use crate::twins::notes;
+use crate::vs_best::{self, VsBest, compare_with_best};
+use crate::{BenchError, CellRecord, CellStatus, Reference};
 
 /// A mean over seeds with the mean of its bootstrap intervals' ends.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -23,10 +30,27 @@ pub struct Cell {
     pub high: f64,
     /// Sample standard deviation over seeds, for two seeds and more.
     pub deviation: Option<f64>,
+    /// Videos that it rests on: those of the rank for an error within one.
+    pub videos: usize,
+}
+
+/// What a row scores on a second test set.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct External {
+    /// The set's name.
+    pub name: String,
+    /// Hash of the videos' bytes and labels.
+    pub hash: String,
+    /// Videos that were scored.
+    pub test: usize,
+    /// Videos that could not be used.
+    pub excluded: usize,
+    /// By the metric's key.
+    pub metrics: BTreeMap<String, Cell>,
 }
 
 /// One row.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct LeaderboardRow {
     /// The encoder, or the constant predictor.
     pub encoder: String,
@@ -44,6 +68,11 @@ pub struct LeaderboardRow {
     pub failed: usize,
     /// By the metric's key; metrics that are undefined for the row are missing.
     pub metrics: BTreeMap<String, Cell>,
+    /// How it stands to the best row; nothing where they have other test videos, or there is no other row.
+    pub vs_best: Option<VsBest>,
+    /// The second test sets that it was scored on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub externals: Vec<External>,
     /// The first failed cell's error.
     pub error: Option<String>,
 }
@@ -51,28 +80,192 @@ pub struct LeaderboardRow {
 /// The rows, and what stands above them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Leaderboard {
+    /// What was predicted.
+    pub target: Quantity,
     /// What was measured and how.
     pub caption: String,
     /// Constant predictors first, then the grid in its order.
     pub rows: Vec<LeaderboardRow>,
     /// What else was found.
     pub notes: Vec<String>,
+    /// Published figures, which this program did not compute.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub references: Vec<Reference>,
+}
+
+/// Labelled test videos.
+pub(crate) struct TestSet {
+    /// The data set's name.
+    pub(crate) data: String,
+    /// Names and labels.
+    pub(crate) videos: Vec<(String, f32)>,
+}
+
+impl TestSet {
+    /// For tables that hold several.
+    pub(crate) fn in_words(data: &str, test: usize) -> String {
+        format!("{test} test videos of {data}")
+    }
+}
+
+/// What a leaderboard is made of.
+pub(crate) struct Sources<'a> {
+    pub(crate) target: Quantity,
+    /// Target, data and protocol; what the numbers mean is added.
+    pub(crate) caption: String,
+    /// Resamples, in words.
+    pub(crate) resamples: &'a str,
+    /// The cells of each row, in the table's order.
+    pub(crate) groups: &'a [Vec<&'a CellRecord>],
+    pub(crate) constants: &'a [Constant],
+    /// What the constant predictors are scored on.
+    pub(crate) tests: &'a [TestSet],
+    pub(crate) outputs: &'a Outputs,
+    /// Resamples for the constant predictors and comparisons.
+    pub(crate) bootstrap: usize,
+    pub(crate) references: &'a [Reference],
+}
+
+impl Leaderboard {
+    /// Scores the constant predictors, averages the grid's cells, and compares the rows.
+    ///
+    /// # Errors
+    /// A finished cell's predictions cannot be read, or hold what is not finite.
+    pub(crate) fn new(sources: &Sources<'_>) -> Result<Self, BenchError> {
+        let Sources { groups, constants, tests, outputs, bootstrap, .. } = *sources;
+        let several = tests.len() > 1;
+        let (mut rows, mut errors) = (Vec::new(), Vec::new());
+        for test in tests {
+            let (name, count) = (test.data.as_str(), test.videos.len());
+            let of_test: Vec<&Constant> =
+                constants.iter().filter(|constant| constant.data == name && constant.test == count).collect();
+            let of_data = || groups.iter().flatten().copied().filter(|cell| cell.data.name == name);
+            let externals = Externals::read(of_data(), outputs)?;
+            for (mut row, of_row) in constant_rows(&of_test, test, &metrics_of(of_data()), &externals, bootstrap)? {
+                if several {
+                    row.encoder = format!("{} ({})", row.encoder, TestSet::in_words(name, count));
+                }
+                rows.push(row);
+                errors.push(of_row);
+            }
+        }
+        // Other settings under the same name.
+        let mut seen: BTreeMap<[String; 5], usize> = BTreeMap::new();
+        for group in groups {
+            let of_group = LeaderboardRow::of_cells(group)?;
+            let read = [Predictions::LastEpoch, Predictions::BestEpoch];
+            for (mut row, which) in of_group.into_iter().zip(read) {
+                if several && let Some(cell) = group.first() {
+                    row.adapter.push_str(&format!(" ({})", TestSet::in_words(&cell.data.name, cell.data.test)));
+                }
+                let LeaderboardRow { encoder, preset, weights, adapter, shots, .. } = row.clone();
+                let count = seen.entry([encoder, preset, weights, adapter, shots]).or_default();
+                *count += 1;
+                if *count > 1 {
+                    row.adapter.push_str(&format!(" (settings {count})"));
+                }
+                rows.push(row);
+                errors.push(errors_of(group, which, outputs)?);
+            }
+        }
+        compare_with_best(&mut rows, &errors, bootstrap)?;
+        let mut notes = notes(groups, outputs, bootstrap)?;
+        notes.extend(notes_of_externals(&rows));
+        let caption = format!(
+            "{}. Each number: mean over seeds ± their standard deviation, which tells how much draws and training vary, \
+             and [95 % percentile bootstrap interval over test videos, {} resamples, mean over seeds], which tells how \
+             much the choice of test videos matters; errors in {}. {} Not for clinical use.",
+            sources.caption,
+            sources.resamples,
+            sources.target.differences(),
+            vs_best::CAPTION,
+        );
+        let (target, references) = (sources.target.clone(), sources.references.to_vec());
+        Ok(Self { target, caption, rows, notes, references })
+    }
+
+    /// Every metric that some row has, in the order of tables.
+    pub(crate) fn metrics(&self) -> BTreeSet<Metric> {
+        // A key that this version does not know cannot be in a row that it made.
+        self.rows.iter().flat_map(|row| row.metrics.keys()).filter_map(|key| key.parse().ok()).collect()
+    }
+
+    /// Names of the second test sets that some row was scored on.
+    pub(crate) fn externals(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for external in self.rows.iter().flat_map(|row| &row.externals) {
+            if !names.contains(&external.name.as_str()) {
+                names.push(&external.name);
+            }
+        }
+        names
+    }
+}
+
+/// Every metric that the cells were scored by.
+fn metrics_of<'a>(cells: impl Iterator<Item = &'a CellRecord>) -> Vec<Metric> {
+    let scores = cells.filter_map(|cell| cell.scores.as_ref());
+    let metrics: BTreeSet<Metric> = scores.flat_map(|scores| &scores.scores).map(|score| score.metric).collect();
+    match metrics.is_empty() {
+        true => echo_metrics::METRICS.to_vec(),
+        false => metrics.into_iter().collect(),
+    }
+}
+
+/// The errors of a row's finished cells; nothing where their files are not there, as those of older versions.
+pub(crate) fn errors_of(
+    cells: &[&CellRecord],
+    which: Predictions,
+    outputs: &Outputs,
+) -> Result<Option<AbsoluteErrors>, BenchError> {
+    let mut seeds = Vec::new();
+    for cell in cells.iter().filter(|cell| cell.status == CellStatus::Done) {
+        if which == Predictions::BestEpoch && !outputs.has_predictions(&cell.key, which) {
+            return Ok(None);
+        }
+        seeds.push(outputs.read_predictions(&cell.key, which)?);
+    }
+    Ok(cells.first().and_then(|cell| AbsoluteErrors::of(&cell.data.name, seeds)))
+}
+
+/// Says what the second test sets are, and where rows differ in what they could be scored on.
+fn notes_of_externals(rows: &[LeaderboardRow]) -> Vec<String> {
+    let mut sets: BTreeMap<&str, BTreeSet<(&str, usize, usize)>> = BTreeMap::new();
+    for External { name, hash, test, excluded, .. } in rows.iter().flat_map(|row| &row.externals) {
+        sets.entry(name).or_default().insert((hash, *test, *excluded));
+    }
+    let note = |(name, videos): (&str, BTreeSet<(&str, usize, usize)>)| {
+        let counts: Vec<String> = videos
+            .iter()
+            .map(|(hash, test, excluded)| {
+                let hash: String = hash.chars().take(8).collect();
+                format!("{test} videos ({excluded} more could not be used; hash {hash})")
+            })
+            .collect();
+        format!(
+            "MAE on {name}: a second test set of {}. The adapters of the first column of errors are scored on it as they \
+             are; nothing was fitted or selected on it.{}",
+            counts.join(" or "),
+            if counts.len() > 1 { " Rows differ in the videos that they are scored on." } else { "" },
+        )
+    };
+    sets.into_iter().map(note).collect()
 }
 
 impl LeaderboardRow {
     /// A constant predictor's row, from one set of scores per seed.
-    pub(crate) fn constant(name: &str, shots: String, scores: &[Scores]) -> Result<Self, BenchError> {
-        Ok(Self {
-            encoder: name.to_owned(),
-            preset: String::new(),
-            weights: String::new(),
-            adapter: String::new(),
-            shots,
-            seeds: scores.len(),
-            failed: 0,
-            metrics: means(&scores.iter().collect::<Vec<_>>())?,
-            error: None,
-        })
+    pub(crate) fn constant(name: &str, shots: String, scores: &[&Scores]) -> Result<Self, BenchError> {
+        Ok(Self { encoder: name.to_owned(), shots, seeds: scores.len(), metrics: means(scores)?, ..Self::default() })
+    }
+
+    /// Whether it is a constant predictor's.
+    pub(crate) fn is_constant(&self) -> bool {
+        self.adapter.is_empty()
+    }
+
+    /// A metric's mean over seeds.
+    pub(crate) fn get(&self, metric: Metric) -> Option<Cell> {
+        self.metrics.get(&metric.key()).copied()
     }
 
     /// The rows of cells that differ in their seed alone: after the last epoch and, where it was asked for, after the
@@ -96,17 +289,32 @@ impl LeaderboardRow {
                 seeds: done.len(),
                 failed: cells.len() - done.len(),
                 metrics: means(scores)?,
+                vs_best: None,
+                externals: Vec::new(),
                 error: cells.iter().find_map(|cell| cell.error.clone()),
             })
         };
         let last: Vec<&Scores> = done.iter().filter_map(|cell| cell.scores.as_ref()).collect();
         let best: Vec<&Scores> = done.iter().filter_map(|cell| Some(&cell.best.as_ref()?.scores)).collect();
-        let mut rows = vec![row(None, &last)?];
+        let mut rows = vec![Self { externals: external(&done)?.into_iter().collect(), ..row(None, &last)? }];
         if !best.is_empty() {
             rows.push(row(Some("best validation epoch"), &best)?);
         }
         Ok(rows)
     }
+}
+
+/// The second test set's scores, where all finished cells have them of the same videos.
+fn external(done: &[&CellRecord]) -> Result<Option<External>, BenchError> {
+    let records: Vec<_> = done.iter().filter_map(|cell| cell.external.as_ref()).collect();
+    let Some(first) = records.first() else { return Ok(None) };
+    let same = records.iter().all(|record| (&record.name, &record.hash) == (&first.name, &first.hash));
+    if !same || records.len() < done.len() {
+        return Ok(None);
+    }
+    let scores: Vec<&Scores> = records.iter().map(|record| &record.scores).collect();
+    let (name, hash) = (first.name.clone(), first.hash.clone());
+    Ok(Some(External { name, hash, test: first.test, excluded: first.excluded, metrics: means(&scores)? }))
 }
 
 /// The settings that a row's cells share: those of the record, without the random prompts that each seed draws anew.
@@ -139,12 +347,13 @@ pub(crate) fn groups(records: &[CellRecord]) -> Vec<Vec<&CellRecord>> {
     groups
 }
 
-fn means(scores: &[&Scores]) -> Result<BTreeMap<String, Cell>, BenchError> {
+/// Means over seeds of every metric that all of them have: one that some seed lacks would be a mean over other videos than
+/// its neighbours'.
+pub(crate) fn means(scores: &[&Scores]) -> Result<BTreeMap<String, Cell>, BenchError> {
     let mut metrics = BTreeMap::new();
-    for (metric, ..) in COLUMNS {
-        let intervals: Vec<_> = scores.iter().filter_map(|scores| scores.get(metric)).collect();
-        // A metric that some seed does not have would be a mean over other videos than its neighbours'.
-        if intervals.is_empty() || intervals.len() < scores.len() {
+    for score in scores.first().map_or(&[][..], |scores| &scores.scores) {
+        let intervals: Vec<_> = scores.iter().filter_map(|scores| scores.get(score.metric)).collect();
+        if intervals.len() < scores.len() {
             continue;
         }
         let count = intervals.len() as f64;
@@ -154,198 +363,9 @@ fn means(scores: &[&Scores]) -> Result<BTreeMap<String, Cell>, BenchError> {
             low: intervals.iter().map(|interval| interval.low).sum::<f64>() / count,
             high: intervals.iter().map(|interval| interval.high).sum::<f64>() / count,
             deviation: spread.deviation,
+            videos: score.videos,
         };
-        metrics.insert(metric.key(), cell);
+        metrics.insert(score.metric.key(), cell);
     }
     Ok(metrics)
-}
-
-impl Leaderboard {
-    pub(crate) fn header() -> Vec<&'static str> {
-        ["encoder", "weights", "adapter", "shots", "seeds"]
-            .into_iter()
-            .chain(COLUMNS.map(|(_, name, _)| name))
-            .collect()
-    }
-
-    pub(crate) fn cells(row: &LeaderboardRow) -> Vec<String> {
-        let weights = match (row.preset.as_str(), row.weights.as_str()) {
-            ("", _) => String::new(),
-            (preset, weights) if preset == weights => preset.to_owned(),
-            (preset, weights) => format!("{preset}, {weights}"),
-        };
-        let seeds = match row.failed {
-            0 => row.seeds.to_string(),
-            failed => format!("{} ({failed} failed)", row.seeds),
-        };
-        let start = [row.encoder.clone(), weights, row.adapter.clone(), row.shots.clone(), seeds];
-        let metrics = COLUMNS.iter().map(|&(metric, _, digits)| match row.metrics.get(&metric.key()) {
-            None => "-".to_owned(),
-            Some(Cell { mean, low, high, deviation }) => {
-                let spread = deviation.map_or(String::new(), |deviation| format!(" ± {deviation:.digits$}"));
-                format!("{mean:.digits$}{spread} [{low:.digits$}, {high:.digits$}]")
-            }
-        });
-        start.into_iter().chain(metrics).collect()
-    }
-
-    /// As Markdown.
-    pub fn to_markdown(&self) -> String {
-        let mut text = format!("{}\n\n| {} |\n|{}\n", self.caption, Self::header().join(" | "), " --- |".repeat(9));
-        for row in &self.rows {
-            let cells = Self::cells(row).into_iter().map(|cell| cell.replace('|', "\\|").replace(['\n', '\r'], " "));
-            let _ = writeln!(text, "| {} |", cells.collect::<Vec<_>>().join(" | "));
-        }
-        for note in &self.notes {
-            let _ = writeln!(text, "\n{note}");
-        }
-        for row in self.rows.iter().filter(|row| row.error.is_some()) {
-            let error = row.error.as_deref().unwrap_or_default();
-            let _ = writeln!(text, "\n{} + {}, {} shots failed: {error}", row.encoder, row.adapter, row.shots);
-        }
-        text
-    }
-
-    /// As an aligned table for the terminal.
-    pub fn to_table(&self) -> String {
-        let lines: Vec<Vec<String>> = std::iter::once(Self::header().into_iter().map(str::to_owned).collect())
-            .chain(self.rows.iter().map(Self::cells))
-            .collect();
-        let widths: Vec<usize> =
-            (0..9).map(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0)).collect();
-        let mut text = format!("{}\n\n", self.caption);
-        for line in lines {
-            let cells = line.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}"));
-            let _ = writeln!(text, "{}", cells.collect::<Vec<_>>().join("  ").trim_end());
-        }
-        for note in &self.notes {
-            let _ = writeln!(text, "\n{note}");
-        }
-        text
-    }
-
-    /// As CSV, one line per row and metric values in columns of their own.
-    pub fn to_csv(&self) -> String {
-        let mut text = "encoder,preset,weights,adapter,shots,seeds,failed".to_owned();
-        for (metric, ..) in COLUMNS {
-            let key = metric.key();
-            let _ = write!(text, ",{key},{key}_low,{key}_high,{key}_sd");
-        }
-        text.push('\n');
-        for row in &self.rows {
-            let LeaderboardRow { encoder, preset, weights, adapter, shots, seeds, failed, metrics, .. } = row;
-            let adapter = adapter.replace('"', "\"\"");
-            let [encoder, preset, weights, shots] = [encoder, preset, weights, shots].map(|text| csv_field(text));
-            let _ = write!(text, "{encoder},{preset},{weights},\"{adapter}\",{shots},{seeds},{failed}");
-            for (metric, ..) in COLUMNS {
-                match metrics.get(&metric.key()) {
-                    None => text.push_str(",,,,"),
-                    Some(cell) => {
-                        let deviation = cell.deviation.map_or(String::new(), |deviation| deviation.to_string());
-                        let _ = write!(text, ",{},{},{},{deviation}", cell.mean, cell.low, cell.high);
-                    }
-                }
-            }
-            text.push('\n');
-        }
-        text
-    }
-
-    /// As a LaTeX table for the package `booktabs`.
-    pub fn to_latex(&self) -> String {
-        let line = |cells: &[String]| cells.iter().map(|cell| latex(cell)).collect::<Vec<_>>().join(" & ") + " \\\\\n";
-        let header: Vec<String> = Self::header().into_iter().map(str::to_owned).collect();
-        let mut text = String::from("% \\usepackage{booktabs}\n\\begin{table}\n\\centering\n");
-        let _ = writeln!(text, "\\caption{{{}}}", latex(&self.caption));
-        let _ = write!(text, "\\begin{{tabular}}{{lllrr{}}}\n\\toprule\n", "l".repeat(COLUMNS.len()));
-        text.push_str(&line(&header));
-        text.push_str("\\midrule\n");
-        let mut constant = self.rows.first().is_some_and(|row| row.adapter.is_empty());
-        for row in &self.rows {
-            if constant && !row.adapter.is_empty() {
-                text.push_str("\\midrule\n");
-                constant = false;
-            }
-            text.push_str(&line(&Self::cells(row)));
-        }
-        text.push_str("\\bottomrule\n\\end{tabular}\n");
-        for note in &self.notes {
-            let _ = writeln!(text, "\n{}", latex(note));
-        }
-        text.push_str("\\end{table}\n");
-        text
-    }
-}
-
-/// Quoted where it must be.
-fn csv_field(text: &str) -> String {
-    match text.contains([',', '"', '\n', '\r']) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")),
-        false => text.to_owned(),
-    }
-}
-
-/// Text without a meaning to LaTeX.
-fn latex(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '\\' => escaped.push_str("\\textbackslash{}"),
-            '~' => escaped.push_str("\\textasciitilde{}"),
-            '^' => escaped.push_str("\\textasciicircum{}"),
-            '<' => escaped.push_str("\\textless{}"),
-            '>' => escaped.push_str("\\textgreater{}"),
-            '±' => escaped.push_str("$\\pm$"),
-            // At a line's start an opening bracket would be an argument of the line's end before it.
-            '[' => escaped.push_str("{[}"),
-            '&' | '%' | '$' | '#' | '_' | '{' | '}' => {
-                escaped.push('\\');
-                escaped.push(character);
-            }
-            character if character.is_control() => escaped.push(' '),
-            character => escaped.push(character),
-        }
-    }
-    escaped
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn board(encoder: &str) -> Leaderboard {
-        let cell = Cell { mean: 7.0, low: 6.0, high: 8.5, deviation: Some(0.5) };
-        let row = LeaderboardRow {
-            encoder: encoder.to_owned(),
-            preset: "nano".to_owned(),
-            weights: "nano".to_owned(),
-            adapter: "coop".to_owned(),
-            shots: "1".to_owned(),
-            seeds: 2,
-            failed: 0,
-            metrics: BTreeMap::from([("mae".to_owned(), cell)]),
-            error: None,
-        };
-        Leaderboard { caption: "95 % of A_B".to_owned(), rows: vec![row], notes: Vec::new() }
-    }
-
-    #[test]
-    fn latex_has_as_many_columns_as_it_says_and_no_command_comes_from_a_name() {
-        let text = board(r"a_b & \input{x} 5% #1 $x$").to_latex();
-        let row = text.lines().find(|line| line.starts_with("a")).unwrap();
-        assert!(row.starts_with(r"a\_b \& \textbackslash{}input\{x\} 5\% \#1 \$x\$ & nano & coop & 1 & 2 & "), "{row}");
-        assert!(row.contains(r"7.00 $\pm$ 0.50 {[}6.00, 8.50]") && row.ends_with(r" \\"), "{row}");
-        assert_eq!(row.replace(r"\&", "").matches('&').count(), Leaderboard::header().len() - 1);
-        assert!(text.contains(r"\begin{tabular}{lllrrllll}") && text.contains(r"\caption{95 \% of A\_B}"), "{text}");
-    }
-
-    #[test]
-    fn a_name_cannot_add_a_column() {
-        let board = board("a|b,\"c\"\nd");
-        let row = board.to_markdown().lines().find(|line| line.starts_with("| a")).unwrap().to_owned();
-        assert!(row.starts_with(r#"| a\|b,"c" d | nano |"#), "{row}");
-        let mut reader = csv::Reader::from_reader(std::io::Cursor::new(board.to_csv()));
-        let row = reader.records().next().unwrap().unwrap();
-        assert_eq!((&row[0], &row[3]), ("a|b,\"c\"\nd", "coop"));
-    }
 }

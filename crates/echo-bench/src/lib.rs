@@ -14,6 +14,7 @@
 //! A cell's key is a hash of all that can change its result, so a rerun skips what is done, whatever ended the last
 //! run. This crate alone reads the test split.
 
+mod absolute_errors;
 mod adapter_file;
 mod cell;
 mod clip_samples;
@@ -27,24 +28,30 @@ mod memory;
 mod outputs;
 mod plan;
 mod progress;
+mod quantity;
 mod random_prompts;
 mod recipe;
+mod reference;
 mod report;
 mod run;
 mod runs;
 mod twins;
 mod video_set;
 mod view;
+mod vs_best;
 
 pub use adapter_file::{AdapterFile, AdapterRecord, predict_clips};
 pub use config::{BenchConfig, Limits, Selection};
 pub use error::BenchError;
 pub use features::NUMERICS;
-pub use leaderboard::{Leaderboard, LeaderboardRow};
+pub use leaderboard::{External, Leaderboard, LeaderboardRow};
 pub use progress::Progress;
+pub use quantity::Quantity;
 pub use recipe::Recipe;
+pub use reference::Reference;
 pub use report::{Merged, merge};
 pub use run::{Environment, Outcome, PairParameters, Zoo, pair_parameters, run};
 pub use runs::{CellRecord, CellStatus, DataRecord, EncoderRecord, ExternalRecord, read_runs};
 pub use video_set::{Excluded, VideoSet};
 pub use view::{Augmented, View};
+pub use vs_best::{Standing, VsBest};

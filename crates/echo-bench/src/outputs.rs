@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use echo_train::Epoch;
 use serde::{Deserialize, Serialize};
 
+use crate::leaderboard::csv_field;
 use crate::report::Constant;
 use crate::{BenchError, CellRecord, Excluded};
 
@@ -17,6 +18,27 @@ pub(crate) struct PredictionRow {
     #[serde(alias = "ef")]
     pub(crate) truth: f32,
     pub(crate) prediction: f32,
+}
+
+/// Which of a cell's predictions; each has a file of its own beside the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Predictions {
+    /// For the test split, after the last epoch.
+    LastEpoch,
+    /// For the test split, after the epoch that was best on validation.
+    BestEpoch,
+    /// For the second test set, after the last epoch.
+    External,
+}
+
+impl Predictions {
+    fn extension(self) -> &'static str {
+        match self {
+            Self::LastEpoch => "csv",
+            Self::BestEpoch => "best.csv",
+            Self::External => "external.csv",
+        }
+    }
 }
 
 /// The output folder.
@@ -39,12 +61,35 @@ impl Outputs {
         self.write_csv(&self.cell_file(key, "curve.csv"), curve)
     }
 
+    /// Keeps other predictions of a cell; also called before its line is appended.
+    pub(crate) fn keep_predictions(
+        &self,
+        key: &str,
+        which: Predictions,
+        rows: &[PredictionRow],
+    ) -> Result<(), BenchError> {
+        self.write_csv(&self.cell_file(key, which.extension()), rows)
+    }
+
     /// A cell's predictions.
-    pub(crate) fn read_cell(&self, key: &str) -> Result<Vec<PredictionRow>, BenchError> {
-        let path = self.cell_file(key, "csv");
+    pub(crate) fn read_predictions(&self, key: &str, which: Predictions) -> Result<Vec<PredictionRow>, BenchError> {
+        let path = self.cell_file(key, which.extension());
         let invalid = |error: csv::Error| BenchError::Io { path: path.clone(), source: error.into() };
         let mut reader = csv::Reader::from_path(&path).map_err(invalid)?;
-        reader.deserialize().collect::<Result<_, _>>().map_err(invalid)
+        let rows: Vec<PredictionRow> = reader.deserialize().collect::<Result<_, _>>().map_err(invalid)?;
+        // A file may come from anywhere, and no score is made of what is not finite.
+        match rows.iter().find(|row| !row.truth.is_finite() || !row.prediction.is_finite()) {
+            None => Ok(rows),
+            Some(PredictionRow { video, truth, prediction }) => {
+                let reason = format!("{video}: {truth} and {prediction} are not both numbers");
+                Err(BenchError::Io { path, source: std::io::Error::new(std::io::ErrorKind::InvalidData, reason) })
+            }
+        }
+    }
+
+    /// Whether a cell has such predictions.
+    pub(crate) fn has_predictions(&self, key: &str, which: Predictions) -> bool {
+        self.cell_file(key, which.extension()).is_file()
     }
 
     /// A cell's losses; none where nothing was trained.
@@ -56,11 +101,17 @@ impl Outputs {
     }
 
     /// Takes over a cell's files from another output folder.
-    pub(crate) fn copy_cell(&self, folder: &Path, key: &str) -> Result<(), BenchError> {
-        for extension in ["csv", "curve.csv"] {
-            let path = folder.join("cells").join(format!("{key}.{extension}"));
+    pub(crate) fn copy_cell(&self, folder: &Path, record: &CellRecord) -> Result<(), BenchError> {
+        let file = |extension: &str| folder.join("cells").join(format!("{}.{extension}", record.key));
+        let mut extensions = vec![Predictions::LastEpoch.extension(), "curve.csv"];
+        extensions.extend(record.external.as_ref().map(|_| Predictions::External.extension()));
+        // Older versions kept no predictions of the best epoch.
+        let best = Predictions::BestEpoch.extension();
+        extensions.extend(record.best.as_ref().filter(|_| file(best).is_file()).map(|_| best));
+        for extension in extensions {
+            let path = file(extension);
             let bytes = std::fs::read(&path).map_err(BenchError::io(&path))?;
-            self.write(&self.cell_file(key, extension), &bytes)?;
+            self.write(&self.cell_file(&record.key, extension), &bytes)?;
         }
         Ok(())
     }
@@ -96,38 +147,66 @@ impl Outputs {
         self.dir.join("cells").join(format!("{key}.{extension}"))
     }
 
-    /// Joins the cells' files to `predictions.csv` and `curves.csv`.
+    /// Joins the cells' files to `predictions.csv`, `curves.csv` and, where there is a second test set,
+    /// `external_predictions.csv`.
     pub(crate) fn join_cells(&self, records: &[&CellRecord]) -> Result<(), BenchError> {
-        for (extension, joined) in [("csv", "predictions.csv"), ("curve.csv", "curves.csv")] {
-            let mut text = String::new();
-            for record in records {
-                let path = self.cell_file(&record.key, extension);
-                let cell = std::fs::read_to_string(&path).map_err(BenchError::io(&path))?;
-                let mut lines = cell.lines();
-                // A cell that was solved at once has no curve.
-                let Some(header) = lines.next() else { continue };
-                let of_videos = extension == "csv";
-                if text.is_empty() {
-                    // Files of older versions have another name for the truth.
-                    let columns = if of_videos { "target,unit,video,truth,prediction" } else { header };
-                    text = format!("encoder,preset,weights,adapter,shots,seed,{columns}\n");
-                }
-                let shots = record.shots.map_or("split".to_owned(), |shots| shots.to_string());
-                let encoder = &record.encoder;
-                let random = if record.random_prompts { " (random prompts)" } else { "" };
-                let prefix = format!(
-                    "{},{},{},{}{random},{shots},{}",
-                    encoder.name, encoder.preset, encoder.weights, record.adapter, record.seed
-                );
-                let target = match of_videos {
-                    true => format!("{},{},", record.data.target, record.data.unit),
-                    false => String::new(),
+        let of_target = |record: &CellRecord| Some(format!("{},{}", record.data.target, record.data.unit));
+        let header = Some("target,unit,video,truth,prediction");
+        let predictions = self.joined(records, Predictions::LastEpoch.extension(), header, &of_target)?;
+        self.write_text("predictions.csv", &predictions)?;
+        self.write_text("curves.csv", &self.joined(records, "curve.csv", None, &|_| None)?)?;
+        let scored: Vec<&CellRecord> = records.iter().copied().filter(|record| record.external.is_some()).collect();
+        let external = self.dir.join("external_predictions.csv");
+        match scored.is_empty() {
+            false => {
+                let of_set = |record: &CellRecord| {
+                    let name = csv_field(&record.external.as_ref()?.name);
+                    Some(format!("{name},{},{}", record.data.target, record.data.unit))
                 };
-                lines.for_each(|line| text.push_str(&format!("{prefix},{target}{line}\n")));
+                let header = Some("set,target,unit,video,truth,prediction");
+                self.write(
+                    &external,
+                    self.joined(&scored, Predictions::External.extension(), header, &of_set)?.as_bytes(),
+                )
             }
-            self.write(&self.dir.join(joined), text.as_bytes())?;
+            // Those of an earlier run would be taken for this one's.
+            true => match std::fs::remove_file(&external) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(BenchError::io(&external)(error)),
+                _ => Ok(()),
+            },
         }
-        Ok(())
+    }
+
+    /// The cells' files of one kind below each other, each line after the cell's name and what `of_cell` adds. `header`
+    /// names the columns after the cell's; the files' own names when absent, since files of older versions have others.
+    fn joined(
+        &self,
+        records: &[&CellRecord],
+        extension: &str,
+        header: Option<&str>,
+        of_cell: &dyn Fn(&CellRecord) -> Option<String>,
+    ) -> Result<String, BenchError> {
+        let mut text = String::new();
+        for record in records {
+            let path = self.cell_file(&record.key, extension);
+            let cell = std::fs::read_to_string(&path).map_err(BenchError::io(&path))?;
+            let mut lines = cell.lines();
+            // A cell that was solved at once has no curve.
+            let Some(own) = lines.next() else { continue };
+            if text.is_empty() {
+                text = format!("encoder,preset,weights,adapter,shots,seed,{}\n", header.unwrap_or(own));
+            }
+            let shots = record.shots.map_or("split".to_owned(), |shots| shots.to_string());
+            let encoder = &record.encoder;
+            let random = if record.random_prompts { " (random prompts)" } else { "" };
+            let prefix = format!(
+                "{},{},{},{}{random},{shots},{}",
+                encoder.name, encoder.preset, encoder.weights, record.adapter, record.seed
+            );
+            let added = of_cell(record).map_or(String::new(), |added| format!("{added},"));
+            lines.for_each(|line| text.push_str(&format!("{prefix},{added}{line}\n")));
+        }
+        Ok(text)
     }
 
     /// Writes `excluded.csv`, also when nothing is: an absent file would say nothing.

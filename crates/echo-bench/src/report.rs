@@ -3,6 +3,8 @@
 //! It is made of records, prediction files and curves alone, so [`merge`] makes it again from any set of output
 //! folders.
 
+mod by_rank;
+mod by_shots;
 mod constants;
 mod entry;
 mod escape;
@@ -13,7 +15,7 @@ mod table;
 mod thumbnails;
 mod worst;
 
-pub(crate) use constants::{Constant, rows as constant_rows};
+pub(crate) use constants::{Constant, Externals, rows as constant_rows};
 pub use merge::{Merged, merge};
 pub(crate) use worst::VideoFiles;
 

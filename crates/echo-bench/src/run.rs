@@ -19,15 +19,15 @@ use crate::cell::{CellOutput, CellSamples, Ingredients, table};
 use crate::clip_samples::ClipSamples;
 use crate::constant::median;
 use crate::features::{Embedder, NUMERICS, Wanted};
-use crate::leaderboard::{Leaderboard, LeaderboardRow, groups};
+use crate::leaderboard::{Leaderboard, Sources, TestSet, groups};
 use crate::machine::Machine;
 use crate::memory;
-use crate::outputs::{Outputs, PredictionRow};
+use crate::outputs::{Outputs, PredictionRow, Predictions};
 use crate::plan::{Cell, cells, key};
+use crate::quantity::Quantity;
 use crate::random_prompts::random_prompts;
-use crate::report::{Constant, Report, TRAINING_MEDIAN, VideoFiles, constant_rows};
+use crate::report::{Constant, Report, TRAINING_MEDIAN, VideoFiles};
 use crate::runs::{CellRecord, CellStatus, DataRecord, EncoderRecord, ParameterCounts, Runs, read_runs};
-use crate::twins::notes;
 use crate::video_set::VideoSet;
 use crate::{BenchConfig, BenchError, Excluded, Progress, Recipe, Selection, View};
 
@@ -556,11 +556,17 @@ impl RunState<'_> {
             Ok(output) => {
                 let CellOutput { predictions, scores, curve, parameters, seconds, .. } = &output;
                 self.announce(cell, *parameters, &output.trainable);
-                let rows = test.iter().zip(predictions).map(|(&index, &prediction)| {
-                    let video = &self.set.videos[index];
-                    PredictionRow { video: video.name.clone(), truth: video.truth, prediction }
-                });
-                self.outputs.keep_cell(&key, &rows.collect::<Vec<_>>(), curve)?;
+                let rows = |predictions: &[f32]| -> Vec<PredictionRow> {
+                    let of = |(&index, &prediction): (&usize, &f32)| {
+                        let video = &self.set.videos[index];
+                        PredictionRow { video: video.name.clone(), truth: video.truth, prediction }
+                    };
+                    test.iter().zip(predictions).map(of).collect()
+                };
+                self.outputs.keep_cell(&key, &rows(predictions), curve)?;
+                if let Some(best) = &output.best_predictions {
+                    self.outputs.keep_predictions(&key, Predictions::BestEpoch, &rows(best))?;
+                }
                 if self.config.save_adapters {
                     let adapter = AdapterRecord {
                         schema: AdapterRecord::SCHEMA,
@@ -616,14 +622,19 @@ impl RunState<'_> {
         self.set.excluded.dedup();
         let test = self.usable_test();
         let constants = self.constants(test.len())?;
-        let all: Vec<&Constant> = constants.iter().collect();
-        let mut rows = constant_rows(&all, &self.set.labels(&test), self.config.bootstrap)?;
         let groups = groups(&self.records);
-        for group in &groups {
-            rows.extend(LeaderboardRow::of_cells(group)?);
-        }
-        let notes = notes(&groups, self.outputs, self.config.bootstrap)?;
-        let leaderboard = Leaderboard { caption: self.caption(test.len()), rows, notes };
+        let labels = test.iter().map(|&index| &self.set.videos[index]).map(|video| (video.name.clone(), video.truth));
+        let leaderboard = Leaderboard::new(&Sources {
+            target: Quantity { name: self.set.target.name.clone(), unit: self.set.target.unit.clone() },
+            caption: self.caption(test.len()),
+            resamples: &self.config.bootstrap.to_string(),
+            groups: &groups,
+            constants: &constants,
+            tests: &[TestSet { data: self.set.name.clone(), videos: labels.collect() }],
+            outputs: self.outputs,
+            bootstrap: self.config.bootstrap,
+            references: &self.config.references,
+        })?;
         let done: Vec<&CellRecord> = self.records.iter().filter(|record| record.status == CellStatus::Done).collect();
         self.outputs.join_cells(&done)?;
         self.outputs.write_excluded(&self.set.excluded)?;
@@ -681,11 +692,9 @@ impl RunState<'_> {
         };
         let VideoSet { name, target, drawn, .. } = &self.set;
         format!(
-            "{} on {test} test videos of {name}; {}{clips}; {selection}. Means over seeds, ± their standard deviation, \
-             [95 % percentile bootstrap interval over test videos, {} resamples, mean over seeds]. Not for clinical use.",
+            "{} on {test} test videos of {name}; {}{clips}; {selection}",
             target_in_words(&target.name, &target.unit),
             drawn.map_or(String::new(), |drawn| format!("{drawn}; ")),
-            self.config.bootstrap
         )
     }
 }

@@ -4,11 +4,14 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use echo_metrics::Scores;
+use echo_metrics::{Metric, Scores};
 use serde::{Deserialize, Serialize};
 
+use crate::absolute_errors::AbsoluteErrors;
 use crate::cell::scores;
-use crate::{BenchError, LeaderboardRow};
+use crate::leaderboard::{External, TestSet, means};
+use crate::outputs::{Outputs, PredictionRow, Predictions};
+use crate::{BenchError, CellRecord, CellStatus, LeaderboardRow};
 
 /// A constant predictor of one draw.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,40 +26,86 @@ pub(crate) struct Constant {
     pub(crate) shots: String,
     /// Seed of the draw.
     pub(crate) seed: Option<u64>,
-    /// What it predicts, in EF points.
+    /// What it predicts, in the target's unit.
     pub(crate) value: f32,
 }
 
-/// A row for every predictor and number of shots, in the order of `constants`, scored on the labels `truth`.
+/// The labels of second test sets, from the cells that were scored on them.
+pub(crate) struct Externals(Vec<(External, Vec<f32>)>);
+
+impl Externals {
+    /// One for every name, from the first cell that has it.
+    ///
+    /// # Errors
+    /// A cell's file is missing or holds something else than numbers.
+    pub(crate) fn read<'a>(cells: impl Iterator<Item = &'a CellRecord>, outputs: &Outputs) -> Result<Self, BenchError> {
+        let mut sets: Vec<(External, Vec<f32>)> = Vec::new();
+        for cell in cells.filter(|cell| cell.status == CellStatus::Done) {
+            let Some(record) = &cell.external else { continue };
+            if sets.iter().any(|(set, _)| set.name == record.name) {
+                continue;
+            }
+            let rows = outputs.read_predictions(&cell.key, Predictions::External)?;
+            let set = External {
+                name: record.name.clone(),
+                hash: record.hash.clone(),
+                test: record.test,
+                excluded: record.excluded,
+                metrics: BTreeMap::new(),
+            };
+            sets.push((set, rows.iter().map(|row| row.truth).collect()));
+        }
+        Ok(Self(sets))
+    }
+}
+
+/// A row for every predictor and number of shots, in the order of `constants`, scored by `metrics` on the labels of
+/// `test` and of the second test sets, with its errors on `test`.
 ///
 /// # Errors
 /// A value or a label is not finite.
 pub(crate) fn rows(
     constants: &[&Constant],
-    truth: &[f32],
+    test: &TestSet,
+    metrics: &[Metric],
+    externals: &Externals,
     bootstrap: usize,
-) -> Result<Vec<LeaderboardRow>, BenchError> {
-    if truth.is_empty() {
+) -> Result<Vec<(LeaderboardRow, Option<AbsoluteErrors>)>, BenchError> {
+    if test.videos.is_empty() {
         return Ok(Vec::new());
     }
-    // Draws of many shots often have the same median, and a bootstrap takes a tenth of a second.
-    let mut known: BTreeMap<u32, Scores> = BTreeMap::new();
-    let mut groups: Vec<(&Constant, Vec<Scores>)> = Vec::new();
+    let truth: Vec<f32> = test.videos.iter().map(|(_, truth)| *truth).collect();
+    let scored = |value: f32, truth: &[f32]| scores(truth, &vec![value; truth.len()], metrics, bootstrap);
+    // Draws of many shots often have the same median, and a bootstrap takes a tenth of a second. On the test set first,
+    // then on the second ones.
+    let mut known: BTreeMap<u32, Vec<Scores>> = BTreeMap::new();
+    let mut groups: Vec<Vec<&Constant>> = Vec::new();
     for &constant in constants {
-        let scores = match known.entry(constant.value.to_bits()) {
-            Entry::Occupied(known) => known.get().clone(),
-            Entry::Vacant(place) => {
-                place.insert(scores(truth, &vec![constant.value; truth.len()], &[], bootstrap)?).clone()
-            }
-        };
+        if let Entry::Vacant(place) = known.entry(constant.value.to_bits()) {
+            let sets = std::iter::once(&truth).chain(externals.0.iter().map(|(_, truth)| truth));
+            place.insert(sets.map(|truth| scored(constant.value, truth)).collect::<Result<_, _>>()?);
+        }
         let of = |other: &Constant| (other.predictor.clone(), other.shots.clone());
-        match groups.iter_mut().find(|(other, _)| of(other) == of(constant)) {
-            Some((_, of_draws)) => of_draws.push(scores),
-            None => groups.push((constant, vec![scores])),
+        match groups.iter_mut().find(|group| of(group[0]) == of(constant)) {
+            Some(group) => group.push(constant),
+            None => groups.push(vec![constant]),
         }
     }
-    let row = |(constant, scores): (&Constant, Vec<Scores>)| {
-        LeaderboardRow::constant(&constant.predictor, constant.shots.clone(), &scores)
+    let row = |group: Vec<&Constant>| {
+        let on = |set: usize| -> Vec<&Scores> {
+            group.iter().map(|constant| &known[&constant.value.to_bits()][set]).collect()
+        };
+        let mut row = LeaderboardRow::constant(&group[0].predictor, group[0].shots.clone(), &on(0))?;
+        for (index, (set, _)) in externals.0.iter().enumerate() {
+            row.externals.push(External { metrics: means(&on(index + 1))?, ..set.clone() });
+        }
+        let predicted = |constant: &&Constant| -> Vec<PredictionRow> {
+            let prediction = constant.value;
+            let row =
+                |(video, truth): &(String, f32)| PredictionRow { video: video.clone(), truth: *truth, prediction };
+            test.videos.iter().map(row).collect()
+        };
+        Ok((row, AbsoluteErrors::of(&test.data, group.iter().map(predicted).collect())))
     };
     groups.into_iter().map(row).collect()
 }
@@ -80,8 +129,23 @@ mod tests {
             constant("training", "1", Some(1), 40.0),
             constant("training", "1", Some(2), 60.0),
         ];
-        let rows = rows(&all.iter().collect::<Vec<_>>(), &[50.0, 54.0], 10).unwrap();
-        let mae = |row: &LeaderboardRow| row.metrics["mae"].mean;
-        assert_eq!(rows.iter().map(|row| (row.seeds, mae(row))).collect::<Vec<_>>(), [(1, 2.0), (2, 10.0)]);
+        let test = TestSet { data: "data".to_owned(), videos: vec![("b".to_owned(), 50.0), ("a".to_owned(), 54.0)] };
+        let external = External {
+            name: "far".to_owned(),
+            hash: "hash".to_owned(),
+            test: 1,
+            excluded: 0,
+            metrics: BTreeMap::new(),
+        };
+        let externals = Externals(vec![(external, vec![70.0])]);
+        let metrics = [Metric::Mae, Metric::Pearson, Metric::MaeWithin { rank: "54+".parse().unwrap() }];
+        let rows = rows(&all.iter().collect::<Vec<_>>(), &test, &metrics, &externals, 10).unwrap();
+        let of = |(row, errors): &(LeaderboardRow, Option<AbsoluteErrors>)| {
+            let far = row.externals[0].metrics["mae"].mean;
+            (row.seeds, row.metrics["mae"].mean, far, errors.as_ref().unwrap().errors.clone())
+        };
+        let expected = [(1, 2.0, 20.0, vec![4.0, 0.0]), (2, 10.0, 20.0, vec![10.0, 10.0])];
+        assert_eq!(rows.iter().map(of).collect::<Vec<_>>(), expected);
+        assert_eq!((rows[0].0.metrics["mae_within_54+"].mean, rows[0].0.metrics.len()), (4.0, 2));
     }
 }

@@ -1,11 +1,12 @@
 //! What the report knows of one row of the grid: its cells, and their predictions averaged over seeds.
 
 use echo_core::RankSpec;
-use echo_metrics::{Metric, Rank};
+use echo_metrics::Metric;
 use echo_train::Epoch;
 
-use super::plots::Curve;
-use crate::outputs::{Outputs, PredictionRow};
+use super::plots::{Curve, RankError};
+use crate::cell::ranks_of;
+use crate::outputs::{Outputs, PredictionRow, Predictions};
 use crate::{BenchError, CellRecord, CellStatus, LeaderboardRow};
 
 /// A row of the grid.
@@ -21,10 +22,10 @@ pub(super) struct Entry<'a> {
     /// Means over seeds, after the last epoch.
     pub(super) predictions: Vec<f64>,
     pub(super) curves: Vec<Curve>,
-    /// Names of the ranks, and the error within them where there are videos.
-    pub(super) ranks: Vec<(String, Option<f64>)>,
-    /// Videos of every rank.
-    pub(super) rank_videos: Vec<usize>,
+    /// Means over seeds of the absolute errors.
+    errors: Vec<f64>,
+    /// The error within each rank.
+    pub(super) ranks: Vec<RankError>,
 }
 
 impl<'a> Entry<'a> {
@@ -41,7 +42,7 @@ impl<'a> Entry<'a> {
         let mut all: Vec<Vec<PredictionRow>> = Vec::new();
         let mut curves = Vec::new();
         for cell in cells.iter().filter(|cell| cell.status == CellStatus::Done) {
-            all.push(outputs.read_cell(&cell.key)?);
+            all.push(outputs.read_predictions(&cell.key, Predictions::LastEpoch)?);
             let epochs: Vec<Epoch> = outputs.read_curve(&cell.key)?;
             let losses = epochs.iter().map(|epoch| (epoch.epoch, epoch.loss)).collect();
             curves.push(Curve { seed: cell.seed, losses });
@@ -54,8 +55,8 @@ impl<'a> Entry<'a> {
             truth: Vec::new(),
             predictions: Vec::new(),
             curves,
+            errors: Vec::new(),
             ranks: Vec::new(),
-            rank_videos: Vec::new(),
         };
         if let Some((first, others)) = all.split_first() {
             let others: Vec<std::collections::BTreeMap<&str, f32>> = others
@@ -66,10 +67,12 @@ impl<'a> Entry<'a> {
                 let of_seeds: Option<Vec<f32>> =
                     others.iter().map(|other| other.get(row.video.as_str()).copied()).collect();
                 let Some(of_seeds) = of_seeds else { continue };
-                let values = std::iter::once(row.prediction).chain(of_seeds);
+                let values: Vec<f64> = std::iter::once(row.prediction).chain(of_seeds).map(f64::from).collect();
+                let (truth, seeds) = (f64::from(row.truth), all.len() as f64);
                 entry.videos.push(row.video.clone());
-                entry.truth.push(f64::from(row.truth));
-                entry.predictions.push(values.map(f64::from).sum::<f64>() / all.len() as f64);
+                entry.truth.push(truth);
+                entry.predictions.push(values.iter().sum::<f64>() / seeds);
+                entry.errors.push(values.iter().map(|value| (value - truth).abs()).sum::<f64>() / seeds);
             }
         }
         entry.score_ranks();
@@ -80,17 +83,19 @@ impl<'a> Entry<'a> {
         let spec = self.cells.first().and_then(|cell| cell.config.get("ranks"));
         // Records of other hands may hold no ranks, or other ones than this version knows: the plot is left out.
         let Some(Ok(spec)) = spec.map(|ranks| serde_json::from_value::<RankSpec>(ranks.clone())) else { return };
-        let mut first = 0;
-        for (index, rank) in spec.ranks.iter().enumerate() {
-            let last = u8::try_from(rank.up_to).ok().filter(|_| index + 1 < spec.ranks.len());
-            let Ok(rank) = Rank::new(first, last) else { return };
-            let error = Metric::MaeWithin { rank }.of(&self.truth, &self.predictions).ok().flatten();
-            self.ranks.push((rank.to_string(), error));
-            self.rank_videos.push(self.truth.iter().filter(|ef| rank.holds(**ef)).count());
-            match last {
-                Some(last) => first = last.saturating_add(1),
-                None => return,
-            }
+        for rank in ranks_of(&spec) {
+            let within = self.truth.iter().zip(&self.errors).filter(|(truth, _)| rank.holds(**truth));
+            let errors: Vec<f64> = within.map(|(_, error)| *error).collect();
+            // Records of older versions have no error within ranks, and so no interval of it.
+            let scored = self.rows[0].get(Metric::MaeWithin { rank });
+            let mean = (!errors.is_empty()).then(|| errors.iter().sum::<f64>() / errors.len() as f64);
+            self.ranks.push(RankError {
+                name: rank.to_string(),
+                key: Metric::MaeWithin { rank }.key(),
+                videos: errors.len(),
+                mean: scored.map(|cell| cell.mean).or(mean),
+                interval: scored.map(|cell| (cell.low, cell.high)),
+            });
         }
     }
 

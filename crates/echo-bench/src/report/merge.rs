@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::{Constant, Report, constant_rows};
-use crate::leaderboard::{groups, same_row};
-use crate::outputs::{Outputs, PredictionRow};
+use super::{Constant, Report};
+use crate::leaderboard::{Sources, TestSet, groups, same_row};
+use crate::outputs::{Outputs, Predictions};
+use crate::quantity::Quantity;
 use crate::run::target_in_words;
 use crate::runs::read_runs;
-use crate::twins::notes;
-use crate::{BenchError, CellRecord, CellStatus, Leaderboard, LeaderboardRow};
+use crate::{BenchConfig, BenchError, CellRecord, CellStatus, Leaderboard, Reference};
 
 /// Resamples for the constant predictors, when no record says how many the others had.
 const RESAMPLES: usize = 1000;
@@ -74,14 +74,14 @@ pub fn merge(sources: &[PathBuf], out: &Path) -> Result<Merged, BenchError> {
     }
     let outputs = Outputs::create(out)?;
     for (record, folder) in found.iter().filter(|(record, _)| record.status == CellStatus::Done) {
-        outputs.copy_cell(folder, &record.key)?;
+        outputs.copy_cell(folder, record)?;
     }
     let records: Vec<CellRecord> = found.into_iter().map(|(record, _)| record).collect();
     let lines: Vec<String> =
         records.iter().map(|record| serde_json::to_string(record).expect("a record is plain data") + "\n").collect();
     outputs.write_text("runs.jsonl", &lines.concat())?;
     let groups = ordered(groups(&records));
-    let leaderboard = leaderboard(&groups, &constants, &outputs, sources.len())?;
+    let leaderboard = leaderboard(&groups, &constants, &references_of(&configs), &outputs, sources.len())?;
     let done: Vec<&CellRecord> = groups.iter().flatten().copied().filter(|r| r.status == CellStatus::Done).collect();
     outputs.join_cells(&done)?;
     let report = Report {
@@ -182,82 +182,77 @@ fn read_constants(path: &Path) -> Result<Vec<Constant>, BenchError> {
     }
 }
 
-/// The table, with what tells rows of the same name apart.
+/// The published figures of the runs' configurations, each once. What only another version can read has none.
+fn references_of(configs: &[String]) -> Vec<Reference> {
+    let mut references: Vec<Reference> = Vec::new();
+    for config in configs {
+        match BenchConfig::from_toml("bench.toml", config) {
+            Ok(config) => {
+                let new = config.references.into_iter().filter(|reference| reference.complaint().is_none());
+                new.for_each(|reference| {
+                    if !references.contains(&reference) {
+                        references.push(reference);
+                    }
+                });
+            }
+            Err(error) => tracing::warn!("{error}; its references are left out"),
+        }
+    }
+    references
+}
+
+/// The table of all that was merged.
 fn leaderboard(
     groups: &[Vec<&CellRecord>],
     constants: &[Constant],
+    references: &[Reference],
     outputs: &Outputs,
     sources: usize,
 ) -> Result<Leaderboard, BenchError> {
     // Labels of every test set; of the same number of videos in the same data set they are the same.
-    let mut tests: BTreeMap<(String, usize), Vec<PredictionRow>> = BTreeMap::new();
+    let mut tests: BTreeMap<(&str, usize), TestSet> = BTreeMap::new();
     let mut resamples = BTreeSet::new();
     for cell in groups.iter().flatten().filter(|cell| cell.status == CellStatus::Done) {
-        let predictions = outputs.read_cell(&cell.key)?;
-        if let Some(row) = predictions.iter().find(|row| !row.truth.is_finite() || !row.prediction.is_finite()) {
-            let reason = format!("{}: {} and {} are not both numbers", row.video, row.truth, row.prediction);
-            return Err(invalid(&outputs.cell_file(&cell.key, "csv"), reason));
-        }
-        tests.entry((cell.data.name.clone(), predictions.len())).or_insert(predictions);
+        let predictions = outputs.read_predictions(&cell.key, Predictions::LastEpoch)?;
+        tests.entry((&cell.data.name, predictions.len())).or_insert_with(|| TestSet {
+            data: cell.data.name.clone(),
+            videos: predictions.into_iter().map(|row| (row.video, row.truth)).collect(),
+        });
         resamples.extend(cell.scores.as_ref().map(|scores| scores.bootstrap.samples));
     }
     let bootstrap = resamples.last().copied().unwrap_or(RESAMPLES).clamp(1, echo_metrics::MAX_SAMPLES);
-    let several = tests.len() > 1;
-    let of_data = |name: &str, test: usize| format!("{test} test videos of {name}");
-    let mut rows = Vec::new();
     let mut remarks = Vec::new();
-    for ((name, test), labels) in &tests {
-        let truth: Vec<f32> = labels.iter().map(|row| row.truth).collect();
-        let of_test: Vec<&Constant> =
-            constants.iter().filter(|constant| constant.data == *name && constant.test == *test).collect();
-        if of_test.is_empty() {
+    for &(name, test) in tests.keys() {
+        if !constants.iter().any(|constant| constant.data == name && constant.test == test) {
             remarks.push(format!(
                 "{}: no folder has a constants.csv for them, so the rows of the constant predictors are missing; they \
                  need labels of training and validation videos.",
-                of_data(name, *test)
+                TestSet::in_words(name, test)
             ));
         }
-        for mut row in constant_rows(&of_test, &truth, bootstrap)? {
-            if several {
-                row.encoder = format!("{} ({})", row.encoder, of_data(name, *test));
-            }
-            rows.push(row);
-        }
     }
-    let mut own: Vec<Vec<LeaderboardRow>> =
-        groups.iter().map(|group| LeaderboardRow::of_cells(group)).collect::<Result<_, _>>()?;
-    if several {
-        for (group, rows) in groups.iter().zip(&mut own) {
-            let cell = group[0];
-            rows.iter_mut()
-                .for_each(|row| row.adapter.push_str(&format!(" ({})", of_data(&cell.data.name, cell.data.test))));
-        }
-    }
-    // Other settings under the same name.
-    let mut seen: BTreeMap<(String, String, String, String, String), usize> = BTreeMap::new();
-    for row in own.iter_mut().flatten() {
-        let name = |text: &String| text.clone();
-        let key = (name(&row.encoder), name(&row.preset), name(&row.weights), name(&row.adapter), name(&row.shots));
-        let count = seen.entry(key).or_default();
-        *count += 1;
-        if *count > 1 {
-            row.adapter.push_str(&format!(" (settings {count})"));
-        }
-    }
-    rows.extend(own.into_iter().flatten());
-    let notes = notes(groups, outputs, bootstrap)?.into_iter().chain(remarks).collect();
-    let of_tests: Vec<String> = tests.keys().map(|(name, test)| of_data(name, *test)).collect();
+    let of_tests: Vec<String> = tests.keys().map(|&(name, test)| TestSet::in_words(name, test)).collect();
     let resamples: Vec<String> = resamples.iter().map(|count| count.to_string()).collect();
-    let target = groups.iter().flatten().next().map(|cell| target_in_words(&cell.data.target, &cell.data.unit));
+    let target = groups.iter().flatten().next().map(|cell| Quantity::of(&cell.data)).unwrap_or_default();
     let caption = format!(
-        "{} on {}, from {sources} output folder{}. Means over seeds, ± their standard deviation, [95 % \
-         percentile bootstrap interval over test videos, {} resamples, mean over seeds]. Not for clinical use.",
-        target.unwrap_or_else(|| "LVEF in percent".to_owned()),
+        "{} on {}, from {sources} output folder{}",
+        target_in_words(&target.name, &target.unit),
         of_tests.join("; "),
         if sources == 1 { "" } else { "s" },
-        resamples.join(" or "),
     );
-    Ok(Leaderboard { caption, rows, notes })
+    let mut leaderboard = Leaderboard::new(&Sources {
+        target,
+        caption,
+        resamples: &resamples.join(" or "),
+        groups,
+        constants,
+        tests: &tests.into_values().collect::<Vec<_>>(),
+        outputs,
+        bootstrap,
+        references,
+    })?;
+    leaderboard.notes.extend(remarks);
+    Ok(leaderboard)
 }
 
 #[cfg(test)]

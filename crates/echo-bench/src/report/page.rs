@@ -5,14 +5,17 @@ use std::collections::BTreeSet;
 use echo_metrics::Metric;
 use echo_weights::WeightsKind;
 
+use super::Report;
+use super::by_rank::by_rank;
+use super::by_shots::by_shots;
 use super::entry::{Entry, shots};
 use super::escape::escape;
-use super::plots::{self, Line, Panel, Point};
+use super::plots::{self, Scale};
 use super::table::{leaderboard, table};
 use super::worst::worst;
-use super::{Report, TRAINING_MEDIAN};
 use crate::leaderboard::settings;
-use crate::{BenchError, CellRecord, CellStatus, LeaderboardRow};
+use crate::quantity::Quantity;
+use crate::{BenchError, CellRecord, CellStatus};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("table.js");
@@ -25,7 +28,7 @@ const SECTIONS: [(&str, &str); 7] = [
     ("board", "Leaderboard"),
     ("shots", "Error by shots"),
     ("rows", "Every row"),
-    ("ranks", "Error by rank"),
+    ("ranks", "By rank and threshold"),
     ("worst", "Worst videos"),
     ("cost", "Time and memory"),
     ("repeat", "Configuration, and how to repeat it"),
@@ -52,9 +55,9 @@ pub(super) fn page(report: &Report<'_>) -> Result<String, BenchError> {
     let bodies = [
         board(report, &anchors),
         by_shots(report, &entries),
-        details(&entries),
-        by_rank(&entries),
-        worst(&entries, report.videos),
+        details(&report.leaderboard.target, &entries),
+        by_rank(report.leaderboard, &entries),
+        worst(&report.leaderboard.target, &entries, report.videos),
         cost(report),
         repeat(report),
     ];
@@ -131,101 +134,36 @@ fn board(report: &Report<'_>, anchors: &[Option<String>]) -> String {
     text
 }
 
-/// One panel per adapter, one line per encoder.
-fn by_shots(report: &Report<'_>, entries: &[Entry<'_>]) -> String {
-    let rows =
-        || entries.iter().flat_map(|entry| entry.rows).filter(|row| row.metrics.contains_key(&Metric::Mae.key()));
-    let mut encoders: Vec<&str> = Vec::new();
-    let mut adapters: Vec<&str> = Vec::new();
-    for row in rows() {
-        if !encoders.contains(&row.encoder.as_str()) {
-            encoders.push(&row.encoder);
-        }
-        if !adapters.contains(&row.adapter.as_str()) {
-            adapters.push(&row.adapter);
-        }
-    }
-    if adapters.is_empty() {
-        return "<p>No cell ended with a score.</p>\n".to_owned();
-    }
-    let places: BTreeSet<(usize, String)> =
-        rows().map(|row| (row.shots.parse().unwrap_or(usize::MAX), row.shots.clone())).collect();
-    let places: Vec<String> = places.into_iter().map(|(_, shots)| shots).collect();
-    let place = |row: &LeaderboardRow| places.iter().position(|shots| *shots == row.shots);
-    let mae = |row: &LeaderboardRow| row.metrics.get(&Metric::Mae.key()).copied();
-    // With several sets of test videos every set has its own, under a longer name: none is right for all plots.
-    let constants =
-        report.leaderboard.rows.iter().filter(|row| row.adapter.is_empty() && row.encoder == TRAINING_MEDIAN);
-    let constant: Vec<(usize, f64)> = constants.filter_map(|row| Some((place(row)?, mae(row)?.mean))).collect();
-    let highest_of = |adapter: &str| {
-        rows().filter(|row| row.adapter == adapter).filter_map(|row| Some(mae(row)?.high)).fold(1.0, f64::max)
-    };
-    // A single adapter that fails would flatten all other plots.
-    let mut ends: Vec<f64> = adapters.iter().map(|adapter| highest_of(adapter)).collect();
-    ends.sort_by(f64::total_cmp);
-    let usual = 2.0 * ends[ends.len() / 2];
-    let constants = constant.iter().map(|(_, value)| *value);
-    let common = ends.iter().copied().chain(constants).filter(|end| *end <= usual).fold(1.0, f64::max);
-    let known = (!constant.is_empty()).then_some(TRAINING_MEDIAN);
-    let mut text = format!(
-        "<p>Mean over seeds with its 95 % interval. The axis is the same in all plots but \
-         those of far greater errors.</p>\n{}<div class=\"plots\">\n",
-        plots::legend(&encoders, known)
-    );
-    for adapter in adapters {
-        let line = |(series, encoder): (usize, &&str)| {
-            let of_line = rows().filter(|row| row.adapter == adapter && row.encoder == *encoder);
-            let mut points: Vec<(usize, Point)> = of_line
-                .filter_map(|row| {
-                    let cell = mae(row)?;
-                    Some((place(row)?, Point { mean: cell.mean, low: cell.low, high: cell.high }))
-                })
-                .collect();
-            points.sort_by_key(|(place, _)| *place);
-            (!points.is_empty()).then(|| Line { series, name: (*encoder).to_owned(), points })
-        };
-        let mut lines: Vec<Line> = encoders.iter().enumerate().filter_map(line).collect();
-        let mut constant = constant.clone();
-        let mut shots = places.as_slice();
-        let first = lines.iter().flat_map(|line| &line.points).map(|(place, _)| *place).min().unwrap_or(0);
-        // What trains has nothing to show at 0 shots.
-        if first > 0 && places[0] == "0" {
-            shots = &places[1..];
-            lines.iter_mut().flat_map(|line| &mut line.points).for_each(|(place, _)| *place -= 1);
-            constant.retain(|(place, _)| *place > 0);
-            constant.iter_mut().for_each(|(place, _)| *place -= 1);
-        }
-        let highest = (highest_of(adapter).max(common) * 1.05).min(100.0);
-        let panel = Panel { name: adapter.to_owned(), shots, lines, constant, highest };
-        text.push_str(&figure(adapter, &plots::shots(&panel)));
-    }
-    text.push_str("</div>\n");
-    text
-}
-
 /// Plots of every row; they are predictions averaged over seeds.
-fn details(entries: &[Entry<'_>]) -> String {
+fn details(quantity: &Quantity, entries: &[Entry<'_>]) -> String {
     let mut text = String::from(
-        "<p>Dots are test videos, predictions are means over seeds after the last epoch. The dashed lines are bias and \
-         limits of agreement; learning curves have one line per seed.</p>\n",
+        "<p>Dots are test videos, after the last epoch. Each video's prediction is averaged over seeds here, which misses \
+         by less than a single seed does: the MAE in a heading, as in the leaderboard, is the mean of the seeds' own \
+         errors. The dashed lines are bias and limits of agreement of the averaged predictions; error by rank is again \
+         the mean of the seeds' errors, with its interval; learning curves have one line per seed.</p>\n",
     );
     for entry in entries {
         let name = entry.name();
-        let mae = entry.rows[0].metrics.get(&Metric::Mae.key());
+        let mae = entry.rows[0].get(Metric::Mae);
         let mae = mae.map_or("no score".to_owned(), |cell| format!("MAE {:.2}", cell.mean));
         let summary = format!("{}: {mae}", escape(&name));
         text.push_str(&format!("<details id=\"{}\"><summary>{summary}</summary>\n", anchor(entry)));
         if entry.truth.is_empty() {
             text.push_str("<p>There are no predictions.</p>\n");
         } else {
+            let scale = Scale::of(quantity, &entry.truth, &entry.predictions);
             text.push_str("<div class=\"plots\">\n");
-            text.push_str(&figure("Predicted and true EF", &plots::scatter(&name, &entry.truth, &entry.predictions)));
-            text.push_str(&figure("Bland-Altman", &plots::bland_altman(&name, &entry.truth, &entry.predictions)));
+            let (scatter, bland_altman) = (
+                plots::scatter(&name, &scale, &entry.truth, &entry.predictions),
+                plots::bland_altman(&name, &scale, &entry.truth, &entry.predictions),
+            );
+            text.push_str(&figure(&format!("Predicted and true {}, mean over seeds", quantity.name), &scatter));
+            text.push_str(&figure("Bland-Altman, mean over seeds", &bland_altman));
             if !entry.ranks.is_empty() {
-                text.push_str(&figure("Error by rank", &plots::ranks(&name, &entry.ranks)));
+                text.push_str(&figure("Error by rank", &plots::ranks(&name, &scale, &entry.ranks)));
             }
             if let Some(losses) = plots::losses(&name, &entry.curves) {
-                text.push_str(&figure("Learning curves", &losses));
+                text.push_str(&figure("Learning curves, by seed", &losses));
             }
             text.push_str("</div>\n");
         }
@@ -234,34 +172,8 @@ fn details(entries: &[Entry<'_>]) -> String {
     text
 }
 
-fn figure(caption: &str, svg: &str) -> String {
+pub(super) fn figure(caption: &str, svg: &str) -> String {
     format!("<figure><figcaption>{}</figcaption>\n{svg}</figure>\n", escape(caption))
-}
-
-/// A table for every set of ranks.
-fn by_rank(entries: &[Entry<'_>]) -> String {
-    let mut sets: Vec<(Vec<String>, Vec<&Entry<'_>>)> = Vec::new();
-    for entry in entries.iter().filter(|entry| !entry.ranks.is_empty() && !entry.truth.is_empty()) {
-        let counted = entry.ranks.iter().zip(&entry.rank_videos);
-        let names: Vec<String> = counted.map(|((rank, _), videos)| format!("{rank} ({videos})")).collect();
-        match sets.iter_mut().find(|(other, _)| *other == names) {
-            Some((_, entries)) => entries.push(entry),
-            None => sets.push((names, vec![entry])),
-        }
-    }
-    let mut text = "<p>MAE of the predictions averaged over seeds, by rank of the true EF, with the number of its \
-                    test videos.</p>\n"
-        .to_owned();
-    for (names, entries) in &sets {
-        let headings: Vec<&str> = std::iter::once("row").chain(names.iter().map(String::as_str)).collect();
-        let row = |entry: &&Entry<'_>| {
-            let errors =
-                entry.ranks.iter().map(|(_, error)| error.map_or("-".to_owned(), |error| format!("{error:.2}")));
-            std::iter::once(entry.name()).chain(errors).collect()
-        };
-        text.push_str(&table("MAE by rank of the true EF", &headings, &entries.iter().map(row).collect::<Vec<_>>()));
-    }
-    text
 }
 
 /// What every cell took.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::escape::escape;
 use crate::Leaderboard;
-use crate::leaderboard::COLUMNS;
+use crate::leaderboard::Detail;
 
 /// A table with headings of columns; the first cell of a row is its heading.
 pub(super) fn table(caption: &str, headings: &[&str], rows: &[Vec<String>]) -> String {
@@ -22,6 +22,9 @@ pub(super) fn table(caption: &str, headings: &[&str], rows: &[Vec<String>]) -> S
             match (index, cell.parse::<f64>()) {
                 (0, _) => text.push_str(&format!("<th scope=\"row\">{cell_text}</th>")),
                 (_, Ok(_)) => text.push_str(&format!("<td class=\"number\">{cell_text}</td>")),
+                _ if is_measured(cell) => {
+                    text.push_str(&format!("<td class=\"number\">{}</td>", interval_below(&cell_text)));
+                }
                 (_, Err(_)) => text.push_str(&format!("<td>{cell_text}</td>")),
             }
         }
@@ -48,34 +51,44 @@ pub(super) fn leaderboard(board: &Leaderboard, anchors: &[Option<String>]) -> St
     text.push_str("<output id=\"shown\" aria-live=\"polite\"></output></form>\n");
     text.push_str("<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Leaderboard\">");
     text.push_str("<table id=\"leaderboard\"><caption>Leaderboard</caption><thead><tr>");
-    for heading in Leaderboard::header() {
-        text.push_str(&format!("<th scope=\"col\">{}</th>", escape(heading)));
+    let columns = board.columns();
+    for column in &columns {
+        let class = if column.is_score() { " class=\"number\"" } else { "" };
+        text.push_str(&format!("<th scope=\"col\"{class}>{}</th>", escape(&column.heading())));
     }
     text.push_str("</tr></thead><tbody>\n");
     for (index, row) in board.rows.iter().enumerate() {
         let attributes = [("encoder", &row.encoder), ("adapter", &row.adapter), ("shots", &row.shots)]
             .map(|(name, value)| format!(" data-{name}=\"{}\"", escape(value)));
         text.push_str(&format!("<tr id=\"row-{index}\"{}>", attributes.concat()));
-        let cells = Leaderboard::cells(row);
-        let (start, metrics) = cells.split_at(cells.len() - COLUMNS.len());
-        for (column, cell) in start.iter().enumerate() {
-            let cell = escape(cell);
-            match (column, anchors.get(index).and_then(Option::as_ref)) {
+        for (place, column) in columns.iter().enumerate() {
+            let cell = escape(&column.text(row, Detail::Full));
+            match (place, anchors.get(index).and_then(Option::as_ref)) {
                 (0, Some(anchor)) => text.push_str(&format!("<th scope=\"row\"><a href=\"#{anchor}\">{cell}</a></th>")),
                 (0, None) => text.push_str(&format!("<th scope=\"row\">{cell}</th>")),
+                _ if column.is_score() => {
+                    let value = column.value(row).map_or(String::new(), |value| value.to_string());
+                    let cell = interval_below(&cell);
+                    text.push_str(&format!("<td class=\"number\" data-value=\"{value}\">{cell}</td>"));
+                }
                 _ => text.push_str(&format!("<td>{cell}</td>")),
             }
-        }
-        for (cell, (metric, ..)) in metrics.iter().zip(COLUMNS) {
-            let value = row.metrics.get(&metric.key()).map_or(String::new(), |cell| cell.mean.to_string());
-            // The interval goes below the mean where the column is narrow.
-            let cell = escape(cell).replace(" [", " <span class=\"interval\">[").replace(']', "]</span>");
-            text.push_str(&format!("<td class=\"number\" data-value=\"{value}\">{cell}</td>"));
         }
         text.push_str("</tr>\n");
     }
     text.push_str("</tbody></table></div>\n");
     text
+}
+
+/// Whether a cell is a number with its interval.
+fn is_measured(cell: &str) -> bool {
+    let number = cell.split(' ').next().unwrap_or_default();
+    cell.ends_with(']') && number.parse::<f64>().is_ok()
+}
+
+/// The interval of a number below it, since columns are narrow.
+fn interval_below(cell: &str) -> String {
+    cell.replace(" [", " <span class=\"interval\">[").replace(']', "]</span>")
 }
 
 /// What there is, shots in their order; the constant predictors' empty names are left to `all`.

@@ -8,6 +8,7 @@ use echo_video::OpenOptions;
 use super::entry::Entry;
 use super::escape::escape;
 use super::thumbnails::thumbnails;
+use crate::quantity::Quantity;
 
 /// How many.
 const COUNT: usize = 10;
@@ -23,46 +24,50 @@ pub(crate) struct VideoFiles {
 /// A video over all rows.
 struct Missed<'a> {
     name: &'a str,
-    ef: f64,
+    truth: f64,
     /// By row: what was predicted.
     predictions: Vec<f64>,
 }
 
 impl Missed<'_> {
     fn error(&self) -> f64 {
-        let sum: f64 = self.predictions.iter().map(|prediction| (prediction - self.ef).abs()).sum();
+        let sum: f64 = self.predictions.iter().map(|prediction| (prediction - self.truth).abs()).sum();
         sum / self.predictions.len().max(1) as f64
     }
 }
 
 /// The section's table.
-pub(super) fn worst(entries: &[Entry<'_>], files: Option<&VideoFiles>) -> String {
+pub(super) fn worst(quantity: &Quantity, entries: &[Entry<'_>], files: Option<&VideoFiles>) -> String {
     // The same name in another data set is another video, and has another label.
     let mut videos: BTreeMap<(&str, &str, u64), Missed<'_>> = BTreeMap::new();
     for entry in entries {
         let data = entry.cells.first().map_or("", |cell| cell.data.name.as_str());
-        for ((name, &ef), &prediction) in entry.videos.iter().zip(&entry.truth).zip(&entry.predictions) {
-            let missed = || Missed { name, ef, predictions: Vec::new() };
-            videos.entry((data, name, ef.to_bits())).or_insert_with(missed).predictions.push(prediction);
+        for ((name, &truth), &prediction) in entry.videos.iter().zip(&entry.truth).zip(&entry.predictions) {
+            let missed = || Missed { name, truth, predictions: Vec::new() };
+            videos.entry((data, name, truth.to_bits())).or_insert_with(missed).predictions.push(prediction);
         }
     }
     let mut videos: Vec<Missed<'_>> = videos.into_values().collect();
     videos.sort_by(|one, other| other.error().total_cmp(&one.error()));
     videos.truncate(COUNT);
-    let mut text = String::from(match files {
-        Some(_) => "<p>By the mean absolute error over all rows. Pictures: first and middle frame.</p>\n",
+    let pictures_are = match files {
+        Some(_) => "Pictures: first and middle frame.",
         None => {
-            "<p>By the mean absolute error over all rows. Without pictures: they need the videos, which \
-                 <code>echozoo bench</code> has at hand and <code>echozoo report</code> has not.</p>\n"
+            "Without pictures: they need the videos, which <code>echozoo bench</code> has at hand and <code>echozoo \
+             report</code> has not."
         }
-    });
+    };
+    let mut text = format!(
+        "<p>By the absolute error, in {}, of predictions averaged over seeds, mean over all rows. {pictures_are}</p>\n",
+        escape(&quantity.differences())
+    );
     text.push_str("<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Worst videos\"><table>");
     text.push_str("<caption>The ten videos with the greatest error</caption><thead><tr><th scope=\"col\">video</th>");
     if files.is_some() {
         text.push_str("<th scope=\"col\">frames</th>");
     }
-    for heading in ["true EF", "mean error", "predicted, from", "to"] {
-        text.push_str(&format!("<th scope=\"col\">{heading}</th>"));
+    for heading in [&quantity.values("true"), "mean error", "predicted, from", "to"] {
+        text.push_str(&format!("<th scope=\"col\" class=\"number\">{}</th>", escape(heading)));
     }
     text.push_str("</tr></thead><tbody>\n");
     for video in &videos {
@@ -72,7 +77,7 @@ pub(super) fn worst(entries: &[Entry<'_>], files: Option<&VideoFiles>) -> String
             text.push_str(&format!("<td class=\"frames\">{}</td>", pictures(video.name, files)));
         }
         let (low, high) = video.predictions.iter().fold((f64::MAX, f64::MIN), |(l, h), &p| (l.min(p), h.max(p)));
-        for value in [video.ef, video.error(), low, high] {
+        for value in [video.truth, video.error(), low, high] {
             text.push_str(&format!("<td class=\"number\">{value:.1}</td>"));
         }
         text.push_str("</tr>\n");

@@ -13,7 +13,7 @@ use crate::report::escape::escape;
 /// Width and height in units of the view box; a little less than the narrowest phone, so that text keeps its size.
 pub(super) const SIZE: (u32, u32) = (360, 270);
 /// Font size that plotters writes as 11.
-const FONT: f64 = 13.64;
+pub(super) const FONT: f64 = 13.64;
 /// The other two bytes of colours that stand for classes.
 const MARK: (u8, u8) = (0xEC, 0x0E);
 /// Series that have a colour of their own; more begin again.
@@ -30,6 +30,8 @@ pub(super) enum Role {
     Reference,
     /// A series, by its number.
     Series(usize),
+    /// What others published.
+    Published,
 }
 
 impl Role {
@@ -39,6 +41,7 @@ impl Role {
             Role::Grid => 1,
             Role::Reference => 2,
             Role::Series(index) => 3 + (index % SERIES) as u8,
+            Role::Published => 3 + SERIES as u8,
         }
     }
 
@@ -160,7 +163,7 @@ fn classes(svg: &str, alt: &str) -> String {
         }
         flush(&mut dots, &mut text);
         let mut line = line.replace(" opacity=\"1\"", "").replace(" font-family=\"sans-serif\"", "");
-        for role in 0..3 + SERIES {
+        for role in 0..4 + SERIES {
             let color = format!("#{role:02X}{:02X}{:02X}", MARK.0, MARK.1);
             line = line.replace(&format!("fill=\"{color}\""), &format!("class=\"f{role}\""));
             line = line.replace(&format!("stroke=\"{color}\""), &format!("class=\"k{role}\""));

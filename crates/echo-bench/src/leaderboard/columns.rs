@@ -1,0 +1,110 @@
+//! The table's columns: their headings, and what stands in them.
+
+use echo_metrics::Metric;
+
+use super::{Cell, Leaderboard, LeaderboardRow};
+
+/// A column of the table that people read; files for programs have more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Column {
+    Encoder,
+    Weights,
+    Adapter,
+    Shots,
+    Seeds,
+    /// A metric with its heading and digits.
+    Metric(Metric, &'static str, usize),
+    VsBest,
+    /// MAE on the second test set of this name.
+    External(String),
+}
+
+/// How much of a number is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// Mean, deviation and interval of every number.
+    Full,
+    /// Of errors alone: a terminal is not wide.
+    Errors,
+}
+
+impl Leaderboard {
+    pub(crate) fn columns(&self) -> Vec<Column> {
+        use Column::{Adapter, Encoder, External, Metric as Score, Seeds, Shots, VsBest, Weights};
+        let start = [Encoder, Weights, Adapter, Shots, Seeds, Score(Metric::Mae, "MAE", 2), VsBest];
+        let externals = self.externals().into_iter().map(|name| External(name.to_owned()));
+        let end = [Score(Metric::Rmse, "RMSE", 2), Score(Metric::R2, "R2", 3), Score(Metric::Pearson, "r", 3)];
+        start.into_iter().chain(externals).chain(end).collect()
+    }
+}
+
+impl Column {
+    pub(crate) fn heading(&self) -> String {
+        match self {
+            Self::Encoder => "encoder".to_owned(),
+            Self::Weights => "weights".to_owned(),
+            Self::Adapter => "adapter".to_owned(),
+            Self::Shots => "shots".to_owned(),
+            Self::Seeds => "seeds".to_owned(),
+            Self::Metric(_, heading, _) => (*heading).to_owned(),
+            Self::VsBest => "vs best".to_owned(),
+            Self::External(name) => format!("MAE on {name}"),
+        }
+    }
+
+    /// Whether it holds measured numbers.
+    pub(crate) fn is_score(&self) -> bool {
+        matches!(self, Self::Metric(..) | Self::VsBest | Self::External(_))
+    }
+
+    pub(crate) fn text(&self, row: &LeaderboardRow, detail: Detail) -> String {
+        match self {
+            Self::Encoder => row.encoder.clone(),
+            Self::Weights => match (row.preset.as_str(), row.weights.as_str()) {
+                ("", _) => String::new(),
+                (preset, weights) if preset == weights => preset.to_owned(),
+                (preset, weights) => format!("{preset}, {weights}"),
+            },
+            Self::Adapter => row.adapter.clone(),
+            Self::Shots => row.shots.clone(),
+            Self::Seeds => match row.failed {
+                0 => row.seeds.to_string(),
+                failed => format!("{} ({failed} failed)", row.seeds),
+            },
+            Self::VsBest => row.vs_best.map_or("-".to_owned(), |standing| standing.to_string()),
+            &Self::Metric(metric, _, digits) if detail == Detail::Errors && metric != Metric::Mae => {
+                self.cell(row).map_or("-".to_owned(), |cell| format!("{:.digits$}", cell.mean))
+            }
+            &Self::Metric(_, _, digits) => self.cell(row).map_or("-".to_owned(), |cell| cell.text(digits)),
+            Self::External(_) => self.cell(row).map_or("-".to_owned(), |cell| cell.text(2)),
+        }
+    }
+
+    /// What rows are sorted by; nothing where it is a text, or missing.
+    pub(crate) fn value(&self, row: &LeaderboardRow) -> Option<f64> {
+        match self {
+            Self::VsBest => row.vs_best.map(|standing| standing.difference),
+            _ => self.cell(row).map(|cell| cell.mean),
+        }
+    }
+
+    fn cell(&self, row: &LeaderboardRow) -> Option<Cell> {
+        match self {
+            Self::Metric(metric, ..) => row.get(*metric),
+            Self::External(name) => {
+                let external = row.externals.iter().find(|external| external.name == *name)?;
+                external.metrics.get(&Metric::Mae.key()).copied()
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Cell {
+    /// Mean, deviation over seeds and interval over videos.
+    pub(crate) fn text(&self, digits: usize) -> String {
+        let Self { mean, low, high, deviation, .. } = self;
+        let spread = deviation.map_or(String::new(), |deviation| format!(" ± {deviation:.digits$}"));
+        format!("{mean:.digits$}{spread} [{low:.digits$}, {high:.digits$}]")
+    }
+}

@@ -1,0 +1,84 @@
+//! Errors within ranks, and how well rows find what lies below a threshold: two tables of all rows.
+
+use echo_metrics::Metric;
+
+use super::entry::{Entry, shots};
+use super::escape::escape;
+use super::plots::RankError;
+use super::table::table;
+use crate::{Leaderboard, LeaderboardRow};
+
+/// A table for every set of ranks and one for areas under the curve.
+pub(super) fn by_rank(board: &Leaderboard, entries: &[Entry<'_>]) -> String {
+    let target = &board.target;
+    let mut text = format!(
+        "<p>MAE in {} by rank of the {}, with the number of its test videos: means over seeds ± their standard deviation \
+         [95 % interval over test videos], as in the leaderboard.</p>\n",
+        escape(&target.differences()),
+        escape(&target.values("true")),
+    );
+    let mut sets: Vec<(&[RankError], Vec<&Entry<'_>>)> = Vec::new();
+    for entry in entries.iter().filter(|entry| !entry.ranks.is_empty() && !entry.truth.is_empty()) {
+        let of = |ranks: &[RankError]| ranks.iter().map(|rank| (rank.key.clone(), rank.videos)).collect::<Vec<_>>();
+        match sets.iter_mut().find(|(other, _)| of(other) == of(&entry.ranks)) {
+            Some((_, entries)) => entries.push(entry),
+            None => sets.push((&entry.ranks, vec![entry])),
+        }
+    }
+    for (ranks, entries) in &sets {
+        let headings: Vec<String> = std::iter::once("row".to_owned())
+            .chain(ranks.iter().map(|rank| format!("{} ({})", rank.name, rank.videos)))
+            .collect();
+        let scored = |row: &LeaderboardRow, rank: &RankError| row.metrics.get(&rank.key).copied();
+        let cell = |row: &LeaderboardRow, rank: &RankError| {
+            // Those of older versions have no interval.
+            let plain = rank.mean.filter(|_| !row.is_constant()).map(|mean| format!("{mean:.2}"));
+            scored(row, rank).map(|cell| cell.text(2)).or(plain).unwrap_or_else(|| "-".to_owned())
+        };
+        let is_of_set = |row: &&LeaderboardRow| {
+            let fits = |rank: &RankError| scored(row, rank).is_none_or(|cell| cell.videos == rank.videos);
+            row.is_constant() && ranks.iter().any(|rank| scored(row, rank).is_some()) && ranks.iter().all(fits)
+        };
+        let constants = board.rows.iter().filter(is_of_set);
+        let constants = constants.map(|row| (row, ranks.iter().map(|rank| cell(row, rank)).collect::<Vec<_>>()));
+        let grid = entries.iter().flat_map(|entry| {
+            // Of an epoch that was best on validation only its scores are known.
+            let last =
+                entry.rows.iter().take(1).map(|row| (row, entry.ranks.iter().map(|rank| cell(row, rank)).collect()));
+            let text = |row, rank: &RankError| scored(row, rank).map_or("-".to_owned(), |cell| cell.text(2));
+            let best = entry.rows.iter().skip(1);
+            last.chain(best.map(move |row| (row, entry.ranks.iter().map(|rank| text(row, rank)).collect())))
+        });
+        let rows: Vec<Vec<String>> =
+            constants.chain(grid).map(|(row, cells)| std::iter::once(name(row)).chain(cells).collect()).collect();
+        let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
+        text.push_str(&table(&format!("MAE by rank of the {}", target.values("true")), &headings, &rows));
+    }
+    let areas: Vec<Metric> =
+        board.metrics().into_iter().filter(|metric| matches!(metric, Metric::Auc { .. })).collect();
+    if !areas.is_empty() {
+        text.push_str(
+            "<p>Area under the ROC curve for finding the test videos whose true value is below a threshold: 1 finds all, \
+             0.5 is chance.</p>\n",
+        );
+        let headings: Vec<String> =
+            std::iter::once("row".to_owned()).chain(areas.iter().map(|area| area.label(&target.name))).collect();
+        let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
+        let cell = |row: &LeaderboardRow, area: &Metric| row.get(*area).map_or("-".to_owned(), |cell| cell.text(3));
+        let rows: Vec<Vec<String>> = board
+            .rows
+            .iter()
+            .map(|row| std::iter::once(name(row)).chain(areas.iter().map(|area| cell(row, area))).collect())
+            .collect();
+        text.push_str(&table("Areas under the ROC curve", &headings, &rows));
+    }
+    text
+}
+
+fn name(row: &LeaderboardRow) -> String {
+    match (row.is_constant(), row.shots.as_str()) {
+        (true, "") => row.encoder.clone(),
+        (true, of) => format!("{}, {}", row.encoder, shots(of)),
+        (false, of) => format!("{} + {}, {}", row.encoder, row.adapter, shots(of)),
+    }
+}

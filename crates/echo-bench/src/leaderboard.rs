@@ -3,7 +3,7 @@
 mod columns;
 mod formats;
 
-pub(crate) use columns::{Column, Detail};
+pub(crate) use columns::Detail;
 pub(crate) use formats::csv_field;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -20,7 +20,7 @@ pub struct Reference {
 
 impl Reference {
     /// What stands above a table of them.
-    pub(crate) const CAPTION: &str = "Published figures: not computed by this program, and not under its protocol";
+    pub(crate) const CAPTION: &str = "Published figures, not computed by this program";
 
     /// The headings of a table of them.
     pub(crate) const HEADINGS: [&str; 4] = ["name", "shots", "MAE", "note"];

@@ -58,3 +58,149 @@ impl Report<'_> {
         outputs.write_text("report.html", &page::page(self)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::Reference;
+    use crate::cell::{metrics, scores};
+    use crate::outputs::{PredictionRow, Predictions};
+    use crate::runs::tests::record;
+    use crate::runs::{BestRecord, DataRecord, ExternalRecord, Runs};
+
+    const VIDEOS: usize = 40;
+
+    fn truth(video: usize) -> f32 {
+        60.0 + 5.5 * (video * 7 % VIDEOS) as f32
+    }
+
+    /// Predictions that miss by about `error`, to either side.
+    fn rows(error: f32, seed: u64) -> Vec<PredictionRow> {
+        let row = |video: usize| {
+            let sign = if (video + seed as usize).is_multiple_of(2) { 1.0 } else { -1.0 };
+            let prediction = truth(video) + sign * (error + video as f32 * 0.01);
+            PredictionRow { video: format!("video-{video:02}"), truth: truth(video), prediction }
+        };
+        (0..VIDEOS).map(row).collect()
+    }
+
+    /// A run's folder with one encoder, end-diastolic volumes and a second test set. Cells of the adapter `old` are as an
+    /// older version wrote them.
+    fn write_run(dir: &Path) {
+        let (outputs, runs) = (Outputs::create(dir).unwrap(), Runs::new(dir));
+        let ranks = serde_json::json!({"ranks": [
+            {"up_to": 90, "value": 70.0, "prompt": "small"},
+            {"up_to": 160, "value": 120.0, "prompt": "large"},
+            {"up_to": 300, "value": 220.0, "prompt": "huge"},
+        ]});
+        let spec = serde_json::from_value(ranks.clone()).unwrap();
+        let scored = |rows: &[PredictionRow], metrics: &[echo_metrics::Metric]| {
+            let of = |value: fn(&PredictionRow) -> f32| rows.iter().map(value).collect::<Vec<_>>();
+            scores(&of(|row| row.truth), &of(|row| row.prediction), metrics, 200).unwrap()
+        };
+        let cells =
+            [("zero-shot", 0, 30.0), ("coop", 1, 10.0), ("linear", 1, 10.05), ("old", 1, 25.0), ("coop", 8, 8.0)];
+        for (index, (adapter, shots, error)) in cells.into_iter().enumerate() {
+            for seed in [1, 2] {
+                let mut cell = record(&format!("{index}{seed}"));
+                let (own, far) = (rows(error, seed), rows(error + 10.0, seed));
+                let all = match adapter {
+                    "old" => echo_metrics::METRICS.to_vec(),
+                    _ => metrics(&[120], &spec),
+                };
+                outputs.keep_cell(&cell.key, &own, &[]).unwrap();
+                if adapter != "old" {
+                    outputs.keep_predictions(&cell.key, Predictions::External, &far).unwrap();
+                    let (name, hash) = ("shifted <set>".to_owned(), "abcdefghijk".to_owned());
+                    let scores = scored(&far, &all);
+                    cell.external = Some(ExternalRecord { name, hash, test: VIDEOS, excluded: 1, scores });
+                }
+                cell.data = DataRecord { target: "EDV".to_owned(), unit: "ml".to_owned(), test: VIDEOS, ..cell.data };
+                cell.adapter = adapter.to_owned();
+                (cell.shots, cell.seed) = (Some(shots), seed);
+                cell.config = serde_json::json!({ "ranks": ranks.clone() });
+                cell.scores = Some(scored(&own, &all));
+                cell.best = (shots == 8).then(|| BestRecord {
+                    epoch: 2,
+                    validation_mae: 1.0,
+                    scores: scored(&rows(7.0, seed), &all),
+                });
+                runs.append(&cell).unwrap();
+            }
+        }
+        let constant = |predictor: &str, shots: &str, seed, value| Constant {
+            data: "data".to_owned(),
+            test: VIDEOS,
+            predictor: predictor.to_owned(),
+            shots: shots.to_owned(),
+            seed,
+            value,
+        };
+        let constants =
+            [constant("median of validation", "", None, 150.0), constant(TRAINING_MEDIAN, "1", Some(1), 90.0)];
+        outputs.write_constants(&constants).unwrap();
+        let config = "[[references]]\nname = \"a paper\"\nshots = 1\nmae = 12.5\nnote = \"one seed\"\n";
+        outputs.write_text("bench.toml", config).unwrap();
+    }
+
+    #[test]
+    fn a_report_names_its_target_compares_its_rows_and_shows_the_second_test_set() {
+        let dir = tempfile::tempdir().unwrap();
+        let (run, out, again) = (dir.path().join("run"), dir.path().join("out"), dir.path().join("again"));
+        write_run(&run);
+        let Merged { leaderboard, .. } = merge(std::slice::from_ref(&run), &out).unwrap();
+        let row = |name: &str, shots: &str| {
+            let fits =
+                |row: &&crate::LeaderboardRow| (row.encoder == name || row.adapter == name) && row.shots == shots;
+            leaderboard.rows.iter().find(fits).unwrap_or_else(|| panic!("no row of {name}"))
+        };
+        let standing = |name: &str, shots: &str| row(name, shots).vs_best.map_or("-".to_owned(), |vs| vs.to_string());
+        assert_eq!(["coop", "linear"].map(|name| standing(name, "1")), ["best", "+0.05 [0.05, 0.05]"]);
+        // Trained rows of other shots have nobody beside them; the best of all has those without training.
+        assert_eq!([standing("coop", "8"), standing("coop (best validation epoch)", "8")], ["best", "-"]);
+        assert!(standing("zero-shot", "0").starts_with("+22.0 [") && standing(TRAINING_MEDIAN, "1").starts_with('+'));
+        let far = |name: &str, shots: &str| row(name, shots).externals.first().map(|set| set.metrics["mae"].mean);
+        assert!((far("coop", "1").unwrap() - 20.2).abs() < 0.1 && far("old", "1").is_none());
+        assert_eq!(far("median of validation", ""), Some(row("median of validation", "").metrics["mae"].mean));
+
+        let read = |folder: &Path, name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+        let page = read(&out, "report.html");
+        for label in
+            ["true EDV (ml)", "predicted EDV (ml)", "MAE (ml)", "AUC EDV&lt;120", "MAE by rank of the true EDV (ml)"]
+        {
+            assert!(page.contains(label), "{label}");
+        }
+        for other in ["true EF", "EF (%)", "EF point", "LVEF", "<set>"] {
+            assert!(!page.contains(other), "{other}");
+        }
+        assert!(
+            page.contains("MAE on shifted &lt;set&gt;") && page.contains("a second test set of 40 videos"),
+            "no column"
+        );
+        assert!(page.contains("published: a paper") && page.contains(Reference::CAPTION), "no published figures");
+        // Of older records the error within ranks is there without its interval.
+        assert!(page.contains("encoder + old, 1 shot</th><td class=\"number\">25."), "no error within ranks");
+        let markdown = read(&out, "leaderboard.md");
+        assert!(
+            markdown.contains("| MAE on shifted <set> |") && markdown.contains("| a paper | 1 | 12.50 | one seed |")
+        );
+        for name in ["leaderboard.csv", "leaderboard.json", "leaderboard.tex"] {
+            let text = read(&out, name).to_lowercase();
+            assert!(text.contains("shifted") && text.contains("vs") && text.contains("best"), "{name}: {text}");
+        }
+        let external = read(&out, "external_predictions.csv");
+        assert!(
+            external.starts_with("encoder,preset,weights,adapter,shots,seed,set,target,unit,video,truth,prediction\n")
+        );
+        assert_eq!(external.lines().count(), 1 + 4 * 2 * VIDEOS);
+
+        merge(std::slice::from_ref(&out), &again).unwrap();
+        for name in ["leaderboard.csv", "external_predictions.csv", "report.html"] {
+            assert_eq!(read(&out, name), read(&again, name), "{name}");
+        }
+        std::fs::remove_file(out.join("cells/11.external.csv")).unwrap();
+        assert!(merge(&[out], &again).unwrap_err().to_string().contains("11.external.csv"));
+    }
+}

@@ -23,7 +23,11 @@ pub(crate) fn notes(groups: &[Vec<&CellRecord>], outputs: &Outputs, samples: usi
             continue;
         }
         let options = BootstrapOptions { samples, ..BootstrapOptions::default() };
-        let shots = group[0].shots.map_or("the split's videos".to_owned(), |shots| format!("{shots} shots"));
+        let shots = match group[0].shots {
+            None => "the split's videos".to_owned(),
+            Some(1) => "1 shot".to_owned(),
+            Some(shots) => format!("{shots} shots"),
+        };
         for comparison in compare_errors(&own.errors, &[&random.errors], &options)? {
             let difference = comparison.difference;
             let mut note = format!(

@@ -12,7 +12,7 @@ use crate::{BenchError, LeaderboardRow};
 /// What the column means; a sentence of the table's caption.
 pub(crate) const CAPTION: &str = "vs best: the MAE minus that of the best row of as many shots (for rows without training \
     and constant predictors, of all rows), by the paired bootstrap over test videos; tie: its 95 % interval holds zero; \
-    -: no other row has the same test videos.";
+    a dash: there is no other row of the same test videos.";
 
 /// How a row stands to the best one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

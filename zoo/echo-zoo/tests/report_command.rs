@@ -3,8 +3,11 @@
 
 #![allow(missing_docs)]
 
+use std::collections::BTreeSet;
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use echo_phantom::{DatasetSpec, write_dataset};
 
@@ -155,4 +158,95 @@ fn a_hostile_record_is_text_in_the_page_or_an_error() {
     let last = text.trim_end().rfind(',').unwrap();
     std::fs::write(&path, format!("{},NaN\n", &text[..last])).unwrap();
     assert!(place.fail(&["report", "out", "--out", "page"]).contains(key));
+}
+
+/// What opens a page without a window.
+const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+
+/// The longest that a browser may take for one page.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+fn browser() -> Option<&'static str> {
+    let starts = |name: &&str| Command::new(name).arg("--version").output().is_ok_and(|out| out.status.success());
+    BROWSERS.into_iter().find(starts)
+}
+
+/// Opens `page` and ends; what the browser printed, and what it complained of.
+fn open(browser: &str, page: &Path, flags: &[&str]) -> (String, String) {
+    let profile = tempfile::tempdir().unwrap();
+    let mut command = Command::new(browser);
+    command.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]);
+    command.args(["--disable-background-networking", "--disable-component-update", "--disable-sync"]);
+    command.args(["--hide-scrollbars", "--enable-logging=stderr", "--force-device-scale-factor=1"]).args(flags);
+    command.arg(format!("--user-data-dir={}", profile.path().display())).arg(format!("file://{}", page.display()));
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Both are read while it runs: a full pipe would stop it.
+    fn drain(mut pipe: impl Read + Send + 'static) -> std::thread::JoinHandle<Vec<u8>> {
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            let _ = pipe.read_to_end(&mut bytes);
+            bytes
+        })
+    }
+    let (out, err) = (drain(child.stdout.take().unwrap()), drain(child.stderr.take().unwrap()));
+    let started = Instant::now();
+    let status = loop {
+        match child.try_wait().unwrap() {
+            Some(status) => break status,
+            None if started.elapsed() > PATIENCE => {
+                child.kill().unwrap();
+                panic!("{browser} {flags:?} does not end");
+            }
+            None => std::thread::sleep(Duration::from_millis(20)),
+        }
+    };
+    let text = |bytes: std::thread::JoinHandle<Vec<u8>>| String::from_utf8_lossy(&bytes.join().unwrap()).into_owned();
+    let (out, err) = (text(out), text(err));
+    assert!(status.success(), "{browser} {flags:?}: {status}\n{err}");
+    (out, err)
+}
+
+/// What a browser makes of the page: its script runs without a complaint and gives the table its filters, and there is
+/// something to see, in a wide window as in a narrow one, in light and in dark.
+#[test]
+fn a_browser_shows_the_page() {
+    let Some(browser) = browser() else {
+        let missing = format!("none of {} is installed, so the report is opened by no browser", BROWSERS.join(", "));
+        assert!(std::env::var_os("ECHOZOO_NO_SKIP").is_none(), "{missing}");
+        eprintln!("skipped: {missing}");
+        return;
+    };
+    let place = Place::new();
+    place.bench("linear,coop", "1", "out");
+    let rows = place.read("out/leaderboard.csv").lines().count() - 1;
+    let page = place.path("out/report.html");
+    let (dom, err) = open(browser, &page, &["--dump-dom"]);
+    assert!(!err.contains("CONSOLE"), "the page complains: {err}");
+    let form = dom.split("<form id=\"filters\"").nth(1).unwrap().split('>').next().unwrap();
+    assert!(!form.contains("hidden"), "the filters stay hidden: {form}");
+    assert!(dom.contains(&format!("{rows} of {rows} rows")), "the filters count no rows");
+    let headings = dom.split("<table id=\"leaderboard\">").nth(1).unwrap().split("</thead>").next().unwrap();
+    let columns = headings.matches("<th scope").count();
+    assert!(columns >= 10 && headings.matches("<button").count() == columns, "columns cannot be sorted: {headings}");
+
+    let mut backgrounds = BTreeSet::new();
+    for (name, size, flags) in [
+        ("wide.png", (1200, 1600), &[][..]),
+        ("narrow.png", (500, 1600), &[]),
+        ("dark.png", (1200, 1600), &["--blink-settings=preferredColorScheme=0"]),
+    ] {
+        let file = place.path(name);
+        let (shot, window) =
+            (format!("--screenshot={}", file.display()), format!("--window-size={},{}", size.0, size.1));
+        let (_, err) = open(browser, &page, &[&[shot.as_str(), window.as_str()], flags].concat());
+        assert!(!err.contains("CONSOLE"), "{name}: the page complains: {err}");
+        let picture = image::open(&file).unwrap().to_rgb8();
+        assert_eq!(picture.dimensions(), size, "{name}");
+        let colours: BTreeSet<[u8; 3]> = picture.pixels().map(|pixel| pixel.0).collect();
+        let inked = picture.rows().filter(|row| row.clone().any(|pixel| pixel != picture.get_pixel(0, 0))).count();
+        // Letters have edges of many shades; an error page or an empty one has few of them, on a few rows.
+        assert!(colours.len() > 100 && inked > size.1 as usize / 3, "{name}: {} colours, {inked} rows", colours.len());
+        backgrounds.insert(picture.get_pixel(0, 0).0);
+    }
+    assert_eq!(backgrounds.len(), 2, "light and dark are alike: {backgrounds:?}");
 }

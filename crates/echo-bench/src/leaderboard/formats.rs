@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::columns::Detail;
+use super::columns::{Column, Detail};
 use super::{Cell, Leaderboard, LeaderboardRow};
 use crate::Reference;
 
@@ -34,15 +34,30 @@ impl Leaderboard {
         text
     }
 
-    /// As an aligned table for the terminal. Of what is no error the mean stands alone, so that lines stay short.
+    /// As an aligned table for the terminal. Of what is no error the mean stands alone, and remarks on adapters stand
+    /// below the table, so that lines stay short.
     pub fn to_table(&self) -> String {
-        let lines: Vec<Vec<String>> = std::iter::once(self.header()).chain(self.lines(Detail::Errors)).collect();
+        let mut rows = self.lines(Detail::Errors);
+        let adapter = self.columns().iter().position(|column| *column == Column::Adapter).unwrap_or(0);
+        let mut remarks: Vec<String> = Vec::new();
+        for row in &mut rows {
+            let Some((name, remark)) = row[adapter].split_once(' ') else { continue };
+            let number = remarks.iter().position(|other| other == remark).unwrap_or_else(|| {
+                remarks.push(remark.to_owned());
+                remarks.len() - 1
+            });
+            row[adapter] = format!("{name} [{}]", number + 1);
+        }
+        let lines: Vec<Vec<String>> = std::iter::once(self.header()).chain(rows).collect();
         let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
         let widths: Vec<usize> = (0..lines[0].len()).map(width).collect();
         let mut text = format!("{}\n\n", self.caption);
         for line in lines {
             let cells = line.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}"));
             let _ = writeln!(text, "{}", cells.collect::<Vec<_>>().join("  ").trim_end());
+        }
+        for (index, remark) in remarks.iter().enumerate() {
+            let _ = write!(text, "{}[{}] {remark}\n", if index == 0 { "\n" } else { "" }, index + 1);
         }
         for note in &self.notes {
             let _ = writeln!(text, "\n{note}");
@@ -51,7 +66,7 @@ impl Leaderboard {
             let _ = writeln!(text, "\n{}:", Reference::CAPTION);
         }
         for [name, shots, mae, note] in self.references.iter().map(Reference::cells) {
-            let shots = if shots == "-" { String::new() } else { format!(", {shots} shots") };
+            let shots = if shots == "-" { String::new() } else { format!(", shots {shots}") };
             let note = if note.is_empty() { String::new() } else { format!(" ({note})") };
             let _ = writeln!(text, "  {name}{shots}: MAE {mae}{note}");
         }
@@ -251,6 +266,13 @@ mod tests {
         let mae = ["7.00 ± 0.50 [6.00, 8.50]", "+1.2 [0.8, 1.6]", "9.00 ± 0.50 [8.00, 10.50]", "-", "0.000", "-"];
         assert_eq!(words[5..], mae);
         assert!(line("encoder").contains("vs best") && line("encoder").contains("MAE on far, off"));
-        assert!(text.contains("  a|b, 8 shots: MAE 6.64 (one seed)"), "{text}");
+        assert!(text.contains("  a|b, shots 8: MAE 6.64 (one seed)"), "{text}");
+        let mut board = board("echo");
+        let remarked = |remark: &str| LeaderboardRow { adapter: format!("coop {remark}"), ..board.rows[1].clone() };
+        let rows = ["(text of a, random; random prompts)", "(best)", "(best)"].map(remarked);
+        board.rows.extend(rows);
+        let text = board.to_table();
+        let found = ["coop  ", "coop [1]  ", "coop [2]  ", "\n[1] (text of a, random; random prompts)\n[2] (best)\n"];
+        assert_eq!(found.map(|part| text.matches(part).count()), [1, 1, 2, 1], "{text}");
     }
 }

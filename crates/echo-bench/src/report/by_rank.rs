@@ -13,7 +13,8 @@ pub(super) fn by_rank(board: &Leaderboard, entries: &[Entry<'_>]) -> String {
     let target = &board.target;
     let mut text = format!(
         "<p>MAE in {} by rank of the {}, with the number of its test videos: means over seeds ± their standard deviation \
-         [95 % interval over test videos], as in the leaderboard.</p>\n",
+         [95 % interval over test videos], as in the leaderboard. An interval of few videos says little, of a single \
+         one nothing.</p>\n",
         escape(&target.differences()),
         escape(&target.values("true")),
     );

@@ -138,9 +138,9 @@ fn board(report: &Report<'_>, anchors: &[Option<String>]) -> String {
 fn details(quantity: &Quantity, entries: &[Entry<'_>]) -> String {
     let mut text = String::from(
         "<p>Dots are test videos, after the last epoch. Each video's prediction is averaged over seeds here, which misses \
-         by less than a single seed does: the MAE in a heading, as in the leaderboard, is the mean of the seeds' own \
-         errors. The dashed lines are bias and limits of agreement of the averaged predictions; error by rank is again \
-         the mean of the seeds' errors, with its interval; learning curves have one line per seed.</p>\n",
+         by no more than the seeds do on average: the MAE in a heading, as in the leaderboard, is the mean of the seeds' \
+         own errors. The dashed lines are bias and limits of agreement of the averaged predictions; error by rank is \
+         again the mean of the seeds' errors, with its interval; learning curves have one line per seed.</p>\n",
     );
     for entry in entries {
         let name = entry.name();

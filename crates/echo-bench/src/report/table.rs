@@ -11,21 +11,23 @@ pub(super) fn table(caption: &str, headings: &[&str], rows: &[Vec<String>]) -> S
     let caption = escape(caption);
     let mut text = format!("<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\"><table>");
     text.push_str(&format!("<caption>{caption}</caption><thead><tr>"));
-    for heading in headings {
-        text.push_str(&format!("<th scope=\"col\">{}</th>", escape(heading)));
+    for (index, heading) in headings.iter().enumerate() {
+        let mut cells = rows.iter().filter_map(|row| row.get(index)).filter(|cell| *cell != "-").peekable();
+        let numbers = index > 0 && cells.peek().is_some() && cells.all(|cell| is_measured(cell));
+        let class = if numbers { " class=\"number\"" } else { "" };
+        text.push_str(&format!("<th scope=\"col\"{class}>{}</th>", escape(heading)));
     }
     text.push_str("</tr></thead><tbody>\n");
     for row in rows {
         text.push_str("<tr>");
         for (index, cell) in row.iter().enumerate() {
             let cell_text = escape(cell);
-            match (index, cell.parse::<f64>()) {
-                (0, _) => text.push_str(&format!("<th scope=\"row\">{cell_text}</th>")),
-                (_, Ok(_)) => text.push_str(&format!("<td class=\"number\">{cell_text}</td>")),
+            match index {
+                0 => text.push_str(&format!("<th scope=\"row\">{cell_text}</th>")),
                 _ if is_measured(cell) => {
                     text.push_str(&format!("<td class=\"number\">{}</td>", interval_below(&cell_text)));
                 }
-                (_, Err(_)) => text.push_str(&format!("<td>{cell_text}</td>")),
+                _ => text.push_str(&format!("<td>{cell_text}</td>")),
             }
         }
         text.push_str("</tr>\n");
@@ -80,10 +82,10 @@ pub(super) fn leaderboard(board: &Leaderboard, anchors: &[Option<String>]) -> St
     text
 }
 
-/// Whether a cell is a number with its interval.
+/// Whether a cell is a number, alone or with its interval.
 fn is_measured(cell: &str) -> bool {
-    let number = cell.split(' ').next().unwrap_or_default();
-    cell.ends_with(']') && number.parse::<f64>().is_ok()
+    let (number, rest) = cell.split_once(' ').unwrap_or((cell, "]"));
+    rest.ends_with(']') && number.parse::<f64>().is_ok()
 }
 
 /// The interval of a number below it, since columns are narrow.

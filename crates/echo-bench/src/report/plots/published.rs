@@ -83,7 +83,8 @@ impl Published {
         let font = ("sans-serif", FONT).into_font().color(&ink).pos(Pos::new(HPos::Left, VPos::Bottom));
         let name: String = self.name.chars().take(NAME).collect();
         for line in lines {
-            let start = line[0];
+            let (x, y) = line[0];
+            let start = (x + 0.04, y + highest * 0.015);
             chart.draw_series([PathElement::new(line, role.stroke(1))])?;
             chart.draw_series([Text::new(name.clone(), start, font.clone())])?;
         }

@@ -35,6 +35,8 @@ pub(crate) struct CellSamples<'a> {
     /// Where the best epoch is asked for.
     pub(crate) validation: Option<&'a dyn Samples>,
     pub(crate) test: &'a dyn Samples,
+    /// Test videos of another data set.
+    pub(crate) external: Option<&'a dyn Samples>,
 }
 
 /// What came out.
@@ -45,6 +47,8 @@ pub(crate) struct CellOutput {
     pub(crate) fitted: Vec<String>,
     pub(crate) predictions: Vec<f32>,
     pub(crate) scores: Scores,
+    /// Predictions and scores of the external test videos.
+    pub(crate) external: Option<(Vec<f32>, Scores)>,
     pub(crate) best: Option<BestRecord>,
     pub(crate) curve: Vec<Epoch>,
     pub(crate) parameters: ParameterCounts,
@@ -94,7 +98,7 @@ impl Ingredients<'_> {
         };
         let trainable = fitted.iter().map(|parameter| format!("{} {:?}", parameter.path, parameter.shape)).collect();
         let paths = fitted.iter().map(|parameter| parameter.path.clone()).collect();
-        let CellSamples { train, validation, test } = samples;
+        let CellSamples { train, validation, test, external } = samples;
         let context =
             FitContext { seed: self.seed, device: self.device, checkpoints: Some(checkpoints), watched: validation };
         let done = fit(adapter, train, &self.recipe.train, &context, |epoch| {
@@ -103,15 +107,16 @@ impl Ingredients<'_> {
         let fit_seconds = started.elapsed().as_secs_f64();
 
         let started = Instant::now();
-        let scored = |adapter: &Adapted| -> Result<(Vec<f32>, Scores), BenchError> {
+        let scored = |adapter: &Adapted, test: &dyn Samples| -> Result<(Vec<f32>, Scores), BenchError> {
             let predictions = predict(adapter, test, self.device)?;
             let scores = scores(test.targets(), &predictions, &self.target.thresholds, self.bootstrap)?;
             Ok((predictions, scores))
         };
-        let (predictions, scores) = scored(&done.adapter)?;
+        let (predictions, scores) = scored(&done.adapter, test)?;
+        let external = external.map(|external| scored(&done.adapter, external)).transpose()?;
         let best = match &done.best {
             Some(best) => {
-                Some(BestRecord { epoch: best.epoch, validation_mae: best.mae, scores: scored(&best.adapter)?.1 })
+                Some(BestRecord { epoch: best.epoch, validation_mae: best.mae, scores: scored(&best.adapter, test)?.1 })
             }
             None => None,
         };
@@ -121,6 +126,7 @@ impl Ingredients<'_> {
             fitted: paths,
             predictions,
             scores,
+            external,
             best,
             curve: done.curve,
             parameters: counts,

@@ -1,7 +1,7 @@
 //! What a benchmark runs: defaults, then a TOML file, then flags.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use echo_core::Preset;
 use echo_data::{DataError, DatasetConfig, Target};
@@ -37,6 +37,10 @@ pub struct BenchConfig {
     pub data: Option<PathBuf>,
     /// How the data set is laid out, see `configs/datasets/example.toml`; EchoNet-Dynamic's layout when absent.
     pub dataset: Option<PathBuf>,
+    /// The folder of a second data set, on whose test split every fitted adapter is scored too.
+    pub external: Option<PathBuf>,
+    /// How that is laid out; as the first when absent.
+    pub external_dataset: Option<PathBuf>,
     /// Which of the data set's targets is predicted.
     pub target: String,
     /// A list that says which video is in which split, in the format of `FileList.csv`; its training rows are used
@@ -87,6 +91,8 @@ impl Default for BenchConfig {
             text_weights: None,
             data: None,
             dataset: None,
+            external: None,
+            external_dataset: None,
             target: "EF".to_owned(),
             split: None,
             prompts: None,
@@ -122,16 +128,30 @@ impl BenchConfig {
         toml::from_str(text).map_err(|source| BenchError::Toml { what: what.to_owned(), source })
     }
 
+    /// Whether the adapter `name` was asked for.
+    pub(crate) fn asks_for(&self, name: &str) -> bool {
+        self.adapters.iter().any(|adapter| adapter == name || adapter == "all")
+    }
+
     /// How the data set is laid out, and what of it is predicted.
     ///
     /// # Errors
     /// The description cannot be read, or has no such target.
     pub fn described(&self) -> Result<(DatasetConfig, Target), BenchError> {
+        self.described_by(self.dataset.as_deref())
+    }
+
+    /// The same of the external data set.
+    pub(crate) fn external_described(&self) -> Result<(DatasetConfig, Target), BenchError> {
+        self.described_by(self.external_dataset.as_deref().or(self.dataset.as_deref()))
+    }
+
+    fn described_by(&self, description: Option<&Path>) -> Result<(DatasetConfig, Target), BenchError> {
         let of = |error: DataError| match error {
             DataError::Config { .. } | DataError::Toml { .. } => BenchError::Config(error.to_string()),
             error => BenchError::Data(error),
         };
-        let dataset = match &self.dataset {
+        let dataset = match description {
             Some(path) => DatasetConfig::read(path).map_err(of)?,
             None => DatasetConfig::echonet(),
         };

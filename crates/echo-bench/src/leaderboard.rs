@@ -83,7 +83,9 @@ impl LeaderboardRow {
         let row = |epoch: Option<&'static str>, scores: &[&Scores]| -> Result<Self, BenchError> {
             let text = first.text.as_ref().map(|text| format!("text of {}, {}", text.name, text.weights));
             let prompts = first.random_prompts.then(|| "random prompts".to_owned());
-            let remarks: Vec<String> = text.into_iter().chain(prompts).chain(epoch.map(str::to_owned)).collect();
+            let reading = first.config.get("reading").and_then(|reading| reading.as_str()).map(str::to_owned);
+            let remarks: Vec<String> =
+                reading.into_iter().chain(text).chain(prompts).chain(epoch.map(str::to_owned)).collect();
             Ok(Self {
                 encoder: first.encoder.name.clone(),
                 preset: first.encoder.preset.clone(),

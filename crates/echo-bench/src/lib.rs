@@ -44,6 +44,6 @@ pub use progress::Progress;
 pub use recipe::Recipe;
 pub use report::{Merged, merge};
 pub use run::{Environment, Outcome, PairParameters, Zoo, pair_parameters, run};
-pub use runs::{CellRecord, CellStatus, DataRecord, EncoderRecord, read_runs};
+pub use runs::{CellRecord, CellStatus, DataRecord, EncoderRecord, ExternalRecord, read_runs};
 pub use video_set::{Excluded, VideoSet};
 pub use view::{Augmented, View};

@@ -39,6 +39,11 @@ impl Outputs {
         self.write_csv(&self.cell_file(key, "curve.csv"), curve)
     }
 
+    /// Keeps a cell's predictions of the external test set.
+    pub(crate) fn keep_external(&self, key: &str, rows: &[PredictionRow]) -> Result<(), BenchError> {
+        self.write_csv(&self.cell_file(key, "external.csv"), rows)
+    }
+
     /// A cell's predictions.
     pub(crate) fn read_cell(&self, key: &str) -> Result<Vec<PredictionRow>, BenchError> {
         let path = self.cell_file(key, "csv");

@@ -23,10 +23,13 @@ use crate::leaderboard::{Leaderboard, LeaderboardRow, groups};
 use crate::machine::Machine;
 use crate::memory;
 use crate::outputs::{Outputs, PredictionRow};
-use crate::plan::{Cell, cells, key};
+use crate::plan::{Cell, Twin, cells, key};
 use crate::random_prompts::random_prompts;
+use crate::recipe::ZERO_SHOT;
 use crate::report::{Constant, Report, TRAINING_MEDIAN, VideoFiles, constant_rows};
-use crate::runs::{CellRecord, CellStatus, DataRecord, EncoderRecord, ParameterCounts, Runs, read_runs};
+use crate::runs::{
+    CellRecord, CellStatus, DataRecord, EncoderRecord, ExternalRecord, ParameterCounts, Runs, read_runs,
+};
 use crate::twins::notes;
 use crate::video_set::VideoSet;
 use crate::{BenchConfig, BenchError, Excluded, Progress, Recipe, Selection, View};
@@ -48,6 +51,8 @@ pub trait Zoo {
 pub struct Environment {
     /// The data set's folder.
     pub data: PathBuf,
+    /// The folder of the external data set, where there is one.
+    pub external: Option<PathBuf>,
     /// Where results go.
     pub out: PathBuf,
     /// Where features and digests are kept.
@@ -88,6 +93,8 @@ struct KeyMaterial<'a> {
     shots: Option<usize>,
     seed: u64,
     data: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    external: Option<&'a str>,
     config: &'a serde_json::Value,
     device: &'a str,
     threads: usize,
@@ -101,8 +108,10 @@ struct KeyMaterial<'a> {
 pub fn run(config: &BenchConfig, environment: &Environment, zoo: &dyn Zoo) -> Result<Outcome, BenchError> {
     config.validate()?;
     let encoders = resolve("encoder", &config.encoders, &zoo.names())?;
-    let plans = adapter_plans(config)?;
+    let plans = adapter_plans(config, &config.described()?.1)?;
     let mut set = VideoSet::read(&environment.data, config)?;
+    let mut external =
+        environment.external.as_deref().map(|folder| VideoSet::read_external(folder, config)).transpose()?;
     let ranks = read_ranks(config.prompts.as_deref(), &set.target)?;
     let shots: Vec<Option<usize>> = match set.fixed_train {
         true => vec![None],
@@ -124,6 +133,9 @@ pub fn run(config: &BenchConfig, environment: &Environment, zoo: &dyn Zoo) -> Re
     let wanted: Vec<usize> = wanted.into_iter().collect();
     let digests = Digests::open(&environment.cache.join("digests.tsv"))?;
     set.digest(&wanted, &digests);
+    if let Some(external) = &mut external {
+        external.digest(&external.test.clone(), &digests);
+    }
 
     let mut state = RunState {
         config,
@@ -136,6 +148,7 @@ pub fn run(config: &BenchConfig, environment: &Environment, zoo: &dyn Zoo) -> Re
         machine: Machine::current(),
         wanted,
         set,
+        external,
         done: read_runs(&environment.out)?.into_iter().map(|record| (record.key.clone(), record)).collect(),
         records: Vec::new(),
         counts: Counts::default(),
@@ -149,12 +162,14 @@ pub fn run(config: &BenchConfig, environment: &Environment, zoo: &dyn Zoo) -> Re
     state.finish()
 }
 
-/// The adapters of a benchmark, by name, in its order.
-fn adapter_plans(config: &BenchConfig) -> Result<Vec<(String, AdapterPlan)>, BenchError> {
+/// The adapters of a benchmark, by name, in its order. What an encoder reads without training is always among them,
+/// where it reads that: what trains has to beat it.
+fn adapter_plans(config: &BenchConfig, target: &Target) -> Result<Vec<(String, AdapterPlan)>, BenchError> {
     let known: Vec<&str> = ADAPTERS.iter().map(|entry| entry.name).collect();
     let mut plans: Vec<(String, AdapterPlan)> = Vec::new();
-    for name in config.adapters.iter().flat_map(|name| if name == "all" { known.clone() } else { vec![name.as_str()] })
-    {
+    let always = target.is_ejection_fraction().then_some(ZERO_SHOT);
+    let named = config.adapters.iter().flat_map(|name| if name == "all" { known.clone() } else { vec![name.as_str()] });
+    for name in always.into_iter().chain(named) {
         let entries = adapters(name)?;
         let recipe = Recipe::new(name, &entries, config.preset, &config.recipes)?;
         if !plans.iter().any(|(other, _)| other == name) {
@@ -212,8 +227,9 @@ pub fn pair_parameters(
     zoo: &dyn Zoo,
 ) -> Result<Vec<PairParameters>, BenchError> {
     config.validate()?;
-    let ranks = read_ranks(config.prompts.as_deref(), &config.described()?.1)?;
-    let plans = adapter_plans(config)?;
+    let target = config.described()?.1;
+    let ranks = read_ranks(config.prompts.as_deref(), &target)?;
+    let plans = adapter_plans(config, &target)?;
     let mut pairs = Vec::new();
     for name in resolve("encoder", &config.encoders, &zoo.names())? {
         let (built, text) = build_encoder(&name, config, device, zoo)?;
@@ -241,8 +257,17 @@ struct EncoderRun<'a> {
     /// The encoder that lends its text tower, where one is needed.
     text: Option<(Built, EncoderRecord)>,
     features: Vec<ViewFeatures>,
+    /// Of the external data set's videos.
+    external: Option<ViewFeatures>,
     options: OpenOptions,
     spec: &'static ClipSpec,
+}
+
+/// One of a run's data sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Which {
+    Own,
+    External,
 }
 
 /// What was made of one view of the videos: by stage, then by index of the video.
@@ -254,15 +279,26 @@ struct ViewFeatures {
 impl EncoderRun<'_> {
     /// One stage's features of the videos `indices`, for those that could be used.
     fn features(&self, view: View, stage: Stage, indices: &[usize]) -> Option<Vec<&Feature>> {
-        let found = self.features.iter().find(|features| features.view == view)?;
-        let of_stage = found.stages.get(&stage)?;
-        indices.iter().map(|index| of_stage.get(index)).collect()
+        self.features.iter().find(|features| features.view == view)?.of(stage, indices)
     }
 
     /// Those of `indices` that could be embedded.
     fn usable(&self, indices: &[usize]) -> Vec<usize> {
-        let embedded = self.features.first().and_then(|features| features.stages.get(&Stage::Embedding));
+        self.features.first().map_or(Vec::new(), |features| features.usable(indices))
+    }
+}
+
+impl ViewFeatures {
+    /// Those of `indices` that could be embedded.
+    fn usable(&self, indices: &[usize]) -> Vec<usize> {
+        let embedded = self.stages.get(&Stage::Embedding);
         indices.iter().copied().filter(|index| embedded.is_some_and(|found| found.contains_key(index))).collect()
+    }
+
+    /// One stage's features of the videos `indices`, if all could be used.
+    fn of(&self, stage: Stage, indices: &[usize]) -> Option<Vec<&Feature>> {
+        let of_stage = self.stages.get(&stage)?;
+        indices.iter().map(|index| of_stage.get(index)).collect()
     }
 }
 
@@ -287,6 +323,8 @@ struct RunState<'a> {
     /// Videos that some cell uses.
     wanted: Vec<usize>,
     set: VideoSet,
+    /// A second data set, of which the test split is used.
+    external: Option<VideoSet>,
     /// Records of earlier runs, by key.
     done: BTreeMap<String, CellRecord>,
     /// Records of this grid, in its order.
@@ -314,19 +352,36 @@ impl RunState<'_> {
         });
         let spec = &built.encoder.card().preset(config.preset).clip;
         let options = OpenOptions { allow_truncated: config.allow_truncated, ..OpenOptions::default() };
-        let mut run =
-            EncoderRun { record: record(name, &built), built: &built, text, features: Vec::new(), options, spec };
+        let mut run = EncoderRun {
+            record: record(name, &built),
+            built: &built,
+            text,
+            features: Vec::new(),
+            external: None,
+            options,
+            spec,
+        };
 
         // Embeddings always: they also tell which videos can be used.
         let plain = View::of(config);
         let mut stages = BTreeSet::from([Stage::Embedding]);
         let mut views: Vec<(View, BTreeSet<Stage>)> = Vec::new();
-        let mut borrowing = BTreeSet::new();
+        let mut twins: BTreeMap<&str, Twin> = BTreeMap::new();
+        let mut unread = true;
         for adapter in cells.iter().map(|cell| cell.adapter.as_str()).collect::<BTreeSet<_>>() {
             // An adapter that cannot be built is a failed cell later.
-            let Ok(adapted) = self.ingredients(&run, adapter, self.ranks, 0).build() else { continue };
+            let recipe = &self.plans[adapter].recipe;
+            let Ok(adapted) = self.ingredients(&run, adapter, recipe, self.ranks, 0).build() else { continue };
+            unread &= adapter != ZERO_SHOT;
             if adapted.borrows_text() {
-                borrowing.insert(adapter);
+                twins.insert(adapter, Twin::RandomPrompts);
+            }
+            // Prompts of every value, which an encoder's own head does not need.
+            if let Some(other) = recipe.with_other_reading().filter(|_| adapted.reads_prompts()) {
+                twins.insert(adapter, Twin::OtherReading);
+                if let Ok(adapted) = self.ingredients(&run, adapter, &other, self.ranks, 0).build() {
+                    stages.insert(adapted.stage());
+                }
             }
             if adapted.stage() == Stage::Clip {
                 continue;
@@ -340,19 +395,27 @@ impl RunState<'_> {
             }
         }
         let wanted = self.wanted.clone();
-        let features = self.embed(&run, plain, &stages, &wanted)?;
+        let features = self.embed(&run, plain, &stages, Which::Own, &wanted)?;
         run.features.push(features);
+        if let Some(external) = &self.external {
+            let videos = external.test.clone();
+            run.external = Some(self.embed(&run, plain, &stages, Which::External, &videos)?);
+        }
         // Other looks are for training.
         let drawn: BTreeSet<usize> = self.draws.values().flatten().copied().collect();
         let drawn = run.usable(&drawn.into_iter().collect::<Vec<_>>());
         for (view, stages) in views {
-            let features = self.embed(&run, view, &stages, &drawn)?;
+            let features = self.embed(&run, view, &stages, Which::Own, &drawn)?;
             run.features.push(features);
         }
         for cell in cells {
+            // Nobody asked for it: an encoder that reads nothing without training has no such row.
+            if cell.adapter == ZERO_SHOT && !self.config.asks_for(ZERO_SHOT) && unread {
+                continue;
+            }
             self.run_cell(cell, &run)?;
-            if borrowing.contains(cell.adapter.as_str()) {
-                self.run_cell(&Cell { random_prompts: true, ..(*cell).clone() }, &run)?;
+            if let Some(&twin) = twins.get(cell.adapter.as_str()) {
+                self.run_cell(&Cell { twin, ..(*cell).clone() }, &run)?;
             }
         }
         Ok(())
@@ -364,11 +427,16 @@ impl RunState<'_> {
         run: &EncoderRun<'_>,
         view: View,
         stages: &BTreeSet<Stage>,
+        which: Which,
         videos: &[usize],
     ) -> Result<ViewFeatures, BenchError> {
         let Environment { device, device_name, cache, .. } = self.environment;
+        let set = match (which, &mut self.external) {
+            (Which::External, Some(external)) => external,
+            _ => &mut self.set,
+        };
         let stages: Vec<Stage> = stages.iter().copied().collect();
-        let readable = |&&index: &&usize| self.set.videos[index].digest.is_some();
+        let readable = |&&index: &&usize| set.videos[index].digest.is_some();
         let videos: Vec<usize> = videos.iter().filter(readable).copied().collect();
         let embedder = Embedder {
             built: run.built,
@@ -383,7 +451,7 @@ impl RunState<'_> {
         let inputs: Vec<Wanted<'_>> = videos
             .iter()
             .filter_map(|&index| {
-                let video = &self.set.videos[index];
+                let video = &set.videos[index];
                 Some(Wanted { path: &video.path, digest: video.digest? })
             })
             .collect();
@@ -394,10 +462,10 @@ impl RunState<'_> {
         };
         let stages = embedded.features.into_iter().map(|(stage, features)| (stage, by_video(features))).collect();
         for (position, reason) in embedded.failed {
-            self.set.exclude(videos[position], false, reason);
+            set.exclude(videos[position], false, reason);
         }
         for (position, missing) in embedded.truncated {
-            self.set.exclude(videos[position], true, format!("truncated: {missing}"));
+            set.exclude(videos[position], true, format!("truncated: {missing}"));
         }
         Ok(ViewFeatures { view, stages })
     }
@@ -406,10 +474,11 @@ impl RunState<'_> {
         &'b self,
         run: &'b EncoderRun<'_>,
         adapter: &str,
+        recipe: &'b Recipe,
         ranks: &'b RankSpec,
         seed: u64,
     ) -> Ingredients<'b> {
-        let AdapterPlan { entries, recipe } = &self.plans[adapter];
+        let AdapterPlan { entries, .. } = &self.plans[adapter];
         Ingredients {
             built: run.built,
             entries,
@@ -425,7 +494,14 @@ impl RunState<'_> {
 
     fn run_cell(&mut self, cell: &Cell, run: &EncoderRun<'_>) -> Result<(), BenchError> {
         let EncoderRun { built, record: encoder, .. } = run;
-        let recipe = &self.plans[cell.adapter.as_str()].recipe;
+        let other_reading;
+        let recipe = match (cell.twin, &self.plans[cell.adapter.as_str()].recipe) {
+            (Twin::OtherReading, recipe) => {
+                other_reading = recipe.with_other_reading().unwrap_or_else(|| recipe.clone());
+                &other_reading
+            }
+            (_, recipe) => recipe,
+        };
         let draw = &self.draws[&(cell.shots, cell.seed)];
         let (train, test) = (run.usable(draw), run.usable(&self.set.test));
         let data = DataRecord {
@@ -437,15 +513,19 @@ impl RunState<'_> {
             test: test.len(),
             excluded: draw.len() - train.len() + self.set.test.len() - test.len(),
         };
+        // The external data set with its features, and which of its test videos can be used.
+        let external = self.external.as_ref().zip(run.external.as_ref());
+        let external = external.map(|(set, features)| (set, features, features.usable(&set.test)));
+        let external_hash = external.as_ref().map(|(set, _, usable)| set.hash(&[usable]));
         let random;
-        let ranks = match cell.random_prompts {
-            false => self.ranks,
-            true => {
+        let ranks = match cell.twin {
+            Twin::RandomPrompts => {
                 random = random_prompts(self.ranks, cell.seed);
                 &random
             }
+            Twin::None | Twin::OtherReading => self.ranks,
         };
-        let ingredients = self.ingredients(run, &cell.adapter, ranks, cell.seed);
+        let ingredients = self.ingredients(run, &cell.adapter, recipe, ranks, cell.seed);
         let adapted = ingredients.build();
         let borrows = adapted.as_ref().is_ok_and(|adapted| adapted.borrows_text());
         let text = run.text.as_ref().filter(|_| borrows).map(|(_, record)| record.clone());
@@ -460,6 +540,9 @@ impl RunState<'_> {
             "selection": self.config.select,
             "text": text,
         });
+        if adapted.as_ref().is_ok_and(|adapted| adapted.reads_prompts()) {
+            config["reading"] = serde_json::json!(recipe.reading());
+        }
         // Cells of the ejection fraction keep the keys that they had when there was nothing else.
         let Target { name, unit, thresholds, .. } = &self.set.target;
         if (name.as_str(), unit.as_str(), thresholds.as_slice()) != ("EF", "%", &[35, 40, 50]) {
@@ -472,6 +555,7 @@ impl RunState<'_> {
             shots: cell.shots,
             seed: cell.seed,
             data: &data.hash,
+            external: external_hash.as_deref(),
             config: &config,
             device: &self.environment.device_name,
             threads: self.machine.threads,
@@ -480,7 +564,11 @@ impl RunState<'_> {
             "{} + {}{}, {}, seed {}",
             cell.encoder,
             cell.adapter,
-            if cell.random_prompts { " with random prompts" } else { "" },
+            match cell.twin {
+                Twin::None => "",
+                Twin::RandomPrompts => " with random prompts",
+                Twin::OtherReading => " with the other reading",
+            },
             cell.shots.map_or("split".to_owned(), |shots| format!("{shots} shots")),
             cell.seed
         );
@@ -503,20 +591,28 @@ impl RunState<'_> {
             };
             let labelled = |indices: &[usize]| self.set.labels(indices);
             if stage == Stage::Clip {
-                let samples = |indices: &[usize]| ClipSamples {
-                    paths: indices.iter().map(|&index| self.set.videos[index].path.clone()).collect(),
-                    digests: indices.iter().filter_map(|&index| self.set.videos[index].digest).collect(),
-                    targets: labelled(indices),
+                let samples = |set: &VideoSet, indices: &[usize]| ClipSamples {
+                    paths: indices.iter().map(|&index| set.videos[index].path.clone()).collect(),
+                    digests: indices.iter().filter_map(|&index| set.videos[index].digest).collect(),
+                    targets: set.labels(indices),
                     spec: run.spec,
                     view: plain,
                     augment: recipe.train.augment,
                     options: &run.options,
                 };
+                let of_external = external.as_ref().map(|(set, _, usable)| samples(set, usable));
+                let samples = |indices: &[usize]| samples(&self.set, indices);
                 let validation = validation.map(|validation| samples(&validation));
                 let validation = validation.as_ref().map(|validation| validation as &dyn Samples);
-                let samples = CellSamples { train: &samples(&train), validation, test: &samples(&test) };
+                let external = of_external.as_ref().map(|samples| samples as &dyn Samples);
+                let samples = CellSamples { train: &samples(&train), validation, test: &samples(&test), external };
                 return ingredients.run(samples, &checkpoints);
             }
+            let of_external = external.as_ref().map(|(set, features, usable)| {
+                let rows = features.of(stage, usable).expect("every usable video was embedded at every stage");
+                table(stage, self.config.clips, &rows, &[], set.labels(usable))
+            });
+            let of_external = of_external.transpose()?;
             let rows = |view: View, indices: &[usize]| {
                 run.features(view, stage, indices).expect("every usable video was embedded at every stage")
             };
@@ -527,7 +623,8 @@ impl RunState<'_> {
             let validation = validation.map(|validation| samples(&validation, &[])).transpose()?;
             let validation = validation.as_ref().map(|validation| validation as &dyn Samples);
             let (train, test) = (samples(&train, &views_of(plain, recipe))?, samples(&test, &[])?);
-            ingredients.run(CellSamples { train: &train, validation, test: &test }, &checkpoints)
+            let external = of_external.as_ref().map(|samples| samples as &dyn Samples);
+            ingredients.run(CellSamples { train: &train, validation, test: &test, external }, &checkpoints)
         });
         let mut record = CellRecord {
             schema: CellRecord::SCHEMA,
@@ -544,7 +641,8 @@ impl RunState<'_> {
             parameters: None,
             scores: None,
             best: None,
-            random_prompts: cell.random_prompts,
+            random_prompts: cell.twin == Twin::RandomPrompts,
+            external: None,
             seconds: None,
             peak_memory: None,
             machine: self.machine.clone(),
@@ -554,12 +652,26 @@ impl RunState<'_> {
         match output {
             Ok(output) => {
                 let CellOutput { predictions, scores, curve, parameters, seconds, .. } = &output;
+                let rows = |set: &VideoSet, indices: &[usize], predictions: &[f32]| -> Vec<PredictionRow> {
+                    let row = |(&index, &prediction): (&usize, &f32)| {
+                        let video = &set.videos[index];
+                        PredictionRow { video: video.name.clone(), truth: video.truth, prediction }
+                    };
+                    indices.iter().zip(predictions).map(row).collect()
+                };
+                if let Some(((set, _, usable), (predictions, scores))) = external.as_ref().zip(output.external.as_ref())
+                {
+                    self.outputs.keep_external(&key, &rows(set, usable, predictions))?;
+                    record.external = Some(ExternalRecord {
+                        name: set.name.clone(),
+                        hash: external_hash.clone().unwrap_or_default(),
+                        test: usable.len(),
+                        excluded: set.test.len() - usable.len(),
+                        scores: scores.clone(),
+                    });
+                }
+                self.outputs.keep_cell(&key, &rows(&self.set, &test, predictions), curve)?;
                 self.announce(cell, *parameters, &output.trainable);
-                let rows = test.iter().zip(predictions).map(|(&index, &prediction)| {
-                    let video = &self.set.videos[index];
-                    PredictionRow { video: video.name.clone(), truth: video.truth, prediction }
-                });
-                self.outputs.keep_cell(&key, &rows.collect::<Vec<_>>(), curve)?;
                 if self.config.save_adapters {
                     let adapter = AdapterRecord {
                         schema: AdapterRecord::SCHEMA,
@@ -611,6 +723,7 @@ impl RunState<'_> {
     }
 
     fn finish(mut self) -> Result<Outcome, BenchError> {
+        self.set.excluded.extend(self.external.iter().flat_map(|set| set.excluded.clone()));
         self.set.excluded.sort();
         self.set.excluded.dedup();
         let test = self.usable_test();

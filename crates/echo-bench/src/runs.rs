@@ -57,6 +57,9 @@ pub struct CellRecord {
     /// The same for the epoch that did best on the validation split, where it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best: Option<BestRecord>,
+    /// Scores on an external test set, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external: Option<ExternalRecord>,
     /// Whether random words stand for the ranks' prompts, to see what the prompts' meaning does.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub random_prompts: bool,
@@ -123,6 +126,21 @@ impl DataRecord {
     fn percent() -> String {
         "%".to_owned()
     }
+}
+
+/// An external test set, that the same fitted adapter is scored on: another hospital, or shifted phantoms.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExternalRecord {
+    /// The data set's name.
+    pub name: String,
+    /// Hash of the videos' bytes and labels.
+    pub hash: String,
+    /// Test videos.
+    pub test: usize,
+    /// Test videos that could not be used.
+    pub excluded: usize,
+    /// Scores, after the last epoch.
+    pub scores: Scores,
 }
 
 /// The epoch that did best on the validation split.
@@ -268,6 +286,7 @@ pub(crate) mod tests {
             parameters: None,
             scores: None,
             best: None,
+            external: None,
             random_prompts: false,
             seconds: None,
             peak_memory: None,

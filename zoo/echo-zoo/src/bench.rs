@@ -1,6 +1,6 @@
 //! `echozoo bench`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use burn::tensor::Device;
@@ -59,6 +59,16 @@ pub(crate) struct Args {
     /// A description (TOML) of the data set's table, columns, splits and targets [default: EchoNet-Dynamic's layout].
     #[arg(long, value_name = "FILE")]
     dataset: Option<PathBuf>,
+    /// The folder of a second data set, on whose test split every fitted adapter is scored too; shifted phantoms when both
+    /// this and --data are absent.
+    #[arg(long, value_name = "DIR")]
+    external: Option<PathBuf>,
+    /// A description of it [default: that of the first].
+    #[arg(long, value_name = "FILE")]
+    external_dataset: Option<PathBuf>,
+    /// No second data set.
+    #[arg(long, conflicts_with = "external")]
+    no_external: bool,
     /// What is predicted: one of the description's targets, such as EF, EDV or ESV [default: EF].
     #[arg(long)]
     target: Option<String>,
@@ -189,6 +199,8 @@ impl Args {
         config.text_weights = self.text_weights.clone().or(config.text_weights);
         config.data = self.data.clone().or(config.data);
         config.dataset = self.dataset.clone().or(config.dataset);
+        config.external = self.external.clone().or(config.external);
+        config.external_dataset = self.external_dataset.clone().or(config.external_dataset);
         config.target = self.target.clone().unwrap_or(config.target);
         config.split = self.split.clone().or(config.split);
         config.prompts = self.prompts.clone().or(config.prompts);
@@ -247,6 +259,21 @@ impl Zoo for Registry<'_> {
     }
 }
 
+/// The phantoms that are the default's second test set: as many as make an interval of about a point.
+fn shifted() -> DatasetSpec {
+    DatasetSpec::shifted(200, DatasetSpec::default().seed)
+}
+
+/// The folder of a data set of phantoms, which is made on first use.
+fn phantoms(home: &Path, spec: &DatasetSpec) -> Result<PathBuf, CliError> {
+    let dir = home.join("data").join(spec.id());
+    if !dir.exists() {
+        eprintln!("making phantoms in {} (once)", dir.display());
+        phantom::write(&dir, spec)?;
+    }
+    Ok(dir)
+}
+
 pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     let config = args.config(entries)?;
     if args.print_config {
@@ -277,19 +304,18 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     let home = home()?;
     let data = match &config.data {
         Some(dir) => dir.clone(),
-        None => {
-            let spec = DatasetSpec::default();
-            let dir = home.join("data").join(spec.id());
-            if !dir.exists() {
-                eprintln!("making phantoms in {} (once)", dir.display());
-                phantom::write(&dir, &spec)?;
-            }
-            dir
-        }
+        None => phantoms(&home, &DatasetSpec::default())?,
+    };
+    let external = match (&config.external, &config.data) {
+        _ if args.no_external => None,
+        (Some(dir), _) => Some(dir.clone()),
+        (None, Some(_)) => None,
+        (None, None) => Some(phantoms(&home, &shifted())?),
     };
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(args.name(&config)));
     let environment = Environment {
         data,
+        external,
         out: out.clone(),
         cache: home.join("cache"),
         device: args.device.device().map_err(CliError::Usage)?,

@@ -197,6 +197,14 @@ impl Adapter for Adapted {
         matches!(&self.head, Head::Prompts(head) if head.weights_ordinally())
     }
 
+    fn solves_first(&self) -> bool {
+        matches!(&self.head, Head::Linear(head) if head.solves_first())
+    }
+
+    fn represent(&self, features: Features) -> Features {
+        Features::Embedding(self.embed(features))
+    }
+
     fn solve(mut self, batches: Vec<Features>, targets: &[f32]) -> Self {
         let embeddings: Vec<Tensor<3>> = batches.into_iter().map(|features| self.embed(features)).collect();
         self.head = self.head.solve(&embeddings, targets);

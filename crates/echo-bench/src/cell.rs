@@ -24,6 +24,8 @@ pub(crate) struct Ingredients<'a> {
     pub(crate) target: &'a Target,
     pub(crate) ranks: &'a RankSpec,
     pub(crate) seed: u64,
+    /// Clips of every video.
+    pub(crate) clips: usize,
     pub(crate) bootstrap: usize,
     pub(crate) device: &'a Device,
 }
@@ -101,7 +103,8 @@ impl Ingredients<'_> {
         let CellSamples { train, validation, test, external } = samples;
         let context =
             FitContext { seed: self.seed, device: self.device, checkpoints: Some(checkpoints), watched: validation };
-        let done = fit(adapter, train, &self.recipe.train, &context, |epoch| {
+        let config = self.recipe.train.within_views(train.targets().len() * self.clips);
+        let done = fit(adapter, train, &config, &context, |epoch| {
             tracing::debug!("epoch {}: loss {:.4}, lr {:.2e}", epoch.epoch, epoch.loss, epoch.lr);
         })?;
         let fit_seconds = started.elapsed().as_secs_f64();

@@ -80,7 +80,7 @@ impl Default for BenchConfig {
     fn default() -> Self {
         Self {
             encoders: vec!["all".to_owned()],
-            adapters: vec!["all".to_owned()],
+            adapters: ["full", "coop", "mfl+echozoom"].map(str::to_owned).to_vec(),
             shots: vec![1, 2, 4, 8],
             seeds: vec![1, 2, 3],
             preset: Preset::Nano,

@@ -487,6 +487,7 @@ impl RunState<'_> {
             target: &self.set.target,
             ranks,
             seed,
+            clips: self.config.clips,
             bootstrap: self.config.bootstrap,
             device: &self.environment.device,
         }

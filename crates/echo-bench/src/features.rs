@@ -1,6 +1,7 @@
 //! The output of a frozen stage for every video that a benchmark needs, from the cache or computed.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -38,6 +39,15 @@ struct StageDescription<'a> {
 pub(crate) struct Wanted<'a> {
     pub(crate) path: &'a Path,
     pub(crate) digest: blake3::Hash,
+}
+
+impl Wanted<'_> {
+    /// Whether the file still holds what was hashed. That costs little beside decoding it.
+    fn is_unchanged(&self) -> bool {
+        let mut hasher = blake3::Hasher::new();
+        File::open(self.path).and_then(|file| hasher.update_reader(file).map(|_| ())).is_ok()
+            && hasher.finalize() == self.digest
+    }
 }
 
 /// Embeds clips with one encoder.
@@ -104,6 +114,10 @@ impl Embedder<'_> {
                 |position, outcome| {
                     let index = missing[position];
                     match outcome {
+                        // What came of other bytes than those that were hashed must not be kept as theirs.
+                        Ok(_) if !videos[index].is_unchanged() => {
+                            drop(result.failed.insert(index, "changed while the benchmark ran".to_owned()));
+                        }
                         Ok((features, truncation)) => {
                             result.computed += 1;
                             match truncation {
@@ -141,6 +155,14 @@ impl Embedder<'_> {
             }
         }
         Ok(result)
+    }
+
+    /// How many clips of a video would have to be computed.
+    pub(crate) fn uncached(&self, video: &blake3::Hash) -> usize {
+        let spec = &self.built.encoder.card().preset(self.preset).clip;
+        let is_cached =
+            |place: usize| self.stages.iter().all(|&stage| self.cache.has(&self.key(stage, spec, place), video));
+        (0..self.view.clips).filter(|&place| !is_cached(place)).count()
     }
 
     fn key(&self, stage: Stage, spec: &ClipSpec, place: usize) -> StageKey {

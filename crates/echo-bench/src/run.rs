@@ -1,14 +1,17 @@
 //! The benchmark from start to end.
 
+mod cells;
+mod foresee;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use burn::tensor::Device;
 use echo_adapt::{ADAPTERS, AdapterEntry, BuildContext, adapters};
 use echo_core::{Adapter, ClipSpec, Preset, RankSpec, Stage};
 use echo_data::{Digests, Feature, FeatureCache, Target};
-use echo_metrics::Metric;
 use echo_train::{Checkpoints, Parameter, Samples, parameters};
 use echo_video::OpenOptions;
 use echo_weights::{Built, Weights, WeightsError};
@@ -27,12 +30,13 @@ use crate::plan::{Cell, Twin, cells, key};
 use crate::random_prompts::random_prompts;
 use crate::recipe::ZERO_SHOT;
 use crate::report::{Constant, Report, TRAINING_MEDIAN, VideoFiles, constant_rows};
-use crate::runs::{
-    CellRecord, CellStatus, DataRecord, EncoderRecord, ExternalRecord, ParameterCounts, Runs, read_runs,
-};
+use crate::runs::{CellRecord, CellStatus, DataRecord, EncoderRecord, ExternalRecord, Runs};
 use crate::twins::notes;
 use crate::video_set::VideoSet;
-use crate::{BenchConfig, BenchError, Excluded, Progress, Recipe, Selection, View};
+use crate::{BenchConfig, BenchError, Excluded, Recipe, Selection, View};
+
+use self::cells::{Job, Told};
+pub use self::foresee::dry_run;
 
 /// Where encoders come from: the registry, which this crate does not know.
 pub trait Zoo {
@@ -65,6 +69,8 @@ pub struct Environment {
     pub force: bool,
     /// Least time between two checkpoints of a cell.
     pub checkpoint_every: Duration,
+    /// Cells of an encoder that run at a time in this process, at least 1. Results do not depend on it.
+    pub jobs: usize,
 }
 
 /// What a benchmark came to.
@@ -74,9 +80,9 @@ pub struct Outcome {
     pub leaderboard: Leaderboard,
     /// Cells that ran now.
     pub ran: usize,
-    /// Cells that were done before.
+    /// Cells that were done before, or meanwhile by another process on the same folder.
     pub skipped: usize,
-    /// Cells that failed now.
+    /// Cells that failed now, here or in another process on the same folder.
     pub failed: usize,
     /// Clips that were embedded now.
     pub embedded: usize,
@@ -106,6 +112,23 @@ struct KeyMaterial<'a> {
 /// Nothing can run: a wrong setting, an unknown name, data or weights that cannot be used. A cell that fails is a row
 /// with its error instead.
 pub fn run(config: &BenchConfig, environment: &Environment, zoo: &dyn Zoo) -> Result<Outcome, BenchError> {
+    prepared(config, environment, zoo, |mut state, encoders, grid| {
+        state.outputs.make()?;
+        for name in encoders {
+            let of_encoder: Vec<&Cell> = grid.iter().filter(|cell| cell.encoder == *name).collect();
+            state.run_encoder(name, &of_encoder, zoo)?;
+        }
+        state.finish()
+    })
+}
+
+/// Hands what a run knows before its first encoder, the encoders' names and the grid to `body`; writes no results.
+fn prepared<T>(
+    config: &BenchConfig,
+    environment: &Environment,
+    zoo: &dyn Zoo,
+    body: impl FnOnce(RunState<'_>, &[String], &[Cell]) -> Result<T, BenchError>,
+) -> Result<T, BenchError> {
     config.validate()?;
     let encoders = resolve("encoder", &config.encoders, &zoo.names())?;
     let plans = adapter_plans(config, &config.described()?.1)?;
@@ -120,7 +143,8 @@ pub fn run(config: &BenchConfig, environment: &Environment, zoo: &dyn Zoo) -> Re
     let trains = |plan: &AdapterPlan| plan.entries.iter().any(|entry| entry.trains);
     let names: Vec<(String, bool)> = plans.iter().map(|(name, plan)| (name.clone(), trains(plan))).collect();
     let grid = cells(&encoders, &names, &shots, &config.seeds);
-    let outputs = Outputs::create(&environment.out)?;
+    let outputs = Outputs::at(&environment.out);
+    let (runs, earlier) = Runs::open(&environment.out)?;
     let mut draws: BTreeMap<(Option<usize>, u64), Vec<usize>> = BTreeMap::new();
     for cell in &grid {
         draws.entry((cell.shots, cell.seed)).or_insert_with(|| set.draw(cell.shots, cell.seed));
@@ -137,29 +161,24 @@ pub fn run(config: &BenchConfig, environment: &Environment, zoo: &dyn Zoo) -> Re
         external.digest(&external.test.clone(), &digests);
     }
 
-    let mut state = RunState {
+    let state = RunState {
         config,
         environment,
         ranks: &ranks,
         plans: &plans.into_iter().collect(),
         draws: &draws,
         outputs: &outputs,
-        runs: Runs::new(&environment.out),
+        runs,
         machine: Machine::current(),
         wanted,
         set,
         external,
-        done: read_runs(&environment.out)?.into_iter().map(|record| (record.key.clone(), record)).collect(),
+        done: earlier.into_iter().map(|record| (record.key.clone(), record)).collect(),
         records: Vec::new(),
         counts: Counts::default(),
-        announced: BTreeSet::new(),
-        progress: Progress::new("cells", grid.len()),
+        told: Mutex::new(Told::new(grid.len())),
     };
-    for name in &encoders {
-        let of_encoder: Vec<&Cell> = grid.iter().filter(|cell| cell.encoder == *name).collect();
-        state.run_encoder(name, &of_encoder, zoo)?;
-    }
-    state.finish()
+    body(state, &encoders, &grid)
 }
 
 /// The adapters of a benchmark, by name, in its order. What an encoder reads without training is always among them,
@@ -330,70 +349,26 @@ struct RunState<'a> {
     /// Records of this grid, in its order.
     records: Vec<CellRecord>,
     counts: Counts,
-    /// Pairs of encoder and adapter whose parameters were told.
-    announced: BTreeSet<(String, String)>,
-    progress: Progress,
+    told: Mutex<Told>,
+}
+
+/// What an encoder's cells need of videos, beside the plain embedding of all.
+struct Needs<'a> {
+    /// Of the plain view.
+    stages: BTreeSet<Stage>,
+    /// Of other views of training videos.
+    views: Vec<(View, BTreeSet<Stage>)>,
+    /// Adapters whose cells have twins.
+    twins: BTreeMap<&'a str, Twin>,
 }
 
 impl RunState<'_> {
     fn run_encoder(&mut self, name: &str, cells: &[&Cell], zoo: &dyn Zoo) -> Result<(), BenchError> {
-        let device = &self.environment.device;
-        let config = self.config;
-        let record = |name: &str, built: &Built| EncoderRecord {
-            name: name.to_owned(),
-            preset: config.preset.to_string(),
-            weights: built.kind,
-            weights_hash: built.hash.clone(),
-        };
-        let (built, text) = build_encoder(name, config, device, zoo)?;
-        let text = text.map(|lent| {
-            let record = record(lent.encoder.card().name, &lent);
-            (lent, record)
-        });
-        let spec = &built.encoder.card().preset(config.preset).clip;
-        let options = OpenOptions { allow_truncated: config.allow_truncated, ..OpenOptions::default() };
-        let mut run = EncoderRun {
-            record: record(name, &built),
-            built: &built,
-            text,
-            features: Vec::new(),
-            external: None,
-            options,
-            spec,
-        };
-
-        // Embeddings always: they also tell which videos can be used.
-        let plain = View::of(config);
-        let mut stages = BTreeSet::from([Stage::Embedding]);
-        let mut views: Vec<(View, BTreeSet<Stage>)> = Vec::new();
-        let mut twins: BTreeMap<&str, Twin> = BTreeMap::new();
-        let mut unread = true;
-        for adapter in cells.iter().map(|cell| cell.adapter.as_str()).collect::<BTreeSet<_>>() {
-            // An adapter that cannot be built is a failed cell later.
-            let recipe = &self.plans[adapter].recipe;
-            let Ok(adapted) = self.ingredients(&run, adapter, recipe, self.ranks, 0).build() else { continue };
-            unread &= adapter != ZERO_SHOT;
-            if adapted.borrows_text() {
-                twins.insert(adapter, Twin::RandomPrompts);
-            }
-            // Prompts of every value, which an encoder's own head does not need.
-            if let Some(other) = recipe.with_other_reading().filter(|_| adapted.reads_prompts()) {
-                twins.insert(adapter, Twin::OtherReading);
-                if let Ok(adapted) = self.ingredients(&run, adapter, &other, self.ranks, 0).build() {
-                    stages.insert(adapted.stage());
-                }
-            }
-            if adapted.stage() == Stage::Clip {
-                continue;
-            }
-            stages.insert(adapted.stage());
-            for view in views_of(plain, &self.plans[adapter].recipe) {
-                match views.iter_mut().find(|(other, _)| *other == view) {
-                    Some((_, stages)) => drop(stages.insert(adapted.stage())),
-                    None => views.push((view, BTreeSet::from([adapted.stage()]))),
-                }
-            }
-        }
+        let (built, text) = build_encoder(name, self.config, &self.environment.device, zoo)?;
+        let mut run = self.encoder_run(name, &built, text);
+        let cells = &self.readable(&run, cells);
+        let Needs { stages, views, twins } = self.needs(&run, cells);
+        let plain = View::of(self.config);
         let wanted = self.wanted.clone();
         let features = self.embed(&run, plain, &stages, Which::Own, &wanted)?;
         run.features.push(features);
@@ -408,17 +383,69 @@ impl RunState<'_> {
             let features = self.embed(&run, view, &stages, Which::Own, &drawn)?;
             run.features.push(features);
         }
-        for cell in cells {
-            // Nobody asked for it: an encoder that reads nothing without training has no such row.
-            if cell.adapter == ZERO_SHOT && !self.config.asks_for(ZERO_SHOT) && unread {
+        self.run_cells(&with_twins(cells, &twins), &run)
+    }
+
+    /// An encoder's part of the run, before anything is embedded.
+    fn encoder_run<'b>(&self, name: &str, built: &'b Built, text: Option<Built>) -> EncoderRun<'b> {
+        let config = self.config;
+        let record = |name: &str, built: &Built| EncoderRecord {
+            name: name.to_owned(),
+            preset: config.preset.to_string(),
+            weights: built.kind,
+            weights_hash: built.hash.clone(),
+        };
+        let text = text.map(|lent| {
+            let record = record(lent.encoder.card().name, &lent);
+            (lent, record)
+        });
+        let spec = &built.encoder.card().preset(config.preset).clip;
+        let options = OpenOptions { allow_truncated: config.allow_truncated, ..OpenOptions::default() };
+        EncoderRun { record: record(name, built), built, text, features: Vec::new(), external: None, options, spec }
+    }
+
+    /// `cells` without those that nobody asked for and that the encoder has nothing for: what it reads without training.
+    fn readable<'b>(&self, run: &EncoderRun<'_>, cells: &[&'b Cell]) -> Vec<&'b Cell> {
+        let reads = |adapter: &str| {
+            let recipe = &self.plans[adapter].recipe;
+            self.config.asks_for(adapter) || self.ingredients(run, adapter, recipe, self.ranks, 0).build().is_ok()
+        };
+        cells.iter().copied().filter(|cell| cell.adapter != ZERO_SHOT || reads(&cell.adapter)).collect()
+    }
+
+    /// What is to be embedded for `cells`.
+    fn needs<'b>(&self, run: &EncoderRun<'_>, cells: &[&'b Cell]) -> Needs<'b> {
+        // Embeddings always: they also tell which videos can be used.
+        let plain = View::of(self.config);
+        let mut stages = BTreeSet::from([Stage::Embedding]);
+        let mut views: Vec<(View, BTreeSet<Stage>)> = Vec::new();
+        let mut twins: BTreeMap<&str, Twin> = BTreeMap::new();
+        for adapter in cells.iter().map(|cell| cell.adapter.as_str()).collect::<BTreeSet<_>>() {
+            // An adapter that cannot be built is a failed cell later.
+            let recipe = &self.plans[adapter].recipe;
+            let Ok(adapted) = self.ingredients(run, adapter, recipe, self.ranks, 0).build() else { continue };
+            if adapted.borrows_text() {
+                twins.insert(adapter, Twin::RandomPrompts);
+            }
+            // Prompts of every value, which an encoder's own head does not need.
+            if let Some(other) = recipe.with_other_reading().filter(|_| adapted.reads_prompts()) {
+                twins.insert(adapter, Twin::OtherReading);
+                if let Ok(adapted) = self.ingredients(run, adapter, &other, self.ranks, 0).build() {
+                    stages.insert(adapted.stage());
+                }
+            }
+            if adapted.stage() == Stage::Clip {
                 continue;
             }
-            self.run_cell(cell, &run)?;
-            if let Some(&twin) = twins.get(cell.adapter.as_str()) {
-                self.run_cell(&Cell { twin, ..(*cell).clone() }, &run)?;
+            stages.insert(adapted.stage());
+            for view in views_of(plain, &self.plans[adapter].recipe) {
+                match views.iter_mut().find(|(other, _)| *other == view) {
+                    Some((_, stages)) => drop(stages.insert(adapted.stage())),
+                    None => views.push((view, BTreeSet::from([adapted.stage()]))),
+                }
             }
         }
-        Ok(())
+        Needs { stages, views, twins }
     }
 
     /// Features of `videos` as `view` sees them; what cannot be used is excluded.
@@ -430,24 +457,15 @@ impl RunState<'_> {
         which: Which,
         videos: &[usize],
     ) -> Result<ViewFeatures, BenchError> {
-        let Environment { device, device_name, cache, .. } = self.environment;
-        let set = match (which, &mut self.external) {
-            (Which::External, Some(external)) => external,
-            _ => &mut self.set,
-        };
         let stages: Vec<Stage> = stages.iter().copied().collect();
+        let set = match (which, &self.external) {
+            (Which::External, Some(external)) => external,
+            _ => &self.set,
+        };
         let readable = |&&index: &&usize| set.videos[index].digest.is_some();
         let videos: Vec<usize> = videos.iter().filter(readable).copied().collect();
-        let embedder = Embedder {
-            built: run.built,
-            preset: self.config.preset,
-            view,
-            cache: &FeatureCache::new(&cache.join("features")),
-            options: &run.options,
-            device,
-            device_name,
-            stages: &stages,
-        };
+        let cache = self.cache();
+        let embedder = self.embedder(run, view, &stages, &cache);
         let inputs: Vec<Wanted<'_>> = videos
             .iter()
             .filter_map(|&index| {
@@ -461,6 +479,10 @@ impl RunState<'_> {
             features.into_iter().map(|(position, feature)| (videos[position], feature)).collect()
         };
         let stages = embedded.features.into_iter().map(|(stage, features)| (stage, by_video(features))).collect();
+        let set = match (which, &mut self.external) {
+            (Which::External, Some(external)) => external,
+            _ => &mut self.set,
+        };
         for (position, reason) in embedded.failed {
             set.exclude(videos[position], false, reason);
         }
@@ -468,6 +490,22 @@ impl RunState<'_> {
             set.exclude(videos[position], true, format!("truncated: {missing}"));
         }
         Ok(ViewFeatures { view, stages })
+    }
+
+    fn cache(&self) -> FeatureCache {
+        FeatureCache::new(&self.environment.cache.join("features"))
+    }
+
+    fn embedder<'b>(
+        &'b self,
+        run: &'b EncoderRun<'_>,
+        view: View,
+        stages: &'b [Stage],
+        cache: &'b FeatureCache,
+    ) -> Embedder<'b> {
+        let Environment { device, device_name, .. } = self.environment;
+        let preset = self.config.preset;
+        Embedder { built: run.built, preset, view, cache, options: &run.options, device, device_name, stages }
     }
 
     fn ingredients<'b>(
@@ -493,15 +531,12 @@ impl RunState<'_> {
         }
     }
 
-    fn run_cell(&mut self, cell: &Cell, run: &EncoderRun<'_>) -> Result<(), BenchError> {
+    /// A cell with its key and all that it is made of.
+    fn job(&self, cell: &Cell, run: &EncoderRun<'_>) -> Job {
         let EncoderRun { built, record: encoder, .. } = run;
-        let other_reading;
         let recipe = match (cell.twin, &self.plans[cell.adapter.as_str()].recipe) {
-            (Twin::OtherReading, recipe) => {
-                other_reading = recipe.with_other_reading().unwrap_or_else(|| recipe.clone());
-                &other_reading
-            }
-            (_, recipe) => recipe,
+            (Twin::OtherReading, recipe) => recipe.with_other_reading().unwrap_or_else(|| recipe.clone()),
+            (_, recipe) => recipe.clone(),
         };
         let draw = &self.draws[&(cell.shots, cell.seed)];
         let (train, test) = (run.usable(draw), run.usable(&self.set.test));
@@ -514,10 +549,9 @@ impl RunState<'_> {
             test: test.len(),
             excluded: draw.len() - train.len() + self.set.test.len() - test.len(),
         };
-        // The external data set with its features, and which of its test videos can be used.
         let external = self.external.as_ref().zip(run.external.as_ref());
-        let external = external.map(|(set, features)| (set, features, features.usable(&set.test)));
-        let external_hash = external.as_ref().map(|(set, _, usable)| set.hash(&[usable]));
+        let external = external.map(|(set, features)| features.usable(&set.test));
+        let external_hash = self.external.as_ref().zip(external.as_ref()).map(|(set, usable)| set.hash(&[usable]));
         let random;
         let ranks = match cell.twin {
             Twin::RandomPrompts => {
@@ -526,7 +560,7 @@ impl RunState<'_> {
             }
             Twin::None | Twin::OtherReading => self.ranks,
         };
-        let ingredients = self.ingredients(run, &cell.adapter, recipe, ranks, cell.seed);
+        let ingredients = self.ingredients(run, &cell.adapter, &recipe, ranks, cell.seed);
         let adapted = ingredients.build();
         let borrows = adapted.as_ref().is_ok_and(|adapted| adapted.borrows_text());
         let text = run.text.as_ref().filter(|_| borrows).map(|(_, record)| record.clone());
@@ -573,18 +607,27 @@ impl RunState<'_> {
             cell.shots.map_or("split".to_owned(), |shots| format!("{shots} shots")),
             cell.seed
         );
-        let finished = self.done.get(&key).filter(|record| {
-            let kept = !self.config.save_adapters || self.outputs.has_adapter(&key);
-            record.status == CellStatus::Done && !self.environment.force && self.outputs.has_cell(&key) && kept
-        });
-        if let Some(record) = finished {
-            self.counts.skipped += 1;
-            self.records.push(record.clone());
-            self.progress.set(self.records.len(), &label);
-            return Ok(());
+        let ranks = ranks.clone();
+        let external = external.zip(external_hash);
+        Job { cell: cell.clone(), key, label, recipe, data, config, text, ranks, train, test, external }
+    }
+
+    /// Fits and scores a cell and keeps its files. Gives its record, and the paths of what trained.
+    fn compute(&self, job: &Job, run: &EncoderRun<'_>) -> Result<(CellRecord, Vec<String>), BenchError> {
+        let EncoderRun { built, record: encoder, .. } = run;
+        let Job { cell, key, recipe, data, config, text, ranks, train, test, .. } = job;
+        let plain = View::of(self.config);
+        let clip = &built.encoder.card().preset(self.config.preset).clip;
+        let ingredients = self.ingredients(run, &cell.adapter, recipe, ranks, cell.seed);
+        let adapted = ingredients.build();
+        // The external data set, which of its test videos can be used, and their hash.
+        let external = self.external.as_ref().zip(job.external.as_ref());
+        let checkpoints = Checkpoints { file: self.outputs.checkpoint(key), every: self.environment.checkpoint_every };
+        // Of cells that run beside each other nobody knows whose memory it is.
+        let alone = self.environment.jobs <= 1;
+        if alone {
+            memory::reset_peak();
         }
-        let checkpoints = Checkpoints { file: self.outputs.checkpoint(&key), every: self.environment.checkpoint_every };
-        memory::reset_peak();
         let output = adapted.map(|adapted| adapted.stage()).and_then(|stage| {
             let validation = match self.config.select {
                 Selection::LastEpoch => None,
@@ -601,15 +644,15 @@ impl RunState<'_> {
                     augment: recipe.train.augment,
                     options: &run.options,
                 };
-                let of_external = external.as_ref().map(|(set, _, usable)| samples(set, usable));
+                let of_external = external.map(|(set, (usable, _))| samples(set, usable));
                 let samples = |indices: &[usize]| samples(&self.set, indices);
                 let validation = validation.map(|validation| samples(&validation));
                 let validation = validation.as_ref().map(|validation| validation as &dyn Samples);
                 let external = of_external.as_ref().map(|samples| samples as &dyn Samples);
-                let samples = CellSamples { train: &samples(&train), validation, test: &samples(&test), external };
+                let samples = CellSamples { train: &samples(train), validation, test: &samples(test), external };
                 return ingredients.run(samples, &checkpoints);
             }
-            let of_external = external.as_ref().map(|(set, features, usable)| {
+            let of_external = external.zip(run.external.as_ref()).map(|((set, (usable, _)), features)| {
                 let rows = features.of(stage, usable).expect("every usable video was embedded at every stage");
                 table(stage, self.config.clips, &rows, &[], set.labels(usable))
             });
@@ -623,7 +666,7 @@ impl RunState<'_> {
             };
             let validation = validation.map(|validation| samples(&validation, &[])).transpose()?;
             let validation = validation.as_ref().map(|validation| validation as &dyn Samples);
-            let (train, test) = (samples(&train, &views_of(plain, recipe))?, samples(&test, &[])?);
+            let (train, test) = (samples(train, &views_of(plain, recipe))?, samples(test, &[])?);
             let external = of_external.as_ref().map(|samples| samples as &dyn Samples);
             ingredients.run(CellSamples { train: &train, validation, test: &test, external }, &checkpoints)
         });
@@ -633,12 +676,12 @@ impl RunState<'_> {
             status: CellStatus::Failed,
             error: None,
             encoder: encoder.clone(),
-            text,
+            text: text.clone(),
             adapter: cell.adapter.clone(),
             shots: cell.shots,
             seed: cell.seed,
-            data,
-            config,
+            data: data.clone(),
+            config: config.clone(),
             parameters: None,
             scores: None,
             best: None,
@@ -646,10 +689,12 @@ impl RunState<'_> {
             external: None,
             seconds: None,
             peak_memory: None,
+            jobs: self.environment.jobs,
             machine: self.machine.clone(),
             device: self.environment.device_name.clone(),
             finished: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()),
         };
+        let mut trainable = Vec::new();
         match output {
             Ok(output) => {
                 let CellOutput { predictions, scores, curve, parameters, seconds, .. } = &output;
@@ -660,19 +705,17 @@ impl RunState<'_> {
                     };
                     indices.iter().zip(predictions).map(row).collect()
                 };
-                if let Some(((set, _, usable), (predictions, scores))) = external.as_ref().zip(output.external.as_ref())
-                {
-                    self.outputs.keep_external(&key, &rows(set, usable, predictions))?;
+                if let Some(((set, (usable, hash)), (predictions, scores))) = external.zip(output.external.as_ref()) {
+                    self.outputs.keep_external(key, &rows(set, usable, predictions))?;
                     record.external = Some(ExternalRecord {
                         name: set.name.clone(),
-                        hash: external_hash.clone().unwrap_or_default(),
+                        hash: hash.clone(),
                         test: usable.len(),
                         excluded: set.test.len() - usable.len(),
                         scores: scores.clone(),
                     });
                 }
-                self.outputs.keep_cell(&key, &rows(&self.set, &test, predictions), curve)?;
-                self.announce(cell, *parameters, &output.trainable);
+                self.outputs.keep_cell(key, &rows(&self.set, test, predictions), curve)?;
                 if self.config.save_adapters {
                     let adapter = AdapterRecord {
                         schema: AdapterRecord::SCHEMA,
@@ -690,37 +733,19 @@ impl RunState<'_> {
                         data: record.data.clone(),
                     };
                     let paths: Vec<&str> = output.fitted.iter().map(String::as_str).collect();
-                    save(&self.outputs.adapter(&adapter.file_name(&key)), &adapter, &output.adapter, &paths)?;
+                    save(&self.outputs.adapter(&adapter.file_name(key)), &adapter, &output.adapter, &paths)?;
                 }
-                let mae = scores.value(Metric::Mae).map_or(String::new(), |mae| format!(": MAE {mae:.2}"));
-                self.progress.line(&format!("{label}{mae}"));
                 record.status = CellStatus::Done;
                 record.scores = Some(scores.clone());
                 record.best = output.best.clone();
                 record.parameters = Some(*parameters);
                 record.seconds = Some(*seconds);
-                record.peak_memory = memory::peak();
-                self.counts.ran += 1;
+                record.peak_memory = memory::peak().filter(|_| alone);
+                trainable = output.trainable;
             }
-            Err(error) => {
-                self.progress.line(&format!("{label} failed: {error}"));
-                record.error = Some(error.to_string());
-                self.counts.failed += 1;
-            }
+            Err(error) => record.error = Some(error.to_string()),
         }
-        self.records.push(self.runs.append(&record)?);
-        self.progress.set(self.records.len(), &label);
-        Ok(())
-    }
-
-    /// Says what trains, once for every pair of encoder and adapter.
-    fn announce(&mut self, cell: &Cell, counts: ParameterCounts, trainable: &[String]) {
-        if self.announced.insert((cell.encoder.clone(), cell.adapter.clone())) {
-            let ParameterCounts { trainable: count, total } = counts;
-            let Cell { encoder, adapter, .. } = cell;
-            self.progress.line(&format!("{encoder} + {adapter}: {count} of {total} parameters train"));
-            trainable.iter().for_each(|parameter| self.progress.line(&format!("  {parameter}")));
-        }
+        Ok((record, trainable))
     }
 
     fn finish(mut self) -> Result<Outcome, BenchError> {
@@ -754,6 +779,7 @@ impl RunState<'_> {
             videos: Some(&videos),
         };
         report.write()?;
+        self.outputs.remove_locks()?;
         let Counts { ran, skipped, failed, embedded } = self.counts;
         Ok(Outcome { leaderboard, ran, skipped, failed, embedded, excluded: self.set.excluded })
     }
@@ -801,6 +827,16 @@ impl RunState<'_> {
             self.config.bootstrap
         )
     }
+}
+
+/// `cells`, each followed by its twin where its adapter has one.
+fn with_twins(cells: &[&Cell], twins: &BTreeMap<&str, Twin>) -> Vec<Cell> {
+    let of_cell = |cell: &&Cell| {
+        let twin = twins.get(cell.adapter.as_str());
+        let twin = twin.map(|&twin| Cell { twin, ..(*cell).clone() });
+        std::iter::once((*cell).clone()).chain(twin)
+    };
+    cells.iter().flat_map(of_cell).collect()
 }
 
 /// The looks that a recipe's training takes at its videos, beside the plain one.

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use echo_data::{DatasetConfig, Digests, Split, Target, few_shot, read_dataset, read_split_file};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{BenchConfig, BenchError};
 
 /// A video with something wrong with it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Excluded {
     /// The video's name.
     pub video: String,

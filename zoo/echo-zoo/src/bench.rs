@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use burn::tensor::Device;
-use echo_bench::{BenchConfig, Environment, Leaderboard, Outcome, Selection, Zoo, pair_parameters};
+use echo_bench::{BenchConfig, Environment, Leaderboard, Outcome, Selection, Zoo, dry_run, pair_parameters};
 use echo_core::Preset;
 use echo_phantom::DatasetSpec;
 use echo_weights::{Built, Weights, WeightsError};
 
+use crate::dry_run::Listed;
 use crate::fetch::default_weights;
 use crate::home::home;
 use crate::output::print;
@@ -114,9 +115,15 @@ pub(crate) struct Args {
     /// Run cells again that are done.
     #[arg(long)]
     force: bool,
+    /// Cells of an encoder that run at a time. Several processes may also work on the same --out.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: u16,
     /// How the leaderboard is printed.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
+    /// Print cells, files, and estimates of time and memory, and stop.
+    #[arg(long)]
+    dry_run: bool,
     /// Print the configuration that would run, and stop.
     #[arg(long)]
     print_config: bool,
@@ -302,14 +309,23 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     }
     config.described()?;
     let home = home()?;
+    let mut listed = None;
     let data = match &config.data {
         Some(dir) => dir.clone(),
-        None => phantoms(&home, &DatasetSpec::default())?,
+        None => {
+            let spec = DatasetSpec::default();
+            let dir = home.join("data").join(spec.id());
+            if !dir.exists() && args.dry_run {
+                listed = Some(Listed::new(&spec, &dir)?);
+            }
+            if args.dry_run { dir } else { phantoms(&home, &spec)? }
+        }
     };
     let external = match (&config.external, &config.data) {
         _ if args.no_external => None,
         (Some(dir), _) => Some(dir.clone()),
         (None, Some(_)) => None,
+        (None, None) if args.dry_run => Some(home.join("data").join(shifted().id())).filter(|dir| dir.exists()),
         (None, None) => Some(phantoms(&home, &shifted())?),
     };
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(args.name(&config)));
@@ -322,7 +338,18 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
         device_name: args.device.to_string(),
         force: args.force,
         checkpoint_every: checkpoint_every(),
+        jobs: args.jobs.into(),
     };
+    if args.dry_run {
+        let (environment, to_be_made) = match &listed {
+            None => (environment, None),
+            Some(Listed { data, cache, to_be_made, .. }) => {
+                (Environment { data: data.clone(), cache: cache.clone(), ..environment }, Some(*to_be_made))
+            }
+        };
+        print(&dry_run(&config, &environment, &Registry(entries), to_be_made)?.to_string());
+        return Ok(());
+    }
     let outcome = echo_bench::run(&config, &environment, &Registry(entries));
     cache::keep_below(&home, args.cache_limit);
     let outcome = outcome?;

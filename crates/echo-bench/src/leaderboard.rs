@@ -6,6 +6,7 @@ use std::fmt::Write;
 use echo_metrics::{Metric, Scores, Spread};
 use serde::Serialize;
 
+use crate::clip_change::ClipChange;
 use crate::{BenchError, CellRecord, CellStatus};
 
 /// A metric's column.
@@ -83,7 +84,9 @@ impl LeaderboardRow {
         let row = |epoch: Option<&'static str>, scores: &[&Scores]| -> Result<Self, BenchError> {
             let text = first.text.as_ref().map(|text| format!("text of {}, {}", text.name, text.weights));
             let prompts = first.random_prompts.then(|| "random prompts".to_owned());
-            let remarks: Vec<String> = text.into_iter().chain(prompts).chain(epoch.map(str::to_owned)).collect();
+            let clips = ClipChange::recorded(first).map(|change| change.to_string());
+            let remarks: Vec<String> =
+                text.into_iter().chain(prompts).chain(clips).chain(epoch.map(str::to_owned)).collect();
             Ok(Self {
                 encoder: first.encoder.name.clone(),
                 preset: first.encoder.preset.clone(),

@@ -15,6 +15,7 @@
 
 mod adapter_file;
 mod cell;
+mod clip_change;
 mod clip_samples;
 mod config;
 mod constant;
@@ -31,11 +32,13 @@ mod recipe;
 mod report;
 mod run;
 mod runs;
+mod seen;
 mod twins;
 mod video_set;
 mod view;
 
 pub use adapter_file::{AdapterFile, AdapterRecord, predict_clips};
+pub use clip_change::ClipChange;
 pub use config::{BenchConfig, Limits, Selection};
 pub use error::BenchError;
 pub use features::NUMERICS;

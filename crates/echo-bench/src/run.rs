@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use burn::tensor::Device;
 use echo_adapt::{ADAPTERS, AdapterEntry, BuildContext, adapters};
-use echo_core::{Adapter, ClipSpec, Preset, RankSpec, Stage};
+use echo_core::{Adapter, Preset, RankSpec, Stage};
 use echo_data::{Digests, Feature, FeatureCache, Target};
 use echo_metrics::Metric;
 use echo_train::{Checkpoints, Parameter, Samples, parameters};
@@ -27,6 +27,7 @@ use crate::plan::{Cell, cells, key};
 use crate::random_prompts::random_prompts;
 use crate::report::{Constant, Report, TRAINING_MEDIAN, VideoFiles, constant_rows};
 use crate::runs::{CellRecord, CellStatus, DataRecord, EncoderRecord, ParameterCounts, Runs, read_runs};
+use crate::seen::Seen;
 use crate::twins::notes;
 use crate::video_set::VideoSet;
 use crate::{BenchConfig, BenchError, Excluded, Progress, Recipe, Selection, View};
@@ -242,26 +243,27 @@ struct EncoderRun<'a> {
     text: Option<(Built, EncoderRecord)>,
     features: Vec<ViewFeatures>,
     options: OpenOptions,
-    spec: &'static ClipSpec,
 }
 
-/// What was made of one view of the videos: by stage, then by index of the video.
+/// What was made of videos seen one way: by stage, then by index of the video.
 struct ViewFeatures {
-    view: View,
+    seen: Seen,
     stages: BTreeMap<Stage, BTreeMap<usize, Feature>>,
 }
 
 impl EncoderRun<'_> {
     /// One stage's features of the videos `indices`, for those that could be used.
-    fn features(&self, view: View, stage: Stage, indices: &[usize]) -> Option<Vec<&Feature>> {
-        let found = self.features.iter().find(|features| features.view == view)?;
+    fn features(&self, seen: &Seen, stage: Stage, indices: &[usize]) -> Option<Vec<&Feature>> {
+        let found = self.features.iter().find(|features| features.seen == *seen)?;
         let of_stage = found.stages.get(&stage)?;
         indices.iter().map(|index| of_stage.get(index)).collect()
     }
 
-    /// Those of `indices` that could be embedded.
-    fn usable(&self, indices: &[usize]) -> Vec<usize> {
-        let embedded = self.features.first().and_then(|features| features.stages.get(&Stage::Embedding));
+    /// Those of `indices` that could be embedded as they are `seen`; all of them where nothing was, since the encoder does
+    /// not take such clips.
+    fn usable(&self, seen: &Seen, indices: &[usize]) -> Vec<usize> {
+        let Some(found) = self.features.iter().find(|features| features.seen == *seen) else { return indices.to_vec() };
+        let embedded = found.stages.get(&Stage::Embedding);
         indices.iter().copied().filter(|index| embedded.is_some_and(|found| found.contains_key(index))).collect()
     }
 }
@@ -312,18 +314,21 @@ impl RunState<'_> {
             let record = record(lent.encoder.card().name, &lent);
             (lent, record)
         });
-        let spec = &built.encoder.card().preset(config.preset).clip;
         let options = OpenOptions { allow_truncated: config.allow_truncated, ..OpenOptions::default() };
-        let mut run =
-            EncoderRun { record: record(name, &built), built: &built, text, features: Vec::new(), options, spec };
+        let mut run = EncoderRun { record: record(name, &built), built: &built, text, features: Vec::new(), options };
 
-        // Embeddings always: they also tell which videos can be used.
-        let plain = View::of(config);
-        let mut stages = BTreeSet::from([Stage::Embedding]);
-        let mut views: Vec<(View, BTreeSet<Stage>)> = Vec::new();
+        // Whatever is seen the same way is embedded once.
+        let mut plain: Vec<(Seen, BTreeSet<Stage>)> = Vec::new();
+        let mut looks: Vec<(Seen, BTreeSet<Stage>)> = Vec::new();
         let mut borrowing = BTreeSet::new();
         for adapter in cells.iter().map(|cell| cell.adapter.as_str()).collect::<BTreeSet<_>>() {
-            // An adapter that cannot be built is a failed cell later.
+            // Clips that the encoder does not take, and an adapter that cannot be built, are failed cells later.
+            let seen = self.seen(&run, adapter);
+            if seen.check(built.encoder.card(), config.preset).is_err() {
+                continue;
+            }
+            // Embeddings always: they also tell which videos can be used.
+            want(&mut plain, &seen, Stage::Embedding);
             let Ok(adapted) = self.ingredients(&run, adapter, self.ranks, 0).build() else { continue };
             if adapted.borrows_text() {
                 borrowing.insert(adapter);
@@ -331,22 +336,22 @@ impl RunState<'_> {
             if adapted.stage() == Stage::Clip {
                 continue;
             }
-            stages.insert(adapted.stage());
-            for view in views_of(plain, &self.plans[adapter].recipe) {
-                match views.iter_mut().find(|(other, _)| *other == view) {
-                    Some((_, stages)) => drop(stages.insert(adapted.stage())),
-                    None => views.push((view, BTreeSet::from([adapted.stage()]))),
-                }
+            want(&mut plain, &seen, adapted.stage());
+            for look in seen.in_training(self.plans[adapter].recipe.train.augment) {
+                want(&mut looks, &look, adapted.stage());
             }
         }
         let wanted = self.wanted.clone();
-        let features = self.embed(&run, plain, &stages, &wanted)?;
-        run.features.push(features);
+        for (seen, stages) in plain {
+            let features = self.embed(&run, seen, &stages, &wanted)?;
+            run.features.push(features);
+        }
         // Other looks are for training.
         let drawn: BTreeSet<usize> = self.draws.values().flatten().copied().collect();
-        let drawn = run.usable(&drawn.into_iter().collect::<Vec<_>>());
-        for (view, stages) in views {
-            let features = self.embed(&run, view, &stages, &drawn)?;
+        let drawn: Vec<usize> = drawn.into_iter().collect();
+        for (seen, stages) in looks {
+            let drawn = run.usable(&seen.plain(), &drawn);
+            let features = self.embed(&run, seen, &stages, &drawn)?;
             run.features.push(features);
         }
         for cell in cells {
@@ -358,11 +363,17 @@ impl RunState<'_> {
         Ok(())
     }
 
-    /// Features of `videos` as `view` sees them; what cannot be used is excluded.
+    /// What an adapter's cells see.
+    fn seen(&self, run: &EncoderRun<'_>, adapter: &str) -> Seen {
+        let card = run.built.encoder.card();
+        Seen::new(card, self.config.preset, View::of(self.config), &self.plans[adapter].recipe.clip)
+    }
+
+    /// Features of `videos` as they are `seen`; what cannot be used is excluded.
     fn embed(
         &mut self,
         run: &EncoderRun<'_>,
-        view: View,
+        seen: Seen,
         stages: &BTreeSet<Stage>,
         videos: &[usize],
     ) -> Result<ViewFeatures, BenchError> {
@@ -373,7 +384,8 @@ impl RunState<'_> {
         let embedder = Embedder {
             built: run.built,
             preset: self.config.preset,
-            view,
+            spec: &seen.spec,
+            view: seen.view,
             cache: &FeatureCache::new(&cache.join("features")),
             options: &run.options,
             device,
@@ -399,7 +411,7 @@ impl RunState<'_> {
         for (position, missing) in embedded.truncated {
             self.set.exclude(videos[position], true, format!("truncated: {missing}"));
         }
-        Ok(ViewFeatures { view, stages })
+        Ok(ViewFeatures { seen, stages })
     }
 
     fn ingredients<'b>(
@@ -425,9 +437,11 @@ impl RunState<'_> {
 
     fn run_cell(&mut self, cell: &Cell, run: &EncoderRun<'_>) -> Result<(), BenchError> {
         let EncoderRun { built, record: encoder, .. } = run;
-        let recipe = &self.plans[cell.adapter.as_str()].recipe;
+        let seen = self.seen(run, &cell.adapter);
+        // What a recipe asks for that is so anyway does not make another cell.
+        let recipe = &Recipe { clip: seen.change, ..self.plans[cell.adapter.as_str()].recipe.clone() };
         let draw = &self.draws[&(cell.shots, cell.seed)];
-        let (train, test) = (run.usable(draw), run.usable(&self.set.test));
+        let (train, test) = (run.usable(&seen, draw), run.usable(&seen, &self.set.test));
         let data = DataRecord {
             name: self.set.name.clone(),
             target: self.set.target.name.clone(),
@@ -446,15 +460,13 @@ impl RunState<'_> {
             }
         };
         let ingredients = self.ingredients(run, &cell.adapter, ranks, cell.seed);
-        let adapted = ingredients.build();
+        let adapted = seen.check(built.encoder.card(), self.config.preset).and_then(|()| ingredients.build());
         let borrows = adapted.as_ref().is_ok_and(|adapted| adapted.borrows_text());
         let text = run.text.as_ref().filter(|_| borrows).map(|(_, record)| record.clone());
-        let plain = View::of(self.config);
-        let clip = &built.encoder.card().preset(self.config.preset).clip;
         let mut config = serde_json::json!({
             "recipe": recipe,
-            "clip": clip,
-            "view": plain,
+            "clip": seen.spec,
+            "view": seen.view,
             "ranks": ranks,
             "bootstrap": self.config.bootstrap,
             "selection": self.config.select,
@@ -499,7 +511,7 @@ impl RunState<'_> {
         let output = adapted.map(|adapted| adapted.stage()).and_then(|stage| {
             let validation = match self.config.select {
                 Selection::LastEpoch => None,
-                Selection::BestValidation => Some(run.usable(&self.set.validation)),
+                Selection::BestValidation => Some(run.usable(&seen, &self.set.validation)),
             };
             let labelled = |indices: &[usize]| self.set.labels(indices);
             if stage == Stage::Clip {
@@ -507,8 +519,8 @@ impl RunState<'_> {
                     paths: indices.iter().map(|&index| self.set.videos[index].path.clone()).collect(),
                     digests: indices.iter().filter_map(|&index| self.set.videos[index].digest).collect(),
                     targets: labelled(indices),
-                    spec: run.spec,
-                    view: plain,
+                    spec: &seen.spec,
+                    view: seen.view,
                     augment: recipe.train.augment,
                     options: &run.options,
                 };
@@ -517,16 +529,16 @@ impl RunState<'_> {
                 let samples = CellSamples { train: &samples(&train), validation, test: &samples(&test) };
                 return ingredients.run(samples, &checkpoints);
             }
-            let rows = |view: View, indices: &[usize]| {
-                run.features(view, stage, indices).expect("every usable video was embedded at every stage")
+            let rows = |seen: &Seen, indices: &[usize]| {
+                run.features(seen, stage, indices).expect("every usable video was embedded at every stage")
             };
-            let samples = |indices: &[usize], views: &[View]| {
-                let views: Vec<_> = views.iter().map(|&view| rows(view, indices)).collect();
-                table(stage, self.config.clips, &rows(plain, indices), &views, labelled(indices))
+            let samples = |indices: &[usize], looks: &[Seen]| {
+                let looks: Vec<_> = looks.iter().map(|look| rows(look, indices)).collect();
+                table(stage, seen.view.clips, &rows(&seen, indices), &looks, labelled(indices))
             };
             let validation = validation.map(|validation| samples(&validation, &[])).transpose()?;
             let validation = validation.as_ref().map(|validation| validation as &dyn Samples);
-            let (train, test) = (samples(&train, &views_of(plain, recipe))?, samples(&test, &[])?);
+            let (train, test) = (samples(&train, &seen.in_training(recipe.train.augment))?, samples(&test, &[])?);
             ingredients.run(CellSamples { train: &train, validation, test: &test }, &checkpoints)
         });
         let mut record = CellRecord {
@@ -570,8 +582,9 @@ impl RunState<'_> {
                         adapter: cell.adapter.clone(),
                         recipe: recipe.clone(),
                         ranks: ranks.clone(),
-                        clip: serde_json::to_value(clip).expect("a specification is plain data"),
-                        clips: self.config.clips,
+                        clip: serde_json::to_value(&seen.spec).expect("a specification is plain data"),
+                        clips: seen.view.clips,
+                        view: Some(seen.view),
                         shots: cell.shots,
                         seed: cell.seed,
                         data: record.data.clone(),
@@ -689,10 +702,12 @@ impl RunState<'_> {
     }
 }
 
-/// The looks that a recipe's training takes at its videos, beside the plain one.
-fn views_of(plain: View, recipe: &Recipe) -> Vec<View> {
-    let augment = recipe.train.augment;
-    (0..augment.views).map(|index| plain.augmented(augment, index)).collect()
+/// Adds `stage` to those that are wanted of videos `seen` so.
+fn want(wanted: &mut Vec<(Seen, BTreeSet<Stage>)>, seen: &Seen, stage: Stage) {
+    match wanted.iter_mut().find(|(other, _)| other == seen) {
+        Some((_, stages)) => drop(stages.insert(stage)),
+        None => wanted.push((seen.clone(), BTreeSet::from([stage]))),
+    }
 }
 
 /// `names`, or all of `known` for `all`.

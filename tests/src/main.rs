@@ -11,6 +11,7 @@ mod backends;
 mod bench;
 mod cardiacclip;
 mod cards;
+mod clip_changes;
 mod coop;
 mod counting;
 mod encoders;

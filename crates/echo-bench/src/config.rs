@@ -48,7 +48,7 @@ pub struct BenchConfig {
     pub split: Option<PathBuf>,
     /// Ranks and prompts instead of the shipped ones.
     pub prompts: Option<PathBuf>,
-    /// Clips per test and training video, spread evenly; predictions are averaged.
+    /// Clips per test and training video, spread evenly; predictions are averaged. A recipe's own number beats it.
     pub clips: usize,
     /// Clips begin at a random frame of their video instead, the same one in every run.
     pub random_start: bool,
@@ -62,7 +62,8 @@ pub struct BenchConfig {
     pub select: Selection,
     /// Keep every fitted adapter in the output folder.
     pub save_adapters: bool,
-    /// Entries that replace those of an adapter's recipe: `[recipes.coop.train] epochs = 5`.
+    /// Entries that replace those of an adapter's recipe: `[recipes.coop.train] epochs = 5`. Its table `clip` changes what
+    /// the adapter's cells see: [`ClipChange`](crate::ClipChange).
     pub recipes: BTreeMap<String, toml::Table>,
 }
 
@@ -117,6 +118,12 @@ impl Limits {
     pub const SHOTS: usize = 10_000;
     /// The most clips of a video.
     pub const CLIPS: usize = 64;
+    /// The most frames of a clip.
+    pub const FRAMES: usize = 1024;
+    /// The longest way from one frame of a clip to the next.
+    pub const STRIDE: usize = 1024;
+    /// The longest side of a frame.
+    pub const SIZE: usize = 1024;
 }
 
 impl BenchConfig {

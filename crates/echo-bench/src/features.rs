@@ -55,6 +55,8 @@ impl Wanted<'_> {
 pub(crate) struct Embedder<'a> {
     pub(crate) built: &'a Built,
     pub(crate) preset: Preset,
+    /// How clips are made.
+    pub(crate) spec: &'a ClipSpec,
     pub(crate) view: View,
     pub(crate) cache: &'a FeatureCache,
     pub(crate) options: &'a OpenOptions,
@@ -87,13 +89,12 @@ impl Embedder<'_> {
     /// # Errors
     /// The cache cannot be written.
     pub(crate) fn embed(&self, videos: &[Wanted<'_>]) -> Result<Embedded, BenchError> {
-        let card = self.built.encoder.card();
-        let spec = &card.preset(self.preset).clip;
+        let (card, spec) = (self.built.encoder.card(), self.spec);
         let mut result = Embedded::default();
         // By video, then by clip, then by stage.
         let mut rows: Vec<Vec<Vec<Feature>>> = vec![Vec::new(); videos.len()];
         for place in 0..self.view.clips {
-            let keys: Vec<StageKey> = self.stages.iter().map(|&stage| self.key(stage, spec, place)).collect();
+            let keys: Vec<StageKey> = self.stages.iter().map(|&stage| self.key(stage, place)).collect();
             let mut missing = Vec::new();
             let mut cached: BTreeMap<usize, Vec<Feature>> = BTreeMap::new();
             for (index, video) in videos.iter().enumerate() {
@@ -159,19 +160,17 @@ impl Embedder<'_> {
 
     /// How many clips of a video would have to be computed.
     pub(crate) fn uncached(&self, video: &blake3::Hash) -> usize {
-        let spec = &self.built.encoder.card().preset(self.preset).clip;
-        let is_cached =
-            |place: usize| self.stages.iter().all(|&stage| self.cache.has(&self.key(stage, spec, place), video));
+        let is_cached = |place: usize| self.stages.iter().all(|&stage| self.cache.has(&self.key(stage, place), video));
         (0..self.view.clips).filter(|&place| !is_cached(place)).count()
     }
 
-    fn key(&self, stage: Stage, spec: &ClipSpec, place: usize) -> StageKey {
+    fn key(&self, stage: Stage, place: usize) -> StageKey {
         let description = StageDescription {
             stage: stage.name(),
             encoder: self.built.encoder.card().name,
             preset: self.preset,
             weights: &self.built.hash,
-            clip: spec,
+            clip: self.spec,
             view: self.view,
             place,
             decoder: DECODER_VERSION,

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use echo_metrics::{Metric, Scores, Spread};
 use serde::Serialize;
 
+use crate::clip_change::ClipChange;
 use crate::{BenchError, CellRecord, CellStatus};
 
 /// A metric's column.
@@ -84,8 +85,9 @@ impl LeaderboardRow {
             let text = first.text.as_ref().map(|text| format!("text of {}, {}", text.name, text.weights));
             let prompts = first.random_prompts.then(|| "random prompts".to_owned());
             let reading = first.config.get("reading").and_then(|reading| reading.as_str()).map(str::to_owned);
-            let remarks: Vec<String> =
-                reading.into_iter().chain(text).chain(prompts).chain(epoch.map(str::to_owned)).collect();
+            let clips = ClipChange::recorded(first).map(|change| change.to_string());
+            let remarks = reading.into_iter().chain(text).chain(prompts).chain(clips);
+            let remarks: Vec<String> = remarks.chain(epoch.map(str::to_owned)).collect();
             Ok(Self {
                 encoder: first.encoder.name.clone(),
                 preset: first.encoder.preset.clone(),

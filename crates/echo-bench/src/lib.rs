@@ -16,6 +16,7 @@
 mod adapter_file;
 mod cell;
 mod cell_lock;
+mod clip_change;
 mod clip_samples;
 mod config;
 mod constant;
@@ -34,12 +35,14 @@ mod recipe;
 mod report;
 mod run;
 mod runs;
+mod seen;
 mod twins;
 mod video_set;
 mod view;
 mod work_off;
 
 pub use adapter_file::{AdapterFile, AdapterRecord, predict_clips};
+pub use clip_change::ClipChange;
 pub use config::{BenchConfig, Limits, Selection};
 pub use dry_run::{DryRun, ToBeMade};
 pub use error::BenchError;

@@ -6,10 +6,12 @@ use std::sync::PoisonError;
 use echo_core::RankSpec;
 use echo_metrics::Metric;
 
-use super::{EncoderRun, RunState};
+use super::RunState;
+use super::encoder::EncoderRun;
 use crate::cell_lock::CellLock;
 use crate::plan::Cell;
 use crate::runs::{CellRecord, CellStatus, DataRecord, EncoderRecord};
+use crate::seen::Seen;
 use crate::work_off::work_off;
 use crate::{BenchError, Progress, Recipe};
 
@@ -21,6 +23,7 @@ pub(super) struct Job {
     /// The cell in words.
     pub(super) label: String,
     pub(super) recipe: Recipe,
+    pub(super) seen: Seen,
     pub(super) data: DataRecord,
     pub(super) config: serde_json::Value,
     /// The encoder that lends its text tower, where one does.

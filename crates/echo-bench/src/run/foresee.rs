@@ -8,14 +8,16 @@ use echo_data::Feature;
 use echo_train::parameters;
 
 use super::cells::Job;
-use super::{EncoderRun, Environment, Needs, RunState, ViewFeatures, Zoo, build_encoder, prepared, with_twins};
+use super::encoder::{EncoderRun, Needs, ViewFeatures, Which, with_twins};
+use super::{Environment, RunState, Zoo, build_encoder, prepared};
 use crate::cell::scores;
 use crate::dry_run::{CellSize, EmbeddingForecast, Estimate, Memory, PairForecast, from_records};
 use crate::plan::Cell;
 use crate::probe::{Probe, ProbeClip};
 use crate::runs::CellRecord;
+use crate::seen::Seen;
 use crate::video_set::VideoSet;
-use crate::{BenchConfig, BenchError, DryRun, Selection, ToBeMade, View, memory};
+use crate::{BenchConfig, BenchError, ClipChange, DryRun, Selection, ToBeMade, View, memory};
 
 /// What [`run`](crate::run) would do with the same arguments: nothing is embedded, fitted or written to the output
 /// folder. Videos are hashed, to find what is cached of them.
@@ -78,45 +80,51 @@ impl RunState<'_> {
         let (built, text) = build_encoder(name, self.config, &self.environment.device, zoo)?;
         let mut run = self.encoder_run(name, &built, text);
         let cells = &self.readable(&run, cells);
-        let Needs { stages, views, twins } = self.needs(&run, cells);
-        let plain = View::of(self.config);
+        let Needs { plain, looks, twins } = self.needs(&run, cells);
         let cache = self.cache();
-        let uncached = |run: &EncoderRun<'_>, view: View, stages: &BTreeSet<Stage>, set: &VideoSet, index: usize| {
+        let uncached = |run: &EncoderRun<'_>, set: &VideoSet, seen: &Seen, stages: &BTreeSet<Stage>, index: usize| {
             let stages: Vec<Stage> = stages.iter().copied().collect();
             let digest = set.videos[index].digest;
-            digest.map_or(0, |digest| self.embedder(run, view, &stages, &cache).uncached(&digest))
+            digest.map_or(0, |digest| self.embedder(run, seen, &stages, &cache).uncached(&digest))
         };
-        // Whether a video can be decoded is known of those that are cached and of those that could not be last time.
-        let mut left = BTreeMap::new();
-        for &index in self.wanted.iter().filter(|&&index| self.set.videos[index].digest.is_some()) {
-            let missing = uncached(&run, plain, &stages, &self.set, index);
-            if missing == 0 || !known.unused.contains(&self.set.videos[index].name) {
-                left.insert(index, missing);
+        let (mut clips, mut to_embed) = (0, 0);
+        for (seen, stages) in &plain {
+            // Whether a video can be decoded is known of those that are cached and of those that could not be last time.
+            let mut usable = BTreeMap::new();
+            for &index in self.wanted.iter().filter(|&&index| self.set.videos[index].digest.is_some()) {
+                let missing = uncached(&run, &self.set, seen, stages, index);
+                if missing == 0 || !known.unused.contains(&self.set.videos[index].name) {
+                    usable.insert(index, Feature { shape: [0, 0], values: Vec::new() });
+                    to_embed += missing;
+                }
             }
+            clips += usable.len() * seen.view.clips;
+            if let Some(external) = &self.external {
+                clips += external.test.len() * seen.view.clips;
+                let missing = external.test.iter().map(|&index| uncached(&run, external, seen, stages, index));
+                to_embed += missing.sum::<usize>();
+            }
+            run.features.push(ViewFeatures { seen: seen.clone(), stages: [(Stage::Embedding, usable)].into() });
         }
-        let usable = left.keys().map(|&index| (index, Feature { shape: [0, 0], values: Vec::new() })).collect();
-        run.features.push(ViewFeatures { view: plain, stages: [(Stage::Embedding, usable)].into() });
         let drawn: BTreeSet<usize> = self.draws.values().flatten().copied().collect();
-        let drawn = run.usable(&drawn.into_iter().collect::<Vec<_>>());
-        let mut clips = left.len() * plain.clips;
-        let mut to_embed: usize = left.values().sum();
-        for (view, stages) in &views {
-            clips += drawn.len() * view.clips;
-            to_embed += drawn.iter().map(|&index| uncached(&run, *view, stages, &self.set, index)).sum::<usize>();
-        }
-        if let Some(external) = &self.external {
-            clips += external.test.len() * plain.clips;
-            to_embed +=
-                external.test.iter().map(|&index| uncached(&run, plain, &stages, external, index)).sum::<usize>();
+        let drawn: Vec<usize> = drawn.into_iter().collect();
+        for (seen, stages) in &looks {
+            let drawn = run.usable(Which::Own, &seen.plain(), &drawn);
+            clips += drawn.len() * seen.view.clips;
+            to_embed += drawn.iter().map(|&index| uncached(&run, &self.set, seen, stages, index)).sum::<usize>();
         }
 
-        let video = left.keys().next().filter(|_| known.to_be_made.is_none());
-        let video = video.map(|&index| &self.set.videos[index]);
+        // Tried with the clips that most adapters see: the encoder's own, unless recipes say otherwise.
+        let card = built.encoder.card();
+        let own = Seen::new(card, self.config.preset, View::of(self.config), &ClipChange::default());
+        let (seen, stages) = plain.first().cloned().unwrap_or((own, BTreeSet::new()));
+        let video = self.wanted.iter().map(|&index| &self.set.videos[index]);
+        let video = video.filter(|video| video.digest.is_some()).find(|_| known.to_be_made.is_none());
         let digest = video.and_then(|video| video.digest).unwrap_or_else(|| blake3::hash(b""));
-        let look = plain.look(0, &digest, run.spec.size);
+        let look = seen.view.look(0, &digest, seen.spec.size);
         let path = video.map(|video| video.path.as_path());
         memory::reset_peak();
-        let clip = ProbeClip::new(path, run.spec, look, &run.options, &self.environment.device);
+        let clip = ProbeClip::new(path, &seen.spec, look, &run.options, &self.environment.device);
         let outputs: BTreeMap<Stage, _> =
             stages.iter().map(|&stage| (stage, clip.stage(stage, &built.encoder))).collect();
         // One pass gives all stages but for the enlarged clip, which only the longest of them has.

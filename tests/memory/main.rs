@@ -84,6 +84,7 @@ fn step(blocks: usize, settings: &str) -> usize {
     let config = TrainConfig {
         epochs: 1,
         batch: 2,
+        max_views: None,
         micro_batch: None,
         clip_norm: None,
         optimizer: OptimizerConfig::Sgd { lr: 1e-3, momentum: 0.0, weight_decay: 0.0 },

@@ -107,6 +107,7 @@ fn config(epochs: usize) -> TrainConfig {
     TrainConfig {
         epochs,
         batch: 3,
+        max_views: None,
         micro_batch: None,
         clip_norm: None,
         optimizer: OptimizerConfig::AdamW { lr: 1e-3, weight_decay: 0.0 },

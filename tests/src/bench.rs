@@ -44,6 +44,10 @@ impl Place {
     }
 
     pub(crate) fn run(&self, config: &BenchConfig, out: &str) -> Outcome {
+        self.run_with(config, out, &Registry)
+    }
+
+    pub(crate) fn run_with(&self, config: &BenchConfig, out: &str, zoo: &dyn Zoo) -> Outcome {
         let environment = Environment {
             data: self.data(),
             out: self.out(out),
@@ -52,8 +56,9 @@ impl Place {
             device_name: "cpu".to_owned(),
             force: false,
             checkpoint_every: std::time::Duration::from_secs(30),
+            jobs: 1,
         };
-        run(config, &environment, &Registry).unwrap()
+        run(config, &environment, zoo).unwrap()
     }
 
     /// Names of the listed videos of one split.
@@ -61,6 +66,11 @@ impl Place {
         let list = fs::read_to_string(self.data().join("FileList.csv")).unwrap();
         let rows = list.lines().filter(|line| line.ends_with(&format!(",{split}")));
         rows.map(|line| line.split(',').next().unwrap().to_owned()).collect()
+    }
+
+    /// Empties the cache.
+    pub(crate) fn without_cache(&self) {
+        fs::remove_dir_all(self.dir.path().join("cache")).unwrap();
     }
 
     pub(crate) fn video(&self, name: &str) -> PathBuf {

@@ -201,6 +201,7 @@ fn the_released_code_trains_all_that_it_uses_of_both_towers() {
     let config = TrainConfig {
         epochs: 1,
         batch: 2,
+        max_views: None,
         micro_batch: None,
         clip_norm: None,
         optimizer: OptimizerConfig::RAdam { lr: 5e-5, weight_decay: 0.0 },

@@ -45,6 +45,7 @@ fn every_card_says_in_prose_what_it_says_as_data() {
             facts.push(format!("| {}", of_preset.dim));
             facts.push(format!("{} x {}", clip.size, clip.size));
             facts.push(format!("stride {}", clip.stride));
+            facts.push(of_preset.limits.to_string());
         }
         let missing: Vec<&String> = facts.iter().filter(|fact| !words.contains(fact.as_str())).collect();
         assert!(missing.is_empty(), "zoo/{}/CARD.md does not say {missing:?}", card.name);

@@ -40,6 +40,7 @@ fn config(epochs: usize) -> TrainConfig {
     TrainConfig {
         epochs,
         batch: 20,
+        max_views: None,
         micro_batch: None,
         clip_norm: None,
         optimizer: OptimizerConfig::AdamW { lr: 1e-2, weight_decay: 0.0 },

@@ -106,6 +106,7 @@ fn config(epochs: usize, lr: f64) -> TrainConfig {
     TrainConfig {
         epochs,
         batch: VIDEOS,
+        max_views: None,
         micro_batch: None,
         clip_norm: None,
         optimizer: OptimizerConfig::AdamW { lr, weight_decay: 0.0 },

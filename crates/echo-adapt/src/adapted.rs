@@ -56,6 +56,11 @@ impl Adapted {
         self.borrowed.is_some()
     }
 
+    /// Whether it reads the target from prompts of every value, without training.
+    pub fn reads_prompts(&self) -> bool {
+        matches!(self.head, Head::Ranked(_) | Head::Expected(_))
+    }
+
     /// Embeddings of clips, or of whole videos where steps of all clips are pooled together.
     ///
     /// - output: `[videos, clips or 1, dim]`
@@ -190,6 +195,14 @@ impl Adapter for Adapted {
 
     fn weights_ordinally(&self) -> bool {
         matches!(&self.head, Head::Prompts(head) if head.weights_ordinally())
+    }
+
+    fn solves_first(&self) -> bool {
+        matches!(&self.head, Head::Linear(head) if head.solves_first())
+    }
+
+    fn represent(&self, features: Features) -> Features {
+        Features::Embedding(self.embed(features))
     }
 
     fn solve(mut self, batches: Vec<Features>, targets: &[f32]) -> Self {

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::parts::{HeadChoice, Parts};
+use crate::parts::{HeadChoice, Parts, RegressionStart};
 use crate::registry::settings;
 use crate::trunk::Trunk;
 use crate::{AdaptError, AdapterEntry};
@@ -25,6 +25,8 @@ struct Settings {
     /// Whether the text tower trains too, where the head has prompts.
     text: bool,
     head: HeadKind,
+    /// Where a regression head begins.
+    start: RegressionStart,
 }
 
 #[derive(Deserialize, PartialEq)]
@@ -37,11 +39,11 @@ enum HeadKind {
 }
 
 fn add(table: &toml::Table, parts: &mut Parts) -> Result<(), AdaptError> {
-    let Settings { frozen, last_blocks, text, head } = settings(ENTRY.name, table)?;
+    let Settings { frozen, last_blocks, text, head, start } = settings(ENTRY.name, table)?;
     parts.set_trunk(Trunk::Tuned { frozen, last_blocks }, ENTRY.name)?;
     parts.text = text;
     match head {
-        HeadKind::Regression => parts.prefer_head(HeadChoice::Regression),
+        HeadKind::Regression => parts.prefer_head(HeadChoice::Regression(start)),
         HeadKind::Prompts => parts.prefer_head(HeadChoice::Automatic),
     }
     Ok(())

@@ -33,7 +33,7 @@ pub use coop::{CoOpConfig, ContextInit, Position};
 pub use error::AdaptError;
 pub use expected_prompts::ExpectedPrompts;
 pub use head::Head;
-pub use linear_head::LinearHead;
+pub use linear_head::{LinearHead, LinearStart};
 pub use native_head::NativeHead;
 pub use parts::{BuildContext, build};
 pub use prompt_head::PromptHead;

@@ -21,12 +21,23 @@ pub struct LinearHead {
     #[module(skip)]
     spread: f64,
     #[module(skip)]
-    closed_form: bool,
+    start: LinearStart,
+}
+
+/// How a linear head comes to its weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinearStart {
+    /// At once, for good.
+    Solved,
+    /// At once, and by descent from there.
+    SolvedFirst,
+    /// By descent from zero.
+    Zero,
 }
 
 impl LinearHead {
-    /// A head that predicts the middle of the ranks' values, to be fitted by descent or, in `closed_form`, at once.
-    pub fn new(dim: usize, ranks: &RankSpec, closed_form: bool, device: &Device) -> Self {
+    /// A head that predicts the middle of the ranks' values, to be fitted as `start` says.
+    pub fn new(dim: usize, ranks: &RankSpec, start: LinearStart, device: &Device) -> Self {
         let values: Vec<f64> = ranks.values().into_iter().map(f64::from).collect();
         let centre = values.iter().sum::<f64>() / values.len() as f64;
         let variance = values.iter().map(|value| (value - centre).powi(2)).sum::<f64>() / values.len() as f64;
@@ -35,12 +46,16 @@ impl LinearHead {
             bias: Param::from_tensor(Tensor::zeros([1], device)),
             centre,
             spread: variance.sqrt(),
-            closed_form,
+            start,
         }
     }
 
     pub(crate) fn fitting(&self) -> Fitting {
-        if self.closed_form { Fitting::ClosedForm } else { Fitting::Gradient }
+        if self.start == LinearStart::Solved { Fitting::ClosedForm } else { Fitting::Gradient }
+    }
+
+    pub(crate) fn solves_first(&self) -> bool {
+        self.start == LinearStart::SolvedFirst
     }
 
     /// Ridge regression of the targets on the mean of each video's clips.

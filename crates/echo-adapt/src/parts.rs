@@ -12,7 +12,7 @@ use crate::adapted::Borrowed;
 use crate::coop::CoOpConfig;
 use crate::expected_prompts::ExpectedPrompts;
 use crate::head::Head;
-use crate::linear_head::LinearHead;
+use crate::linear_head::{LinearHead, LinearStart};
 use crate::native_head::NativeHead;
 use crate::prompt_head::PromptHead;
 use crate::quirks::{ClipQuirks, Compat, Quirk};
@@ -77,6 +77,16 @@ pub(crate) enum ZoomNorm {
     OverFrames,
 }
 
+/// Where a linear head's descent begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RegressionStart {
+    /// At the middle of the ranks, whatever the clip.
+    Zero,
+    /// At a ridge regression on the encoder's embeddings before any of it has changed.
+    Ridge,
+}
+
 /// Which head.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum HeadChoice {
@@ -84,8 +94,8 @@ pub(crate) enum HeadChoice {
     Context(CoOpConfig),
     /// Fixed prompts where there is a text tower, else a linear map.
     Automatic,
-    /// A linear map, by descent.
-    Regression,
+    /// A linear map, by descent from zero or from a ridge regression on what the encoder gives at first.
+    Regression(RegressionStart),
     /// A linear map, at once.
     Ridge,
     /// No training: the encoder's own reading.
@@ -206,7 +216,11 @@ fn assemble(parts: Parts, context: &BuildContext<'_>) -> Result<Adapted, AdaptEr
         return Err(incompatible(name, "it trains nothing, so nothing else can be joined to it".to_owned()));
     }
     // A head can be solved at once only where nothing below it trains.
-    let choice = if choice == HeadChoice::Ridge && trains_below { HeadChoice::Regression } else { choice };
+    let choice = if choice == HeadChoice::Ridge && trains_below {
+        HeadChoice::Regression(RegressionStart::Zero)
+    } else {
+        choice
+    };
     // Nor does a projection train below it: both scales stand side by side then.
     let beside = parts.zoom.is_some() && choice == HeadChoice::Ridge;
     let quirks: BTreeSet<Quirk> = parts.quirks.keys().copied().collect();
@@ -268,12 +282,15 @@ fn assemble(parts: Parts, context: &BuildContext<'_>) -> Result<Adapted, AdaptEr
             let part = parts.needs_prompts.unwrap_or_default();
             return Err(incompatible(part, format!("it needs a head of prompts, which {name} is not")));
         }
-        HeadChoice::Automatic | HeadChoice::Regression => {
-            Head::Linear(LinearHead::new(dim, context.ranks, false, &device))
+        HeadChoice::Automatic | HeadChoice::Regression(RegressionStart::Zero) => {
+            Head::Linear(LinearHead::new(dim, context.ranks, LinearStart::Zero, &device))
+        }
+        HeadChoice::Regression(RegressionStart::Ridge) => {
+            Head::Linear(LinearHead::new(dim, context.ranks, LinearStart::SolvedFirst, &device))
         }
         HeadChoice::Ridge => {
             let scales = if beside { 2 } else { 1 };
-            Head::Linear(LinearHead::new(scales * dim, context.ranks, true, &device).freeze())
+            Head::Linear(LinearHead::new(scales * dim, context.ranks, LinearStart::Solved, &device).freeze())
         }
         HeadChoice::Own { templates, reading } => match (card.capabilities.ejection_fraction, encoder.text()) {
             (Some(name), _) => Head::Native(NativeHead::new(name)),

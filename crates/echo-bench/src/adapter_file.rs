@@ -1,18 +1,20 @@
 //! A fitted adapter as a file: its parameters, and everything that they mean something with.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 use echo_adapt::{Adapted, BuildContext, adapters};
-use echo_core::{Adapter, Features, Preset, RankSpec, Stage};
+use echo_core::{Adapter, ClipSpec, Features, Preset, RankSpec, Stage};
+use echo_data::Look;
 use echo_train::{read_tensors, values, with_values, write_tensors};
 use echo_weights::Built;
 use serde::{Deserialize, Serialize};
 
 use crate::features::steps_of;
 use crate::runs::{DataRecord, EncoderRecord};
-use crate::{BenchError, Recipe};
+use crate::{BenchError, Recipe, View};
 
 /// Where the record stands in the file's metadata.
 const KEY: &str = "echozoo.adapter";
@@ -39,10 +41,13 @@ pub struct AdapterRecord {
     pub recipe: Recipe,
     /// The target's ranks.
     pub ranks: RankSpec,
-    /// What the encoder sees, as its card said.
+    /// What the encoder sees: as its card said, with the changes of the recipe.
     pub clip: serde_json::Value,
     /// Clips per video.
     pub clips: usize,
+    /// Which ones; those spread evenly where the file does not say.
+    #[serde(default)]
+    pub view: Option<View>,
     /// Training videos per bin.
     pub shots: Option<usize>,
     /// Seed of the draw and of the adapter's start.
@@ -99,6 +104,38 @@ impl AdapterFile {
         Ok(self.record.encoder.preset.parse()?)
     }
 
+    /// How clips are made for its encoder.
+    ///
+    /// # Errors
+    /// The file's description of them is none.
+    pub fn spec(&self) -> Result<ClipSpec, BenchError> {
+        let refused = |error: serde_json::Error| BenchError::AdapterFile {
+            path: self.path.clone(),
+            reason: format!("it does not say what the encoder saw: {error}"),
+        };
+        serde_json::from_value(self.record.clip.clone()).map_err(refused)
+    }
+
+    /// How clip `clip` of `clips` of the video at `path`, made as `spec` says, is seen: where the benchmark saw as many, as
+    /// it did.
+    ///
+    /// # Errors
+    /// The video cannot be read.
+    pub fn look(&self, path: &Path, clip: usize, clips: usize, spec: &ClipSpec) -> Result<Look, BenchError> {
+        let view = View { clips, ..self.record.view.unwrap_or(View::plain(clips)) };
+        // Random starts are drawn by what is in the file.
+        let digest = match view.random_start {
+            true => {
+                let mut hasher = blake3::Hasher::new();
+                let file = File::open(path).map_err(BenchError::io(path))?;
+                hasher.update_reader(file).map_err(BenchError::io(path))?;
+                hasher.finalize()
+            }
+            false => blake3::Hash::from_bytes([0; 32]),
+        };
+        Ok(view.look(clip, &digest, spec.size))
+    }
+
     /// The adapter on `built`, with the text tower of `text` where it was fitted with one.
     ///
     /// # Errors
@@ -118,7 +155,8 @@ impl AdapterFile {
             same_weights(record, text)?;
         }
         let card = built.encoder.card();
-        let now = serde_json::to_value(&card.preset(self.preset()?).clip).expect("a specification is plain data");
+        let now = recipe.clip.apply(&card.preset(self.preset()?).clip);
+        let now = serde_json::to_value(now).expect("a specification is plain data");
         if *clip != now {
             return Err(refused(format!("{} saw other clips then: {clip} instead of {now}", card.name)));
         }

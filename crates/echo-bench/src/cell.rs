@@ -24,6 +24,8 @@ pub(crate) struct Ingredients<'a> {
     pub(crate) target: &'a Target,
     pub(crate) ranks: &'a RankSpec,
     pub(crate) seed: u64,
+    /// Clips of every video.
+    pub(crate) clips: usize,
     pub(crate) bootstrap: usize,
     pub(crate) device: &'a Device,
 }
@@ -35,6 +37,8 @@ pub(crate) struct CellSamples<'a> {
     /// Where the best epoch is asked for.
     pub(crate) validation: Option<&'a dyn Samples>,
     pub(crate) test: &'a dyn Samples,
+    /// Test videos of another data set.
+    pub(crate) external: Option<&'a dyn Samples>,
 }
 
 /// What came out.
@@ -45,6 +49,8 @@ pub(crate) struct CellOutput {
     pub(crate) fitted: Vec<String>,
     pub(crate) predictions: Vec<f32>,
     pub(crate) scores: Scores,
+    /// Predictions and scores of the external test videos.
+    pub(crate) external: Option<(Vec<f32>, Scores)>,
     pub(crate) best: Option<BestRecord>,
     /// Those of the epoch that was best on validation, where it was asked for.
     pub(crate) best_predictions: Option<Vec<f32>>,
@@ -96,25 +102,27 @@ impl Ingredients<'_> {
         };
         let trainable = fitted.iter().map(|parameter| format!("{} {:?}", parameter.path, parameter.shape)).collect();
         let paths = fitted.iter().map(|parameter| parameter.path.clone()).collect();
-        let CellSamples { train, validation, test } = samples;
+        let CellSamples { train, validation, test, external } = samples;
         let context =
             FitContext { seed: self.seed, device: self.device, checkpoints: Some(checkpoints), watched: validation };
-        let done = fit(adapter, train, &self.recipe.train, &context, |epoch| {
+        let config = self.recipe.train.within_views(train.targets().len() * self.clips);
+        let done = fit(adapter, train, &config, &context, |epoch| {
             tracing::debug!("epoch {}: loss {:.4}, lr {:.2e}", epoch.epoch, epoch.loss, epoch.lr);
         })?;
         let fit_seconds = started.elapsed().as_secs_f64();
 
         let started = Instant::now();
-        let scored = |adapter: &Adapted| -> Result<(Vec<f32>, Scores), BenchError> {
+        let scored = |adapter: &Adapted, test: &dyn Samples| -> Result<(Vec<f32>, Scores), BenchError> {
             let predictions = predict(adapter, test, self.device)?;
             let metrics = metrics(&self.target.thresholds, self.ranks);
             let scores = scores(test.targets(), &predictions, &metrics, self.bootstrap)?;
             Ok((predictions, scores))
         };
-        let (predictions, scores) = scored(&done.adapter)?;
+        let (predictions, scores) = scored(&done.adapter, test)?;
+        let external = external.map(|external| scored(&done.adapter, external)).transpose()?;
         let (best, best_predictions) = match &done.best {
             Some(best) => {
-                let (predictions, scores) = scored(&best.adapter)?;
+                let (predictions, scores) = scored(&best.adapter, test)?;
                 (Some(BestRecord { epoch: best.epoch, validation_mae: best.mae, scores }), Some(predictions))
             }
             None => (None, None),
@@ -125,6 +133,7 @@ impl Ingredients<'_> {
             fitted: paths,
             predictions,
             scores,
+            external,
             best,
             best_predictions,
             curve: done.curve,

@@ -1,7 +1,7 @@
 //! What a benchmark runs: defaults, then a TOML file, then flags.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use echo_core::Preset;
 use echo_data::{DataError, DatasetConfig, Target};
@@ -37,6 +37,10 @@ pub struct BenchConfig {
     pub data: Option<PathBuf>,
     /// How the data set is laid out, see `configs/datasets/example.toml`; EchoNet-Dynamic's layout when absent.
     pub dataset: Option<PathBuf>,
+    /// The folder of a second data set, on whose test split every fitted adapter is scored too.
+    pub external: Option<PathBuf>,
+    /// How that is laid out; as the first when absent.
+    pub external_dataset: Option<PathBuf>,
     /// Which of the data set's targets is predicted.
     pub target: String,
     /// A list that says which video is in which split, in the format of `FileList.csv`; its training rows are used
@@ -44,7 +48,7 @@ pub struct BenchConfig {
     pub split: Option<PathBuf>,
     /// Ranks and prompts instead of the shipped ones.
     pub prompts: Option<PathBuf>,
-    /// Clips per test and training video, spread evenly; predictions are averaged.
+    /// Clips per test and training video, spread evenly; predictions are averaged. A recipe's own number beats it.
     pub clips: usize,
     /// Clips begin at a random frame of their video instead, the same one in every run.
     pub random_start: bool,
@@ -58,7 +62,8 @@ pub struct BenchConfig {
     pub select: Selection,
     /// Keep every fitted adapter in the output folder.
     pub save_adapters: bool,
-    /// Entries that replace those of an adapter's recipe: `[recipes.coop.train] epochs = 5`.
+    /// Entries that replace those of an adapter's recipe: `[recipes.coop.train] epochs = 5`. Its table `clip` changes what
+    /// the adapter's cells see: [`ClipChange`](crate::ClipChange).
     pub recipes: BTreeMap<String, toml::Table>,
     /// Published figures that stand beside the results; they are part of no cell.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -79,7 +84,7 @@ impl Default for BenchConfig {
     fn default() -> Self {
         Self {
             encoders: vec!["all".to_owned()],
-            adapters: vec!["all".to_owned()],
+            adapters: ["full", "coop", "mfl+echozoom"].map(str::to_owned).to_vec(),
             shots: vec![1, 2, 4, 8],
             seeds: vec![1, 2, 3],
             preset: Preset::Nano,
@@ -90,6 +95,8 @@ impl Default for BenchConfig {
             text_weights: None,
             data: None,
             dataset: None,
+            external: None,
+            external_dataset: None,
             target: "EF".to_owned(),
             split: None,
             prompts: None,
@@ -115,6 +122,12 @@ impl Limits {
     pub const SHOTS: usize = 10_000;
     /// The most clips of a video.
     pub const CLIPS: usize = 64;
+    /// The most frames of a clip.
+    pub const FRAMES: usize = 1024;
+    /// The longest way from one frame of a clip to the next.
+    pub const STRIDE: usize = 1024;
+    /// The longest side of a frame.
+    pub const SIZE: usize = 1024;
 }
 
 impl BenchConfig {
@@ -126,16 +139,30 @@ impl BenchConfig {
         toml::from_str(text).map_err(|source| BenchError::Toml { what: what.to_owned(), source })
     }
 
+    /// Whether the adapter `name` was asked for.
+    pub(crate) fn asks_for(&self, name: &str) -> bool {
+        self.adapters.iter().any(|adapter| adapter == name || adapter == "all")
+    }
+
     /// How the data set is laid out, and what of it is predicted.
     ///
     /// # Errors
     /// The description cannot be read, or has no such target.
     pub fn described(&self) -> Result<(DatasetConfig, Target), BenchError> {
+        self.described_by(self.dataset.as_deref())
+    }
+
+    /// The same of the external data set.
+    pub(crate) fn external_described(&self) -> Result<(DatasetConfig, Target), BenchError> {
+        self.described_by(self.external_dataset.as_deref().or(self.dataset.as_deref()))
+    }
+
+    fn described_by(&self, description: Option<&Path>) -> Result<(DatasetConfig, Target), BenchError> {
         let of = |error: DataError| match error {
             DataError::Config { .. } | DataError::Toml { .. } => BenchError::Config(error.to_string()),
             error => BenchError::Data(error),
         };
-        let dataset = match &self.dataset {
+        let dataset = match description {
             Some(path) => DatasetConfig::read(path).map_err(of)?,
             None => DatasetConfig::echonet(),
         };

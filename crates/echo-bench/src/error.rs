@@ -62,6 +62,16 @@ pub enum BenchError {
         /// The newest schema that this version reads.
         known: u32,
     },
+    /// A line of `runs.jsonl` is whole, and no record of a cell.
+    #[error("{path}, line {line}: not a record of a cell: {reason}; mend or remove the line, or use another --out", path = path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// Why.
+        reason: String,
+    },
 }
 
 impl BenchError {

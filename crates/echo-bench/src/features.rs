@@ -1,6 +1,7 @@
 //! The output of a frozen stage for every video that a benchmark needs, from the cache or computed.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -40,11 +41,22 @@ pub(crate) struct Wanted<'a> {
     pub(crate) digest: blake3::Hash,
 }
 
+impl Wanted<'_> {
+    /// Whether the file still holds what was hashed. That costs little beside decoding it.
+    fn is_unchanged(&self) -> bool {
+        let mut hasher = blake3::Hasher::new();
+        File::open(self.path).and_then(|file| hasher.update_reader(file).map(|_| ())).is_ok()
+            && hasher.finalize() == self.digest
+    }
+}
+
 /// Embeds clips with one encoder.
 #[derive(Debug)]
 pub(crate) struct Embedder<'a> {
     pub(crate) built: &'a Built,
     pub(crate) preset: Preset,
+    /// How clips are made.
+    pub(crate) spec: &'a ClipSpec,
     pub(crate) view: View,
     pub(crate) cache: &'a FeatureCache,
     pub(crate) options: &'a OpenOptions,
@@ -77,13 +89,12 @@ impl Embedder<'_> {
     /// # Errors
     /// The cache cannot be written.
     pub(crate) fn embed(&self, videos: &[Wanted<'_>]) -> Result<Embedded, BenchError> {
-        let card = self.built.encoder.card();
-        let spec = &card.preset(self.preset).clip;
+        let (card, spec) = (self.built.encoder.card(), self.spec);
         let mut result = Embedded::default();
         // By video, then by clip, then by stage.
         let mut rows: Vec<Vec<Vec<Feature>>> = vec![Vec::new(); videos.len()];
         for place in 0..self.view.clips {
-            let keys: Vec<StageKey> = self.stages.iter().map(|&stage| self.key(stage, spec, place)).collect();
+            let keys: Vec<StageKey> = self.stages.iter().map(|&stage| self.key(stage, place)).collect();
             let mut missing = Vec::new();
             let mut cached: BTreeMap<usize, Vec<Feature>> = BTreeMap::new();
             for (index, video) in videos.iter().enumerate() {
@@ -104,6 +115,10 @@ impl Embedder<'_> {
                 |position, outcome| {
                     let index = missing[position];
                     match outcome {
+                        // What came of other bytes than those that were hashed must not be kept as theirs.
+                        Ok(_) if !videos[index].is_unchanged() => {
+                            drop(result.failed.insert(index, "changed while the benchmark ran".to_owned()));
+                        }
                         Ok((features, truncation)) => {
                             result.computed += 1;
                             match truncation {
@@ -143,13 +158,19 @@ impl Embedder<'_> {
         Ok(result)
     }
 
-    fn key(&self, stage: Stage, spec: &ClipSpec, place: usize) -> StageKey {
+    /// How many clips of a video would have to be computed.
+    pub(crate) fn uncached(&self, video: &blake3::Hash) -> usize {
+        let is_cached = |place: usize| self.stages.iter().all(|&stage| self.cache.has(&self.key(stage, place), video));
+        (0..self.view.clips).filter(|&place| !is_cached(place)).count()
+    }
+
+    fn key(&self, stage: Stage, place: usize) -> StageKey {
         let description = StageDescription {
             stage: stage.name(),
             encoder: self.built.encoder.card().name,
             preset: self.preset,
             weights: &self.built.hash,
-            clip: spec,
+            clip: self.spec,
             view: self.view,
             place,
             decoder: DECODER_VERSION,

@@ -12,6 +12,7 @@ use echo_metrics::{Metric, Scores, Spread};
 use serde::Serialize;
 
 use crate::absolute_errors::AbsoluteErrors;
+use crate::clip_change::ClipChange;
 use crate::outputs::{Outputs, Predictions};
 use crate::quantity::Quantity;
 use crate::report::{Constant, Externals, constant_rows};
@@ -276,7 +277,10 @@ impl LeaderboardRow {
         let row = |epoch: Option<&'static str>, scores: &[&Scores]| -> Result<Self, BenchError> {
             let text = first.text.as_ref().map(|text| format!("text of {}, {}", text.name, text.weights));
             let prompts = first.random_prompts.then(|| "random prompts".to_owned());
-            let remarks: Vec<String> = text.into_iter().chain(prompts).chain(epoch.map(str::to_owned)).collect();
+            let reading = first.config.get("reading").and_then(|reading| reading.as_str()).map(str::to_owned);
+            let clips = ClipChange::recorded(first).map(|change| change.to_string());
+            let remarks = reading.into_iter().chain(text).chain(prompts).chain(clips);
+            let remarks: Vec<String> = remarks.chain(epoch.map(str::to_owned)).collect();
             Ok(Self {
                 encoder: first.encoder.name.clone(),
                 preset: first.encoder.preset.clone(),

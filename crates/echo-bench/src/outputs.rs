@@ -1,11 +1,13 @@
 //! Files of the output folder, each written under another name and renamed.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use echo_train::Epoch;
 use serde::{Deserialize, Serialize};
 
+use crate::cell_lock::{lock_file, remove_left};
 use crate::leaderboard::csv_field;
 use crate::report::Constant;
 use crate::{BenchError, CellRecord, Excluded};
@@ -48,11 +50,48 @@ pub(crate) struct Outputs {
 }
 
 impl Outputs {
+    /// The folder `dir`, which need not exist yet.
+    pub(crate) fn at(dir: &Path) -> Self {
+        Self { dir: dir.to_owned() }
+    }
+
     /// Makes the folder.
     pub(crate) fn create(dir: &Path) -> Result<Self, BenchError> {
-        let cells = dir.join("cells");
-        std::fs::create_dir_all(&cells).map_err(BenchError::io(&cells))?;
-        Ok(Self { dir: dir.to_owned() })
+        let outputs = Self::at(dir);
+        outputs.make()?;
+        Ok(outputs)
+    }
+
+    /// Makes the folder, where it does not exist yet.
+    pub(crate) fn make(&self) -> Result<(), BenchError> {
+        let cells = self.cells();
+        std::fs::create_dir_all(&cells).map_err(BenchError::io(&cells))
+    }
+
+    fn cells(&self) -> PathBuf {
+        self.dir.join("cells")
+    }
+
+    /// What a process holds while it runs the cell.
+    pub(crate) fn lock(&self, key: &str) -> PathBuf {
+        lock_file(&self.cells(), key)
+    }
+
+    /// Removes locks that nobody holds.
+    pub(crate) fn remove_locks(&self) -> Result<(), BenchError> {
+        remove_left(&self.cells())
+    }
+
+    /// Names of the videos that an earlier run could not use.
+    pub(crate) fn unused_before(&self) -> Result<BTreeSet<String>, BenchError> {
+        let path = self.dir.join("excluded.csv");
+        if !path.exists() {
+            return Ok(BTreeSet::new());
+        }
+        let invalid = |error: csv::Error| BenchError::Io { path: path.clone(), source: error.into() };
+        let rows = csv::Reader::from_path(&path).map_err(invalid)?.into_deserialize();
+        let rows: Vec<Excluded> = rows.collect::<Result<_, _>>().map_err(invalid)?;
+        Ok(rows.into_iter().filter(|excluded| !excluded.used).map(|excluded| excluded.video).collect())
     }
 
     /// Keeps a cell's predictions and curve; called before its line is appended, so that a line has its files.
@@ -144,7 +183,7 @@ impl Outputs {
     }
 
     pub(crate) fn cell_file(&self, key: &str, extension: &str) -> PathBuf {
-        self.dir.join("cells").join(format!("{key}.{extension}"))
+        self.cells().join(format!("{key}.{extension}"))
     }
 
     /// Joins the cells' files to `predictions.csv`, `curves.csv` and, where there is a second test set,

@@ -13,8 +13,20 @@ pub(crate) struct Cell {
     pub(crate) shots: Option<usize>,
     /// Draws the training videos and what the adapter starts from.
     pub(crate) seed: u64,
+    /// How it differs from the cell that was asked for.
+    pub(crate) twin: Twin,
+}
+
+/// Cells that are run beside others, to be compared with them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Twin {
+    /// Not a twin.
+    #[default]
+    None,
     /// Random words stand for the ranks' prompts.
-    pub(crate) random_prompts: bool,
+    RandomPrompts,
+    /// Prompts of every value are read in the other way.
+    OtherReading,
 }
 
 /// Every combination, in the order in which they are run: an encoder's cells together.
@@ -37,7 +49,7 @@ pub(crate) fn cells(
                         adapter: adapter.clone(),
                         shots,
                         seed,
-                        random_prompts: false,
+                        twin: Twin::None,
                     });
                 }
             }

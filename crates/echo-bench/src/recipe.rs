@@ -8,7 +8,13 @@ use echo_train::TrainConfig;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use crate::BenchError;
+use crate::{BenchError, ClipChange};
+
+/// The adapter that reads the target without training.
+pub(crate) const ZERO_SHOT: &str = "zero-shot";
+
+/// Its ways of reading prompts of every value.
+const READINGS: [&str; 2] = ["ranks", "expectation"];
 
 /// What an adapter is built and trained with: its TOML file, with the preset's own table and the benchmark's
 /// replacements laid over it.
@@ -18,14 +24,18 @@ pub struct Recipe {
     pub adapter: BTreeMap<String, Table>,
     /// Training: that of the first of the joined adapters.
     pub train: TrainConfig,
+    /// Clips other than the encoder's card describes: what any of the joined adapters says of them.
+    #[serde(default, skip_serializing_if = "ClipChange::is_empty")]
+    pub clip: ClipChange,
 }
 
 impl Recipe {
-    /// The recipe of `entries` for `preset`. Replacements (tables `adapter` and `train`) lie over it: those of a joined
-    /// adapter under its own name, and those of all of them under `name`, which has the last word on training.
+    /// The recipe of `entries` for `preset`. Replacements (tables `adapter`, `train` and `clip`) lie over it: those of
+    /// a joined adapter under its own name, and those of all of them under `name`, which has the last word on training and
+    /// clips.
     ///
     /// # Errors
-    /// An unknown table or entry, or one of the wrong type.
+    /// An unknown table or entry, one of the wrong type, or joined adapters that say different things of the clips.
     pub fn new(
         name: &str,
         entries: &[&'static AdapterEntry],
@@ -34,33 +44,83 @@ impl Recipe {
     ) -> Result<Self, BenchError> {
         let mut adapter = BTreeMap::new();
         let mut first = None;
+        let mut clips = Vec::new();
         for entry in entries {
-            let (own, train) = tables(entry, preset, replacements.get(entry.name))?;
+            let Tables { adapter: own, train, clip } = tables(entry, preset, replacements.get(entry.name))?;
             adapter.insert(entry.name.to_owned(), own);
             first.get_or_insert(train);
+            clips.push((entry.name, clip));
         }
         let mut train = first.unwrap_or_default();
+        let mut clip = Table::new();
         if let Some(joined) = replacements.get(name).filter(|_| entries.len() > 1) {
-            let known = |table: &&String| *table != "train";
-            if let Some(unknown) = joined.keys().find(known) {
+            let unknown = |table: &&String| !matches!(table.as_str(), "train" | "clip");
+            if let Some(unknown) = joined.keys().find(unknown) {
                 return Err(BenchError::Config(format!(
-                    "[recipes.\"{name}\"]: unknown entry {unknown:?}; only [train] belongs to joined adapters, the rest \
-                     to each of them"
+                    "[recipes.\"{name}\"]: unknown entry {unknown:?}; only [train] and [clip] belong to joined adapters, \
+                     the rest to each of them"
                 )));
             }
             if let Some(Value::Table(table)) = joined.get("train") {
                 overlay(&mut train, table);
             }
+            match joined.get("clip") {
+                Some(Value::Table(table)) => clip = table.clone(),
+                Some(_) => return Err(BenchError::Config(format!("[recipes.\"{name}\"]: clip is no table"))),
+                None => {}
+            }
         }
         let what = || format!("recipe of {name}");
-        let train: TrainConfig = train.try_into().map_err(|source| BenchError::Toml { what: what(), source })?;
+        let of = |source| BenchError::Toml { what: what(), source };
+        let train: TrainConfig = train.try_into().map_err(of)?;
         train.validate()?;
-        Ok(Self { adapter, train })
+        let clip: ClipChange = agreed(name, &clips, clip)?.try_into().map_err(of)?;
+        clip.validate(&what())?;
+        Ok(Self { adapter, train, clip })
+    }
+
+    /// How prompts of every value are read without training, where that is what the recipe does.
+    pub(crate) fn reading(&self) -> Option<&str> {
+        self.adapter.get(ZERO_SHOT)?.get("reading")?.as_str()
+    }
+
+    /// The same recipe with the other reading.
+    pub(crate) fn with_other_reading(&self) -> Option<Self> {
+        let other = READINGS.into_iter().find(|reading| Some(*reading) != self.reading())?;
+        let mut recipe = self.clone();
+        recipe.adapter.get_mut(ZERO_SHOT)?.insert("reading".to_owned(), Value::String(other.to_owned()));
+        Some(recipe)
     }
 }
 
-/// One adapter's own table and its training table.
-fn tables(entry: &AdapterEntry, preset: Preset, replacements: Option<&Table>) -> Result<(Table, Table), BenchError> {
+/// The tables `clip` of joined adapters as one. A setting that one of them names is for all; where two name it with
+/// different values, `joined` must say which.
+fn agreed(name: &str, clips: &[(&'static str, Table)], joined: Table) -> Result<Table, BenchError> {
+    let mut named: BTreeMap<&str, (&str, &Value)> = BTreeMap::new();
+    for (adapter, table) in clips {
+        for (setting, value) in table.iter().filter(|(setting, _)| !joined.contains_key(*setting)) {
+            let (other, first) = *named.entry(setting).or_insert((adapter, value));
+            if first != value {
+                return Err(BenchError::Config(format!(
+                    "recipe of {name}: {other} wants clips with {setting} = {first}, {adapter} with {setting} = {value}; \
+                     say it in [recipes.\"{name}\".clip]"
+                )));
+            }
+        }
+    }
+    let named = named.into_iter().map(|(setting, (_, value))| (setting.to_owned(), value.clone()));
+    Ok(named.chain(joined).collect())
+}
+
+/// One adapter's tables.
+struct Tables {
+    adapter: Table,
+    train: Table,
+    /// Empty where there is none.
+    clip: Table,
+}
+
+fn tables(entry: &AdapterEntry, preset: Preset, replacements: Option<&Table>) -> Result<Tables, BenchError> {
     let what = || format!("recipe of {}", entry.name);
     let mut base: Table = entry.recipe.parse().map_err(|source| BenchError::Toml { what: what(), source })?;
     let mut of_preset = None;
@@ -76,14 +136,15 @@ fn tables(entry: &AdapterEntry, preset: Preset, replacements: Option<&Table>) ->
     if let Some(table) = replacements {
         overlay(&mut base, table);
     }
-    let mut table = |name: &str| match base.remove(name) {
+    let table = |base: &mut Table, name: &str| match base.remove(name) {
         Some(Value::Table(table)) => Ok(table),
         _ => Err(BenchError::Config(format!("{}: the table [{name}] is missing", what()))),
     };
-    let found = (table("adapter")?, table("train")?);
+    let (adapter, train) = (table(&mut base, "adapter")?, table(&mut base, "train")?);
+    let clip = if base.contains_key("clip") { table(&mut base, "clip")? } else { Table::new() };
     match base.keys().next() {
         Some(unknown) => Err(BenchError::Config(format!("{}: unknown entry {unknown:?}", what()))),
-        None => Ok(found),
+        None => Ok(Tables { adapter, train, clip }),
     }
 }
 
@@ -131,6 +192,17 @@ mod tests {
     }
 
     #[test]
+    fn the_other_reading_is_the_one_that_the_preset_does_not_have() {
+        for (preset, own, other) in [(Preset::Full, "ranks", "expectation"), (Preset::Nano, "expectation", "ranks")] {
+            let recipe = recipe(ZERO_SHOT, preset, &[]).unwrap();
+            let twin = recipe.with_other_reading().unwrap();
+            assert_eq!((recipe.reading(), twin.reading()), (Some(own), Some(other)));
+            assert_eq!(twin.with_other_reading(), Some(recipe));
+        }
+        assert_eq!(recipe("coop", Preset::Nano, &[]).unwrap().with_other_reading(), None);
+    }
+
+    #[test]
     fn joined_adapters_keep_their_tables_and_train_as_the_first_of_them() {
         let joined = recipe("mfl+coop", Preset::Nano, &[("coop", "adapter.context = 5")]).unwrap();
         assert_eq!(joined.train, recipe("mfl", Preset::Nano, &[]).unwrap().train);
@@ -138,5 +210,39 @@ mod tests {
         let replaced = recipe("mfl+coop", Preset::Nano, &[("mfl+coop", "train.epochs = 7")]).unwrap();
         assert_eq!(replaced.train.epochs, 7);
         assert!(recipe("mfl+coop", Preset::Nano, &[("mfl+coop", "adapter.context = 5")]).is_err());
+    }
+    #[test]
+    fn joined_adapters_see_what_any_of_them_wants_and_must_agree() {
+        let clip = |replacements: &[(&str, &str)]| {
+            let recipe = recipe("mfl+echozoom", Preset::Nano, replacements)?;
+            Ok::<_, BenchError>(recipe.clip)
+        };
+        assert!(clip(&[]).unwrap().is_empty(), "no shipped recipe changes clips");
+        let (mfl, zoom) =
+            (("mfl", "clip = { frames = 8, size = 96 }"), ("echozoom", "clip = { frames = 8, clips = 2 }"));
+        let both = ClipChange { frames: Some(8), size: Some(96), clips: Some(2), ..ClipChange::default() };
+        assert_eq!(clip(&[mfl, zoom]).unwrap(), both);
+        let other = ("echozoom", "clip.frames = 12");
+        let message = clip(&[mfl, other]).unwrap_err().to_string();
+        let expected = "recipe of mfl+echozoom: mfl wants clips with frames = 8, echozoom with frames = 12; say it in \
+                        [recipes.\"mfl+echozoom\".clip]";
+        assert_eq!(message, expected);
+        let said = clip(&[mfl, other, ("mfl+echozoom", "clip.frames = 20")]).unwrap();
+        assert_eq!((said.frames, said.size), (Some(20), Some(96)));
+        assert!(clip(&[("mfl", "clip.frame = 8")]).unwrap_err().to_string().contains("frame"));
+        assert!(clip(&[("mfl", "clip.frames = 0")]).is_err());
+        assert!(clip(&[("mfl", "clip = 8")]).is_err() && clip(&[("mfl+echozoom", "clip = 8")]).is_err());
+    }
+
+    #[test]
+    fn a_recipe_without_changes_is_written_as_before_there_were_any() {
+        let written = |replacements: &[(&str, &str)]| {
+            serde_json::to_value(recipe("coop", Preset::Nano, replacements).unwrap()).unwrap()
+        };
+        let keys: Vec<String> = written(&[]).as_object().unwrap().keys().cloned().collect();
+        assert_eq!(keys, ["adapter", "train"]);
+        assert_eq!(written(&[("coop", "clip.size = 96")])["clip"], serde_json::json!({ "size": 96 }));
+        let read: Recipe = serde_json::from_value(written(&[])).unwrap();
+        assert!(read.clip.is_empty());
     }
 }

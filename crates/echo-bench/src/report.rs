@@ -89,7 +89,7 @@ mod tests {
     /// A run's folder with one encoder, end-diastolic volumes and a second test set. Cells of the adapter `old` are as an
     /// older version wrote them.
     fn write_run(dir: &Path) {
-        let (outputs, runs) = (Outputs::create(dir).unwrap(), Runs::new(dir));
+        let (outputs, runs) = (Outputs::create(dir).unwrap(), Runs::open(dir).unwrap().0);
         let ranks = serde_json::json!({"ranks": [
             {"up_to": 90, "value": 70.0, "prompt": "small"},
             {"up_to": 160, "value": 120.0, "prompt": "large"},

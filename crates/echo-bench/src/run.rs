@@ -1,35 +1,35 @@
 //! The benchmark from start to end.
 
+mod cells;
+mod compute;
+mod encoder;
+mod foresee;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::Mutex;
+use std::time::Duration;
 
 use burn::tensor::Device;
 use echo_adapt::{ADAPTERS, AdapterEntry, BuildContext, adapters};
-use echo_core::{Adapter, ClipSpec, Preset, RankSpec, Stage};
-use echo_data::{Digests, Feature, FeatureCache, Target};
-use echo_metrics::Metric;
-use echo_train::{Checkpoints, Parameter, Samples, parameters};
-use echo_video::OpenOptions;
+use echo_core::{Preset, RankSpec};
+use echo_data::{Digests, Target};
+use echo_train::{Parameter, parameters};
 use echo_weights::{Built, Weights, WeightsError};
-use serde::Serialize;
 
-use crate::adapter_file::{AdapterRecord, save};
-use crate::cell::{CellOutput, CellSamples, Ingredients, table};
-use crate::clip_samples::ClipSamples;
+use self::cells::Told;
+pub use self::foresee::dry_run;
 use crate::constant::median;
-use crate::features::{Embedder, NUMERICS, Wanted};
 use crate::leaderboard::{Leaderboard, Sources, TestSet, groups};
 use crate::machine::Machine;
-use crate::memory;
-use crate::outputs::{Outputs, PredictionRow, Predictions};
-use crate::plan::{Cell, cells, key};
+use crate::outputs::Outputs;
+use crate::plan::{Cell, cells};
 use crate::quantity::Quantity;
-use crate::random_prompts::random_prompts;
+use crate::recipe::ZERO_SHOT;
 use crate::report::{Constant, Report, TRAINING_MEDIAN, VideoFiles};
-use crate::runs::{CellRecord, CellStatus, DataRecord, EncoderRecord, ParameterCounts, Runs, read_runs};
+use crate::runs::{CellRecord, CellStatus, Runs};
 use crate::video_set::VideoSet;
-use crate::{BenchConfig, BenchError, Excluded, Progress, Recipe, Selection, View};
+use crate::{BenchConfig, BenchError, Excluded, Recipe, Selection};
 
 /// Where encoders come from: the registry, which this crate does not know.
 pub trait Zoo {
@@ -48,6 +48,8 @@ pub trait Zoo {
 pub struct Environment {
     /// The data set's folder.
     pub data: PathBuf,
+    /// The folder of the external data set, where there is one.
+    pub external: Option<PathBuf>,
     /// Where results go.
     pub out: PathBuf,
     /// Where features and digests are kept.
@@ -60,6 +62,8 @@ pub struct Environment {
     pub force: bool,
     /// Least time between two checkpoints of a cell.
     pub checkpoint_every: Duration,
+    /// Cells of an encoder that run at a time in this process, at least 1. Results do not depend on it.
+    pub jobs: usize,
 }
 
 /// What a benchmark came to.
@@ -69,28 +73,14 @@ pub struct Outcome {
     pub leaderboard: Leaderboard,
     /// Cells that ran now.
     pub ran: usize,
-    /// Cells that were done before.
+    /// Cells that were done before, or meanwhile by another process on the same folder.
     pub skipped: usize,
-    /// Cells that failed now.
+    /// Cells that failed now, here or in another process on the same folder.
     pub failed: usize,
     /// Clips that were embedded now.
     pub embedded: usize,
     /// Videos with something wrong with them.
     pub excluded: Vec<Excluded>,
-}
-
-/// Everything that can change a cell's result.
-#[derive(Serialize)]
-struct KeyMaterial<'a> {
-    numerics: u32,
-    encoder: &'a EncoderRecord,
-    adapter: &'a str,
-    shots: Option<usize>,
-    seed: u64,
-    data: &'a str,
-    config: &'a serde_json::Value,
-    device: &'a str,
-    threads: usize,
 }
 
 /// Runs every cell of the grid that is not done yet and writes the output folder.
@@ -99,10 +89,29 @@ struct KeyMaterial<'a> {
 /// Nothing can run: a wrong setting, an unknown name, data or weights that cannot be used. A cell that fails is a row
 /// with its error instead.
 pub fn run(config: &BenchConfig, environment: &Environment, zoo: &dyn Zoo) -> Result<Outcome, BenchError> {
+    prepared(config, environment, zoo, |mut state, encoders, grid| {
+        state.outputs.make()?;
+        for name in encoders {
+            let of_encoder: Vec<&Cell> = grid.iter().filter(|cell| cell.encoder == *name).collect();
+            state.run_encoder(name, &of_encoder, zoo)?;
+        }
+        state.finish()
+    })
+}
+
+/// Hands what a run knows before its first encoder, the encoders' names and the grid to `body`; writes no results.
+fn prepared<T>(
+    config: &BenchConfig,
+    environment: &Environment,
+    zoo: &dyn Zoo,
+    body: impl FnOnce(RunState<'_>, &[String], &[Cell]) -> Result<T, BenchError>,
+) -> Result<T, BenchError> {
     config.validate()?;
     let encoders = resolve("encoder", &config.encoders, &zoo.names())?;
-    let plans = adapter_plans(config)?;
+    let plans = adapter_plans(config, &config.described()?.1)?;
     let mut set = VideoSet::read(&environment.data, config)?;
+    let mut external =
+        environment.external.as_deref().map(|folder| VideoSet::read_external(folder, config)).transpose()?;
     let ranks = read_ranks(config.prompts.as_deref(), &set.target)?;
     let shots: Vec<Option<usize>> = match set.fixed_train {
         true => vec![None],
@@ -111,7 +120,8 @@ pub fn run(config: &BenchConfig, environment: &Environment, zoo: &dyn Zoo) -> Re
     let trains = |plan: &AdapterPlan| plan.entries.iter().any(|entry| entry.trains);
     let names: Vec<(String, bool)> = plans.iter().map(|(name, plan)| (name.clone(), trains(plan))).collect();
     let grid = cells(&encoders, &names, &shots, &config.seeds);
-    let outputs = Outputs::create(&environment.out)?;
+    let outputs = Outputs::at(&environment.out);
+    let (runs, earlier) = Runs::open(&environment.out)?;
     let mut draws: BTreeMap<(Option<usize>, u64), Vec<usize>> = BTreeMap::new();
     for cell in &grid {
         draws.entry((cell.shots, cell.seed)).or_insert_with(|| set.draw(cell.shots, cell.seed));
@@ -124,37 +134,38 @@ pub fn run(config: &BenchConfig, environment: &Environment, zoo: &dyn Zoo) -> Re
     let wanted: Vec<usize> = wanted.into_iter().collect();
     let digests = Digests::open(&environment.cache.join("digests.tsv"))?;
     set.digest(&wanted, &digests);
+    if let Some(external) = &mut external {
+        external.digest(&external.test.clone(), &digests);
+    }
 
-    let mut state = RunState {
+    let state = RunState {
         config,
         environment,
         ranks: &ranks,
         plans: &plans.into_iter().collect(),
         draws: &draws,
         outputs: &outputs,
-        runs: Runs::new(&environment.out),
+        runs,
         machine: Machine::current(),
         wanted,
         set,
-        done: read_runs(&environment.out)?.into_iter().map(|record| (record.key.clone(), record)).collect(),
+        external,
+        done: earlier.into_iter().map(|record| (record.key.clone(), record)).collect(),
         records: Vec::new(),
         counts: Counts::default(),
-        announced: BTreeSet::new(),
-        progress: Progress::new("cells", grid.len()),
+        told: Mutex::new(Told::new(grid.len())),
     };
-    for name in &encoders {
-        let of_encoder: Vec<&Cell> = grid.iter().filter(|cell| cell.encoder == *name).collect();
-        state.run_encoder(name, &of_encoder, zoo)?;
-    }
-    state.finish()
+    body(state, &encoders, &grid)
 }
 
-/// The adapters of a benchmark, by name, in its order.
-fn adapter_plans(config: &BenchConfig) -> Result<Vec<(String, AdapterPlan)>, BenchError> {
+/// The adapters of a benchmark, by name, in its order. What an encoder reads without training is always among them,
+/// where it reads that: what trains has to beat it.
+fn adapter_plans(config: &BenchConfig, target: &Target) -> Result<Vec<(String, AdapterPlan)>, BenchError> {
     let known: Vec<&str> = ADAPTERS.iter().map(|entry| entry.name).collect();
     let mut plans: Vec<(String, AdapterPlan)> = Vec::new();
-    for name in config.adapters.iter().flat_map(|name| if name == "all" { known.clone() } else { vec![name.as_str()] })
-    {
+    let always = target.is_ejection_fraction().then_some(ZERO_SHOT);
+    let named = config.adapters.iter().flat_map(|name| if name == "all" { known.clone() } else { vec![name.as_str()] });
+    for name in always.into_iter().chain(named) {
         let entries = adapters(name)?;
         let recipe = Recipe::new(name, &entries, config.preset, &config.recipes)?;
         if !plans.iter().any(|(other, _)| other == name) {
@@ -212,8 +223,9 @@ pub fn pair_parameters(
     zoo: &dyn Zoo,
 ) -> Result<Vec<PairParameters>, BenchError> {
     config.validate()?;
-    let ranks = read_ranks(config.prompts.as_deref(), &config.described()?.1)?;
-    let plans = adapter_plans(config)?;
+    let target = config.described()?.1;
+    let ranks = read_ranks(config.prompts.as_deref(), &target)?;
+    let plans = adapter_plans(config, &target)?;
     let mut pairs = Vec::new();
     for name in resolve("encoder", &config.encoders, &zoo.names())? {
         let (built, text) = build_encoder(&name, config, device, zoo)?;
@@ -232,38 +244,6 @@ pub fn pair_parameters(
 struct AdapterPlan {
     entries: Vec<&'static AdapterEntry>,
     recipe: Recipe,
-}
-
-/// An encoder's part of a run.
-struct EncoderRun<'a> {
-    built: &'a Built,
-    record: EncoderRecord,
-    /// The encoder that lends its text tower, where one is needed.
-    text: Option<(Built, EncoderRecord)>,
-    features: Vec<ViewFeatures>,
-    options: OpenOptions,
-    spec: &'static ClipSpec,
-}
-
-/// What was made of one view of the videos: by stage, then by index of the video.
-struct ViewFeatures {
-    view: View,
-    stages: BTreeMap<Stage, BTreeMap<usize, Feature>>,
-}
-
-impl EncoderRun<'_> {
-    /// One stage's features of the videos `indices`, for those that could be used.
-    fn features(&self, view: View, stage: Stage, indices: &[usize]) -> Option<Vec<&Feature>> {
-        let found = self.features.iter().find(|features| features.view == view)?;
-        let of_stage = found.stages.get(&stage)?;
-        indices.iter().map(|index| of_stage.get(index)).collect()
-    }
-
-    /// Those of `indices` that could be embedded.
-    fn usable(&self, indices: &[usize]) -> Vec<usize> {
-        let embedded = self.features.first().and_then(|features| features.stages.get(&Stage::Embedding));
-        indices.iter().copied().filter(|index| embedded.is_some_and(|found| found.contains_key(index))).collect()
-    }
 }
 
 #[derive(Debug, Default)]
@@ -287,337 +267,19 @@ struct RunState<'a> {
     /// Videos that some cell uses.
     wanted: Vec<usize>,
     set: VideoSet,
+    /// A second data set, of which the test split is used.
+    external: Option<VideoSet>,
     /// Records of earlier runs, by key.
     done: BTreeMap<String, CellRecord>,
     /// Records of this grid, in its order.
     records: Vec<CellRecord>,
     counts: Counts,
-    /// Pairs of encoder and adapter whose parameters were told.
-    announced: BTreeSet<(String, String)>,
-    progress: Progress,
+    told: Mutex<Told>,
 }
 
 impl RunState<'_> {
-    fn run_encoder(&mut self, name: &str, cells: &[&Cell], zoo: &dyn Zoo) -> Result<(), BenchError> {
-        let device = &self.environment.device;
-        let config = self.config;
-        let record = |name: &str, built: &Built| EncoderRecord {
-            name: name.to_owned(),
-            preset: config.preset.to_string(),
-            weights: built.kind,
-            weights_hash: built.hash.clone(),
-        };
-        let (built, text) = build_encoder(name, config, device, zoo)?;
-        let text = text.map(|lent| {
-            let record = record(lent.encoder.card().name, &lent);
-            (lent, record)
-        });
-        let spec = &built.encoder.card().preset(config.preset).clip;
-        let options = OpenOptions { allow_truncated: config.allow_truncated, ..OpenOptions::default() };
-        let mut run =
-            EncoderRun { record: record(name, &built), built: &built, text, features: Vec::new(), options, spec };
-
-        // Embeddings always: they also tell which videos can be used.
-        let plain = View::of(config);
-        let mut stages = BTreeSet::from([Stage::Embedding]);
-        let mut views: Vec<(View, BTreeSet<Stage>)> = Vec::new();
-        let mut borrowing = BTreeSet::new();
-        for adapter in cells.iter().map(|cell| cell.adapter.as_str()).collect::<BTreeSet<_>>() {
-            // An adapter that cannot be built is a failed cell later.
-            let Ok(adapted) = self.ingredients(&run, adapter, self.ranks, 0).build() else { continue };
-            if adapted.borrows_text() {
-                borrowing.insert(adapter);
-            }
-            if adapted.stage() == Stage::Clip {
-                continue;
-            }
-            stages.insert(adapted.stage());
-            for view in views_of(plain, &self.plans[adapter].recipe) {
-                match views.iter_mut().find(|(other, _)| *other == view) {
-                    Some((_, stages)) => drop(stages.insert(adapted.stage())),
-                    None => views.push((view, BTreeSet::from([adapted.stage()]))),
-                }
-            }
-        }
-        let wanted = self.wanted.clone();
-        let features = self.embed(&run, plain, &stages, &wanted)?;
-        run.features.push(features);
-        // Other looks are for training.
-        let drawn: BTreeSet<usize> = self.draws.values().flatten().copied().collect();
-        let drawn = run.usable(&drawn.into_iter().collect::<Vec<_>>());
-        for (view, stages) in views {
-            let features = self.embed(&run, view, &stages, &drawn)?;
-            run.features.push(features);
-        }
-        for cell in cells {
-            self.run_cell(cell, &run)?;
-            if borrowing.contains(cell.adapter.as_str()) {
-                self.run_cell(&Cell { random_prompts: true, ..(*cell).clone() }, &run)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Features of `videos` as `view` sees them; what cannot be used is excluded.
-    fn embed(
-        &mut self,
-        run: &EncoderRun<'_>,
-        view: View,
-        stages: &BTreeSet<Stage>,
-        videos: &[usize],
-    ) -> Result<ViewFeatures, BenchError> {
-        let Environment { device, device_name, cache, .. } = self.environment;
-        let stages: Vec<Stage> = stages.iter().copied().collect();
-        let readable = |&&index: &&usize| self.set.videos[index].digest.is_some();
-        let videos: Vec<usize> = videos.iter().filter(readable).copied().collect();
-        let embedder = Embedder {
-            built: run.built,
-            preset: self.config.preset,
-            view,
-            cache: &FeatureCache::new(&cache.join("features")),
-            options: &run.options,
-            device,
-            device_name,
-            stages: &stages,
-        };
-        let inputs: Vec<Wanted<'_>> = videos
-            .iter()
-            .filter_map(|&index| {
-                let video = &self.set.videos[index];
-                Some(Wanted { path: &video.path, digest: video.digest? })
-            })
-            .collect();
-        let embedded = embedder.embed(&inputs)?;
-        self.counts.embedded += embedded.computed;
-        let by_video = |features: BTreeMap<usize, Feature>| {
-            features.into_iter().map(|(position, feature)| (videos[position], feature)).collect()
-        };
-        let stages = embedded.features.into_iter().map(|(stage, features)| (stage, by_video(features))).collect();
-        for (position, reason) in embedded.failed {
-            self.set.exclude(videos[position], false, reason);
-        }
-        for (position, missing) in embedded.truncated {
-            self.set.exclude(videos[position], true, format!("truncated: {missing}"));
-        }
-        Ok(ViewFeatures { view, stages })
-    }
-
-    fn ingredients<'b>(
-        &'b self,
-        run: &'b EncoderRun<'_>,
-        adapter: &str,
-        ranks: &'b RankSpec,
-        seed: u64,
-    ) -> Ingredients<'b> {
-        let AdapterPlan { entries, recipe } = &self.plans[adapter];
-        Ingredients {
-            built: run.built,
-            entries,
-            text: run.text.as_ref().map(|(built, _)| built),
-            recipe,
-            target: &self.set.target,
-            ranks,
-            seed,
-            bootstrap: self.config.bootstrap,
-            device: &self.environment.device,
-        }
-    }
-
-    fn run_cell(&mut self, cell: &Cell, run: &EncoderRun<'_>) -> Result<(), BenchError> {
-        let EncoderRun { built, record: encoder, .. } = run;
-        let recipe = &self.plans[cell.adapter.as_str()].recipe;
-        let draw = &self.draws[&(cell.shots, cell.seed)];
-        let (train, test) = (run.usable(draw), run.usable(&self.set.test));
-        let data = DataRecord {
-            name: self.set.name.clone(),
-            target: self.set.target.name.clone(),
-            unit: self.set.target.unit.clone(),
-            hash: self.set.hash(&[&train, &test]),
-            train: train.len(),
-            test: test.len(),
-            excluded: draw.len() - train.len() + self.set.test.len() - test.len(),
-        };
-        let random;
-        let ranks = match cell.random_prompts {
-            false => self.ranks,
-            true => {
-                random = random_prompts(self.ranks, cell.seed);
-                &random
-            }
-        };
-        let ingredients = self.ingredients(run, &cell.adapter, ranks, cell.seed);
-        let adapted = ingredients.build();
-        let borrows = adapted.as_ref().is_ok_and(|adapted| adapted.borrows_text());
-        let text = run.text.as_ref().filter(|_| borrows).map(|(_, record)| record.clone());
-        let plain = View::of(self.config);
-        let clip = &built.encoder.card().preset(self.config.preset).clip;
-        let mut config = serde_json::json!({
-            "recipe": recipe,
-            "clip": clip,
-            "view": plain,
-            "ranks": ranks,
-            "bootstrap": self.config.bootstrap,
-            "selection": self.config.select,
-            "text": text,
-        });
-        // Cells of the ejection fraction keep the keys that they had when there was nothing else.
-        let Target { name, unit, thresholds, .. } = &self.set.target;
-        if (name.as_str(), unit.as_str(), thresholds.as_slice()) != ("EF", "%", &[35, 40, 50]) {
-            config["target"] = serde_json::json!({ "name": name, "unit": unit, "thresholds": thresholds });
-        }
-        let key = key(&KeyMaterial {
-            numerics: NUMERICS,
-            encoder,
-            adapter: &cell.adapter,
-            shots: cell.shots,
-            seed: cell.seed,
-            data: &data.hash,
-            config: &config,
-            device: &self.environment.device_name,
-            threads: self.machine.threads,
-        });
-        let label = format!(
-            "{} + {}{}, {}, seed {}",
-            cell.encoder,
-            cell.adapter,
-            if cell.random_prompts { " with random prompts" } else { "" },
-            cell.shots.map_or("split".to_owned(), |shots| format!("{shots} shots")),
-            cell.seed
-        );
-        let finished = self.done.get(&key).filter(|record| {
-            let kept = !self.config.save_adapters || self.outputs.has_adapter(&key);
-            record.status == CellStatus::Done && !self.environment.force && self.outputs.has_cell(&key) && kept
-        });
-        if let Some(record) = finished {
-            self.counts.skipped += 1;
-            self.records.push(record.clone());
-            self.progress.set(self.records.len(), &label);
-            return Ok(());
-        }
-        let checkpoints = Checkpoints { file: self.outputs.checkpoint(&key), every: self.environment.checkpoint_every };
-        memory::reset_peak();
-        let output = adapted.map(|adapted| adapted.stage()).and_then(|stage| {
-            let validation = match self.config.select {
-                Selection::LastEpoch => None,
-                Selection::BestValidation => Some(run.usable(&self.set.validation)),
-            };
-            let labelled = |indices: &[usize]| self.set.labels(indices);
-            if stage == Stage::Clip {
-                let samples = |indices: &[usize]| ClipSamples {
-                    paths: indices.iter().map(|&index| self.set.videos[index].path.clone()).collect(),
-                    digests: indices.iter().filter_map(|&index| self.set.videos[index].digest).collect(),
-                    targets: labelled(indices),
-                    spec: run.spec,
-                    view: plain,
-                    augment: recipe.train.augment,
-                    options: &run.options,
-                };
-                let validation = validation.map(|validation| samples(&validation));
-                let validation = validation.as_ref().map(|validation| validation as &dyn Samples);
-                let samples = CellSamples { train: &samples(&train), validation, test: &samples(&test) };
-                return ingredients.run(samples, &checkpoints);
-            }
-            let rows = |view: View, indices: &[usize]| {
-                run.features(view, stage, indices).expect("every usable video was embedded at every stage")
-            };
-            let samples = |indices: &[usize], views: &[View]| {
-                let views: Vec<_> = views.iter().map(|&view| rows(view, indices)).collect();
-                table(stage, self.config.clips, &rows(plain, indices), &views, labelled(indices))
-            };
-            let validation = validation.map(|validation| samples(&validation, &[])).transpose()?;
-            let validation = validation.as_ref().map(|validation| validation as &dyn Samples);
-            let (train, test) = (samples(&train, &views_of(plain, recipe))?, samples(&test, &[])?);
-            ingredients.run(CellSamples { train: &train, validation, test: &test }, &checkpoints)
-        });
-        let mut record = CellRecord {
-            schema: CellRecord::SCHEMA,
-            key: key.clone(),
-            status: CellStatus::Failed,
-            error: None,
-            encoder: encoder.clone(),
-            text,
-            adapter: cell.adapter.clone(),
-            shots: cell.shots,
-            seed: cell.seed,
-            data,
-            config,
-            parameters: None,
-            scores: None,
-            best: None,
-            external: None,
-            random_prompts: cell.random_prompts,
-            seconds: None,
-            peak_memory: None,
-            machine: self.machine.clone(),
-            device: self.environment.device_name.clone(),
-            finished: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()),
-        };
-        match output {
-            Ok(output) => {
-                let CellOutput { predictions, scores, curve, parameters, seconds, .. } = &output;
-                self.announce(cell, *parameters, &output.trainable);
-                let rows = |predictions: &[f32]| -> Vec<PredictionRow> {
-                    let of = |(&index, &prediction): (&usize, &f32)| {
-                        let video = &self.set.videos[index];
-                        PredictionRow { video: video.name.clone(), truth: video.truth, prediction }
-                    };
-                    test.iter().zip(predictions).map(of).collect()
-                };
-                self.outputs.keep_cell(&key, &rows(predictions), curve)?;
-                if let Some(best) = &output.best_predictions {
-                    self.outputs.keep_predictions(&key, Predictions::BestEpoch, &rows(best))?;
-                }
-                if self.config.save_adapters {
-                    let adapter = AdapterRecord {
-                        schema: AdapterRecord::SCHEMA,
-                        written_by: env!("CARGO_PKG_VERSION").to_owned(),
-                        encoder: encoder.clone(),
-                        weights_license: built.encoder.card().weights_license.to_owned(),
-                        text: record.text.clone(),
-                        adapter: cell.adapter.clone(),
-                        recipe: recipe.clone(),
-                        ranks: ranks.clone(),
-                        clip: serde_json::to_value(clip).expect("a specification is plain data"),
-                        clips: self.config.clips,
-                        shots: cell.shots,
-                        seed: cell.seed,
-                        data: record.data.clone(),
-                    };
-                    let paths: Vec<&str> = output.fitted.iter().map(String::as_str).collect();
-                    save(&self.outputs.adapter(&adapter.file_name(&key)), &adapter, &output.adapter, &paths)?;
-                }
-                let mae = scores.value(Metric::Mae).map_or(String::new(), |mae| format!(": MAE {mae:.2}"));
-                self.progress.line(&format!("{label}{mae}"));
-                record.status = CellStatus::Done;
-                record.scores = Some(scores.clone());
-                record.best = output.best.clone();
-                record.parameters = Some(*parameters);
-                record.seconds = Some(*seconds);
-                record.peak_memory = memory::peak();
-                self.counts.ran += 1;
-            }
-            Err(error) => {
-                self.progress.line(&format!("{label} failed: {error}"));
-                record.error = Some(error.to_string());
-                self.counts.failed += 1;
-            }
-        }
-        self.records.push(self.runs.append(&record)?);
-        self.progress.set(self.records.len(), &label);
-        Ok(())
-    }
-
-    /// Says what trains, once for every pair of encoder and adapter.
-    fn announce(&mut self, cell: &Cell, counts: ParameterCounts, trainable: &[String]) {
-        if self.announced.insert((cell.encoder.clone(), cell.adapter.clone())) {
-            let ParameterCounts { trainable: count, total } = counts;
-            let Cell { encoder, adapter, .. } = cell;
-            self.progress.line(&format!("{encoder} + {adapter}: {count} of {total} parameters train"));
-            trainable.iter().for_each(|parameter| self.progress.line(&format!("  {parameter}")));
-        }
-    }
-
     fn finish(mut self) -> Result<Outcome, BenchError> {
+        self.set.excluded.extend(self.external.iter().flat_map(|set| set.excluded.clone()));
         self.set.excluded.sort();
         self.set.excluded.dedup();
         let test = self.usable_test();
@@ -652,6 +314,7 @@ impl RunState<'_> {
             videos: Some(&videos),
         };
         report.write()?;
+        self.outputs.remove_locks()?;
         let Counts { ran, skipped, failed, embedded } = self.counts;
         Ok(Outcome { leaderboard, ran, skipped, failed, embedded, excluded: self.set.excluded })
     }
@@ -697,12 +360,6 @@ impl RunState<'_> {
             drawn.map_or(String::new(), |drawn| format!("{drawn}; ")),
         )
     }
-}
-
-/// The looks that a recipe's training takes at its videos, beside the plain one.
-fn views_of(plain: View, recipe: &Recipe) -> Vec<View> {
-    let augment = recipe.train.augment;
-    (0..augment.views).map(|index| plain.augmented(augment, index)).collect()
 }
 
 /// `names`, or all of `known` for `all`.

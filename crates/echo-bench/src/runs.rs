@@ -1,14 +1,17 @@
 //! `runs.jsonl`: one line per finished cell.
 
-use std::fs::{self, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use echo_metrics::Scores;
 use echo_weights::WeightsKind;
 use serde::{Deserialize, Serialize};
 
 use crate::BenchError;
+use crate::cell_lock::without_locks;
 use crate::machine::Machine;
 
 /// Raised when the meaning of a line changes.
@@ -68,6 +71,9 @@ pub struct CellRecord {
     /// The most memory, in bytes, that the process held while the cell ran, where the system tells it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_memory: Option<u64>,
+    /// Cells that the process ran at a time. Beside others a cell takes longer, and nobody knows what memory is its own.
+    #[serde(default = "CellRecord::one_job", skip_serializing_if = "CellRecord::is_one_job")]
+    pub jobs: usize,
     /// The machine.
     pub machine: Machine,
     /// The device.
@@ -173,15 +179,50 @@ pub struct Seconds {
     pub evaluate: f64,
 }
 
-/// The file of finished cells in an output folder.
+/// The file of finished cells in an output folder, which several processes may append to.
 #[derive(Debug)]
 pub(crate) struct Runs {
     path: PathBuf,
+    since: Mutex<Since>,
+}
+
+/// What was appended since the file was opened.
+#[derive(Debug, Default)]
+struct Since {
+    /// Bytes and lines that were read.
+    read: Position,
+    /// By key; the newest of each.
+    records: BTreeMap<String, CellRecord>,
+}
+
+/// A place in the file, at the beginning of a line.
+#[derive(Clone, Copy, Debug, Default)]
+struct Position {
+    bytes: u64,
+    lines: usize,
 }
 
 impl Runs {
-    pub(crate) fn new(out: &Path) -> Self {
-        Self { path: out.join("runs.jsonl") }
+    /// The file in the folder `out`, which need not exist yet, and the records in it, oldest first.
+    ///
+    /// # Errors
+    /// As [`read_runs`].
+    pub(crate) fn open(out: &Path) -> Result<(Self, Vec<CellRecord>), BenchError> {
+        let path = out.join("runs.jsonl");
+        let (records, read) = read_from(&path, Position::default())?;
+        Ok((Self { path, since: Mutex::new(Since { read, records: BTreeMap::new() }) }, records))
+    }
+
+    /// The newest record of the cell `key` that this or another process appended since the file was opened.
+    ///
+    /// # Errors
+    /// As [`read_runs`].
+    pub(crate) fn appended_since(&self, key: &str) -> Result<Option<CellRecord>, BenchError> {
+        let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        let (records, read) = read_from(&self.path, since.read)?;
+        since.read = read;
+        since.records.extend(records.into_iter().map(|record| (record.key.clone(), record)));
+        Ok(since.records.get(key).cloned())
     }
 
     /// Appends a line and sees to it that it is on disk. Safe with several processes on one folder.
@@ -197,7 +238,7 @@ impl Runs {
         let reread = serde_json::from_str(&line).expect("a record reads what it writes");
         line.push('\n');
         let mut file = OpenOptions::new().create(true).read(true).append(true).open(&self.path).map_err(io)?;
-        file.lock().map_err(io)?;
+        file.lock().or_else(|error| without_locks(error, &self.path)).map_err(io)?;
         let length = file.seek(SeekFrom::End(0)).map_err(io)?;
         // A process that was killed while it wrote leaves half a line, which must not swallow this one.
         if length > 0 {
@@ -218,44 +259,107 @@ impl Runs {
     }
 }
 
-/// All records of the folder `out`, oldest first; the newest of a key counts. A torn line, as a killed run leaves it,
-/// is passed over.
+/// All records of the folder `out`, oldest first; the newest of a key counts.
+///
+/// Half a line, as a killed run leaves it, is passed over.
 ///
 /// # Errors
-/// The file cannot be read, or a line has a newer schema.
+/// The file cannot be read, or a line has a newer schema or is otherwise not a record of a cell.
 pub fn read_runs(out: &Path) -> Result<Vec<CellRecord>, BenchError> {
-    let path = out.join("runs.jsonl");
-    let text = match fs::read(&path) {
-        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(source) => return Err(BenchError::Io { path, source }),
+    Ok(read_from(&out.join("runs.jsonl"), Position::default())?.0)
+}
+
+/// The records of `path` from a place on, and the place after them.
+fn read_from(path: &Path, from: Position) -> Result<(Vec<CellRecord>, Position), BenchError> {
+    let io = |source| BenchError::Io { path: path.to_owned(), source };
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok((Vec::new(), from)),
+        Err(source) => return Err(io(source)),
     };
-    let mut records = Vec::new();
-    for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.is_empty()) {
-        #[derive(Deserialize)]
-        struct Version {
-            schema: u32,
+    // While another process writes its line, half of it is there.
+    file.lock_shared().or_else(|error| without_locks(error, path)).map_err(io)?;
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(from.bytes)).map_err(io)?;
+    file.read_to_end(&mut bytes).map_err(io)?;
+    drop(file);
+    let (mut records, mut position) = (Vec::new(), from);
+    for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+        match parse(line) {
+            Ok(None) => {}
+            Ok(Some(record)) => records.push(record),
+            Err(Unreadable::Torn) => {
+                let whole = line.ends_with(b"\n");
+                tracing::warn!("{}, line {}: half a line is passed over", path.display(), position.lines + 1);
+                // What has no end yet may get one.
+                if !whole {
+                    break;
+                }
+            }
+            Err(Unreadable::Newer(found)) => {
+                let line = position.lines + 1;
+                return Err(BenchError::Schema { path: path.to_owned(), line, found, known: SCHEMA });
+            }
+            Err(Unreadable::Other(reason)) => {
+                return Err(BenchError::Line { path: path.to_owned(), line: position.lines + 1, reason });
+            }
         }
-        if let Ok(Version { schema }) = serde_json::from_str(line)
-            && schema > SCHEMA
-        {
-            return Err(BenchError::Schema { path, line: index + 1, found: schema, known: SCHEMA });
-        }
-        match serde_json::from_str::<CellRecord>(line) {
-            Ok(record) => records.push(record),
-            Err(error) => tracing::warn!("{}, line {}: passed over: {error}", path.display(), index + 1),
-        }
+        position.bytes += line.len() as u64;
+        position.lines += 1;
     }
-    Ok(records)
+    Ok((records, position))
+}
+
+/// Why a line is no record.
+enum Unreadable {
+    /// It ends too early: who wrote it was killed.
+    Torn,
+    /// It has this schema.
+    Newer(u32),
+    Other(String),
+}
+
+/// The record of a line; none of an empty one.
+fn parse(line: &[u8]) -> Result<Option<CellRecord>, Unreadable> {
+    #[derive(Deserialize)]
+    struct Version {
+        schema: u32,
+    }
+    // A cut may go through a character, and a file system that lost its power may have zeros for what was not written.
+    let text = String::from_utf8_lossy(line);
+    let text = text.trim_end_matches(['\0', '\n', '\r']);
+    if text.is_empty() {
+        return Ok(None);
+    }
+    // A later version's line need not be readable to be known as one.
+    match serde_json::from_str(text) {
+        Ok(Version { schema }) if schema > SCHEMA => return Err(Unreadable::Newer(schema)),
+        _ => {}
+    }
+    serde_json::from_str(text).map(Some).map_err(|error| match error.is_eof() {
+        true => Unreadable::Torn,
+        false => Unreadable::Other(error.to_string()),
+    })
 }
 
 impl CellRecord {
     /// The newest schema.
     pub(crate) const SCHEMA: u32 = SCHEMA;
+
+    /// What older versions ran at a time.
+    fn one_job() -> usize {
+        1
+    }
+
+    fn is_one_job(jobs: &usize) -> bool {
+        *jobs == 1
+    }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::fs;
+
     use super::*;
 
     pub(crate) fn record(key: &str) -> CellRecord {
@@ -291,29 +395,64 @@ pub(crate) mod tests {
             random_prompts: false,
             seconds: None,
             peak_memory: None,
+            jobs: 1,
             machine: Machine::current(),
             device: "cpu".to_owned(),
             finished: 0,
         }
     }
 
+    fn opened(dir: &Path) -> Runs {
+        Runs::open(dir).unwrap().0
+    }
+
+    fn keys(dir: &Path) -> Vec<String> {
+        read_runs(dir).unwrap().into_iter().map(|record| record.key).collect()
+    }
+
     #[test]
     fn a_line_cut_anywhere_loses_only_itself() {
         let dir = tempfile::tempdir().unwrap();
-        let runs = Runs::new(dir.path());
+        let runs = opened(dir.path());
         runs.append(&record("first")).unwrap();
-        runs.append(&record("second")).unwrap();
+        // Cuts go through characters too.
+        runs.append(&CellRecord { device: "Gerät".to_owned(), ..record("second") }).unwrap();
         let whole = fs::read(&runs.path).unwrap();
         let first = whole.iter().position(|&byte| byte == b'\n').unwrap() + 1;
         for cut in first..whole.len() {
             fs::write(&runs.path, &whole[..cut]).unwrap();
-            runs.append(&record("third")).unwrap();
-            let keys: Vec<String> = read_runs(dir.path()).unwrap().into_iter().map(|record| record.key).collect();
+            let open = opened(dir.path());
+            open.append(&record("third")).unwrap();
+            assert_eq!(open.appended_since("third").unwrap(), Some(record("third")), "cut at {cut}");
             // Without its newline alone, the second line is still whole.
             let expected: &[&str] =
                 if cut + 1 == whole.len() { &["first", "second", "third"] } else { &["first", "third"] };
-            assert_eq!(keys, expected, "cut at {cut}");
+            assert_eq!(keys(dir.path()), expected, "cut at {cut}");
         }
+        // A cut that a file system filled up with zeros.
+        fs::write(&runs.path, [&whole[..first + 50], &[0; 100], b"\n", &whole[..first]].concat()).unwrap();
+        assert_eq!(keys(dir.path()), ["first", "first"]);
+    }
+
+    #[test]
+    fn what_another_process_appends_is_seen_once_it_is_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let (ours, theirs) = (opened(dir.path()), opened(dir.path()));
+        assert_eq!(ours.appended_since("theirs").unwrap(), None, "there is no file yet");
+        theirs.append(&record("theirs")).unwrap();
+        ours.append(&record("ours")).unwrap();
+        assert_eq!(ours.appended_since("theirs").unwrap(), Some(record("theirs")));
+        let failed = CellRecord { status: CellStatus::Failed, ..record("theirs") };
+        theirs.append(&failed).unwrap();
+        assert_eq!(ours.appended_since("theirs").unwrap(), Some(failed), "the newest counts");
+        assert_eq!(opened(dir.path()).appended_since("theirs").unwrap(), None, "that was before");
+
+        let line = serde_json::to_string(&record("slow")).unwrap();
+        let before = fs::read(&ours.path).unwrap();
+        fs::write(&ours.path, [&before, &line.as_bytes()[..90]].concat()).unwrap();
+        assert_eq!(ours.appended_since("slow").unwrap(), None);
+        fs::write(&ours.path, [&before, line.as_bytes(), b"\n"].concat()).unwrap();
+        assert_eq!(ours.appended_since("slow").unwrap(), Some(record("slow")));
     }
 
     #[test]
@@ -326,10 +465,63 @@ pub(crate) mod tests {
     #[test]
     fn a_newer_schema_is_refused_with_its_line() {
         let dir = tempfile::tempdir().unwrap();
-        let runs = Runs::new(dir.path());
+        let runs = opened(dir.path());
         runs.append(&record("first")).unwrap();
         runs.append(&CellRecord { schema: SCHEMA + 1, ..record("second") }).unwrap();
         let message = read_runs(dir.path()).unwrap_err().to_string();
         assert!(message.contains("line 2") && message.contains("schema 2"), "{message}");
+    }
+
+    #[test]
+    fn a_whole_line_that_is_no_record_is_refused_with_file_line_and_reason() {
+        let dir = tempfile::tempdir().unwrap();
+        let good = serde_json::to_string(&record("good")).unwrap();
+        let refused = |line: &str| {
+            fs::write(dir.path().join("runs.jsonl"), format!("{good}\n{line}\n{good}\n")).unwrap();
+            let message = read_runs(dir.path()).unwrap_err().to_string();
+            assert!(message.contains("runs.jsonl, line 2"), "{message}");
+            message
+        };
+        let without = |field: &str| {
+            let mut value: serde_json::Value = serde_json::from_str(&good).unwrap();
+            value.as_object_mut().unwrap().remove(field).unwrap();
+            value.to_string()
+        };
+        assert!(refused(&without("adapter")).contains("adapter"));
+        assert!(refused(&without("schema")).contains("schema"));
+        assert!(refused(&good.replace("\"seed\":1", "\"seed\":\"one\"")).contains("string"));
+        refused("[]");
+        refused("<<<<<<< HEAD");
+        // An end without a beginning is not what a kill leaves.
+        refused(&good[40..]);
+    }
+
+    #[test]
+    fn a_line_with_scores_is_torn_wherever_it_is_cut() {
+        let lines = include_bytes!("../tests/runs-of-schema-1.txt");
+        let line = lines.split(|&byte| byte == b'\n').next().unwrap();
+        assert!(matches!(parse(line), Ok(Some(_))));
+        assert!((1..line.len()).all(|cut| matches!(parse(&line[..cut]), Err(Unreadable::Torn))));
+    }
+
+    /// Lines of a folder that stay readable: written by the version that had the benchmark's first schema.
+    #[test]
+    fn lines_of_the_first_schema_stay_readable() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/runs-of-schema-1.txt"), dir.path().join("runs.jsonl"))
+            .unwrap();
+        let [done, failed] = <[CellRecord; 2]>::try_from(read_runs(dir.path()).unwrap()).unwrap();
+        assert_eq!((done.schema, done.status, done.jobs), (1, CellStatus::Done, 1));
+        assert_eq!((done.encoder.name.as_str(), done.adapter.as_str()), ("panecho", "coop"));
+        assert_eq!(done.text.as_ref().map(|text| text.name.as_str()), Some("echoclip"));
+        assert_eq!((done.shots, done.seed, done.data.train, done.data.test), (Some(1), 1, 12, 8));
+        let mae = done.scores.as_ref().and_then(|scores| scores.value(echo_metrics::Metric::Mae)).unwrap();
+        assert!((mae - 41.171682).abs() < 1e-5, "{mae}");
+        assert!(done.seconds.is_some() && done.peak_memory.is_some() && done.parameters.is_some());
+        // Another revision's record is one all the same.
+        assert_eq!(done.machine.git.as_deref(), Some("cd19b71"));
+        assert_ne!(done.machine.git, Machine::current().git);
+        assert_eq!(failed.status, CellStatus::Failed);
+        assert!(failed.error.is_some() && failed.scores.is_none());
     }
 }

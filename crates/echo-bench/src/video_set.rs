@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use echo_data::{Digests, Split, Target, few_shot, read_dataset, read_split_file};
-use serde::Serialize;
+use echo_data::{DatasetConfig, Digests, Split, Target, few_shot, read_dataset, read_split_file};
+use serde::{Deserialize, Serialize};
 
 use crate::{BenchConfig, BenchError};
 
 /// A video with something wrong with it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Excluded {
     /// The video's name.
     pub video: String,
@@ -42,8 +42,15 @@ pub struct VideoSet {
     pub(crate) fixed_train: bool,
     /// How splits were drawn, where neither the table nor a split file has them.
     pub(crate) drawn: Option<&'static str>,
+    /// Videos that are listed, but have no file.
+    missing: Vec<String>,
     /// Videos with something wrong with them.
     pub excluded: Vec<Excluded>,
+}
+
+/// The name of a data set without a description.
+fn folder_name(dir: &Path) -> String {
+    dir.file_name().map_or_else(|| dir.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
 impl VideoSet {
@@ -52,57 +59,102 @@ impl VideoSet {
     /// # Errors
     /// A list cannot be read, or no test video is left.
     pub fn read(dir: &Path, config: &BenchConfig) -> Result<Self, BenchError> {
-        let (dataset, target) = config.described()?;
-        let data = read_dataset(dir, &dataset, &target.name)?;
-        let mut excluded = Vec::new();
-        let mut exclude = |names: &[String], used: bool, reason: &str| {
-            excluded.extend(names.iter().map(|name| Excluded { video: name.clone(), used, reason: reason.to_owned() }));
-        };
-        let folder = data.report.folder.display();
-        exclude(&data.report.missing, false, &format!("listed, but there is no such file in {folder}"));
-        let without = match target.is_ejection_fraction() {
-            true => "listed without an ejection fraction".to_owned(),
-            false => format!("listed without a value in the column {:?}", target.column),
-        };
-        exclude(&data.report.without_target, false, &without);
-        exclude(&data.report.duplicates, true, "listed more than once with the same values; used once");
-
-        let of = |split: Split| {
-            let indices = data.videos.iter().enumerate().filter(move |(_, video)| video.split == split);
-            indices.map(|(index, _)| index).collect::<Vec<_>>()
-        };
-        let (mut train, mut validation, mut test) = match &config.split {
-            None => (of(Split::Train), of(Split::Validation), of(Split::Test)),
-            Some(path) => {
-                let names: Vec<&str> = data.videos.iter().map(|video| video.name.as_str()).collect();
-                let split = read_split_file(path, &names)?;
-                let unknown: Vec<String> =
-                    split.unknown.iter().filter(|name| !data.report.missing.contains(name)).cloned().collect();
-                exclude(&unknown, false, &format!("in {}, but not in the data set", path.display()));
-                exclude(&split.duplicates, true, &format!("more than once in {}; used once", path.display()));
-                (split.train, split.validation, split.test)
-            }
-        };
-        if let Some(limit) = config.limit {
-            [&mut train, &mut validation, &mut test].into_iter().for_each(|split| split.truncate(limit));
+        let mut set = Self::described(dir, config.described()?)?;
+        if let Some(path) = &config.split {
+            set.split_by(path)?;
         }
-        for (split, videos) in [("training", &train), ("validation", &validation), ("test", &test)] {
+        set.limit(config.limit);
+        for (split, videos) in [("training", &set.train), ("validation", &set.validation), ("test", &set.test)] {
             if videos.is_empty() {
                 return Err(BenchError::Config(format!("{}: no {split} video is there", dir.display())));
             }
         }
-        let folder =
-            || dir.file_name().map_or_else(|| dir.display().to_string(), |name| name.to_string_lossy().into_owned());
-        let name = if config.dataset.is_some() { dataset.name().to_owned() } else { folder() };
-        let labelled = data.videos.into_iter();
-        let videos = labelled.map(|v| LabelledVideo { name: v.name, path: v.path, truth: v.truth, digest: None });
-        let fixed_train = config.split.is_some();
+        if config.dataset.is_none() {
+            set.name = folder_name(dir);
+        }
+        Ok(set)
+    }
+
+    /// Reads the data set in `dir` for its test split alone.
+    ///
+    /// # Errors
+    /// A list cannot be read, no test video is there, or the target is measured in another unit.
+    pub fn read_external(dir: &Path, config: &BenchConfig) -> Result<Self, BenchError> {
+        let (dataset, target) = config.external_described()?;
+        let unit = config.described()?.1.unit;
+        if target.unit != unit {
+            let reason = format!("{} is measured in {}, in the first data set in {unit}", target.name, target.unit);
+            return Err(BenchError::Config(format!("{}: {reason}", dir.display())));
+        }
+        let mut set = Self::described(dir, (dataset, target))?;
+        set.limit(config.limit);
+        if set.test.is_empty() {
+            return Err(BenchError::Config(format!("{}: no test video is there", dir.display())));
+        }
+        if config.dataset.is_none() && config.external_dataset.is_none() {
+            set.name = folder_name(dir);
+        }
+        Ok(set)
+    }
+
+    fn described(dir: &Path, (dataset, target): (DatasetConfig, Target)) -> Result<Self, BenchError> {
+        let data = read_dataset(dir, &dataset, &target.name)?;
+        let folder = data.report.folder.display();
+        let missing = format!("listed, but there is no such file in {folder}");
+        let without = match target.is_ejection_fraction() {
+            true => "listed without an ejection fraction".to_owned(),
+            false => format!("listed without a value in the column {:?}", target.column),
+        };
         let drawn = match dataset.knows_patients() {
-            _ if fixed_train || !dataset.draws_splits() => None,
+            _ if !dataset.draws_splits() => None,
             true => Some("splits drawn by patient"),
             false => Some("splits drawn by video, as if each were of another patient"),
         };
-        Ok(Self { name, target, videos: videos.collect(), train, validation, test, fixed_train, drawn, excluded })
+        let of = |split: Split| {
+            let indices = data.videos.iter().enumerate().filter(move |(_, video)| video.split == split);
+            indices.map(|(index, _)| index).collect::<Vec<_>>()
+        };
+        let mut set = Self {
+            name: dataset.name().to_owned(),
+            target,
+            train: of(Split::Train),
+            validation: of(Split::Validation),
+            test: of(Split::Test),
+            videos: Vec::new(),
+            fixed_train: false,
+            drawn,
+            missing: data.report.missing,
+            excluded: Vec::new(),
+        };
+        set.exclude_all(&set.missing.clone(), false, &missing);
+        set.exclude_all(&data.report.without_target, false, &without);
+        set.exclude_all(&data.report.duplicates, true, "listed more than once with the same values; used once");
+        let labelled = data.videos.into_iter();
+        set.videos =
+            labelled.map(|v| LabelledVideo { name: v.name, path: v.path, truth: v.truth, digest: None }).collect();
+        Ok(set)
+    }
+
+    /// Splits the videos as the list `path` says.
+    fn split_by(&mut self, path: &Path) -> Result<(), BenchError> {
+        let names: Vec<&str> = self.videos.iter().map(|video| video.name.as_str()).collect();
+        let split = read_split_file(path, &names)?;
+        let unknown: Vec<String> = split.unknown.iter().filter(|name| !self.missing.contains(name)).cloned().collect();
+        self.exclude_all(&unknown, false, &format!("in {}, but not in the data set", path.display()));
+        self.exclude_all(&split.duplicates, true, &format!("more than once in {}; used once", path.display()));
+        (self.train, self.validation, self.test) = (split.train, split.validation, split.test);
+        (self.fixed_train, self.drawn) = (true, None);
+        Ok(())
+    }
+
+    fn limit(&mut self, limit: Option<usize>) {
+        let splits = [&mut self.train, &mut self.validation, &mut self.test];
+        splits.into_iter().for_each(|split| split.truncate(limit.unwrap_or(usize::MAX)));
+    }
+
+    fn exclude_all(&mut self, names: &[String], used: bool, reason: &str) {
+        let excluded = names.iter().map(|name| Excluded { video: name.clone(), used, reason: reason.to_owned() });
+        self.excluded.extend(excluded);
     }
 
     /// The training videos of one draw.

@@ -3,17 +3,17 @@
 use echo_data::{Look, Shift, Start};
 use echo_random::Stream;
 use echo_train::AugmentConfig;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::BenchConfig;
 
 /// Which clips of a video are seen, and how.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct View {
     /// Clips, spread evenly over the video; a single one starts at the first frame.
     pub clips: usize,
     /// Clips begin anywhere in the video instead, one draw each.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub random_start: bool,
     /// Another look at the video, as training takes it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -21,7 +21,7 @@ pub struct View {
 }
 
 /// One of the looks that augmentation gives.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Augmented {
     /// How.
     pub how: AugmentConfig,

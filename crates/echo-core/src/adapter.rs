@@ -90,7 +90,19 @@ pub trait Adapter: Module {
         Fitting::Gradient
     }
 
-    /// The same adapter fitted to batches of features and the targets of their videos, for [`Fitting::ClosedForm`].
+    /// Whether it is solved for what it starts from before it descends: a linear probe first, then fine-tuning (Kumar et
+    /// al., ICLR 2022), so that a random head does not distort what was learnt before.
+    fn solves_first(&self) -> bool {
+        false
+    }
+
+    /// A batch's clip embeddings as they are now, for [`solve`](Self::solve) where keeping the batches would fill memory.
+    fn represent(&self, features: Features) -> Features {
+        features
+    }
+
+    /// The same adapter fitted to batches of features and the targets of their videos, for [`Fitting::ClosedForm`] and
+    /// for those that [solve first](Self::solves_first). Also takes what [`represent`](Self::represent) gave.
     fn solve(self, _batches: Vec<Features>, _targets: &[f32]) -> Self {
         self
     }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ClipSpec, Error, Head};
+use crate::{ClipLimits, ClipSpec, Error, Head};
 
 /// A size of an encoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -98,6 +98,8 @@ pub struct PresetCard {
     pub preset: Preset,
     /// What it wants to see.
     pub clip: ClipSpec,
+    /// What else its architecture takes.
+    pub limits: ClipLimits,
     /// Length of a clip embedding.
     pub dim: usize,
     /// Length of a step before the projection.
@@ -145,5 +147,14 @@ impl Card {
     pub fn preset(&self, preset: Preset) -> &PresetCard {
         let found = self.presets.iter().find(|card| card.preset == preset);
         found.unwrap_or_else(|| panic!("the card of {} has no preset {preset}", self.name))
+    }
+
+    /// Whether the architecture of `preset` takes clips other than its own.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] with the setting at fault and what is allowed.
+    pub fn takes(&self, preset: Preset, clip: &ClipSpec) -> Result<(), Error> {
+        let own = self.preset(preset);
+        own.limits.check(self.name, &own.clip, clip)
     }
 }

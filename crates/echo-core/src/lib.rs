@@ -2,7 +2,7 @@
 //!
 //! - [`EchoEncoder`] and [`TextEncoder`]: what a foundation model must offer, whatever it is inside.
 //! - [`AnyEncoder`]: any encoder as a Burn module, so that adapters and trainer are compiled once for all.
-//! - [`Card`], [`Preset`], [`ClipSpec`], [`Head`]: the facts of an encoder as data.
+//! - [`Card`], [`Preset`], [`ClipSpec`], [`ClipLimits`], [`Head`]: the facts of an encoder as data.
 //! - [`Adapter`], [`Stage`], [`Prediction`]: what a way of adapting with few labels must offer.
 //! - [`RankSpec`]: how a continuous target such as the ejection fraction is cut into ordered ranks.
 //!
@@ -11,6 +11,7 @@
 mod adapter;
 mod any_encoder;
 mod card;
+mod clip_limits;
 mod clip_spec;
 mod encoder;
 mod error;
@@ -20,6 +21,7 @@ mod rank_spec;
 pub use adapter::{Adapter, Features, Fitting, ParameterRole, Prediction, Stage};
 pub use any_encoder::{AnyEncoder, DynEncoder};
 pub use card::{Capabilities, Card, ParameterPaths, Preset, PresetCard, WeightFile};
+pub use clip_limits::{Allowed, ClipLimits};
 pub use clip_spec::{ChannelOrder, ClipSpec, Crop, Filter, Padding};
 pub use encoder::{EchoEncoder, Projection, Steps, TextEncoder, l2_normalize};
 pub use error::Error;

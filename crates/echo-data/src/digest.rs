@@ -5,13 +5,19 @@ use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rayon::prelude::*;
 
 use crate::DataError;
 
-/// BLAKE3 digests of files, hashed once and remembered by path, size, modification time and inode.
+/// Age from which a change of a file is sure to differ in its time from any later one. Clocks of file systems tick a
+/// hundred times a second or more.
+const SETTLED: Duration = Duration::from_millis(100);
+
+/// BLAKE3 digests of files, hashed once and remembered by path, size, inode and the times of the last modification and,
+/// where the system has it, of the last change of any kind, which no program can set back. A file that changed just
+/// before it was hashed is not remembered, as it might change once more at what counts as the same time.
 ///
 /// The memory is a text file that any number of processes append whole lines to; a line that is torn or foreign is
 /// passed over, and its file hashed again.
@@ -19,6 +25,7 @@ use crate::DataError;
 pub struct Digests {
     path: PathBuf,
     known: HashMap<PathBuf, (Stamp, blake3::Hash)>,
+    settled: Duration,
     /// Serialises appends of this process.
     append: Mutex<()>,
 }
@@ -28,6 +35,8 @@ pub struct Digests {
 struct Stamp {
     size: u64,
     modified_nanos: u128,
+    /// Of the last change of contents, name, owner or anything else.
+    changed_nanos: u128,
     inode: u64,
 }
 
@@ -43,7 +52,7 @@ impl Digests {
             Err(source) => return Err(DataError::Io { path: path.to_owned(), source }),
         };
         let known = text.lines().filter_map(parse_line).collect();
-        Ok(Self { path: path.to_owned(), known, append: Mutex::new(()) })
+        Ok(Self { path: path.to_owned(), known, settled: SETTLED, append: Mutex::new(()) })
     }
 
     /// Digests of `files`, in their order; those that are new are hashed in parallel and remembered.
@@ -69,16 +78,14 @@ impl Digests {
         {
             return Ok((*digest, None));
         }
+        let now = SystemTime::now();
         let handle = File::open(file).map_err(io)?;
         let stamp = Stamp::of(&handle.metadata().map_err(io)?);
         let mut hasher = blake3::Hasher::new();
         hasher.update_reader(handle).map_err(io)?;
         let digest = hasher.finalize();
-        let Stamp { size, modified_nanos, inode } = stamp;
-        let line = absolute
-            .to_str()
-            .filter(|path| !path.contains(['\n', '\t']))
-            .map(|path| format!("{digest}\t{size}\t{modified_nanos}\t{inode}\t{path}\n"));
+        let path = absolute.to_str().filter(|path| !path.contains(['\n', '\t']) && stamp.is_older(now, self.settled));
+        let line = path.map(|path| format!("{digest}\t{stamp}\t{path}\n"));
         Ok((digest, line))
     }
 
@@ -95,22 +102,42 @@ impl Digests {
 impl Stamp {
     fn of(metadata: &Metadata) -> Self {
         let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let modified_nanos = modified.map_or(0, |time| time.as_nanos());
         #[cfg(unix)]
-        let inode = std::os::unix::fs::MetadataExt::ino(metadata);
+        let (inode, changed_nanos) = {
+            use std::os::unix::fs::MetadataExt;
+            let seconds = u128::try_from(metadata.ctime()).unwrap_or(0);
+            (metadata.ino(), seconds * 1_000_000_000 + u128::try_from(metadata.ctime_nsec()).unwrap_or(0))
+        };
         #[cfg(not(unix))]
-        let inode = 0;
-        Self { size: metadata.len(), modified_nanos: modified.map_or(0, |time| time.as_nanos()), inode }
+        let (inode, changed_nanos) = (0, modified_nanos);
+        Self { size: metadata.len(), modified_nanos, changed_nanos, inode }
+    }
+
+    /// Whether the last change lies at least `age` before `now`.
+    fn is_older(&self, now: SystemTime, age: Duration) -> bool {
+        let now = now.duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos());
+        self.changed_nanos + age.as_nanos() <= now
+    }
+}
+
+impl std::fmt::Display for Stamp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { size, modified_nanos, changed_nanos, inode } = self;
+        write!(f, "{size}\t{modified_nanos}\t{changed_nanos}\t{inode}")
     }
 }
 
 fn parse_line(line: &str) -> Option<(PathBuf, (Stamp, blake3::Hash))> {
-    let mut fields = line.splitn(5, '\t');
+    // Lines of older versions have a field less, and so a path for a number.
+    let mut fields = line.splitn(6, '\t');
     let digest = blake3::Hash::from_hex(fields.next()?).ok()?;
     let size = fields.next()?.parse().ok()?;
     let modified_nanos = fields.next()?.parse().ok()?;
+    let changed_nanos = fields.next()?.parse().ok()?;
     let inode = fields.next()?.parse().ok()?;
     let path = PathBuf::from(fields.next()?);
-    Some((path, (Stamp { size, modified_nanos, inode }, digest)))
+    Some((path, (Stamp { size, modified_nanos, changed_nanos, inode }, digest)))
 }
 
 #[cfg(test)]
@@ -122,7 +149,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (file, memory) = (dir.path().join("a.avi"), dir.path().join("digests"));
         fs::write(&file, b"one").unwrap();
-        let digest = || Digests::open(&memory).unwrap().of_all(&[&file]).remove(0).unwrap();
+        let digest = || {
+            let digests = Digests { settled: Duration::ZERO, ..Digests::open(&memory).unwrap() };
+            digests.of_all(&[&file]).remove(0).unwrap()
+        };
         assert_eq!(digest(), blake3::hash(b"one"));
         // Remembered: the second time nothing is written.
         let lines = fs::read_to_string(&memory).unwrap();
@@ -147,8 +177,8 @@ mod tests {
         let mut lines = String::new();
         for file in &files {
             fs::write(file, b"ten bytes.").unwrap();
-            let Stamp { size, modified_nanos, inode } = Stamp::of(&fs::metadata(file).unwrap());
-            lines.push_str(&format!("{wrong}\t{size}\t{modified_nanos}\t{inode}\t{}\n", file.display()));
+            let stamp = Stamp::of(&fs::metadata(file).unwrap());
+            lines.push_str(&format!("{wrong}\t{stamp}\t{}\n", file.display()));
         }
         fs::write(&memory, lines).unwrap();
         let paths: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
@@ -157,6 +187,49 @@ mod tests {
         // Some tens of milliseconds; the bound is what a user is promised of the start of a rerun.
         assert!(started.elapsed() < std::time::Duration::from_secs(2), "{:?}", started.elapsed());
         assert!(digests.iter().all(|digest| digest.as_ref().is_ok_and(|digest| *digest == wrong)));
+    }
+
+    /// Size and time of modification are what a user can give a file; neither makes it the one that was hashed.
+    #[test]
+    #[cfg(unix)]
+    fn other_bytes_of_the_same_size_and_time_are_hashed_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, memory) = (dir.path().join("a.avi"), dir.path().join("digests"));
+        let digest = || Digests::open(&memory).unwrap().of_all(&[&file]).remove(0).unwrap();
+        let write = |bytes: &[u8], time: SystemTime| {
+            fs::write(&file, bytes).unwrap();
+            File::options().write(true).open(&file).unwrap().set_modified(time).unwrap();
+        };
+        let time = SystemTime::now() - Duration::from_secs(1000);
+        write(b"one", time);
+        assert_eq!(digest(), blake3::hash(b"one"));
+        assert!(!memory.exists(), "it changed just now, and may change again at the same time");
+        std::thread::sleep(2 * SETTLED);
+        assert_eq!(digest(), blake3::hash(b"one"));
+        assert!(memory.exists());
+        // In its place, and by another file that takes its name.
+        write(b"two", time);
+        assert_eq!(digest(), blake3::hash(b"two"));
+        std::thread::sleep(2 * SETTLED);
+        assert_eq!(digest(), blake3::hash(b"two"));
+        let other = dir.path().join("b.avi");
+        fs::write(&other, b"six").unwrap();
+        File::options().write(true).open(&other).unwrap().set_modified(time).unwrap();
+        fs::rename(&other, &file).unwrap();
+        assert_eq!(digest(), blake3::hash(b"six"));
+    }
+
+    /// Changes that follow each other at once, in the same tick of the file system's clock or not.
+    #[test]
+    fn a_file_that_keeps_changing_is_never_mistaken() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, memory) = (dir.path().join("a.avi"), dir.path().join("digests"));
+        for round in 100..400 {
+            let bytes = format!("round {round}");
+            fs::write(&file, &bytes).unwrap();
+            let digests = Digests::open(&memory).unwrap();
+            assert_eq!(digests.of_all(&[&file]).remove(0).unwrap(), blake3::hash(bytes.as_bytes()));
+        }
     }
 
     #[test]

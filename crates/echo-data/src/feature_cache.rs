@@ -3,12 +3,18 @@
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::DataError;
 
 /// First bytes of every file; the digit is the format's version.
 const MAGIC: &[u8; 8] = b"EZFEAT1\n";
+
+/// Beginning of the names of files that are being written.
+const UNFINISHED: &str = ".feature-";
+
+/// Age at which such a file is no longer being written: who began it was killed.
+const ABANDONED: Duration = Duration::from_secs(3600);
 
 /// The output of a frozen stage for one video and view.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,6 +91,11 @@ impl FeatureCache {
         feature
     }
 
+    /// Whether there is a feature of a stage for a video, intact or not. It does not count as used.
+    pub fn has(&self, stage: &StageKey, video: &blake3::Hash) -> bool {
+        self.path(stage, video).is_file()
+    }
+
     /// Stores a feature. The file appears whole or not at all, whatever happens meanwhile.
     ///
     /// # Errors
@@ -94,7 +105,7 @@ impl FeatureCache {
         let io = |source| DataError::Io { path: path.clone(), source };
         let folder = path.parent().unwrap_or(&self.dir);
         fs::create_dir_all(folder).map_err(io)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
+        let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder).map_err(io)?;
         file.write_all(&encode(stage, video, feature)).map_err(io)?;
         file.persist(&path).map_err(|error| io(error.error))?;
         Ok(())
@@ -145,7 +156,8 @@ impl FeatureCache {
         Ok(gone)
     }
 
-    /// The features' files; nothing else in the folder is touched.
+    /// The features' files; what processes that were killed left unfinished is removed, and nothing else in the folder
+    /// is touched.
     fn files(&self) -> Result<Vec<CacheFile>, DataError> {
         let mut files = Vec::new();
         for stage in entries(&self.dir)? {
@@ -153,12 +165,19 @@ impl FeatureCache {
                 continue;
             }
             for path in entries(&stage)? {
-                if path.extension().is_none_or(|extension| extension != "feature") {
+                let is_unfinished = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(UNFINISHED));
+                if !is_unfinished && path.extension().is_none_or(|extension| extension != "feature") {
                     continue;
                 }
                 // Another process may have removed it.
                 let Ok(metadata) = fs::metadata(&path) else { continue };
                 let used = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+                if is_unfinished {
+                    if used.elapsed().is_ok_and(|age| age > ABANDONED) {
+                        remove(&path)?;
+                    }
+                    continue;
+                }
                 files.push(CacheFile { path, bytes: metadata.len(), used });
             }
         }
@@ -251,6 +270,14 @@ mod tests {
         fs::write(&foreign, "mine").unwrap();
         let Usage { entries: 4, bytes } = cache.usage().unwrap() else { panic!("{:?}", cache.usage()) };
         let each = bytes / 4;
+
+        // What a killed process was writing goes once it is old; what is being written stays, and neither is counted.
+        let unfinished = ["old", "new"].map(|name| foreign.with_file_name(format!("{UNFINISHED}{name}")));
+        unfinished.iter().for_each(|path| fs::write(path, "half").unwrap());
+        let long_ago = SystemTime::now() - 2 * ABANDONED;
+        File::options().write(true).open(&unfinished[0]).unwrap().set_modified(long_ago).unwrap();
+        assert_eq!(cache.usage().unwrap(), Usage { entries: 4, bytes });
+        assert_eq!(unfinished.map(|path| path.exists()), [false, true]);
 
         // The oldest is used again, and so outlives the next two.
         assert!(cache.get(&stage, &videos[0]).is_some());

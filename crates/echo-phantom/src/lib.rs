@@ -82,4 +82,4 @@ pub use view::{View, Views, Wall};
 pub use volume_curve::VolumeCurve;
 pub use wall_motion::{Activity, WallMotion};
 pub use window::{Shadow, Window};
-pub use writer::{Summary, write_dataset};
+pub use writer::{Summary, write_dataset, write_list};

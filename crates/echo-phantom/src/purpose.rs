@@ -16,9 +16,10 @@ pub enum Purpose {
     Test,
     /// Patients as for [`Purpose::Test`], recorded with gain, depth, tilt and noise outside the usual bands.
     ShiftedTest,
-    /// Making weights before any benchmark; ejection fractions as for [`Purpose::Train`].
+    /// Making weights before any benchmark: in turn as for [`Purpose::Train`], so that no ejection fraction is rare, and
+    /// as in patients, so that what is usual is known.
     Pretraining,
-    /// Watching pretraining; as [`Purpose::Pretraining`].
+    /// Watching pretraining; as in patients.
     PretrainingValidation,
 }
 
@@ -71,8 +72,10 @@ impl Purpose {
     /// The patients from whom phantom `number` is drawn.
     pub fn population(self, seed: u64, number: u32) -> Population {
         match self {
-            Self::Validation | Self::Test | Self::ShiftedTest => Population::Natural,
-            Self::Train | Self::Pretraining | Self::PretrainingValidation => self.enriched(seed, number),
+            Self::Validation | Self::Test | Self::ShiftedTest | Self::PretrainingValidation => Population::Natural,
+            Self::Train => self.enriched(seed, number),
+            Self::Pretraining if number.is_multiple_of(2) => self.enriched(seed, number / 2),
+            Self::Pretraining => Population::Natural,
         }
     }
 
@@ -117,9 +120,9 @@ mod tests {
     /// By their labels, not by what was asked for.
     #[test]
     fn the_training_pool_covers_every_whole_ejection_fraction() {
-        for (purpose, seed) in [(Purpose::Train, 1), (Purpose::Train, 77), (Purpose::Pretraining, 1)] {
+        for (purpose, seed, every) in [(Purpose::Train, 1, 1), (Purpose::Train, 77, 1), (Purpose::Pretraining, 1, 2)] {
             let mut in_bin = [0; 100];
-            for number in 0..600 {
+            for number in (0..600 * every).step_by(every as usize) {
                 in_bin[Phantom::of(seed, purpose, number).unwrap().findings().ef.floor() as usize] += 1;
             }
             assert!(in_bin[20..=75].iter().all(|&count| count >= 8), "seed {seed}: {in_bin:?}");
@@ -129,9 +132,11 @@ mod tests {
 
     #[test]
     fn tests_are_drawn_from_patients_as_they_come_and_only_one_is_shifted() {
-        for purpose in [Purpose::Validation, Purpose::Test, Purpose::ShiftedTest] {
+        use Purpose::{Pretraining, PretrainingValidation, ShiftedTest, Test, Validation};
+        for purpose in [Validation, Test, ShiftedTest, PretrainingValidation] {
             assert!((0..100).all(|number| purpose.population(1, number) == Population::Natural));
         }
+        assert!((0..100).all(|number| Pretraining.population(1, 2 * number + 1) == Population::Natural));
         let shifted: Vec<Purpose> =
             Purpose::ALL.into_iter().filter(|purpose| purpose.quality() == Quality::Shifted).collect();
         assert_eq!(shifted, [Purpose::ShiftedTest]);

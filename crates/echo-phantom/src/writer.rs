@@ -77,6 +77,24 @@ pub fn write_dataset(
     })
 }
 
+/// What [`write_dataset`] would say of every video in `FileList.csv`, without scanning anything: the table in `out`,
+/// and an empty file for every video.
+///
+/// # Errors
+/// As [`write_dataset`].
+pub fn write_list(out: &Path, spec: &DatasetSpec) -> Result<(), PhantomError> {
+    let videos = out.join("Videos");
+    fs::create_dir_all(&videos).map_err(PhantomError::io(&videos))?;
+    let listed = spec.videos()?.into_par_iter().map(|video| {
+        let phantom = spec.phantom(video)?;
+        let path = videos.join(video.name()).with_extension("avi");
+        fs::write(&path, []).map_err(PhantomError::io(&path))?;
+        let (fps, frames) = (phantom.acquisition.fps, phantom.frame_count());
+        Ok(Written { video, findings: phantom.findings(), fps, frames, tracings: phantom.tracings() })
+    });
+    write_file_list(&out.join("FileList.csv"), &listed.collect::<Result<Vec<_>, PhantomError>>()?)
+}
+
 fn write_video(folder: &Path, video: Video, spec: &DatasetSpec) -> Result<Written, PhantomError> {
     let rendered = spec.phantom(video)?.render();
     rendered.write_avi(&folder.join(video.name()).with_extension("avi"))?;

@@ -22,6 +22,12 @@ const EF_WORDS: [&str; 6] = [
     "ejection fraction by the method of discs <#>%.",
 ];
 
+/// Ways of saying the left ventricle's volume in ml at its fullest and at its emptiest.
+pub(crate) const EDV_WORDS: [&str; 3] =
+    ["the cavity holds <#> ml at its fullest.", "end-diastolic volume <#> ml.", "EDV <#> ml."];
+pub(crate) const ESV_WORDS: [&str; 3] =
+    ["the cavity holds <#> ml at its emptiest.", "end-systolic volume <#> ml.", "ESV <#> ml."];
+
 /// Share of captions that say the ejection fraction in the words of the given templates.
 const GIVEN_SHARE: f64 = 0.65;
 
@@ -111,10 +117,8 @@ impl Captions {
         let (edv, esv) = (ml(findings.edv), ml(findings.esv));
         let mut sentences = vec![
             format!("{}.", self.ranks.ranks[self.ranks.rank_of(findings.ef as f32)].prompt),
-            pick(&["the cavity holds <#> ml at its fullest.", "end-diastolic volume <#> ml.", "EDV <#> ml."])
-                .replace(PLACE, &edv),
-            pick(&["the cavity holds <#> ml at its emptiest.", "end-systolic volume <#> ml.", "ESV <#> ml."])
-                .replace(PLACE, &esv),
+            pick(&EDV_WORDS).replace(PLACE, &edv),
+            pick(&ESV_WORDS).replace(PLACE, &esv),
             pick(&["<d> ml in diastole and <s> ml in systole.", "volumes: <d> ml full, <s> ml empty."])
                 .replace("<d>", &edv)
                 .replace("<s>", &esv),

@@ -1,14 +1,15 @@
-//! Prompts of every value: what a clip embedding is compared with to read the ejection fraction from it.
+//! Prompts of every value: what a clip embedding is compared with to read a measurement from it.
 
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use echo_core::TextEncoder;
+use echo_random::Stream;
 
 use crate::PretrainError;
 use crate::captions::PLACE;
 use crate::contrastive::similarities;
 
-/// Token ids of templates with every whole percent in them.
+/// Token ids of templates with every value in them.
 #[derive(Clone, Debug)]
 pub(crate) struct ValuePrompts {
     /// By template, then by value.
@@ -17,12 +18,22 @@ pub(crate) struct ValuePrompts {
 }
 
 impl ValuePrompts {
-    pub(crate) fn new(templates: &[String], text: &dyn TextEncoder) -> Result<Self, PretrainError> {
-        let of_template = |template: &String| -> Result<Vec<Vec<u32>>, echo_core::Error> {
-            (0..=100).map(|value: u32| text.tokenize(&template.replace(PLACE, &value.to_string()))).collect()
+    pub(crate) fn new(
+        templates: &[impl AsRef<str>],
+        values: &[u32],
+        text: &dyn TextEncoder,
+    ) -> Result<Self, PretrainError> {
+        let of_template = |template: &str| -> Result<Vec<Vec<u32>>, echo_core::Error> {
+            values.iter().map(|value| text.tokenize(&template.replace(PLACE, &value.to_string()))).collect()
         };
-        let ids = templates.iter().map(of_template).collect::<Result<_, _>>()?;
-        Ok(Self { ids, values: (0..=100).map(|value| value as f32).collect() })
+        let ids = templates.iter().map(|template| of_template(template.as_ref())).collect::<Result<_, _>>()?;
+        Ok(Self { ids, values: values.iter().map(|&value| value as f32).collect() })
+    }
+
+    /// Some of the values, with the prompts of one template: every `stride`-th, beginning anywhere.
+    pub(crate) fn draw(&self, stride: usize, stream: &mut Stream) -> (usize, Vec<usize>) {
+        let template = stream.below(self.templates());
+        (template, (stream.below(stride)..self.values.len()).step_by(stride).collect())
     }
 
     pub(crate) fn values(&self) -> &[f32] {

@@ -10,6 +10,10 @@ use crate::TrainError;
 pub struct TrainConfig {
     /// Passes over the training samples.
     pub epochs: usize,
+    /// At most so many clips are looked at in all, repetitions counted: with many of them there are fewer epochs, but one
+    /// at least.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_views: Option<usize>,
     /// Samples in a step; the last step of an epoch may have fewer.
     pub batch: usize,
     /// Samples that are in memory at a time; a step over more of them accumulates their gradients, equal to the whole
@@ -153,6 +157,12 @@ pub struct LossWeights {
 }
 
 impl TrainConfig {
+    /// The same with no more epochs than [`max_views`](Self::max_views) allows when one looks at `clips` clips.
+    pub fn within_views(&self, clips: usize) -> Self {
+        let most = self.max_views.map_or(self.epochs, |views| (views / clips.max(1)).max(1));
+        Self { epochs: self.epochs.min(most), ..self.clone() }
+    }
+
     /// # Errors
     /// A setting with which training cannot run.
     pub fn validate(&self) -> Result<(), TrainError> {
@@ -160,8 +170,8 @@ impl TrainConfig {
         let losses = [cross_entropy, kl, l1, huber];
         let RateFactors { encoder, text, head } = self.rates;
         let not_negative = |values: &[f64]| values.iter().all(|value| value.is_finite() && *value >= 0.0);
-        let complaint = if self.epochs == 0 {
-            "epochs must be 1 or more"
+        let complaint = if self.epochs == 0 || self.max_views == Some(0) {
+            "epochs and max_views must be 1 or more"
         } else if self.batch == 0 || self.micro_batch == Some(0) {
             "batch and micro_batch must be 1 or more"
         } else if !(self.optimizer.lr().is_finite() && self.optimizer.lr() > 0.0) {
@@ -182,5 +192,30 @@ impl TrainConfig {
             return Ok(());
         };
         Err(TrainError::Config(complaint.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn epochs_are_cut_to_the_views_that_are_allowed_but_one_stays() {
+        let config = TrainConfig {
+            epochs: 20,
+            max_views: Some(1500),
+            batch: 2,
+            micro_batch: None,
+            clip_norm: None,
+            optimizer: OptimizerConfig::AdamW { lr: 1.0, weight_decay: 0.0 },
+            schedule: ScheduleConfig::Constant,
+            rates: RateFactors::default(),
+            loss: LossWeights { cross_entropy: 0.0, kl: 0.0, l1: 1.0, huber: 0.0 },
+            augment: AugmentConfig::default(),
+        };
+        let epochs = |clips| config.within_views(clips).epochs;
+        assert_eq!([66, 75, 76, 512, 750, 1501].map(epochs), [20, 20, 19, 2, 2, 1]);
+        assert_eq!(TrainConfig { max_views: None, ..config.clone() }.within_views(9000).epochs, 20);
+        assert!(TrainConfig { max_views: Some(0), ..config }.validate().is_err());
     }
 }

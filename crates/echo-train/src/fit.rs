@@ -117,15 +117,7 @@ pub fn fit<A: Adapter>(
     match adapter.fitting() {
         Fitting::Gradient => {}
         Fitting::Nothing => return Ok(at_once(adapter)),
-        Fitting::ClosedForm => {
-            let all: Vec<usize> = (0..targets.len()).collect();
-            let (mut batches, mut order) = (Vec::new(), Vec::new());
-            for group in samples.groups(&all).iter().flat_map(|group| group.chunks(config.batch)) {
-                batches.push(samples.batch(group, None, device)?);
-                order.extend(group.iter().map(|&index| targets[index]));
-            }
-            return Ok(at_once(adapter.solve(batches, &order)));
-        }
+        Fitting::ClosedForm => return Ok(at_once(solved(adapter, samples, config, device)?)),
     }
     let trainable: Vec<Parameter> = parameters(&adapter).into_iter().filter(|parameter| parameter.trainable).collect();
     if trainable.is_empty() {
@@ -139,6 +131,10 @@ pub fn fit<A: Adapter>(
     let resumed = match context.checkpoints {
         Some(checkpoints) => resume(&adapter, &mut descent.stepper, checkpoints, device)?,
         None => None,
+    };
+    let adapter = match &resumed {
+        None if adapter.solves_first() => solved(adapter, samples, config, device)?,
+        _ => adapter,
     };
     let mut progress =
         resumed.unwrap_or(Progress { adapter, best: None, curve: Vec::new(), zero_gradients: Vec::new() });
@@ -188,6 +184,27 @@ pub fn fit<A: Adapter>(
     }
     let Progress { adapter, best, curve, zero_gradients } = progress;
     Ok(Fitted { adapter: adapter.valid(), best, curve, zero_gradients })
+}
+
+/// The adapter solved for all samples as they are without augmentation.
+fn solved<A: Adapter>(
+    adapter: A,
+    samples: &dyn Samples,
+    config: &TrainConfig,
+    device: &Device,
+) -> Result<A, TrainError> {
+    let targets = samples.targets();
+    let inference = adapter.valid();
+    // Clips are large, and each runs through the whole encoder.
+    let size = if samples.stage() == Stage::Clip { PREDICT_CLIPS } else { config.batch };
+    let (mut batches, mut order) = (Vec::new(), Vec::new());
+    for group in samples.groups(&(0..targets.len()).collect::<Vec<_>>()) {
+        for indices in group.chunks(size) {
+            batches.push(inference.represent(samples.batch(indices, None, device)?));
+            order.extend(indices.iter().map(|&index| targets[index]));
+        }
+    }
+    Ok(adapter.solve(batches, &order))
 }
 
 /// One step's samples.

@@ -31,6 +31,7 @@ mod tests {
         let config = TrainConfig {
             epochs: 10,
             batch: 1,
+            max_views: None,
             micro_batch: None,
             clip_norm: None,
             optimizer: OptimizerConfig::Sgd { lr: 2e-3, momentum: 0.9, weight_decay: 0.0 },

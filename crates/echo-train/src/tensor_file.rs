@@ -24,8 +24,12 @@ pub fn write_tensors(file: &Path, tensors: Vec<(String, TensorData)>, key: &str,
         std::fs::create_dir_all(folder)?;
     }
     let beside = file.with_extension("new");
-    std::fs::write(&beside, &bytes)?;
-    std::fs::rename(&beside, file)
+    let written = std::fs::write(&beside, &bytes).and_then(|()| std::fs::rename(&beside, file));
+    if written.is_err() {
+        // Half a file on a full disk would keep it full.
+        let _ = std::fs::remove_file(&beside);
+    }
+    written
 }
 
 /// Reads what [`write_tensors`] wrote.

@@ -75,6 +75,7 @@ fn config() -> TrainConfig {
     TrainConfig {
         epochs: 6,
         batch: 8,
+        max_views: None,
         micro_batch: None,
         clip_norm: None,
         optimizer: OptimizerConfig::Sgd { lr: 1e-2, momentum: 0.9, weight_decay: 1e-3 },

@@ -1,14 +1,15 @@
 //! `echozoo bench`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use burn::tensor::Device;
-use echo_bench::{BenchConfig, Environment, Leaderboard, Outcome, Selection, Zoo, pair_parameters};
+use echo_bench::{BenchConfig, Environment, Leaderboard, Outcome, Selection, Zoo, dry_run, pair_parameters};
 use echo_core::Preset;
 use echo_phantom::DatasetSpec;
 use echo_weights::{Built, Weights, WeightsError};
 
+use crate::dry_run::Listed;
 use crate::fetch::default_weights;
 use crate::home::home;
 use crate::output::print;
@@ -59,6 +60,16 @@ pub(crate) struct Args {
     /// A description (TOML) of the data set's table, columns, splits and targets [default: EchoNet-Dynamic's layout].
     #[arg(long, value_name = "FILE")]
     dataset: Option<PathBuf>,
+    /// The folder of a second data set, on whose test split every fitted adapter is scored too; shifted phantoms when both
+    /// this and --data are absent.
+    #[arg(long, value_name = "DIR")]
+    external: Option<PathBuf>,
+    /// A description of it [default: that of the first].
+    #[arg(long, value_name = "FILE")]
+    external_dataset: Option<PathBuf>,
+    /// No second data set.
+    #[arg(long, conflicts_with = "external")]
+    no_external: bool,
     /// What is predicted: one of the description's targets, such as EF, EDV or ESV [default: EF].
     #[arg(long)]
     target: Option<String>,
@@ -104,9 +115,15 @@ pub(crate) struct Args {
     /// Run cells again that are done.
     #[arg(long)]
     force: bool,
+    /// Cells of an encoder that run at a time. Several processes may also work on the same --out.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: u16,
     /// How the leaderboard is printed.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
+    /// Print cells, files, and estimates of time and memory, and stop.
+    #[arg(long)]
+    dry_run: bool,
     /// Print the configuration that would run, and stop.
     #[arg(long)]
     print_config: bool,
@@ -189,6 +206,8 @@ impl Args {
         config.text_weights = self.text_weights.clone().or(config.text_weights);
         config.data = self.data.clone().or(config.data);
         config.dataset = self.dataset.clone().or(config.dataset);
+        config.external = self.external.clone().or(config.external);
+        config.external_dataset = self.external_dataset.clone().or(config.external_dataset);
         config.target = self.target.clone().unwrap_or(config.target);
         config.split = self.split.clone().or(config.split);
         config.prompts = self.prompts.clone().or(config.prompts);
@@ -247,6 +266,21 @@ impl Zoo for Registry<'_> {
     }
 }
 
+/// The phantoms that are the default's second test set: as many as make an interval of about a point.
+fn shifted() -> DatasetSpec {
+    DatasetSpec::shifted(200, DatasetSpec::default().seed)
+}
+
+/// The folder of a data set of phantoms, which is made on first use.
+fn phantoms(home: &Path, spec: &DatasetSpec) -> Result<PathBuf, CliError> {
+    let dir = home.join("data").join(spec.id());
+    if !dir.exists() {
+        eprintln!("making phantoms in {} (once)", dir.display());
+        phantom::write(&dir, spec)?;
+    }
+    Ok(dir)
+}
+
 pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     let config = args.config(entries)?;
     if args.print_config {
@@ -275,28 +309,47 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     }
     config.described()?;
     let home = home()?;
+    let mut listed = None;
     let data = match &config.data {
         Some(dir) => dir.clone(),
         None => {
             let spec = DatasetSpec::default();
             let dir = home.join("data").join(spec.id());
-            if !dir.exists() {
-                eprintln!("making phantoms in {} (once)", dir.display());
-                phantom::write(&dir, &spec)?;
+            if !dir.exists() && args.dry_run {
+                listed = Some(Listed::new(&spec, &dir)?);
             }
-            dir
+            if args.dry_run { dir } else { phantoms(&home, &spec)? }
         }
+    };
+    let external = match (&config.external, &config.data) {
+        _ if args.no_external => None,
+        (Some(dir), _) => Some(dir.clone()),
+        (None, Some(_)) => None,
+        (None, None) if args.dry_run => Some(home.join("data").join(shifted().id())).filter(|dir| dir.exists()),
+        (None, None) => Some(phantoms(&home, &shifted())?),
     };
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(args.name(&config)));
     let environment = Environment {
         data,
+        external,
         out: out.clone(),
         cache: home.join("cache"),
         device: args.device.device().map_err(CliError::Usage)?,
         device_name: args.device.to_string(),
         force: args.force,
         checkpoint_every: checkpoint_every(),
+        jobs: args.jobs.into(),
     };
+    if args.dry_run {
+        let (environment, to_be_made) = match &listed {
+            None => (environment, None),
+            Some(Listed { data, cache, to_be_made, .. }) => {
+                (Environment { data: data.clone(), cache: cache.clone(), ..environment }, Some(*to_be_made))
+            }
+        };
+        print(&dry_run(&config, &environment, &Registry(entries), to_be_made)?.to_string());
+        return Ok(());
+    }
     let outcome = echo_bench::run(&config, &environment, &Registry(entries));
     cache::keep_below(&home, args.cache_limit);
     let outcome = outcome?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{Device, Tensor, TensorData};
 use echo_bench::Progress;
 use echo_core::ClipSpec;
-use echo_data::{Start, for_each_clip};
+use echo_data::{Look, Start, for_each_clip};
 use echo_video::OpenOptions;
 
 use crate::CliError;
@@ -55,6 +55,21 @@ impl ClipArgs {
         device: &Device,
         see: impl Fn(Tensor<5>) -> T + Sync,
     ) -> Result<PerClip<T>, CliError> {
+        self.see_as(spec, clips, |_, index| Start::Even { index, of: clips }.into(), device, see)
+    }
+
+    /// The same with clips of a video that are seen as `look` says of its path and the clip's place.
+    ///
+    /// # Errors
+    /// As [`see`](Self::see).
+    pub(crate) fn see_as<T: Send>(
+        &self,
+        spec: &ClipSpec,
+        clips: usize,
+        look: impl Fn(&Path, usize) -> Look + Sync,
+        device: &Device,
+        see: impl Fn(Tensor<5>) -> T + Sync,
+    ) -> Result<PerClip<T>, CliError> {
         if let Some(path) = &self.tensor {
             let clip = ready_clips(path, device)?;
             let [batch, ..] = clip.dims();
@@ -78,7 +93,7 @@ impl ClipArgs {
             for_each_clip(
                 &paths,
                 spec,
-                |_| Start::Even { index, of: clips }.into(),
+                |file| look(paths[file], index),
                 &options,
                 |loaded| {
                     let clip = loaded.clip;

@@ -1,10 +1,11 @@
 //! `echozoo predict`: what an encoder's own heads, or a fitted adapter, say of videos.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::activation::softmax;
 use echo_bench::{AdapterFile, DataRecord, predict_clips};
 use echo_core::{Error, Head, Preset};
+use echo_data::Start;
 use echo_weights::WeightsKind;
 
 use crate::array_file::write_file;
@@ -158,8 +159,10 @@ fn fitted(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     };
     let adapter = file.adapt(&built, text.as_ref())?;
     let clips = args.per_video.map_or(record.clips, usize::from);
-    let spec = &built.encoder.card().preset(preset).clip;
-    let seen = args.clips.see(spec, clips, &device, |clip| clip)?;
+    let spec = file.spec()?;
+    // A video that cannot be read is told when it is decoded.
+    let look = |path: &Path, clip: usize| file.look(path, clip, clips, &spec).unwrap_or(Start::First.into());
+    let seen = args.clips.see_as(&spec, clips, look, &device, |clip| clip)?;
 
     let DataRecord { target, unit, .. } = &record.data;
     let mut csv = format!("name,{},lowest_clip,highest_clip,clips\n", target.to_lowercase());

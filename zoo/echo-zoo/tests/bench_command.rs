@@ -92,6 +92,34 @@ fn kept_adapters_predict_what_the_benchmark_did_and_other_weights_are_refused() 
     assert!(output.status.code() == Some(1) && err.contains("torn.safetensors"), "{err}");
 }
 
+/// Clips of another size than the card's, several of them, each from a random frame on.
+#[test]
+fn kept_adapters_predict_with_the_clips_of_their_recipe() {
+    let place = Place::new(24);
+    let config = "random_start = true\nbootstrap = 10\n[recipes.coop]\ntrain.epochs = 1\n\
+                  clip = { frames = 5, stride = 2, size = 96, clips = 3, padding = \"zeros_before_normalize\" }";
+    std::fs::write(place.path("clips.toml"), config).unwrap();
+    let args = ["bench", "--encoder", "echoclip", "--data", "data", "--shots", "1", "--seeds", "1", "--random-init"];
+    let mut command = place.command(&args);
+    place.succeed(command.args(["--adapter", "coop", "--config", "clips.toml", "--save-adapters", "--out", "out"]));
+    let file = std::fs::read_dir(place.path("out/adapters")).unwrap().next().unwrap().unwrap().path();
+    let mut command = place.command(&["predict", "data/Videos", "--out", "ef.csv", "--adapter-file"]);
+    place.succeed(command.arg(&file));
+    let predicted = place.rows("ef.csv");
+    for row in place.rows("out/predictions.csv") {
+        let own = predicted.iter().find(|predicted| predicted["name"].contains(&row["video"])).unwrap();
+        assert_eq!(own["clips"], "3");
+        let error = (own["ef"].parse::<f32>().unwrap() - row["prediction"].parse::<f32>().unwrap()).abs();
+        assert!(error < 1e-3, "{own:?} {row:?}");
+    }
+    assert!(
+        place
+            .rows("out/leaderboard.csv")
+            .iter()
+            .any(|row| row["adapter"].starts_with("coop (5 frames, stride 2, 96 px"))
+    );
+}
+
 #[test]
 fn dump_params_lists_what_trains() {
     let place = Place::new(4);

@@ -1,7 +1,8 @@
 //! The facts of EchoCLIP.
 
 use echo_core::{
-    Capabilities, Card, ChannelOrder, ClipSpec, Crop, Filter, Padding, ParameterPaths, Preset, PresetCard, WeightFile,
+    Allowed, Capabilities, Card, ChannelOrder, ClipLimits, ClipSpec, Crop, Filter, Padding, ParameterPaths, Preset,
+    PresetCard, WeightFile,
 };
 
 /// open_clip's per-channel mean, in units of 0-1.
@@ -27,6 +28,9 @@ const FULL_CLIP: ClipSpec = ClipSpec {
 /// 16 frames over 76, 1.5 seconds at 50 frames a second: a whole beat at 40 beats a minute and more.
 const NANO_CLIP: ClipSpec =
     ClipSpec { frames: 16, stride: 5, padding: Padding::RepeatLast, resize: 64, size: 64, ..FULL_CLIP };
+
+/// The image tower sees each frame by itself and halves its sides five times; what is left over at an edge is not seen.
+const LIMITS: ClipLimits = ClipLimits { frames: Allowed::AtLeast(1), size: Allowed::AtLeast(32) };
 
 /// The facts of EchoCLIP.
 pub static CARD: Card = Card {
@@ -69,8 +73,15 @@ pub static CARD: Card = Card {
         ],
     },
     presets: &[
-        PresetCard { preset: Preset::Full, clip: FULL_CLIP, dim: 512, width: 1024, parameters: 151_518_849 },
-        PresetCard { preset: Preset::Nano, clip: NANO_CLIP, dim: 96, width: 128, parameters: 938_945 },
+        PresetCard {
+            preset: Preset::Full,
+            clip: FULL_CLIP,
+            limits: LIMITS,
+            dim: 512,
+            width: 1024,
+            parameters: 151_518_849,
+        },
+        PresetCard { preset: Preset::Nano, clip: NANO_CLIP, limits: LIMITS, dim: 96, width: 128, parameters: 938_945 },
     ],
     quirks: &[
         "frames are in OpenCV's BGR order, though the normalisation constants are for RGB",

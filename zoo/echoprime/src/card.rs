@@ -1,7 +1,8 @@
 //! The facts of EchoPrime.
 
 use echo_core::{
-    Capabilities, Card, ChannelOrder, ClipSpec, Crop, Filter, Padding, ParameterPaths, Preset, PresetCard, WeightFile,
+    Allowed, Capabilities, Card, ChannelOrder, ClipLimits, ClipSpec, Crop, Filter, Padding, ParameterPaths, Preset,
+    PresetCard, WeightFile,
 };
 
 use crate::VIEWS;
@@ -30,6 +31,10 @@ const FULL_CLIP: ClipSpec = ClipSpec {
 
 /// 16 frames over 76, 1.5 seconds at 50 frames a second: a whole beat at 40 beats a minute and more.
 const NANO_CLIP: ClipSpec = ClipSpec { stride: 5, padding: Padding::RepeatLast, resize: 64, size: 64, ..FULL_CLIP };
+
+/// Tables of relative positions are interpolated to other lengths and sides than the network is built for, which
+/// upstream's cannot do. A place of the last map stands for 32 pixels, in nano for 64; a part of one counts as a whole.
+const LIMITS: ClipLimits = ClipLimits { frames: Allowed::AtLeast(1), size: Allowed::AtLeast(32) };
 
 /// The facts of EchoPrime.
 pub static CARD: Card = Card {
@@ -68,8 +73,15 @@ pub static CARD: Card = Card {
         ],
     },
     presets: &[
-        PresetCard { preset: Preset::Full, clip: FULL_CLIP, dim: 512, width: 768, parameters: 231_486_987 },
-        PresetCard { preset: Preset::Nano, clip: NANO_CLIP, dim: 96, width: 96, parameters: 633_648 },
+        PresetCard {
+            preset: Preset::Full,
+            clip: FULL_CLIP,
+            limits: LIMITS,
+            dim: 512,
+            width: 768,
+            parameters: 231_486_987,
+        },
+        PresetCard { preset: Preset::Nano, clip: NANO_CLIP, limits: LIMITS, dim: 96, width: 96, parameters: 633_648 },
     ],
     quirks: &[
         "videos of fewer than 32 frames end in zeros put in after normalising: mean-grey frames, not black ones",

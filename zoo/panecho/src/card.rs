@@ -1,7 +1,8 @@
 //! The facts of PanEcho.
 
 use echo_core::{
-    Capabilities, Card, ChannelOrder, ClipSpec, Crop, Filter, Padding, ParameterPaths, Preset, PresetCard, WeightFile,
+    Allowed, Capabilities, Card, ChannelOrder, ClipLimits, ClipSpec, Crop, Filter, Padding, ParameterPaths, Preset,
+    PresetCard, WeightFile,
 };
 
 use crate::TASKS;
@@ -26,6 +27,10 @@ const FULL_CLIP: ClipSpec = ClipSpec {
 /// off: at this size every pixel counts.
 const NANO_CLIP: ClipSpec = ClipSpec { stride: 5, resize: 64, size: 64, ..FULL_CLIP };
 
+/// Positions in time are computed for any length. The sides of an image are halved five times; what is left over at an
+/// edge is not seen.
+const LIMITS: ClipLimits = ClipLimits { frames: Allowed::AtLeast(1), size: Allowed::AtLeast(32) };
+
 /// The facts of PanEcho.
 pub static CARD: Card = Card {
     name: "panecho",
@@ -47,8 +52,15 @@ pub static CARD: Card = Card {
     capabilities: Capabilities { text: false, heads: &TASKS, ejection_fraction: Some("EF"), views: &[] },
     parameters: ParameterPaths { video: &["encoder."], projection: &[], norm: &[], text: &[] },
     presets: &[
-        PresetCard { preset: Preset::Full, clip: FULL_CLIP, dim: 768, width: 768, parameters: 42_051_226 },
-        PresetCard { preset: Preset::Nano, clip: NANO_CLIP, dim: 160, width: 160, parameters: 570_930 },
+        PresetCard {
+            preset: Preset::Full,
+            clip: FULL_CLIP,
+            limits: LIMITS,
+            dim: 768,
+            width: 768,
+            parameters: 42_051_226,
+        },
+        PresetCard { preset: Preset::Nano, clip: NANO_CLIP, limits: LIMITS, dim: 160, width: 160, parameters: 570_930 },
     ],
     quirks: &[
         "the clip is reshaped, not permuted, into images: one image holds one channel of three consecutive frames",

@@ -199,6 +199,12 @@ fn cost(report: &Report<'_>) -> String {
         })
         .collect();
     let sum: f64 = cells.iter().filter_map(|cell| cell.seconds).map(|seconds| seconds.fit + seconds.evaluate).sum();
+    let beside = match cells.iter().filter(|cell| cell.jobs > 1).count() {
+        0 => "every cell ran alone in its process.".to_owned(),
+        count => format!(
+            "{count} cells ran beside others in one process, took longer for it, and have no memory of their own."
+        ),
+    };
     let headings = [
         "encoder",
         "adapter",
@@ -213,7 +219,7 @@ fn cost(report: &Report<'_>) -> String {
     ];
     format!(
         "<p>{} cells, {sum:.1} s together. Features are computed once before the cells and shared; memory is the most \
-         that the process held while the cell ran, features of all videos included.</p>\n\
+         that the process held while the cell ran, features of all videos included; {beside}</p>\n\
          <details><summary>Every cell</summary>\n{}</details>\n",
         cells.len(),
         table("Time and memory by cell", &headings, &rows)

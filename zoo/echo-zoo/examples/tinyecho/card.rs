@@ -1,7 +1,8 @@
 //! The facts of TinyEcho.
 
 use echo_core::{
-    Capabilities, Card, ChannelOrder, ClipSpec, Crop, Filter, Padding, ParameterPaths, Preset, PresetCard, WeightFile,
+    Allowed, Capabilities, Card, ChannelOrder, ClipLimits, ClipSpec, Crop, Filter, Padding, ParameterPaths, Preset,
+    PresetCard, WeightFile,
 };
 
 /// What the released weights want to see.
@@ -21,6 +22,9 @@ const FULL_CLIP: ClipSpec = ClipSpec {
 
 /// 16 frames over 76, 1.5 seconds at 50 frames a second: a whole beat.
 const NANO_CLIP: ClipSpec = ClipSpec { stride: 5, resize: 64, size: 64, ..FULL_CLIP };
+
+/// Each frame is seen by itself and its sides are halved five times; what is left over at an edge is not seen.
+const LIMITS: ClipLimits = ClipLimits { frames: Allowed::AtLeast(1), size: Allowed::AtLeast(32) };
 
 /// The facts of TinyEcho.
 pub static CARD: Card = Card {
@@ -48,8 +52,8 @@ pub static CARD: Card = Card {
         text: &[],
     },
     presets: &[
-        PresetCard { preset: Preset::Full, clip: FULL_CLIP, dim: 128, width: 160, parameters: 507_032 },
-        PresetCard { preset: Preset::Nano, clip: NANO_CLIP, dim: 64, width: 96, parameters: 114_168 },
+        PresetCard { preset: Preset::Full, clip: FULL_CLIP, limits: LIMITS, dim: 128, width: 160, parameters: 507_032 },
+        PresetCard { preset: Preset::Nano, clip: NANO_CLIP, limits: LIMITS, dim: 64, width: 96, parameters: 114_168 },
     ],
     quirks: &["it knows nothing: no weights have been released"],
 };

@@ -1,0 +1,153 @@
+//! An encoder's cells: several at a time, shared with whatever other process works on the same folder.
+
+use std::collections::BTreeSet;
+use std::sync::PoisonError;
+
+use echo_core::RankSpec;
+use echo_metrics::Metric;
+
+use super::RunState;
+use super::encoder::EncoderRun;
+use crate::cell_lock::CellLock;
+use crate::plan::Cell;
+use crate::runs::{CellRecord, CellStatus, DataRecord, EncoderRecord};
+use crate::seen::Seen;
+use crate::work_off::work_off;
+use crate::{BenchError, Progress, Recipe};
+
+/// A cell with its key and all that it is made of.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) cell: Cell,
+    pub(super) key: String,
+    /// The cell in words.
+    pub(super) label: String,
+    pub(super) recipe: Recipe,
+    pub(super) seen: Seen,
+    pub(super) data: DataRecord,
+    pub(super) config: serde_json::Value,
+    /// The encoder that lends its text tower, where one does.
+    pub(super) text: Option<EncoderRecord>,
+    pub(super) ranks: RankSpec,
+    /// Training and test videos that could be used.
+    pub(super) train: Vec<usize>,
+    pub(super) test: Vec<usize>,
+    /// Test videos of the external data set that could be used, and their hash.
+    pub(super) external: Option<(Vec<usize>, String)>,
+}
+
+/// How a cell came to its record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// It ran here.
+    Ran,
+    /// It was done before.
+    Before,
+    /// Another process ran it meanwhile.
+    Elsewhere,
+}
+
+impl RunState<'_> {
+    /// Runs what is not done of `cells`, and keeps all their records in their order.
+    pub(super) fn run_cells(&mut self, cells: &[Cell], run: &EncoderRun<'_>) -> Result<(), BenchError> {
+        let state: &Self = self;
+        let jobs: Vec<Job> = cells.iter().map(|cell| state.job(cell, run)).collect();
+        let ended = work_off(
+            jobs.len(),
+            state.environment.jobs,
+            |index| state.attempt(&jobs[index], run),
+            |index| state.told(|told| told.waits_for(&jobs[index])),
+        )?;
+        for (record, origin) in ended {
+            match (origin, record.status) {
+                (Origin::Ran, CellStatus::Done) => self.counts.ran += 1,
+                (_, CellStatus::Failed) => self.counts.failed += 1,
+                (_, CellStatus::Done) => self.counts.skipped += 1,
+            }
+            self.records.push(record);
+        }
+        Ok(())
+    }
+
+    /// A cell's record: from before, from another process, or by running it. Nothing while another process is at it.
+    fn attempt(&self, job: &Job, run: &EncoderRun<'_>) -> Result<Option<(CellRecord, Origin)>, BenchError> {
+        if let Some(record) = self.finished(job) {
+            self.told(|told| told.ended(job, record, Origin::Before, &[]));
+            return Ok(Some((record.clone(), Origin::Before)));
+        }
+        let Some(_lock) = CellLock::claim(&self.outputs.lock(&job.key))? else { return Ok(None) };
+        // Whoever held it before may have ended it. Also a failure is taken over: only the next run tries again.
+        let meanwhile = self.runs.appended_since(&job.key)?;
+        if let Some(record) = meanwhile.filter(|record| record.status == CellStatus::Failed || self.has_files(job)) {
+            self.told(|told| told.ended(job, &record, Origin::Elsewhere, &[]));
+            return Ok(Some((record, Origin::Elsewhere)));
+        }
+        let (record, trainable) = self.compute(job, run)?;
+        let record = self.runs.append(&record)?;
+        self.told(|told| told.ended(job, &record, Origin::Ran, &trainable));
+        Ok(Some((record, Origin::Ran)))
+    }
+
+    /// The record of an earlier run that makes it needless to run the cell.
+    pub(super) fn finished(&self, job: &Job) -> Option<&CellRecord> {
+        let record = self.done.get(&job.key)?;
+        let stands = record.status == CellStatus::Done && !self.environment.force && self.has_files(job);
+        stands.then_some(record)
+    }
+
+    /// Whether all files of a finished cell are there.
+    fn has_files(&self, job: &Job) -> bool {
+        self.outputs.has_cell(&job.key) && (!self.config.save_adapters || self.outputs.has_adapter(&job.key))
+    }
+
+    fn told(&self, tell: impl FnOnce(&mut Told)) {
+        // A thread that panicked while it told something has spoiled no result.
+        tell(&mut self.told.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// What the user was told of the cells.
+#[derive(Debug)]
+pub(super) struct Told {
+    progress: Progress,
+    ended: usize,
+    /// Pairs of encoder and adapter whose parameters were told.
+    announced: BTreeSet<(String, String)>,
+    waits: bool,
+}
+
+impl Told {
+    pub(super) fn new(cells: usize) -> Self {
+        Self { progress: Progress::new("cells", cells), ended: 0, announced: BTreeSet::new(), waits: false }
+    }
+
+    fn waits_for(&mut self, job: &Job) {
+        if !std::mem::replace(&mut self.waits, true) {
+            self.progress.line(&format!("{}: another process is at it; waiting for its result", job.label));
+        }
+    }
+
+    fn ended(&mut self, Job { cell, label, .. }: &Job, record: &CellRecord, origin: Origin, trainable: &[String]) {
+        self.ended += 1;
+        self.waits = false;
+        let Cell { encoder, adapter, .. } = cell;
+        // What trains, once for every pair of encoder and adapter.
+        if let (Origin::Ran, Some(counts)) = (origin, record.parameters)
+            && self.announced.insert((encoder.clone(), adapter.clone()))
+        {
+            self.progress
+                .line(&format!("{encoder} + {adapter}: {} of {} parameters train", counts.trainable, counts.total));
+            trainable.iter().for_each(|parameter| self.progress.line(&format!("  {parameter}")));
+        }
+        let elsewhere = if origin == Origin::Elsewhere { " (by another process)" } else { "" };
+        if origin != Origin::Before {
+            let mae = record.scores.as_ref().and_then(|scores| scores.value(Metric::Mae));
+            let outcome = match &record.error {
+                Some(error) => format!(" failed: {error}"),
+                None => mae.map_or(String::new(), |mae| format!(": MAE {mae:.2}")),
+            };
+            self.progress.line(&format!("{label}{outcome}{elsewhere}"));
+        }
+        self.progress.set(self.ended, label);
+    }
+}

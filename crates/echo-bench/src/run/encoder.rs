@@ -1,0 +1,257 @@
+//! An encoder's part of a run: what its cells see, embedded once and shared by all of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use echo_core::{Adapter, Stage};
+use echo_data::{Feature, FeatureCache};
+use echo_video::OpenOptions;
+use echo_weights::Built;
+
+use super::{Environment, RunState, Zoo, build_encoder};
+use crate::features::{Embedder, Wanted};
+use crate::plan::{Cell, Twin};
+use crate::recipe::ZERO_SHOT;
+use crate::runs::EncoderRecord;
+use crate::seen::Seen;
+use crate::{BenchError, View};
+
+/// An encoder with all that is known of videos through it.
+pub(super) struct EncoderRun<'a> {
+    pub(super) built: &'a Built,
+    pub(super) record: EncoderRecord,
+    /// The encoder that lends its text tower, where one is needed.
+    pub(super) text: Option<(Built, EncoderRecord)>,
+    pub(super) features: Vec<ViewFeatures>,
+    /// Of the external data set's videos.
+    pub(super) external: Vec<ViewFeatures>,
+    pub(super) options: OpenOptions,
+}
+
+/// One of a run's data sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    Own,
+    External,
+}
+
+/// What was made of videos seen one way: by stage, then by index of the video.
+pub(super) struct ViewFeatures {
+    pub(super) seen: Seen,
+    pub(super) stages: BTreeMap<Stage, BTreeMap<usize, Feature>>,
+}
+
+impl EncoderRun<'_> {
+    fn of(&self, which: Which, seen: &Seen) -> Option<&ViewFeatures> {
+        let features = match which {
+            Which::Own => &self.features,
+            Which::External => &self.external,
+        };
+        features.iter().find(|features| features.seen == *seen)
+    }
+
+    /// One stage's features of the videos `indices`, if all could be used.
+    pub(super) fn features(&self, which: Which, seen: &Seen, stage: Stage, indices: &[usize]) -> Option<Vec<&Feature>> {
+        let of_stage = self.of(which, seen)?.stages.get(&stage)?;
+        indices.iter().map(|index| of_stage.get(index)).collect()
+    }
+
+    /// Those of `indices` that could be embedded as they are `seen`; all of them where nothing was, since the encoder does
+    /// not take such clips.
+    pub(super) fn usable(&self, which: Which, seen: &Seen, indices: &[usize]) -> Vec<usize> {
+        let Some(found) = self.of(which, seen) else { return indices.to_vec() };
+        let embedded = found.stages.get(&Stage::Embedding);
+        indices.iter().copied().filter(|index| embedded.is_some_and(|found| found.contains_key(index))).collect()
+    }
+}
+
+/// What an encoder's cells need of videos.
+pub(super) struct Needs<'a> {
+    /// Stages of what is seen of all videos.
+    pub(super) plain: Vec<(Seen, BTreeSet<Stage>)>,
+    /// Stages of other looks at training videos.
+    pub(super) looks: Vec<(Seen, BTreeSet<Stage>)>,
+    /// Adapters whose cells have twins.
+    pub(super) twins: BTreeMap<&'a str, Twin>,
+}
+
+impl RunState<'_> {
+    pub(super) fn run_encoder(&mut self, name: &str, cells: &[&Cell], zoo: &dyn Zoo) -> Result<(), BenchError> {
+        let (built, text) = build_encoder(name, self.config, &self.environment.device, zoo)?;
+        let mut run = self.encoder_run(name, &built, text);
+        let cells = &self.readable(&run, cells);
+        let Needs { plain, looks, twins } = self.needs(&run, cells);
+        let wanted = self.wanted.clone();
+        for (seen, stages) in plain {
+            if let Some(external) = &self.external {
+                let videos = external.test.clone();
+                let features = self.embed(&run, seen.clone(), &stages, Which::External, &videos)?;
+                run.external.push(features);
+            }
+            let features = self.embed(&run, seen, &stages, Which::Own, &wanted)?;
+            run.features.push(features);
+        }
+        // Other looks are for training.
+        let drawn: BTreeSet<usize> = self.draws.values().flatten().copied().collect();
+        let drawn: Vec<usize> = drawn.into_iter().collect();
+        for (seen, stages) in looks {
+            let drawn = run.usable(Which::Own, &seen.plain(), &drawn);
+            let features = self.embed(&run, seen, &stages, Which::Own, &drawn)?;
+            run.features.push(features);
+        }
+        self.run_cells(&with_twins(cells, &twins), &run)
+    }
+
+    /// An encoder's part of the run, before anything is embedded.
+    pub(super) fn encoder_run<'b>(&self, name: &str, built: &'b Built, text: Option<Built>) -> EncoderRun<'b> {
+        let config = self.config;
+        let record = |name: &str, built: &Built| EncoderRecord {
+            name: name.to_owned(),
+            preset: config.preset.to_string(),
+            weights: built.kind,
+            weights_hash: built.hash.clone(),
+        };
+        let text = text.map(|lent| {
+            let record = record(lent.encoder.card().name, &lent);
+            (lent, record)
+        });
+        let options = OpenOptions { allow_truncated: config.allow_truncated, ..OpenOptions::default() };
+        EncoderRun { record: record(name, built), built, text, features: Vec::new(), external: Vec::new(), options }
+    }
+
+    /// `cells` without those that nobody asked for and that the encoder has nothing for: what it reads without training.
+    pub(super) fn readable<'b>(&self, run: &EncoderRun<'_>, cells: &[&'b Cell]) -> Vec<&'b Cell> {
+        let reads = |adapter: &str| {
+            let recipe = &self.plans[adapter].recipe;
+            self.config.asks_for(adapter) || self.ingredients(run, adapter, recipe, self.ranks, 0).build().is_ok()
+        };
+        cells.iter().copied().filter(|cell| cell.adapter != ZERO_SHOT || reads(&cell.adapter)).collect()
+    }
+
+    /// What is to be embedded for `cells`: whatever is seen the same way, once.
+    pub(super) fn needs<'b>(&self, run: &EncoderRun<'_>, cells: &[&'b Cell]) -> Needs<'b> {
+        let mut needs = Needs { plain: Vec::new(), looks: Vec::new(), twins: BTreeMap::new() };
+        let Needs { plain, looks, twins } = &mut needs;
+        for adapter in cells.iter().map(|cell| cell.adapter.as_str()).collect::<BTreeSet<_>>() {
+            // Clips that the encoder does not take, and an adapter that cannot be built, are failed cells later.
+            let seen = self.seen(run, adapter);
+            if seen.check(run.built.encoder.card(), self.config.preset).is_err() {
+                continue;
+            }
+            // Embeddings always: they also tell which videos can be used.
+            want(plain, &seen, Stage::Embedding);
+            let recipe = &self.plans[adapter].recipe;
+            let Ok(adapted) = self.ingredients(run, adapter, recipe, self.ranks, 0).build() else { continue };
+            if adapted.borrows_text() {
+                twins.insert(adapter, Twin::RandomPrompts);
+            }
+            // Prompts of every value, which an encoder's own head does not need.
+            if let Some(other) = recipe.with_other_reading().filter(|_| adapted.reads_prompts()) {
+                twins.insert(adapter, Twin::OtherReading);
+                if let Ok(adapted) = self.ingredients(run, adapter, &other, self.ranks, 0).build() {
+                    want(plain, &seen, adapted.stage());
+                }
+            }
+            if adapted.stage() == Stage::Clip {
+                continue;
+            }
+            want(plain, &seen, adapted.stage());
+            for look in seen.in_training(recipe.train.augment) {
+                want(looks, &look, adapted.stage());
+            }
+        }
+        needs
+    }
+
+    /// What an adapter's cells see.
+    pub(super) fn seen(&self, run: &EncoderRun<'_>, adapter: &str) -> Seen {
+        let card = run.built.encoder.card();
+        Seen::new(card, self.config.preset, View::of(self.config), &self.plans[adapter].recipe.clip)
+    }
+
+    /// Features of `videos` as they are `seen`; what cannot be used is excluded.
+    fn embed(
+        &mut self,
+        run: &EncoderRun<'_>,
+        seen: Seen,
+        stages: &BTreeSet<Stage>,
+        which: Which,
+        videos: &[usize],
+    ) -> Result<ViewFeatures, BenchError> {
+        let stages: Vec<Stage> = stages.iter().copied().collect();
+        let set = match (which, &self.external) {
+            (Which::External, Some(external)) => external,
+            _ => &self.set,
+        };
+        let readable = |&&index: &&usize| set.videos[index].digest.is_some();
+        let videos: Vec<usize> = videos.iter().filter(readable).copied().collect();
+        let cache = self.cache();
+        let embedder = self.embedder(run, &seen, &stages, &cache);
+        let inputs: Vec<Wanted<'_>> = videos
+            .iter()
+            .filter_map(|&index| {
+                let video = &set.videos[index];
+                Some(Wanted { path: &video.path, digest: video.digest? })
+            })
+            .collect();
+        let embedded = embedder.embed(&inputs)?;
+        self.counts.embedded += embedded.computed;
+        let by_video = |features: BTreeMap<usize, Feature>| {
+            features.into_iter().map(|(position, feature)| (videos[position], feature)).collect()
+        };
+        let stages = embedded.features.into_iter().map(|(stage, features)| (stage, by_video(features))).collect();
+        let set = match (which, &mut self.external) {
+            (Which::External, Some(external)) => external,
+            _ => &mut self.set,
+        };
+        for (position, reason) in embedded.failed {
+            set.exclude(videos[position], false, reason);
+        }
+        for (position, missing) in embedded.truncated {
+            set.exclude(videos[position], true, format!("truncated: {missing}"));
+        }
+        Ok(ViewFeatures { seen, stages })
+    }
+
+    pub(super) fn cache(&self) -> FeatureCache {
+        FeatureCache::new(&self.environment.cache.join("features"))
+    }
+
+    pub(super) fn embedder<'b>(
+        &'b self,
+        run: &'b EncoderRun<'_>,
+        seen: &'b Seen,
+        stages: &'b [Stage],
+        cache: &'b FeatureCache,
+    ) -> Embedder<'b> {
+        let Environment { device, device_name, .. } = self.environment;
+        Embedder {
+            built: run.built,
+            preset: self.config.preset,
+            spec: &seen.spec,
+            view: seen.view,
+            cache,
+            options: &run.options,
+            device,
+            device_name,
+            stages,
+        }
+    }
+}
+
+/// Adds `stage` to those that are wanted of videos `seen` so.
+fn want(wanted: &mut Vec<(Seen, BTreeSet<Stage>)>, seen: &Seen, stage: Stage) {
+    match wanted.iter_mut().find(|(other, _)| other == seen) {
+        Some((_, stages)) => drop(stages.insert(stage)),
+        None => wanted.push((seen.clone(), BTreeSet::from([stage]))),
+    }
+}
+
+/// `cells`, each followed by its twin where its adapter has one.
+pub(super) fn with_twins(cells: &[&Cell], twins: &BTreeMap<&str, Twin>) -> Vec<Cell> {
+    let of_cell = |cell: &&Cell| {
+        let twin = twins.get(cell.adapter.as_str());
+        let twin = twin.map(|&twin| Cell { twin, ..(*cell).clone() });
+        std::iter::once((*cell).clone()).chain(twin)
+    };
+    cells.iter().flat_map(of_cell).collect()
+}

@@ -1,0 +1,234 @@
+//! A run that does nothing: what would it do?
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use echo_core::{Adapter, Fitting, Stage};
+use echo_data::Feature;
+use echo_train::parameters;
+
+use super::cells::Job;
+use super::encoder::{EncoderRun, Needs, ViewFeatures, Which, with_twins};
+use super::{Environment, RunState, Zoo, build_encoder, prepared};
+use crate::cell::{metrics, scores};
+use crate::dry_run::{CellSize, EmbeddingForecast, Estimate, Memory, PairForecast, from_records};
+use crate::plan::Cell;
+use crate::probe::{Probe, ProbeClip};
+use crate::runs::CellRecord;
+use crate::seen::Seen;
+use crate::video_set::VideoSet;
+use crate::{BenchConfig, BenchError, ClipChange, DryRun, Selection, ToBeMade, View, memory};
+
+/// What [`run`](crate::run) would do with the same arguments: nothing is embedded, fitted or written to the output
+/// folder. Videos are hashed, to find what is cached of them.
+///
+/// Where the data set does not exist yet, `to_be_made` says so, and the data folder holds its list and empty files.
+///
+/// # Errors
+/// As [`run`](crate::run), for all that it would find before its first cell.
+pub fn dry_run(
+    config: &BenchConfig,
+    environment: &Environment,
+    zoo: &dyn Zoo,
+    to_be_made: Option<ToBeMade>,
+) -> Result<DryRun, BenchError> {
+    prepared(config, environment, zoo, |state, encoders, grid| {
+        let drawn: BTreeSet<usize> = state.draws.values().flatten().copied().collect();
+        let is_watching = config.select == Selection::BestValidation;
+        let sizes = state.wanted.iter().filter_map(|&index| std::fs::metadata(&state.set.videos[index].path).ok());
+        let mut forecast = DryRun {
+            data: state.set.name.clone(),
+            to_be_made,
+            train: drawn.len(),
+            validation: if is_watching { state.set.validation.len() } else { 0 },
+            test: state.set.test.len(),
+            unusable: state.set.excluded.iter().filter(|excluded| !excluded.used).count(),
+            bytes: sizes.map(|metadata| metadata.len()).sum(),
+            embedding: Vec::new(),
+            pairs: Vec::new(),
+            jobs: environment.jobs,
+        };
+        let unused = state.outputs.unused_before()?;
+        let scoring = state.scoring();
+        for name in encoders {
+            let cells: Vec<&Cell> = grid.iter().filter(|cell| cell.encoder == *name).collect();
+            let foreseen = state.foresee(name, &cells, zoo, &Known { unused: &unused, scoring, to_be_made })?;
+            forecast.embedding.push(foreseen.0);
+            forecast.pairs.extend(foreseen.1);
+        }
+        Ok(forecast)
+    })
+}
+
+/// What is the same for every encoder.
+struct Known<'a> {
+    /// Videos that an earlier run could not use.
+    unused: &'a BTreeSet<String>,
+    /// Seconds that a cell's intervals take.
+    scoring: f64,
+    to_be_made: Option<ToBeMade>,
+}
+
+impl RunState<'_> {
+    fn foresee(
+        &self,
+        name: &str,
+        cells: &[&Cell],
+        zoo: &dyn Zoo,
+        known: &Known<'_>,
+    ) -> Result<(EmbeddingForecast, Vec<PairForecast>), BenchError> {
+        let (built, text) = build_encoder(name, self.config, &self.environment.device, zoo)?;
+        let mut run = self.encoder_run(name, &built, text);
+        let cells = &self.readable(&run, cells);
+        let Needs { plain, looks, twins } = self.needs(&run, cells);
+        let cache = self.cache();
+        let uncached = |run: &EncoderRun<'_>, set: &VideoSet, seen: &Seen, stages: &BTreeSet<Stage>, index: usize| {
+            let stages: Vec<Stage> = stages.iter().copied().collect();
+            let digest = set.videos[index].digest;
+            digest.map_or(0, |digest| self.embedder(run, seen, &stages, &cache).uncached(&digest))
+        };
+        let (mut clips, mut to_embed) = (0, 0);
+        for (seen, stages) in &plain {
+            // Whether a video can be decoded is known of those that are cached and of those that could not be last time.
+            let mut usable = BTreeMap::new();
+            for &index in self.wanted.iter().filter(|&&index| self.set.videos[index].digest.is_some()) {
+                let missing = uncached(&run, &self.set, seen, stages, index);
+                if missing == 0 || !known.unused.contains(&self.set.videos[index].name) {
+                    usable.insert(index, Feature { shape: [0, 0], values: Vec::new() });
+                    to_embed += missing;
+                }
+            }
+            clips += usable.len() * seen.view.clips;
+            if let Some(external) = &self.external {
+                clips += external.test.len() * seen.view.clips;
+                let missing = external.test.iter().map(|&index| uncached(&run, external, seen, stages, index));
+                to_embed += missing.sum::<usize>();
+            }
+            run.features.push(ViewFeatures { seen: seen.clone(), stages: [(Stage::Embedding, usable)].into() });
+        }
+        let drawn: BTreeSet<usize> = self.draws.values().flatten().copied().collect();
+        let drawn: Vec<usize> = drawn.into_iter().collect();
+        for (seen, stages) in &looks {
+            let drawn = run.usable(Which::Own, &seen.plain(), &drawn);
+            clips += drawn.len() * seen.view.clips;
+            to_embed += drawn.iter().map(|&index| uncached(&run, &self.set, seen, stages, index)).sum::<usize>();
+        }
+
+        // Tried with the clips that most adapters see: the encoder's own, unless recipes say otherwise.
+        let card = built.encoder.card();
+        let own = Seen::new(card, self.config.preset, View::of(self.config), &ClipChange::default());
+        let (seen, stages) = plain.first().cloned().unwrap_or((own, BTreeSet::new()));
+        let video = self.wanted.iter().map(|&index| &self.set.videos[index]);
+        let video = video.filter(|video| video.digest.is_some()).find(|_| known.to_be_made.is_none());
+        let digest = video.and_then(|video| video.digest).unwrap_or_else(|| blake3::hash(b""));
+        let look = seen.view.look(0, &digest, seen.spec.size);
+        let path = video.map(|video| video.path.as_path());
+        memory::reset_peak();
+        let clip = ProbeClip::new(path, &seen.spec, look, &run.options, &self.environment.device);
+        let outputs: BTreeMap<Stage, _> =
+            stages.iter().map(|&stage| (stage, clip.stage(stage, &built.encoder))).collect();
+        // One pass gives all stages but for the enlarged clip, which only the longest of them has.
+        let forward = outputs.values().map(|(_, seconds)| *seconds).fold(0.0, f64::max);
+        let each = forward + clip.decode().unwrap_or(0.0);
+        let whole = to_embed as f64 * each;
+        let basis = match clip.decode() {
+            Some(decode) => format!("one clip, decoded in {decode:.3} s and embedded in {forward:.3} s"),
+            None => format!("one black clip, embedded in {forward:.3} s; decoding is not counted"),
+        };
+        let embedding = EmbeddingForecast {
+            encoder: name.to_owned(),
+            clips,
+            cached: clips - to_embed,
+            seconds: (whole, whole / self.machine.threads as f64),
+            basis,
+        };
+        let rows: u64 = outputs.values().map(|(rows, _)| rows.dims().iter().product::<usize>() as u64 * 4).sum();
+        let features = rows * clips as u64;
+
+        let mut pairs: Vec<PairForecast> = Vec::new();
+        let all: Vec<Job> = with_twins(cells, &twins).iter().map(|cell| self.job(cell, &run)).collect();
+        for adapter in cells.iter().map(|cell| cell.adapter.as_str()) {
+            if pairs.iter().any(|pair| pair.adapter == adapter) {
+                continue;
+            }
+            let jobs: Vec<&Job> = all.iter().filter(|job| job.cell.adapter == adapter).collect();
+            let to_run: Vec<&Job> = jobs.iter().filter(|job| self.finished(job).is_none()).copied().collect();
+            let mut pair = PairForecast {
+                encoder: name.to_owned(),
+                adapter: adapter.to_owned(),
+                cells: jobs.len(),
+                done: jobs.len() - to_run.len(),
+                estimate: None,
+                fails: None,
+            };
+            let recipe = &self.plans[adapter].recipe;
+            let adapted = self.ingredients(&run, adapter, recipe, self.ranks, self.config.seeds[0]).build();
+            match adapted {
+                Err(error) => pair.fails = Some(error.to_string()),
+                Ok(_) if to_run.is_empty() => {}
+                Ok(adapted) => {
+                    let sizes: Vec<CellSize> = to_run.iter().map(|job| self.size(job)).collect();
+                    let records: Vec<&CellRecord> =
+                        self.done.values().filter(|record| self.is_alike(record, name, adapter)).collect();
+                    let estimate = from_records(&records, &sizes, &self.machine).unwrap_or_else(|| {
+                        let of_stage = outputs.get(&adapted.stage()).map(|(rows, _)| rows);
+                        let most = sizes.iter().map(|size| size.train).max().unwrap_or(1);
+                        let probe = Probe::new(&adapted, recipe, &clip, of_stage, self.config.clips, most);
+                        let watched = match self.config.select {
+                            Selection::LastEpoch => 0,
+                            Selection::BestValidation => self.set.validation.len(),
+                        };
+                        let seconds = sizes.iter().map(|&size| probe.cell(size, watched) + known.scoring).sum();
+                        let what = match (adapted.fitting(), adapted.stage()) {
+                            (Fitting::Gradient, Stage::Clip) => {
+                                "one pass of a clip, three of them for a step of training"
+                            }
+                            (Fitting::Gradient, _) => "one pass of a batch, three of them for a step of training",
+                            _ => "one pass of a batch",
+                        };
+                        // Parameters, what trains with its gradient and two moments, and what is trained on.
+                        let trained: usize =
+                            parameters(&adapted).iter().filter(|p| p.trainable).map(|p| p.count()).sum();
+                        let at_a_time = recipe.train.micro_batch.unwrap_or(recipe.train.batch);
+                        let clips = match adapted.stage() {
+                            Stage::Clip => clip.bytes() * (at_a_time * self.config.clips) as u64,
+                            _ => 0,
+                        };
+                        let held = memory::peak()
+                            .unwrap_or(built.encoder.card().preset(self.config.preset).parameters as u64 * 4);
+                        Estimate {
+                            seconds,
+                            memory: Some(Memory::AtLeast(held + trained as u64 * 4 * 3 + features + clips)),
+                            basis: what.to_owned(),
+                        }
+                    });
+                    pair.estimate = Some(estimate);
+                }
+            }
+            pairs.push(pair);
+        }
+        Ok((embedding, pairs))
+    }
+
+    fn size(&self, job: &Job) -> CellSize {
+        let epochs = job.recipe.train.within_views(job.train.len() * self.config.clips).epochs;
+        CellSize { train: job.train.len(), test: job.test.len(), epochs }
+    }
+
+    /// Whether a record is of the same encoder, preset, adapter and device.
+    fn is_alike(&self, record: &CellRecord, encoder: &str, adapter: &str) -> bool {
+        (record.encoder.name.as_str(), record.encoder.preset.as_str()) == (encoder, self.config.preset.name())
+            && record.adapter == adapter
+            && record.device == self.environment.device_name
+    }
+
+    /// Seconds that the intervals of a cell take: numbers of any kind will do.
+    fn scoring(&self) -> f64 {
+        let labels = self.set.labels(&self.set.test);
+        let started = Instant::now();
+        // Labels that make no interval make no prediction either; the cell will say so.
+        let metrics = metrics(&self.set.target.thresholds, self.ranks);
+        let _ = scores(&labels, &labels, &metrics, self.config.bootstrap);
+        started.elapsed().as_secs_f64()
+    }
+}

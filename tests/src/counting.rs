@@ -1,0 +1,108 @@
+//! An encoder that counts how often clips pass through it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use burn::module::{Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor};
+use burn::tensor::{Device, Tensor};
+use echo_bench::Zoo;
+use echo_core::{AnyEncoder, Card, EchoEncoder, Preset, Projection, Steps, TextEncoder};
+use echo_weights::{Built, Weights, WeightsError};
+use echo_zoo::{ZOO, find};
+
+/// The registry, with encoders that count.
+#[derive(Debug)]
+pub struct CountingZoo {
+    /// Clips that passed through any of its encoders. It lives as long as the program, as modules may.
+    clips: &'static AtomicUsize,
+}
+
+impl CountingZoo {
+    pub fn new() -> Self {
+        Self { clips: Box::leak(Box::default()) }
+    }
+
+    /// Clips since the last call.
+    pub fn take(&self) -> usize {
+        self.clips.swap(0, Ordering::SeqCst)
+    }
+}
+
+impl Zoo for CountingZoo {
+    fn names(&self) -> Vec<&'static str> {
+        ZOO.iter().map(|entry| entry.card.name).collect()
+    }
+
+    fn build(&self, name: &str, preset: Preset, weights: &Weights, device: &Device) -> Result<Built, WeightsError> {
+        let built = find(ZOO, name).unwrap().build(preset, weights, device)?;
+        let encoder = AnyEncoder::new(Counting { inner: built.encoder, clips: self.clips });
+        Ok(Built { encoder, ..built })
+    }
+}
+
+/// Another encoder, and how many clips passed through it and its copies.
+#[derive(Clone, Debug)]
+struct Counting {
+    inner: AnyEncoder,
+    clips: &'static AtomicUsize,
+}
+
+impl EchoEncoder for Counting {
+    fn card(&self) -> &'static Card {
+        self.inner.card()
+    }
+    fn steps(&self, clip: Tensor<5>) -> Steps {
+        let [batch, ..] = clip.dims();
+        self.clips.fetch_add(batch, Ordering::SeqCst);
+        self.inner.steps(clip)
+    }
+    fn project(&self, steps: Tensor<3>) -> Tensor<3> {
+        self.inner.project(steps)
+    }
+    fn projection(&self) -> Projection {
+        self.inner.projection()
+    }
+    fn pool(&self, tokens: Tensor<3>) -> Tensor<2> {
+        self.inner.pool(tokens)
+    }
+    fn text(&self) -> Option<&dyn TextEncoder> {
+        self.inner.text()
+    }
+}
+
+impl Module for Counting {
+    fn visit<Visitor: ModuleVisitor>(&self, visitor: &mut Visitor) {
+        self.inner.visit(visitor);
+    }
+    fn map<Mapper: ModuleMapper>(self, mapper: &mut Mapper) -> Self {
+        Self { inner: self.inner.map(mapper), ..self }
+    }
+    fn to_device(self, device: &Device) -> Self {
+        Self { inner: self.inner.to_device(device), ..self }
+    }
+    fn fork(self, device: &Device) -> Self {
+        Self { inner: self.inner.fork(device), ..self }
+    }
+    fn collect_devices(&self, devices: Devices) -> Devices {
+        self.inner.collect_devices(devices)
+    }
+    fn valid(&self) -> Self {
+        Self { inner: self.inner.valid(), ..*self }
+    }
+    fn train(self) -> Self {
+        Self { inner: self.inner.train(), ..self }
+    }
+    fn materialize(self) -> Self {
+        Self { inner: self.inner.materialize(), ..self }
+    }
+}
+
+impl ModuleDisplayDefault for Counting {
+    fn content(&self, content: Content) -> Option<Content> {
+        content.add_formatted(&"counting".to_owned()).optional()
+    }
+    fn num_params(&self) -> usize {
+        Module::num_params(self)
+    }
+}
+
+impl ModuleDisplay for Counting {}

@@ -1,0 +1,37 @@
+//! `echozoo bench --dry-run` where the phantoms do not exist yet.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use echo_bench::ToBeMade;
+use echo_phantom::{DatasetSpec, write_dataset, write_list};
+
+use crate::CliError;
+
+/// Phantoms that are made to see how long one takes.
+const TRIED: usize = 4;
+
+/// A data set's list with empty files, in a folder that goes when this does.
+pub(crate) struct Listed {
+    _folder: tempfile::TempDir,
+    /// The list's folder, named as the data set's would be.
+    pub(crate) data: PathBuf,
+    /// Nothing is cached of videos that do not exist, and nothing is to be remembered of them.
+    pub(crate) cache: PathBuf,
+    pub(crate) to_be_made: ToBeMade,
+}
+
+impl Listed {
+    /// The list of the phantoms of `spec`, which would be made in the folder `dir`.
+    pub(crate) fn new(spec: &DatasetSpec, dir: &Path) -> Result<Self, CliError> {
+        let folder = tempfile::tempdir().map_err(CliError::file(&std::env::temp_dir()))?;
+        let started = Instant::now();
+        write_dataset(&folder.path().join("tried"), &DatasetSpec::with_total(TRIED, spec.seed), &|_, _| ())?;
+        let seconds = started.elapsed().as_secs_f64() * spec.total() as f64 / TRIED as f64;
+        let name = dir.file_name().unwrap_or(dir.as_os_str());
+        let data = folder.path().join(name);
+        write_list(&data, spec)?;
+        let to_be_made = ToBeMade { videos: spec.total(), seconds, tried: TRIED };
+        Ok(Self { data, cache: folder.path().join("cache"), to_be_made, _folder: folder })
+    }
+}

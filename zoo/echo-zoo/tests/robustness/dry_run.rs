@@ -1,0 +1,79 @@
+//! `--dry-run`.
+
+use std::collections::BTreeMap;
+
+use crate::place::{Place, succeed, text};
+
+/// The rows of the table at the beginning, by adapter, split where its columns are.
+fn pairs(out: &str) -> BTreeMap<String, Vec<String>> {
+    let rows = out.lines().skip(1).take_while(|line| !line.is_empty());
+    let split =
+        |line: &str| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).map(str::to_owned).collect();
+    rows.map(split).map(|row: Vec<String>| (row[1].clone(), row)).collect()
+}
+
+#[test]
+fn a_dry_run_says_what_is_left_and_what_that_rests_on_and_does_nothing() {
+    let place = Place::new();
+    let dry = |args: &[&str]| text(&succeed(place.bench("out", "home").arg("--dry-run").args(args)).stdout);
+    let out = dry(&[]);
+    println!("{out}");
+    for adapter in ["linear", "coop", "mfl"] {
+        let row = &pairs(&out)[adapter];
+        assert_eq!(row[2..5], ["4", "0", "4"], "{out}");
+        assert!(row[5].ends_with('s') || row[5].ends_with("less"), "{out}");
+        assert!(row[6].starts_with("at least") && row[7].contains("one pass"), "{out}");
+    }
+    assert!(out.contains("data: 12 training, 0 validation and 8 test videos are read"), "{out}");
+    assert!(
+        out.contains("echoclip: 20 clips, 0 of them cached, 20 to embed") && out.contains("12 cells to run"),
+        "{out}"
+    );
+    assert!(!place.path("out").exists() && !place.path("home/cache/features").exists(), "it did something");
+
+    // One regime is done; what is left of the others is estimated from it.
+    succeed(place.bench("out", "home").args(["--shots", "1"]));
+    let before = place.read("out/runs.jsonl");
+    let out = dry(&[]);
+    println!("{out}");
+    for adapter in ["linear", "coop", "mfl"] {
+        let row = &pairs(&out)[adapter];
+        assert_eq!(row[2..5], ["4", "2", "2"], "{out}");
+        assert!(row[7].starts_with("2 finished cells in this folder") && !row[6].contains("at least"), "{out}");
+    }
+    assert!(out.contains("20 of them cached, 0 to embed\n") && out.contains("6 cells to run"), "{out}");
+    assert_eq!(place.read("out/runs.jsonl"), before);
+    assert!(dry(&["--shots", "1"]).contains("0 cells to run"));
+    // As with the real thing, all of it is run again, and wrong usage is wrong usage.
+    assert!(dry(&["--shots", "1", "--force"]).contains("6 cells to run"));
+    let wrong = place.bench("out", "home").args(["--dry-run", "--adapter", "cop"]).output().unwrap();
+    assert_eq!(wrong.status.code(), Some(2));
+}
+
+#[test]
+fn a_dry_run_knows_what_the_last_run_could_not_use() {
+    let place = Place::new();
+    let videos = std::fs::read_dir(place.path("data/Videos")).unwrap();
+    let broken =
+        videos.map(|entry| entry.unwrap().path()).find(|path| path.to_string_lossy().contains("test")).unwrap();
+    std::fs::write(broken, "this is no video").unwrap();
+    succeed(&mut place.bench("out", "home"));
+    let out = text(&succeed(place.bench("out", "home").arg("--dry-run")).stdout);
+    assert!(out.contains("0 cells to run") && out.contains("19 clips, 19 of them cached"), "{out}");
+}
+
+#[test]
+fn a_dry_run_makes_no_phantoms() {
+    let place = Place::new();
+    let mut command = place.command(&["bench", "--dry-run", "--out", "out", "--random-init"], "home");
+    command.args(["--encoder", "panecho", "--adapter", "coop,full,zero-shot", "--jobs", "2"]);
+    let out = text(&succeed(&mut command).stdout);
+    println!("{out}");
+    assert!(out.contains("1200 phantoms would be made first: about"), "{out}");
+    assert!(out.contains("0 validation and 400 test videos are read, not made yet"), "{out}");
+    // With the twins whose prompts are random.
+    assert_eq!(pairs(&out)["coop"][2..5], ["24", "0", "24"], "{out}");
+    assert_eq!(pairs(&out)["full"][2..5], ["12", "0", "12"], "{out}");
+    assert!(pairs(&out)["full"][7].starts_with("one pass of a clip"), "{out}");
+    assert!(!place.path("home/data").exists() && !place.path("home/cache").exists() && !place.path("out").exists());
+}

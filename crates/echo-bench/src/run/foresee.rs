@@ -211,7 +211,7 @@ impl RunState<'_> {
     }
 
     fn size(&self, job: &Job) -> CellSize {
-        let epochs = job.recipe.train.within_views(job.train.len() * self.config.clips).epochs;
+        let epochs = job.recipe.train.within_views(job.train.len() * job.seen.view.clips).epochs;
         CellSize { train: job.train.len(), test: job.test.len(), epochs }
     }
 

@@ -176,7 +176,9 @@ impl Embedder<'_> {
         for &stage in self.stages {
             hasher.update(self.key(stage, spec, 0).bytes());
         }
-        videos.iter().for_each(|video| drop(hasher.update(video.digest.as_bytes())));
+        for video in videos {
+            hasher.update(video.digest.as_bytes());
+        }
         let path = self.cache.lock_file(&hasher.finalize()).map_err(BenchError::Data)?;
         let mut is_told = false;
         loop {

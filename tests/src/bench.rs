@@ -44,12 +44,22 @@ impl Place {
     }
 
     pub(crate) fn run(&self, config: &BenchConfig, out: &str) -> Outcome {
-        self.run_with(config, out, &Registry)
+        self.run_in(config, out, &Registry, None)
+    }
+
+    /// The same with the external data set in the folder `external`.
+    pub(crate) fn run_beside(&self, config: &BenchConfig, out: &str, external: Option<&Path>) -> Outcome {
+        self.run_in(config, out, &Registry, external)
     }
 
     pub(crate) fn run_with(&self, config: &BenchConfig, out: &str, zoo: &dyn Zoo) -> Outcome {
+        self.run_in(config, out, zoo, None)
+    }
+
+    fn run_in(&self, config: &BenchConfig, out: &str, zoo: &dyn Zoo, external: Option<&Path>) -> Outcome {
         let environment = Environment {
             data: self.data(),
+            external: external.map(Path::to_owned),
             out: self.out(out),
             cache: self.dir.path().join("cache"),
             device: device(),
@@ -100,13 +110,17 @@ fn read(path: &Path) -> String {
 fn a_rerun_computes_nothing_and_a_run_that_was_cut_short_ends_the_same() {
     let place = Place::new(30);
     let first = place.run(&config(), "whole");
-    assert_eq!((first.ran, first.skipped, first.failed), (4, 0, 0));
+    // Two more than were asked for: what the encoder reads without training, in both ways.
+    assert_eq!((first.ran, first.skipped, first.failed), (6, 0, 0));
     assert_eq!(first.embedded, 30 - place.names("VAL").len(), "each training and test clip once");
     let rows = &first.leaderboard.rows;
-    assert!(rows.iter().filter(|row| row.encoder == "echoclip").all(|row| row.weights == "random" && row.seeds == 2));
+    assert!(rows.iter().filter(|row| row.encoder == "echoclip").all(|row| row.weights == "random"));
+    assert!(rows.iter().filter(|row| row.adapter == "coop").all(|row| row.seeds == 2));
+    let unasked: Vec<&str> = rows.iter().filter(|row| row.shots == "0").map(|row| row.adapter.as_str()).collect();
+    assert_eq!(unasked, ["zero-shot (expectation)", "zero-shot (ranks)"]);
 
     let again = place.run(&config(), "whole");
-    assert_eq!((again.ran, again.skipped, again.embedded), (0, 4, 0));
+    assert_eq!((again.ran, again.skipped, again.embedded), (0, 6, 0));
     assert_eq!(again.leaderboard, first.leaderboard);
 
     // What a kill leaves: some lines, the last one torn.
@@ -116,11 +130,11 @@ fn a_rerun_computes_nothing_and_a_run_that_was_cut_short_ends_the_same() {
     fs::write(place.out("cut").join("runs.jsonl"), format!("{}\n{}", kept[0], &kept[1][..200])).unwrap();
     copy_folder(&place.out("whole").join("cells"), &place.out("cut").join("cells"));
     let resumed = place.run(&config(), "cut");
-    assert_eq!((resumed.ran, resumed.skipped, resumed.embedded), (3, 1, 0));
+    assert_eq!((resumed.ran, resumed.skipped, resumed.embedded), (5, 1, 0));
     for file in ["leaderboard.md", "leaderboard.csv", "predictions.csv", "curves.csv"] {
         assert_eq!(read(&place.out("cut").join(file)), read(&place.out("whole").join(file)), "{file}");
     }
-    assert_eq!(read_runs(&place.out("cut")).unwrap().len(), 4);
+    assert_eq!(read_runs(&place.out("cut")).unwrap().len(), 6);
 
     // Anything that can change a result makes another cell.
     let changed = |change: fn(&mut BenchConfig)| {
@@ -128,8 +142,8 @@ fn a_rerun_computes_nothing_and_a_run_that_was_cut_short_ends_the_same() {
         change(&mut config);
         place.run(&config, "whole").ran
     };
-    assert_eq!(changed(|config| config.random_seed = 1), 4);
-    assert_eq!(changed(|config| config.clips = 2), 4);
+    assert_eq!(changed(|config| config.random_seed = 1), 6);
+    assert_eq!(changed(|config| config.clips = 2), 6);
     assert_eq!(changed(|config| config.seeds = vec![2, 3]), 2);
 }
 
@@ -152,7 +166,7 @@ fn broken_videos_are_listed_with_their_reason_and_the_rest_goes_on() {
     fs::write(place.video(&test[2]), "this is no video").unwrap();
 
     let outcome = place.run(&config(), "out");
-    assert_eq!((outcome.ran, outcome.failed), (4, 0));
+    assert_eq!((outcome.ran, outcome.failed), (6, 0));
     let reason = |name: &str| {
         let found: Vec<_> = outcome.excluded.iter().filter(|excluded| excluded.video == name).collect();
         assert_eq!(found.len(), 1, "{name}: {found:?}");
@@ -190,8 +204,40 @@ fn a_split_file_decides_who_trains() {
     fs::write(&path, list).unwrap();
     let outcome = place.run(&BenchConfig { split: Some(path), ..config() }, "out");
     let records = read_runs(&place.out("out")).unwrap();
+    let records: Vec<_> = records.into_iter().filter(|record| record.adapter == "coop").collect();
     assert_eq!(records.len(), 2, "one regime, two seeds");
     assert!(records.iter().all(|record| record.data.train == 5 && record.shots.is_none()));
     assert!(outcome.excluded.iter().any(|excluded| excluded.video == "0XUNKNOWN"));
     assert!(outcome.leaderboard.rows.iter().any(|row| row.shots == "split"));
+}
+
+/// A second data set is scored by the same fitted adapters, shown beside the first, and part of what a cell is.
+#[test]
+fn every_cell_is_scored_on_an_external_test_set_too() {
+    let place = Place::new(30);
+    let folder = place.dir.path().join("elsewhere");
+    write_dataset(&folder, &DatasetSpec::shifted(6, 9), &|_, _| ()).unwrap();
+    let config = || BenchConfig { adapters: vec!["linear".to_owned(), "full".to_owned()], shots: vec![1], ..config() };
+    let config =
+        || BenchConfig { recipes: [("full".to_owned(), "train.epochs = 1".parse().unwrap())].into(), ..config() };
+    let alone = place.run(&config(), "out");
+    let beside = place.run_beside(&config(), "out", Some(&folder));
+    assert_eq!((beside.ran, beside.failed), (alone.ran, 0), "a cell with an external score is another cell");
+    let records = read_runs(&place.out("out")).unwrap();
+    let (with, without): (Vec<_>, Vec<_>) = records.iter().partition(|record| record.external.is_some());
+    assert_eq!(with.len(), without.len());
+    for record in with {
+        let external = record.external.as_ref().unwrap();
+        assert_eq!((external.name.as_str(), external.test, external.excluded), ("elsewhere", 6, 0));
+        // The same adapter: its score on the first data set is that of the run without the second.
+        let same = |other: &&&echo_bench::CellRecord| {
+            (&other.adapter, other.seed, &other.config) == (&record.adapter, record.seed, &record.config)
+        };
+        assert_eq!(without.iter().find(same).unwrap().scores, record.scores, "{}", record.adapter);
+        let path = place.out("out").join("cells").join(format!("{}.external.csv", record.key));
+        assert!(read(&path).lines().skip(1).all(|line| line.starts_with("phantom-shifted-")), "{}", path.display());
+        assert_eq!(read(&path).lines().count(), 7);
+    }
+    let again = place.run_beside(&config(), "out", Some(&folder));
+    assert_eq!((again.ran, again.embedded), (0, 0));
 }

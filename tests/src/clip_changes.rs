@@ -8,7 +8,7 @@ use echo_bench::{
     AdapterFile, BenchConfig, CellRecord, CellStatus, ClipChange, Outcome, Recipe, predict_clips, read_runs,
 };
 use echo_core::{ClipSpec, Features, Padding, Preset};
-use echo_data::load_clip;
+use echo_data::{Look, Start, load_clip};
 use echo_train::{parameters, with_values};
 use echo_video::OpenOptions;
 use echo_weights::Weights;
@@ -152,8 +152,11 @@ fn what_is_seen_alike_is_embedded_once_and_a_change_that_changes_nothing_is_the_
 #[test]
 fn a_kept_adapter_predicts_with_the_clips_that_it_was_fitted_with() {
     let place = Place::new(24);
-    let change = format!("train.epochs = 1\ntrain.batch = 4\n[clip]\n{CHANGE}");
-    for (encoder, random_start) in [("echoclip", true), ("panecho", false)] {
+    // Steps that are large enough for predictions to depend on the clip.
+    let optimizer = "{ kind = \"adamw\", lr = 0.01, weight_decay = 0.0 }";
+    let train = format!("[train]\nepochs = 3\nbatch = 4\noptimizer = {optimizer}");
+    let change = format!("{train}\n[clip]\n{CHANGE}");
+    for (encoder, random_start) in [("panecho", false), ("echoclip", true)] {
         let recipes = [("coop", change.as_str()), ("full", &change), ("mfl", &change)];
         let config = BenchConfig { save_adapters: true, random_start, ..config(encoder, &recipes) };
         place.run(&config, encoder);
@@ -169,13 +172,20 @@ fn a_kept_adapter_predicts_with_the_clips_that_it_was_fitted_with() {
             let adapter = fitted.adapt(&built, Some(&text)).unwrap();
             let (spec, path) = (fitted.spec().unwrap(), place.video(video));
             assert_eq!((spec.frames, spec.size, fitted.record.clips), (6, 96, 2));
-            let clip = |index: usize| {
-                let look = fitted.look(&path, index, 2, &spec).unwrap();
-                let clip = load_clip(&path, &spec, look, &OpenOptions::default()).unwrap().clip;
+            let clip = |spec: &ClipSpec, look: Look| {
+                let clip = load_clip(&path, spec, look, &OpenOptions::default()).unwrap().clip;
                 let shape = [1, 3, clip.frames, clip.size, clip.size];
                 Tensor::from_data(TensorData::new(clip.data, shape), &device())
             };
-            let (value, _) = predict_clips(&adapter, &built, &[clip(0), clip(1)]);
+            let said = |spec: &ClipSpec, looks: [Look; 2]| {
+                predict_clips(&adapter, &built, &looks.map(|look| clip(spec, look))).0
+            };
+            let looks = [0, 1].map(|index| fitted.look(&path, index, 2, &spec).unwrap());
+            let value = said(&spec, looks);
+            let even = [0, 1].map(|index| Start::Even { index, of: 2 }.into());
+            let card = said(&built.encoder.card().preset(Preset::Nano).clip, even);
+            assert!((card - value).abs() > 0.01, "{}: {value} whatever it sees", fitted.record.adapter);
+            assert_eq!(looks == even, !random_start);
             let own = |row: &&BTreeMap<String, String>| {
                 row["video"] == *video && row["adapter"].split(' ').next() == Some(&fitted.record.adapter)
             };

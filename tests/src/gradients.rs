@@ -295,6 +295,7 @@ fn step(
     let config = TrainConfig {
         epochs: 1,
         batch: samples.targets.len(),
+        max_views: None,
         micro_batch,
         clip_norm: None,
         optimizer: OptimizerConfig::Sgd { lr: RATE, momentum: 0.0, weight_decay: 0.0 },

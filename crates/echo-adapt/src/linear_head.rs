@@ -72,8 +72,9 @@ impl LinearHead {
         let weight: Vec<f32> = fitted.weights.iter().map(|&weight| weight as f32).collect();
         tracing::debug!("ridge: strength {:.2e}, left-one-out error {:.3}", fitted.strength, fitted.error);
         Self {
-            weight: Param::from_tensor(Tensor::from_data(TensorData::new(weight, [dim, 1]), &device)),
-            bias: Param::from_tensor(Tensor::from_floats([fitted.intercept as f32], &device)),
+            // Not new parameters: those that are to train go on being so.
+            weight: self.weight.map(|_| Tensor::from_data(TensorData::new(weight, [dim, 1]), &device)),
+            bias: self.bias.map(|_| Tensor::from_floats([fitted.intercept as f32], &device)),
             ..self
         }
     }

@@ -27,21 +27,43 @@ impl CellLock {
     /// all the same, with a warning: a single process needs none.
     pub(crate) fn claim(path: &Path) -> Result<Option<Self>, BenchError> {
         loop {
-            let mut options = OpenOptions::new();
-            let file = options.create(true).truncate(false).read(true).write(true).open(path);
-            let file = file.map_err(BenchError::io(path))?;
-            match file.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Ok(None),
-                Err(TryLockError::Error(error)) => without_locks(error, path).map_err(BenchError::io(path))?,
-            }
-            // The last holder removes the file while it holds it. Who opened the file before that and got its lock
-            // after it holds a file that nobody else will ever find: that is no claim, and the next file is tried.
-            if is_at(&file, path) {
-                return Ok(Some(Self { path: path.to_owned(), _file: file }));
+            match Self::take(open(path)?, path)? {
+                Taken::Held(lock) => return Ok(Some(lock)),
+                Taken::Busy => return Ok(None),
+                Taken::Gone => {}
             }
         }
     }
+
+    /// Locks the file that was opened at `path`.
+    fn take(file: File, path: &Path) -> Result<Taken, BenchError> {
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(Taken::Busy),
+            Err(TryLockError::Error(error)) => without_locks(error, path).map_err(BenchError::io(path))?,
+        }
+        // The last holder removes the file while it holds it. Who opened the file before that and got its lock after it
+        // holds a file that nobody else will ever find: that is no claim, and the next file is tried.
+        match is_at(&file, path) {
+            true => Ok(Taken::Held(Self { path: path.to_owned(), _file: file })),
+            false => Ok(Taken::Gone),
+        }
+    }
+}
+
+/// What became of locking a file.
+#[derive(Debug)]
+enum Taken {
+    Held(CellLock),
+    /// Someone else has it.
+    Busy,
+    /// It is no longer where it was.
+    Gone,
+}
+
+fn open(path: &Path) -> Result<File, BenchError> {
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).read(true).write(true).open(path).map_err(BenchError::io(path))
 }
 
 impl Drop for CellLock {
@@ -134,7 +156,21 @@ mod tests {
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), if cfg!(unix) { 1 } else { 3 });
     }
 
-    /// Without the second look at the file two threads hold one cell after a few hundred turns.
+    #[test]
+    #[cfg(unix)]
+    fn a_file_that_was_removed_between_opening_and_locking_is_no_claim() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = lock_file(dir.path(), "key");
+        let held = CellLock::claim(&path).unwrap().unwrap();
+        let [early, late] = [open(&path).unwrap(), open(&path).unwrap()];
+        assert!(matches!(CellLock::take(early.try_clone().unwrap(), &path), Ok(Taken::Busy)));
+        drop(held);
+        assert!(matches!(CellLock::take(early, &path), Ok(Taken::Gone)));
+        let _next = CellLock::claim(&path).unwrap().unwrap();
+        assert!(matches!(CellLock::take(late, &path), Ok(Taken::Gone)));
+    }
+
+    /// The same by chance, from several threads at once.
     #[test]
     fn removing_the_file_never_lets_two_in() {
         let dir = tempfile::tempdir().unwrap();
@@ -143,10 +179,12 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
-                    for _ in 0..5_000 {
+                    for _ in 0..2_000 {
                         if let Some(lock) = CellLock::claim(&path).unwrap() {
                             assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0, "two hold it");
                             entered.fetch_add(1, Ordering::SeqCst);
+                            // Time for another to come in.
+                            std::thread::sleep(std::time::Duration::from_micros(100));
                             inside.fetch_sub(1, Ordering::SeqCst);
                             drop(lock);
                         }

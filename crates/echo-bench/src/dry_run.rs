@@ -94,6 +94,14 @@ pub enum Memory {
 }
 
 impl Memory {
+    /// With so many bytes more.
+    pub(crate) fn and(self, more: u64) -> Self {
+        match self {
+            Memory::Measured(bytes) => Memory::Measured(bytes + more),
+            Memory::AtLeast(bytes) => Memory::AtLeast(bytes + more),
+        }
+    }
+
     fn bytes(self) -> u64 {
         match self {
             Memory::Measured(bytes) | Memory::AtLeast(bytes) => bytes,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
+use std::time::Duration;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use echo_adapt::zoom_steps;
@@ -12,10 +13,14 @@ use echo_video::{DECODER_VERSION, OpenOptions};
 use echo_weights::Built;
 use serde::Serialize;
 
+use crate::cell_lock::CellLock;
 use crate::{BenchError, Progress, View};
 
 /// Raised whenever results may change for the same inputs: in decoding, preprocessing, networks or training.
 pub const NUMERICS: u32 = 2;
+
+/// Time between two looks at what another process is at.
+const POLL: Duration = Duration::from_millis(100);
 
 /// Everything that a stage's output depends on, beside the video.
 #[derive(Serialize)]
@@ -89,6 +94,7 @@ impl Embedder<'_> {
     /// # Errors
     /// The cache cannot be written.
     pub(crate) fn embed(&self, videos: &[Wanted<'_>]) -> Result<Embedded, BenchError> {
+        let _claim = self.claim(videos)?;
         let (card, spec) = (self.built.encoder.card(), self.spec);
         let mut result = Embedded::default();
         // By video, then by clip, then by stage.
@@ -156,6 +162,34 @@ impl Embedder<'_> {
             }
         }
         Ok(result)
+    }
+
+    /// Claims the computing of what is not cached of `videos`, after waiting for another process that is at the same:
+    /// side by side, both would compute all of it.
+    fn claim(&self, videos: &[Wanted<'_>]) -> Result<Option<CellLock>, BenchError> {
+        let is_missing = || videos.iter().any(|video| self.uncached(&video.digest) > 0);
+        if !is_missing() {
+            return Ok(None);
+        }
+        let card = self.built.encoder.card();
+        let mut hasher = blake3::Hasher::new();
+        for &stage in self.stages {
+            hasher.update(self.key(stage, 0).bytes());
+        }
+        for video in videos {
+            hasher.update(video.digest.as_bytes());
+        }
+        let path = self.cache.lock_file(&hasher.finalize()).map_err(BenchError::Data)?;
+        let mut is_told = false;
+        loop {
+            if let Some(claim) = CellLock::claim(&path)? {
+                return Ok(Some(claim));
+            }
+            if !std::mem::replace(&mut is_told, true) {
+                eprintln!("another process embeds the same videos with {}; waiting for it", card.name);
+            }
+            std::thread::sleep(POLL);
+        }
     }
 
     /// How many clips of a video would have to be computed.

@@ -512,8 +512,8 @@ pub(crate) mod tests {
             .unwrap();
         let [done, failed] = <[CellRecord; 2]>::try_from(read_runs(dir.path()).unwrap()).unwrap();
         assert_eq!((done.schema, done.status, done.jobs), (1, CellStatus::Done, 1));
-        assert_eq!((done.encoder.name.as_str(), done.adapter.as_str()), ("panecho", "coop"));
-        assert_eq!(done.text.as_ref().map(|text| text.name.as_str()), Some("echoclip"));
+        assert_eq!((done.encoder.name.as_str(), done.adapter.as_str()), ("one", "coop"));
+        assert_eq!(done.text.as_ref().map(|text| text.name.as_str()), Some("other"));
         assert_eq!((done.shots, done.seed, done.data.train, done.data.test), (Some(1), 1, 12, 8));
         let mae = done.scores.as_ref().and_then(|scores| scores.value(echo_metrics::Metric::Mae)).unwrap();
         assert!((mae - 41.171682).abs() < 1e-5, "{mae}");

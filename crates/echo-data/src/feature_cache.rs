@@ -35,6 +35,11 @@ impl StageKey {
     pub fn new(description: &str) -> Self {
         Self(blake3::hash(description.as_bytes()))
     }
+
+    /// What tells it from others.
+    pub fn bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
 }
 
 /// How much a cache holds, or how much of it went.
@@ -109,6 +114,16 @@ impl FeatureCache {
         file.write_all(&encode(stage, video, feature)).map_err(io)?;
         file.persist(&path).map_err(|error| io(error.error))?;
         Ok(())
+    }
+
+    /// A file in the cache's folder for processes to agree on who computes `what`; the folder is made.
+    ///
+    /// # Errors
+    /// The folder cannot be made.
+    pub fn lock_file(&self, what: &blake3::Hash) -> Result<PathBuf, DataError> {
+        let path = self.dir.join(format!("{}.lock", &what.to_hex()[..32]));
+        fs::create_dir_all(&self.dir).map_err(|source| DataError::Io { path: path.clone(), source })?;
+        Ok(path)
     }
 
     /// What is in the cache.

@@ -169,4 +169,11 @@ impl Pretrained for EchoPrime {
     fn keys() -> &'static KeyTable {
         &KEYS
     }
+
+    fn shipped(preset: Preset) -> Option<&'static [u8]> {
+        match preset {
+            Preset::Full => None,
+            Preset::Nano => Some(include_bytes!("../weights/nano.safetensors")),
+        }
+    }
 }

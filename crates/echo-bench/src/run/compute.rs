@@ -57,7 +57,7 @@ impl RunState<'_> {
             target: &self.set.target,
             ranks,
             seed,
-            clips: self.config.clips,
+            clips: recipe.clip.clips.unwrap_or(self.config.clips),
             bootstrap: self.config.bootstrap,
             device: &self.environment.device,
         }

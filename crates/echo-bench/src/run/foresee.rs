@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
+use burn::tensor::Tensor;
+use echo_adapt::Adapted;
 use echo_core::{Adapter, Fitting, Stage};
 use echo_data::Feature;
 use echo_train::parameters;
@@ -17,7 +19,7 @@ use crate::probe::{Probe, ProbeClip};
 use crate::runs::CellRecord;
 use crate::seen::Seen;
 use crate::video_set::VideoSet;
-use crate::{BenchConfig, BenchError, ClipChange, DryRun, Selection, ToBeMade, View, memory};
+use crate::{BenchConfig, BenchError, ClipChange, DryRun, Recipe, Selection, ToBeMade, View, memory};
 
 /// What [`run`](crate::run) would do with the same arguments: nothing is embedded, fitted or written to the output
 /// folder. Videos are hashed, to find what is cached of them.
@@ -170,39 +172,14 @@ impl RunState<'_> {
                     let sizes: Vec<CellSize> = to_run.iter().map(|job| self.size(job)).collect();
                     let records: Vec<&CellRecord> =
                         self.done.values().filter(|record| self.is_alike(record, name, adapter)).collect();
-                    let estimate = from_records(&records, &sizes, &self.machine).unwrap_or_else(|| {
+                    let estimate = from_records(&records, &sizes, &self.machine);
+                    pair.estimate = Some(estimate.unwrap_or_else(|| {
                         let of_stage = outputs.get(&adapted.stage()).map(|(rows, _)| rows);
-                        let most = sizes.iter().map(|size| size.train).max().unwrap_or(1);
-                        let probe = Probe::new(&adapted, recipe, &clip, of_stage, self.config.clips, most);
-                        let watched = match self.config.select {
-                            Selection::LastEpoch => 0,
-                            Selection::BestValidation => self.set.validation.len(),
-                        };
-                        let seconds = sizes.iter().map(|&size| probe.cell(size, watched) + known.scoring).sum();
-                        let what = match (adapted.fitting(), adapted.stage()) {
-                            (Fitting::Gradient, Stage::Clip) => {
-                                "one pass of a clip, three of them for a step of training"
-                            }
-                            (Fitting::Gradient, _) => "one pass of a batch, three of them for a step of training",
-                            _ => "one pass of a batch",
-                        };
-                        // Parameters, what trains with its gradient and two moments, and what is trained on.
-                        let trained: usize =
-                            parameters(&adapted).iter().filter(|p| p.trainable).map(|p| p.count()).sum();
-                        let at_a_time = recipe.train.micro_batch.unwrap_or(recipe.train.batch);
-                        let clips = match adapted.stage() {
-                            Stage::Clip => clip.bytes() * (at_a_time * self.config.clips) as u64,
-                            _ => 0,
-                        };
-                        let held = memory::peak()
-                            .unwrap_or(built.encoder.card().preset(self.config.preset).parameters as u64 * 4);
-                        Estimate {
-                            seconds,
-                            memory: Some(Memory::AtLeast(held + trained as u64 * 4 * 3 + features + clips)),
-                            basis: what.to_owned(),
-                        }
-                    });
-                    pair.estimate = Some(estimate);
+                        let mut estimate = self.probed(&adapted, recipe, &clip, of_stage, &sizes);
+                        estimate.seconds += known.scoring * sizes.len() as f64;
+                        estimate.memory = estimate.memory.map(|memory| memory.and(features));
+                        estimate
+                    }));
                 }
             }
             pairs.push(pair);
@@ -210,8 +187,45 @@ impl RunState<'_> {
         Ok((embedding, pairs))
     }
 
+    /// An estimate from single passes, without intervals and the features of videos.
+    fn probed(
+        &self,
+        adapted: &Adapted,
+        recipe: &Recipe,
+        clip: &ProbeClip,
+        of_stage: Option<&Tensor<3>>,
+        cells: &[CellSize],
+    ) -> Estimate {
+        let most = cells.iter().map(|cell| cell.train).max().unwrap_or(1);
+        let probe = Probe::new(adapted, recipe, clip, of_stage, self.config.clips, most);
+        let watched = match self.config.select {
+            Selection::LastEpoch => 0,
+            Selection::BestValidation => self.set.validation.len(),
+        };
+        let basis = match (adapted.fitting(), adapted.stage()) {
+            (Fitting::Gradient, Stage::Clip) => "one pass of a clip, three of them for a step of training",
+            (Fitting::Gradient, _) => "one pass of a batch, three of them for a step of training",
+            _ => "one pass of a batch",
+        };
+        let all = parameters(adapted);
+        let bytes = |trains: bool| -> u64 {
+            all.iter().filter(|parameter| parameter.trainable || !trains).map(|one| one.count() as u64 * 4).sum()
+        };
+        let at_a_time = recipe.train.micro_batch.unwrap_or(recipe.train.batch);
+        let clips = match adapted.stage() {
+            Stage::Clip => clip.bytes() * (at_a_time * self.config.clips) as u64,
+            _ => 0,
+        };
+        // What was held for that one pass, the parameters among it; and each that trains has a gradient and two
+        // moments. What a step's graph holds depends on the encoder and comes on top.
+        let held = memory::peak().unwrap_or_else(|| bytes(false));
+        let memory = Memory::AtLeast(held + 3 * bytes(true) + clips);
+        let seconds = cells.iter().map(|&cell| probe.cell(cell, watched)).sum();
+        Estimate { seconds, memory: Some(memory), basis: basis.to_owned() }
+    }
+
     fn size(&self, job: &Job) -> CellSize {
-        let epochs = job.recipe.train.within_views(job.train.len() * self.config.clips).epochs;
+        let epochs = job.recipe.train.within_views(job.train.len() * job.seen.view.clips).epochs;
         CellSize { train: job.train.len(), test: job.test.len(), epochs }
     }
 

@@ -10,10 +10,15 @@ fn begun(command: &mut Command) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// Cells that ran, by the last line but one on standard error.
+/// The number before `what` in the last lines on standard error.
+fn number(stderr: &str, what: &str) -> usize {
+    let before = stderr.split(what).next().filter(|before| before.len() < stderr.len());
+    let before = before.unwrap_or_else(|| panic!("{stderr}"));
+    before.rsplit([' ', '\n']).next().unwrap().parse().unwrap()
+}
+
 fn ran(stderr: &str) -> usize {
-    let line = stderr.lines().find(|line| line.contains(" cells run, ")).unwrap_or_else(|| panic!("{stderr}"));
-    line.split(' ').next().unwrap().parse().unwrap()
+    number(stderr, " cells run, ")
 }
 
 #[test]
@@ -21,21 +26,19 @@ fn two_processes_share_the_cells_and_show_the_same() {
     let place = Place::new();
     let alone = succeed(&mut place.bench("alone", "home"));
     let cells = place.keys("alone").len();
-    // Its cells take a while, and what is cached goes while the other may need it.
-    let both = || {
-        let mut command = place.bench("shared", "other-home");
-        begun(command.env("ECHOZOO_CACHE_LIMIT", "1kB"))
-    };
+    let both = || begun(&mut place.bench("shared", "other-home"));
     let ended: Vec<_> = [both(), both()].into_iter().map(|child| child.wait_with_output().unwrap()).collect();
-    let mut shares = Vec::new();
+    let (mut shares, mut embedded) = (Vec::new(), 0);
     for output in &ended {
         let stderr = text(&output.stderr);
         assert!(output.status.success(), "{stderr}");
         assert_eq!(text(&output.stdout), text(&alone.stdout));
         shares.push(ran(&stderr));
+        embedded += number(&stderr, " clips embedded");
     }
     println!("{cells} cells, shared as {shares:?}");
     assert_eq!(shares.iter().sum::<usize>(), cells, "each cell runs once: {shares:?}");
+    assert_eq!(embedded, 20, "each clip passes through the encoder of one of them");
     place.assert_same("shared", "alone");
 }
 
@@ -110,4 +113,19 @@ fn a_cell_of_a_process_that_dies_is_run() {
     assert!(child.wait().unwrap().success());
     assert_eq!(ran(&rest(stderr)), keys.len());
     place.assert_same("left", "alone");
+}
+
+#[test]
+fn a_cache_that_others_clear_meanwhile_costs_time_and_no_more() {
+    let place = Place::new();
+    succeed(&mut place.bench("alone", "home"));
+    let mut child = begun(&mut place.bench("robbed", "robbed-home"));
+    let mut cleared = 0;
+    while child.try_wait().unwrap().is_none() {
+        let output = succeed(&mut place.command(&["cache", "--limit", "1kB"], "robbed-home"));
+        cleared += usize::from(!text(&output.stdout).contains("removed: 0 features"));
+    }
+    assert!(child.wait().unwrap().success());
+    println!("something was removed {cleared} times");
+    place.assert_same("robbed", "alone");
 }

@@ -25,6 +25,7 @@ fn config(encoder: &str, adapters: &[&str]) -> BenchConfig {
         adapters: adapters.iter().map(|name| (*name).to_owned()).collect(),
         shots: vec![1],
         seeds: vec![1],
+        zero_shot: false,
         random_init: true,
         bootstrap: 50,
         text_encoder: Some("echoclip".to_owned()),
@@ -79,7 +80,14 @@ fn a_kept_adapter_predicts_what_the_benchmark_predicted_and_refuses_other_weight
                 .collect();
             let (value, alone) = predict_clips(&adapter, &built, &clips);
             let random = fitted.record.ranks != ranks_of_another(&place, encoder, &fitted);
-            let name = fitted.record.adapter.clone() + if random { " (random prompts)" } else { "" };
+            // Of an encoder without a head of its own, which reads prompts.
+            let zero_shot = fitted.record.recipe.adapter.get("zero-shot").filter(|_| encoder != "panecho");
+            let twin = match zero_shot.map(|table| table["reading"].as_str().unwrap()) {
+                Some(reading) => format!(" ({reading})"),
+                None if random => " (random prompts)".to_owned(),
+                None => String::new(),
+            };
+            let name = fitted.record.adapter.clone() + &twin;
             let expected = expected[&(name.clone(), video.clone())];
             assert!((value - expected).abs() < 1e-3, "{encoder} + {name}: {value} instead of {expected}");
             assert_eq!(alone.len(), 2);
@@ -125,7 +133,7 @@ fn borrowed_text_has_a_twin_with_random_prompts_and_the_table_says_what_they_do(
     assert!(adapters.iter().any(|name| name.contains("text of echoclip") && !name.contains("random prompts")));
     assert!(adapters.iter().any(|name| name.contains("random prompts")), "{adapters:?}");
     let notes = &outcome.leaderboard.notes;
-    assert!(notes.len() == 1 && notes[0].starts_with("panecho + coop, 1 shots: with random prompts"), "{notes:?}");
+    assert!(notes.len() == 1 && notes[0].starts_with("panecho + coop, 1 shot: with random prompts"), "{notes:?}");
     let own = place.run(&config("echoclip", &["coop"]), "own");
     assert!(own.ran == 1 && own.leaderboard.notes.is_empty(), "a tower of its own needs no twin");
 }

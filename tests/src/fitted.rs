@@ -125,7 +125,7 @@ fn borrowed_text_has_a_twin_with_random_prompts_and_the_table_says_what_they_do(
     assert!(adapters.iter().any(|name| name.contains("text of echoclip") && !name.contains("random prompts")));
     assert!(adapters.iter().any(|name| name.contains("random prompts")), "{adapters:?}");
     let notes = &outcome.leaderboard.notes;
-    assert!(notes.len() == 1 && notes[0].starts_with("panecho + coop, 1 shots: with random prompts"), "{notes:?}");
+    assert!(notes.len() == 1 && notes[0].starts_with("panecho + coop, 1 shot: with random prompts"), "{notes:?}");
     let own = place.run(&config("echoclip", &["coop"]), "own");
     assert!(own.ran == 1 && own.leaderboard.notes.is_empty(), "a tower of its own needs no twin");
 }

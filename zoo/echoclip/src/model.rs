@@ -192,4 +192,11 @@ impl Pretrained for EchoClip {
     fn keys() -> &'static KeyTable {
         &KEYS
     }
+
+    fn shipped(preset: Preset) -> Option<&'static [u8]> {
+        match preset {
+            Preset::Full => None,
+            Preset::Nano => Some(include_bytes!("../weights/nano.safetensors")),
+        }
+    }
 }

@@ -27,6 +27,7 @@ fn config(encoder: &str, recipes: &[(&str, &str)]) -> BenchConfig {
         adapters: recipes.iter().map(|(name, _)| (*name).to_owned()).collect(),
         shots: vec![1],
         seeds: vec![1],
+        zero_shot: false,
         random_init: true,
         bootstrap: 50,
         text_encoder: Some("echoclip".to_owned()),

@@ -25,6 +25,7 @@ fn config(encoder: &str, adapters: &[&str]) -> BenchConfig {
         adapters: adapters.iter().map(|name| (*name).to_owned()).collect(),
         shots: vec![1],
         seeds: vec![1],
+        zero_shot: false,
         random_init: true,
         bootstrap: 50,
         text_encoder: Some("echoclip".to_owned()),
@@ -79,7 +80,14 @@ fn a_kept_adapter_predicts_what_the_benchmark_predicted_and_refuses_other_weight
                 .collect();
             let (value, alone) = predict_clips(&adapter, &built, &clips);
             let random = fitted.record.ranks != ranks_of_another(&place, encoder, &fitted);
-            let name = fitted.record.adapter.clone() + if random { " (random prompts)" } else { "" };
+            // Of an encoder without a head of its own, which reads prompts.
+            let zero_shot = fitted.record.recipe.adapter.get("zero-shot").filter(|_| encoder != "panecho");
+            let twin = match zero_shot.map(|table| table["reading"].as_str().unwrap()) {
+                Some(reading) => format!(" ({reading})"),
+                None if random => " (random prompts)".to_owned(),
+                None => String::new(),
+            };
+            let name = fitted.record.adapter.clone() + &twin;
             let expected = expected[&(name.clone(), video.clone())];
             assert!((value - expected).abs() < 1e-3, "{encoder} + {name}: {value} instead of {expected}");
             assert_eq!(alone.len(), 2);
@@ -146,4 +154,39 @@ fn the_best_validation_epoch_stands_beside_the_last_on_request() {
     let best = read_runs(&place.out("best")).unwrap()[0].best.clone().unwrap();
     let curves = fs::read_to_string(place.out("best").join("curves.csv")).unwrap();
     assert!((1..=2).contains(&best.epoch) && curves.lines().next().unwrap().ends_with("watched"), "{curves}");
+}
+
+/// Its first clip can be decoded, those that begin later cannot.
+#[test]
+fn a_training_video_that_another_look_cannot_decode_is_left_out_with_its_reason() {
+    let place = Place::new(24);
+    let name = place.names("TRAIN")[0].clone();
+    let mut bytes = std::fs::read(place.video(&name)).unwrap();
+    let (mut at, mut frames) = (0, 0);
+    while let Some(found) = bytes[at..].windows(4).position(|id| id == b"00dc") {
+        let start = at + found;
+        let size = u32::from_le_bytes(bytes[start + 4..start + 8].try_into().unwrap()) as usize;
+        let end = start + 8 + size;
+        // The index at the end of the file names chunks as they name themselves.
+        if end > bytes.len() {
+            break;
+        }
+        if frames >= 80 {
+            bytes[start + 8..end].fill(0);
+        }
+        (at, frames) = (end, frames + 1);
+    }
+    assert!(frames > 100, "{frames}");
+    std::fs::write(place.video(&name), bytes).unwrap();
+
+    let mut config = config("echoclip", &["linear"]);
+    let plain = place.run(&config, "plain");
+    assert!(plain.excluded.is_empty() && plain.failed == 0, "{:?}", plain.excluded);
+    let recipe = "[adapter]\nsolver = 'descent'\n[train]\nepochs = 2\naugment = { views = 4, random_start = true }";
+    config.recipes = [("linear".to_owned(), recipe.parse().unwrap())].into();
+    let looks = place.run(&config, "looks");
+    assert_eq!((looks.ran, looks.failed), (1, 0));
+    assert!(looks.excluded.iter().any(|excluded| excluded.video == name && !excluded.used), "{:?}", looks.excluded);
+    let trained = |out: &str| read_runs(&place.out(out)).unwrap()[0].data.train;
+    assert_eq!(trained("looks") + 1, trained("plain"));
 }

@@ -16,6 +16,7 @@ fn config(adapters: &[&str]) -> BenchConfig {
         adapters: adapters.iter().map(|name| (*name).to_owned()).collect(),
         shots: vec![1, 2, 4, 8],
         seeds: vec![1, 2, 3],
+        zero_shot: false,
         random_init: true,
         bootstrap: 50,
         recipes: adapters.iter().map(|name| ((*name).to_owned(), short.clone())).collect(),

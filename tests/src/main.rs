@@ -22,4 +22,5 @@ mod gradients;
 mod learning;
 mod own_data;
 mod preprocessing;
+mod shipped;
 mod tinyecho;

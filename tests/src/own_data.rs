@@ -63,6 +63,7 @@ fn config(place: &Place, adapters: &[&str]) -> BenchConfig {
         adapters: adapters.iter().map(|name| (*name).to_owned()).collect(),
         shots: vec![1],
         seeds: vec![1],
+        zero_shot: false,
         random_init: true,
         bootstrap: 50,
         dataset: Some(place.out("own.toml")),

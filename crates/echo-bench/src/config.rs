@@ -17,6 +17,8 @@ pub struct BenchConfig {
     pub encoders: Vec<String>,
     /// Adapters by name; `all` for every one.
     pub adapters: Vec<String>,
+    /// Whether what encoders read without training stands in the table beside these, wherever they read the target.
+    pub zero_shot: bool,
     /// Training videos per bin of the target; a bin of EF is one percent.
     pub shots: Vec<usize>,
     /// Seeds: each draws its own training videos and its own start.
@@ -85,6 +87,7 @@ impl Default for BenchConfig {
         Self {
             encoders: vec!["all".to_owned()],
             adapters: ["full", "coop", "mfl+echozoom"].map(str::to_owned).to_vec(),
+            zero_shot: true,
             shots: vec![1, 2, 4, 8],
             seeds: vec![1, 2, 3],
             preset: Preset::Nano,

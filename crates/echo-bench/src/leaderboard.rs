@@ -277,7 +277,7 @@ impl LeaderboardRow {
         let row = |epoch: Option<&'static str>, scores: &[&Scores]| -> Result<Self, BenchError> {
             let text = first.text.as_ref().map(|text| format!("text of {}, {}", text.name, text.weights));
             let prompts = first.random_prompts.then(|| "random prompts".to_owned());
-            let reading = first.config.get("reading").and_then(|reading| reading.as_str()).map(str::to_owned);
+            let reading = first.reading().map(str::to_owned);
             let clips = ClipChange::recorded(first).map(|change| change.to_string());
             let remarks = reading.into_iter().chain(text).chain(prompts).chain(clips);
             let remarks: Vec<String> = remarks.chain(epoch.map(str::to_owned)).collect();

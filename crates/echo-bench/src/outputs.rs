@@ -237,10 +237,13 @@ impl Outputs {
             }
             let shots = record.shots.map_or("split".to_owned(), |shots| shots.to_string());
             let encoder = &record.encoder;
-            let random = if record.random_prompts { " (random prompts)" } else { "" };
             let prefix = format!(
-                "{},{},{},{}{random},{shots},{}",
-                encoder.name, encoder.preset, encoder.weights, record.adapter, record.seed
+                "{},{},{},{},{shots},{}",
+                encoder.name,
+                encoder.preset,
+                encoder.weights,
+                record.adapter_name(),
+                record.seed
             );
             let added = of_cell(record).map_or(String::new(), |added| format!("{added},"));
             lines.for_each(|line| text.push_str(&format!("{prefix},{added}{line}\n")));

@@ -163,7 +163,7 @@ fn prepared<T>(
 fn adapter_plans(config: &BenchConfig, target: &Target) -> Result<Vec<(String, AdapterPlan)>, BenchError> {
     let known: Vec<&str> = ADAPTERS.iter().map(|entry| entry.name).collect();
     let mut plans: Vec<(String, AdapterPlan)> = Vec::new();
-    let always = target.is_ejection_fraction().then_some(ZERO_SHOT);
+    let always = (config.zero_shot && target.is_ejection_fraction()).then_some(ZERO_SHOT);
     let named = config.adapters.iter().flat_map(|name| if name == "all" { known.clone() } else { vec![name.as_str()] });
     for name in always.into_iter().chain(named) {
         let entries = adapters(name)?;

@@ -346,6 +346,20 @@ impl CellRecord {
     /// The newest schema.
     pub(crate) const SCHEMA: u32 = SCHEMA;
 
+    /// How prompts of every value were read without training, where they were.
+    pub(crate) fn reading(&self) -> Option<&str> {
+        self.config.get("reading")?.as_str()
+    }
+
+    /// The adapter, with what tells its cells from those of a twin.
+    pub(crate) fn adapter_name(&self) -> String {
+        let prompts = self.random_prompts.then_some("random prompts");
+        match self.reading().or(prompts) {
+            Some(twin) => format!("{} ({twin})", self.adapter),
+            None => self.adapter.clone(),
+        }
+    }
+
     /// What older versions ran at a time.
     fn one_job() -> usize {
         1

@@ -33,7 +33,7 @@ const VOLUME_WIDTH: f32 = 0.08;
 #[derive(Debug)]
 pub enum Objective {
     /// Clips and captions: for encoders with a text tower.
-    Contrastive(Contrastive),
+    Contrastive(Box<Contrastive>),
     /// The encoder's own heads.
     MultiTask(MultiTask),
 }

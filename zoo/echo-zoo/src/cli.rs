@@ -18,7 +18,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Compare encoders and adapters in few-shot LVEF regression.
-    Bench(bench::Args),
+    Bench(Box<bench::Args>),
     /// See, shrink or clear what frozen encoders made of videos.
     Cache(cache::Args),
     /// Copy upstream weights to a safetensors file of our own, exact or in half the size.

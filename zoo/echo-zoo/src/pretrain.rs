@@ -182,7 +182,7 @@ fn config(
 fn objective(encoder: &AnyEncoder, seed: u64) -> Result<Objective, CliError> {
     if encoder.text().is_some() {
         let captions = Captions::new(templates()?, ranks()?)?;
-        return Ok(Objective::Contrastive(Contrastive::new(encoder, captions, seed)?));
+        return Ok(Objective::Contrastive(Box::new(Contrastive::new(encoder, captions, seed)?)));
     }
     let known = |task: &&Task| encoder.card().capabilities.heads.iter().any(|head| head.name == task.head);
     let tasks: Vec<Task> = TASKS.iter().filter(known).copied().collect();

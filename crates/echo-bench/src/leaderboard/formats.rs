@@ -57,7 +57,7 @@ impl Leaderboard {
             let _ = writeln!(text, "{}", cells.collect::<Vec<_>>().join("  ").trim_end());
         }
         for (index, remark) in remarks.iter().enumerate() {
-            let _ = write!(text, "{}[{}] {remark}\n", if index == 0 { "\n" } else { "" }, index + 1);
+            let _ = writeln!(text, "{}[{}] {remark}", if index == 0 { "\n" } else { "" }, index + 1);
         }
         for note in &self.notes {
             let _ = writeln!(text, "\n{note}");

@@ -183,10 +183,9 @@ fn cost(report: &Report<'_>) -> String {
     let rows: Vec<Vec<String>> = cells
         .iter()
         .map(|cell| {
-            let random = if cell.random_prompts { " (random prompts)" } else { "" };
             vec![
                 cell.encoder.name.clone(),
-                format!("{}{random}", cell.adapter),
+                cell.adapter_name(),
                 cell.shots.map_or("split".to_owned(), |shots| shots.to_string()),
                 cell.seed.to_string(),
                 cell.seconds.map_or_else(dash, |seconds| format!("{:.2}", seconds.fit)),
@@ -285,8 +284,7 @@ fn repeat(report: &Report<'_>) -> String {
     ));
     let mut settings_of: Vec<(String, BTreeSet<String>)> = Vec::new();
     for cell in cells() {
-        let random = if cell.random_prompts { " (random prompts)" } else { "" };
-        let name = format!("{} + {}{random}", cell.encoder.name, cell.adapter);
+        let name = format!("{} + {}", cell.encoder.name, cell.adapter_name());
         let json = serde_json::to_string_pretty(&settings(cell)).expect("JSON that was read can be written");
         match settings_of.iter_mut().find(|(other, _)| *other == json) {
             Some((_, names)) => drop(names.insert(name)),

@@ -64,6 +64,19 @@ impl EncoderRun<'_> {
     }
 }
 
+impl EncoderRun<'_> {
+    /// Of `videos`, leaves out those that another look could not decode: they are no training videos.
+    fn forget_unseen(&mut self, look: &ViewFeatures, videos: &[usize]) {
+        let plain = look.seen.plain();
+        let Some(plain) = self.features.iter_mut().find(|features| features.seen == plain) else { return };
+        for index in videos {
+            if look.stages.values().any(|of_stage| !of_stage.contains_key(index)) || look.stages.is_empty() {
+                plain.stages.values_mut().for_each(|of_stage| drop(of_stage.remove(index)));
+            }
+        }
+    }
+}
+
 /// What an encoder's cells need of videos.
 pub(super) struct Needs<'a> {
     /// Stages of what is seen of all videos.
@@ -96,6 +109,7 @@ impl RunState<'_> {
         for (seen, stages) in looks {
             let drawn = run.usable(Which::Own, &seen.plain(), &drawn);
             let features = self.embed(&run, seen, &stages, Which::Own, &drawn)?;
+            run.forget_unseen(&features, &drawn);
             run.features.push(features);
         }
         self.run_cells(&with_twins(cells, &twins), &run)

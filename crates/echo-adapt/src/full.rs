@@ -25,7 +25,7 @@ struct Settings {
     /// Whether the text tower trains too, where the head has prompts.
     text: bool,
     head: HeadKind,
-    /// Where a regression head begins.
+    /// Where a linear head begins, where there is one.
     start: RegressionStart,
 }
 
@@ -42,8 +42,9 @@ fn add(table: &toml::Table, parts: &mut Parts) -> Result<(), AdaptError> {
     let Settings { frozen, last_blocks, text, head, start } = settings(ENTRY.name, table)?;
     parts.set_trunk(Trunk::Tuned { frozen, last_blocks }, ENTRY.name)?;
     parts.text = text;
+    parts.start = start;
     match head {
-        HeadKind::Regression => parts.prefer_head(HeadChoice::Regression(start)),
+        HeadKind::Regression => parts.prefer_head(HeadChoice::Regression),
         HeadKind::Prompts => parts.prefer_head(HeadChoice::Automatic),
     }
     Ok(())

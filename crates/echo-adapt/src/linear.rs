@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::parts::{HeadChoice, Parts, RegressionStart};
+use crate::parts::{HeadChoice, Parts};
 use crate::registry::settings;
 use crate::{AdaptError, AdapterEntry};
 
@@ -31,7 +31,7 @@ fn add(table: &toml::Table, parts: &mut Parts) -> Result<(), AdaptError> {
     let Settings { solver } = settings(ENTRY.name, table)?;
     let head = match solver {
         Solver::Ridge => HeadChoice::Ridge,
-        Solver::Descent => HeadChoice::Regression(RegressionStart::Zero),
+        Solver::Descent => HeadChoice::Regression,
     };
     parts.set_head(head, ENTRY.name)
 }

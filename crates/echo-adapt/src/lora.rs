@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use crate::parts::{HeadChoice, Parts, RegressionStart};
+use crate::parts::{HeadChoice, Parts};
 use crate::registry::settings;
 use crate::trunk::{LowRank, Trunk};
 use crate::{AdaptError, AdapterEntry};
@@ -34,6 +34,6 @@ fn add(table: &toml::Table, parts: &mut Parts) -> Result<(), AdaptError> {
         });
     }
     parts.set_trunk(Trunk::LowRank(LowRank { rank, alpha, targets }), ENTRY.name)?;
-    parts.prefer_head(HeadChoice::Regression(RegressionStart::Zero));
+    parts.prefer_head(HeadChoice::Regression);
     Ok(())
 }

@@ -94,8 +94,8 @@ pub(crate) enum HeadChoice {
     Context(CoOpConfig),
     /// Fixed prompts where there is a text tower, else a linear map.
     Automatic,
-    /// A linear map, by descent from zero or from a ridge regression on what the encoder gives at first.
-    Regression(RegressionStart),
+    /// A linear map, by descent.
+    Regression,
     /// A linear map, at once.
     Ridge,
     /// No training: the encoder's own reading.
@@ -121,6 +121,8 @@ pub(crate) struct Parts {
     head: Option<(HeadChoice, &'static str)>,
     /// The head when no name insists on one.
     fallback: HeadChoice,
+    /// Where the descent of a linear head begins.
+    pub(crate) start: RegressionStart,
 }
 
 impl Parts {
@@ -137,6 +139,7 @@ impl Parts {
             needs_prompts: None,
             head: None,
             fallback: HeadChoice::Automatic,
+            start: RegressionStart::Zero,
         }
     }
 
@@ -216,11 +219,7 @@ fn assemble(parts: Parts, context: &BuildContext<'_>) -> Result<Adapted, AdaptEr
         return Err(incompatible(name, "it trains nothing, so nothing else can be joined to it".to_owned()));
     }
     // A head can be solved at once only where nothing below it trains.
-    let choice = if choice == HeadChoice::Ridge && trains_below {
-        HeadChoice::Regression(RegressionStart::Zero)
-    } else {
-        choice
-    };
+    let choice = if choice == HeadChoice::Ridge && trains_below { HeadChoice::Regression } else { choice };
     // Nor does a projection train below it: both scales stand side by side then.
     let beside = parts.zoom.is_some() && choice == HeadChoice::Ridge;
     let quirks: BTreeSet<Quirk> = parts.quirks.keys().copied().collect();
@@ -282,11 +281,12 @@ fn assemble(parts: Parts, context: &BuildContext<'_>) -> Result<Adapted, AdaptEr
             let part = parts.needs_prompts.unwrap_or_default();
             return Err(incompatible(part, format!("it needs a head of prompts, which {name} is not")));
         }
-        HeadChoice::Automatic | HeadChoice::Regression(RegressionStart::Zero) => {
-            Head::Linear(LinearHead::new(dim, context.ranks, LinearStart::Zero, &device))
-        }
-        HeadChoice::Regression(RegressionStart::Ridge) => {
-            Head::Linear(LinearHead::new(dim, context.ranks, LinearStart::SolvedFirst, &device))
+        HeadChoice::Automatic | HeadChoice::Regression => {
+            let start = match parts.start {
+                RegressionStart::Zero => LinearStart::Zero,
+                RegressionStart::Ridge => LinearStart::SolvedFirst,
+            };
+            Head::Linear(LinearHead::new(dim, context.ranks, start, &device))
         }
         HeadChoice::Ridge => {
             let scales = if beside { 2 } else { 1 };

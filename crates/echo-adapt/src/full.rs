@@ -25,7 +25,8 @@ struct Settings {
     /// Whether the text tower trains too, where the head has prompts.
     text: bool,
     head: HeadKind,
-    /// Where a linear head begins, where there is one.
+    /// Where a linear head begins, where there is one. Kept adapters of older versions do not say.
+    #[serde(default)]
     start: RegressionStart,
 }
 

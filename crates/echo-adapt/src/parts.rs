@@ -78,10 +78,11 @@ pub(crate) enum ZoomNorm {
 }
 
 /// Where a linear head's descent begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum RegressionStart {
     /// At the middle of the ranks, whatever the clip.
+    #[default]
     Zero,
     /// At a ridge regression on the encoder's embeddings before any of it has changed.
     Ridge,

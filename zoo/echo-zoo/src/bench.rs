@@ -70,6 +70,9 @@ pub(crate) struct Args {
     /// No second data set.
     #[arg(long, conflicts_with = "external")]
     no_external: bool,
+    /// Leave out what encoders read without training, which otherwise stands in every table.
+    #[arg(long)]
+    no_zero_shot: bool,
     /// What is predicted: one of the description's targets, such as EF, EDV or ESV [default: EF].
     #[arg(long)]
     target: Option<String>,
@@ -206,6 +209,7 @@ impl Args {
         config.text_weights = self.text_weights.clone().or(config.text_weights);
         config.data = self.data.clone().or(config.data);
         config.dataset = self.dataset.clone().or(config.dataset);
+        config.zero_shot &= !self.no_zero_shot;
         config.external = self.external.clone().or(config.external);
         config.external_dataset = self.external_dataset.clone().or(config.external_dataset);
         config.target = self.target.clone().unwrap_or(config.target);

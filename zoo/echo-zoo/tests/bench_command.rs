@@ -50,8 +50,20 @@ impl Place {
     }
 }
 
-const BENCH: [&str; 11] =
-    ["bench", "--encoder", "echoclip", "--data", "data", "--shots", "1", "--seeds", "1", "--random-init", "--smoke"];
+const BENCH: [&str; 12] = [
+    "bench",
+    "--encoder",
+    "echoclip",
+    "--data",
+    "data",
+    "--shots",
+    "1",
+    "--seeds",
+    "1",
+    "--random-init",
+    "--smoke",
+    "--no-zero-shot",
+];
 
 #[test]
 fn scores_do_not_depend_on_the_number_of_threads() {
@@ -101,6 +113,7 @@ fn kept_adapters_predict_with_the_clips_of_their_recipe() {
     std::fs::write(place.path("clips.toml"), config).unwrap();
     let args = ["bench", "--encoder", "echoclip", "--data", "data", "--shots", "1", "--seeds", "1", "--random-init"];
     let mut command = place.command(&args);
+    command.arg("--no-zero-shot");
     place.succeed(command.args(["--adapter", "coop", "--config", "clips.toml", "--save-adapters", "--out", "out"]));
     let file = std::fs::read_dir(place.path("out/adapters")).unwrap().next().unwrap().unwrap().path();
     let mut command = place.command(&["predict", "data/Videos", "--out", "ef.csv", "--adapter-file"]);
@@ -139,6 +152,7 @@ fn a_cell_killed_in_the_middle_ends_the_same() {
     std::fs::write(place.path("long.toml"), "[recipes.full.train]\nepochs = 12\nbatch = 4\n").unwrap();
     let long = |out: &str| {
         let mut command = place.command(&["bench", "--encoder", "echoclip", "--data", "data", "--shots", "1"]);
+        command.arg("--no-zero-shot");
         command.args(["--seeds", "1", "--random-init", "--adapter", "full", "--config", "long.toml", "--out", out]);
         command.args(["--bootstrap", "10"]).env("ECHOZOO_CHECKPOINT_SECONDS", "0");
         command

@@ -15,7 +15,9 @@ fn pairs(out: &str) -> BTreeMap<String, Vec<String>> {
 #[test]
 fn a_dry_run_says_what_is_left_and_what_that_rests_on_and_does_nothing() {
     let place = Place::new();
-    let dry = |args: &[&str]| text(&succeed(place.bench("out", "home").arg("--dry-run").args(args)).stdout);
+    let dry = |args: &[&str]| {
+        text(&succeed(place.bench("out", "home").args(["--no-zero-shot", "--dry-run"]).args(args)).stdout)
+    };
     let out = dry(&[]);
     println!("{out}");
     for adapter in ["linear", "coop", "mfl"] {
@@ -32,7 +34,7 @@ fn a_dry_run_says_what_is_left_and_what_that_rests_on_and_does_nothing() {
     assert!(!place.path("out").exists() && !place.path("home/cache/features").exists(), "it did something");
 
     // One regime is done; what is left of the others is estimated from it.
-    succeed(place.bench("out", "home").args(["--shots", "1"]));
+    succeed(place.bench("out", "home").args(["--no-zero-shot", "--shots", "1"]));
     let before = place.read("out/runs.jsonl");
     let out = dry(&[]);
     println!("{out}");

@@ -91,7 +91,7 @@ fn a_full_disk_under_a_checkpoint_fails_its_cell_and_no_other() {
     };
     std::fs::write(
         place.path("grid.toml"),
-        "encoders = ['echoclip']\nrandom_init = true\nbootstrap = 50\n[recipes.full.train]\nepochs = 2\n",
+        "encoders = ['echoclip']\nzero_shot = false\nrandom_init = true\nbootstrap = 50\n[recipes.full.train]\nepochs = 2\n",
     )
     .unwrap();
     succeed(&mut bench("whole"));

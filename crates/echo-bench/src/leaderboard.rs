@@ -240,7 +240,10 @@ fn notes_of_externals(rows: &[LeaderboardRow]) -> Vec<String> {
             .iter()
             .map(|(hash, test, excluded)| {
                 let hash: String = hash.chars().take(8).collect();
-                format!("{test} videos ({excluded} more could not be used; hash {hash})")
+                match excluded {
+                    0 => format!("{test} videos (hash {hash})"),
+                    _ => format!("{test} videos ({excluded} more could not be used; hash {hash})"),
+                }
             })
             .collect();
         format!(

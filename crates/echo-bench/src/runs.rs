@@ -1,4 +1,6 @@
 //! `runs.jsonl`: one line per finished cell.
+//!
+//! Longer than most files: what a line holds, how it is written and how it is read again change together.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};

@@ -48,6 +48,18 @@ pub struct Chamber {
     pub size: ChamberSize,
 }
 
+/// The left ventricle's cavity in one frame.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cavity {
+    /// Volume, ml.
+    pub volume: f64,
+    /// Share of the stroke volume that is in it: 1 at end-diastole, 0 at end-systole.
+    pub filled: f64,
+    /// Diameter of a ball of this volume as a share of the picture's width: what a frame shows of the volume whose scale
+    /// in centimetres it does not show.
+    pub breadth: f64,
+}
+
 impl Chamber {
     fn of(width: f64, limits: (f64, f64)) -> Self {
         Self { width, size: ChamberSize::of(width, limits) }

@@ -69,7 +69,7 @@ pub use acquisition::{Acquisition, Gain, Plane, Quality};
 pub use chamber_sizes::ChamberSize;
 pub use dataset::{DatasetSpec, GENERATOR_VERSION};
 pub use error::PhantomError;
-pub use findings::{Chamber, Findings};
+pub use findings::{Cavity, Chamber, Findings};
 pub use phantom::{Phantom, Setting};
 pub use physiology::{Beside, Physiology, RightHeart};
 pub use population::Population;

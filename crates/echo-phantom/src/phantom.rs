@@ -6,7 +6,7 @@ use crate::acquisition::{Acquisition, Quality};
 use crate::anatomy::Anatomy;
 use crate::beats::{Moment, moments, traced_frames};
 use crate::chambers::Chambers;
-use crate::findings::Findings;
+use crate::findings::{Cavity, Findings};
 use crate::lattice::{Lattice, NodePoints};
 use crate::motion::{Deformation, Walls};
 use crate::physiology::Physiology;
@@ -94,6 +94,19 @@ impl Phantom {
     /// What can be said about the loop, as [`Self::render`] gives it, without scanning anything.
     pub fn findings(&self) -> Findings {
         Findings::new(self, &self.tracings())
+    }
+
+    /// The cavity in every frame that [`Self::render`] makes, without scanning anything.
+    pub fn cavities(&self) -> Vec<Cavity> {
+        let moments = moments(self);
+        let Findings { edv, esv, .. } = Findings::new(self, &self.traced(&moments));
+        let width = FRAME_SIZE as f64 * self.acquisition.sector().cm_per_pixel();
+        let cavity = |moment: &Moment| {
+            let volume = esv + (edv - esv) * moment.filled;
+            let diameter = (6.0 / std::f64::consts::PI * volume).cbrt();
+            Cavity { volume, filled: moment.filled, breadth: diameter / width }
+        };
+        moments.iter().map(cavity).collect()
     }
 
     fn traced(&self, moments: &[Moment]) -> [Tracing; 2] {
@@ -222,6 +235,27 @@ mod tests {
             let tolerance = if ef > 70.0 { 1.0 } else { 0.6 };
             assert!((drawn - findings.ef).abs() < tolerance, "drawn {drawn}: {findings:?}");
             assert!((edv / findings.edv - 1.0).abs() < 0.02, "{edv}");
+        }
+    }
+
+    /// What is said of single frames is what is traced and drawn in them.
+    #[test]
+    fn cavities_have_the_traced_volumes() {
+        for index in 0..40 {
+            let phantom = Phantom::draw(12, index, Population::Natural).unwrap();
+            let (cavities, findings) = (phantom.cavities(), phantom.findings());
+            assert_eq!(cavities.len(), phantom.frame_count());
+            for (tracing, volume) in phantom.tracings().into_iter().zip([findings.edv, findings.esv]) {
+                let cavity = cavities[tracing.frame];
+                assert!((cavity.volume - volume).abs() < 1e-9, "{index}");
+                let pixels = FRAME_SIZE as f64 * cavity.breadth;
+                let ball = std::f64::consts::PI / 6.0 * pixels.powi(3);
+                assert!((ball / tracing.volume() - 1.0).abs() < 1e-9, "{index}");
+            }
+            // Between them the drawn contour has the volume too.
+            let (middle, moments) = (phantom.frame_count() / 3, moments(&phantom));
+            let drawn = phantom.physiology.ventricle.contracted(moments[middle].contraction).volume();
+            assert!((cavities[middle].volume / drawn - 1.0).abs() < 0.01, "{index}: {drawn} {:?}", cavities[middle]);
         }
     }
 

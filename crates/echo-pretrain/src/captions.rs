@@ -28,6 +28,13 @@ pub(crate) const EDV_WORDS: [&str; 3] =
 pub(crate) const ESV_WORDS: [&str; 3] =
     ["the cavity holds <#> ml at its emptiest.", "end-systolic volume <#> ml.", "ESV <#> ml."];
 
+/// Ways of saying, of one frame, how broad the cavity is in percent of the picture's width, and how much of the stroke
+/// volume is in it in percent.
+pub(crate) const BREADTH_WORDS: [&str; 2] =
+    ["the cavity is <#> percent as broad as the picture.", "cavity breadth now <#>%."];
+pub(crate) const FILLED_WORDS: [&str; 2] =
+    ["<#> percent of the next stroke is in the ventricle.", "the ventricle is <#>% filled now."];
+
 /// Share of captions that say the ejection fraction in the words of the given templates.
 const GIVEN_SHARE: f64 = 0.65;
 

@@ -1,12 +1,13 @@
 //! The best that can be hoped for: ejection fraction out of the true volumes in the frames that a clip shows.
 //!
 //! Where a clip's frames miss the moments at which the cavity is largest and smallest, even a reader who measured every
-//! frame without error would be off by this much; the rest of an encoder's error is its own.
+//! frame without error would be off by this much; the rest of an encoder's error is its own. An encoder that sees frames
+//! one by one and averages them has a ceiling of its own: its embedding is a mean of what single frames show, and the
+//! ejection fraction is a ratio of two of them.
 
 use echo_core::ClipSpec;
 use echo_data::{Start, select_frames};
-use echo_phantom::{Phantom, Purpose};
-use echo_random::Stream;
+use echo_phantom::{Cavity, Phantom, Purpose};
 
 use crate::PretrainError;
 
@@ -17,11 +18,17 @@ const TESTED: u32 = 500;
 /// Added to the normal equations, as a part of their trace.
 const RIDGE: f64 = 1e-9;
 
+/// Centres on the logarithm of a cavity's breadth and on how full it is, as evenly spaced as they are wide.
+const BREADTHS: [f64; 10] = [-2.1, -1.93, -1.76, -1.59, -1.42, -1.25, -1.08, -0.91, -0.74, -0.57];
+const FILLINGS: [f64; 6] = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0];
+
 /// Mean absolute errors on phantoms for watching pretraining, percent.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ceiling {
     /// Of ridge regression on the sorted volumes over the largest one.
     pub volumes: f64,
+    /// Of ridge regression on means over frames of smooth functions of the cavity's breadth and filling in each.
+    pub frame_by_frame: f64,
     /// Of the median of what was fitted to.
     pub constant: f64,
 }
@@ -31,17 +38,13 @@ pub struct Ceiling {
 /// # Errors
 /// A phantom cannot be drawn.
 pub fn ceiling(spec: &ClipSpec, seed: u64) -> Result<Ceiling, PretrainError> {
-    let (rows, targets) = table(spec, seed, Purpose::Pretraining, FITTED)?;
-    let weights = fit(&rows, &targets);
-    let (held, truths) = table(spec, seed, Purpose::PretrainingValidation, TESTED)?;
-    let predicted = held.iter().map(|row| row.iter().zip(&weights).map(|(x, weight)| x * weight).sum::<f64>());
-    let error = |predicted: &mut dyn Iterator<Item = f64>| {
-        predicted.zip(&truths).map(|(value, truth)| (value - truth).abs()).sum::<f64>() / truths.len() as f64
-    };
-    let constant = median(&targets);
+    let fitted = hearts(spec, seed, Purpose::Pretraining, FITTED)?;
+    let tested = hearts(spec, seed, Purpose::PretrainingValidation, TESTED)?;
+    let constant = median(&fitted.iter().map(|heart| heart.ef).collect::<Vec<_>>());
     Ok(Ceiling {
-        volumes: error(&mut predicted.into_iter()),
-        constant: error(&mut std::iter::repeat_n(constant, truths.len())),
+        volumes: error_of(sorted_volumes, &fitted, &tested),
+        frame_by_frame: error_of(frame_by_frame, &fitted, &tested),
+        constant: tested.iter().map(|heart| (constant - heart.ef).abs()).sum::<f64>() / tested.len() as f64,
     })
 }
 
@@ -52,46 +55,56 @@ pub(crate) fn median(values: &[f64]) -> f64 {
     sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// Features with a one at their end, and ejection fractions.
-fn table(spec: &ClipSpec, seed: u64, purpose: Purpose, count: u32) -> Result<(Vec<Vec<f64>>, Vec<f64>), PretrainError> {
-    let (mut rows, mut targets) = (Vec::new(), Vec::new());
-    for number in 0..count {
-        let phantom = Phantom::of(seed, purpose, number)?;
-        let findings = phantom.findings();
-        let selection = select_frames(phantom.frame_count(), spec, Start::First);
-        let filled = filled(&phantom, selection.frames.last().map_or(0, |last| last + 1));
-        let volume = |frame: &usize| findings.esv + (findings.edv - findings.esv) * filled[*frame];
-        let mut volumes: Vec<f64> = selection.frames.iter().map(volume).collect();
-        volumes.sort_by(f64::total_cmp);
-        // What a short video lacks is its last frame again.
-        let largest = volumes.last().copied().unwrap_or(1.0);
-        volumes.resize(spec.frames, largest);
-        let mut row: Vec<f64> = volumes.into_iter().map(|volume| volume / largest).collect();
-        row.push(1.0);
-        rows.push(row);
-        targets.push(findings.ef);
-    }
-    Ok((rows, targets))
+/// What a clip shows of a heart.
+struct Heart {
+    ef: f64,
+    /// One per frame; what a short video lacks is its last frame again.
+    cavities: Vec<Cavity>,
 }
 
-/// The share of the stroke volume that is in the cavity in each of the first `frames` frames, as the phantom is drawn.
-fn filled(phantom: &Phantom, frames: usize) -> Vec<f64> {
-    let heart = &phantom.physiology;
-    let period = heart.volume_curve.period;
-    let mut beats = Stream::new(phantom.seed, "phantom/beats", 0);
-    let mut stretch = move || 1.0 + heart.rate_variability * beats.range(-1.0, 1.0);
-    let mut scale = stretch();
-    let mut started = -phantom.acquisition.start * period * scale;
-    (0..frames)
-        .map(|frame| {
-            let time = frame as f64 / f64::from(phantom.acquisition.fps);
-            while time - started >= period * scale {
-                started += period * scale;
-                scale = stretch();
-            }
-            heart.volume_curve.filled((time - started) / scale)
-        })
-        .collect()
+fn hearts(spec: &ClipSpec, seed: u64, purpose: Purpose, count: u32) -> Result<Vec<Heart>, PretrainError> {
+    let heart = |number: u32| -> Result<Heart, PretrainError> {
+        let phantom = Phantom::of(seed, purpose, number)?;
+        let all = phantom.cavities();
+        let selection = select_frames(phantom.frame_count(), spec, Start::First);
+        let mut cavities: Vec<Cavity> = selection.frames.iter().map(|&frame| all[frame]).collect();
+        cavities.resize(spec.frames, all[selection.frames.last().copied().unwrap_or(0)]);
+        Ok(Heart { ef: phantom.findings().ef, cavities })
+    };
+    (0..count).map(heart).collect()
+}
+
+fn sorted_volumes(heart: &Heart) -> Vec<f64> {
+    let mut volumes: Vec<f64> = heart.cavities.iter().map(|cavity| cavity.volume).collect();
+    volumes.sort_by(f64::total_cmp);
+    let largest = volumes.last().copied().unwrap_or(1.0);
+    volumes.into_iter().map(|volume| volume / largest).collect()
+}
+
+fn frame_by_frame(heart: &Heart) -> Vec<f64> {
+    let bump = |x: f64, centre: f64, width: f64| (-0.5 * ((x - centre) / width).powi(2)).exp();
+    let of_frame = |cavity: &Cavity| -> Vec<f64> {
+        let breadth = cavity.breadth.ln();
+        let bumps = BREADTHS.map(|centre| bump(breadth, centre, BREADTHS[1] - BREADTHS[0]));
+        let fillings = FILLINGS.map(|centre| bump(cavity.filled, centre, FILLINGS[1] - FILLINGS[0]));
+        let of_breadth = bumps.into_iter().chain([breadth, breadth * breadth]);
+        of_breadth.flat_map(|x| fillings.map(|y| x * y)).collect()
+    };
+    let mut mean = vec![0.0; (BREADTHS.len() + 2) * FILLINGS.len()];
+    for cavity in &heart.cavities {
+        let shown = of_frame(cavity).into_iter();
+        mean.iter_mut().zip(shown).for_each(|(mean, value)| *mean += value / heart.cavities.len() as f64);
+    }
+    mean
+}
+
+/// Mean absolute error of a ridge regression on `features` with an intercept.
+fn error_of(features: impl Fn(&Heart) -> Vec<f64>, fitted: &[Heart], tested: &[Heart]) -> f64 {
+    let row = |heart: &Heart| -> Vec<f64> { features(heart).into_iter().chain([1.0]).collect() };
+    let targets: Vec<f64> = fitted.iter().map(|heart| heart.ef).collect();
+    let weights = fit(&fitted.iter().map(row).collect::<Vec<_>>(), &targets);
+    let predicted = |heart: &Heart| row(heart).iter().zip(&weights).map(|(x, weight)| x * weight).sum::<f64>();
+    tested.iter().map(|heart| (predicted(heart) - heart.ef).abs()).sum::<f64>() / tested.len() as f64
 }
 
 /// Weights that minimise the squared error, by Gauss's elimination of the normal equations.
@@ -117,6 +130,9 @@ fn fit(rows: &[Vec<f64>], targets: &[f64]) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
+    use echo_core::{ChannelOrder, Crop, Filter, Padding};
+    use echo_random::Stream;
+
     use super::*;
 
     #[test]
@@ -128,14 +144,25 @@ mod tests {
         assert!(weights.iter().zip([2.0, -1.0, 3.0]).all(|(found, expected)| (found - expected).abs() < 1e-5));
     }
 
-    /// Fails when the beats are not those that are drawn: the tracings stand at the largest and the smallest volume.
+    /// Frames over a whole beat give the ejection fraction almost exactly to those who compare them, and not to those
+    /// who average what each shows.
     #[test]
-    fn the_cavity_is_full_and_empty_where_the_phantom_is_traced() {
-        for number in 0..50 {
-            let phantom = Phantom::of(1, Purpose::Pretraining, number).unwrap();
-            let filled = filled(&phantom, phantom.frame_count());
-            let [diastole, systole] = phantom.tracings().map(|tracing| filled[tracing.frame]);
-            assert_eq!((diastole, systole), (1.0, 0.0), "{number}");
-        }
+    fn frames_tell_more_beside_each_other_than_one_by_one() {
+        let spec = ClipSpec {
+            frames: 16,
+            stride: 5,
+            padding: Padding::RepeatLast,
+            channels: ChannelOrder::Rgb,
+            crop: Crop { to_aspect: true, zoom: 0.0 },
+            filter: Filter::OpenCvCubic,
+            resize: 32,
+            size: 32,
+            scale: 1.0,
+            mean: [0.0; 3],
+            std: [1.0; 3],
+        };
+        let Ceiling { volumes, frame_by_frame, constant } = ceiling(&spec, 1).unwrap();
+        assert!(volumes < 0.2, "{volumes}");
+        assert!((0.4..0.75).contains(&(frame_by_frame / constant)), "{frame_by_frame} of {constant}");
     }
 }

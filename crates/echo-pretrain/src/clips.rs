@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use burn::tensor::{Device, Tensor, TensorData};
 use echo_core::ClipSpec;
 use echo_data::{Shift, Start, prepare_shifted, select_frames};
-use echo_phantom::{FRAME_SIZE, Findings, Phantom, Purpose};
+use echo_phantom::{Cavity, FRAME_SIZE, Findings, Phantom, Purpose};
 use echo_random::Stream;
 use echo_video::Frames;
 
@@ -41,6 +41,8 @@ pub struct ClipBatch {
     shape: [usize; 5],
     /// One per clip.
     pub findings: Vec<Findings>,
+    /// One per frame, clip after clip.
+    pub cavities: Vec<Cavity>,
     /// The phantoms' numbers.
     pub numbers: Vec<u32>,
 }
@@ -58,7 +60,13 @@ impl ClipSource {
     /// # Errors
     /// A phantom cannot be drawn, or the specification describes no clip.
     pub fn batch(&self, index: usize) -> Result<ClipBatch, PretrainError> {
-        let mut batch = ClipBatch { data: Vec::new(), shape: [0; 5], findings: Vec::new(), numbers: Vec::new() };
+        let mut batch = ClipBatch {
+            data: Vec::new(),
+            shape: [0; 5],
+            findings: Vec::new(),
+            cavities: Vec::new(),
+            numbers: Vec::new(),
+        };
         for place in 0..self.batch {
             let number = u32::try_from(index * self.batch + place)
                 .map_err(|_| PretrainError::Setting("more phantoms than there are numbers".to_owned()))?;
@@ -85,6 +93,11 @@ impl ClipSource {
             batch.shape = shape;
             batch.data.extend(clip.data);
             batch.findings.push(phantom.findings());
+            // A video that is too short is continued by its last frame.
+            let cavities = phantom.cavities();
+            let last = selection.frames.last().copied();
+            let shown = selection.frames.iter().copied().chain(std::iter::repeat_n(last, clip.frames).flatten());
+            batch.cavities.extend(shown.take(clip.frames).map(|frame| cavities[frame]));
             batch.numbers.push(number);
         }
         Ok(batch)

@@ -2,10 +2,10 @@
 
 use burn::tensor::Tensor;
 use echo_core::{AnyEncoder, TextEncoder};
-use echo_phantom::{Findings, Purpose};
+use echo_phantom::{Cavity, Findings, Purpose};
 use echo_random::Stream;
 
-use crate::captions::{EDV_WORDS, ESV_WORDS};
+use crate::captions::{BREADTH_WORDS, EDV_WORDS, ESV_WORDS, FILLED_WORDS};
 use crate::clips::ClipBatch;
 use crate::contrastive::{info_nce, near, pair_targets, similarities, soft_cross_entropy};
 use crate::values::{ValuePrompts, encode_texts};
@@ -22,12 +22,17 @@ const STRIDE: usize = 3;
 const VALUE_WEIGHT: f32 = 1.0;
 const WORDING_WEIGHT: f32 = 0.5;
 
-/// Weight of telling each volume: what the ejection fraction follows from is seen in every clip, but said in few captions.
-const VOLUME_WEIGHT: f32 = 0.5;
+/// Weight of telling each measurement that the ejection fraction follows from: they are seen in every clip, but said in
+/// few captions or none.
+const MEASURE_WEIGHT: f32 = 0.5;
 
 /// Ratio of neighbouring volumes that have a prompt, and the deviation in ln(ml) within which they are hardly told apart.
 const VOLUME_STEP: f64 = 1.1;
 const VOLUME_WIDTH: f32 = 0.08;
+
+/// Percent of the picture's width, and of the stroke volume, within which a frame's prompts are hardly told apart.
+const BREADTH_WIDTH: f32 = 0.8;
+const FILLED_WIDTH: f32 = 6.0;
 
 /// What an encoder is pretrained on.
 #[derive(Debug)]
@@ -39,16 +44,16 @@ pub enum Objective {
 }
 
 impl Objective {
-    /// The loss of clips whose embeddings are `embedding` `[batch, dim]`.
+    /// The loss of clips whose steps have the embeddings `tokens` `[batch, steps, dim]`, and they `embedding` `[batch, dim]`.
     pub(crate) fn loss(
         &self,
         encoder: &AnyEncoder,
-        embedding: Tensor<2>,
+        (tokens, embedding): (Tensor<3>, Tensor<2>),
         batch: &ClipBatch,
         purpose: Purpose,
     ) -> Result<Tensor<1>, PretrainError> {
         match self {
-            Self::Contrastive(contrastive) => contrastive.loss(encoder, embedding, batch, purpose),
+            Self::Contrastive(contrastive) => contrastive.loss(encoder, (tokens, embedding), batch, purpose),
             Self::MultiTask(tasks) => Ok(tasks.loss(encoder, embedding, &batch.findings)),
         }
     }
@@ -71,52 +76,46 @@ impl Objective {
 }
 
 /// Symmetric InfoNCE with captions; clips against prompts of every ejection fraction and of every volume, one template a
-/// step; and InfoNCE between the ejection fraction's template and another wording.
+/// step; frames against prompts of what they show of the cavity, where each step of the encoder is a frame; and InfoNCE
+/// between the ejection fraction's template and another wording.
 #[derive(Debug)]
 pub struct Contrastive {
     captions: Captions,
     prompts: ValuePrompts,
     wordings: ValuePrompts,
-    volumes: [Volume; 2],
+    of_clips: [Measure<Findings>; 2],
+    of_frames: [Measure<Cavity>; 2],
     seed: u64,
 }
 
-/// A volume with prompts of its own.
+/// A measurement with prompts of its own.
 #[derive(Debug)]
-struct Volume {
+struct Measure<T> {
     prompts: ValuePrompts,
-    /// In ml.
-    of: fn(&Findings) -> f64,
+    /// In the prompts' unit.
+    of: fn(&T) -> f64,
+    /// Where values are compared.
+    scale: fn(f32) -> f32,
+    /// Deviation on that scale within which they are hardly told apart.
+    width: f32,
 }
 
-impl Volume {
-    /// Prompts from `least` to `most` ml, in steps of about a tenth.
-    fn new(
-        (least, most): (u32, u32),
-        words: &[&str],
-        of: fn(&Findings) -> f64,
-        text: &dyn TextEncoder,
-    ) -> Result<Self, PretrainError> {
-        let next = |&volume: &u32| Some((f64::from(volume) * VOLUME_STEP).round().max(f64::from(volume + 1)) as u32);
-        let values: Vec<u32> = std::iter::successors(Some(least), next).take_while(|&volume| volume <= most).collect();
-        Ok(Self { prompts: ValuePrompts::new(words, &values, text)?, of })
-    }
-
-    /// Cross-entropy of telling the clips' volumes.
-    fn loss(
-        &self,
-        embedding: Tensor<2>,
-        findings: &[Findings],
-        text: &dyn TextEncoder,
-        stream: &mut Stream,
-    ) -> Tensor<1> {
+impl<T> Measure<T> {
+    /// Cross-entropy of telling the measurement of each of `truths` from `embedding` `[truths, dim]`.
+    fn loss(&self, embedding: Tensor<2>, truths: &[T], text: &dyn TextEncoder, stream: &mut Stream) -> Tensor<1> {
         let (template, which) = self.prompts.draw(1, stream);
         let prompts = self.prompts.encode(template, &which, text, &embedding.device());
-        let logarithms: Vec<f32> = self.prompts.values().iter().map(|volume| volume.ln()).collect();
-        let truths: Vec<f32> = findings.iter().map(|findings| (self.of)(findings).max(1.0).ln() as f32).collect();
-        let targets = near(&truths, &logarithms, VOLUME_WIDTH);
+        let candidates: Vec<f32> = self.prompts.values().iter().map(|&value| (self.scale)(value)).collect();
+        let truths: Vec<f32> = truths.iter().map(|truth| (self.scale)((self.of)(truth) as f32)).collect();
+        let targets = near(&truths, &candidates, self.width);
         soft_cross_entropy(similarities(embedding, prompts, text.logit_scale()), &targets)
     }
+}
+
+/// Volumes from `least` to `most` ml, in steps of about a tenth.
+fn volumes(least: u32, most: u32) -> Vec<u32> {
+    let next = |&volume: &u32| Some((f64::from(volume) * VOLUME_STEP).round().max(f64::from(volume + 1)) as u32);
+    std::iter::successors(Some(least), next).take_while(|&volume| volume <= most).collect()
 }
 
 impl Contrastive {
@@ -130,17 +129,33 @@ impl Contrastive {
         let percent: Vec<u32> = (0..=100).collect();
         let prompts = ValuePrompts::new(captions.templates(), &percent, text)?;
         let wordings = ValuePrompts::new(&captions.wordings(), &percent, text)?;
-        let volumes = [
-            Volume::new((30, 280), &EDV_WORDS, |findings| findings.edv, text)?,
-            Volume::new((8, 240), &ESV_WORDS, |findings| findings.esv, text)?,
+        let volume = |words: &[&str], (least, most), of| -> Result<_, PretrainError> {
+            let prompts = ValuePrompts::new(words, &volumes(least, most), text)?;
+            Ok(Measure { prompts, of, scale: |ml| ml.max(1.0).ln(), width: VOLUME_WIDTH })
+        };
+        let of_clips = [
+            volume(&EDV_WORDS, (30, 280), |findings: &Findings| findings.edv)?,
+            volume(&ESV_WORDS, (8, 240), |findings: &Findings| findings.esv)?,
         ];
-        Ok(Self { captions, prompts, wordings, volumes, seed })
+        let share = |words: &[&str], values: Vec<u32>, of, width| -> Result<_, PretrainError> {
+            Ok(Measure { prompts: ValuePrompts::new(words, &values, text)?, of, scale: |percent| percent, width })
+        };
+        let of_frames = [
+            share(&BREADTH_WORDS, (10..=60).collect(), |cavity: &Cavity| 100.0 * cavity.breadth, BREADTH_WIDTH)?,
+            share(
+                &FILLED_WORDS,
+                (0..=100).step_by(5).collect(),
+                |cavity: &Cavity| 100.0 * cavity.filled,
+                FILLED_WIDTH,
+            )?,
+        ];
+        Ok(Self { captions, prompts, wordings, of_clips, of_frames, seed })
     }
 
     fn loss(
         &self,
         encoder: &AnyEncoder,
-        embedding: Tensor<2>,
+        (tokens, embedding): (Tensor<3>, Tensor<2>),
         batch: &ClipBatch,
         purpose: Purpose,
     ) -> Result<Tensor<1>, PretrainError> {
@@ -166,14 +181,22 @@ impl Contrastive {
         let some: Vec<f32> = which.iter().map(|&value| self.prompts.values()[value]).collect();
         let prompts = self.prompts.encode(template, &which, text, &device);
         let reworded = self.wordings.encode(wording, &which, text, &device);
-        let of_volumes =
-            self.volumes.each_ref().map(|volume| volume.loss(embedding.clone(), &batch.findings, text, &mut stream));
-        let of_volumes = of_volumes.into_iter().reduce(|sum, loss| sum + loss).expect("there are two");
+        let mut of_measures = Tensor::zeros([1], &device);
+        for measure in &self.of_clips {
+            of_measures = of_measures + measure.loss(embedding.clone(), &batch.findings, text, &mut stream);
+        }
+        let [clips, steps, dim] = tokens.dims();
+        if clips * steps == batch.cavities.len() {
+            let frames = tokens.reshape([clips * steps, dim]);
+            for measure in &self.of_frames {
+                of_measures = of_measures + measure.loss(frames.clone(), &batch.cavities, text, &mut stream);
+            }
+        }
         let of_values = similarities(embedding, prompts.clone(), scale.clone());
         let of_values = soft_cross_entropy(of_values, &near(&efs, &some, EF_WIDTH));
         let of_words = info_nce(similarities(prompts, reworded, scale), &near(&some, &some, EF_WIDTH));
         let of_pairs = info_nce(pairs, &pair_targets(&efs, EF_WIDTH));
-        Ok(of_pairs + of_values * VALUE_WEIGHT + of_words * WORDING_WEIGHT + of_volumes * VOLUME_WEIGHT)
+        Ok(of_pairs + of_values * VALUE_WEIGHT + of_words * WORDING_WEIGHT + of_measures * MEASURE_WEIGHT)
     }
 }
 

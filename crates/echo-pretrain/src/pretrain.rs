@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use burn::module::Module;
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use echo_core::{AnyEncoder, ClipSpec};
 use echo_phantom::Purpose;
 use echo_train::{Descent, OptimizerConfig};
@@ -226,14 +226,19 @@ fn step(
     (step, lr): (usize, f64),
     device: &Device,
 ) -> Result<(AnyEncoder, f64), PretrainError> {
-    let embedding = encoder.encode(batch.clips(device));
-    let loss = objective.loss(&encoder, embedding, batch, Purpose::Pretraining)?;
+    let loss = objective.loss(&encoder, encode(&encoder, batch, device), batch, Purpose::Pretraining)?;
     let value = f64::from(loss.clone().into_scalar::<f32>());
     let diverged = |value: f64| PretrainError::Diverged { step: step + 1, value, lr };
     if !value.is_finite() {
         return Err(diverged(value));
     }
     Ok((descent.descend(lr, encoder, loss).map_err(diverged)?, value))
+}
+
+/// Embeddings of the clips' steps, `[batch, steps, dim]`, and of the clips, `[batch, dim]`.
+fn encode(encoder: &AnyEncoder, batch: &ClipBatch, device: &Device) -> (Tensor<3>, Tensor<2>) {
+    let tokens = encoder.project(encoder.steps(batch.clips(device)).steps);
+    (tokens.clone(), encoder.pool(tokens))
 }
 
 /// Batches of what is watched.
@@ -251,8 +256,8 @@ fn look(
 ) -> Result<(f64, f64), PretrainError> {
     let (mut loss, mut error, mut count) = (0.0, 0.0, 0);
     for batch in watched {
-        let embedding = encoder.encode(batch.clips(device));
-        let of_batch = objective.loss(encoder, embedding.clone(), batch, Purpose::PretrainingValidation)?;
+        let (tokens, embedding) = encode(encoder, batch, device);
+        let of_batch = objective.loss(encoder, (tokens, embedding.clone()), batch, Purpose::PretrainingValidation)?;
         loss += f64::from(of_batch.into_scalar::<f32>()) / watched.len() as f64;
         for (value, findings) in objective.read(encoder, embedding).into_iter().zip(&batch.findings) {
             error += (f64::from(value) - findings.ef).abs();

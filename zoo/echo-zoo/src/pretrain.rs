@@ -138,8 +138,9 @@ fn print_ceiling(spec: &ClipSpec, seed: u64) -> Result<(), CliError> {
     let found = ceiling(spec, seed)?;
     print(&format!(
         "{} frames, every {}. of a video: the true volumes in them give the EF with an error of {:.2} % (ridge regression), \
-         a constant with {:.2} %; what an encoder misses between the two is its own sight, not the choice of frames\n",
-        spec.frames, spec.stride, found.volumes, found.constant
+         a constant with {:.2} %; what an encoder misses between the two is its own sight, not the choice of frames. What \
+         breadth and filling of the cavity tell in single frames, averaged over them, gives it with {:.2} %\n",
+        spec.frames, spec.stride, found.volumes, found.constant, found.frame_by_frame
     ));
     Ok(())
 }

@@ -60,6 +60,8 @@ CASES = [
     (2, {"echozoom": ZOOM | {"norm": "joint"}}),
     (2, {"mfl": MFL, "echozoom": ZOOM}),
     (1, {"linear": {"solver": "descent"}}),
+    (2, {"statistics": {}, "linear": {"solver": "descent"}}),
+    (1, {"statistics": {}, "full": FULL}),
     (1, {"lora": LORA}),
     (1, {"full": FULL}),
     (1, {"full": FULL | {"text": True, "head": "prompts"}}),
@@ -277,6 +279,7 @@ class Adapted:
         self.settings, self.parameters, self.layouts = settings, {}, {}
         self.lender = self.encoder if encoder.text else lender
         self.zoom, self.attention = settings.get("echozoom"), "mfl" in settings
+        self.statistics = "statistics" in settings
         coarse, full = settings.get("coarse-to-fine"), settings.get("full", {})
         prompts = "coop" in settings or coarse or encoder.text and not self.regresses()
         self.head = "Prompts" if prompts else "Linear"
@@ -302,7 +305,7 @@ class Adapted:
             self.add_linear("pool.score", 64, 1)
             self.add_linear("pool.aggregate", dim, dim)
         if not prompts:
-            self.add("head.Linear.weight", [dim, 1])
+            self.add("head.Linear.weight", [2 * dim if self.statistics else dim, 1])
             self.add("head.Linear.bias", [1])
             return
         if coop := settings.get("coop"):
@@ -358,7 +361,7 @@ class Adapted:
             hidden = self.linear("pool.second", self.linear("pool.first", tokens).tanh()).tanh()
             weights = self.linear("pool.score", hidden).softmax(dim=1)
             tokens = self.linear("pool.aggregate", (weights * tokens).sum(dim=1, keepdim=True))
-        embedding = self.encoder.pool(tokens)
+        embedding = moments(tokens) if self.statistics else self.encoder.pool(tokens)
         value, logits = self.prompted(embedding) if self.head == "Prompts" else (self.regressed(embedding), None)
         value, logits = [
             None if x is None else x.unflatten(0, (clip.shape[0] // count, -1)).mean(dim=1) for x in (value, logits)
@@ -387,7 +390,7 @@ class Adapted:
 
     def regressed(self, embedding):
         values = torch.tensor([value for _, value, _ in RANKS]).double()
-        x = F.normalize(embedding, dim=-1) * embedding.shape[-1] ** 0.5
+        x = embedding if self.statistics else F.normalize(embedding, dim=-1) * embedding.shape[-1] ** 0.5
         return values.mean() + values.std(correction=0) * self.linear("head.Linear", x)[:, 0]
 
     def prompted(self, embedding):
@@ -420,6 +423,12 @@ class Adapted:
             assert parameter.grad is not None, f"{path} has no gradient"
             found[path] = parameter.grad.T if self.layouts.get(path) else parameter.grad
         return found
+
+
+def moments(tokens):
+    """Mean and log deviation over steps of unit length times the root of their number of channels."""
+    tokens = F.normalize(tokens, dim=-1) * tokens.shape[-1] ** 0.5
+    return torch.cat([tokens.mean(dim=1), 0.5 * (tokens.var(dim=1, correction=0) + 1e-4).log()], dim=-1)
 
 
 class Added(nn.Module):

@@ -16,11 +16,14 @@ use echo_zoo::{Entry, ZOO};
 use crate::fixtures::{clips, device, difference, entries, nano};
 
 /// Names whose start must be the encoder itself, and one of every other kind of join.
-const JOINED: [&str; 10] = [
+const JOINED: [&str; 13] = [
     "mfl+echozoom",
     "mfl+coop",
     "linear+echozoom",
     "linear+mfl",
+    "linear+statistics",
+    "statistics+echozoom",
+    "lora+statistics",
     "full+coop",
     "mfl+full",
     "coop+lora",
@@ -221,6 +224,11 @@ fn joins_that_contradict_each_other_say_why() {
         "{}",
         message("linear+coarse-to-fine")
     );
+    assert!(message("mfl+statistics").contains("both decide how steps become"), "{}", message("mfl+statistics"));
+    for prompts in ["coop+statistics", "statistics+coarse-to-fine"] {
+        assert!(message(prompts).contains("prompts are as long as"), "{prompts}: {}", message(prompts));
+    }
+    assert!(message("statistics+zero-shot").contains("trains nothing"), "{}", message("statistics+zero-shot"));
     assert!(message("mfl+zero-shot").contains("trains nothing"), "{}", message("mfl+zero-shot"));
 }
 

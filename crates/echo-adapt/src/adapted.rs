@@ -10,6 +10,7 @@ use echo_nn::{AttentionPool, ZoomProjection, merge_parts, merge_parts_on_channel
 
 use crate::head::Head;
 use crate::quirks::{ClipQuirks, Quirk};
+use crate::statistics::statistics;
 
 /// Videos that CardiacCLIP's released code tests together.
 const TESTED_TOGETHER: usize = 2;
@@ -26,6 +27,9 @@ pub struct Adapted {
     #[module(skip)]
     pub(crate) beside: bool,
     pub(crate) pool: Option<AttentionPool>,
+    /// In place of the encoder's pooling, [`statistics`] over a clip's steps.
+    #[module(skip)]
+    pub(crate) statistics: bool,
     pub(crate) head: Head,
     #[module(skip)]
     pub(crate) quirks: BTreeSet<Quirk>,
@@ -63,7 +67,8 @@ impl Adapted {
 
     /// Embeddings of clips, or of whole videos where steps of all clips are pooled together.
     ///
-    /// - output: `[videos, clips or 1, dim]`
+    /// - output: `[videos, clips or 1, dim]`, or what the head takes instead of `dim`: both scales beside each other,
+    ///   mean and deviation beside each other
     pub fn embed(&self, features: Features) -> Tensor<3> {
         let steps = match features {
             Features::Embedding(embedding) => return embedding,
@@ -91,6 +96,7 @@ impl Adapted {
         let [all, count, dim] = tokens.dims();
         let clips = all / videos;
         match &self.pool {
+            None if self.statistics => statistics(tokens).reshape([videos, clips, 2 * dim]),
             None => self.encoder.pool(tokens).reshape([videos, clips, dim]),
             Some(pool) => {
                 let pooled = pool.forward(tokens.reshape([videos, clips * count, dim]));

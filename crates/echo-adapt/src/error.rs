@@ -44,6 +44,14 @@ pub enum AdaptError {
         /// The other.
         second: &'static str,
     },
+    /// Two of the joined names each say how steps become one embedding.
+    #[error("{first} and {second} cannot be joined: both decide how steps become an embedding")]
+    TwoPools {
+        /// The name that came first.
+        first: &'static str,
+        /// The other.
+        second: &'static str,
+    },
     /// The adapter cannot be put on this encoder.
     #[error("{adapter} cannot adapt {encoder}: {reason}")]
     Incompatible {

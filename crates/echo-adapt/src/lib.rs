@@ -25,6 +25,7 @@ mod refinement;
 mod registry;
 mod ridge;
 mod start;
+mod statistics;
 mod trunk;
 mod zero_shot;
 

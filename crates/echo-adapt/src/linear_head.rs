@@ -6,7 +6,8 @@ use echo_core::{Fitting, Prediction, RankSpec, l2_normalize};
 
 use crate::ridge::ridge;
 
-/// `value = centre + spread * (w . x + b)`, with `x` the embedding at a length of `sqrt(dim)`.
+/// `value = centre + spread * (w . x + b)`, with `x` the embedding at a length of `sqrt(dim)`, or statistics over steps
+/// as they are.
 ///
 /// The embedding's length is left out because encoders differ in it by orders of magnitude; centre and spread bring
 /// the weights to order one, whatever the target's unit.
@@ -22,6 +23,9 @@ pub struct LinearHead {
     spread: f64,
     #[module(skip)]
     start: LinearStart,
+    /// Whether it stands on statistics, whose length means something.
+    #[module(skip)]
+    on_statistics: bool,
 }
 
 /// How a linear head comes to its weights.
@@ -47,7 +51,13 @@ impl LinearHead {
             centre,
             spread: variance.sqrt(),
             start,
+            on_statistics: false,
         }
+    }
+
+    /// The same on statistics over steps, which are of order one already.
+    pub(crate) fn on_statistics(self) -> Self {
+        Self { on_statistics: true, ..self }
     }
 
     pub(crate) fn fitting(&self) -> Fitting {
@@ -64,7 +74,7 @@ impl LinearHead {
         let [dim, _] = self.weight.val().dims();
         let rows: Vec<f64> = embeddings
             .iter()
-            .flat_map(|batch| scaled(batch.clone()).mean_dim(1).into_data().iter::<f32>().collect::<Vec<_>>())
+            .flat_map(|batch| self.scaled(batch.clone()).mean_dim(1).into_data().iter::<f32>().collect::<Vec<_>>())
             .map(f64::from)
             .collect();
         let targets: Vec<f64> = targets.iter().map(|&target| (f64::from(target) - self.centre) / self.spread).collect();
@@ -82,15 +92,15 @@ impl LinearHead {
     /// `[videos, clips, dim]` -> `[videos]`
     pub(crate) fn forward(&self, embedding: Tensor<3>) -> Prediction {
         let [videos, clips, dim] = embedding.dims();
-        let rows = scaled(embedding).reshape([videos * clips, dim]);
+        let rows = self.scaled(embedding).reshape([videos * clips, dim]);
         let linear = rows.matmul(self.weight.val()) + self.bias.val().unsqueeze();
         let value = linear * self.spread as f32 + self.centre as f32;
         Prediction { value: value.reshape([videos, clips]).mean_dim(1).squeeze_dim(1), logits: None }
     }
-}
 
-/// Embeddings at a length of `sqrt(dim)`: values of order one.
-fn scaled(embedding: Tensor<3>) -> Tensor<3> {
-    let [_, _, dim] = embedding.dims();
-    l2_normalize(embedding) * (dim as f32).sqrt()
+    /// Embeddings at a length of `sqrt(dim)`: values of order one.
+    fn scaled(&self, embedding: Tensor<3>) -> Tensor<3> {
+        let [_, _, dim] = embedding.dims();
+        if self.on_statistics { embedding } else { l2_normalize(embedding) * (dim as f32).sqrt() }
+    }
 }

@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use crate::parts::{PartInit, Parts, TrunkChoice};
+use crate::parts::{PartInit, Parts, PoolChoice, TrunkChoice};
 use crate::quirks::{Compat, Quirk};
 use crate::registry::settings;
 use crate::{AdaptError, AdapterEntry};
@@ -29,7 +29,7 @@ struct Settings {
 
 fn add(table: &toml::Table, parts: &mut Parts) -> Result<(), AdaptError> {
     let Settings { trunk, init, compat, quirks } = settings(ENTRY.name, table)?;
-    parts.pool = Some(init.under(compat));
+    parts.set_pool(PoolChoice::Attention(init.under(compat)), ENTRY.name)?;
     parts.tune(trunk);
     parts.add_quirks(ENTRY.name, quirks);
     if compat == Compat::CardiacClip {

@@ -77,6 +77,15 @@ pub(crate) enum ZoomNorm {
     OverFrames,
 }
 
+/// How steps become an embedding, where not as the encoder does it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PoolChoice {
+    /// By attention that is learnt.
+    Attention(PartInit),
+    /// Mean and log deviation, one beside the other.
+    Statistics,
+}
+
 /// Where a linear head's descent begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -112,7 +121,7 @@ pub(crate) struct Parts {
     /// Whether the text tower trains.
     pub(crate) text: bool,
     pub(crate) zoom: Option<(PartInit, ZoomNorm)>,
-    pub(crate) pool: Option<PartInit>,
+    pool: Option<(PoolChoice, &'static str)>,
     pub(crate) ordinal: bool,
     pub(crate) refine: Option<RefinedValues>,
     /// Each with the name that asked for it first.
@@ -167,6 +176,18 @@ impl Parts {
         }
     }
 
+    /// # Errors
+    /// Another name has said how steps become an embedding.
+    pub(crate) fn set_pool(&mut self, pool: PoolChoice, name: &'static str) -> Result<(), AdaptError> {
+        match &self.pool {
+            Some((_, other)) => Err(AdaptError::TwoPools { first: other, second: name }),
+            None => {
+                self.pool = Some((pool, name));
+                Ok(())
+            }
+        }
+    }
+
     /// A head for when no name insists on another.
     pub(crate) fn prefer_head(&mut self, head: HeadChoice) {
         self.fallback = head;
@@ -215,10 +236,21 @@ fn assemble(parts: Parts, context: &BuildContext<'_>) -> Result<Adapted, AdaptEr
         Some(chosen) => chosen,
         None => (if parts.tuned { everything() } else { Trunk::Frozen }, "the encoder"),
     };
-    let trains_below = trunk != Trunk::Frozen || parts.pool.is_some();
-    if matches!(choice, HeadChoice::Own { .. }) && (trains_below || parts.zoom.is_some() || parts.refine.is_some()) {
+    let statistics = parts.pool.and_then(|(pool, name)| (pool == PoolChoice::Statistics).then_some(name));
+    let trains_below = trunk != Trunk::Frozen || (parts.pool.is_some() && statistics.is_none());
+    let joined = parts.pool.is_some() || parts.zoom.is_some() || parts.refine.is_some();
+    if matches!(choice, HeadChoice::Own { .. }) && (trains_below || joined) {
         return Err(incompatible(name, "it trains nothing, so nothing else can be joined to it".to_owned()));
     }
+    let choice = match (choice, statistics) {
+        (HeadChoice::Automatic, Some(_)) if parts.needs_prompts.is_none() => HeadChoice::Ridge,
+        (HeadChoice::Automatic | HeadChoice::Context(_), Some(statistics)) => {
+            let reason = "prompts are as long as the encoder's embeddings, and statistics over its steps twice that; join \
+                          linear, full or lora, or nothing";
+            return Err(incompatible(statistics, reason.to_owned()));
+        }
+        (choice, _) => choice,
+    };
     // A head can be solved at once only where nothing below it trains.
     let choice = if choice == HeadChoice::Ridge && trains_below { HeadChoice::Regression } else { choice };
     // Nor does a projection train below it: both scales stand side by side then.
@@ -275,6 +307,10 @@ fn assemble(parts: Parts, context: &BuildContext<'_>) -> Result<Adapted, AdaptEr
         let refine = parts.refine.map(|values| Refinement::new(context.ranks, values, context.seed, &device));
         Ok(Head::Prompts(head.refined(refine, parts.ordinal)))
     };
+    let linear = |scales: usize, start: LinearStart| match statistics {
+        None => LinearHead::new(scales * dim, context.ranks, start, &device),
+        Some(_) => LinearHead::new(scales * 2 * dim, context.ranks, start, &device).on_statistics(),
+    };
     let head = match choice {
         HeadChoice::Context(config) => prompts(Some(config))?,
         HeadChoice::Automatic if encoder.text().is_some() || parts.needs_prompts.is_some() => prompts(None)?,
@@ -287,11 +323,11 @@ fn assemble(parts: Parts, context: &BuildContext<'_>) -> Result<Adapted, AdaptEr
                 RegressionStart::Zero => LinearStart::Zero,
                 RegressionStart::Ridge => LinearStart::SolvedFirst,
             };
-            Head::Linear(LinearHead::new(dim, context.ranks, start, &device))
+            Head::Linear(linear(1, start))
         }
         HeadChoice::Ridge => {
             let scales = if beside { 2 } else { 1 };
-            Head::Linear(LinearHead::new(scales * dim, context.ranks, LinearStart::Solved, &device).freeze())
+            Head::Linear(linear(scales, LinearStart::Solved).freeze())
         }
         HeadChoice::Own { templates, reading } => match (card.capabilities.ejection_fraction, encoder.text()) {
             (Some(name), _) => Head::Native(NativeHead::new(name)),
@@ -311,8 +347,11 @@ fn assemble(parts: Parts, context: &BuildContext<'_>) -> Result<Adapted, AdaptEr
         let reason = "it is about prompts, and the head has none; join coop or another that brings some";
         return Err(refused(Quirk::UnmaskedText, reason.to_owned()));
     }
-    let pool = parts.pool.map(|init| attention_pool(dim, init, context.seed, &device));
-    if pool.is_some() {
+    let pool = match parts.pool {
+        Some((PoolChoice::Attention(init), _)) => Some(attention_pool(dim, init, context.seed, &device)),
+        _ => None,
+    };
+    if parts.pool.is_some() {
         stage = stage.max(Stage::Steps);
     }
     if parts.zoom.is_some() {
@@ -334,7 +373,8 @@ fn assemble(parts: Parts, context: &BuildContext<'_>) -> Result<Adapted, AdaptEr
     if parts.text && matches!(head, Head::Prompts(_)) && borrowed.is_none() {
         tower = tower.unfreeze_group(beginning_with(card.parameters.text));
     }
-    Ok(Adapted { encoder: tower, borrowed, zoom, beside, pool, head, quirks, clip_quirks, stage })
+    let statistics = statistics.is_some();
+    Ok(Adapted { encoder: tower, borrowed, zoom, beside, pool, statistics, head, quirks, clip_quirks, stage })
 }
 
 /// Attention over steps, at the start of training.

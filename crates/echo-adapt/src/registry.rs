@@ -4,7 +4,7 @@ use echo_core::Error;
 use serde::de::DeserializeOwned;
 
 use crate::parts::Parts;
-use crate::{AdaptError, coarse_to_fine, coop, echozoom, full, linear, lora, mfl, zero_shot};
+use crate::{AdaptError, coarse_to_fine, coop, echozoom, full, linear, lora, mfl, statistics, zero_shot};
 
 /// One way of adapting.
 #[derive(Debug)]
@@ -25,6 +25,7 @@ pub struct AdapterEntry {
 pub const ADAPTERS: &[AdapterEntry] = &[
     zero_shot::ENTRY,
     linear::ENTRY,
+    statistics::ENTRY,
     coop::ENTRY,
     coarse_to_fine::ENTRY,
     mfl::ENTRY,

@@ -86,7 +86,7 @@ impl Default for BenchConfig {
     fn default() -> Self {
         Self {
             encoders: vec!["all".to_owned()],
-            adapters: ["full", "coop", "mfl+echozoom"].map(str::to_owned).to_vec(),
+            adapters: ["full", "coop", "mfl+echozoom", "statistics"].map(str::to_owned).to_vec(),
             zero_shot: true,
             shots: vec![1, 2, 4, 8],
             seeds: vec![1, 2, 3],

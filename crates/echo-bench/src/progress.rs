@@ -42,6 +42,12 @@ impl Progress {
         }
     }
 
+    /// The whole is `total` after all.
+    pub fn resize(&mut self, total: usize) {
+        self.total = total;
+        self.bar.set_length(total as u64);
+    }
+
     /// Prints a line without disturbing the bar.
     pub fn line(&self, text: &str) {
         if self.bar.is_hidden() {

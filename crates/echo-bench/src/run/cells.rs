@@ -100,7 +100,7 @@ impl RunState<'_> {
         self.outputs.has_cell(&job.key) && (!self.config.save_adapters || self.outputs.has_adapter(&job.key))
     }
 
-    fn told(&self, tell: impl FnOnce(&mut Told)) {
+    pub(super) fn told(&self, tell: impl FnOnce(&mut Told)) {
         // A thread that panicked while it told something has spoiled no result.
         tell(&mut self.told.lock().unwrap_or_else(PoisonError::into_inner));
     }
@@ -110,6 +110,7 @@ impl RunState<'_> {
 #[derive(Debug)]
 pub(super) struct Told {
     progress: Progress,
+    expected: usize,
     ended: usize,
     /// Pairs of encoder and adapter whose parameters were told.
     announced: BTreeSet<(String, String)>,
@@ -118,7 +119,14 @@ pub(super) struct Told {
 
 impl Told {
     pub(super) fn new(cells: usize) -> Self {
-        Self { progress: Progress::new("cells", cells), ended: 0, announced: BTreeSet::new(), waits: false }
+        let progress = Progress::new("cells", cells);
+        Self { progress, expected: cells, ended: 0, announced: BTreeSet::new(), waits: false }
+    }
+
+    /// An encoder has `found` cells where `expected` were: some have twins, others nothing to read.
+    pub(super) fn recount(&mut self, expected: usize, found: usize) {
+        self.expected = self.expected - expected + found;
+        self.progress.resize(self.expected);
     }
 
     fn waits_for(&mut self, job: &Job) {

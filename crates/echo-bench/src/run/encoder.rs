@@ -91,8 +91,11 @@ impl RunState<'_> {
     pub(super) fn run_encoder(&mut self, name: &str, cells: &[&Cell], zoo: &dyn Zoo) -> Result<(), BenchError> {
         let (built, text) = build_encoder(name, self.config, &self.environment.device, zoo)?;
         let mut run = self.encoder_run(name, &built, text);
+        let expected = cells.len();
         let cells = &self.readable(&run, cells);
         let Needs { plain, looks, twins } = self.needs(&run, cells);
+        let all = with_twins(cells, &twins);
+        self.told(|told| told.recount(expected, all.len()));
         let wanted = self.wanted.clone();
         for (seen, stages) in plain {
             if let Some(external) = &self.external {
@@ -112,7 +115,7 @@ impl RunState<'_> {
             run.forget_unseen(&features, &drawn);
             run.features.push(features);
         }
-        self.run_cells(&with_twins(cells, &twins), &run)
+        self.run_cells(&all, &run)
     }
 
     /// An encoder's part of the run, before anything is embedded.

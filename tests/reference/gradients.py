@@ -46,6 +46,7 @@ COARSE = {"ordinal": True, "refine": True, "values": "middles"}
 MFL = {"trunk": "frozen", "init": "pretrained"}
 ZOOM = {"trunk": "frozen", "init": "pretrained", "norm": "each"}
 FULL = {"frozen": [], "last_blocks": 0, "text": False, "head": "regression"}
+STATISTICS = {"reading": False, "templates": []}
 LORA = {"rank": 2, "alpha": 3.0, "targets": []}
 
 # Clips per video and the adapters with all their settings.
@@ -60,8 +61,8 @@ CASES = [
     (2, {"echozoom": ZOOM | {"norm": "joint"}}),
     (2, {"mfl": MFL, "echozoom": ZOOM}),
     (1, {"linear": {"solver": "descent"}}),
-    (2, {"statistics": {}, "linear": {"solver": "descent"}}),
-    (1, {"statistics": {}, "full": FULL}),
+    (2, {"statistics": STATISTICS, "linear": {"solver": "descent"}}),
+    (1, {"statistics": STATISTICS, "full": FULL}),
     (1, {"lora": LORA}),
     (1, {"full": FULL}),
     (1, {"full": FULL | {"text": True, "head": "prompts"}}),

@@ -141,7 +141,6 @@ fn learns(entry: &Entry, beat_unseen: &[&str]) {
     let (own, held) = (error(&[constant; VIDEOS], &targets), error(&[constant; VIDEOS], &held_targets));
     let cases = [
         ("linear", 1, 1.0),
-        ("statistics", 1, 1.0),
         ("full+statistics", 60, 1e-3),
         ("coop", 400, 1e-1),
         ("coop+coarse-to-fine", 300, 5e-2),

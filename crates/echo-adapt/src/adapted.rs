@@ -10,7 +10,7 @@ use echo_nn::{AttentionPool, ZoomProjection, merge_parts, merge_parts_on_channel
 
 use crate::head::Head;
 use crate::quirks::{ClipQuirks, Quirk};
-use crate::statistics::statistics;
+use crate::statistics::{reading, statistics};
 
 /// Videos that CardiacCLIP's released code tests together.
 const TESTED_TOGETHER: usize = 2;
@@ -30,6 +30,8 @@ pub struct Adapted {
     /// In place of the encoder's pooling, [`statistics`] over a clip's steps.
     #[module(skip)]
     pub(crate) statistics: bool,
+    /// What the encoder reads without training; stands before the statistics.
+    pub(crate) reading: Option<Head>,
     pub(crate) head: Head,
     #[module(skip)]
     pub(crate) quirks: BTreeSet<Quirk>,
@@ -68,7 +70,7 @@ impl Adapted {
     /// Embeddings of clips, or of whole videos where steps of all clips are pooled together.
     ///
     /// - output: `[videos, clips or 1, dim]`, or what the head takes instead of `dim`: both scales beside each other,
-    ///   mean and deviation beside each other
+    ///   mean and deviation beside each other, what is read without training before them
     pub fn embed(&self, features: Features) -> Tensor<3> {
         let steps = match features {
             Features::Embedding(embedding) => return embedding,
@@ -81,14 +83,23 @@ impl Adapted {
         };
         let [videos, clips, count, width] = steps.dims();
         if self.beside {
-            let scale = |index: usize| {
+            let tokens = |index: usize| {
                 let of_scale = steps.clone().narrow(3, index * width / 2, width / 2);
-                let tokens = self.own_projection(of_scale.reshape([videos * clips, count, width / 2]));
-                self.pool(tokens, videos)
+                self.own_projection(of_scale.reshape([videos * clips, count, width / 2]))
             };
-            return Tensor::cat(vec![scale(0), scale(1)], 2);
+            let (usual, enlarged) = (tokens(0), tokens(1));
+            let both = Tensor::cat(vec![self.pool(usual.clone(), videos), self.pool(enlarged, videos)], 2);
+            return self.behind_reading(both, usual);
         }
-        self.pool(self.project(steps.reshape([videos * clips, count, width])), videos)
+        let tokens = self.project(steps.reshape([videos * clips, count, width]));
+        self.behind_reading(self.pool(tokens.clone(), videos), tokens)
+    }
+
+    /// `[videos, clips, values]`, what was pooled from `tokens` `[videos * clips, steps, dim]`, with one more value before.
+    fn behind_reading(&self, pooled: Tensor<3>, tokens: Tensor<3>) -> Tensor<3> {
+        let Some(head) = &self.reading else { return pooled };
+        let [videos, clips, _] = pooled.dims();
+        Tensor::cat(vec![reading(head, &self.encoder, tokens).reshape([videos, clips, 1]), pooled], 2)
     }
 
     /// `[videos * clips, steps, dim]` -> `[videos, clips or 1, dim]`

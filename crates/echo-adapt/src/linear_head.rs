@@ -23,9 +23,9 @@ pub struct LinearHead {
     spread: f64,
     #[module(skip)]
     start: LinearStart,
-    /// Whether it stands on statistics, whose length means something.
+    /// Whether it stands on statistics, whose length means something, and how many values before them are not shrunk.
     #[module(skip)]
-    on_statistics: bool,
+    on_statistics: Option<usize>,
 }
 
 /// How a linear head comes to its weights.
@@ -51,13 +51,14 @@ impl LinearHead {
             centre,
             spread: variance.sqrt(),
             start,
-            on_statistics: false,
+            on_statistics: None,
         }
     }
 
-    /// The same on statistics over steps, which are of order one already.
-    pub(crate) fn on_statistics(self) -> Self {
-        Self { on_statistics: true, ..self }
+    /// The same on statistics over steps, which are of order one already, behind `free` values that ridge regression does
+    /// not shrink.
+    pub(crate) fn on_statistics(self, free: usize) -> Self {
+        Self { on_statistics: Some(free), ..self }
     }
 
     pub(crate) fn fitting(&self) -> Fitting {
@@ -78,7 +79,7 @@ impl LinearHead {
             .map(f64::from)
             .collect();
         let targets: Vec<f64> = targets.iter().map(|&target| (f64::from(target) - self.centre) / self.spread).collect();
-        let fitted = ridge(&rows, dim, &targets);
+        let fitted = ridge(&rows, dim, self.on_statistics.unwrap_or(0), &targets);
         let weight: Vec<f32> = fitted.weights.iter().map(|&weight| weight as f32).collect();
         tracing::debug!("ridge: strength {:.2e}, left-one-out error {:.3}", fitted.strength, fitted.error);
         Self {
@@ -101,6 +102,6 @@ impl LinearHead {
     /// Embeddings at a length of `sqrt(dim)`: values of order one.
     fn scaled(&self, embedding: Tensor<3>) -> Tensor<3> {
         let [_, _, dim] = embedding.dims();
-        if self.on_statistics { embedding } else { l2_normalize(embedding) * (dim as f32).sqrt() }
+        if self.on_statistics.is_some() { embedding } else { l2_normalize(embedding) * (dim as f32).sqrt() }
     }
 }

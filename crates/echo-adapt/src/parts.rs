@@ -122,6 +122,9 @@ pub(crate) struct Parts {
     pub(crate) text: bool,
     pub(crate) zoom: Option<(PartInit, ZoomNorm)>,
     pool: Option<(PoolChoice, &'static str)>,
+    /// Templates of the prompts that an encoder without a head of its own reads, where its reading stands before what is
+    /// pooled.
+    pub(crate) reading: Option<Vec<String>>,
     pub(crate) ordinal: bool,
     pub(crate) refine: Option<RefinedValues>,
     /// Each with the name that asked for it first.
@@ -143,6 +146,7 @@ impl Parts {
             text: false,
             zoom: None,
             pool: None,
+            reading: None,
             ordinal: false,
             refine: None,
             quirks: BTreeMap::new(),
@@ -307,9 +311,14 @@ fn assemble(parts: Parts, context: &BuildContext<'_>) -> Result<Adapted, AdaptEr
         let refine = parts.refine.map(|values| Refinement::new(context.ranks, values, context.seed, &device));
         Ok(Head::Prompts(head.refined(refine, parts.ordinal)))
     };
-    let linear = |scales: usize, start: LinearStart| match statistics {
-        None => LinearHead::new(scales * dim, context.ranks, start, &device),
-        Some(_) => LinearHead::new(scales * 2 * dim, context.ranks, start, &device).on_statistics(),
+    let reading = match (parts.reading, card.capabilities.ejection_fraction, encoder.text()) {
+        (Some(_), Some(name), _) => Some(Head::Native(NativeHead::new(name))),
+        (Some(templates), None, Some(text)) => Some(Head::Expected(ExpectedPrompts::new(&templates, text, &device)?)),
+        _ => None,
+    };
+    let linear = |scales: usize, start: LinearStart| match (statistics, usize::from(reading.is_some())) {
+        (None, _) => LinearHead::new(scales * dim, context.ranks, start, &device),
+        (Some(_), read) => LinearHead::new(read + scales * 2 * dim, context.ranks, start, &device).on_statistics(read),
     };
     let head = match choice {
         HeadChoice::Context(config) => prompts(Some(config))?,
@@ -374,7 +383,7 @@ fn assemble(parts: Parts, context: &BuildContext<'_>) -> Result<Adapted, AdaptEr
         tower = tower.unfreeze_group(beginning_with(card.parameters.text));
     }
     let statistics = statistics.is_some();
-    Ok(Adapted { encoder: tower, borrowed, zoom, beside, pool, statistics, head, quirks, clip_quirks, stage })
+    Ok(Adapted { encoder: tower, borrowed, zoom, beside, pool, statistics, reading, head, quirks, clip_quirks, stage })
 }
 
 /// Attention over steps, at the start of training.

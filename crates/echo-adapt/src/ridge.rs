@@ -6,6 +6,9 @@
 /// Strengths that are tried, in units of the mean squared feature times the number of samples.
 const STRENGTHS: [f64; 13] = [1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0, 1000.0];
 
+/// The strength on features that are not to be shrunk, which keeps the equations solvable.
+const FREE: f64 = 1e-9;
+
 /// A fit.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Ridge {
@@ -17,11 +20,11 @@ pub(crate) struct Ridge {
     pub(crate) error: f64,
 }
 
-/// Fits `targets` by rows of `dim` features each.
+/// Fits `targets` by rows of `dim` features each, of which the first `free` are not shrunk either.
 ///
 /// # Panics
 /// When `rows` does not hold `dim` features for each target, or there is no target.
-pub(crate) fn ridge(rows: &[f64], dim: usize, targets: &[f64]) -> Ridge {
+pub(crate) fn ridge(rows: &[f64], dim: usize, free: usize, targets: &[f64]) -> Ridge {
     let count = targets.len();
     assert!(count > 0 && rows.len() == count * dim, "{} features for {count} targets of {dim}", rows.len());
     let mean: Vec<f64> = (0..dim).map(|j| (0..count).map(|i| rows[i * dim + j]).sum::<f64>() / count as f64).collect();
@@ -39,14 +42,14 @@ pub(crate) fn ridge(rows: &[f64], dim: usize, targets: &[f64]) -> Ridge {
     }
     let moment: Vec<f64> =
         (0..dim).map(|j| centred.chunks_exact(dim).zip(&residual).map(|(row, r)| row[j] * r).sum()).collect();
-    let scale = (0..dim).map(|j| gram[j * dim + j]).sum::<f64>() / dim as f64;
+    let scale = (free..dim).map(|j| gram[j * dim + j]).sum::<f64>() / (dim - free) as f64;
 
     let mut best: Option<Ridge> = None;
     for strength in STRENGTHS {
         let mut factor = gram.clone();
         // Features that are all equal leave nothing to fit, whatever the strength.
-        let added = if scale > 0.0 { strength * scale } else { 1.0 };
-        (0..dim).for_each(|j| factor[j * dim + j] += added);
+        let unit = if scale > 0.0 { scale } else { 1.0 };
+        (0..dim).for_each(|j| factor[j * dim + j] += unit * if j < free { FREE } else { strength });
         cholesky(&mut factor, dim);
         let weights = solve_upper(&factor, dim, solve_lower(&factor, dim, moment.clone()));
         let mut squares = 0.0;
@@ -113,18 +116,33 @@ mod tests {
     #[test]
     fn a_linear_law_is_found_also_with_more_features_than_samples() {
         let (rows, targets) = problem(200, 5, 0.0);
-        let fit = ridge(&rows, 5, &targets);
+        let fit = ridge(&rows, 5, 0, &targets);
         assert!((fit.weights[0] - 2.0).abs() < 1e-3 && (fit.intercept - 3.0).abs() < 1e-3, "{fit:?}");
         let (rows, targets) = problem(20, 40, 0.5);
-        let fit = ridge(&rows, 40, &targets);
+        let fit = ridge(&rows, 40, 0, &targets);
         assert!(fit.weights.iter().all(|weight| weight.is_finite()) && fit.strength > STRENGTHS[0], "{fit:?}");
+    }
+
+    /// Features that say nothing beside a first one that says all: shrunk, it would lose some of its weight.
+    #[test]
+    fn what_is_free_keeps_its_weight_under_any_strength() {
+        let (rows, _) = problem(30, 20, 0.0);
+        let mut stream = Stream::new(2, "test/ridge", 0);
+        let targets: Vec<f64> = rows.chunks_exact(20).map(|row| 4.0 * row[0] + 0.8 * stream.normal()).collect();
+        let (shrunk, free) = (ridge(&rows, 20, 0, &targets), ridge(&rows, 20, 1, &targets));
+        assert!(free.strength >= 10.0 && (free.weights[0] - 4.0).abs() < 0.4, "{free:?}");
+        assert!(free.error < shrunk.error, "{} {}", free.error, shrunk.error);
+        // Where it never changes, it is no worse than left out.
+        let constant: Vec<f64> = rows.chunks_exact(20).flat_map(|row| [&[1.5], &row[1..]].concat()).collect();
+        let fit = ridge(&constant, 20, 1, &targets);
+        assert!(fit.error.is_finite() && fit.weights.iter().all(|weight| weight.is_finite()), "{fit:?}");
     }
 
     /// The shortcut against what it stands for: fits to all samples but one.
     #[test]
     fn the_left_one_out_error_is_that_of_fits_without_the_sample() {
         let (rows, targets) = problem(12, 3, 1.0);
-        let fit = ridge(&rows, 3, &targets);
+        let fit = ridge(&rows, 3, 0, &targets);
         let mean = |j: usize| (0..12).map(|i| rows[i * 3 + j]).sum::<f64>() / 12.0;
         let scale =
             (0..3).map(|j| (0..12).map(|i| (rows[i * 3 + j] - mean(j)).powi(2)).sum::<f64>()).sum::<f64>() / 3.0;

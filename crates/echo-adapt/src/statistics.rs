@@ -4,18 +4,23 @@
 //! A mean over frames that are seen one by one is linear in what single frames show, and how much a ventricle ejects is
 //! not: it is a difference between frames. A direction of the embeddings that follows the logarithm of the volume
 //! deviates over a beat by an amount that the ejection fraction alone decides, whatever the ventricle's size.
+//!
+//! Before them stands what the encoder reads without training, and its weight is not shrunk: ridge regression on few
+//! labels ends near a multiple of that reading, corrected by as much of the statistics as pays, and not near a constant.
 
 use burn::tensor::Tensor;
-use echo_core::l2_normalize;
+use echo_core::{AnyEncoder, l2_normalize};
 use serde::Deserialize;
 
+use crate::head::Head;
 use crate::parts::{Parts, PoolChoice};
 use crate::registry::settings;
+use crate::zero_shot::check_templates;
 use crate::{AdaptError, AdapterEntry};
 
 pub(crate) const ENTRY: AdapterEntry = AdapterEntry {
     name: "statistics",
-    summary: "mean and log deviation of a clip's steps over time, then ridge regression (after Snyder et al. 2018)",
+    summary: "ridge regression on mean and log deviation of a clip's steps over time and on the zero-shot reading",
     recipe: include_str!("../../../configs/adapters/statistics.toml"),
     trains: true,
     add,
@@ -26,11 +31,27 @@ const EPSILON: f64 = 1e-4;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Settings {}
+struct Settings {
+    /// Whether what the encoder reads without training stands before the statistics.
+    reading: bool,
+    /// Prompts with `<#>` where the value goes, for encoders without a head of their own.
+    templates: Vec<String>,
+}
 
 fn add(table: &toml::Table, parts: &mut Parts) -> Result<(), AdaptError> {
-    let Settings {} = settings(ENTRY.name, table)?;
+    let Settings { reading, templates } = settings(ENTRY.name, table)?;
+    if reading {
+        check_templates(ENTRY.name, &templates)?;
+        parts.reading = Some(templates);
+    }
     parts.set_pool(PoolChoice::Statistics, ENTRY.name)
+}
+
+/// What `head` reads from each clip's embedding, of order one where percentages are read:
+/// `[batch, steps, dim]` -> `[batch, 1]`
+pub(crate) fn reading(head: &Head, encoder: &AnyEncoder, tokens: Tensor<3>) -> Tensor<2> {
+    let embedding = encoder.pool(tokens).unsqueeze_dim(1);
+    ((head.forward(embedding, encoder).value - 50.0) / 20.0).unsqueeze_dim(1)
 }
 
 /// Mean and logarithm of the deviation over steps, of steps at a length of `sqrt(dim)`:

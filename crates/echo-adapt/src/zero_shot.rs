@@ -34,8 +34,15 @@ pub(crate) enum Reading {
 
 fn add(table: &toml::Table, parts: &mut Parts) -> Result<(), AdaptError> {
     let Settings { templates, reading } = settings(ENTRY.name, table)?;
-    if templates.is_empty() || templates.iter().any(|template| !template.contains("<#>")) {
-        return Err(AdaptError::Templates);
-    }
+    check_templates(ENTRY.name, &templates)?;
     parts.set_head(HeadChoice::Own { templates, reading }, ENTRY.name)
+}
+
+/// # Errors
+/// No template, or one without a place for the value.
+pub(crate) fn check_templates(adapter: &'static str, templates: &[String]) -> Result<(), AdaptError> {
+    match templates.is_empty() || templates.iter().any(|template| !template.contains("<#>")) {
+        true => Err(AdaptError::Templates { adapter }),
+        false => Ok(()),
+    }
 }

@@ -32,7 +32,11 @@ pub(crate) fn notes(groups: &[Vec<&CellRecord>], outputs: &Outputs, samples: usi
             let difference = comparison.difference;
             let mut note = format!(
                 "{} + {}, {shots}: with random prompts the MAE changes by {:+.2} [{:+.2}, {:+.2}]",
-                group[0].encoder.name, group[0].adapter, difference.value, difference.low, difference.high
+                group[0].encoder.name,
+                group[0].adapter,
+                unsigned_zero(difference.value),
+                unsigned_zero(difference.low),
+                unsigned_zero(difference.high)
             );
             let _ = match comparison.tied {
                 true => write!(note, ", a tie: nothing shows that the text does anything here."),
@@ -42,4 +46,9 @@ pub(crate) fn notes(groups: &[Vec<&CellRecord>], outputs: &Outputs, samples: usi
         }
     }
     Ok(notes)
+}
+
+/// To two decimals, without the sign of a zero.
+fn unsigned_zero(value: f64) -> f64 {
+    (100.0 * value).round() / 100.0 + 0.0
 }

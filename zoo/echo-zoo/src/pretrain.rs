@@ -281,7 +281,10 @@ fn abnormal_motion(findings: &Findings) -> Truth {
 
 #[cfg(test)]
 mod tests {
-    use echo_pretrain::Pretrained;
+    use burn::tensor::activation::softmax;
+    use burn::tensor::{Int, Tensor, TensorData};
+    use echo_phantom::Purpose;
+    use echo_pretrain::{ClipSource, Pretrained, similarities};
     use echo_random::Stream;
 
     use super::*;
@@ -356,6 +359,40 @@ mod tests {
             assert_eq!(std::fs::read(write(&format!("{index}.safetensors"))).unwrap(), bytes);
         }
         entry.build(Preset::Nano, &Weights::File(first), &device()).unwrap();
+    }
+
+    /// The shipped EchoCLIP was trained on what single frames show of the cavity: prompts must tell how broad it is in
+    /// frames of hearts that it has not seen.
+    #[test]
+    fn single_frames_are_told_apart_by_prompts() {
+        let entry = ZOO.iter().find(|entry| entry.card.name == "echoclip").unwrap();
+        let encoder = entry.build(Preset::Nano, &Weights::Shipped, &device()).unwrap().encoder;
+        let spec = entry.card.preset(Preset::Nano).clip.clone();
+        let source = ClipSource { seed: 5, purpose: Purpose::PretrainingValidation, spec, shift: None, batch: 24 };
+        let batch = source.batch(0).unwrap();
+        let tokens = encoder.project(encoder.steps(batch.clips(&device())).steps);
+        let [clips, frames, dim] = tokens.dims();
+        assert_eq!(clips * frames, batch.cavities.len());
+        let text = encoder.text().unwrap();
+        let values: Vec<f32> = (10..=60).map(|value| value as f32).collect();
+        let prompts = values.iter().map(|value| {
+            let ids = text.tokenize(&format!("the cavity is {value:.0} percent as broad as the picture.")).unwrap();
+            let row = TensorData::new(ids.iter().map(|&id| i64::from(id)).collect::<Vec<_>>(), [1, ids.len()]);
+            text.encode_words(text.words(Tensor::<2, Int>::from_data(row, &device())), &[ids.len()])
+        });
+        let prompts = Tensor::cat(prompts.collect(), 0);
+        let logits = similarities(tokens.reshape([clips * frames, dim]), prompts, text.logit_scale());
+        let values = Tensor::<1>::from_floats(values.as_slice(), &device());
+        let expected = (softmax(logits, 1) * values.unsqueeze()).sum_dim(1);
+        let truths: Vec<f32> = batch.cavities.iter().map(|cavity| 100.0 * cavity.breadth as f32).collect();
+        let mean = truths.iter().sum::<f32>() / truths.len() as f32;
+        let (mut error, mut constant) = (0.0, 0.0);
+        for (found, truth) in expected.into_data().iter::<f32>().zip(&truths) {
+            error += (found - truth).abs() / truths.len() as f32;
+            constant += (mean - truth).abs() / truths.len() as f32;
+        }
+        println!("breadth: error {error:.2} percent of the picture, the mean {constant:.2}");
+        assert!(error < 0.5 * constant, "{error:.2}, the mean {constant:.2}");
     }
 
     /// A caption that does not fit would end a training in its middle.

@@ -52,7 +52,7 @@ fn adapter_files(place: &Place, out: &str) -> Vec<PathBuf> {
 fn a_kept_adapter_predicts_what_the_benchmark_predicted_and_refuses_other_weights() {
     let place = Place::new(24);
     for (encoder, adapters) in [
-        ("echoclip", &["zero-shot", "linear", "linear+echozoom", "coop", "lora", "mfl+echozoom"][..]),
+        ("echoclip", &["zero-shot", "linear", "linear+echozoom", "statistics", "coop", "lora", "mfl+echozoom"][..]),
         ("panecho", &["coop", "full"]),
     ] {
         let config = BenchConfig { save_adapters: true, clips: 2, ..config(encoder, adapters) };

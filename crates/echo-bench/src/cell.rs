@@ -156,24 +156,26 @@ pub(crate) fn scores(
     let (labels, predictions, mut metrics) = (wide(labels), wide(predictions), metrics.to_vec());
     loop {
         match score_metrics(&labels, &predictions, &metrics, &options) {
-            // With few resamples a rank of one video may be in none of them, which is no reason to have no score at all.
+            // With few resamples a rank of one video may be in none of them, which is no reason to have no score at all
+            // but of the ranks together.
             Err(echo_metrics::Error::NoResample { metric: missing, .. }) if metrics.len() > 1 => {
-                metrics.retain(|metric| metric.key() != missing);
+                metrics.retain(|&metric| metric.key() != missing && metric != Metric::MacroMae);
             }
             scores => return Ok(scores?),
         }
     }
 }
 
-/// Every metric, with areas under the curve for `thresholds` in place of those for the ejection fraction, and the error
-/// within each rank.
+/// Every metric, with areas under the curve for `thresholds` in place of those for the ejection fraction, and the errors
+/// within each rank and over all of them.
 pub(crate) fn metrics(thresholds: &[u8], ranks: &RankSpec) -> Vec<Metric> {
     let is_auc = |metric: &&Metric| matches!(metric, Metric::Auc { .. });
     let areas = thresholds.iter().map(|&threshold| Metric::Auc { below: Threshold(threshold) });
     let before = METRICS.iter().take_while(|metric| !is_auc(metric));
     let after = METRICS.iter().skip_while(|metric| !is_auc(metric)).filter(|metric| !is_auc(metric));
-    let within = ranks_of(ranks).into_iter().map(|rank| Metric::MaeWithin { rank });
-    before.copied().chain(areas).chain(after.copied()).chain(within).collect()
+    let within: Vec<Metric> = ranks_of(ranks).into_iter().map(|rank| Metric::MaeWithin { rank }).collect();
+    let over_ranks = (!within.is_empty()).then_some(Metric::MacroMae);
+    before.copied().chain(areas).chain(after.copied()).chain(within).chain(over_ranks).collect()
 }
 
 /// The ranks as those of metrics, the last one without an end. None where a bound is negative, which no metric's rank is.
@@ -224,10 +226,10 @@ mod tests {
         let of_ef = keys(&[35, 40, 50], &[30, 45, 100]);
         let every: Vec<String> = METRICS.iter().map(|metric| metric.key()).collect();
         assert_eq!(of_ef[..METRICS.len()], every);
-        assert_eq!(of_ef[METRICS.len()..], ["mae_within_0-30", "mae_within_31-45", "mae_within_46+"]);
+        assert_eq!(of_ef[METRICS.len()..], ["mae_within_0-30", "mae_within_31-45", "mae_within_46+", "macro_mae"]);
         let of_edv = keys(&[120], &[160, 300, 900]);
         assert_eq!(of_edv.iter().filter(|key| key.contains("auc")).collect::<Vec<_>>(), ["auc_below_120"]);
-        assert_eq!(of_edv[of_edv.len() - 2..], ["mae_within_161-300", "mae_within_301+"]);
+        assert_eq!(of_edv[of_edv.len() - 3..], ["mae_within_161-300", "mae_within_301+", "macro_mae"]);
         assert_eq!(keys(&[], &[-20, 0, 10]).len(), METRICS.len() - 3, "ranks below zero have no metric");
     }
 
@@ -240,11 +242,14 @@ mod tests {
             labels[place] = 10.0;
             let all = scores(&labels, &[52.0; 40], &metrics, 1000).unwrap();
             assert_eq!((within(&all, "0-30"), within(&all, "31+")), (Some(42.0), Some(2.0)));
+            assert_eq!(all.value(Metric::MacroMae), Some(22.0));
             scores(&labels, &[52.0; 40], &metrics, 1).unwrap()
         };
         // A single resample leaves out about a third of the videos.
         let without = (0..40).map(of_one_resample).filter(|scores| within(scores, "0-30").is_none());
-        let kept: Vec<_> = without.map(|scores| (scores.value(Metric::Mae), within(&scores, "31+"))).collect();
-        assert!(!kept.is_empty() && kept.iter().all(|score| *score == (Some(3.0), Some(2.0))), "{kept:?}");
+        let kept: Vec<_> = without
+            .map(|scores| (scores.value(Metric::Mae), within(&scores, "31+"), scores.value(Metric::MacroMae)))
+            .collect();
+        assert!(!kept.is_empty() && kept.iter().all(|score| *score == (Some(3.0), Some(2.0), None)), "{kept:?}");
     }
 }

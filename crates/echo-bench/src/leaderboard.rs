@@ -172,10 +172,14 @@ impl Leaderboard {
         compare_with_best(&mut rows, &errors, bootstrap)?;
         let mut notes = notes(groups, outputs, bootstrap)?;
         notes.extend(notes_of_externals(&rows));
+        let over_ranks = match rows.iter().any(|row| row.get(Metric::MacroMae).is_some()) {
+            true => " macro MAE: the mean of the MAE within each rank, so that rare values weigh as much as usual ones.",
+            false => "",
+        };
         let caption = format!(
             "{}. Each number: mean over seeds ± their standard deviation, which tells how much draws and training vary, \
              and [95 % percentile bootstrap interval over test videos, {} resamples, mean over seeds], which tells how \
-             much the choice of test videos matters; errors in {}. {} Not for clinical use.",
+             much the choice of test videos matters; errors in {}.{over_ranks} {} Not for clinical use.",
             sources.caption,
             sources.resamples,
             sources.target.differences(),

@@ -48,6 +48,7 @@ def values(truth, prediction):
     for name, (first, last) in RANKS.items():
         inside = (np.floor(truth) >= first) & (np.floor(truth) <= last)
         result[f"mae_within_{name}"] = metrics.mean_absolute_error(truth[inside], prediction[inside])
+    result["macro_mae"] = np.mean([result[f"mae_within_{name}"] for name in RANKS])
     return {key: float(value) for key, value in result.items()}
 
 
@@ -89,7 +90,10 @@ def vectorised():
 
         return mae_within
 
-    result = {"mae": mae, "rmse": rmse, "r2": r2, "pearson": pearson, "bias": bias}
+    def macro_mae(t, p, axis=-1):
+        return np.mean([within(*bounds)(t, p, axis) for bounds in RANKS.values()], axis=0)
+
+    result = {"mae": mae, "macro_mae": macro_mae, "rmse": rmse, "r2": r2, "pearson": pearson, "bias": bias}
     result |= {"lower_limit": limit(-1), "upper_limit": limit(1)}
     result |= {f"auc_below_{below}": auc(below) for below in (35, 40, 50)}
     result |= {f"mae_within_{name}": within(*bounds) for name, bounds in RANKS.items()}

@@ -15,6 +15,7 @@ mod auc;
 mod bland_altman;
 mod bootstrap;
 mod error;
+mod macro_mae;
 mod mae;
 mod metric;
 mod pearson;

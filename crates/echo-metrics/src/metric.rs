@@ -8,6 +8,7 @@ use crate::{
     auc::{Threshold, auc},
     bland_altman::{bias, lower_limit, upper_limit},
     error::Error,
+    macro_mae::macro_mae,
     mae::mae,
     pearson::pearson,
     r2::r2,
@@ -24,6 +25,10 @@ use crate::{
 pub enum Metric {
     /// Mean absolute error.
     Mae,
+    /// Mean of the mean absolute errors within ranks, each of which weighs the same however many videos it holds. The
+    /// ranks are those of every [`MaeWithin`](Self::MaeWithin) that is asked for beside it; undefined when none of them
+    /// holds a video.
+    MacroMae,
     /// Root mean squared error.
     Rmse,
     /// Coefficient of determination; undefined when all true values are equal.
@@ -79,6 +84,7 @@ impl Metric {
     pub fn key(self) -> String {
         match self {
             Self::Mae => "mae".into(),
+            Self::MacroMae => "macro_mae".into(),
             Self::Rmse => "rmse".into(),
             Self::R2 => "r2".into(),
             Self::Pearson => "pearson".into(),
@@ -94,6 +100,7 @@ impl Metric {
     pub fn label(self, target: &str) -> String {
         match self {
             Self::Mae => "MAE".into(),
+            Self::MacroMae => "macro MAE".into(),
             Self::Rmse => "RMSE".into(),
             Self::R2 => "R2".into(),
             Self::Pearson => "Pearson r".into(),
@@ -108,7 +115,7 @@ impl Metric {
     /// Which way is up.
     pub fn better(self) -> Better {
         match self {
-            Self::Mae | Self::Rmse | Self::MaeWithin { .. } => Better::Lower,
+            Self::Mae | Self::MacroMae | Self::Rmse | Self::MaeWithin { .. } => Better::Lower,
             Self::R2 | Self::Pearson | Self::Auc { .. } => Better::Higher,
             Self::Bias | Self::LowerLimit | Self::UpperLimit => Better::NearZero,
         }
@@ -119,18 +126,21 @@ impl Metric {
         !matches!(self, Self::R2 | Self::Pearson | Self::Auc { .. })
     }
 
-    /// The value on these videos, without an interval, or `None` where the metric is undefined.
+    /// The value on these videos, without an interval, or `None` where the metric is undefined, as
+    /// [`MacroMae`](Self::MacroMae) is without ranks beside it.
     ///
     /// # Errors
     /// When the rows are empty, differ in length or hold a value that is not finite.
     pub fn of(self, truth: &[f64], prediction: &[f64]) -> Result<Option<f64>, Error> {
         let videos = Videos::new(truth, prediction)?;
-        Ok(self.on(&Sample::new(&videos, &videos.once())))
+        Ok(self.on(&Sample::new(&videos, &videos.once()), &[]))
     }
 
-    pub(crate) fn on(self, sample: &Sample<'_>) -> Option<f64> {
+    /// With the `ranks` that are asked for beside it.
+    pub(crate) fn on(self, sample: &Sample<'_>, ranks: &[Rank]) -> Option<f64> {
         match self {
             Self::Mae => Some(mae(sample)),
+            Self::MacroMae => macro_mae(sample, ranks),
             Self::Rmse => Some(rmse(sample)),
             Self::R2 => r2(sample),
             Self::Pearson => pearson(sample),
@@ -163,8 +173,9 @@ impl FromStr for Metric {
     fn from_str(text: &str) -> Result<Self, Error> {
         let listed = || METRICS.iter().copied().find(|metric| metric.key() == text);
         let below = || Some(Self::Auc { below: Threshold(text.strip_prefix("auc_below_")?.parse().ok()?) });
+        let macro_mae = || (text == "macro_mae").then_some(Self::MacroMae);
         let within = || Some(Self::MaeWithin { rank: text.strip_prefix("mae_within_")?.parse().ok()? });
-        listed().or_else(below).or_else(within).ok_or_else(|| Error::UnknownMetric {
+        listed().or_else(macro_mae).or_else(below).or_else(within).ok_or_else(|| Error::UnknownMetric {
             text: text.to_owned(),
             known: METRICS.iter().map(|metric| metric.key()).collect::<Vec<_>>().join(", "),
         })
@@ -192,12 +203,13 @@ mod tests {
     #[test]
     fn every_key_leads_back_to_its_metric_and_no_label_repeats() -> Result<(), Error> {
         let mut all = METRICS.to_vec();
+        all.insert(1, Metric::MacroMae);
         all.push(Metric::Auc { below: Threshold(45) });
         all.push(Metric::MaeWithin { rank: "31-45".parse()? });
         all.push(Metric::MaeWithin { rank: "71+".parse()? });
         for (at, metric) in all.iter().enumerate() {
             assert_eq!(metric.key().parse(), Ok(*metric));
-            assert!(all[..at].iter().all(|other| other < metric) || at == METRICS.len(), "{metric} is out of order");
+            assert!(all[..at].iter().all(|other| other < metric) || at == METRICS.len() + 1, "{metric} is out of order");
             assert!(all[..at].iter().all(|other| other.label("EF") != metric.label("EF")), "{metric} twice");
         }
         Ok(())

@@ -6,6 +6,7 @@ use crate::{
     bootstrap::{BootstrapOptions, Interval},
     error::Error,
     metric::{METRICS, Metric},
+    rank::Rank,
     sample::{Sample, Videos},
 };
 
@@ -54,7 +55,8 @@ pub fn score(truth: &[f64], prediction: &[f64], options: &BootstrapOptions) -> R
     score_metrics(truth, prediction, METRICS, options)
 }
 
-/// The given metrics, such as those of [`METRICS`] and one [`Metric::MaeWithin`] per rank; else as [`score`].
+/// The given metrics, such as those of [`METRICS`], one [`Metric::MaeWithin`] per rank and [`Metric::MacroMae`] over them;
+/// else as [`score`].
 ///
 /// # Errors
 /// As for [`score`], and when a metric is defined on the data but on none of the resamples.
@@ -66,16 +68,18 @@ pub fn score_metrics(
 ) -> Result<Scores, Error> {
     options.check()?;
     let videos = Videos::new(truth, prediction)?;
+    let rank = |metric: &Metric| if let Metric::MaeWithin { rank } = metric { Some(*rank) } else { None };
+    let ranks: Vec<Rank> = metrics.iter().filter_map(rank).collect();
     let resampled = options.resample(videos.len(), |draws| {
         let counts = videos.tally(draws);
         let sample = Sample::new(&videos, &counts);
-        metrics.iter().map(|metric| metric.on(&sample)).collect::<Vec<_>>()
+        metrics.iter().map(|metric| metric.on(&sample, &ranks)).collect::<Vec<_>>()
     });
 
     let once = videos.once();
     let sample = Sample::new(&videos, &once);
     let scores = metrics.iter().enumerate().map(|(column, &metric)| {
-        let interval = match metric.on(&sample) {
+        let interval = match metric.on(&sample, &ranks) {
             None => None,
             Some(value) => {
                 let interval = options.interval(value, resampled.iter().map(|row| row[column]));

@@ -32,9 +32,12 @@ impl Leaderboard {
     pub(crate) fn columns(&self) -> Vec<Column> {
         use Column::{Adapter, Encoder, External, Metric as Score, Seeds, Shots, VsBest, Weights};
         let start = [Encoder, Weights, Adapter, Shots, Seeds, Score(Metric::Mae, "MAE", 2), VsBest];
+        // Older versions did not know it, and ranks below zero have none.
+        let over_ranks = self.metrics().contains(&Metric::MacroMae);
+        let over_ranks = over_ranks.then_some(Score(Metric::MacroMae, "macro MAE", 2));
         let externals = self.externals().into_iter().map(|name| External(name.to_owned()));
         let end = [Score(Metric::Rmse, "RMSE", 2), Score(Metric::R2, "R2", 3), Score(Metric::Pearson, "r", 3)];
-        start.into_iter().chain(externals).chain(end).collect()
+        start.into_iter().chain(over_ranks).chain(externals).chain(end).collect()
     }
 }
 

@@ -173,7 +173,9 @@ impl Leaderboard {
         let mut notes = notes(groups, outputs, bootstrap)?;
         notes.extend(notes_of_externals(&rows));
         let over_ranks = match rows.iter().any(|row| row.get(Metric::MacroMae).is_some()) {
-            true => " macro MAE: the mean of the MAE within each rank, so that rare values weigh as much as usual ones.",
+            true => {
+                " macro MAE: the mean of the MAE within each rank, so that rare values weigh as much as usual ones."
+            }
             false => "",
         };
         let caption = format!(

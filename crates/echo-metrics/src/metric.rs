@@ -209,7 +209,10 @@ mod tests {
         all.push(Metric::MaeWithin { rank: "71+".parse()? });
         for (at, metric) in all.iter().enumerate() {
             assert_eq!(metric.key().parse(), Ok(*metric));
-            assert!(all[..at].iter().all(|other| other < metric) || at == METRICS.len() + 1, "{metric} is out of order");
+            assert!(
+                all[..at].iter().all(|other| other < metric) || at == METRICS.len() + 1,
+                "{metric} is out of order"
+            );
             assert!(all[..at].iter().all(|other| other.label("EF") != metric.label("EF")), "{metric} twice");
         }
         Ok(())

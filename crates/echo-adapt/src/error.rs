@@ -31,29 +31,15 @@ pub enum AdaptError {
         /// What would be right.
         complaint: String,
     },
-    /// Two of the joined names each say what of the encoder trains.
-    #[error("{first} and {second} cannot be joined: both decide what of the encoder trains")]
-    TwoTrunks {
+    /// Two of the joined names each decide what one alone can.
+    #[error("{first} and {second} cannot be joined: both decide {what}")]
+    BothDecide {
         /// The name that came first.
         first: &'static str,
         /// The other.
         second: &'static str,
-    },
-    /// Two of the joined names each bring a head.
-    #[error("{first} and {second} cannot be joined: both decide how an embedding becomes a prediction")]
-    TwoHeads {
-        /// The name that came first.
-        first: &'static str,
-        /// The other.
-        second: &'static str,
-    },
-    /// Two of the joined names each say how steps become one embedding.
-    #[error("{first} and {second} cannot be joined: both decide how steps become an embedding")]
-    TwoPools {
-        /// The name that came first.
-        first: &'static str,
-        /// The other.
-        second: &'static str,
+        /// What they decide.
+        what: &'static str,
     },
     /// The adapter cannot be put on this encoder.
     #[error("{adapter} cannot adapt {encoder}: {reason}")]

@@ -160,13 +160,7 @@ impl Parts {
     /// # Errors
     /// Another name has said what of the encoder trains.
     pub(crate) fn set_trunk(&mut self, trunk: Trunk, name: &'static str) -> Result<(), AdaptError> {
-        match &self.trunk {
-            Some((_, other)) => Err(AdaptError::TwoTrunks { first: other, second: name }),
-            None => {
-                self.trunk = Some((trunk, name));
-                Ok(())
-            }
-        }
+        decide(&mut self.trunk, trunk, name, "what of the encoder trains")
     }
 
     /// What a part wants that can do with either.
@@ -183,13 +177,7 @@ impl Parts {
     /// # Errors
     /// Another name has said how steps become an embedding.
     pub(crate) fn set_pool(&mut self, pool: PoolChoice, name: &'static str) -> Result<(), AdaptError> {
-        match &self.pool {
-            Some((_, other)) => Err(AdaptError::TwoPools { first: other, second: name }),
-            None => {
-                self.pool = Some((pool, name));
-                Ok(())
-            }
-        }
+        decide(&mut self.pool, pool, name, "how steps become an embedding")
     }
 
     /// A head for when no name insists on another.
@@ -200,12 +188,22 @@ impl Parts {
     /// # Errors
     /// Another name has chosen a head already.
     pub(crate) fn set_head(&mut self, head: HeadChoice, name: &'static str) -> Result<(), AdaptError> {
-        match &self.head {
-            Some((_, other)) => Err(AdaptError::TwoHeads { first: other, second: name }),
-            None => {
-                self.head = Some((head, name));
-                Ok(())
-            }
+        decide(&mut self.head, head, name, "how an embedding becomes a prediction")
+    }
+}
+
+/// Fills a slot that one name alone may fill.
+fn decide<T>(
+    slot: &mut Option<(T, &'static str)>,
+    choice: T,
+    name: &'static str,
+    what: &'static str,
+) -> Result<(), AdaptError> {
+    match slot {
+        Some((_, first)) => Err(AdaptError::BothDecide { first, second: name, what }),
+        None => {
+            *slot = Some((choice, name));
+            Ok(())
         }
     }
 }

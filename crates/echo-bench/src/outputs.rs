@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use echo_train::Epoch;
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,12 @@ use crate::cell_lock::{lock_file, remove_left};
 use crate::leaderboard::csv_field;
 use crate::report::Constant;
 use crate::{BenchError, CellRecord, Excluded};
+
+/// Beginning of the names of files that are being written.
+const UNFINISHED: &str = ".unfinished-";
+
+/// Age at which such a file is no longer being written: who began it was killed.
+const ABANDONED: Duration = Duration::from_secs(3600);
 
 /// One video's prediction by one cell.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -77,8 +84,20 @@ impl Outputs {
         lock_file(&self.cells(), key)
     }
 
-    /// Removes locks that nobody holds.
-    pub(crate) fn remove_locks(&self) -> Result<(), BenchError> {
+    /// Removes what processes that were killed have left: locks that nobody holds, and files that were begun long ago.
+    pub(crate) fn remove_left(&self) -> Result<(), BenchError> {
+        let now = SystemTime::now();
+        for folder in [self.dir.clone(), self.cells()] {
+            for entry in std::fs::read_dir(&folder).map_err(BenchError::io(&folder))? {
+                let entry = entry.map_err(BenchError::io(&folder))?;
+                // Another process may have removed it.
+                let begun = entry.metadata().and_then(|metadata| metadata.modified()).unwrap_or(now);
+                let is_abandoned = now.duration_since(begun).is_ok_and(|age| age > ABANDONED);
+                if is_abandoned && entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+                    let _ = std::fs::remove_file(entry.path());
+                }
+            }
+        }
         remove_left(&self.cells())
     }
 
@@ -277,7 +296,7 @@ impl Outputs {
 
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), BenchError> {
         let folder = path.parent().unwrap_or(&self.dir);
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(BenchError::io(path))?;
+        let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder).map_err(BenchError::io(path))?;
         file.write_all(bytes).map_err(BenchError::io(path))?;
         // Results are the user's, not a secret of this process, which is what temporary files are made for.
         #[cfg(unix)]
@@ -288,5 +307,30 @@ impl Outputs {
         }
         file.persist(path).map_err(|error| BenchError::Io { path: path.to_owned(), source: error.error })?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_begun_long_ago_goes_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let outputs = Outputs::create(dir.path()).unwrap();
+        let long_ago = SystemTime::now() - 2 * ABANDONED;
+        let names = ["old", "new"].map(|name| format!("{UNFINISHED}{name}"));
+        let path = |name: &str| [dir.path().join(name), outputs.cells().join(name)];
+        for file in [&names[0], &names[1], "runs.jsonl"].into_iter().flat_map(path) {
+            std::fs::write(&file, "half").unwrap();
+            let file = std::fs::File::options().write(true).open(&file).unwrap();
+            file.set_modified(long_ago).unwrap();
+        }
+        for file in path(&names[1]) {
+            std::fs::write(&file, "half").unwrap();
+        }
+        outputs.remove_left().unwrap();
+        let left = |name: &str| path(name).map(|file| file.exists());
+        assert_eq!([&names[0], &names[1], "runs.jsonl"].map(left), [[false; 2], [true; 2], [true; 2]]);
     }
 }

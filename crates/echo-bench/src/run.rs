@@ -314,7 +314,7 @@ impl RunState<'_> {
             videos: Some(&videos),
         };
         report.write()?;
-        self.outputs.remove_locks()?;
+        self.outputs.remove_left()?;
         let Counts { ran, skipped, failed, embedded } = self.counts;
         Ok(Outcome { leaderboard, ran, skipped, failed, embedded, excluded: self.set.excluded })
     }

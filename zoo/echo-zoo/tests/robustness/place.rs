@@ -86,8 +86,8 @@ impl Place {
 fn left(cells: &Path) -> Vec<String> {
     let names = std::fs::read_dir(cells).unwrap().map(|entry| entry.unwrap().file_name());
     let names = names.map(|name| name.to_string_lossy().into_owned());
-    // Files that were being written when a process was killed bear no cell's name and are never read.
-    names.filter(|name| !name.ends_with(".csv") && !name.starts_with(".tmp")).collect()
+    // Files that were being written when a process was killed bear no cell's name and are never read; they go in time.
+    names.filter(|name| !name.ends_with(".csv") && !name.starts_with(".unfinished-")).collect()
 }
 
 pub fn text(bytes: &[u8]) -> String {

@@ -1,0 +1,13 @@
+//! Files and messages of a program that may be killed at any instant and whose input is anybody's.
+//!
+//! Reading never waits for a named pipe, writing never leaves half a file, and a message never ends the program.
+
+#![warn(missing_docs)]
+
+mod read;
+mod say;
+mod write;
+
+pub use read::{MAX_BYTES, open, read_bytes, read_text};
+pub use say::{printable, say};
+pub use write::{UNFINISHED, append, write_atomically, write_cached};

@@ -1,0 +1,107 @@
+//! Reading files that the user names.
+
+use std::fs::File;
+use std::io::{Error, ErrorKind, Read};
+use std::path::Path;
+
+/// The longest file that is read as a whole: 1 GiB.
+pub const MAX_BYTES: u64 = 1 << 30;
+
+/// Opens a regular file, or what a link to one leads to.
+///
+/// # Errors
+/// It cannot be opened, or is a folder, a named pipe, a socket or a device: reading those may wait for ever.
+pub fn open(path: &Path) -> Result<File, Error> {
+    let kind = std::fs::metadata(path)?.file_type();
+    if kind.is_file() {
+        return File::open(path);
+    }
+    let what = if kind.is_dir() { "a folder" } else { special(kind) };
+    Err(Error::new(ErrorKind::InvalidInput, format!("this is {what}, not a file")))
+}
+
+#[cfg(unix)]
+fn special(kind: std::fs::FileType) -> &'static str {
+    use std::os::unix::fs::FileTypeExt;
+    match () {
+        () if kind.is_fifo() => "a pipe (write its content to a file first)",
+        () if kind.is_socket() => "a socket",
+        () => "a device",
+    }
+}
+
+#[cfg(not(unix))]
+fn special(_: std::fs::FileType) -> &'static str {
+    "a device"
+}
+
+/// A whole file.
+///
+/// # Errors
+/// As [`open`]; or it has more than [`MAX_BYTES`].
+pub fn read_bytes(path: &Path) -> Result<Vec<u8>, Error> {
+    read_at_most(path, MAX_BYTES)
+}
+
+/// A whole text, without the byte-order mark that it may begin with.
+///
+/// # Errors
+/// As [`read_bytes`]; or it is not UTF-8.
+pub fn read_text(path: &Path) -> Result<String, Error> {
+    let text = String::from_utf8(read_bytes(path)?).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Error::new(ErrorKind::InvalidData, format!("byte {at} is not UTF-8: save the file as UTF-8 text"))
+    })?;
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+}
+
+fn read_at_most(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(Error::new(ErrorKind::FileTooLarge, format!("the file has more than {limit} bytes")));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_order_mark_is_no_text() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "\u{feff}a = 1").unwrap();
+        assert_eq!(read_text(file.path()).unwrap(), "a = 1");
+    }
+
+    #[test]
+    fn a_text_that_is_none_says_where() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), b"ab\xff").unwrap();
+        assert!(read_text(file.path()).unwrap_err().to_string().starts_with("byte 2 is not UTF-8"));
+    }
+
+    #[test]
+    fn no_more_is_read_than_allowed() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), b"abc").unwrap();
+        assert_eq!(read_at_most(file.path(), 3).unwrap(), b"abc");
+        assert_eq!(read_at_most(file.path(), 2).unwrap_err().kind(), ErrorKind::FileTooLarge);
+    }
+
+    #[test]
+    fn a_folder_is_named_as_one() {
+        let error = open(tempfile::tempdir().unwrap().path()).unwrap_err();
+        assert_eq!(error.to_string(), "this is a folder, not a file");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_refused_instead_of_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert!(open(&pipe).unwrap_err().to_string().contains("a pipe"));
+    }
+}

@@ -1,0 +1,42 @@
+//! Messages to the user.
+
+use std::borrow::Cow;
+use std::io::Write;
+
+/// Writes a line to standard error. A terminal that has gone or a full disk behind it loses the message, never the
+/// work that it is about.
+pub fn say(text: &str) {
+    // One write, so that lines of several threads do not mix.
+    let _ = std::io::stderr().lock().write_all(format!("{text}\n").as_bytes());
+}
+
+/// Text from a file as a terminal may show it: line breaks, other control characters and marks that turn the direction
+/// of writing are escaped as in Rust, so that no name can move the cursor, fake a line or hide what follows.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_unsafe) {
+        return Cow::Borrowed(text);
+    }
+    let escape = |c: char| if is_unsafe(c) { c.escape_default().to_string() } else { c.to_string() };
+    Cow::Owned(text.chars().map(escape).collect())
+}
+
+fn is_unsafe(c: char) -> bool {
+    let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || turns
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_moves_the_cursor_is_spelt_out() {
+        assert_eq!(printable("a\n\u{1b}[2J\u{202e}b"), "a\\n\\u{1b}[2J\\u{202e}b");
+    }
+
+    #[test]
+    fn names_of_patients_are_left_as_they_are() {
+        let name = "Jos\u{e9} \u{5d0}\u{5d1} \u{4e2d}.avi";
+        assert!(matches!(printable(name), Cow::Borrowed(same) if same == name));
+    }
+}

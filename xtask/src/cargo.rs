@@ -47,14 +47,20 @@ pub(crate) fn test(args: &[String]) -> Result<(), Failure> {
     run(cargo(&["test", "--release", "--workspace"]).args(args))
 }
 
-/// Builds the binary and hands it `args`; it runs in the caller's folder.
-pub(crate) fn echozoo(args: &[String]) -> Result<(), Failure> {
+/// Builds the binary; returns its path.
+pub(crate) fn build() -> Result<PathBuf, Failure> {
     // The same packages as for tests, so that shared dependencies have the same features.
     run(&mut cargo(&["build", "--release", "--quiet", "--workspace", "--bins"]))?;
+    Ok(binary())
+}
+
+/// Builds the binary and hands it `args`; it runs in the caller's folder.
+pub(crate) fn echozoo(args: &[String]) -> Result<(), Failure> {
+    let binary = build()?;
     let git = Command::new("git").current_dir(root()).args(["describe", "--always", "--dirty", "--abbrev=12"]).output();
     let git = git.ok().filter(|output| output.status.success());
     let git = git.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default();
-    run(Command::new(binary()).args(args).env("ECHOZOO_GIT_VERSION", git))
+    run(Command::new(binary).args(args).env("ECHOZOO_GIT_VERSION", git))
 }
 
 fn binary() -> PathBuf {

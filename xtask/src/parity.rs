@@ -110,12 +110,12 @@ fn encoders() -> Vec<String> {
 }
 
 /// Where the environment and the checkpoints go: gigabytes that do not belong in the workspace.
-fn work_folder() -> PathBuf {
+pub(crate) fn work_folder() -> PathBuf {
     std::env::var_os("ECHOZOO_HOME").map_or_else(|| std::env::temp_dir().join("echozoo"), PathBuf::from)
 }
 
 /// The interpreter: `ECHOZOO_PYTHON`, else that of an environment made on request.
-fn python(make_environment: bool) -> Result<PathBuf, Failure> {
+pub(crate) fn python(make_environment: bool) -> Result<PathBuf, Failure> {
     if let Some(python) = std::env::var_os("ECHOZOO_PYTHON") {
         return Ok(PathBuf::from(python));
     }
@@ -124,7 +124,7 @@ fn python(make_environment: bool) -> Result<PathBuf, Failure> {
     if !python.is_file() {
         if !make_environment {
             return Err(Failure::new(format!(
-                "parity needs Python with {}: set ECHOZOO_PYTHON to it, or add --make-venv to make one in {} (6 GB)",
+                "PyTorch's side needs Python with {}: set ECHOZOO_PYTHON to it, or let `cargo xtask parity --make-venv` make one in {} (6 GB)",
                 PACKAGES.join(", "),
                 environment.display()
             )));

@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use crate::{CliError, Entry, bench, cache, convert, embed, fetch, inspect, list, phantom, predict, pretrain, report};
+use crate::{
+    CliError, Entry, bench, cache, convert, embed, fetch, inspect, list, phantom, predict, pretrain, report, speed,
+};
 
 /// Foundation models for echocardiography: one trait, one command line. Not for clinical use.
 #[derive(Debug, Parser)]
@@ -39,6 +41,9 @@ enum Command {
     Phantom(phantom::Args),
     /// Make the report of benchmarks again, merged from any set of output folders.
     Report(report::Args),
+    /// Time an encoder run by run, as lines on standard input ask (docs/speed.md).
+    #[command(hide = true)]
+    Speed(speed::Args),
 }
 
 /// The whole program over the encoders `entries`. Exit code 0: all done; 1: something failed; 2: wrong usage.
@@ -60,6 +65,7 @@ pub fn cli(entries: &[Entry]) -> ExitCode {
         Command::Predict(args) => predict::run(&args, entries),
         Command::Phantom(args) => phantom::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Speed(args) => speed::run(&args, entries),
         Command::Pretrain(args) => pretrain::run(&args, entries),
     };
     match result {

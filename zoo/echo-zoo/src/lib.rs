@@ -34,6 +34,7 @@ mod phantom;
 mod predict;
 mod pretrain;
 mod report;
+mod speed;
 
 pub use cli::cli;
 pub use device::DeviceChoice;

@@ -27,6 +27,8 @@ class Video:
     heads: tuple[int, ...]
     stride_kv: int
     dim: int
+    patch_kernel: tuple[int, int, int] = (3, 7, 7)
+    patch_stride: tuple[int, int, int] = (2, 4, 4)
 
     def build(self) -> nn.Module:
         settings, channels = [], self.widths[0]
@@ -56,6 +58,9 @@ class Video:
             proj_after_attn=True,
             num_classes=self.dim,
             norm_layer=partial(nn.LayerNorm, eps=1e-6),
+            patch_embed_kernel=self.patch_kernel,
+            patch_embed_stride=self.patch_stride,
+            patch_embed_padding=tuple(side // 2 for side in self.patch_kernel),
         ).eval()
 
 

@@ -1,0 +1,383 @@
+"""Times encoders, alone or in turn with PyTorch: the same weights, inputs and number of threads.
+
+    python zoo/echo-zoo/reference/speed.py --binary target/release/echozoo [SUBJECT...] [--against pytorch]
+
+`cargo xtask speed` builds the binary and runs this. Both sides are processes that stay alive and take turns (A B A B),
+so that other work on the machine slows both. A case begins with a first run of each, which is reported apart (a device
+compiles and tunes kernels in it), and a run to warm up. Reported are medians, and the median of the turns' ratios with
+their quartiles. Beside the times stands how far the outputs are apart.
+
+On the processor each case has processes of its own, and memory is their peak. On a device the processes of an encoder
+serve all its cases, and memory is what the device's use has grown by in their first runs; what a process has once
+taken it mostly keeps, so memory does not tell how little a later case would need.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import selectors
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+
+@dataclass
+class Subject:
+    encoder: str
+    preset: str
+    work: str
+    batches: tuple[int, ...]
+    what: str
+
+    def name(self):
+        """The folder of its checkpoint."""
+        return f"{self.encoder}-{self.preset}"
+
+    def process(self):
+        """Subjects with one of these in common share processes on a device."""
+        return f"{self.name()}-{self.work if self.work in ('text', 'view') else 'clip'}"
+
+
+SUBJECTS = {
+    "echoclip": Subject("echoclip", "full", "embed", (1,), "EchoCLIP image tower, 16 frames"),
+    "echoprime": Subject("echoprime", "full", "embed", (1,), "EchoPrime clip"),
+    "panecho": Subject("panecho", "full", "embed", (1, 4), "PanEcho clip with its transformer"),
+    "clip-text": Subject("echoclip", "full", "text", (202,), "CLIP text"),
+    "bert-text": Subject("echoprime", "full", "text", (8,), "BERT text"),
+    "view": Subject("echoprime", "full", "view", (1,), "EchoPrime's view classifier"),
+    "echoclip-step": Subject("echoclip", "full", "step", (1,), "EchoCLIP `full` step, 16 frames"),
+    "echoprime-step": Subject("echoprime", "full", "step", (1,), "EchoPrime `full` step"),
+    "panecho-step": Subject("panecho", "full", "step", (1,), "PanEcho `full` step"),
+    "echoclip-nano-step": Subject("echoclip", "nano", "step", (1,), "EchoCLIP nano `full` step"),
+    "echoprime-nano-step": Subject("echoprime", "nano", "step", (1,), "EchoPrime nano `full` step"),
+    "panecho-nano-step": Subject("panecho", "nano", "step", (1,), "PanEcho nano `full` step"),
+}
+
+
+class Failed(Exception):
+    pass
+
+
+class Worker:
+    """A process that answers each line by a line."""
+
+    def __init__(self, command, environment):
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | environment
+        )
+        self.selector = selectors.DefaultSelector()
+        self.selector.register(self.process.stdout, selectors.EVENT_READ)
+        self.memory = 0
+        self.rest = b""
+        self.about = None
+
+    def ready(self, limit):
+        if self.about is None:
+            took, self.about = self.answer("ready", limit)
+            say(f"loaded in {took:.1f} s. {self.about}")
+        return self
+
+    def answer(self, expected, limit):
+        """The number and the text behind `expected`."""
+        end = time.monotonic() + limit
+        while b"\n" not in self.rest:
+            if not self.selector.select(max(end - time.monotonic(), 0)):
+                self.stop()
+                raise Failed(f"no answer in {limit:.0f} s")
+            found = os.read(self.process.stdout.fileno(), 65536)
+            if not found:
+                raise Failed(f"ended with exit code {self.process.wait()}")
+            self.rest += found
+        line, self.rest = self.rest.split(b"\n", 1)
+        word, _, text = line.decode(errors="replace").strip().partition(" ")
+        if word != expected:
+            raise Failed(text or word)
+        number, _, about = text.partition(" ")
+        return float(number or 0), about
+
+    def ask(self, line, expected, limit):
+        if self.process.poll() is not None:
+            raise Failed(f"ended with exit code {self.process.returncode}")
+        self.process.stdin.write(f"{line}\n".encode())
+        self.process.stdin.flush()
+        return self.answer(expected, limit)[0]
+
+    def peak(self):
+        """Most memory that the process has had, in bytes."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:"))
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
+
+class Bench:
+    def __init__(self, arguments):
+        self.arguments = arguments
+        self.on_device = arguments.device != "cpu"
+        self.started = time.monotonic()
+        self.workers = {}
+        self.rows = []
+
+    def left(self):
+        return self.arguments.total - (time.monotonic() - self.started)
+
+    def start(self, side, subject):
+        """The process of one side; it may still be loading."""
+        key, name = (side, subject.process()), subject.name()
+        if key not in self.workers or self.workers[key].process.poll() is not None:
+            folder, threads = self.arguments.work, self.arguments.threads
+            if side == "ours":
+                weights = ["--random-init"]
+                if self.arguments.against:
+                    weights = ["--weights", self.weights(subject), "--input", folder / name / "input.safetensors"]
+                command = [self.arguments.binary, "speed", "--encoder", subject.encoder, "--preset", subject.preset]
+                command += ["--device", self.arguments.device, *weights]
+            else:
+                command = [sys.executable, HERE / "speed_torch.py", "work", folder, name]
+                command += ["--device", self.arguments.device, "--threads", str(threads)]
+            environment = {"RAYON_NUM_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
+            self.workers[key] = Worker(list(map(str, command)), environment)
+        return self.workers[key]
+
+    def ask(self, side, subject, line, expected="seconds"):
+        limit = min(self.arguments.limit, max(self.left(), 1))
+        return self.start(side, subject).ready(limit).ask(line, expected, limit)
+
+    def weights(self, subject):
+        """The file in upstream's names; for towers that it does not hold, the folder that does."""
+        folder = self.arguments.work / subject.name()
+        match subject.encoder, subject.work:
+            case "echoclip", _:
+                return folder / "open_clip_model.safetensors"
+            case "panecho", _:
+                return folder / "panecho.pt"
+            case _, "text":
+                return folder / "echo_prime_text_encoder"
+            case _, "view":
+                return folder / "view_classifier"
+        return folder / "echo_prime_encoder.pt"
+
+    def stop(self, encoder):
+        """Ends the processes of an encoder, which hold memory."""
+        for key in [key for key in self.workers if key[1].startswith(f"{encoder}-")]:
+            self.workers.pop(key).stop()
+
+    def first(self, side, subject, line):
+        """Seconds of a case's first run, and what the device's memory has grown by."""
+        worker = self.start(side, subject)
+        before = used_memory() if self.on_device else 0
+        seconds = self.ask(side, subject, line)
+        if self.on_device:
+            worker.memory += used_memory() - before
+        return seconds
+
+    def measure(self, subject, batch, mode):
+        """One row of the table."""
+        arguments = self.arguments
+        row = {"subject": subject.what, "work": subject.work, "batch": batch, "mode": mode}
+        self.rows.append(row)
+        sides = {"ours": f"case {subject.work} {batch}"}
+        if mode:
+            sides["theirs"] = f"case {subject.work} {batch} {mode}"
+        alive = []
+        for side, line in sides.items():
+            try:
+                row[side] = {"first": self.first(side, subject, line)}
+                self.ask(side, subject, "run")
+                alive.append(side)
+            except Failed as failure:
+                row[side] = {"failed": str(failure)}
+                say(f"{subject.what}, batch {batch}, {side}: {failure}")
+        if len(alive) == 2:
+            row |= self.difference(subject)
+        times = {side: [] for side in alive}
+        end = time.monotonic() + min(arguments.seconds, max(self.left(), 0))
+        while alive and len(times[alive[0]]) < arguments.runs:
+            if len(times[alive[0]]) >= 3 and time.monotonic() > end:
+                break
+            try:
+                for side in alive:
+                    times[side].append(self.ask(side, subject, "run"))
+            except Failed as failure:
+                row[side] = {"failed": str(failure)}
+                alive = []
+        for side in alive:
+            worker = self.workers[side, subject.process()]
+            memory = worker.memory if self.on_device else worker.peak()
+            row[side] |= {"median": statistics.median(times[side]), "runs": times[side], "memory": memory}
+        if len(alive) == 2:
+            ratios = [theirs / ours for ours, theirs in zip(times["ours"], times["theirs"])]
+            low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive")
+            row["ratio"] = {"median": middle, "low": low, "high": high}
+        say(line_of(row))
+
+    def difference(self, subject):
+        """The largest absolute difference, also in parts of the largest value, and the least cosine of two rows."""
+        import numpy
+        from safetensors.numpy import load_file
+
+        arrays = []
+        for side in ("ours", "theirs"):
+            file = self.arguments.work / f"{side}.safetensors"
+            self.ask(side, subject, f"write {file}", "written")
+            array = load_file(file)["output"]
+            arrays.append(array.reshape(-1, array.shape[-1]).astype("float64"))
+        ours, theirs = arrays
+        norms = numpy.linalg.norm(ours, axis=1) * numpy.linalg.norm(theirs, axis=1)
+        error = float(abs(ours - theirs).max())
+        return {
+            "error": error,
+            "relative_error": error / float(abs(theirs).max()),
+            "cosine": float(((ours * theirs).sum(axis=1) / norms).min()),
+        }
+
+
+def modes_at(batch, modes):
+    """Those of the list that are for this batch: `compile@8` is for 8 alone."""
+    for mode in modes.split(","):
+        name, _, only = mode.partition("@")
+        if not only or int(only) == batch:
+            yield name
+
+
+def used_memory():
+    """Bytes in use on the first CUDA device."""
+    command = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits", "--id=0"]
+    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[0]) * 2**20
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def seconds(value):
+    return f"{value:.2f} s" if value >= 1 else f"{value * 1000:.1f} ms" if value >= 0.01 else f"{value * 1000:.2f} ms"
+
+
+def cells(row):
+    """A row as text."""
+
+    def side(name):
+        found = row.get(name, {})
+        if "median" not in found:
+            return [found.get("failed", "-")[:60], seconds(found["first"]) if "first" in found else "-", "-"]
+        return [seconds(found["median"]), seconds(found["first"]), f"{found['memory'] / 1e9:.2f} GB"]
+
+    ours, theirs = side("ours"), side("theirs")
+    ratio = row.get("ratio")
+    found = [row["subject"], str(row["batch"]), ours[0]]
+    if row["mode"]:
+        found += [row["mode"], theirs[0]]
+        found.append(f"{ratio['median']:.2f} ({ratio['low']:.2f}-{ratio['high']:.2f})" if ratio else "-")
+    found += [ours[1], ours[2]]
+    if row["mode"]:
+        found += [theirs[1], theirs[2]]
+        apart = "error" in row
+        found += [f"{row['relative_error']:.1e}", f"{row['cosine']:.7f}"] if apart else ["-", "-"]
+    return found
+
+
+def line_of(row):
+    return " | ".join(cells(row))
+
+
+def table(rows):
+    header = ["subject", "batch", "ours", "first run", "memory"]
+    if rows and rows[0]["mode"]:
+        header = ["subject", "batch", "ours", "PyTorch", "its time", "PyTorch / ours", "our first run", "our memory"]
+        header += ["its first run", "its memory", "max error / max", "cosine"]
+    lines = [header, ["---"] * len(header), *map(cells, rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def machine(arguments):
+    """What the numbers depend on."""
+    cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
+    about = {
+        "date": datetime.datetime.now().isoformat(timespec="minutes"), "cpu": cpu, "cores": os.cpu_count(),
+        "threads": arguments.threads, "device": arguments.device, "load": os.getloadavg()[0],
+    }
+    if arguments.device != "cpu":
+        command = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader", "--id=0"]
+        about["gpu"] = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    return about
+
+
+def write(bench, about):
+    folder = bench.arguments.out
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "speed.json").write_text(json.dumps({"machine": about, "rows": bench.rows}, indent=1) + "\n")
+        text = ", ".join(f"{name} {value}" for name, value in about.items())
+        (folder / "speed.md").write_text(f"{text}\n\n{table(bench.rows)}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help=f"all, or some of: {', '.join(SUBJECTS)}")
+    parser.add_argument("--binary", required=True, type=Path, help="echozoo")
+    parser.add_argument("--against", choices=["pytorch"])
+    modes = "PyTorch's, with commas: eager, tf32, compile, bf16; tf32@8 for batches of 8 alone [default: eager]"
+    parser.add_argument("--modes", default="eager", help=modes)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--batch", help="with commas, in place of the subjects' own")
+    parser.add_argument("--runs", type=int, default=9, help="turns of a case [default: 9]")
+    parser.add_argument("--seconds", type=float, default=120, help="fewer turns, but 3, after so long [default: 120]")
+    parser.add_argument("--limit", type=float, default=900, help="longest wait for one answer, in seconds")
+    parser.add_argument("--total", type=float, default=float("inf"), help="no new case after so many seconds")
+    parser.add_argument("--out", type=Path, help="folder for speed.json and speed.md")
+    home = Path(os.environ.get("ECHOZOO_HOME", "/tmp/echozoo"))
+    parser.add_argument("--work", type=Path, default=home / "speed", help="folder of the random checkpoints")
+    arguments = parser.parse_args()
+    unknown = [name for name in arguments.subjects if name not in SUBJECTS]
+    if unknown:
+        parser.error(f"unknown subject {unknown[0]}; known: {', '.join(SUBJECTS)}")
+
+    subjects = [SUBJECTS[name] for name in arguments.subjects or SUBJECTS]
+    names = dict.fromkeys(subject.name() for subject in subjects)
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    missing = [name for name in names if not (arguments.work / name / "input.safetensors").exists()]
+    if arguments.against and missing:
+        say(f"random checkpoints in {arguments.work}: {', '.join(missing)}")
+        subprocess.run([sys.executable, HERE / "speed_torch.py", "make", arguments.work, *missing], check=True)
+
+    bench, about = Bench(arguments), machine(arguments)
+    try:
+        last = None
+        if bench.on_device:  # all at once, since loading has nothing to do with what is measured
+            for side in ("ours", "theirs") if arguments.against else ("ours",):
+                for subject in subjects:
+                    bench.start(side, subject)
+            for worker in bench.workers.values():
+                worker.ready(arguments.limit)
+        for subject in subjects:
+            batches = [int(batch) for batch in arguments.batch.split(",")] if arguments.batch else subject.batches
+            for batch in batches:
+                for mode in modes_at(batch, arguments.modes) if arguments.against else [None]:
+                    if bench.left() <= 0:
+                        say(f"no time for {subject.what}, batch {batch}, {mode}")
+                        continue
+                    if not bench.on_device or subject.encoder != last:
+                        bench.stop(last)
+                    last = subject.encoder
+                    bench.measure(subject, batch, mode)
+                    write(bench, about)
+    finally:
+        for subject in subjects:
+            bench.stop(subject.encoder)
+        about["load at the end"] = os.getloadavg()[0]
+        write(bench, about)
+        print(table(bench.rows), end="", flush=True)
+
+
+if __name__ == "__main__":
+    main()

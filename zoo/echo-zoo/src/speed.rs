@@ -1,0 +1,304 @@
+//! `echozoo speed`: an encoder's work, timed run by run at the word of another program, which so measures it in turn
+//! with something else (`reference/speed.py`).
+//!
+//! Every line of standard input is answered by one line of standard output:
+//!
+//! | line | answer |
+//! | --- | --- |
+//! | none yet: the encoder is loaded | `ready SECONDS` |
+//! | `case WORK BATCH` | `seconds SECONDS` of a first run |
+//! | `run` | `seconds SECONDS` of one more run of the last case |
+//! | `write FILE` | `written`: what the last case's last run gave (tensor `output`; of `step`, the losses of all runs) |
+//!
+//! or by `failed REASON`. A run ends when its result lies in the processor's memory and the device has nothing left to do.
+
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::io::BufRead;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Instant;
+
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use echo_adapt::{Adapted, BuildContext, adapters};
+use echo_core::{Adapter, AnyEncoder, Card, Features, Preset, Rank, RankSpec};
+use echo_train::{Descent, OptimizerConfig, l1};
+
+use crate::array_file::{read_safetensors, safetensors, write_file};
+use crate::encoder_args::EncoderArgs;
+use crate::output::print;
+use crate::{CliError, Entry};
+
+/// Settings of adapter `full` with a linear head that starts at zero.
+const FULL: &str = "frozen = []\nlast_blocks = 0\ntext = false\nhead = \"regression\"\n";
+
+/// A linear head's centre and spread in percent, which `reference/speed_torch.py` has too.
+const CENTRE: f32 = 50.0;
+const SPREAD: f32 = 10.0;
+
+/// What every clip is said to have, in percent.
+const TARGET: f32 = 63.0;
+
+const OPTIMIZER: OptimizerConfig = OptimizerConfig::AdamW { lr: 1e-4, weight_decay: 1e-2 };
+
+/// Tokens of a text where no file gives any.
+const TOKENS: usize = 32;
+
+/// Flags of `echozoo speed`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    encoder: EncoderArgs,
+    /// Inputs as a safetensors file: `clip` [any, 3, frames, height, width]; `ids` [any, tokens] and `lengths` [any] as
+    /// floats. A batch repeats them [default: made-up values].
+    #[arg(long, value_name = "FILE")]
+    input: Option<PathBuf>,
+}
+
+/// What is timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Work {
+    /// Clips to embeddings.
+    Embed,
+    /// Texts to embeddings.
+    Text,
+    /// Clips to logits over views.
+    View,
+    /// One step of full fine-tuning: forward, backward, optimizer.
+    Step,
+}
+
+impl FromStr for Work {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "embed" => Ok(Self::Embed),
+            "text" => Ok(Self::Text),
+            "view" => Ok(Self::View),
+            "step" => Ok(Self::Step),
+            _ => Err(format!("{name:?} is no work; known: embed, text, view, step")),
+        }
+    }
+}
+
+/// A shape and its values.
+#[derive(Clone, Debug, Default)]
+struct Array {
+    shape: Vec<usize>,
+    values: Vec<f32>,
+}
+
+impl Array {
+    fn of<const D: usize>(tensor: Tensor<D>) -> Self {
+        Self { shape: tensor.dims().to_vec(), values: tensor.into_data().iter::<f32>().collect() }
+    }
+
+    /// `batch` rows, those that are there again and again.
+    fn repeated(&self, batch: usize) -> Self {
+        let mut shape = self.shape.clone();
+        let row = self.values.len() / shape[0].max(1);
+        shape[0] = batch;
+        Self { shape, values: self.values.iter().copied().cycle().take(batch * row).collect() }
+    }
+
+    fn tensor<const D: usize>(self, device: &Device) -> Result<Tensor<D>, String> {
+        match <[usize; D]>::try_from(self.shape.as_slice()) {
+            Ok(shape) => Ok(Tensor::from_data(TensorData::new(self.values, shape), device)),
+            Err(_) => Err(format!("an input has the shape {:?}, which is not of {D} axes", self.shape)),
+        }
+    }
+}
+
+/// Something prepared to be run again and again.
+enum Case {
+    Embed(AnyEncoder, Tensor<5>),
+    View(AnyEncoder, Tensor<5>),
+    Text(AnyEncoder, Tensor<2, Int>, Vec<usize>),
+    Step(Box<Step>),
+}
+
+struct Step {
+    /// Away while a step is taken.
+    adapter: Option<Adapted>,
+    descent: Descent,
+    clips: Tensor<5>,
+    targets: Vec<f32>,
+    losses: Vec<f32>,
+}
+
+pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
+    let started = Instant::now();
+    let mut worker = Worker { args, entries, case: None, output: Array::default() };
+    let (encoder, device) = worker.load()?;
+    let mut encoder = Some(encoder);
+    print(&format!("ready {:.6}\n", started.elapsed().as_secs_f64()));
+    for line in std::io::stdin().lock().lines() {
+        let line = line.map_err(CliError::file(Path::new("standard input")))?;
+        // An allocation that a graphics card refuses is a panic: it ends the case, not the program.
+        let answer = catch_unwind(AssertUnwindSafe(|| worker.answer(&line, &mut encoder, &device)));
+        let answer = answer.unwrap_or_else(|panic| Err(reason(&*panic)));
+        print(&match answer {
+            Ok(answer) => format!("{answer}\n"),
+            Err(reason) => format!("failed {}\n", reason.replace('\n', " ")),
+        });
+    }
+    Ok(())
+}
+
+struct Worker<'a> {
+    args: &'a Args,
+    entries: &'a [Entry],
+    case: Option<Case>,
+    output: Array,
+}
+
+impl Worker<'_> {
+    fn load(&self) -> Result<(AnyEncoder, Device), CliError> {
+        let (built, device) = self.args.encoder.build(self.entries)?;
+        Ok((built.encoder, device))
+    }
+
+    fn answer(&mut self, line: &str, encoder: &mut Option<AnyEncoder>, device: &Device) -> Result<String, String> {
+        match line.split_whitespace().collect::<Vec<_>>()[..] {
+            ["case", work, batch] => {
+                let batch: usize = batch.parse().map_err(|_| format!("{batch:?} is no number of inputs"))?;
+                // What the case before holds goes first.
+                self.case = None;
+                let work = work.parse()?;
+                let loaded = match encoder.take() {
+                    Some(loaded) => loaded,
+                    None => self.load().map_err(text)?.0,
+                };
+                // Training goes on with the only copy of the weights, as elsewhere.
+                if work != Work::Step {
+                    *encoder = Some(loaded.clone());
+                }
+                self.case = Some(self.prepare(work, batch.max(1), loaded, device)?);
+                device.sync().map_err(text)?;
+                self.time(device)
+            }
+            ["run"] => self.time(device),
+            ["write", file] => {
+                let Array { shape, values } = &self.output;
+                let path = Path::new(file);
+                let bytes = safetensors(path, "output", shape, values, HashMap::new()).map_err(text)?;
+                write_file(path, &bytes).map_err(text)?;
+                Ok("written".to_owned())
+            }
+            _ => Err(format!("{line:?} is not understood; known: case WORK BATCH, run, write FILE")),
+        }
+    }
+
+    fn time(&mut self, device: &Device) -> Result<String, String> {
+        let case = self.case.as_mut().ok_or("there is no case yet")?;
+        let started = Instant::now();
+        self.output = case.run(device)?;
+        Ok(format!("seconds {:.9}", started.elapsed().as_secs_f64()))
+    }
+
+    fn prepare(&self, work: Work, batch: usize, encoder: AnyEncoder, device: &Device) -> Result<Case, String> {
+        let card = encoder.card();
+        let clips = || self.input("clip", || waves(card, self.args.encoder.preset))?.repeated(batch).tensor(device);
+        Ok(match work {
+            Work::Embed => Case::Embed(encoder, clips()?),
+            Work::View => Case::View(encoder, clips()?),
+            Work::Text => {
+                let ids = self.input("ids", || Array { shape: vec![1, TOKENS], values: vec![1.0; TOKENS] })?;
+                let lengths = self.input("lengths", || Array { shape: vec![1], values: vec![TOKENS as f32] })?;
+                let lengths = lengths.repeated(batch).values.into_iter().map(|length| length as usize).collect();
+                Case::Text(encoder, ids.repeated(batch).tensor::<2>(device)?.int(), lengths)
+            }
+            Work::Step => Case::Step(Box::new(Step::new(&encoder, clips()?)?)),
+        })
+    }
+
+    /// A tensor of the file of inputs, or `made_up` where there is none.
+    fn input(&self, name: &str, made_up: impl Fn() -> Array) -> Result<Array, String> {
+        let Some(path) = &self.args.input else { return Ok(made_up()) };
+        let (shape, values) = read_safetensors(path, name).map_err(text)?;
+        match values.is_empty() {
+            true => Err(format!("{}: tensor {name:?} is empty", path.display())),
+            false => Ok(Array { shape, values }),
+        }
+    }
+}
+
+impl Case {
+    fn run(&mut self, device: &Device) -> Result<Array, String> {
+        let output = match self {
+            Case::Embed(encoder, clips) => Array::of(encoder.encode(clips.clone())),
+            Case::View(encoder, clips) => {
+                let logits = encoder.view_logits(clips.clone());
+                Array::of(logits.ok_or_else(|| format!("{} has no view classifier", encoder.card().title))?)
+            }
+            Case::Text(encoder, ids, lengths) => {
+                let tower = encoder.text().ok_or_else(|| format!("{} has no text encoder", encoder.card().title))?;
+                Array::of(tower.encode_words(tower.words(ids.clone()), lengths))
+            }
+            Case::Step(step) => step.take()?,
+        };
+        device.sync().map_err(text)?;
+        Ok(output)
+    }
+}
+
+impl Step {
+    fn new(encoder: &AnyEncoder, clips: Tensor<5>) -> Result<Self, String> {
+        let rank = |up_to, value| Rank { up_to, value, prompt: "heart".to_owned() };
+        let ranks = RankSpec { ranks: vec![rank(50, CENTRE - SPREAD), rank(100, CENTRE + SPREAD)] };
+        let settings = [("full".to_owned(), toml::from_str(FULL).map_err(text)?)].into();
+        let context = BuildContext { encoder, text: None, ranks: &ranks, seed: 0 };
+        let adapter = echo_adapt::build(&adapters("full").map_err(text)?, &settings, &context).map_err(text)?;
+        let [batch, ..] = clips.dims();
+        Ok(Self {
+            descent: Descent::new(&OPTIMIZER, None, &adapter),
+            adapter: Some(adapter.train()),
+            clips,
+            targets: vec![TARGET; batch],
+            losses: Vec::new(),
+        })
+    }
+
+    fn take(&mut self) -> Result<Array, String> {
+        let adapter = self.adapter.take().ok_or("an earlier step failed")?;
+        let loss = l1(adapter.forward(Features::Clip(self.clips.clone(), 1)).value, &self.targets);
+        self.losses.push(loss.clone().into_scalar::<f32>());
+        let adapter = self.descent.descend(OPTIMIZER.lr(), adapter, loss);
+        self.adapter = Some(adapter.map_err(|norm| format!("the gradients' norm is {norm}"))?);
+        Ok(Array { shape: vec![self.losses.len()], values: self.losses.clone() })
+    }
+}
+
+/// One clip of values between -1 and 1 without pattern.
+fn waves(card: &Card, preset: Preset) -> Array {
+    let clip = &card.preset(preset).clip;
+    let shape = vec![1, 3, clip.frames, clip.size, clip.size];
+    let count: usize = shape.iter().product();
+    Array { shape, values: (0..count).map(|index| (0.7 * (index as f64).powi(2)).sin() as f32).collect() }
+}
+
+fn text(error: impl Display) -> String {
+    error.to_string()
+}
+
+/// What a panic says.
+fn reason(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("a panic without a message").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_repeats_what_is_there() {
+        let two = Array { shape: vec![2, 2], values: vec![1.0, 2.0, 3.0, 4.0] };
+        let three = two.repeated(3);
+        assert_eq!((three.shape, three.values), (vec![3, 2], vec![1.0, 2.0, 3.0, 4.0, 1.0, 2.0]));
+        assert_eq!(two.repeated(1).values, [1.0, 2.0]);
+    }
+}

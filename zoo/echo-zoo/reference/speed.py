@@ -165,10 +165,11 @@ class Bench:
                 return folder / "view_classifier"
         return folder / "echo_prime_encoder.pt"
 
-    def stop(self, encoder):
-        """Ends the processes of an encoder, which hold memory."""
-        for key in [key for key in self.workers if key[1].startswith(f"{encoder}-")]:
-            self.workers.pop(key).stop()
+    def stop(self, subject):
+        """Ends the subject's processes, which hold memory."""
+        for side in ("ours", "theirs"):
+            if worker := self.workers.pop((side, subject.process()), None):
+                worker.stop()
 
     def first(self, side, subject, line):
         """Seconds of a case's first run, and what the device's memory has grown by."""
@@ -196,8 +197,6 @@ class Bench:
             except Failed as failure:
                 row[side] = {"failed": str(failure)}
                 say(f"{subject.what}, batch {batch}, {side}: {failure}")
-        if len(alive) == 2:
-            row |= self.difference(subject)
         times = {side: [] for side in alive}
         end = time.monotonic() + min(arguments.seconds, max(self.left(), 0))
         while alive and len(times[alive[0]]) < arguments.runs:
@@ -214,6 +213,7 @@ class Bench:
             memory = worker.memory if self.on_device else worker.peak()
             row[side] |= {"median": statistics.median(times[side]), "runs": times[side], "memory": memory}
         if len(alive) == 2:
+            row |= self.difference(subject)
             ratios = [theirs / ours for ours, theirs in zip(times["ours"], times["theirs"])]
             low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive")
             row["ratio"] = {"median": middle, "low": low, "high": high}
@@ -352,28 +352,28 @@ def main():
 
     bench, about = Bench(arguments), machine(arguments)
     try:
-        last = None
         if bench.on_device:  # all at once, since loading has nothing to do with what is measured
             for side in ("ours", "theirs") if arguments.against else ("ours",):
                 for subject in subjects:
                     bench.start(side, subject)
             for worker in bench.workers.values():
                 worker.ready(arguments.limit)
-        for subject in subjects:
+        for index, subject in enumerate(subjects):
             batches = [int(batch) for batch in arguments.batch.split(",")] if arguments.batch else subject.batches
             for batch in batches:
                 for mode in modes_at(batch, arguments.modes) if arguments.against else [None]:
                     if bench.left() <= 0:
                         say(f"no time for {subject.what}, batch {batch}, {mode}")
                         continue
-                    if not bench.on_device or subject.encoder != last:
-                        bench.stop(last)
-                    last = subject.encoder
                     bench.measure(subject, batch, mode)
                     write(bench, about)
+                    if not bench.on_device:
+                        bench.stop(subject)
+            if all(subject.process() != later.process() for later in subjects[index + 1 :]):
+                bench.stop(subject)
     finally:
         for subject in subjects:
-            bench.stop(subject.encoder)
+            bench.stop(subject)
         about["load at the end"] = os.getloadavg()[0]
         write(bench, about)
         print(table(bench.rows), end="", flush=True)

@@ -167,6 +167,7 @@ impl Worker<'_> {
                 let batch: usize = batch.parse().map_err(|_| format!("{batch:?} is no number of inputs"))?;
                 // What the case before holds goes first.
                 self.case = None;
+                device.memory_cleanup();
                 let work = work.parse()?;
                 let loaded = match encoder.take() {
                     Some(loaded) => loaded,

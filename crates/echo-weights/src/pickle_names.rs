@@ -1,0 +1,177 @@
+//! What a pickle may name.
+//!
+//! Nothing that a checkpoint names is ever called: the reader keeps names and arguments as data. A file that names what
+//! would run commands, load code or open files in Python is refused all the same, also where the result is dropped,
+//! since whoever wrote it meant it to run. So is a call of a function that is not known; objects of unknown classes
+//! (settings, loggers, a trainer's state) are data.
+
+use std::fmt;
+
+/// The full name of a class or function, none that is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Name(String);
+
+/// Modules of Python that reach outside a file, with all that is in them.
+const REFUSED_MODULES: &str = "
+    _ctypes _io _operator _osx_support _pickle _posixsubprocess _pyrepl _socket _thread _winapi
+    _winreg aiohttp antigravity ast asyncio bdb builtins cPickle cProfile cffi cloudpickle code codeop commands
+    concurrent ctypes dill dis distutils doctest ensurepip fileinput ftplib gc glob http httplib idlelib imaplib imp
+    importlib inspect io joblib lib2to3 linecache marshal msvcrt multiprocessing nntplib nt ntpath operator os
+    pdb pickle pickletools pip pkg_resources pkgutil platform popen2 poplib posix posixpath profile pty ptrace pydoc
+    readline requests rlcompleter runpy setuptools shelve shutil signal site smtplib socket sqlite3 ssl subprocess sys
+    sysconfig tempfile telnetlib test threading timeit trace turtle types unittest urllib urllib2 venv webbrowser winreg
+    xmlrpc zipimport";
+
+/// Of those modules, what is plain data.
+const DATA_OF_REFUSED: [&str; 3] = ["types.SimpleNamespace", "types.NoneType", "signal.Signals"];
+
+/// Names of `builtins` that are plain data; exceptions are too.
+const BUILTIN_DATA: &str =
+    "bool bytearray bytes complex dict float frozenset int list object range set slice str tuple type";
+
+/// Parts of names in `torch` and `numpy` that run or load something.
+const REFUSED_PARTS: &str = "
+    eval exec open compile getattr __import__ load loads load_library load_inline load_state_dict_from_url hub ops
+    classes system package cpp_extension jit _inductor _dynamo _export rpc runstring fromfile memmap save savez savetxt
+    loadtxt genfromtxt distutils f2py testing _load_from_bytes multiprocessing run_path";
+
+/// Functions, not classes, that rebuild plain data, by the beginning of their names.
+const DATA_FUNCTIONS: [&str; 24] = [
+    "torch._utils._rebuild",
+    "torch._tensor._rebuild",
+    "torch.nn.parameter.",
+    "torch.device",
+    "torch.dtype",
+    "torch.serialization._get_layout",
+    "numpy.core.multiarray.",
+    "numpy._core.multiarray.",
+    "numpy.core.numeric._frombuffer",
+    "numpy._core.numeric._frombuffer",
+    "numpy.dtype",
+    "numpy.ndarray",
+    "numpy.bool",
+    "numpy.float",
+    "numpy.int",
+    "numpy.uint",
+    "numpy.str_",
+    "numpy.random.",
+    "collections.",
+    "copyreg._",
+    "copy_reg._",
+    "_codecs.encode",
+    "datetime.",
+    "functools.partial",
+];
+
+/// The same for names that are whole.
+const DATA_FUNCTIONS_WHOLE: [&str; 5] =
+    ["re._compile", "logging.getLogger", "uuid.UUID", "decimal.Decimal", "pandas._libs.internals._unpickle_block"];
+
+/// # Errors
+/// The name is that of something that reaches outside the file.
+pub(crate) fn name_of(module: &str, name: &str) -> Result<Name, String> {
+    let full = format!("{module}.{name}");
+    if is_refused(&full) {
+        return Err(refusal("names", &full));
+    }
+    Ok(Name(full))
+}
+
+impl Name {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// # Errors
+    /// It is a function that is not known to rebuild data.
+    pub(crate) fn may_be_called(&self) -> Result<(), String> {
+        let name = &self.0;
+        let module = name.split('.').next().unwrap_or(name);
+        let last = name.rsplit('.').next().unwrap_or(name).trim_start_matches('_');
+        let is_class = last.starts_with(char::is_uppercase);
+        let is_data = is_class
+            || matches!(module, "builtins" | "__builtin__")
+            || DATA_FUNCTIONS.iter().any(|known| name.starts_with(known))
+            || DATA_FUNCTIONS_WHOLE.contains(&name.as_str());
+        if is_data { Ok(()) } else { Err(refusal("calls", name)) }
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn is_refused(name: &str) -> bool {
+    let (module, rest) = name.split_once('.').unwrap_or((name, ""));
+    let is_among = |names: &str, name: &str| names.split_whitespace().any(|listed| listed == name);
+    match module {
+        "builtins" | "__builtin__" => {
+            let is_exception = rest.ends_with("Error") || rest.ends_with("Exception") || rest.ends_with("Warning");
+            !is_exception && !is_among(BUILTIN_DATA, rest)
+        }
+        "torch" | "numpy" => name.split('.').skip(1).any(|part| is_among(REFUSED_PARTS, part)),
+        _ => is_among(REFUSED_MODULES, module) && !DATA_OF_REFUSED.contains(&name),
+    }
+}
+
+fn refusal(does: &str, name: &str) -> String {
+    format!(
+        "its pickle {does} {name}, which has nothing to do with weights, so it is not read at all; if you trust where it \
+         comes from, save its weights alone with torch.save(model.state_dict(), \"weights.pt\")",
+        name = echo_files::printable(name),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_tensors_settings_and_unknown_classes_are_data() {
+        for (module, name) in [
+            ("torch", "Tensor"),
+            ("torch", "float32"),
+            ("torch", "device"),
+            ("torch._utils", "_rebuild_tensor_v2"),
+            ("numpy.core.multiarray", "scalar"),
+            ("argparse", "Namespace"),
+            ("pathlib", "PosixPath"),
+            ("collections", "defaultdict"),
+            ("builtins", "set"),
+            ("omegaconf.dictconfig", "DictConfig"),
+            ("__main__", "TrainConfig"),
+            ("types", "SimpleNamespace"),
+        ] {
+            assert!(name_of(module, name).is_ok(), "{module}.{name}");
+        }
+        for (module, name) in [("torch._utils", "_rebuild_tensor_v2"), ("a.b", "Config"), ("collections", "deque")] {
+            assert_eq!(name_of(module, name).unwrap().may_be_called(), Ok(()), "{module}.{name}");
+        }
+    }
+
+    #[test]
+    fn what_reaches_outside_the_file_is_refused_whatever_is_done_with_it() {
+        for (module, name) in [
+            ("os", "system"),
+            ("posix", "system"),
+            ("builtins", "eval"),
+            ("__builtin__", "getattr"),
+            ("torch.hub", "load"),
+            ("torch.ops", "load_library"),
+            ("torch", "ops.load_library"),
+            ("torch._ops.ops", "load_library"),
+            ("torch.classes", "load_library"),
+            ("runpy", "run_path"),
+            ("importlib", "import_module"),
+            ("numpy", "load"),
+            ("subprocess", "Popen"),
+            ("os.path", "join"),
+        ] {
+            assert!(name_of(module, name).is_err(), "{module}.{name}");
+        }
+        let function = name_of("somebody.tools", "run").unwrap();
+        assert!(function.may_be_called().unwrap_err().contains("somebody.tools.run"));
+    }
+}

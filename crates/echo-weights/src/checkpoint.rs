@@ -1,47 +1,81 @@
 //! A file of named tensors, whatever its format.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use burn::store::burn_pack::Tensor as StoredTensor;
-use burn::store::pytorch_reader::PytorchReader;
-use burn::store::{ModuleStore, SafetensorsStore, bridge};
+use burn::store::{ModuleStore, SafetensorsStore};
 
-use crate::WeightsError;
-use crate::pickle::refuse_calls;
 use crate::save::OWN_NAMES;
+use crate::{WeightsError, shards, torch_file};
 
-/// Dictionaries under which training scripts nest their weights.
-const NESTED_UNDER: [&str; 4] = ["state_dict", "weights", "model", "model_state_dict"];
+/// A tensor of a file; its values are read when they are applied.
+#[derive(Clone)]
+pub(crate) struct Stored {
+    /// Its name in the file: what messages call it by.
+    pub(crate) in_file: String,
+    /// The part that it belongs to, by its prefix; empty where the file is whole.
+    pub(crate) part: &'static str,
+    /// The tensor, or why it cannot be read.
+    pub(crate) tensor: Result<StoredTensor, String>,
+}
 
-/// Prefixes that wrappers put before every name.
-const WRAPPERS: [&str; 2] = ["module.", "_orig_mod."];
-
-/// Named tensors of a file; their values are read when they are applied.
+/// Named tensors of a file.
+#[derive(Clone)]
 pub struct Checkpoint {
     path: PathBuf,
-    tensors: BTreeMap<String, StoredTensor>,
+    /// The files that it was read from.
+    pub(crate) files: Vec<PathBuf>,
+    /// Under the names that key tables are for: those in the file, with the prefix of their part.
+    pub(crate) tensors: BTreeMap<String, Stored>,
+    /// Tensors left out by [`fit`](Self::fit), by their names in the file.
+    pub(crate) others: BTreeSet<String>,
     own_names: bool,
 }
 
+impl std::fmt::Debug for Checkpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Checkpoint").field("path", &self.path).field("tensors", &self.tensors.len()).finish()
+    }
+}
+
 impl Checkpoint {
-    /// Opens `.safetensors`, or PyTorch's `.pt`, `.pth`, `.bin`; which one it is, is read from its bytes.
+    /// Opens `.safetensors` (one file, or any of several that belong together, or their index), or PyTorch's `.pt`,
+    /// `.pth`, `.bin`; which one it is, is read from its bytes.
     ///
-    /// Pickles are parsed as data, nothing in them is executed. Weights nested under `state_dict`, `weights` or
-    /// `model`, and names that all begin with `module.`, are unwrapped.
+    /// Pickles are read as data, nothing in them is executed.
     ///
     /// # Errors
     /// The file cannot be read, is none of these, or holds no tensors.
     pub fn open(path: &Path) -> Result<Self, WeightsError> {
-        match sniff(path)? {
-            Container::Pytorch => Self::from_tensors(path, read_pytorch(path)?, false),
-            Container::Safetensors { own_names } => {
-                let mut store = SafetensorsStore::from_file(path);
-                let tensors = store.get_all_tensors().map_err(|error| not_readable(path, error))?;
-                Self::from_tensors(path, tensors.clone(), own_names)
-            }
+        let files = shards::files(path)?;
+        if let [file] = files.as_slice() {
+            return Self::open_file(path, file);
         }
+        let mut whole = Self::empty(path);
+        for file in &files {
+            let shard = Self::open_file(file, file)?;
+            whole.tensors.extend(shard.tensors);
+        }
+        Ok(Self { files, ..whole })
+    }
+
+    fn open_file(path: &Path, file: &Path) -> Result<Self, WeightsError> {
+        let (container, head) = sniff(file)?;
+        let (tensors, unreadable, own_names) = match container {
+            Container::Pytorch => {
+                let read = torch_file::read(file, &head)?;
+                (read.tensors, read.unreadable, false)
+            }
+            Container::Safetensors => {
+                let mut store = SafetensorsStore::from_file(file);
+                let tensors = store.get_all_tensors().map_err(|error| not_readable(file, error))?;
+                // Metadata comes first in what safetensors writes, so the head of the file shows it.
+                (tensors.clone(), BTreeMap::new(), String::from_utf8_lossy(&head).contains(OWN_NAMES))
+            }
+        };
+        Self::from_tensors(path, file, tensors, unreadable, own_names)
     }
 
     /// Upstream's several files as one checkpoint, each tensor under its part's prefix.
@@ -54,17 +88,27 @@ impl Checkpoint {
     pub fn open_parts(path: &Path, parts: &[Part]) -> Result<Self, WeightsError> {
         let Some(first) = parts.first() else { return Self::open(path) };
         if !path.is_dir() {
-            let mut whole = Self::open(path)?;
-            if !whole.own_names {
-                whole.tensors = prefix(whole.tensors, first.prefix).collect();
-            }
-            return Ok(whole);
+            let whole = Self::open(path)?;
+            return Ok(if whole.own_names { whole } else { whole.into_part(first) });
         }
-        let mut tensors = BTreeMap::new();
+        let mut whole = Self::empty(path);
         for (part, file) in present_parts(path, parts)? {
-            tensors.extend(prefix(Self::open(&file)?.tensors, part.prefix));
+            let part = Self::open(&file)?.into_part(part);
+            whole.tensors.extend(part.tensors);
+            whole.files.extend(part.files);
         }
-        Ok(Self { path: path.to_owned(), tensors, own_names: false })
+        Ok(whole)
+    }
+
+    fn empty(path: &Path) -> Self {
+        let (tensors, others) = (BTreeMap::new(), BTreeSet::new());
+        Self { path: path.to_owned(), files: Vec::new(), tensors, others, own_names: false }
+    }
+
+    fn into_part(mut self, part: &Part) -> Self {
+        let put_before = |(name, stored)| (format!("{}{name}", part.prefix), Stored { part: part.prefix, ..stored });
+        self.tensors = self.tensors.into_iter().map(put_before).collect();
+        self
     }
 
     /// The safetensors file `bytes`, known as `name` in messages, saved by [`save`](crate::save).
@@ -72,20 +116,37 @@ impl Checkpoint {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn from_safetensors_bytes(name: &str, bytes: &[u8]) -> Result<Self, WeightsError> {
+        let path = Path::new(name);
         let mut store = SafetensorsStore::from_bytes(Some(bytes.to_vec()));
-        let tensors = store.get_all_tensors().map_err(|error| not_readable(Path::new(name), error))?;
-        Self::from_tensors(Path::new(name), tensors.clone(), true)
+        let tensors = store.get_all_tensors().map_err(|error| not_readable(path, error))?;
+        Self::from_tensors(path, path, tensors.clone(), BTreeMap::new(), true)
     }
 
     fn from_tensors(
         path: &Path,
+        file: &Path,
         tensors: BTreeMap<String, StoredTensor>,
+        unreadable: BTreeMap<String, String>,
         own_names: bool,
     ) -> Result<Self, WeightsError> {
         if tensors.is_empty() {
-            return Err(not_readable(path, "it holds no tensors"));
+            return Err(match unreadable.first_key_value() {
+                Some((name, reason)) => not_readable(path, format!("{name} cannot be read: {reason}")),
+                None => not_readable(path, "it holds no tensors"),
+            });
         }
-        Ok(Self { path: path.to_owned(), tensors: unwrap_names(tensors), own_names })
+        let tensors = tensors.into_iter().map(|(name, tensor)| (name, Ok(tensor)));
+        let unreadable = unreadable.into_iter().map(|(name, reason)| (name, Err(reason)));
+        let stored = |(name, tensor): (String, Result<StoredTensor, String>)| {
+            (name.clone(), Stored { in_file: name, part: "", tensor })
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            files: vec![file.to_owned()],
+            tensors: tensors.chain(unreadable).map(stored).collect(),
+            others: BTreeSet::new(),
+            own_names,
+        })
     }
 
     /// The file.
@@ -100,17 +161,12 @@ impl Checkpoint {
 
     /// Shape of a tensor: what an encoder reads its widths from where they may differ.
     pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
-        self.tensors.get(name).map(|tensor| tensor.shape.to_vec())
+        Some(self.tensors.get(name)?.tensor.as_ref().ok()?.shape.to_vec())
     }
 
     /// Whether the tensors bear the names of the module they were saved from, and not upstream's.
     pub(crate) fn has_own_names(&self) -> bool {
         self.own_names
-    }
-
-    /// The tensors, by name.
-    pub(crate) fn tensors(&self) -> &BTreeMap<String, StoredTensor> {
-        &self.tensors
     }
 }
 
@@ -126,7 +182,7 @@ pub struct Part {
 }
 
 /// The parts that `folder` holds, with their paths.
-pub(crate) fn present_parts<'a>(folder: &Path, parts: &'a [Part]) -> Result<Vec<(&'a Part, PathBuf)>, WeightsError> {
+fn present_parts<'a>(folder: &Path, parts: &'a [Part]) -> Result<Vec<(&'a Part, PathBuf)>, WeightsError> {
     let mut present = Vec::with_capacity(parts.len());
     for part in parts {
         let file = folder.join(part.file);
@@ -148,77 +204,44 @@ fn file_names(parts: &[Part]) -> String {
 
 enum Container {
     Pytorch,
-    Safetensors { own_names: bool },
+    Safetensors,
 }
 
-fn sniff(path: &Path) -> Result<Container, WeightsError> {
+/// What a file is, and how it begins.
+fn sniff(path: &Path) -> Result<(Container, Vec<u8>), WeightsError> {
     let io = |source| WeightsError::Io { path: path.to_owned(), source };
-    let mut file = std::fs::File::open(path).map_err(io)?;
-    if file.metadata().map_err(io)?.is_dir() {
+    if path.is_dir() {
         return Err(not_readable(path, "it is a folder; name the file in it"));
     }
     let mut head = Vec::new();
-    file.by_ref().take(512).read_to_end(&mut head).map_err(io)?;
-    match head.as_slice() {
-        [b'P', b'K', 3, 4, ..] | [0x80, 1..=5, ..] => Ok(Container::Pytorch),
+    echo_files::open(path).map_err(io)?.take(512).read_to_end(&mut head).map_err(io)?;
+    let reason = match head.as_slice() {
+        [b'P', b'K', 3, 4, ..] | [0x80, 1..=5, ..] => return Ok((Container::Pytorch, head)),
         // A little-endian header length, then the header's JSON object.
-        [_, _, _, _, _, 0, 0, 0, b'{', ..] => {
-            // Metadata comes first in what safetensors writes, so the head of the file shows it.
-            let own_names = String::from_utf8_lossy(&head).contains(OWN_NAMES);
-            Ok(Container::Safetensors { own_names })
-        }
-        [] => Err(not_readable(path, "it is empty")),
-        head if head.get(257..262) == Some(b"ustar") => Err(not_readable(
-            path,
+        [_, _, _, _, _, 0, 0, 0, b'{', ..] => return Ok((Container::Safetensors, head)),
+        [] => "it is empty",
+        head if head.get(257..262) == Some(b"ustar") => {
             "it is a tar archive of PyTorch before 0.1.10; convert it once with: python -c \"import torch; \
-             torch.save(torch.load('OLD', weights_only=False), 'NEW.pt')\"",
-        )),
+             torch.save(torch.load('OLD', weights_only=False), 'NEW.pt')\""
+        }
         head if head.starts_with(b"version https://git-lfs") => {
-            Err(not_readable(path, "it is a Git LFS pointer; fetch the file itself with `git lfs pull`"))
+            "it is a Git LFS pointer; fetch the file itself with `git lfs pull`"
         }
-        head if head.starts_with(b"<") => Err(not_readable(path, "it is a web page, not weights; download it again")),
-        _ => Err(not_readable(path, "its first bytes are neither PyTorch's (zip or pickle) nor safetensors'")),
-    }
-}
-
-fn read_pytorch(path: &Path) -> Result<BTreeMap<String, StoredTensor>, WeightsError> {
-    refuse_calls(path)?;
-    let reader = PytorchReader::new(path).map_err(|error| not_readable(path, error))?;
-    let tensors = reader.into_tensors().into_values().map(|tensor| (tensor.name.clone(), bridge::from_pytorch(tensor)));
-    Ok(tensors.collect())
-}
-
-/// Leaves out what lies beside a nested dictionary of weights (an optimizer's state, say), and what wrappers prefix.
-fn unwrap_names(mut tensors: BTreeMap<String, StoredTensor>) -> BTreeMap<String, StoredTensor> {
-    for nested in NESTED_UNDER {
-        let prefix = format!("{nested}.");
-        // `model.` also begins real parameter names; it is a dictionary only if nothing else is there.
-        let nested = match nested {
-            "model" => tensors.keys().all(|name| name.starts_with(&prefix)),
-            _ => tensors.keys().any(|name| name.starts_with(&prefix)),
-        };
-        if nested {
-            tensors = strip(tensors, &prefix);
+        head if head.starts_with(b"<") => "it is a web page, not weights; download it again",
+        head if head.starts_with(b"\x93NUMPY") => {
+            "it is a NumPy array (.npy); save it under a name with: python -c \"import numpy, safetensors.numpy as s; \
+             s.save_file({'clip': numpy.load('OLD.npy')}, 'NEW.safetensors')\""
         }
-    }
-    // Wrappers come in any order, one around the other.
-    while let Some(wrapper) = WRAPPERS.iter().find(|wrapper| tensors.keys().all(|name| name.starts_with(**wrapper))) {
-        tensors = strip(tensors, wrapper);
-        if tensors.is_empty() {
-            break;
+        head if head.starts_with(b"\x89HDF") => {
+            "it is an HDF5 file (Keras); weights of PyTorch or safetensors are read"
         }
-    }
-    tensors
-}
-
-fn prefix(tensors: BTreeMap<String, StoredTensor>, prefix: &str) -> impl Iterator<Item = (String, StoredTensor)> {
-    tensors.into_iter().map(move |(name, tensor)| (format!("{prefix}{name}"), tensor))
-}
-
-fn strip(tensors: BTreeMap<String, StoredTensor>, prefix: &str) -> BTreeMap<String, StoredTensor> {
-    let stripped =
-        tensors.into_iter().filter_map(|(name, tensor)| Some((name.strip_prefix(prefix)?.to_owned(), tensor)));
-    stripped.collect()
+        head if head.starts_with(b"GGUF") => "it is a GGUF file; weights of PyTorch or safetensors are read",
+        head if head.starts_with(b"{") => {
+            "it is JSON; name the weights, or the index of several files (*.safetensors.index.json)"
+        }
+        _ => "its first bytes are neither PyTorch's (zip or pickle) nor safetensors'",
+    };
+    Err(not_readable(path, reason))
 }
 
 pub(crate) fn not_readable(path: &Path, reason: impl ToString) -> WeightsError {
@@ -280,21 +303,5 @@ mod tests {
         write("a.safetensors");
         assert_eq!(names(folder.path()).unwrap(), ["image.x", "text.x"]);
         assert_eq!(names(&folder.path().join("b.safetensors")).unwrap(), ["image.x"], "one file is the first part");
-    }
-
-    #[test]
-    fn nested_and_wrapped_names_are_unwrapped() {
-        let tensor = || {
-            let data = burn::tensor::TensorData::from([1.0f32]);
-            bridge::from_data(data, String::new(), None)
-        };
-        let names = |names: &[&str]| {
-            let tensors = names.iter().map(|name| (name.to_string(), tensor())).collect();
-            unwrap_names(tensors).into_keys().collect::<Vec<_>>()
-        };
-        assert_eq!(names(&["state_dict.module.a", "state_dict.module.b", "optimizer.a"]), ["a", "b"]);
-        assert_eq!(names(&["model.a", "model.b"]), ["a", "b"]);
-        assert_eq!(names(&["model.a", "head.b"]), ["head.b", "model.a"]);
-        assert_eq!(names(&["weights.encoder.model.a"]), ["encoder.model.a"]);
     }
 }

@@ -31,6 +31,41 @@ pub enum WeightsError {
         /// Missing, unexpected and misshapen tensors, up to ten of each.
         problems: String,
     },
+    /// Several entries of the file hold such a model.
+    #[error(
+        "{path} holds this encoder's weights {count} times, as {entries}; choose with --weights-key {first}",
+        path = path.display(), count = entries.split(", ").count(), first = entries.split(", ").next().unwrap_or_default()
+    )]
+    Ambiguous {
+        /// The file.
+        path: PathBuf,
+        /// The entries.
+        entries: String,
+    },
+    /// Parameters are not numbers.
+    #[error(
+        "{path}: {tensors} hold values that are not finite (NaN or infinity), so nothing that comes of them would be a \
+         number; take another checkpoint",
+        path = path.display()
+    )]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// Their names in the file.
+        tensors: String,
+    },
+    /// Parameters are too large for half precision.
+    #[error(
+        "{path} was not written: {tensors} hold values beyond 65504, the largest 16-bit float; leave out --half to store \
+         32-bit ones",
+        path = path.display()
+    )]
+    Overflow {
+        /// The file.
+        path: PathBuf,
+        /// Their names in the file.
+        tensors: String,
+    },
     /// A file that the weights need beside them is missing or cannot be used.
     #[error("cannot use {path}, which the weights need: {reason}", path = path.display())]
     Companion {

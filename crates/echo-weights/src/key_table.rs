@@ -40,9 +40,12 @@ impl KeyTable {
     /// For checkpoints that bear the module's own names.
     pub const IDENTITY: KeyTable = KeyTable { renames: &[], ignored: &[], recognised_by: &[] };
 
-    /// Whether `checkpoint` looks like the upstream checkpoint that this table is for.
+    /// Whether `checkpoint` looks like the upstream checkpoint that this table is for, whatever stands before its names.
     pub fn recognises(&self, checkpoint: &Checkpoint) -> bool {
-        !self.recognised_by.is_empty() && self.recognised_by.iter().all(|name| checkpoint.shape(name).is_some())
+        let Some((first, rest)) = self.recognised_by.split_first() else { return false };
+        let is_wrapped = |before: &&str| before.is_empty() || before.ends_with('.');
+        let mut before = checkpoint.names().filter_map(|name| name.strip_suffix(first)).filter(is_wrapped);
+        before.any(|before| rest.iter().all(|name| checkpoint.shape(&format!("{before}{name}")).is_some()))
     }
 
     /// The table with its expressions compiled.

@@ -8,12 +8,18 @@
 mod checkpoint;
 mod error;
 mod fetch;
+mod fit;
 mod key_table;
 mod load;
 mod pickle;
+mod pickle_names;
 mod pretrained;
 mod random;
 mod save;
+mod shards;
+mod state_dict;
+mod torch_file;
+mod zip_file;
 
 pub use checkpoint::{Checkpoint, Part};
 pub use error::WeightsError;

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::store::burn_pack::Tensor as StoredTensor;
-use burn::store::{Applier, FloatCastAdapter, ModuleAdapter, PyTorchToBurnAdapter, bridge};
+use burn::store::{Applier, ApplyError, FloatCastAdapter, ModuleAdapter, PyTorchToBurnAdapter, bridge};
 use burn::tensor::{DType, Shape, Tensor, TensorData};
 
 use crate::key_table::KeyTable;
 use crate::{Checkpoint, WeightsError};
 
 /// How many names an error lists.
-const LISTED: usize = 10;
+pub(crate) const LISTED: usize = 10;
 
 /// What became of every tensor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,11 +22,17 @@ pub struct LoadReport {
     pub applied: Vec<String>,
     /// Tensors of the checkpoint left out on purpose, by the key table.
     pub ignored: Vec<String>,
+    /// Tensors that lie beside the model in the file (an optimizer's, for instance).
+    pub others: Vec<String>,
 }
 
 impl fmt::Display for LoadReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} tensors loaded, {} left out on purpose", self.applied.len(), self.ignored.len())
+        write!(f, "{} tensors loaded, {} left out on purpose", self.applied.len(), self.ignored.len())?;
+        match list("beside the model", &self.others) {
+            Some(others) => write!(f, ", {}", echo_files::printable(&others)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -36,7 +43,8 @@ impl fmt::Display for LoadReport {
 /// (torchvision's layer scale, `[channels, 1, 1]`) becomes that vector.
 ///
 /// # Errors
-/// [`WeightsError::Mismatch`] when a parameter has no tensor, a tensor no parameter, or a shape differs.
+/// [`WeightsError::Mismatch`] when a parameter has no tensor, a tensor no parameter, or a shape differs;
+/// [`WeightsError::NotFinite`] when values are no numbers. Both name tensors as the file does.
 pub fn load<M: Module>(
     module: M,
     name: &str,
@@ -46,12 +54,23 @@ pub fn load<M: Module>(
     let keys = keys.compile();
     let mut vectors = Vectors::default();
     module.visit(&mut vectors);
-    let mut ignored = Vec::new();
-    let mut tensors = Vec::with_capacity(checkpoint.tensors().len());
-    for (key, tensor) in checkpoint.tensors() {
-        match keys.path(key) {
-            Some(path) => tensors.push(to_vector(tensor.clone(), path, &vectors.lengths)),
-            None => ignored.push(key.clone()),
+    let (mut ignored, mut unusable, mut in_file) = (Vec::new(), Vec::new(), BTreeMap::new());
+    let mut tensors = Vec::with_capacity(checkpoint.tensors.len());
+    let not_finite = Arc::new(Mutex::new(Vec::new()));
+    for (key, stored) in &checkpoint.tensors {
+        let Some(path) = keys.path(key) else {
+            ignored.push(stored.in_file.clone());
+            continue;
+        };
+        if let Some(other) = in_file.insert(path.clone(), stored.in_file.as_str()) {
+            unusable.push(format!("{} and {other} are the same parameter", stored.in_file));
+        }
+        match &stored.tensor {
+            Ok(tensor) => {
+                let tensor = to_vector(tensor.clone(), path, &vectors.lengths);
+                tensors.push(watched(tensor, stored.in_file.clone(), not_finite.clone()));
+            }
+            Err(reason) => unusable.push(format!("{} ({reason})", stored.in_file)),
         }
     }
     let adapter = PyTorchToBurnAdapter.chain(FloatCastAdapter::to(DType::F32));
@@ -59,21 +78,66 @@ pub fn load<M: Module>(
     let module = module.map(&mut applier);
     let result = applier.into_result();
 
+    let named = |path: &String| in_file.get(path).map_or_else(|| path.clone(), |name| (*name).to_owned());
     let missing: Vec<String> = result.missing.into_iter().map(|(path, _)| path).collect();
-    let errors: Vec<String> = result.errors.iter().map(ToString::to_string).collect();
-    let problems = [list("missing", &missing), list("unexpected", &result.unused), list("unusable", &errors)];
+    let missing: Vec<String> = missing.into_iter().filter(|path| !in_file.contains_key(path)).collect();
+    let unexpected: Vec<String> = result.unused.iter().map(named).collect();
+    unusable.extend(result.errors.iter().map(|error| of_apply(error, &in_file)));
+    let problems = [list("missing", &missing), list("unexpected", &unexpected), list("unusable", &unusable)];
     let problems: Vec<String> = problems.into_iter().flatten().collect();
+    let path = checkpoint.path().to_owned();
     if !problems.is_empty() {
-        return Err(WeightsError::Mismatch {
-            path: checkpoint.path().to_owned(),
-            module: name.to_owned(),
-            problems: problems.join("; "),
-        });
+        let problems = echo_files::printable(&problems.join("; ")).into_owned();
+        return Err(WeightsError::Mismatch { path, module: name.to_owned(), problems });
     }
-    Ok((module, LoadReport { applied: result.applied, ignored }))
+    let not_finite = std::mem::take(&mut *not_finite.lock().unwrap_or_else(PoisonError::into_inner));
+    if let Some(tensors) = list("tensors", &not_finite) {
+        return Err(WeightsError::NotFinite { path, tensors: echo_files::printable(&tensors).into_owned() });
+    }
+    let others = checkpoint.others.iter().cloned().collect();
+    Ok((module, LoadReport { applied: result.applied, ignored, others }))
 }
 
-fn list(what: &str, names: &[String]) -> Option<String> {
+/// What is wrong with a tensor, by its name in the file.
+fn of_apply(error: &ApplyError, in_file: &BTreeMap<String, &str>) -> String {
+    // Norms' `weight` and `bias` have other names in Burn.
+    let named = |path: &str| {
+        let layer = path.rsplit_once('.').map_or("", |(layer, _)| layer);
+        let of_norm = |ours: &str, theirs: &str| path.ends_with(ours).then(|| format!("{layer}.{theirs}"));
+        let names = [Some(path.to_owned()), of_norm(".gamma", "weight"), of_norm(".beta", "bias")];
+        let found = names.into_iter().flatten().find_map(|name| in_file.get(&name).copied());
+        found.unwrap_or(path).to_owned()
+    };
+    match error {
+        ApplyError::ShapeMismatch { path, expected, found } => {
+            format!("{} (shape {:?}, expected {:?})", named(path), found.to_vec(), expected.to_vec())
+        }
+        ApplyError::DTypeMismatch { path, expected, found } => {
+            format!("{} ({found:?}, expected {expected:?})", named(path))
+        }
+        ApplyError::AdapterError { path, message } | ApplyError::LoadError { path, message } => {
+            format!("{} ({message})", named(path))
+        }
+    }
+}
+
+/// `tensor`, noted under its name in the file when its values turn out not to be finite as 32-bit floats.
+fn watched(tensor: StoredTensor, in_file: String, not_finite: Arc<Mutex<Vec<String>>>) -> StoredTensor {
+    let (name, dtype, shape) = (tensor.name.clone(), tensor.dtype, tensor.shape.clone());
+    bridge::map_data(tensor, name, dtype, shape, move |data| {
+        let is_finite = match dtype {
+            DType::F32 => data.as_slice::<f32>().is_ok_and(|values| values.iter().all(|value| value.is_finite())),
+            _ => data.iter::<f32>().all(f32::is_finite),
+        };
+        let mut not_finite = not_finite.lock().unwrap_or_else(PoisonError::into_inner);
+        if !is_finite && !not_finite.contains(&in_file) {
+            not_finite.push(in_file.clone());
+        }
+        data
+    })
+}
+
+pub(crate) fn list(what: &str, names: &[String]) -> Option<String> {
     let more = names.len().saturating_sub(LISTED);
     let shown = names.iter().take(LISTED).map(String::as_str).collect::<Vec<_>>().join(", ");
     match (names.len(), more) {

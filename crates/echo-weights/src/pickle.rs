@@ -493,7 +493,9 @@ impl<R: BufRead> Machine<R> {
 
     fn place(&mut self, is_line: bool, is_byte: bool) -> Result<u32, String> {
         match (is_line, is_byte) {
-            (true, _) => self.line()?.parse().map_err(|_| "its pickle is damaged: a place that is no number".to_owned()),
+            (true, _) => {
+                self.line()?.parse().map_err(|_| "its pickle is damaged: a place that is no number".to_owned())
+            }
             (_, true) => Ok(self.byte()?.into()),
             _ => Ok(u32::from_le_bytes(self.array()?)),
         }
@@ -542,7 +544,9 @@ mod tests {
 
     #[test]
     fn values_below_a_mark_are_not_taken() {
-        for bytes in [&b"\x80\x02K\x01(R."[..], b"\x80\x02K\x01(.", b"\x80\x02(\x85.", b"\x80\x02t.", b"\x80\x02(K\x01d."] {
+        for bytes in
+            [&b"\x80\x02K\x01(R."[..], b"\x80\x02K\x01(.", b"\x80\x02(\x85.", b"\x80\x02t.", b"\x80\x02(K\x01d."]
+        {
             assert!(refused(bytes).contains("damaged"), "{bytes:?}");
         }
         assert!(Pickle::read(&b"\x80\x02K\x01(0."[..]).is_ok(), "a mark may be dropped");

@@ -1,12 +1,11 @@
 //! From a preset and a choice of weights to an encoder.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use burn::module::Module;
 use burn::tensor::Device;
 use echo_core::{AnyEncoder, Card, EchoEncoder, Preset};
 
-use crate::checkpoint::present_parts;
 use crate::random::fingerprint;
 use crate::{Checkpoint, KeyTable, LoadReport, Part, WeightsError, load, randomize};
 
@@ -44,6 +43,13 @@ pub trait Pretrained: EchoEncoder + Module + Sized + 'static {
 pub enum Weights {
     /// A checkpoint file, or a folder of [`Pretrained::PARTS`].
     File(PathBuf),
+    /// One entry of a checkpoint file that holds several models.
+    Entry {
+        /// The file.
+        path: PathBuf,
+        /// The entry's name.
+        entry: String,
+    },
     /// Those shipped with the encoder's crate.
     Shipped,
     /// Random, from a seed.
@@ -92,12 +98,18 @@ pub struct Built {
 pub fn build<E: Pretrained>(preset: Preset, weights: &Weights, device: &Device) -> Result<Built, WeightsError> {
     let name = || format!("{} ({preset})", E::CARD.name);
     let (encoder, kind, hash, report) = match weights {
-        Weights::File(path) => {
+        Weights::File(path) | Weights::Entry { path, .. } => {
+            let entry = match weights {
+                Weights::Entry { entry, .. } => Some(entry.as_str()),
+                _ => None,
+            };
             let checkpoint = Checkpoint::open_parts(path, E::PARTS)?;
+            let hash = hash(&checkpoint, entry)?;
+            let checkpoint = checkpoint.fit(&E::init(preset, device), E::keys(), entry)?;
             let module = E::init_for(preset, &checkpoint, device)?;
             let keys = if checkpoint.has_own_names() { &KeyTable::IDENTITY } else { E::keys() };
             let (module, report) = load(module, &name(), &checkpoint, keys)?;
-            (module, WeightsKind::File, hash_files(path, E::PARTS)?, report)
+            (module, WeightsKind::File, hash, report)
         }
         Weights::Shipped => {
             let bytes = E::shipped(preset).ok_or_else(|| WeightsError::NotShipped {
@@ -118,16 +130,13 @@ pub fn build<E: Pretrained>(preset: Preset, weights: &Weights, device: &Device) 
     Ok(Built { encoder: AnyEncoder::new(encoder).freeze(), kind, hash, report })
 }
 
-/// A hash of the file, or of all parts in the folder, in their order.
-fn hash_files(path: &Path, parts: &[Part]) -> Result<String, WeightsError> {
-    let files = match path.is_dir() {
-        true => present_parts(path, parts)?.into_iter().map(|(_, file)| file).collect(),
-        false => vec![path.to_owned()],
-    };
+/// A hash of the files, in their order, and of the entry that was chosen.
+fn hash(checkpoint: &Checkpoint, entry: Option<&str>) -> Result<String, WeightsError> {
     let mut hasher = blake3::Hasher::new();
-    for path in files {
+    for path in &checkpoint.files {
         let io = |source| WeightsError::Io { path: path.clone(), source };
-        hasher.update_reader(std::fs::File::open(&path).map_err(io)?).map_err(io)?;
+        hasher.update_reader(echo_files::open(path).map_err(io)?).map_err(io)?;
     }
+    hasher.update(entry.unwrap_or_default().as_bytes());
     Ok(hasher.finalize().to_hex().to_string())
 }

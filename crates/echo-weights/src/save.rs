@@ -2,14 +2,18 @@
 
 use std::path::Path;
 
-use burn::module::Module;
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::store::{BurnToPyTorchAdapter, FloatCastAdapter, ModuleAdapter, ModuleStore, SafetensorsStore};
-use burn::tensor::DType;
+use burn::tensor::{DType, Tensor};
 
 use crate::WeightsError;
+use crate::load::list;
 
 /// Metadata entry of a safetensors file whose tensors bear the module's own names.
 pub(crate) const OWN_NAMES: &str = "echozoo.own_names";
+
+/// What is beyond this is rounded to infinity as a 16-bit float.
+const LARGEST_HALF: f32 = 65519.0;
 
 /// How parameters are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,8 +28,21 @@ pub enum Precision {
 /// [`KeyTable::IDENTITY`](crate::KeyTable::IDENTITY) reads it back. The file appears whole or not at all.
 ///
 /// # Errors
-/// The file cannot be written.
+/// The file cannot be written, a value is not finite, or one is beyond what `precision` can hold.
 pub fn save<M: Module>(module: &M, path: &Path, precision: Precision) -> Result<(), WeightsError> {
+    let mut extremes = Extremes::default();
+    module.visit(&mut extremes);
+    let largest = if precision == Precision::Half { LARGEST_HALF } else { f32::MAX };
+    let beyond = |limit: f32| {
+        let names = extremes.found.iter().filter(|(_, most)| *most > limit).map(|(name, _)| name.clone());
+        list("tensors", &names.collect::<Vec<_>>())
+    };
+    if let Some(tensors) = beyond(f32::MAX) {
+        return Err(WeightsError::NotFinite { path: path.to_owned(), tensors });
+    }
+    if let Some(tensors) = beyond(largest) {
+        return Err(WeightsError::Overflow { path: path.to_owned(), tensors });
+    }
     let dtype = match precision {
         Precision::Full => DType::F32,
         Precision::Half => DType::F16,
@@ -35,4 +52,77 @@ pub fn save<M: Module>(module: &M, path: &Path, precision: Precision) -> Result<
         .metadata(OWN_NAMES, "true")
         .with_to_adapter(BurnToPyTorchAdapter.chain(FloatCastAdapter::to(dtype)));
     store.collect_from(module).map_err(|error| WeightsError::Write { path: path.to_owned(), reason: error.to_string() })
+}
+
+/// The largest magnitude in each parameter, infinite where a value is not finite.
+#[derive(Default)]
+struct Extremes {
+    path: Vec<String>,
+    found: Vec<(String, f32)>,
+}
+
+impl ModuleVisitor for Extremes {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let magnitude = |value: f32| if value.is_finite() { value.abs() } else { f32::INFINITY };
+        let most = param.val().into_data().iter::<f32>().map(magnitude).fold(0.0, f32::max);
+        self.found.push((self.path.join("."), most));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::nn::{Linear, LinearConfig};
+    use burn::tensor::Device;
+
+    use super::*;
+
+    #[derive(Module, Debug)]
+    struct Net {
+        good: Linear,
+        bad: Linear,
+    }
+
+    fn saved(value: f32, precision: Precision) -> (bool, Result<(), WeightsError>) {
+        let device = Device::flex();
+        let linear = || LinearConfig::new(2, 2).init(&device);
+        let mut net = Net { good: linear(), bad: linear() };
+        net.bad.weight = net.bad.weight.map(|weight| weight * 0.0 + value);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("net.safetensors");
+        let saved = save(&net, &path, precision);
+        (path.exists(), saved)
+    }
+
+    #[test]
+    fn what_a_half_cannot_hold_is_named_and_nothing_is_written() {
+        for value in [1e5, -65520.0] {
+            let (written, saved) = saved(value, Precision::Half);
+            let message = saved.unwrap_err().to_string();
+            assert!(
+                message.contains("1 tensors: bad.weight hold") && message.contains("leave out --half"),
+                "{message}"
+            );
+            assert!(!written);
+        }
+        for (value, precision) in [(65519.0, Precision::Half), (1e5, Precision::Full)] {
+            assert!(matches!(saved(value, precision), (true, Ok(()))), "{value}");
+        }
+    }
+
+    #[test]
+    fn no_file_is_written_of_values_that_are_not_finite() {
+        for value in [f32::NAN, f32::INFINITY] {
+            let (written, saved) = saved(value, Precision::Full);
+            assert!(matches!(saved, Err(WeightsError::NotFinite { tensors, .. }) if tensors.contains("bad.weight")));
+            assert!(!written);
+        }
+    }
 }

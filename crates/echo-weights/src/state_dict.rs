@@ -113,8 +113,11 @@ impl Walk<'_> {
                 .and_then(|set| pickle.sequence(set))
                 .map(|names| names.iter().filter_map(|&name| pickle.key(name)).collect())
                 .unwrap_or_default();
-            let kept: Entries =
-                buffers.iter().copied().filter(|&(key, _)| !pickle.key(key).is_some_and(|key| transient.contains(&key))).collect();
+            let kept: Entries = buffers
+                .iter()
+                .copied()
+                .filter(|&(key, _)| !pickle.key(key).is_some_and(|key| transient.contains(&key)))
+                .collect();
             for table in [parameters, &kept, modules] {
                 self.entries(table, path, depth)?;
             }

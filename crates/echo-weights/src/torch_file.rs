@@ -12,19 +12,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 use burn::store::bridge;
 use burn::store::burn_pack::{Error as StoreError, Tensor as StoredTensor};
 use burn::tensor::{Bytes, DType, Shape, TensorData};
+use zip::ZipArchive;
 use zip::read::ZipReadOptions;
-use zip::{ZipArchive, result::ZipError};
 
-use crate::WeightsError;
 use crate::checkpoint::not_readable;
 use crate::pickle::{MAX_BYTES, Object, Pickle};
 use crate::state_dict::{StateDict, Storage, View, storage};
+use crate::{WeightsError, zip_file};
 
 /// What the stream of old files begins with, in a pickle of its own.
 const STREAM_MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
 
 /// How far into the file it is looked for: protocols frame it differently.
 const MAGIC_WITHIN: usize = 64;
+
+/// The largest tensor that has more bytes than its storage.
+const MAX_REPEATED: u64 = 64 << 20;
 
 /// Tensors by their paths, and those that are in a form that is not read, with what it is.
 #[derive(Debug, Default)]
@@ -44,9 +47,11 @@ pub(crate) fn read(path: &Path, head: &[u8]) -> Result<TorchFile, WeightsError> 
     let opened = match (head.starts_with(b"PK"), is_stream) {
         (true, _) => open_archive(file),
         (false, true) => open_stream(file),
-        (false, false) => Err("it is a pickle that torch.save did not write; if you trust it, load it in Python and save its \
+        (false, false) => {
+            Err("it is a pickle that torch.save did not write; if you trust it, load it in Python and save its \
                       tensors with torch.save(state_dict, \"weights.pt\")"
-            .to_owned()),
+                .to_owned())
+        }
     };
     let (container, found) = opened.map_err(|reason| not_readable(path, reason))?;
     let source = Arc::new(Source { container: Mutex::new(container), last: Mutex::new(None) });
@@ -74,15 +79,15 @@ enum Container {
 }
 
 fn open_archive(file: File) -> Result<(Container, StateDict), String> {
-    let damaged = |error: ZipError| format!("its archive is cut or damaged ({error}); get it again");
-    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(damaged)?;
+    let mut archive = zip_file::open(file)?;
     let names: Vec<String> = archive.file_names().flatten().map(|name| name.into_owned()).collect();
     let roots = names.iter().filter_map(|name| name.strip_suffix("data.pkl"));
     let root = roots.filter(|root| root.is_empty() || root.ends_with('/')).min_by_key(|root| root.len());
     let Some(root) = root.map(str::to_owned) else {
         let is_numpy = names.iter().any(|name| name.ends_with(".npy"));
         return Err(match is_numpy {
-            true => "it is an archive of NumPy arrays (.npz); save them as a dictionary of tensors with torch.save".to_owned(),
+            true => "it is an archive of NumPy arrays (.npz); save them as a dictionary of tensors with torch.save"
+                .to_owned(),
             false => "it is a zip archive, but none that torch.save wrote: there is no data.pkl in it".to_owned(),
         });
     };
@@ -153,7 +158,9 @@ fn open_stream(file: File) -> Result<(Container, StateDict), String> {
         let mut length = [0; 8];
         input.read_exact(&mut length).map_err(damaged)?;
         let width = storages.get(&key).ok_or_else(|| format!("no tensor says of what type its storage {key} is"))?;
-        let bytes = u64::from_le_bytes(length).checked_mul(*width).filter(|bytes| at + 8 + bytes <= end);
+        let bytes = u64::from_le_bytes(length)
+            .checked_mul(*width)
+            .filter(|&bytes| bytes.checked_add(at + 8).is_some_and(|last| last <= end));
         let bytes = bytes.ok_or_else(|| format!("its storage {key} is cut: the file ends before it"))?;
         places.insert(key, (at + 8, bytes));
         at += 8 + bytes;
@@ -201,10 +208,15 @@ impl Source {
             }
             Container::Stream(_, places) => places.get(key).map(|&(_, bytes)| bytes),
         };
+        let count: usize = view.shape.iter().product();
         let needed = ((view.offset + view.extent) * view.dtype.size()) as u64;
         match held {
             None => Err(format!("its storage {key} is not in the file")),
             Some(held) if held < needed => Err(format!("its storage {key} has {held} of {needed} bytes")),
+            // A step of 0 repeats values without end.
+            Some(held) if (count * view.dtype.size()) as u64 > held.max(MAX_REPEATED) => {
+                Err(format!("shape {:?} repeats the {held} bytes of storage {key} too often", view.shape))
+            }
             Some(_) => Ok(()),
         }
     }

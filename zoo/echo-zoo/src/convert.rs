@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use echo_core::Preset;
-use echo_weights::{Precision, Weights, save};
+use echo_weights::{Precision, save};
 
+use crate::encoder_args::weights_of;
 use crate::output::print;
 use crate::{CliError, DeviceChoice, Entry, build, find};
 
@@ -20,6 +21,9 @@ pub(crate) struct Args {
     /// The upstream weights.
     #[arg(long, value_name = "FILE")]
     weights: PathBuf,
+    /// The entry of the file that holds the encoder, where several do (`model_ema`, for instance).
+    #[arg(long, value_name = "KEY")]
+    weights_key: Option<String>,
     /// The copy (.safetensors); it loads wherever the upstream file does.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -35,7 +39,8 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     }
     let entry = find(entries, &args.encoder)?;
     let device = DeviceChoice::Cpu.device().map_err(CliError::Usage)?;
-    let built = build(entries, entry, args.preset, &Weights::File(args.weights.clone()), &device)?;
+    let weights = weights_of(&args.weights, args.weights_key.as_deref());
+    let built = build(entries, entry, args.preset, &weights, &device)?;
     let precision = if args.half { Precision::Half } else { Precision::Full };
     save(&built.encoder, &args.out, precision)?;
     print(&format!("{}: {}\n", args.weights.display(), built.report));

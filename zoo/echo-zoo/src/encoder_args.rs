@@ -1,6 +1,6 @@
 //! Which encoder, at which size, with which weights, on which device: flags that several commands share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use echo_bench::EncoderRecord;
@@ -29,6 +29,9 @@ pub(crate) struct WeightArgs {
     /// The encoder's weights [default: those that are shipped or that `echozoo fetch` brought].
     #[arg(long, value_name = "FILE", conflicts_with = "random_init")]
     weights: Option<PathBuf>,
+    /// The entry of the file that holds the encoder, where several do (`model_ema`, for instance).
+    #[arg(long, value_name = "KEY", requires = "weights")]
+    weights_key: Option<String>,
     /// Random weights.
     #[arg(long)]
     random_init: bool,
@@ -53,12 +56,16 @@ impl WeightArgs {
         let entry = find(entries, name)?;
         let device = self.device.device().map_err(CliError::Usage)?;
         let weights = match (&self.weights, self.random_init) {
-            (Some(path), _) => Weights::File(path.clone()),
+            (Some(path), _) => self.of_file(path),
             (None, true) => Weights::Random(self.random_seed),
             (None, false) => default_weights(entry, preset)?,
         };
         let built = build(entries, entry, preset, &weights, &device)?;
         Ok((built, device))
+    }
+
+    fn of_file(&self, path: &Path) -> Weights {
+        weights_of(path, self.weights_key.as_deref())
     }
 
     /// The encoder that `record` names, with the weights that it was used with: `other` instead of these flags' file for
@@ -72,11 +79,21 @@ impl WeightArgs {
     ) -> Result<(Built, Device), CliError> {
         let entry = find(entries, &record.name)?;
         let device = self.device.device().map_err(CliError::Usage)?;
+        let is_main = other.is_none();
         let weights = match (other.unwrap_or(self.weights.as_ref()), record.random_seed()) {
+            (Some(path), _) if is_main => self.of_file(path),
             (Some(path), _) => Weights::File(path.clone()),
             (None, Some(seed)) => Weights::Random(seed),
             (None, None) => default_weights(entry, preset)?,
         };
         Ok((build(entries, entry, preset, &weights, &device)?, device))
+    }
+}
+
+/// A file of weights, or one entry of it.
+pub(crate) fn weights_of(path: &Path, key: Option<&str>) -> Weights {
+    match key {
+        Some(key) => Weights::Entry { path: path.to_owned(), entry: key.to_owned() },
+        None => Weights::File(path.to_owned()),
     }
 }

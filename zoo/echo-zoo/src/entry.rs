@@ -51,7 +51,7 @@ pub fn build(
     device: &Device,
 ) -> Result<Built, WeightsError> {
     entry.build(preset, weights, device).map_err(|error| match (&error, weights) {
-        (WeightsError::Mismatch { .. }, Weights::File(path)) => {
+        (WeightsError::Mismatch { .. }, Weights::File(path) | Weights::Entry { path, .. }) => {
             // A folder of parts has been told apart by its files' names.
             let Ok(checkpoint) = Checkpoint::open(path) else { return error };
             let looks_like =

@@ -5,6 +5,8 @@ use std::io::{BufReader, ErrorKind, Read, Write};
 
 use zip::ZipArchive;
 
+use crate::zip_file;
+
 use super::RemoteFile;
 use super::error::FetchError;
 use super::partial::Partial;
@@ -25,11 +27,11 @@ impl<'a> Archive<'a> {
     /// Reads its table of contents. An archive that cannot be used is thrown away.
     pub fn open(part: &'a Partial, url: &'a str) -> Result<Self, FetchError> {
         let file = File::open(&part.path).map_err(FetchError::io(&part.path))?;
-        match ZipArchive::new(BufReader::new(file)) {
+        match zip_file::open(file) {
             Ok(zip) => Ok(Self { zip, part, url }),
             Err(error) => {
                 part.discard()?;
-                Err(FetchError::answer(url, format!("not a whole zip archive ({error})")))
+                Err(FetchError::answer(url, error))
             }
         }
     }
@@ -102,7 +104,7 @@ impl<'a> Archive<'a> {
         let named = |index: &usize| matches!(self.zip.name_for_index(*index), Some(Ok(name)) if is_it(&name));
         let found: Vec<usize> = (0..self.zip.len()).filter(named).collect();
         match found.as_slice() {
-            [index] if !self.zip.has_duplicate_names() => Ok(*index),
+            [index] => Ok(*index),
             [] => Err(FetchError::answer(self.url, format!("the archive has no {member}"))),
             _ => Err(FetchError::answer(self.url, format!("the archive has more than one {member}"))),
         }

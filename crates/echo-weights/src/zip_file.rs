@@ -17,7 +17,7 @@ const ENTRY_MAGIC: &[u8] = b"PK\x01\x02";
 /// # Errors
 /// It is cut, damaged or no archive, or has two members with the same name.
 pub(crate) fn open(file: File) -> Result<ZipArchive<BufReader<File>>, String> {
-    let damaged = |error: ZipError| format!("it is no whole zip archive ({error}); get it again");
+    let damaged = |error: ZipError| format!("not a whole zip archive ({error}); get it again");
     let archive = ZipArchive::new(BufReader::new(file)).map_err(damaged)?;
     let (start, names) = (archive.central_directory_start(), archive.len());
     let mut file = archive.into_inner();

@@ -1,12 +1,14 @@
 //! Clips read from their files batch by batch, for adapters with nothing frozen before them.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use echo_core::{ClipSpec, Features, Stage};
-use echo_data::{Look, load_clip};
+use echo_core::{ClipSpec, Features, Padding, Stage};
+use echo_data::{Look, Start, load_clip, select_frames};
 use echo_train::{AugmentConfig, Samples, TrainError};
-use echo_video::OpenOptions;
+use echo_video::{OpenOptions, Video};
 use rayon::prelude::*;
 
 use crate::View;
@@ -15,15 +17,41 @@ use crate::View;
 /// their number.
 #[derive(Debug)]
 pub(crate) struct ClipSamples<'a> {
-    pub(crate) paths: Vec<PathBuf>,
-    pub(crate) digests: Vec<blake3::Hash>,
-    pub(crate) targets: Vec<f32>,
-    pub(crate) spec: &'a ClipSpec,
+    paths: Vec<PathBuf>,
+    digests: Vec<blake3::Hash>,
+    targets: Vec<f32>,
+    spec: &'a ClipSpec,
     /// What is seen of them, but in training with other looks.
-    pub(crate) view: View,
+    view: View,
     /// A new look at every video in every epoch.
-    pub(crate) augment: AugmentConfig,
-    pub(crate) options: &'a OpenOptions,
+    augment: AugmentConfig,
+    options: &'a OpenOptions,
+    /// Frames of each video's clips where short ones are not padded, once they are known.
+    frames: Vec<OnceLock<usize>>,
+}
+
+impl<'a> ClipSamples<'a> {
+    /// The videos at `paths` with their `digests` and `targets`.
+    pub(crate) fn new(
+        paths: Vec<PathBuf>,
+        digests: Vec<blake3::Hash>,
+        targets: Vec<f32>,
+        spec: &'a ClipSpec,
+        view: View,
+        augment: AugmentConfig,
+        options: &'a OpenOptions,
+    ) -> Self {
+        let frames = paths.iter().map(|_| OnceLock::new()).collect();
+        Self { paths, digests, targets, spec, view, augment, options, frames }
+    }
+
+    /// Frames of a video's clips, wherever they begin. A video that cannot be opened has none, and the batch says why.
+    fn frames(&self, index: usize) -> usize {
+        *self.frames[index].get_or_init(|| match Video::open(&self.paths[index], self.options) {
+            Ok(video) => select_frames(video.info().frames, self.spec, Start::First).frames.len(),
+            Err(_) => 0,
+        })
+    }
 }
 
 impl Samples for ClipSamples<'_> {
@@ -33,6 +61,19 @@ impl Samples for ClipSamples<'_> {
 
     fn stage(&self) -> Stage {
         Stage::Clip
+    }
+
+    /// By the length of their clips, where short ones are not padded: none is cut to that of another.
+    fn groups(&self, indices: &[usize]) -> Vec<Vec<usize>> {
+        if self.spec.padding != Padding::Shorter {
+            return vec![indices.to_vec()];
+        }
+        let frames: Vec<usize> = indices.par_iter().map(|&index| self.frames(index)).collect();
+        let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (&index, frames) in indices.iter().zip(frames) {
+            groups.entry(frames).or_default().push(index);
+        }
+        groups.into_values().collect()
     }
 
     fn batch(&self, indices: &[usize], epoch: Option<usize>, device: &Device) -> Result<Features, TrainError> {
@@ -51,12 +92,18 @@ impl Samples for ClipSamples<'_> {
             .map(|&(index, look)| load_clip(&self.paths[index], self.spec, look, self.options))
             .collect::<Result<_, _>>()
             .map_err(|error| TrainError::Sample(error.to_string()))?;
-        // Encoders that do not pad see as many frames as the shortest clip of the batch has.
-        let frames = loaded.iter().map(|loaded| loaded.clip.frames).min().unwrap_or(0);
+        if let Some((of, odd)) = loaded.iter().enumerate().find(|(_, other)| other.clip.frames != loaded[0].clip.frames)
+        {
+            let path = self.paths[wanted[of].0].display();
+            let (found, expected) = (odd.clip.frames, loaded[0].clip.frames);
+            return Err(TrainError::Sample(format!(
+                "{path}: a clip of {found} frames in a batch of {expected}; did the file change?"
+            )));
+        }
         let rows = loaded.into_iter().map(|loaded| {
             let clip = loaded.clip;
             let shape = [1, 3, clip.frames, clip.size, clip.size];
-            Tensor::<5>::from_data(TensorData::new(clip.data, shape), device).narrow(2, 0, frames)
+            Tensor::<5>::from_data(TensorData::new(clip.data, shape), device)
         });
         Ok(Features::Clip(Tensor::cat(rows.collect(), 0), clips))
     }

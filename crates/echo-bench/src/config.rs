@@ -60,6 +60,8 @@ pub struct BenchConfig {
     pub limit: Option<usize>,
     /// Use what can be decoded of truncated videos.
     pub allow_truncated: bool,
+    /// Go on where training and test share patients or videos, and say so beside the results.
+    pub allow_leakage: bool,
     /// Which epoch's adapter is scored.
     pub select: Selection,
     /// Keep every fitted adapter in the output folder.
@@ -108,6 +110,7 @@ impl Default for BenchConfig {
             bootstrap: 10_000,
             limit: None,
             allow_truncated: false,
+            allow_leakage: false,
             select: Selection::LastEpoch,
             save_adapters: false,
             recipes: BTreeMap::new(),

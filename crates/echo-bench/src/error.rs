@@ -27,6 +27,9 @@ pub enum BenchError {
     /// The data set cannot be used.
     #[error(transparent)]
     Data(#[from] echo_data::DataError),
+    /// Patients or files in two splits.
+    #[error("{}", leakage(.0))]
+    Leakage(Vec<String>),
     /// An unknown name, or ranks that do not fit.
     #[error(transparent)]
     Core(#[from] echo_core::Error),
@@ -72,6 +75,21 @@ pub enum BenchError {
         /// Why.
         reason: String,
     },
+}
+
+/// Leaks that the message shows.
+const LEAKS_SHOWN: usize = 20;
+
+fn leakage(leaks: &[String]) -> String {
+    let shown: Vec<&str> = leaks.iter().take(LEAKS_SHOWN).map(String::as_str).collect();
+    let more = match leaks.len() - shown.len() {
+        0 => String::new(),
+        more => format!("\n  and {more} more"),
+    };
+    format!(
+        "labels would leak between splits; mend the splits, or go on with --allow-leakage, which the results will say:\n  {}{more}",
+        shown.join("\n  ")
+    )
 }
 
 impl BenchError {

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::absolute_errors::AbsoluteErrors;
 use crate::clip_change::ClipChange;
+use crate::leakage;
 use crate::outputs::{Outputs, Predictions};
 use crate::quantity::Quantity;
 use crate::report::{Constant, Externals, constant_rows};
@@ -172,6 +173,7 @@ impl Leaderboard {
         compare_with_best(&mut rows, &errors, bootstrap)?;
         let mut notes = notes(groups, outputs, bootstrap)?;
         notes.extend(notes_of_externals(&rows));
+        notes.extend(leakage::notes(groups));
         let over_ranks = match rows.iter().any(|row| row.get(Metric::MacroMae).is_some()) {
             true => {
                 " macro MAE: the mean of the MAE within each rank, so that rare values weigh as much as usual ones."

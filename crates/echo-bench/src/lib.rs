@@ -26,6 +26,7 @@ mod dry_run;
 mod error;
 mod features;
 mod leaderboard;
+mod leakage;
 mod machine;
 mod memory;
 mod outputs;

@@ -115,7 +115,7 @@ mod tests {
                     outputs.keep_predictions(&cell.key, Predictions::External, &far).unwrap();
                     let (name, hash) = ("shifted <set>".to_owned(), "abcdefghijk".to_owned());
                     let scores = scored(&far, &all);
-                    cell.external = Some(ExternalRecord { name, hash, test: VIDEOS, excluded: 1, scores });
+                    cell.external = Some(ExternalRecord { name, hash, test: VIDEOS, excluded: 1, leaked: 0, scores });
                 }
                 cell.data = DataRecord { target: "EDV".to_owned(), unit: "ml".to_owned(), test: VIDEOS, ..cell.data };
                 cell.adapter = adapter.to_owned();

@@ -21,6 +21,7 @@ use self::cells::Told;
 pub use self::foresee::dry_run;
 use crate::constant::median;
 use crate::leaderboard::{Leaderboard, Sources, TestSet, groups};
+use crate::leakage;
 use crate::machine::Machine;
 use crate::outputs::Outputs;
 use crate::plan::{Cell, cells};
@@ -137,6 +138,7 @@ fn prepared<T>(
     if let Some(external) = &mut external {
         external.digest(&external.test.clone(), &digests);
     }
+    leakage::check(config, &mut set, external.as_ref())?;
 
     let state = RunState {
         config,

@@ -123,6 +123,13 @@ pub struct DataRecord {
     pub test: usize,
     /// Videos of the cell's splits that could not be used.
     pub excluded: usize,
+    /// Test videos that training or validation knew, by their patient or their bytes, as `allow_leakage` let them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub leaked: usize,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 impl DataRecord {
@@ -148,6 +155,9 @@ pub struct ExternalRecord {
     pub test: usize,
     /// Videos of the set that could not be used.
     pub excluded: usize,
+    /// Videos that the first set's training or validation knew, by their bytes.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub leaked: usize,
     /// Scores after the last epoch.
     pub scores: Scores,
 }
@@ -402,6 +412,7 @@ pub(crate) mod tests {
                 train: 3,
                 test: 4,
                 excluded: 0,
+                leaked: 0,
             },
             config: serde_json::json!({}),
             parameters: None,

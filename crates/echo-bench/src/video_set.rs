@@ -1,8 +1,9 @@
 //! The videos of a benchmark, by split, and those that could not be used.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use echo_data::{DatasetConfig, Digests, Split, Target, few_shot, read_dataset, read_split_file};
+use echo_data::{DatasetConfig, DatasetVideo, Digests, Split, Target, few_shot, read_dataset, read_split_file};
 use serde::{Deserialize, Serialize};
 
 use crate::{BenchConfig, BenchError};
@@ -23,6 +24,8 @@ pub struct Excluded {
 pub(crate) struct LabelledVideo {
     pub(crate) name: String,
     pub(crate) path: PathBuf,
+    /// As the table writes it, where patients are known.
+    pub(crate) patient: Option<String>,
     /// In the target's unit.
     pub(crate) truth: f32,
     /// Digest of the file; filled in for the videos that a cell uses.
@@ -66,7 +69,8 @@ impl VideoSet {
         set.limit(config.limit);
         for (split, videos) in [("training", &set.train), ("validation", &set.validation), ("test", &set.test)] {
             if videos.is_empty() {
-                return Err(BenchError::Config(format!("{}: no {split} video is there", dir.display())));
+                let list = config.split.as_deref().unwrap_or(dir).display();
+                return Err(BenchError::Config(format!("{list}: no {split} video is left{}", set.left_out())));
             }
         }
         if config.dataset.is_none() {
@@ -89,7 +93,7 @@ impl VideoSet {
         let mut set = Self::described(dir, (dataset, target))?;
         set.limit(config.limit);
         if set.test.is_empty() {
-            return Err(BenchError::Config(format!("{}: no test video is there", dir.display())));
+            return Err(BenchError::Config(format!("{}: no test video is left{}", dir.display(), set.left_out())));
         }
         if config.dataset.is_none() && config.external_dataset.is_none() {
             set.name = folder_name(dir);
@@ -128,11 +132,28 @@ impl VideoSet {
         };
         set.exclude_all(&set.missing.clone(), false, &missing);
         set.exclude_all(&data.report.without_target, false, &without);
+        for (used, rows) in [(false, data.report.incomplete), (true, data.report.implausible)] {
+            set.excluded.extend(rows.into_iter().map(|(video, reason)| Excluded { video, used, reason }));
+        }
         set.exclude_all(&data.report.duplicates, true, "listed more than once with the same values; used once");
-        let labelled = data.videos.into_iter();
-        set.videos =
-            labelled.map(|v| LabelledVideo { name: v.name, path: v.path, truth: v.truth, digest: None }).collect();
+        let labelled = |DatasetVideo { name, path, patient, truth, .. }| LabelledVideo {
+            name,
+            path,
+            patient,
+            truth,
+            digest: None,
+        };
+        set.videos = data.videos.into_iter().map(labelled).collect();
         Ok(set)
+    }
+
+    /// Why videos are left out, for the error that none is there.
+    fn left_out(&self) -> String {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for excluded in self.excluded.iter().filter(|excluded| !excluded.used) {
+            *counts.entry(&excluded.reason).or_default() += 1;
+        }
+        counts.into_iter().map(|(reason, count)| format!("; {count} {reason}")).collect()
     }
 
     /// Splits the videos as the list `path` says.
@@ -141,6 +162,7 @@ impl VideoSet {
         let split = read_split_file(path, &names)?;
         let unknown: Vec<String> = split.unknown.iter().filter(|name| !self.missing.contains(name)).cloned().collect();
         self.exclude_all(&unknown, false, &format!("in {}, but not in the data set", path.display()));
+        self.exclude_all(&split.incomplete, false, &format!("without a name or a split in {}", path.display()));
         self.exclude_all(&split.duplicates, true, &format!("more than once in {}; used once", path.display()));
         (self.train, self.validation, self.test) = (split.train, split.validation, split.test);
         (self.fixed_train, self.drawn) = (true, None);
@@ -202,5 +224,24 @@ impl VideoSet {
     /// Labels of the videos `indices`.
     pub(crate) fn labels(&self, indices: &[usize]) -> Vec<f32> {
         indices.iter().map(|&index| self.videos[index].truth).collect()
+    }
+}
+
+#[cfg(test)]
+impl VideoSet {
+    /// A set of no videos.
+    pub(crate) fn empty() -> Self {
+        Self {
+            name: "empty".to_owned(),
+            target: DatasetConfig::echonet().target("EF").expect("a target").clone(),
+            videos: Vec::new(),
+            train: Vec::new(),
+            validation: Vec::new(),
+            test: Vec::new(),
+            fixed_train: false,
+            drawn: None,
+            missing: Vec::new(),
+            excluded: Vec::new(),
+        }
     }
 }

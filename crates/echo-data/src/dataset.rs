@@ -2,17 +2,20 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use csv::StringRecord;
 use echo_random::Stream;
 
 use crate::dataset_config::SeededSplit;
-use crate::echonet::parse;
+use crate::plausible::check_unit;
+use crate::spelling::patient_key;
 use crate::split::Split;
-use crate::table::{Table, without_extension};
+use crate::table::{Table, is_missing};
+use crate::video_files::VideoFiles;
 use crate::{DataError, DatasetConfig, Target};
+
+/// Paths and names that a message shows of many.
+const SHOWN: usize = 3;
 
 /// A video that can be used: its file is there and its target known.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,17 +41,21 @@ pub struct Dataset {
     pub report: DatasetReport,
 }
 
-/// Rows of the table that made no video. Names are without extension, in the table's order.
+/// Rows of the table that made no video, or an unlikely one. Names are without extension, in the table's order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DatasetReport {
     /// The folder in which the videos were looked for.
     pub folder: PathBuf,
-    /// Videos whose target is empty.
+    /// Videos whose target is missing.
     pub without_target: Vec<String>,
+    /// Rows without a video's name, a patient or a split: the video or the line, and what is missing.
+    pub incomplete: Vec<(String, String)>,
     /// Videos listed again with the same values: each repetition once. They are in `videos` once.
     pub duplicates: Vec<String>,
     /// Videos with a target, but without a file.
     pub missing: Vec<String>,
+    /// Videos whose target lies outside the plausible range, and how. They are in `videos`.
+    pub implausible: Vec<(String, String)>,
 }
 
 /// What a row says.
@@ -67,8 +74,8 @@ struct Row {
 /// pure function of its seed and of the names of the patients in the table, whether or not their videos are there.
 ///
 /// # Errors
-/// An unknown target, a table or folder that cannot be read, a column that is absent, a value that cannot be, two rows
-/// that contradict each other, a patient in two splits.
+/// An unknown target, a table or folder that cannot be read, a column that is absent, a value that cannot be, values
+/// most of which are not plausible, two rows that contradict each other, no file at all.
 pub fn read_dataset(dir: &Path, config: &DatasetConfig, target: &str) -> Result<Dataset, DataError> {
     let target = config.target(target)?;
     let file = &config.file;
@@ -85,23 +92,29 @@ pub fn read_dataset(dir: &Path, config: &DatasetConfig, target: &str) -> Result<
     }
 
     let folder = dir.join(&file.videos.folder);
-    let mut files = Files::open(&folder, file.videos.extension.as_deref())?;
+    let mut files = VideoFiles::open(&folder, file.videos.extension.as_deref())?;
     let mut report = DatasetReport { folder: folder.clone(), ..DatasetReport::default() };
     let mut rows: Vec<(u64, &str, Row)> = Vec::with_capacity(table.rows.len());
     let mut seen: HashMap<&str, usize> = HashMap::with_capacity(table.rows.len());
     for (line, fields) in &table.rows {
-        let field = |column: usize| fields.get(column).unwrap_or_default();
-        let name = files.without_extension(field(video_column));
-        if name.is_empty() {
-            return Err(table.wrong_row(*line, field(video_column), "the video's name is empty".to_owned()));
+        let present = |column: usize| fields.get(column).filter(|field| !is_missing(field));
+        let name = present(video_column).map(|field| files.without_extension(field)).filter(|name| !name.is_empty());
+        let Some(name) = name else {
+            report.incomplete.push((format!("line {line}"), "listed without a name".to_owned()));
+            continue;
+        };
+        let missing = [(patient_column, "patient, so it might be in another split too"), (split_column, "split")];
+        let missing = missing.iter().find(|(column, _)| column.is_some_and(|column| present(column).is_none()));
+        if let Some((_, what)) = missing {
+            report.incomplete.push((name.to_owned(), format!("listed without a {what}")));
+            continue;
         }
-        let patient = patient_column.map(|column| field(column).to_owned());
-        if patient.as_deref() == Some("") {
-            let reason = "the patient is empty; a video of nobody may leak from one split into another".to_owned();
-            return Err(table.wrong_row(*line, name, reason));
-        }
-        let split = split_column.map(|column| split_of(config, &table, *line, name, field(column))).transpose()?;
-        let values = targets.iter().map(|(target, column)| value(&table, *line, name, target, fields, *column));
+        let patient = patient_column.and_then(present).map(str::to_owned);
+        let split =
+            split_column.and_then(present).map(|word| split_of(config, &table, *line, name, word)).transpose()?;
+        let values = targets.iter().map(|(target, column)| {
+            present(*column).map(|field| value(&table, *line, name, target, field)).transpose()
+        });
         let row = Row { values: values.collect::<Result<_, _>>()?, patient, split };
         match seen.entry(name) {
             Entry::Vacant(entry) => {
@@ -114,32 +127,50 @@ pub fn read_dataset(dir: &Path, config: &DatasetConfig, target: &str) -> Result<
             },
         }
     }
-    refuse_leaks(&table, &rows)?;
 
-    let patient_of = |name: &str, row: &Row| row.patient.clone().unwrap_or_else(|| name.to_owned());
-    let drawn = file.split.map(|split| draw(split, rows.iter().map(|(_, name, row)| patient_of(name, row)).collect()));
+    let key_of = |name: &str, row: &Row| row.patient.as_deref().map_or_else(|| name.to_owned(), patient_key);
+    let drawn = file.split.map(|split| draw(split, rows.iter().map(|(_, name, row)| key_of(name, row)).collect()));
     let mut videos = Vec::with_capacity(rows.len());
     let mut owners: HashMap<PathBuf, u64> = HashMap::new();
+    let (mut tried, mut respelled) = (Vec::new(), Vec::new());
     for (line, name, row) in rows {
         let Some(truth) = row.values[0] else {
             report.without_target.push(name.to_owned());
             continue;
         };
         let below = file.videos.file.replace("{patient}", row.patient.as_deref().unwrap_or_default());
-        let Some(path) =
-            files.find(&below.replace("{video}", name)).map_err(|reason| table.wrong_row(line, name, reason))?
-        else {
+        let below = below.replace("{video}", name);
+        let Some(found) = files.find(&below).map_err(|reason| table.wrong_row(line, name, reason))? else {
             report.missing.push(name.to_owned());
+            tried.push(files.tried(&below));
             continue;
         };
+        let path = found.path;
+        if !found.exact {
+            respelled.push(format!("{below:?}, found as {}", path.display()));
+        }
         if let Some(first) = owners.insert(path.clone(), line) {
             let reason = format!("its file is {}, which is that of line {first} too", path.display());
             return Err(table.wrong_row(line, name, reason));
         }
-        let of_patient = drawn.as_ref().and_then(|drawn| drawn.get(&patient_of(name, &row)).copied());
+        let of_patient = drawn.as_ref().and_then(|drawn| drawn.get(&key_of(name, &row)).copied());
         let split = row.split.or(of_patient).expect("a description has one kind of split");
         videos.push(DatasetVideo { name: name.to_owned(), path, patient: row.patient, truth, split });
     }
+    if videos.is_empty() && !tried.is_empty() {
+        tried.truncate(SHOWN);
+        return Err(DataError::NoVideos { folder, table: table.path, count: report.missing.len(), tried });
+    }
+    if !respelled.is_empty() {
+        tracing::warn!(
+            "{}: {} videos are listed in another spelling than their files have: {}",
+            table.path.display(),
+            respelled.len(),
+            respelled[..respelled.len().min(SHOWN)].join("; ")
+        );
+    }
+    let unlikely = check_unit(target, &videos).map_err(|reason| DataError::Unit { path: table.path, reason })?;
+    report.implausible = unlikely;
     Ok(Dataset { videos, report })
 }
 
@@ -150,39 +181,28 @@ fn split_of(config: &DatasetConfig, table: &Table, line: u64, name: &str, word: 
     })
 }
 
-fn value(
-    table: &Table,
-    line: u64,
-    name: &str,
-    target: &Target,
-    fields: &StringRecord,
-    column: usize,
-) -> Result<Option<f32>, DataError> {
-    let text = fields.get(column).unwrap_or_default();
+/// The target in its unit.
+fn value(table: &Table, line: u64, name: &str, target: &Target, field: &str) -> Result<f32, DataError> {
     let (least, most) = (target.least.unwrap_or(f64::NEG_INFINITY), target.most.unwrap_or(f64::INFINITY));
-    parse(text, least, most).ok_or_else(|| {
+    let in_unit = table.number(field).map(|number| target.in_unit(number));
+    let in_range = in_unit.filter(|number| (least..=most).contains(number)).map(to_f32);
+    in_range.filter(|value| value.is_finite()).ok_or_else(|| {
         let range = match (target.least, target.most) {
             (Some(least), Some(most)) => format!(" from {least} to {most}"),
             (Some(least), None) => format!(" of at least {least}"),
             (None, Some(most)) => format!(" of at most {most}"),
             (None, None) => String::new(),
         };
-        table.wrong_row(line, name, format!("{} is {text:?}; it must be a number{range}, or empty", target.column))
+        let times = if target.scale == 1.0 { String::new() } else { format!(", times {},", target.scale) };
+        let reason = format!("{} is {field:?}; it{times} must be a number{range}, or empty", target.column);
+        table.wrong_row(line, name, reason)
     })
 }
 
-/// Fails on a patient whose videos the table puts in two splits.
-fn refuse_leaks(table: &Table, rows: &[(u64, &str, Row)]) -> Result<(), DataError> {
-    let mut known: HashMap<&str, (u64, Split)> = HashMap::new();
-    for (line, _, row) in rows {
-        let (Some(patient), Some(split)) = (&row.patient, row.split) else { continue };
-        let (first, other) = *known.entry(patient).or_insert((*line, split));
-        if other != split {
-            let (first, second) = ((first, other), (*line, split));
-            return Err(DataError::Leak { path: table.path.clone(), patient: patient.clone(), first, second });
-        }
-    }
-    Ok(())
+/// Rounded, but 29.999999999 belongs to the bin 29 of a few-shot draw and must not be lifted into the next.
+fn to_f32(exact: f64) -> f32 {
+    let rounded = exact as f32;
+    if f64::from(rounded.floor()) > exact { rounded.next_down() } else { rounded }
 }
 
 /// The split of every patient: in an order that depends on their names and the seed alone, the first are for testing,
@@ -203,81 +223,15 @@ fn draw(split: SeededSplit, patients: BTreeSet<String>) -> BTreeMap<String, Spli
     order.into_iter().enumerate().map(|(place, (_, patient))| (patient, part(place))).collect()
 }
 
-/// The files of a folder. Each folder is read once, since a look-up per video is slow on the network drives that such
-/// data lives on.
-struct Files<'a> {
-    folder: &'a Path,
-    extension: Option<&'a str>,
-    /// By folder below `folder`, then by name: without the extension where the description names one, else with and
-    /// without.
-    read: HashMap<String, HashMap<String, Vec<PathBuf>>>,
-}
-
-impl<'a> Files<'a> {
-    fn open(folder: &'a Path, extension: Option<&'a str>) -> Result<Self, DataError> {
-        fs::read_dir(folder).map_err(|source| DataError::Io { path: folder.to_owned(), source })?;
-        Ok(Self {
-            folder,
-            extension: extension.map(|extension| extension.trim_start_matches('.')),
-            read: HashMap::new(),
-        })
-    }
-
-    fn without_extension<'n>(&self, name: &'n str) -> &'n str {
-        self.extension.and_then(|extension| without_extension(name, extension)).unwrap_or(name)
-    }
-
-    /// The file at `below`, if it is there; a reason when `below` is no place in the folder.
-    fn find(&mut self, below: &str) -> Result<Option<PathBuf>, String> {
-        let (parent, name) = below.rsplit_once('/').unwrap_or(("", below));
-        if Path::new(below).is_absolute() || below.split(['/', '\\']).any(|part| part == "..") {
-            return Err(format!("{below:?} is not in the folder {}", self.folder.display()));
-        }
-        if !self.read.contains_key(parent) {
-            let folder = self.folder.join(parent);
-            let files = self.list(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-            self.read.insert(parent.to_owned(), files);
-        }
-        match self.read[parent].get(self.without_extension(name)).map(Vec::as_slice) {
-            None | Some([]) => Ok(None),
-            Some([path]) => Ok(Some(path.clone())),
-            Some(paths) => {
-                let mut names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-                names.sort();
-                Err(format!("which file is meant? {}; give `videos.extension`", names.join(", ")))
-            }
-        }
-    }
-
-    /// The files of one folder; none where there is no such folder.
-    fn list(&self, folder: &Path) -> std::io::Result<HashMap<String, Vec<PathBuf>>> {
-        let mut files: HashMap<String, Vec<PathBuf>> = HashMap::new();
-        let entries = match fs::read_dir(folder) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(files),
-            entries => entries?,
-        };
-        for entry in entries {
-            let entry = entry?;
-            let file_name = entry.file_name();
-            let Some(file_name) = file_name.to_str() else { continue };
-            if entry.file_type()?.is_dir() {
-                continue;
-            }
-            let names = match self.extension {
-                Some(extension) => [without_extension(file_name, extension), None],
-                None => [Some(file_name), file_name.rsplit_once('.').map(|(stem, _)| stem)],
-            };
-            for name in names.into_iter().flatten() {
-                files.entry(name.to_owned()).or_default().push(entry.path());
-            }
-        }
-        Ok(files)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rounding_to_f32_does_not_change_the_bin() {
+        assert_eq!(to_f32(29.999_999_999_9).floor(), 29.0);
+        assert_eq!((to_f32(30.0), to_f32(59.061_363_06)), (30.0, 59.061_363));
+    }
 
     fn patients(count: usize) -> BTreeSet<String> {
         (0..count).map(|patient| format!("patient {patient}")).collect()

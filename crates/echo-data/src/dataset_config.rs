@@ -2,13 +2,13 @@
 //! split and what can be predicted.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use echo_core::{Rank, RankSpec};
 use serde::{Deserialize, Serialize};
 
 use crate::DataError;
+use crate::plausible::usual_range;
 use crate::split::Split;
 
 /// EchoNet-Dynamic's layout.
@@ -108,8 +108,11 @@ impl SeededSplit {
 struct TargetEntry {
     column: Option<String>,
     unit: String,
+    #[serde(default = "TargetEntry::scale")]
+    scale: f64,
     least: Option<f64>,
     most: Option<f64>,
+    plausible: Option<[f64; 2]>,
     #[serde(default = "TargetEntry::bin")]
     bin: f64,
     #[serde(default)]
@@ -119,6 +122,10 @@ struct TargetEntry {
 }
 
 impl TargetEntry {
+    fn scale() -> f64 {
+        1.0
+    }
+
     fn bin() -> f64 {
         1.0
     }
@@ -133,10 +140,14 @@ pub struct Target {
     pub unit: String,
     /// The table's column.
     pub column: String,
+    /// What the table's numbers are multiplied by to be in `unit`: 100 for fractions of a percentage.
+    pub scale: f64,
     /// The least value that can be.
     pub least: Option<f64>,
     /// The largest value that can be.
     pub most: Option<f64>,
+    /// Where values usually lie. Most of a data set's outside are a mistake of the unit; single ones are reported.
+    pub plausible: Option<[f64; 2]>,
     /// Width of the bins that few-shot draws take videos from.
     pub bin: f64,
     /// Areas under the curve are computed for values below each of these.
@@ -149,6 +160,12 @@ impl Target {
     /// Whether it is the left ventricle's ejection fraction in percent: whether it is called `EF`.
     pub fn is_ejection_fraction(&self) -> bool {
         self.name.eq_ignore_ascii_case("EF")
+    }
+
+    /// A number of the table in the target's unit.
+    pub(crate) fn in_unit(&self, number: f64) -> f64 {
+        // 0.29 times 100 is 29, also in binary.
+        if self.scale == 1.0 { number } else { (number * self.scale * 1e9).round() / 1e9 }
     }
 
     /// The bin of a few-shot draw that `value` belongs to.
@@ -174,7 +191,7 @@ impl DatasetConfig {
     /// A file that cannot be read, an unknown or missing entry, or entries that make no sense together.
     pub fn read(path: &Path) -> Result<Self, DataError> {
         let read =
-            |path: &Path| fs::read_to_string(path).map_err(|source| DataError::Io { path: path.to_owned(), source });
+            |path: &Path| echo_files::read_text(path).map_err(|source| DataError::Io { path: path.to_owned(), source });
         let folder = path.parent().unwrap_or(Path::new(""));
         Self::parse(path, &read(path)?, &|name| read(&folder.join(name)))
     }
@@ -307,7 +324,7 @@ impl DatasetConfig {
         read: &dyn Fn(&Path) -> Result<String, DataError>,
     ) -> Result<Target, DataError> {
         let wrong = |reason: &str| self.wrong(format!("[targets.{name}]: {reason}"));
-        let TargetEntry { column, unit, least, most, bin, thresholds, ranks_file, ranks } = entry;
+        let TargetEntry { column, unit, scale, least, most, plausible, bin, thresholds, ranks_file, ranks } = entry;
         if name.is_empty() || [name, &unit].iter().any(|text| text.contains([',', '"', '\n', '|'])) {
             return Err(wrong("names and units are words without commas, quotes and |"));
         }
@@ -322,14 +339,35 @@ impl DatasetConfig {
         {
             return Err(wrong("`least` must be below `most`"));
         }
-        let ranks = match (ranks, ranks_file) {
-            (Some(ranks), None) => RankSpec { ranks },
-            (None, Some(path)) => from_toml(&path, &read(&path)?)?,
+        if !scale.is_finite() || scale == 0.0 {
+            return Err(wrong(&format!(
+                "`scale` is {scale}; it must be a factor, such as 100 for fractions of a percentage"
+            )));
+        }
+        if plausible.is_some_and(|[least, most]| !least.is_finite() || !most.is_finite() || least >= most) {
+            return Err(wrong("`plausible` must be two numbers, the lower first"));
+        }
+        if name.eq_ignore_ascii_case("EF") && unit != "%" {
+            return Err(wrong(&format!(
+                "the ejection fraction is predicted in percent: give unit = \"%\", not {unit:?}, and scale = 100 where the \
+                 table has fractions"
+            )));
+        }
+        let (ranks, from) = match (ranks, ranks_file) {
+            (Some(ranks), None) => (RankSpec { ranks }, None),
+            (None, Some(file)) => {
+                let path = self.source.parent().unwrap_or(Path::new("")).join(&file);
+                (from_toml(&path, &read(&file)?)?, Some(path))
+            }
             _ => return Err(wrong("give either `ranks_file` or [[ranks]]")),
         };
-        ranks.validate().map_err(|error| wrong(&error.to_string()))?;
+        ranks.validate().map_err(|error| match from {
+            Some(path) => DataError::Config { path, reason: error.to_string() },
+            None => wrong(&error.to_string()),
+        })?;
         let column = column.unwrap_or_else(|| name.to_owned());
-        Ok(Target { name: name.to_owned(), unit, column, least, most, bin, thresholds, ranks })
+        let plausible = plausible.or_else(|| usual_range(name, &unit));
+        Ok(Target { name: name.to_owned(), unit, column, scale, least, most, plausible, bin, thresholds, ranks })
     }
 }
 
@@ -388,6 +426,9 @@ mod tests {
             (format!("{}{columns}{EF}", START.replace("'v' }", "'v', file = '{name}' }")), "{video}"),
             (format!("{START}{columns}{EF}bin = 0.0"), "`bin` is 0"),
             (format!("{START}{columns}{EF}least = 5\nmost = 5"), "below `most`"),
+            (format!("{START}{columns}{EF}scale = 0"), "`scale` is 0"),
+            (format!("{START}{columns}{EF}plausible = [90, 10]"), "the lower first"),
+            (format!("{START}{columns}{}", EF.replace('%', "1")), "predicted in percent"),
             (format!("{START}{columns}{EF}thresholds = [300]"), "300"),
             (format!("{START}{columns}[targets.EF]\nunit = '%'"), "ranks_file"),
             (format!("{START}{columns}[targets.EF]\nunit = '%'\nranks = []"), "two ranks"),

@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use crate::split::Split;
-
 /// An error of the data pipeline; the message names the file, row or value at fault and what would be right.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
@@ -59,13 +57,36 @@ pub enum DataError {
         /// The line of the second row.
         second: u64,
     },
-    /// Videos of the list that are not in the folder. The message gives up to 100 names, the field all.
-    #[error("{} of the listed videos are not in {}: {}", names.len(), dir.display(), some_of(names))]
-    MissingVideos {
+    /// A file that is no table, whatever its name.
+    #[error("{}: {reason}", path.display())]
+    NotCsv {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        reason: String,
+    },
+    /// Values in another unit than the description says.
+    #[error("{}: {reason}", path.display())]
+    Unit {
+        /// The list.
+        path: PathBuf,
+        /// What the values look like, and what to do.
+        reason: String,
+    },
+    /// A list of videos of which none has a file.
+    #[error(
+        "{}: none of the {count} videos that it lists is in {}; tried {}; check the folder, and `videos.folder`, \
+         `videos.file` and `videos.extension` of the data set's description", table.display(), folder.display(), paths(tried)
+    )]
+    NoVideos {
         /// The folder.
-        dir: PathBuf,
-        /// The missing videos.
-        names: Vec<String>,
+        folder: PathBuf,
+        /// The list.
+        table: PathBuf,
+        /// How many.
+        count: usize,
+        /// The first paths that were tried.
+        tried: Vec<PathBuf>,
     },
     /// A description of a data set, or a file of ranks, that cannot be read.
     #[error("{}: {source}", path.display())]
@@ -83,21 +104,6 @@ pub enum DataError {
         /// What is wrong and what would be right.
         reason: String,
     },
-    /// A patient in two splits.
-    #[error(
-        "{}: patient {patient:?} is in two splits, {} on line {} and {} on line {}; labels would leak", path.display(),
-        first.1, first.0, second.1, second.0
-    )]
-    Leak {
-        /// The list.
-        path: PathBuf,
-        /// The patient.
-        patient: String,
-        /// A line, and what it says.
-        first: (u64, Split),
-        /// Another.
-        second: (u64, Split),
-    },
     /// A clip specification that describes no clip.
     #[error("clip specification: {0}")]
     ClipSpec(String),
@@ -106,24 +112,6 @@ pub enum DataError {
     Frames(String),
 }
 
-fn some_of(names: &[String]) -> String {
-    let shown = names.len().min(100);
-    let rest = names.len() - shown;
-    let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
-    names[..shown].join(", ") + &more
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn missing_videos_are_all_named_until_there_are_too_many() {
-        let error = |count| {
-            let names = (0..count).map(|i| format!("v{i}")).collect();
-            DataError::MissingVideos { dir: "data/Videos".into(), names }.to_string()
-        };
-        assert_eq!(error(3), "3 of the listed videos are not in data/Videos: v0, v1, v2");
-        assert!(error(102).ends_with(", v99 and 2 more"), "{}", error(102));
-    }
+fn paths(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }

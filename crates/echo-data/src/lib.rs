@@ -3,18 +3,17 @@
 //! - [`select_frames`] says which frames of a video make a clip; [`prepare`] makes the clip of them. Between them they
 //!   are every step of a `ClipSpec`, each also by itself: [`crop()`], [`Resizer`], [`center_crop`], [`source_channels`],
 //!   [`normalization`], [`filler`].
-//! - [`read_dataset`] reads any folder and table that a [`DatasetConfig`] describes, [`read_echonet`] EchoNet-Dynamic's
-//!   layout; [`few_shot`] draws a few labelled videos, [`read_split_file`] takes somebody else's split.
+//! - [`read_dataset`] reads any folder and table that a [`DatasetConfig`] describes; [`few_shot`] draws a few labelled videos, [`read_split_file`] takes somebody else's split.
 //! - [`for_each_clip`] loads clips on all cores in bounded memory; [`FeatureCache`] keeps what a frozen encoder made of
 //!   them, by the [`Digests`] of the files.
 
 mod channel_order;
 mod clips;
 mod crop;
+mod csv_text;
 mod dataset;
 mod dataset_config;
 mod digest;
-mod echonet;
 mod error;
 mod feature_cache;
 mod few_shot;
@@ -25,11 +24,14 @@ mod opencv_cubic;
 mod padding;
 mod pil_bicubic;
 mod pipeline;
+mod plausible;
 mod resize;
 mod select;
+mod spelling;
 mod split;
 mod split_file;
 mod table;
+mod video_files;
 
 pub use channel_order::source_channels;
 pub use clips::{ClipError, LoadedClip, for_each_clip, load_clip};
@@ -37,7 +39,6 @@ pub use crop::{Window, center_crop, crop, crop_to_square, zoom};
 pub use dataset::{Dataset, DatasetReport, DatasetVideo, read_dataset};
 pub use dataset_config::{DatasetConfig, Target};
 pub use digest::Digests;
-pub use echonet::{EchoNet, Report, VideoRecord, read_echonet};
 pub use error::DataError;
 pub use feature_cache::{Feature, FeatureCache, StageKey, Usage};
 pub use few_shot::few_shot;
@@ -47,5 +48,7 @@ pub use padding::{Filler, filler, padded_len};
 pub use pipeline::{Clip, prepare, prepare_shifted};
 pub use resize::{Image, Resizer, Size};
 pub use select::{Selection, Start, select_frames};
+pub use spelling::patient_key;
 pub use split::Split;
 pub use split_file::{SplitFile, read_split_file};
+pub use video_files::files_below;

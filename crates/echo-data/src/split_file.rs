@@ -5,8 +5,9 @@ use std::collections::hash_map::Entry;
 use std::path::Path;
 
 use crate::error::DataError;
+use crate::spelling::{is_same_but_for_folders, plain};
 use crate::split::Split;
-use crate::table::Table;
+use crate::table::{Table, is_missing};
 
 /// Which videos of a data set a split file puts where: places in the list that was given, in the file's
 /// order.
@@ -20,6 +21,8 @@ pub struct SplitFile {
     pub test: Vec<usize>,
     /// Names in the file that are none of those given: not listed, without a file, or without a label.
     pub unknown: Vec<String>,
+    /// Rows without a name or a split: the video or the line.
+    pub incomplete: Vec<String>,
     /// Names repeated in the file with the same split: each repetition once.
     pub duplicates: Vec<String>,
 }
@@ -44,28 +47,54 @@ pub fn read_split_file(path: &Path, names: &[&str]) -> Result<SplitFile, DataErr
     let table = Table::read(path)?;
     let (file_name, split) = (table.column("FileName")?, table.column("Split")?);
     let places: HashMap<&str, usize> = names.iter().enumerate().map(|(place, &name)| (name, place)).collect();
+    // Where a name is not spelt as in the data set, the only one that differs in its spelling.
+    let mut spelt: HashMap<String, Vec<(String, usize)>> = HashMap::new();
+    for (place, name) in names.iter().map(|name| plain(name)).enumerate() {
+        spelt.entry(last_part(&name).to_owned()).or_default().push((name, place));
+    }
+    let near = |name: &str| {
+        let name = plain(name);
+        let mut same = spelt.get(last_part(&name)).into_iter().flatten();
+        let mut same = same.by_ref().filter(|(other, _)| is_same_but_for_folders(other, &name));
+        match (same.next(), same.next()) {
+            (Some((_, place)), None) => Some(*place),
+            _ => None,
+        }
+    };
     let mut result = SplitFile::default();
-    let mut seen = HashMap::with_capacity(table.rows.len());
+    let mut seen: HashMap<String, (u64, Split)> = HashMap::with_capacity(table.rows.len());
     for (line, fields) in &table.rows {
-        let field = |column: usize| fields.get(column).unwrap_or_default();
-        let name = table.name(*line, field(file_name))?;
-        let split = table.split(*line, name, field(split))?;
-        match seen.entry(name) {
+        let present = |column: usize| fields.get(column).filter(|field| !is_missing(field));
+        let (Some(field), Some(word)) = (present(file_name), present(split)) else {
+            result.incomplete.push(present(file_name).map_or_else(|| format!("line {line}"), str::to_owned));
+            continue;
+        };
+        let name = table.name(*line, field)?;
+        let split = table.split(*line, name, word)?;
+        let place = places.get(name).copied().or_else(|| near(name));
+        // Two spellings of one video are one video.
+        let known = place.map_or(name, |place| names[place]);
+        match seen.entry(known.to_owned()) {
             Entry::Vacant(entry) => entry.insert((*line, split)),
             Entry::Occupied(first) if first.get().1 == split => {
-                result.duplicates.push(name.to_owned());
+                result.duplicates.push(known.to_owned());
                 continue;
             }
             Entry::Occupied(first) => return Err(table.contradiction(name, first.get().0, *line)),
         };
-        match (places.get(name), split) {
+        match (place, split) {
             (None, _) => result.unknown.push(name.to_owned()),
-            (Some(&place), Split::Train) => result.train.push(place),
-            (Some(&place), Split::Validation) => result.validation.push(place),
-            (Some(&place), Split::Test) => result.test.push(place),
+            (Some(place), Split::Train) => result.train.push(place),
+            (Some(place), Split::Validation) => result.validation.push(place),
+            (Some(place), Split::Test) => result.test.push(place),
         }
     }
     Ok(result)
+}
+
+/// What stands after the last slash.
+fn last_part(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
 }
 
 #[cfg(test)]
@@ -85,6 +114,17 @@ mod tests {
         assert_eq!((split.of(Split::Train), split.of(Split::Validation)), (&[2, 0][..], &[1][..]));
         assert_eq!(split.of(Split::Test), [0; 0]);
         assert_eq!((split.unknown, split.duplicates), (vec!["x".to_owned()], vec!["c".to_owned()]));
+        Ok(())
+    }
+
+    #[test]
+    fn other_spellings_are_found_and_rows_that_say_nothing_are_listed() -> Result<(), DataError> {
+        let split = read("FileName;Split\nVideos\\A.avi;TRAIN\n/data/b;TEST\nc;NA\n;VAL\nD;VAL\nba;TEST\n")?;
+        assert_eq!((split.train, split.validation, split.test), (vec![0], vec![3], vec![1]));
+        assert_eq!(split.incomplete, ["c", "line 5"]);
+        assert_eq!(split.unknown, ["ba"]);
+        let error = read("FileName,Split\na,TRAIN\nVideos/A,TEST\n").unwrap_err().to_string();
+        assert!(error.contains("lines 2 and 3"), "{error}");
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use echo_data::{DataError, Dataset, DatasetConfig, Split, read_dataset, read_echonet};
+use echo_data::{DataError, Dataset, DatasetConfig, Split, read_dataset};
 
 /// Ranks that every target here has.
 const RANKS: &str = "[{ up_to = 50, value = 30, prompt = 'low' }, { up_to = 500, value = 90, prompt = 'high' }]";
@@ -31,10 +31,15 @@ impl Place {
 
     /// What a description with these entries reads.
     fn read(&self, entries: &str, target: &str) -> Result<Dataset, DataError> {
+        self.read_as(entries, target, "")
+    }
+
+    /// The same with another entry for the ejection fraction.
+    fn read_as(&self, entries: &str, target: &str, of_ef: &str) -> Result<Dataset, DataError> {
         let path = self.path().join("own.toml");
         let text = format!(
             "name = 'own'\ntable = 'table.csv'\n{entries}\n[targets.EF]\ncolumn = 'LVEF'\nunit = '%'\nleast = 0\nmost = 100\n\
-             ranks = {RANKS}\n[targets.Strain]\nunit = '%'\nbin = 2\nranks = {RANKS}\n"
+             {of_ef}\nranks = {RANKS}\n[targets.Strain]\nunit = '%'\nbin = 2\nranks = {RANKS}\n"
         );
         fs::write(&path, text).expect("a description");
         read_dataset(self.path(), &DatasetConfig::read(&path)?, target)
@@ -54,36 +59,93 @@ fn names(data: &Dataset, split: Split) -> Vec<&str> {
 }
 
 #[test]
-fn the_shipped_description_reads_what_read_echonet_reads() -> Result<(), DataError> {
+fn the_released_form_is_read_and_what_cannot_be_used_is_listed() -> Result<(), DataError> {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let list = "\u{feff}FileName,EF,ESV,EDV,FPS,Split\r\na,59.5,39.5,96.75,50,TRAIN\r\nb.avi,8,,,50,val\r\n\
-                c.AVI,100,1,2,50,Test\r\ngone,50,1,2,50,TEST\r\nunread,,1,2,50,TRAIN\r\na.avi,59.5,39.5,96.75,50,train\r\n\
-                d,29.9999999999,10,40,50,TRAIN\r\n";
+                c.AVI,97,2,3,50,Test\r\ngone,50,2,3,50,TEST\r\nunread,,4,5,50,TRAIN\r\na.avi,59.5,39.5,96.75,50,train\r\n\
+                d,29.9999999999,10,40,50,TRAIN\r\n,5,,,50,TRAIN\r\ne,50,,,50,\r\n";
     fs::write(dir.path().join("FileList.csv"), list).expect("a list");
     fs::create_dir(dir.path().join("Videos")).expect("a folder");
-    for file in ["a.avi", "b.AVI", "c.avi", "d.avi", "unread.avi", "not_listed.avi", "c.txt"] {
+    for file in ["a.avi", "b.AVI", "c.avi", "d.avi", "e.avi", "unread.avi", "not_listed.avi", "c.txt"] {
         fs::write(dir.path().join("Videos").join(file), "").expect("a file");
     }
-    let old = read_echonet(dir.path())?;
-    assert_eq!(old.records.len(), 4);
-    let new = read_dataset(dir.path(), &DatasetConfig::echonet(), "EF")?;
-    let of_old: Vec<_> = old.records.iter().map(|r| (&r.name, &r.path, r.ef.to_bits(), r.split)).collect();
-    let of_new: Vec<_> = new.videos.iter().map(|v| (&v.name, &v.path, v.truth.to_bits(), v.split)).collect();
-    assert_eq!(of_new, of_old);
-    assert_eq!(
-        (&new.report.folder, &new.report.without_target, &new.report.duplicates, &new.report.missing),
-        (&old.report.videos, &old.report.without_ef, &old.report.duplicates, &old.report.missing)
-    );
-    for (target, volume) in [("EDV", 1), ("ESV", 0)] {
-        let read = read_dataset(dir.path(), &DatasetConfig::echonet(), target)?;
-        let known: BTreeMap<&str, f32> =
-            old.records.iter().filter_map(|r| Some((r.name.as_str(), [r.esv, r.edv][volume]?))).collect();
-        let found: BTreeMap<&str, f32> =
-            read.videos.iter().map(|v| (v.name.as_str(), v.truth)).filter(|(name, _)| *name != "unread").collect();
-        assert_eq!(found, known, "{target}");
-        assert_eq!(read.report.without_target, ["b"], "{target}");
+    let read = |target: &str| read_dataset(dir.path(), &DatasetConfig::echonet(), target);
+    let data = read("EF")?;
+    let found: Vec<_> = data.videos.iter().map(|v| (v.name.as_str(), v.truth, v.split)).collect();
+    let d = 30f32.next_down();
+    let (train, validation, test) = (Split::Train, Split::Validation, Split::Test);
+    assert_eq!(found, [("a", 59.5, train), ("b", 8.0, validation), ("c", 97.0, test), ("d", d, train)]);
+    assert!(data.videos[1].path.ends_with("Videos/b.AVI"), "{:?}", data.videos[1].path);
+    let report = &data.report;
+    assert!(report.folder.ends_with("Videos"));
+    let lists = [&report.without_target, &report.duplicates, &report.missing];
+    assert_eq!(lists, [&vec!["unread".to_owned()], &vec!["a".to_owned()], &vec!["gone".to_owned()]]);
+    let incomplete: Vec<_> = report.incomplete.iter().map(|(video, why)| (video.as_str(), why.as_str())).collect();
+    assert_eq!(incomplete, [("line 9", "listed without a name"), ("e", "listed without a split")]);
+    for (target, values) in [("EDV", [96.75, 3.0, 5.0, 40.0]), ("ESV", [39.5, 2.0, 4.0, 10.0])] {
+        let data = read(target)?;
+        assert_eq!(data.videos.iter().map(|v| v.truth).collect::<Vec<_>>(), values, "{target}");
+        assert_eq!(data.report.without_target, ["b"], "{target}");
     }
     Ok(())
+}
+
+#[test]
+fn what_spreadsheets_write_for_nothing_leaves_the_row_out() -> Result<(), DataError> {
+    let missing = ["", "NA", "NaN", "None", "N/A", "#N/A"];
+    let rows: String = missing.iter().enumerate().map(|(row, missing)| format!("v{row};TRAIN;{missing}\n")).collect();
+    let place = Place::new(&format!("sep=;\nClip;Fold;LVEF;\n{rows}a;TEST;55,5;\n"), &["a.avi"]);
+    let data = place.read(COLUMNS, "EF")?;
+    assert_eq!(data.videos.iter().map(|video| (video.name.as_str(), video.truth)).collect::<Vec<_>>(), [("a", 55.5)]);
+    assert_eq!(data.report.without_target, ["v0", "v1", "v2", "v3", "v4", "v5"]);
+    Ok(())
+}
+
+#[test]
+fn fractions_are_an_error_that_says_what_to_do_and_a_scale_makes_percentages() -> Result<(), DataError> {
+    let place = Place::new("Clip,Fold,LVEF\na,TRAIN,0.29\nb,TRAIN,0.573\nc,TEST,0.7\n", &["a.avi", "b.avi", "c.avi"]);
+    let error = place.error(COLUMNS, "EF");
+    assert!(error.contains("table.csv") && error.contains("`scale = 100` under [targets.EF]"), "{error}");
+    let of_percent = place.read_as(COLUMNS, "EF", "scale = 100")?;
+    assert_eq!(of_percent.videos.iter().map(|video| video.truth).collect::<Vec<_>>(), [29.0, 57.3, 70.0]);
+    let error = place.read_as(COLUMNS, "EF", "scale = 1000").unwrap_err().to_string();
+    assert!(error.contains("LVEF is \"0.29\"; it, times 1000, must be a number from 0 to 100"), "{error}");
+    let own = place.read_as(COLUMNS, "EF", "plausible = [0.1, 1]")?;
+    assert_eq!(own.videos.len(), 3);
+    let table = "Clip,Fold,LVEF\na,TRAIN,0.29\nb,TRAIN,57\nc,TEST,60\n";
+    let mixed = Place::new(table, &["a.avi", "b.avi", "c.avi"]).read(COLUMNS, "EF")?;
+    assert_eq!(mixed.report.implausible.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["a"]);
+    Ok(())
+}
+
+#[test]
+fn a_list_of_which_nothing_is_found_names_what_was_tried_and_other_spellings_are_found() -> Result<(), DataError> {
+    let place = Place::new("Clip,Fold,LVEF\na,TRAIN,50\nb,TEST,50\nc,TEST,50\nd,TEST,50\n", &["x.avi"]);
+    let error = place.error(COLUMNS, "EF");
+    assert!(error.contains("none of the 4 videos"), "{error}");
+    assert!(["clips/a", "clips/b", "clips/c"].iter().all(|path| error.contains(path)), "{error}");
+    assert!(!error.contains("clips/d"), "{error}");
+    let table =
+        "Clip,Fold,LVEF\nclips/a.avi,TRAIN,50\nSub\\B,TEST,50\n/home/me/clips/jose\u{301},TEST,50\ngone,TEST,5\n";
+    let place = Place::new(table, &["a.avi", "sub/b.avi", "jos\u{e9}.avi", "._a.avi"]);
+    let data = place.read(COLUMNS, "EF")?;
+    let paths: Vec<_> = data.videos.iter().map(|video| video.path.strip_prefix(place.path()).unwrap()).collect();
+    assert_eq!(paths, [Path::new("clips/a.avi"), Path::new("clips/sub/b.avi"), Path::new("clips/jos\u{e9}.avi")]);
+    assert_eq!(data.report.missing, ["gone"]);
+    Ok(())
+}
+
+#[test]
+fn ranks_of_a_file_that_are_wrong_name_that_file() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let description = "name = 'x'\ntable = 'x.csv'\nvideos = { folder = 'v' }\ncolumns = { video = 'v', split = 's' }\n\
+                       [targets.EF]\nunit = '%'\nranks_file = 'ranks.toml'\n";
+    fs::write(dir.path().join("own.toml"), description).expect("a description");
+    for ranks in ["[[ranks]]\nup_to = 1\nvalue = 1.0\nprompt = 'a'\n", "ranks = 5\n"] {
+        fs::write(dir.path().join("ranks.toml"), ranks).expect("ranks");
+        let error = DatasetConfig::read(&dir.path().join("own.toml")).unwrap_err().to_string();
+        assert!(error.starts_with(&dir.path().join("ranks.toml").display().to_string()), "{error}");
+    }
 }
 
 #[test]
@@ -134,20 +196,6 @@ fn a_drawn_split_leaks_no_patient_and_depends_on_their_names_and_the_seed_alone(
 }
 
 #[test]
-fn a_patient_in_two_splits_of_the_table_is_named() {
-    let place = Place::new("Clip,Fold,LVEF,Patient ID\na,TRAIN,50,p1\nb,TRAIN,50,p2\nc,TEST,50,p1\n", &[]);
-    let entries = "videos = { folder = 'clips' }\ncolumns = { video = 'Clip', split = 'Fold', patient = 'Patient ID' }";
-    let error = place.error(entries, "EF");
-    assert!(
-        error.contains("table.csv")
-            && error.contains("\"p1\"")
-            && error.contains("training on line 2 and test on line 4"),
-        "{error}"
-    );
-    assert!(place.read(COLUMNS, "EF").is_ok(), "without a patients' column nothing is known");
-}
-
-#[test]
 fn mistakes_are_named_with_file_line_column_and_value() {
     let error = |table: &str, files: &[&str], entries: &str| Place::new(table, files).error(entries, "EF");
     for (found, expected) in [
@@ -156,8 +204,8 @@ fn mistakes_are_named_with_file_line_column_and_value() {
         (error("Clip,Fold,LVEF\na,TRAIN,5\nb,TRAIN,good\n", &[], COLUMNS), vec!["line 3", "\"b\"", "LVEF is \"good\""]),
         (error("Clip,Fold,LVEF\na,TRAIN,101\n", &[], COLUMNS), vec!["line 2", "\"101\"", "from 0 to 100"]),
         (
-            error("Clip,Fold,LVEF,Strain\na,TRAIN,1,NaN\n", &[], COLUMNS),
-            vec!["line 2", "Strain is \"NaN\"; it must be a number, or empty"],
+            error("Clip,Fold,LVEF,Strain\na,TRAIN,1,inf\n", &[], COLUMNS),
+            vec!["line 2", "Strain is \"inf\"; it must be a number, or empty"],
         ),
         (error("Clip,Fold,LVEF\na,dev,5\n", &[], COLUMNS), vec!["line 2", "\"dev\"", "TRAIN, VAL or TEST"]),
         (
@@ -178,8 +226,7 @@ fn mistakes_are_named_with_file_line_column_and_value() {
             vec!["line 2", "a.avi", "a.mp4", "extension"],
         ),
         (error("Clip,Fold,LVEF\n../a,TRAIN,5\n", &[], COLUMNS), vec!["line 2", "is not in the folder"]),
-        (error("Clip,Fold,LVEF\n,TRAIN,5\n", &[], COLUMNS), vec!["line 2", "name is empty"]),
-        (error("Clip,Patient ID,LVEF\na,,5\n", &[], PATIENTS), vec!["line 2", "\"a\"", "patient is empty"]),
+        (error("Clip,Fold,LVEF\na,TRAIN,5\nb,TRAIN\n", &[], COLUMNS), vec!["line 3", "\"b\"", "has 2 fields"]),
     ] {
         assert!(expected.iter().all(|part| found.contains(part)), "{expected:?}: {found}");
     }

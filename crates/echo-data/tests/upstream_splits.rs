@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use echo_data::{DataError, Split, few_shot, read_echonet, read_split_file};
+use echo_data::{DataError, DatasetConfig, Split, few_shot, read_dataset, read_split_file};
 
 /// Shots and training videos.
 const LISTS: [(usize, usize); 4] = [(1, 84), (2, 162), (4, 307), (8, 570)];
@@ -23,20 +23,19 @@ fn the_released_lists_have_their_counts_and_the_sampler_draws_as_many() -> Resul
         let dir = tempfile::tempdir().expect("a temporary folder");
         fs::copy(&list, dir.path().join("FileList.csv")).expect("the list can be copied");
         fs::create_dir(dir.path().join("Videos")).expect("a folder in the temporary folder");
-        let listed = read_echonet(dir.path())?;
-        assert!(listed.records.is_empty() && listed.report.without_ef.is_empty());
-        for name in &listed.report.missing {
+        for name in listed(&list) {
             fs::write(dir.path().join(format!("Videos/{name}.avi")), "").expect("a file in the temporary folder");
         }
 
-        let data = read_echonet(dir.path())?.require_all()?;
-        let names: Vec<&str> = data.records.iter().map(|record| record.name.as_str()).collect();
+        let data = read_dataset(dir.path(), &DatasetConfig::echonet(), "EF")?;
+        assert!(data.report.missing.is_empty() && data.report.without_target.is_empty());
+        let names: Vec<&str> = data.videos.iter().map(|video| video.name.as_str()).collect();
         let split = read_split_file(&list, &names)?;
         assert_eq!((split.train.len(), split.validation.len(), split.test.len()), (videos, 600, 1277), "{shots} shots");
         assert!(split.unknown.is_empty() && split.duplicates.is_empty() && data.report.duplicates.is_empty());
-        assert!(split.train.iter().all(|&place| data.records[place].split == Split::Train));
+        assert!(split.train.iter().all(|&place| data.videos[place].split == Split::Train));
         let train: Vec<_> =
-            split.train.iter().map(|&place| (data.records[place].name.clone(), data.records[place].ef)).collect();
+            split.train.iter().map(|&place| (data.videos[place].name.clone(), data.videos[place].truth)).collect();
         // The released lists keep to the rule: drawing as many again leaves nothing out.
         assert_eq!(few_shot(&train, shots, 1, true).len(), videos);
         assert!(few_shot(&train, shots - 1, 1, true).len() < videos);
@@ -49,4 +48,11 @@ fn the_released_lists_have_their_counts_and_the_sampler_draws_as_many() -> Resul
         assert_eq!(few_shot(&pool, shots, 1, true).len(), videos, "{shots} shots of {}", pool.len());
     }
     Ok(())
+}
+
+/// The names in a released list.
+fn listed(list: &std::path::Path) -> Vec<String> {
+    let mut reader = csv::Reader::from_path(list).expect("a list");
+    let column = reader.headers().expect("a header").iter().position(|name| name == "FileName").expect("names");
+    reader.records().map(|record| record.expect("a row")[column].trim_end_matches(".avi").to_owned()).collect()
 }

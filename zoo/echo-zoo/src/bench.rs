@@ -94,6 +94,9 @@ pub(crate) struct Args {
     /// Use what can be decoded of truncated videos, and report it.
     #[arg(long)]
     allow_truncated: bool,
+    /// Go on where splits share patients or files; the results say so.
+    #[arg(long)]
+    allow_leakage: bool,
     /// Which epoch's adapter is scored: last-epoch, or best-validation beside it [default: last-epoch].
     #[arg(long, value_parser = selection)]
     select: Option<Selection>,
@@ -219,6 +222,7 @@ impl Args {
         config.bootstrap = self.bootstrap.unwrap_or(config.bootstrap);
         config.limit = self.limit.or(config.limit);
         config.allow_truncated |= self.allow_truncated;
+        config.allow_leakage |= self.allow_leakage;
         config.select = self.select.unwrap_or(config.select);
         config.save_adapters |= self.save_adapters;
         Ok(config)

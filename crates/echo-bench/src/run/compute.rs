@@ -14,6 +14,7 @@ use crate::adapter_file::{AdapterRecord, save};
 use crate::cell::{CellOutput, CellSamples, Ingredients, table};
 use crate::clip_samples::ClipSamples;
 use crate::features::NUMERICS;
+use crate::leakage;
 use crate::memory;
 use crate::outputs::{PredictionRow, Predictions};
 use crate::plan::{Cell, Twin, key};
@@ -83,6 +84,7 @@ impl RunState<'_> {
             train: train.len(),
             test: test.len(),
             excluded: draw.len() - train.len() + self.set.test.len() - test.len(),
+            leaked: leakage::count(&self.set, &train, &self.set, &test),
         };
         // Test videos of the external data set that can be used, and their hash.
         let external = self.external.as_ref().map(|set| {
@@ -167,14 +169,11 @@ impl RunState<'_> {
                 Selection::BestValidation => Some(run.usable(Which::Own, seen, &self.set.validation)),
             };
             if stage == Stage::Clip {
-                let samples = |set: &VideoSet, indices: &[usize]| ClipSamples {
-                    paths: indices.iter().map(|&index| set.videos[index].path.clone()).collect(),
-                    digests: indices.iter().filter_map(|&index| set.videos[index].digest).collect(),
-                    targets: set.labels(indices),
-                    spec: &seen.spec,
-                    view: seen.view,
-                    augment: recipe.train.augment,
-                    options: &run.options,
+                let samples = |set: &VideoSet, indices: &[usize]| {
+                    let paths = indices.iter().map(|&index| set.videos[index].path.clone()).collect();
+                    let digests = indices.iter().filter_map(|&index| set.videos[index].digest).collect();
+                    let labels = set.labels(indices);
+                    ClipSamples::new(paths, digests, labels, &seen.spec, seen.view, recipe.train.augment, &run.options)
                 };
                 let of_external = external.map(|(set, (usable, _))| samples(set, usable));
                 let samples = |indices: &[usize]| samples(&self.set, indices);
@@ -243,6 +242,7 @@ impl RunState<'_> {
                         hash: hash.clone(),
                         test: usable.len(),
                         excluded: set.test.len() - usable.len(),
+                        leaked: leakage::count(&self.set, train, set, usable),
                         scores: scores.clone(),
                     });
                 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use echo_bench::{BenchConfig, Environment, Outcome, Zoo, read_runs, run};
+use echo_bench::{BenchConfig, BenchError, CellStatus, Environment, Outcome, Zoo, dry_run, merge, read_runs, run};
 use echo_core::Preset;
 use echo_phantom::{DatasetSpec, write_dataset};
 use echo_weights::{Built, Weights, WeightsError};
@@ -57,7 +57,11 @@ impl Place {
     }
 
     fn run_in(&self, config: &BenchConfig, out: &str, zoo: &dyn Zoo, external: Option<&Path>) -> Outcome {
-        let environment = Environment {
+        run(config, &self.environment(out, external), zoo).unwrap()
+    }
+
+    fn environment(&self, out: &str, external: Option<&Path>) -> Environment {
+        Environment {
             data: self.data(),
             external: external.map(Path::to_owned),
             out: self.out(out),
@@ -67,8 +71,8 @@ impl Place {
             force: false,
             checkpoint_every: std::time::Duration::from_secs(30),
             jobs: 1,
-        };
-        run(config, &environment, zoo).unwrap()
+            thumbnails: false,
+        }
     }
 
     /// Names of the listed videos of one split.
@@ -231,7 +235,8 @@ fn every_cell_is_scored_on_an_external_test_set_too() {
         assert_eq!((external.name.as_str(), external.test, external.excluded), ("elsewhere", 6, 0));
         // The same adapter: its score on the first data set is that of the run without the second.
         let same = |other: &&&echo_bench::CellRecord| {
-            (&other.adapter, other.seed, &other.config) == (&record.adapter, record.seed, &record.config)
+            (&other.adapter, other.seed, &other.config["recipe"])
+                == (&record.adapter, record.seed, &record.config["recipe"])
         };
         assert_eq!(without.iter().find(same).unwrap().scores, record.scores, "{}", record.adapter);
         let path = place.out("out").join("cells").join(format!("{}.external.csv", record.key));
@@ -240,4 +245,195 @@ fn every_cell_is_scored_on_an_external_test_set_too() {
     }
     let again = place.run_beside(&config(), "out", Some(&folder));
     assert_eq!((again.ran, again.embedded), (0, 0));
+}
+
+/// One adapter that takes no time.
+fn quick() -> BenchConfig {
+    BenchConfig {
+        adapters: vec!["linear".to_owned()],
+        shots: vec![1],
+        seeds: vec![1],
+        zero_shot: false,
+        recipes: Default::default(),
+        ..config()
+    }
+}
+
+/// Every file of an output folder but for adapters.
+fn results(folder: &Path) -> Vec<PathBuf> {
+    let files = |folder: &Path| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    let all = files(folder).into_iter().chain(files(&folder.join("cells")));
+    all.filter(|path| path.is_file()).collect()
+}
+
+#[test]
+fn a_cell_whose_files_are_not_what_it_left_runs_again() {
+    let place = Place::new(30);
+    let folder = place.dir.path().join("elsewhere");
+    write_dataset(&folder, &DatasetSpec::shifted(6, 9), &|_, _| ()).unwrap();
+    let config = || BenchConfig {
+        adapters: vec!["coop".to_owned()],
+        select: echo_bench::Selection::BestValidation,
+        recipes: [("coop".to_owned(), "train.epochs = 2".parse().unwrap())].into(),
+        // Named twice, it is one cell all the same.
+        shots: vec![1, 1],
+        seeds: vec![1, 1],
+        ..quick()
+    };
+    let first = place.run_beside(&config(), "out", Some(&folder));
+    assert_eq!((first.ran, first.failed), (1, 0));
+    let key = read_runs(&place.out("out")).unwrap().remove(0).key;
+    for extension in ["csv", "best.csv", "external.csv", "curve.csv"] {
+        let path = place.out("out").join("cells").join(format!("{key}.{extension}"));
+        let whole = read(&path);
+        let cut = whole.trim_end().rfind('\n').unwrap();
+        for damaged in ["", &"\0".repeat(whole.len()), &whole[..cut]] {
+            fs::write(&path, damaged).unwrap();
+            let plan = dry_run(&config(), &place.environment("out", Some(&folder)), &Registry, None).unwrap();
+            assert!(plan.to_run() == 1 && plan.to_string().contains(&format!("{key}.{extension}")), "{plan}");
+            assert!(merge(&[place.out("out")], &place.out("merged")).is_err(), "{extension}: {damaged:?}");
+            let again = place.run_beside(&config(), "out", Some(&folder));
+            assert_eq!((again.ran, again.skipped), (1, 0), "{extension}: {damaged:?}");
+            assert_eq!(read(&path), whole, "{extension}");
+            assert_eq!(again.leaderboard, first.leaderboard, "{extension}");
+        }
+    }
+    assert_eq!(place.run_beside(&config(), "out", Some(&folder)).ran, 0);
+}
+
+#[test]
+fn a_set_of_which_nothing_can_be_decoded_is_an_error_with_its_reason_and_costs_nothing_else() {
+    let place = Place::new(30);
+    let folder = place.dir.path().join("elsewhere");
+    write_dataset(&folder, &DatasetSpec::shifted(6, 9), &|_, _| ()).unwrap();
+    let spoil = |videos: &Path| {
+        for entry in fs::read_dir(videos).unwrap() {
+            let path = entry.unwrap().path();
+            fs::write(&path, format!("{} is no video", path.display())).unwrap();
+        }
+    };
+    let config = || BenchConfig { adapters: vec!["linear".to_owned(), "full".to_owned()], ..quick() };
+    spoil(&folder.join("Videos"));
+    let beside = place.run_beside(&quick(), "beside", Some(&folder));
+    assert_eq!((beside.ran, beside.failed, beside.excluded.len()), (1, 0, 6));
+    let [error] = beside.unusable.as_slice() else { panic!("{:?}", beside.unusable) };
+    assert!(error.to_string().starts_with("none of the 6 test videos of elsewhere can be used; phantom-"), "{error}");
+    let tables = place.out("beside");
+    assert!(read(&tables.join("leaderboard.csv")).contains("linear") && tables.join("report.html").exists());
+    assert_eq!(read(&tables.join("excluded.csv")).lines().count(), 7);
+    // Absolute paths say where someone keeps patients' videos.
+    let root = place.dir.path().to_string_lossy().into_owned();
+    assert!(results(&tables).iter().all(|path| !String::from_utf8_lossy(&fs::read(path).unwrap()).contains(&root)));
+
+    spoil(&place.data().join("Videos"));
+    let outcome = place.run(&config(), "own");
+    assert_eq!((outcome.ran, outcome.failed), (0, 2));
+    for record in read_runs(&place.out("own")).unwrap() {
+        let error = record.error.unwrap();
+        assert!(record.status == CellStatus::Failed && error.starts_with("none of the "), "{error}");
+        assert!(error.contains("videos of data can be used; phantom-") && error.contains("not a video"), "{error}");
+    }
+    let listed = read(&place.out("own").join("excluded.csv"));
+    assert!(place.names("TEST").iter().all(|name| listed.contains(name.as_str())), "{listed}");
+    assert!(results(&place.out("own")).iter().all(|path| !read(path).contains(&root)));
+}
+
+#[test]
+fn a_folder_is_of_one_data_set_under_one_set_of_limits() {
+    let place = Place::new(30);
+    place.run(&quick(), "out");
+    let report = read(&place.out("out").join("leaderboard.csv"));
+    let edv = || {
+        let recipes = [("linear".to_owned(), "train.epochs = 1".parse().unwrap())].into();
+        BenchConfig { target: "EDV".to_owned(), recipes, ..quick() }
+    };
+    let others: [BenchConfig; 3] =
+        [BenchConfig { limit: Some(4), ..quick() }, BenchConfig { bootstrap: 100, ..quick() }, edv()];
+    for other in others {
+        let environment = place.environment("out", None);
+        for error in [
+            run(&other, &environment, &Registry).unwrap_err(),
+            dry_run(&other, &environment, &Registry, None).unwrap_err(),
+        ] {
+            let message = error.to_string();
+            assert!(matches!(error, BenchError::Config(_)) && message.contains("--out"), "{message}");
+        }
+        assert_eq!(read(&place.out("out").join("leaderboard.csv")), report);
+    }
+    // Other adapters of the same data may join it.
+    let more = BenchConfig { adapters: vec!["linear".to_owned(), "statistics".to_owned()], ..quick() };
+    assert_eq!(place.run(&more, "out").skipped, 1);
+}
+
+#[test]
+fn two_hospitals_whose_folders_have_one_name_are_not_seeds_of_one_row() {
+    let place = Place::new(24);
+    let elsewhere = place.dir.path().join("elsewhere/data");
+    write_dataset(&elsewhere, &DatasetSpec::with_total(24, 10), &|_, _| ()).unwrap();
+    place.run(&quick(), "here");
+    let there = Environment { data: elsewhere, ..place.environment("there", None) };
+    run(&BenchConfig { seeds: vec![2], ..quick() }, &there, &Registry).unwrap();
+    let merged = merge(&[place.out("here"), place.out("there")], &place.out("merged")).unwrap().leaderboard;
+    let rows: Vec<_> = merged.rows.iter().filter(|row| row.encoder == "echoclip").collect();
+    assert_eq!(rows.iter().map(|row| row.seeds).collect::<Vec<_>>(), [1, 1]);
+    assert!(rows[0].test_hash != rows[1].test_hash && rows[0].adapter != rows[1].adapter, "{rows:?}");
+    let constants = merged.rows.iter().filter(|row| row.encoder.starts_with("median of validation"));
+    let constants: Vec<_> = constants.map(|row| (row.seeds, row.encoder.as_str())).collect();
+    assert!(constants.len() == 2 && constants[0] != constants[1] && constants[0].0 == 1, "{constants:?}");
+    // The same data in a folder of another name is the same row.
+    let renamed = place.dir.path().join("renamed");
+    copy_folder(&place.data().join("Videos"), &renamed.join("Videos"));
+    fs::copy(place.data().join("FileList.csv"), renamed.join("FileList.csv")).unwrap();
+    let there = Environment { data: renamed, ..place.environment("renamed out", None) };
+    run(&BenchConfig { seeds: vec![2], ..quick() }, &there, &Registry).unwrap();
+    let merged = merge(&[place.out("here"), place.out("renamed out")], &place.out("again")).unwrap().leaderboard;
+    let seeds: Vec<usize> = merged.rows.iter().filter(|row| row.encoder == "echoclip").map(|row| row.seeds).collect();
+    assert_eq!(seeds, [2]);
+}
+
+/// Every adapter is tried with the clips that it sees.
+#[test]
+fn a_plan_is_made_of_adapters_that_see_different_clips() {
+    let place = Place::new(24);
+    let recipes = [("mfl".to_owned(), "clip.frames = 12".parse().unwrap())].into();
+    let several = BenchConfig { adapters: vec!["mfl".to_owned(), "linear".to_owned()], recipes, ..quick() };
+    let text = include_str!("../../configs/bench/cardiacclip.toml");
+    let mut cardiacclip = BenchConfig {
+        preset: Preset::Nano,
+        random_init: true,
+        zero_shot: true,
+        limit: Some(2),
+        bootstrap: 50,
+        ..BenchConfig::from_toml("cardiacclip.toml", text).unwrap()
+    };
+    // The quirks are of the full size alone.
+    for recipe in cardiacclip.recipes.values_mut() {
+        recipe.get_mut("adapter").and_then(|adapter| adapter.as_table_mut()).map(|adapter| adapter.remove("compat"));
+    }
+    let slip = [("full".to_owned(), "clip.size = 8".parse().unwrap())].into();
+    let refused = BenchConfig { adapters: vec!["full".to_owned()], recipes: slip, ..quick() };
+    let plan = |config: &BenchConfig| dry_run(config, &place.environment("out", None), &Registry, None).unwrap();
+    for config in [&several, &cardiacclip] {
+        let plan = plan(config);
+        assert!(plan.pairs.len() >= 2 && plan.pairs.iter().all(|pair| pair.fails.is_none()), "{plan}");
+        assert!(plan.pairs.iter().all(|pair| pair.estimate.is_some()), "{plan}");
+    }
+    // What a run would find, the plan finds.
+    assert!(plan(&refused).pairs[0].fails.as_ref().is_some_and(|reason| reason.contains("size = 8")));
+}
+
+#[test]
+fn shots_that_bins_cannot_fill_are_counted_and_warned_of() {
+    let place = Place::new(30);
+    let outcome = place.run(&BenchConfig { shots: vec![1, 50], ..quick() }, "out");
+    let trained = place.names("TRAIN").len();
+    let row = |shots: &str| {
+        let fits = |row: &&echo_bench::LeaderboardRow| row.encoder == "echoclip" && row.shots == shots;
+        outcome.leaderboard.rows.iter().find(fits).unwrap().train.unwrap()
+    };
+    assert_eq!((row("50").most, row("50").short_bins), (trained, row("50").bins));
+    assert_eq!((row("1").most, row("1").short_bins), (row("1").bins, 0));
+    let warnings: Vec<&String> = outcome.leaderboard.notes.iter().filter(|note| note.contains("hold fewer")).collect();
+    assert!(warnings.len() == 1 && warnings[0].contains(&format!("a draw has {trained}, not")), "{warnings:?}");
+    assert!(read(&place.out("out").join("leaderboard.md")).contains(warnings[0].as_str()));
 }

@@ -72,6 +72,9 @@ pub struct BenchConfig {
     /// Published figures that stand beside the results; they are part of no cell.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub references: Vec<Reference>,
+    /// The file that it was read from, for errors.
+    #[serde(skip)]
+    pub source: Option<String>,
 }
 
 /// Which epoch's adapter is scored.
@@ -115,6 +118,7 @@ impl Default for BenchConfig {
             save_adapters: false,
             recipes: BTreeMap::new(),
             references: Vec::new(),
+            source: None,
         }
     }
 }
@@ -140,9 +144,48 @@ impl BenchConfig {
     /// The configuration in a TOML text; entries that are absent keep their defaults.
     ///
     /// # Errors
-    /// An unknown entry or a wrong type, with its line.
+    /// An unknown entry or a wrong type, with its line; a value that cannot be used.
     pub fn from_toml(what: &str, text: &str) -> Result<Self, BenchError> {
-        toml::from_str(text).map_err(|source| BenchError::Toml { what: what.to_owned(), source })
+        let config: Self = toml::from_str(text).map_err(|source| BenchError::Toml { what: what.to_owned(), source })?;
+        let config = Self { source: Some(what.to_owned()), ..config };
+        config.validate_values().map_err(|error| config.named(error))?;
+        Ok(config)
+    }
+
+    /// An error of what the file says, with the file's name.
+    pub(crate) fn named(&self, error: BenchError) -> BenchError {
+        match (&self.source, error) {
+            (None, error) => error,
+            (Some(file), BenchError::Toml { what, source }) => {
+                BenchError::Toml { what: format!("{file}: {what}"), source }
+            }
+            (Some(file), error) => BenchError::Config(format!("{file}: {error}")),
+        }
+    }
+
+    /// As TOML for whoever gets the results: of absolute paths, which say who keeps what where, the last name alone.
+    ///
+    /// # Errors
+    /// A setting cannot be written.
+    pub(crate) fn for_others(&self) -> Result<String, BenchError> {
+        let name = |path: &Option<PathBuf>| {
+            let path = path.as_deref()?;
+            let kept = if path.is_absolute() { Path::new(path.file_name().unwrap_or_default()) } else { path };
+            // TOML is UTF-8, and names of files need not be.
+            Some(PathBuf::from(kept.to_string_lossy().into_owned()))
+        };
+        let config = Self {
+            weights: name(&self.weights),
+            text_weights: name(&self.text_weights),
+            data: name(&self.data),
+            dataset: name(&self.dataset),
+            external: name(&self.external),
+            external_dataset: name(&self.external_dataset),
+            split: name(&self.split),
+            prompts: name(&self.prompts),
+            ..self.clone()
+        };
+        toml::to_string(&config).map_err(|error| BenchError::Config(error.to_string()))
     }
 
     /// Whether the adapter `name` was asked for.
@@ -179,6 +222,18 @@ impl BenchConfig {
     /// # Errors
     /// A setting that cannot be used.
     pub fn validate(&self) -> Result<(), BenchError> {
+        self.validate_values()?;
+        if self.weights.is_some() && self.random_init {
+            return Err(BenchError::Config("give either --weights or --random-init".to_owned()));
+        }
+        if self.weights.is_some() && (self.encoders.len() > 1 || self.encoders.iter().any(|name| name == "all")) {
+            return Err(BenchError::Config("--weights belongs to one encoder; name it with --encoder".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// What holds whatever the other settings are.
+    fn validate_values(&self) -> Result<(), BenchError> {
         let complain = |text: String| Err(BenchError::Config(text));
         for (what, empty) in [
             ("encoder", self.encoders.is_empty()),
@@ -204,12 +259,6 @@ impl BenchConfig {
         }
         if let Some(complaint) = self.references.iter().find_map(Reference::complaint) {
             return complain(complaint);
-        }
-        if self.weights.is_some() && self.random_init {
-            return complain("give either --weights or --random-init".to_owned());
-        }
-        if self.weights.is_some() && (self.encoders.len() > 1 || self.encoders.iter().any(|name| name == "all")) {
-            return complain("--weights belongs to one encoder; name it with --encoder".to_owned());
         }
         Ok(())
     }
@@ -246,6 +295,44 @@ mod tests {
         assert!(!refused(|config| config.references = vec![reference("a", 7.0)]));
         assert!(refused(|config| config.references = vec![reference(" ", 7.0)]));
         assert!(refused(|config| config.references = vec![reference("a", f64::NAN)]));
+    }
+
+    #[test]
+    fn what_a_file_says_wrongly_is_an_error_of_the_file() {
+        for text in ["shots = [0]", "clips = 0", "bootstrap = 0", "limit = 0", "seeds = []"] {
+            let error = BenchConfig::from_toml("x.toml", text).unwrap_err().to_string();
+            assert!(error.starts_with("x.toml: "), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_beside_results_says_nothing_of_where_files_are() {
+        let path = |text: &str| Some(PathBuf::from(text));
+        let root = std::env::temp_dir().join("clinic");
+        let config = BenchConfig {
+            data: Some(root.join("EchoNet-Dynamic")),
+            weights: Some(root.join("model.pt")),
+            external: path("data/other"),
+            split: Some(root.join("list.csv")),
+            ..BenchConfig::default()
+        };
+        let kept = config.for_others().unwrap();
+        assert!(!kept.contains("clinic"), "{kept}");
+        let read = BenchConfig::from_toml("bench.toml", &kept).unwrap();
+        assert_eq!(
+            (read.data, read.weights, read.split),
+            (path("EchoNet-Dynamic"), path("model.pt"), path("list.csv"))
+        );
+        assert_eq!(read.external, path("data/other"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_name_that_is_no_utf8_is_kept_as_well_as_it_can_be() {
+        use std::os::unix::ffi::OsStrExt;
+        let data = Some(PathBuf::from(std::ffi::OsStr::from_bytes(b"data-\xff")));
+        let kept = BenchConfig { data, ..BenchConfig::default() }.for_others().unwrap();
+        assert!(kept.contains("data-\u{fffd}"), "{kept}");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use echo_files::printable;
+
 use crate::machine::Machine;
 use crate::runs::{CellRecord, CellStatus};
 
@@ -28,6 +30,8 @@ pub struct DryRun {
     pub pairs: Vec<PairForecast>,
     /// Cells that run at a time.
     pub jobs: usize,
+    /// Warnings, and finished cells that have to run again.
+    pub notes: Vec<String>,
 }
 
 /// Videos that a run would make first.
@@ -218,6 +222,7 @@ impl fmt::Display for DryRun {
             Some(_) => "not made yet".to_owned(),
             None => megabytes(*bytes),
         };
+        let data = printable(data);
         write!(f, "\n{data}: {train} training, {validation} validation and {test} test videos are read, {size}")?;
         match unusable {
             0 => writeln!(f)?,
@@ -243,6 +248,9 @@ impl fmt::Display for DryRun {
         match self.memory() {
             Some(memory) => writeln!(f, ", {} of memory", in_words(memory))?,
             None => writeln!(f)?,
+        }
+        for note in &self.notes {
+            writeln!(f, "{note}")?;
         }
         writeln!(f, "Nothing was embedded or fitted.")
     }

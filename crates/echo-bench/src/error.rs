@@ -53,7 +53,19 @@ pub enum BenchError {
         /// Why.
         reason: String,
     },
-    /// A line of `runs.jsonl` was written by a newer version.
+    /// No video of a split can be used.
+    #[error("none of the {videos} {split} videos of {data} can be used; {first}; every reason stands in excluded.csv")]
+    NothingUsable {
+        /// Which split.
+        split: &'static str,
+        /// The data set's name.
+        data: String,
+        /// Videos that it lists.
+        videos: usize,
+        /// The first of them, and its reason.
+        first: String,
+    },
+    /// A line of `runs.jsonl` was written by another version.
     #[error("{path}, line {line}: written with schema {found}, this version reads {known}; use another --out", path = path.display())]
     Schema {
         /// The file.
@@ -62,7 +74,7 @@ pub enum BenchError {
         line: usize,
         /// The line's schema.
         found: u32,
-        /// The newest schema that this version reads.
+        /// The schema that this version reads.
         known: u32,
     },
     /// A line of `runs.jsonl` is whole, and no record of a cell.

@@ -3,24 +3,20 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
-use std::time::Duration;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use echo_adapt::zoom_steps;
 use echo_core::{AnyEncoder, ClipSpec, Preset, Stage};
 use echo_data::{Feature, FeatureCache, LoadedClip, StageKey, for_each_clip};
+use echo_files::{FileLock, say};
 use echo_video::{DECODER_VERSION, OpenOptions};
 use echo_weights::Built;
 use serde::Serialize;
 
-use crate::cell_lock::CellLock;
 use crate::{BenchError, Progress, View};
 
 /// Raised whenever results may change for the same inputs: in decoding, preprocessing, networks or training.
 pub const NUMERICS: u32 = 2;
-
-/// Time between two looks at what another process is at.
-const POLL: Duration = Duration::from_millis(100);
 
 /// Everything that a stage's output depends on, beside the video.
 #[derive(Serialize)]
@@ -166,7 +162,7 @@ impl Embedder<'_> {
 
     /// Claims the computing of what is not cached of `videos`, after waiting for another process that is at the same:
     /// side by side, both would compute all of it.
-    fn claim(&self, videos: &[Wanted<'_>]) -> Result<Option<CellLock>, BenchError> {
+    fn claim(&self, videos: &[Wanted<'_>]) -> Result<Option<FileLock>, BenchError> {
         let is_missing = || videos.iter().any(|video| self.uncached(&video.digest) > 0);
         if !is_missing() {
             return Ok(None);
@@ -180,16 +176,8 @@ impl Embedder<'_> {
             hasher.update(video.digest.as_bytes());
         }
         let path = self.cache.lock_file(&hasher.finalize()).map_err(BenchError::Data)?;
-        let mut is_told = false;
-        loop {
-            if let Some(claim) = CellLock::claim(&path)? {
-                return Ok(Some(claim));
-            }
-            if !std::mem::replace(&mut is_told, true) {
-                eprintln!("another process embeds the same videos with {}; waiting for it", card.name);
-            }
-            std::thread::sleep(POLL);
-        }
+        let on_wait = || say(&format!("another process embeds the same videos with {}; waiting for it", card.name));
+        FileLock::wait(&path, on_wait).map(Some).map_err(BenchError::io(&path))
     }
 
     /// How many clips of a video would have to be computed.

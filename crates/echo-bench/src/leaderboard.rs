@@ -4,10 +4,10 @@ mod columns;
 mod formats;
 
 pub(crate) use columns::Detail;
-pub(crate) use formats::csv_field;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use echo_files::printable;
 use echo_metrics::{Metric, Scores, Spread};
 use serde::Serialize;
 
@@ -17,9 +17,10 @@ use crate::leakage;
 use crate::outputs::{Outputs, Predictions};
 use crate::quantity::Quantity;
 use crate::report::{Constant, Externals, constant_rows};
+use crate::shots::Bins;
 use crate::twins::notes;
 use crate::vs_best::{self, VsBest, compare_with_best};
-use crate::{BenchError, CellRecord, CellStatus, Reference};
+use crate::{BenchError, CellRecord, CellStatus, DataRecord, Reference};
 
 /// A mean over seeds with the mean of its bootstrap intervals' ends.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -34,6 +35,28 @@ pub struct Cell {
     pub deviation: Option<f64>,
     /// Videos that it rests on: those of the rank for an error within one.
     pub videos: usize,
+}
+
+/// The training videos of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct TrainVideos {
+    /// Of the seed that had fewest.
+    pub least: usize,
+    /// Of the seed that had most.
+    pub most: usize,
+    /// Bins of the target that draws are made from.
+    pub bins: usize,
+    /// Those that hold fewer usable videos than the row's shots, of the seed with most of them.
+    pub short_bins: usize,
+}
+
+impl TrainVideos {
+    fn of(cells: &[&CellRecord]) -> Option<Self> {
+        let counts = || cells.iter().map(|cell| cell.data.train);
+        let bins = Bins::of_cells(cells);
+        let (least, most) = (counts().min()?, counts().max()?);
+        (most > 0).then_some(Self { least, most, bins: bins.all, short_bins: bins.short })
+    }
 }
 
 /// What a row scores on a second test set.
@@ -64,6 +87,10 @@ pub struct LeaderboardRow {
     pub adapter: String,
     /// Training videos per EF bin, `split` for a split file's, empty where there are none.
     pub shots: String,
+    /// Training videos that were had; nothing where none are used.
+    pub train: Option<TrainVideos>,
+    /// Hash of the test videos.
+    pub test_hash: String,
     /// Seeds that ended well.
     pub seeds: usize,
     /// Cells that failed.
@@ -99,15 +126,22 @@ pub struct Leaderboard {
 pub(crate) struct TestSet {
     /// The data set's name.
     pub(crate) data: String,
+    /// What tells it from others of that name.
+    pub(crate) hash: String,
     /// Names and labels.
     pub(crate) videos: Vec<(String, f32)>,
 }
 
 impl TestSet {
     /// For tables that hold several.
-    pub(crate) fn in_words(data: &str, test: usize) -> String {
-        format!("{test} test videos of {data}")
+    pub(crate) fn in_words(data: &str, test: usize, hash: &str) -> String {
+        format!("{test} test videos of {} (hash {})", printable(data), short(hash))
     }
+}
+
+/// As much of a hash as people compare.
+pub(crate) fn short(hash: &str) -> String {
+    hash.chars().take(8).collect()
 }
 
 /// What a leaderboard is made of.
@@ -135,20 +169,31 @@ impl Leaderboard {
     /// A finished cell's predictions cannot be read, or hold what is not finite.
     pub(crate) fn new(sources: &Sources<'_>) -> Result<Self, BenchError> {
         let Sources { groups, constants, tests, outputs, bootstrap, .. } = *sources;
-        let several = tests.len() > 1;
+        let several = several_tests(groups, tests);
+        let several_splits = several_splits(groups);
         let (mut rows, mut errors) = (Vec::new(), Vec::new());
         for test in tests {
-            let (name, count) = (test.data.as_str(), test.videos.len());
-            let of_test: Vec<&Constant> =
-                constants.iter().filter(|constant| constant.data == name && constant.test == count).collect();
-            let of_data = || groups.iter().flatten().copied().filter(|cell| cell.data.name == name);
-            let externals = Externals::read(of_data(), outputs)?;
-            for (mut row, of_row) in constant_rows(&of_test, test, &metrics_of(of_data()), &externals, bootstrap)? {
-                if several {
-                    row.encoder = format!("{} ({})", row.encoder, TestSet::in_words(name, count));
+            let of_test = || constants.iter().filter(|constant| constant.test_hash == test.hash);
+            let splits: BTreeSet<&str> = of_test().map(|constant| constant.splits.as_str()).collect();
+            let cells = || groups.iter().flatten().copied();
+            let own: Vec<&CellRecord> = cells().filter(|cell| cell.data.test_hash == test.hash).collect();
+            // Encoders may each leave out other videos, so that no row has all that are left.
+            let own = if own.is_empty() { cells().collect() } else { own };
+            let externals = Externals::read(own.iter().copied(), outputs)?;
+            let metrics = metrics_of(own.iter().copied());
+            for split in &splits {
+                let of_split: Vec<&Constant> = of_test().filter(|constant| constant.splits == *split).collect();
+                for (mut row, of_row) in constant_rows(&of_split, test, &metrics, &externals, bootstrap)? {
+                    if several {
+                        let words = TestSet::in_words(&test.data, test.videos.len(), &test.hash);
+                        row.encoder.push_str(&format!(" ({words})"));
+                    }
+                    if splits.len() > 1 {
+                        row.encoder.push_str(&format!(" (splits {})", short(split)));
+                    }
+                    rows.push(row);
+                    errors.push(of_row);
                 }
-                rows.push(row);
-                errors.push(of_row);
             }
         }
         // Other settings under the same name.
@@ -157,8 +202,14 @@ impl Leaderboard {
             let of_group = LeaderboardRow::of_cells(group)?;
             let read = [Predictions::LastEpoch, Predictions::BestEpoch];
             for (mut row, which) in of_group.into_iter().zip(read) {
-                if several && let Some(cell) = group.first() {
-                    row.adapter.push_str(&format!(" ({})", TestSet::in_words(&cell.data.name, cell.data.test)));
+                if let Some(CellRecord { data, .. }) = group.first() {
+                    if several {
+                        let words = TestSet::in_words(&data.name, data.test, &data.test_hash);
+                        row.adapter.push_str(&format!(" ({words})"));
+                    }
+                    if several_splits.contains(data.test_hash.as_str()) {
+                        row.adapter.push_str(&format!(" (splits {})", short(&data.splits)));
+                    }
                 }
                 let LeaderboardRow { encoder, preset, weights, adapter, shots, .. } = row.clone();
                 let count = seen.entry([encoder, preset, weights, adapter, shots]).or_default();
@@ -174,6 +225,7 @@ impl Leaderboard {
         let mut notes = notes(groups, outputs, bootstrap)?;
         notes.extend(notes_of_externals(&rows));
         notes.extend(leakage::notes(groups));
+        notes.extend(notes_of_draws(groups));
         let over_ranks = match rows.iter().any(|row| row.get(Metric::MacroMae).is_some()) {
             true => {
                 " macro MAE: the mean of the MAE within each rank, so that rare values weigh as much as usual ones."
@@ -199,16 +251,48 @@ impl Leaderboard {
         self.rows.iter().flat_map(|row| row.metrics.keys()).filter_map(|key| key.parse().ok()).collect()
     }
 
-    /// Names of the second test sets that some row was scored on.
-    pub(crate) fn externals(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = Vec::new();
-        for external in self.rows.iter().flat_map(|row| &row.externals) {
-            if !names.contains(&external.name.as_str()) {
-                names.push(&external.name);
+    /// The second test sets that some row was scored on: their titles, and their hashes.
+    pub(crate) fn externals(&self) -> Vec<(String, String)> {
+        let mut sets: Vec<(&str, &str)> = Vec::new();
+        for External { name, hash, .. } in self.rows.iter().flat_map(|row| &row.externals) {
+            if !sets.iter().any(|(_, other)| other == hash) {
+                sets.push((name, hash));
             }
         }
-        names
+        let title = |(name, hash): &(&str, &str)| {
+            // Another hospital's folder may have the same name.
+            let shared = sets.iter().filter(|(other, _)| other == name).count() > 1;
+            let title = if shared { format!("{name} (hash {})", short(hash)) } else { (*name).to_owned() };
+            (title, (*hash).to_owned())
+        };
+        sets.iter().map(title).collect()
     }
+}
+
+/// Whether rows were scored on several test sets.
+fn several_tests(groups: &[Vec<&CellRecord>], tests: &[TestSet]) -> bool {
+    let done = groups.iter().flatten().filter(|cell| cell.status == CellStatus::Done);
+    let hashes: BTreeSet<&str> = done.map(|cell| cell.data.test_hash.as_str()).collect();
+    tests.iter().map(|test| test.hash.as_str()).chain(hashes).collect::<BTreeSet<_>>().len() > 1
+}
+
+/// Test sets of which there are rows that were drawn from several sets of training videos.
+fn several_splits<'a>(groups: &[Vec<&'a CellRecord>]) -> BTreeSet<&'a str> {
+    let mut splits: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for cell in groups.iter().flatten() {
+        splits.entry(&cell.data.test_hash).or_default().insert(&cell.data.splits);
+    }
+    splits.into_iter().filter(|(_, splits)| splits.len() > 1).map(|(test, _)| test).collect()
+}
+
+/// Warns of numbers of shots that most bins cannot fill.
+fn notes_of_draws(groups: &[Vec<&CellRecord>]) -> BTreeSet<String> {
+    let warning = |group: &Vec<&CellRecord>| {
+        let cell = group.first()?;
+        let train = TrainVideos::of(group)?;
+        Bins::of_cells(group).warning(&cell.data.name, &cell.data.target, cell.shots?, train.most)
+    };
+    groups.iter().filter_map(warning).collect()
 }
 
 /// Every metric that the cells were scored by.
@@ -221,7 +305,7 @@ fn metrics_of<'a>(cells: impl Iterator<Item = &'a CellRecord>) -> Vec<Metric> {
     }
 }
 
-/// The errors of a row's finished cells; nothing where their files are not there, as those of older versions.
+/// The errors of a row's finished cells; nothing where some have no such predictions.
 pub(crate) fn errors_of(
     cells: &[&CellRecord],
     which: Predictions,
@@ -229,12 +313,12 @@ pub(crate) fn errors_of(
 ) -> Result<Option<AbsoluteErrors>, BenchError> {
     let mut seeds = Vec::new();
     for cell in cells.iter().filter(|cell| cell.status == CellStatus::Done) {
-        if which == Predictions::BestEpoch && !outputs.has_predictions(&cell.key, which) {
+        if which == Predictions::BestEpoch && !outputs.has_predictions(cell, which) {
             return Ok(None);
         }
-        seeds.push(outputs.read_predictions(&cell.key, which)?);
+        seeds.push(outputs.read_predictions(cell, which)?);
     }
-    Ok(cells.first().and_then(|cell| AbsoluteErrors::of(&cell.data.name, seeds)))
+    Ok(cells.first().and_then(|cell| AbsoluteErrors::of(&cell.data.test_hash, seeds)))
 }
 
 /// Says what the second test sets are, and where rows differ in what they could be scored on.
@@ -247,7 +331,7 @@ fn notes_of_externals(rows: &[LeaderboardRow]) -> Vec<String> {
         let counts: Vec<String> = videos
             .iter()
             .map(|(hash, test, excluded)| {
-                let hash: String = hash.chars().take(8).collect();
+                let hash = short(hash);
                 match excluded {
                     0 => format!("{test} videos (hash {hash})"),
                     _ => format!("{test} videos ({excluded} more could not be used; hash {hash})"),
@@ -258,7 +342,7 @@ fn notes_of_externals(rows: &[LeaderboardRow]) -> Vec<String> {
             "MAE on {name}: a second test set of {}. The adapters of the first column of errors are scored on it as they \
              are; nothing was fitted or selected on it.{}",
             counts.join(" or "),
-            if counts.len() > 1 { " Rows differ in the videos that they are scored on." } else { "" },
+            if counts.len() > 1 { " Each has a column of its own." } else { "" },
         )
     };
     sets.into_iter().map(note).collect()
@@ -266,8 +350,16 @@ fn notes_of_externals(rows: &[LeaderboardRow]) -> Vec<String> {
 
 impl LeaderboardRow {
     /// A constant predictor's row, from one set of scores per seed.
-    pub(crate) fn constant(name: &str, shots: String, scores: &[&Scores]) -> Result<Self, BenchError> {
-        Ok(Self { encoder: name.to_owned(), shots, seeds: scores.len(), metrics: means(scores)?, ..Self::default() })
+    pub(crate) fn constant(constant: &Constant, scores: &[&Scores]) -> Result<Self, BenchError> {
+        let Constant { predictor, shots, test_hash, .. } = constant;
+        Ok(Self {
+            encoder: printable(predictor).into_owned(),
+            shots: shots.clone(),
+            test_hash: test_hash.clone(),
+            seeds: scores.len(),
+            metrics: means(scores)?,
+            ..Self::default()
+        })
     }
 
     /// Whether it is a constant predictor's.
@@ -301,6 +393,8 @@ impl LeaderboardRow {
                     false => format!("{} ({})", first.adapter, remarks.join("; ")),
                 },
                 shots: first.shots.map_or("split".to_owned(), |shots| shots.to_string()),
+                train: TrainVideos::of(if done.is_empty() { cells } else { &done }),
+                test_hash: first.data.test_hash.clone(),
                 seeds: done.len(),
                 failed: cells.len() - done.len(),
                 metrics: means(scores)?,
@@ -341,12 +435,16 @@ pub(crate) fn settings(cell: &CellRecord) -> serde_json::Value {
     settings
 }
 
-/// Whether two cells differ in their seed alone, and so in the draw that follows from it.
+/// Whether two cells differ in their seed alone, and so in the draw that follows from it. Names of data sets decide
+/// nothing: two hospitals call theirs `data`, and one of them keeps it under another name on its second machine. The
+/// external test set is among the settings.
 pub(crate) fn same_row(one: &CellRecord, other: &CellRecord) -> bool {
-    let of = |cell: &CellRecord| (cell.adapter.clone(), cell.shots, cell.random_prompts, cell.data.name.clone());
-    (&one.encoder, &one.text, one.data.test) == (&other.encoder, &other.text, other.data.test)
-        && of(one) == of(other)
-        && settings(one) == settings(other)
+    fn of(cell: &CellRecord) -> impl PartialEq {
+        let DataRecord { target, unit, test_hash, splits, .. } = &cell.data;
+        let data = [target, unit, test_hash, splits].map(String::as_str);
+        (&cell.encoder, &cell.text, &cell.adapter, cell.shots, cell.random_prompts, data)
+    }
+    of(one) == of(other) && settings(one) == settings(other)
 }
 
 /// The cells of every row, in the order of their first ones.

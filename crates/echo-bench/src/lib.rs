@@ -12,16 +12,17 @@
 //! - `excluded.csv`: every video that could not be used, with the reason.
 //!
 //! A cell's key is a hash of all that can change its result, so a rerun skips what is done, whatever ended the last
-//! run. This crate alone reads the test split.
+//! run. Its record carries what its files hold, and a cell whose files hold something else runs again. A folder is of one
+//! data set under one set of limits. This crate alone reads the test split.
 
 mod absolute_errors;
 mod adapter_file;
 mod cell;
-mod cell_lock;
 mod clip_change;
 mod clip_samples;
 mod config;
 mod constant;
+mod csv_file;
 mod dry_run;
 mod error;
 mod features;
@@ -41,6 +42,7 @@ mod report;
 mod run;
 mod runs;
 mod seen;
+mod shots;
 mod twins;
 mod video_set;
 mod view;
@@ -60,7 +62,7 @@ pub use recipe::Recipe;
 pub use reference::Reference;
 pub use report::{Merged, merge};
 pub use run::{Environment, Outcome, PairParameters, Zoo, dry_run, pair_parameters, run};
-pub use runs::{CellRecord, CellStatus, DataRecord, EncoderRecord, ExternalRecord, read_runs};
+pub use runs::{CellRecord, CellStatus, DataRecord, EncoderRecord, ExternalRecord, FileRecord, read_runs};
 pub use video_set::{Excluded, VideoSet};
 pub use view::{Augmented, View};
 pub use vs_best::{Standing, VsBest};

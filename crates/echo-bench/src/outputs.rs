@@ -1,31 +1,32 @@
-//! Files of the output folder, each written under another name and renamed.
+//! Files of the output folder. Each appears whole or not at all, and a cell's files are on disk before its record.
 
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use echo_files::{UNFINISHED, lock_file, remove_left_locks, write_atomically};
 use echo_train::Epoch;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::cell_lock::{lock_file, remove_left};
-use crate::leaderboard::csv_field;
+use crate::csv_file::{self, to_bytes, to_text};
 use crate::report::Constant;
+use crate::runs::FileRecord;
 use crate::{BenchError, CellRecord, Excluded};
 
-/// Beginning of the names of files that are being written.
-const UNFINISHED: &str = ".unfinished-";
-
-/// Age at which such a file is no longer being written: who began it was killed.
+/// Age at which an unfinished file is no longer being written: who began it was killed.
 const ABANDONED: Duration = Duration::from_secs(3600);
 
 /// One video's prediction by one cell.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PredictionRow {
+    #[serde(with = "csv_file::text")]
     pub(crate) video: String,
-    /// In the target's unit. Files of older versions say `ef`.
-    #[serde(alias = "ef")]
+    /// In the target's unit.
+    #[serde(with = "csv_file::number")]
     pub(crate) truth: f32,
+    #[serde(with = "csv_file::number")]
     pub(crate) prediction: f32,
 }
 
@@ -47,6 +48,15 @@ impl Predictions {
             Self::BestEpoch => "best.csv",
             Self::External => "external.csv",
         }
+    }
+}
+
+/// Ending of the file of a cell's losses.
+const CURVE: &str = "curve.csv";
+
+impl FileRecord {
+    fn of<R: Serialize>(rows: &[R]) -> Result<Self, csv::Error> {
+        Ok(Self { rows: rows.len(), hash: blake3::hash(&to_bytes(rows)?).to_hex()[..32].to_owned() })
     }
 }
 
@@ -98,7 +108,7 @@ impl Outputs {
                 }
             }
         }
-        remove_left(&self.cells())
+        remove_left_locks(&self.cells()).map_err(BenchError::io(&self.cells()))
     }
 
     /// Names of the videos that an earlier run could not use.
@@ -107,81 +117,115 @@ impl Outputs {
         if !path.exists() {
             return Ok(BTreeSet::new());
         }
-        let invalid = |error: csv::Error| BenchError::Io { path: path.clone(), source: error.into() };
-        let rows = csv::Reader::from_path(&path).map_err(invalid)?.into_deserialize();
-        let rows: Vec<Excluded> = rows.collect::<Result<_, _>>().map_err(invalid)?;
+        let rows: Vec<Excluded> = csv_file::read(&path)?;
         Ok(rows.into_iter().filter(|excluded| !excluded.used).map(|excluded| excluded.video).collect())
     }
 
-    /// Keeps a cell's predictions and curve; called before its line is appended, so that a line has its files.
-    pub(crate) fn keep_cell(&self, key: &str, rows: &[PredictionRow], curve: &[Epoch]) -> Result<(), BenchError> {
-        self.write_csv(&self.cell_file(key, "csv"), rows)?;
-        self.write_csv(&self.cell_file(key, "curve.csv"), curve)
-    }
-
-    /// Keeps other predictions of a cell; also called before its line is appended.
+    /// Keeps predictions of a cell; called before its record is appended, which then carries what this gives: the ending
+    /// of the file's name, and what it holds.
     pub(crate) fn keep_predictions(
         &self,
         key: &str,
         which: Predictions,
         rows: &[PredictionRow],
-    ) -> Result<(), BenchError> {
-        self.write_csv(&self.cell_file(key, which.extension()), rows)
+    ) -> Result<(String, FileRecord), BenchError> {
+        self.keep(key, which.extension(), rows)
+    }
+
+    /// Keeps a cell's losses, as [`keep_predictions`](Self::keep_predictions).
+    pub(crate) fn keep_curve(&self, key: &str, curve: &[Epoch]) -> Result<(String, FileRecord), BenchError> {
+        self.keep(key, CURVE, curve)
+    }
+
+    fn keep<R: Serialize>(&self, key: &str, extension: &str, rows: &[R]) -> Result<(String, FileRecord), BenchError> {
+        let path = self.cell_file(key, extension);
+        self.write_csv(&path, rows)?;
+        let invalid = |error: csv::Error| BenchError::Io { path: path.clone(), source: error.into() };
+        Ok((extension.to_owned(), FileRecord::of(rows).map_err(invalid)?))
     }
 
     /// A cell's predictions.
-    pub(crate) fn read_predictions(&self, key: &str, which: Predictions) -> Result<Vec<PredictionRow>, BenchError> {
-        let path = self.cell_file(key, which.extension());
-        let invalid = |error: csv::Error| BenchError::Io { path: path.clone(), source: error.into() };
-        let mut reader = csv::Reader::from_path(&path).map_err(invalid)?;
-        let rows: Vec<PredictionRow> = reader.deserialize().collect::<Result<_, _>>().map_err(invalid)?;
-        // A file may come from anywhere, and no score is made of what is not finite.
+    ///
+    /// # Errors
+    /// The file holds something else than the cell left there.
+    pub(crate) fn read_predictions(
+        &self,
+        cell: &CellRecord,
+        which: Predictions,
+    ) -> Result<Vec<PredictionRow>, BenchError> {
+        let rows: Vec<PredictionRow> = self.read(cell, which.extension())?;
+        // A record may come from anywhere, and no score is made of what is not finite.
         match rows.iter().find(|row| !row.truth.is_finite() || !row.prediction.is_finite()) {
             None => Ok(rows),
             Some(PredictionRow { video, truth, prediction }) => {
                 let reason = format!("{video}: {truth} and {prediction} are not both numbers");
-                Err(BenchError::Io { path, source: std::io::Error::new(std::io::ErrorKind::InvalidData, reason) })
+                Err(damaged(&self.cell_file(&cell.key, which.extension()), reason))
             }
         }
     }
 
     /// Whether a cell has such predictions.
-    pub(crate) fn has_predictions(&self, key: &str, which: Predictions) -> bool {
-        self.cell_file(key, which.extension()).is_file()
+    pub(crate) fn has_predictions(&self, cell: &CellRecord, which: Predictions) -> bool {
+        cell.files.contains_key(which.extension())
     }
 
     /// A cell's losses; none where nothing was trained.
-    pub(crate) fn read_curve(&self, key: &str) -> Result<Vec<Epoch>, BenchError> {
-        let path = self.cell_file(key, "curve.csv");
-        let invalid = |error: csv::Error| BenchError::Io { path: path.clone(), source: error.into() };
-        let mut reader = csv::Reader::from_path(&path).map_err(invalid)?;
-        reader.deserialize().collect::<Result<_, _>>().map_err(invalid)
+    ///
+    /// # Errors
+    /// As [`read_predictions`](Self::read_predictions).
+    pub(crate) fn read_curve(&self, cell: &CellRecord) -> Result<Vec<Epoch>, BenchError> {
+        self.read(cell, CURVE)
+    }
+
+    fn read<R: Serialize + DeserializeOwned>(&self, cell: &CellRecord, extension: &str) -> Result<Vec<R>, BenchError> {
+        let path = self.cell_file(&cell.key, extension);
+        let Some(expected) = cell.files.get(extension) else {
+            return Err(damaged(&path, "the cell's record knows no such file".to_owned()));
+        };
+        let rows: Vec<R> = csv_file::read(&path)?;
+        let found =
+            FileRecord::of(&rows).map_err(|error| BenchError::Io { path: path.clone(), source: error.into() })?;
+        if found == *expected {
+            return Ok(rows);
+        }
+        let reason = match (found.rows, expected.rows) {
+            (found, expected) if found == expected => {
+                format!("its {found} rows are not those that the cell left there")
+            }
+            (found, expected) => format!("it holds {found} of the {expected} rows that the cell left there"),
+        };
+        Err(damaged(&path, reason))
+    }
+
+    /// Why a finished cell's files are not those that it left; nothing where they are.
+    pub(crate) fn damage(&self, cell: &CellRecord) -> Option<BenchError> {
+        let mut needed = vec![Predictions::LastEpoch];
+        needed.extend(cell.best.as_ref().map(|_| Predictions::BestEpoch));
+        needed.extend(cell.external.as_ref().map(|_| Predictions::External));
+        let of_predictions = needed.into_iter().find_map(|which| self.read_predictions(cell, which).err());
+        of_predictions.or_else(|| self.read_curve(cell).err())
     }
 
     /// Takes over a cell's files from another output folder.
-    pub(crate) fn copy_cell(&self, folder: &Path, record: &CellRecord) -> Result<(), BenchError> {
-        let file = |extension: &str| folder.join("cells").join(format!("{}.{extension}", record.key));
-        let mut extensions = vec![Predictions::LastEpoch.extension(), "curve.csv"];
-        extensions.extend(record.external.as_ref().map(|_| Predictions::External.extension()));
-        // Older versions kept no predictions of the best epoch.
-        let best = Predictions::BestEpoch.extension();
-        extensions.extend(record.best.as_ref().filter(|_| file(best).is_file()).map(|_| best));
-        for extension in extensions {
-            let path = file(extension);
-            let bytes = std::fs::read(&path).map_err(BenchError::io(&path))?;
-            self.write(&self.cell_file(&record.key, extension), &bytes)?;
+    ///
+    /// # Errors
+    /// A file there holds something else than the cell left.
+    pub(crate) fn copy_cell(&self, from: &Outputs, cell: &CellRecord) -> Result<(), BenchError> {
+        if let Some(damage) = from.damage(cell) {
+            return Err(damage);
         }
+        for which in [Predictions::LastEpoch, Predictions::BestEpoch, Predictions::External] {
+            if from.has_predictions(cell, which) {
+                self.keep_predictions(&cell.key, which, &from.read_predictions(cell, which)?)?;
+            }
+        }
+        self.keep_curve(&cell.key, &from.read_curve(cell)?)?;
         Ok(())
     }
 
     /// Writes `constants.csv`.
     pub(crate) fn write_constants(&self, constants: &[Constant]) -> Result<(), BenchError> {
         self.write_csv(&self.dir.join("constants.csv"), constants)
-    }
-
-    /// Whether a cell's files are there.
-    pub(crate) fn has_cell(&self, key: &str) -> bool {
-        self.cell_file(key, "csv").is_file()
     }
 
     /// Where a cell's training is saved while it runs.
@@ -208,66 +252,54 @@ impl Outputs {
     /// Joins the cells' files to `predictions.csv`, `curves.csv` and, where there is a second test set,
     /// `external_predictions.csv`.
     pub(crate) fn join_cells(&self, records: &[&CellRecord]) -> Result<(), BenchError> {
-        let of_target = |record: &CellRecord| Some(format!("{},{}", record.data.target, record.data.unit));
-        let header = Some("target,unit,video,truth,prediction");
-        let predictions = self.joined(records, Predictions::LastEpoch.extension(), header, &of_target)?;
-        self.write_text("predictions.csv", &predictions)?;
-        self.write_text("curves.csv", &self.joined(records, "curve.csv", None, &|_| None)?)?;
-        let scored: Vec<&CellRecord> = records.iter().copied().filter(|record| record.external.is_some()).collect();
-        let external = self.dir.join("external_predictions.csv");
-        match scored.is_empty() {
-            false => {
-                let of_set = |record: &CellRecord| {
-                    let name = csv_field(&record.external.as_ref()?.name);
-                    Some(format!("{name},{},{}", record.data.target, record.data.unit))
-                };
-                let header = Some("set,target,unit,video,truth,prediction");
-                self.write(
-                    &external,
-                    self.joined(&scored, Predictions::External.extension(), header, &of_set)?.as_bytes(),
-                )
-            }
-            // Those of an earlier run would be taken for this one's.
-            true => match std::fs::remove_file(&external) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(BenchError::io(&external)(error)),
-                _ => Ok(()),
-            },
-        }
-    }
-
-    /// The cells' files of one kind below each other, each line after the cell's name and what `of_cell` adds. `header`
-    /// names the columns after the cell's; the files' own names when absent, since files of older versions have others.
-    fn joined(
-        &self,
-        records: &[&CellRecord],
-        extension: &str,
-        header: Option<&str>,
-        of_cell: &dyn Fn(&CellRecord) -> Option<String>,
-    ) -> Result<String, BenchError> {
-        let mut text = String::new();
-        for record in records {
-            let path = self.cell_file(&record.key, extension);
-            let cell = std::fs::read_to_string(&path).map_err(BenchError::io(&path))?;
-            let mut lines = cell.lines();
-            // A cell that was solved at once has no curve.
-            let Some(own) = lines.next() else { continue };
-            if text.is_empty() {
-                text = format!("encoder,preset,weights,adapter,shots,seed,{}\n", header.unwrap_or(own));
-            }
-            let shots = record.shots.map_or("split".to_owned(), |shots| shots.to_string());
+        let names = |more: &[&str]| -> Vec<String> {
+            let of_cell = ["encoder", "preset", "weights", "adapter", "shots", "seed"];
+            of_cell.iter().chain(more).map(|&name| name.to_owned()).collect()
+        };
+        let mut predictions = vec![names(&["target", "unit", "video", "truth", "prediction"])];
+        let mut external = vec![names(&["set", "target", "unit", "video", "truth", "prediction"])];
+        let mut curves = vec![names(&["epoch", "lr", "loss", "cross_entropy", "kl", "l1", "watched"])];
+        for &record in records {
             let encoder = &record.encoder;
-            let prefix = format!(
-                "{},{},{},{},{shots},{}",
-                encoder.name,
-                encoder.preset,
-                encoder.weights,
+            let of_cell = vec![
+                encoder.name.clone(),
+                encoder.preset.clone(),
+                encoder.weights.to_string(),
                 record.adapter_name(),
-                record.seed
-            );
-            let added = of_cell(record).map_or(String::new(), |added| format!("{added},"));
-            lines.for_each(|line| text.push_str(&format!("{prefix},{added}{line}\n")));
+                record.shots.map_or("split".to_owned(), |shots| shots.to_string()),
+                record.seed.to_string(),
+            ];
+            let (target, unit) = (record.data.target.clone(), record.data.unit.clone());
+            let values = |row: PredictionRow| {
+                [target.clone(), unit.clone(), row.video, row.truth.to_string(), row.prediction.to_string()]
+            };
+            for row in self.read_predictions(record, Predictions::LastEpoch)? {
+                predictions.push([of_cell.clone(), values(row).to_vec()].concat());
+            }
+            if let Some(set) = &record.external {
+                for row in self.read_predictions(record, Predictions::External)? {
+                    external.push([of_cell.clone(), vec![set.name.clone()], values(row).to_vec()].concat());
+                }
+            }
+            for Epoch { epoch, lr, loss, cross_entropy, kl, l1, watched } in self.read_curve(record)? {
+                let mut row = of_cell.clone();
+                row.push(epoch.to_string());
+                row.extend([lr, loss, cross_entropy, kl, l1].map(|value| value.to_string()));
+                row.push(watched.map_or(String::new(), |value| value.to_string()));
+                curves.push(row);
+            }
         }
-        Ok(text)
+        self.write_text("predictions.csv", &to_text(&predictions))?;
+        self.write_text("curves.csv", &to_text(&curves))?;
+        if external.len() > 1 {
+            return self.write_text("external_predictions.csv", &to_text(&external));
+        }
+        // Those of an earlier run would be taken for this one's.
+        let path = self.dir.join("external_predictions.csv");
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(BenchError::io(&path)(error)),
+            _ => Ok(()),
+        }
     }
 
     /// Writes `excluded.csv`, also when nothing is: an absent file would say nothing.
@@ -285,29 +317,19 @@ impl Outputs {
     }
 
     fn write_csv<R: Serialize>(&self, path: &Path, rows: &[R]) -> Result<(), BenchError> {
-        let mut writer = csv::Writer::from_writer(Vec::new());
         let invalid = |error: csv::Error| BenchError::Io { path: path.to_owned(), source: error.into() };
-        for row in rows {
-            writer.serialize(row).map_err(invalid)?;
-        }
-        let bytes = writer.into_inner().map_err(|error| invalid(error.into_error().into()))?;
-        self.write(path, &bytes)
+        self.write(path, &to_bytes(rows).map_err(invalid)?)
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), BenchError> {
-        let folder = path.parent().unwrap_or(&self.dir);
-        let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder).map_err(BenchError::io(path))?;
-        file.write_all(bytes).map_err(BenchError::io(path))?;
-        // Results are the user's, not a secret of this process, which is what temporary files are made for.
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            let permissions = std::fs::Permissions::from_mode(0o644);
-            file.as_file().set_permissions(permissions).map_err(BenchError::io(path))?;
-        }
-        file.persist(path).map_err(|error| BenchError::Io { path: path.to_owned(), source: error.error })?;
-        Ok(())
+        write_atomically(path, |file| file.write_all(bytes)).map_err(BenchError::io(path))
     }
+}
+
+/// The error of a file that is not what its cell left.
+fn damaged(path: &Path, reason: String) -> BenchError {
+    let reason = format!("{reason}; the benchmark, run again on this folder, makes it anew");
+    BenchError::Io { path: path.to_owned(), source: std::io::Error::new(std::io::ErrorKind::InvalidData, reason) }
 }
 
 #[cfg(test)]
@@ -332,5 +354,39 @@ mod tests {
         outputs.remove_left().unwrap();
         let left = |name: &str| path(name).map(|file| file.exists());
         assert_eq!([&names[0], &names[1], "runs.jsonl"].map(left), [[false; 2], [true; 2], [true; 2]]);
+    }
+
+    #[test]
+    fn a_file_that_is_not_what_its_cell_left_is_told_and_one_that_a_spreadsheet_saved_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let outputs = Outputs::create(dir.path()).unwrap();
+        let row = |video: &str, prediction| PredictionRow { video: video.to_owned(), truth: 50.0, prediction };
+        let rows = [row("=a", 41.25), row("b\nc", 60.1), row("d", 0.3333333)];
+        let mut cell = crate::runs::tests::record("0a");
+        cell.files.extend([
+            outputs.keep_predictions("0a", Predictions::LastEpoch, &rows).unwrap(),
+            outputs.keep_curve("0a", &[]).unwrap(),
+        ]);
+        let path = outputs.cell_file("0a", "csv");
+        let whole = std::fs::read(&path).unwrap();
+        assert!(outputs.damage(&cell).is_none());
+        assert_eq!(outputs.read_predictions(&cell, Predictions::LastEpoch).unwrap(), rows);
+        let damage = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            let message = outputs.damage(&cell).map(|error| error.to_string());
+            assert!(message.as_ref().is_none_or(|message| message.contains("0a.csv")), "{message:?}");
+            message
+        };
+        for cut in 0..whole.len() - 1 {
+            assert!(damage(&whole[..cut]).is_some(), "cut to {cut} bytes");
+        }
+        assert!(damage(&vec![0; whole.len()]).is_some(), "zeros");
+        let text = String::from_utf8(whole).unwrap();
+        assert!(damage(text.replace("60.1", "60.2").as_bytes()).unwrap().contains("not those"));
+        assert!(damage(format!("{text}e,50.0,1.0\n").as_bytes()).unwrap().contains("4 of the 3"));
+        let saved = text.replace(',', ";").replace('.', ",").replace("50,0", "50");
+        assert_eq!(damage(saved.as_bytes()), None, "{saved}");
+        std::fs::remove_file(&path).unwrap();
+        assert!(outputs.damage(&cell).is_some());
     }
 }

@@ -6,12 +6,14 @@ use std::time::Instant;
 use burn::tensor::{Device, Tensor, TensorData};
 use echo_adapt::Adapted;
 use echo_core::{Adapter, AnyEncoder, ClipSpec, Features, Fitting, Stage};
-use echo_data::{Look, load_clip};
+use echo_data::{Feature, Look, load_clip};
+use echo_train::Samples;
 use echo_video::OpenOptions;
 
-use crate::Recipe;
+use crate::cell::table;
 use crate::dry_run::CellSize;
 use crate::features::steps_of;
+use crate::{BenchError, Recipe};
 
 /// What a step of training takes, in passes forward: one forward, and about two for the way back.
 const STEP: f64 = 3.0;
@@ -76,8 +78,11 @@ pub(crate) struct Probe {
 }
 
 impl Probe {
-    /// Times a pass of `adapted` over a batch such as `recipe` trains on, of `of_stage` or, for adapters that train
-    /// the encoder, of a single clip.
+    /// Times a pass of `adapted` over a batch such as `recipe` trains on, of `of_stage`, which its stage makes of `clip`,
+    /// or, for adapters that train the encoder, of that clip alone.
+    ///
+    /// # Errors
+    /// The stage's output is no sample.
     pub(crate) fn new(
         adapted: &Adapted,
         recipe: &Recipe,
@@ -85,23 +90,30 @@ impl Probe {
         of_stage: Option<&Tensor<3>>,
         clips: usize,
         most: usize,
-    ) -> Self {
+    ) -> Result<Self, BenchError> {
         let adapted = adapted.clone().frozen();
-        let batch = if of_stage.is_some() { recipe.train.batch.min(most).max(1) } else { 1 };
-        let features = || match of_stage {
-            None => Features::Clip(Tensor::cat(vec![clip.clip.clone(); clips], 0), clips),
-            Some(rows) => {
+        let batch = match adapted.stage() {
+            Stage::Clip => 1,
+            _ => recipe.train.batch.min(most).max(1),
+        };
+        let features: Box<dyn Fn() -> Result<Features, BenchError>> = match (adapted.stage(), of_stage) {
+            (Stage::Clip, _) | (_, None) => {
+                Box::new(|| Ok(Features::Clip(Tensor::cat(vec![clip.clip.clone(); clips], 0), clips)))
+            }
+            // As a cell's samples are made: the clips of a video one after the other.
+            (stage, Some(rows)) => {
                 let [_, steps, columns] = rows.dims();
-                let repeated = rows.clone().repeat_dim(0, batch * clips);
-                match adapted.stage() {
-                    Stage::Embedding => Features::Embedding(repeated.reshape([batch, clips, columns])),
-                    Stage::ZoomSteps => Features::ZoomSteps(repeated.reshape([batch, clips, steps, columns])),
-                    _ => Features::Steps(repeated.reshape([batch, clips, steps, columns])),
-                }
+                let values: Vec<f32> = rows.clone().into_data().iter::<f32>().collect();
+                let feature = Feature { shape: [steps * clips, columns], values: values.repeat(clips) };
+                let samples = table(stage, clips, &vec![&feature; batch], &[], vec![0.0; batch])?;
+                let (device, indices) = (clip.clip.device(), (0..batch).collect::<Vec<_>>());
+                Box::new(move || Ok(samples.batch(&indices, None, &device)?))
             }
         };
-        let (_, seconds) = timed(|| drop(adapted.forward(features()).value.into_data()));
-        Self { fitting: adapted.fitting(), batch, seconds }
+        // What cannot be made cannot be made a second time either.
+        features()?;
+        let (_, seconds) = timed(|| features().map(|features| drop(adapted.forward(features).value.into_data())));
+        Ok(Self { fitting: adapted.fitting(), batch, seconds })
     }
 
     /// Seconds of fitting a cell and predicting its test videos, and after every epoch `watched` more.

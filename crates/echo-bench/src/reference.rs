@@ -1,5 +1,6 @@
 //! Published figures, which stand beside the results and are none of them.
 
+use echo_files::printable;
 use serde::{Deserialize, Serialize};
 
 /// A figure that someone published. This program did not compute it; it changes no result.
@@ -28,7 +29,8 @@ impl Reference {
     /// A row of that table.
     pub(crate) fn cells(&self) -> [String; 4] {
         let shots = self.shots.map_or("-".to_owned(), |shots| shots.to_string());
-        [self.name.clone(), shots, format!("{:.2}", self.mae), self.note.clone()]
+        let [name, note] = [&self.name, &self.note].map(|text| printable(text).into_owned());
+        [name, shots, format!("{:.2}", self.mae), note]
     }
 
     /// Why it cannot be used.

@@ -86,8 +86,8 @@ mod tests {
         (0..VIDEOS).map(row).collect()
     }
 
-    /// A run's folder with one encoder, end-diastolic volumes and a second test set. Cells of the adapter `old` are as an
-    /// older version wrote them.
+    /// A run's folder with one encoder, end-diastolic volumes and a second test set. Cells of the adapter `old` have no
+    /// scores on that, nor within ranks.
     fn write_run(dir: &Path) {
         let (outputs, runs) = (Outputs::create(dir).unwrap(), Runs::open(dir).unwrap().0);
         let ranks = serde_json::json!({"ranks": [
@@ -110,9 +110,12 @@ mod tests {
                     "old" => echo_metrics::METRICS.to_vec(),
                     _ => metrics(&[120], &spec),
                 };
-                outputs.keep_cell(&cell.key, &own, &[]).unwrap();
+                cell.files.extend([
+                    outputs.keep_predictions(&cell.key, Predictions::LastEpoch, &own).unwrap(),
+                    outputs.keep_curve(&cell.key, &[]).unwrap(),
+                ]);
                 if adapter != "old" {
-                    outputs.keep_predictions(&cell.key, Predictions::External, &far).unwrap();
+                    cell.files.extend([outputs.keep_predictions(&cell.key, Predictions::External, &far).unwrap()]);
                     let (name, hash) = ("shifted <set>".to_owned(), "abcdefghijk".to_owned());
                     let scores = scored(&far, &all);
                     cell.external = Some(ExternalRecord { name, hash, test: VIDEOS, excluded: 1, leaked: 0, scores });
@@ -122,6 +125,10 @@ mod tests {
                 (cell.shots, cell.seed) = (Some(shots), seed);
                 cell.config = serde_json::json!({ "ranks": ranks.clone() });
                 cell.scores = Some(scored(&own, &all));
+                if shots == 8 {
+                    let best = outputs.keep_predictions(&cell.key, Predictions::BestEpoch, &rows(7.0, seed)).unwrap();
+                    cell.files.extend([best]);
+                }
                 cell.best = (shots == 8).then(|| BestRecord {
                     epoch: 2,
                     validation_mae: 1.0,
@@ -133,6 +140,8 @@ mod tests {
         let constant = |predictor: &str, shots: &str, seed, value| Constant {
             data: "data".to_owned(),
             test: VIDEOS,
+            test_hash: "test hash".to_owned(),
+            splits: "splits".to_owned(),
             predictor: predictor.to_owned(),
             shots: shots.to_owned(),
             seed,
@@ -158,9 +167,10 @@ mod tests {
         };
         let standing = |name: &str, shots: &str| row(name, shots).vs_best.map_or("-".to_owned(), |vs| vs.to_string());
         assert_eq!(["coop", "linear"].map(|name| standing(name, "1")), ["best", "+0.05 [0.05, 0.05]"]);
-        // Trained rows of other shots have nobody beside them; the best of all has those without training.
-        assert_eq!([standing("coop", "8"), standing("coop (best validation epoch)", "8")], ["best", "-"]);
-        assert!(standing("zero-shot", "0").starts_with("+22.0 [") && standing(TRAINING_MEDIAN, "1").starts_with('+'));
+        // Trained rows of other shots have only their best epoch beside them; the best of all has those without training.
+        let of_eight = [standing("coop", "8"), standing("coop (best validation epoch)", "8")];
+        assert_eq!(of_eight, ["+1.0 [1.0, 1.0]", "best"]);
+        assert!(standing("zero-shot", "0").starts_with("+23.0 [") && standing(TRAINING_MEDIAN, "1").starts_with('+'));
         let far = |name: &str, shots: &str| row(name, shots).externals.first().map(|set| set.metrics["mae"].mean);
         assert!((far("coop", "1").unwrap() - 20.2).abs() < 0.1 && far("old", "1").is_none());
         assert_eq!(far("median of validation", ""), Some(row("median of validation", "").metrics["mae"].mean));
@@ -180,7 +190,7 @@ mod tests {
             "no column"
         );
         assert!(page.contains("published: a paper") && page.contains(Reference::CAPTION), "no published figures");
-        // Of older records the error within ranks is there without its interval.
+        // Where it was not scored, the error within ranks is there without its interval.
         assert!(page.contains("encoder + old, 1 shot</th><td class=\"number\">25."), "no error within ranks");
         let markdown = read(&out, "leaderboard.md");
         assert!(
@@ -199,6 +209,19 @@ mod tests {
         merge(std::slice::from_ref(&out), &again).unwrap();
         for name in ["leaderboard.csv", "external_predictions.csv", "report.html"] {
             assert_eq!(read(&out, name), read(&again, name), "{name}");
+        }
+        // A file that is not what its cell left is refused by the user's own name for it, in whatever way it is not.
+        for name in ["11.csv", "11.external.csv", "41.best.csv"] {
+            let file = out.join("cells").join(name);
+            let whole = read(&out, &format!("cells/{name}"));
+            let lines: Vec<&str> = whole.lines().collect();
+            let shorter = lines[..lines.len() - 3].join("\n");
+            for damaged in [String::new(), "\0".repeat(whole.len()), shorter, whole.replace('7', "8")] {
+                std::fs::write(&file, damaged).unwrap();
+                let message = merge(std::slice::from_ref(&out), &again).unwrap_err().to_string();
+                assert!(message.starts_with(&file.display().to_string()), "{message}");
+            }
+            std::fs::write(&file, whole).unwrap();
         }
         std::fs::remove_file(out.join("cells/11.external.csv")).unwrap();
         assert!(merge(&[out], &again).unwrap_err().to_string().contains("11.external.csv"));

@@ -14,6 +14,7 @@ use burn::tensor::Device;
 use echo_adapt::{ADAPTERS, AdapterEntry, BuildContext, adapters};
 use echo_core::{Preset, RankSpec};
 use echo_data::{Digests, Target};
+use echo_files::{printable, say};
 use echo_train::{Parameter, parameters};
 use echo_weights::{Built, Weights, WeightsError};
 
@@ -65,6 +66,25 @@ pub struct Environment {
     pub checkpoint_every: Duration,
     /// Cells of an encoder that run at a time in this process, at least 1. Results do not depend on it.
     pub jobs: usize,
+    /// Put frames of the worst videos into the report.
+    pub thumbnails: bool,
+}
+
+impl Environment {
+    /// `text` with paths below the data sets' folders: results are shown to others, and where someone keeps patients'
+    /// videos is none of their business.
+    fn without_folders(&self, text: &str) -> String {
+        let folders = std::iter::once(&self.data).chain(&self.external);
+        let forms = |folder: &PathBuf| [std::path::absolute(folder).ok(), Some(folder.clone())];
+        let mut text = text.to_owned();
+        // A single name says nothing, and may be part of many words.
+        for folder in folders.flat_map(forms).flatten().filter(|folder| folder.components().count() > 1) {
+            let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let folder = folder.display().to_string();
+            text = text.replace(&format!("{folder}{}", std::path::MAIN_SEPARATOR), "").replace(&folder, &name);
+        }
+        text
+    }
 }
 
 /// What a benchmark came to.
@@ -82,6 +102,8 @@ pub struct Outcome {
     pub embedded: usize,
     /// Videos with something wrong with them.
     pub excluded: Vec<Excluded>,
+    /// Why there are no scores on an external test set of which no video can be used.
+    pub unusable: Vec<BenchError>,
 }
 
 /// Runs every cell of the grid that is not done yet and writes the output folder.
@@ -92,6 +114,9 @@ pub struct Outcome {
 pub fn run(config: &BenchConfig, environment: &Environment, zoo: &dyn Zoo) -> Result<Outcome, BenchError> {
     prepared(config, environment, zoo, |mut state, encoders, grid| {
         state.outputs.make()?;
+        for warning in state.short_draws() {
+            say(&format!("warning: {warning}"));
+        }
         for name in encoders {
             let of_encoder: Vec<&Cell> = grid.iter().filter(|cell| cell.encoder == *name).collect();
             state.run_encoder(name, &of_encoder, zoo)?;
@@ -123,6 +148,9 @@ fn prepared<T>(
     let grid = cells(&encoders, &names, &shots, &config.seeds);
     let outputs = Outputs::at(&environment.out);
     let (runs, earlier) = Runs::open(&environment.out)?;
+    // No file is hashed yet, so this is of names and labels.
+    let splits = set.hash(&[&set.train, &set.validation, &set.test]);
+    same_run(&earlier, &set, &splits, config, &environment.out)?;
     let mut draws: BTreeMap<(Option<usize>, u64), Vec<usize>> = BTreeMap::new();
     for cell in &grid {
         draws.entry((cell.shots, cell.seed)).or_insert_with(|| set.draw(cell.shots, cell.seed));
@@ -151,13 +179,45 @@ fn prepared<T>(
         machine: Machine::current(),
         wanted,
         set,
+        splits,
         external,
+        unusable: Vec::new(),
         done: earlier.into_iter().map(|record| (record.key.clone(), record)).collect(),
         records: Vec::new(),
         counts: Counts::default(),
         told: Mutex::new(Told::new(grid.len())),
     };
     body(state, &encoders, &grid)
+}
+
+/// # Errors
+/// The folder `out` holds records of other videos, or of other limits: its next report would mix both.
+fn same_run(
+    earlier: &[CellRecord],
+    set: &VideoSet,
+    splits: &str,
+    config: &BenchConfig,
+    out: &Path,
+) -> Result<(), BenchError> {
+    let bootstrap = |record: &CellRecord| record.config.get("bootstrap").and_then(serde_json::Value::as_u64);
+    let differs = |record: &CellRecord| {
+        let data = &record.data;
+        if (data.target.as_str(), data.unit.as_str()) != (set.target.name.as_str(), set.target.unit.as_str()) {
+            return Some(format!("predictions of {}, not of {}", data.target, set.target.name));
+        }
+        if data.splits != splits {
+            return Some("results on other videos or labels, or under another --limit or --split".to_owned());
+        }
+        let samples = bootstrap(record).filter(|&samples| samples != config.bootstrap as u64)?;
+        Some(format!("results with --bootstrap {samples}, not {}", config.bootstrap))
+    };
+    match earlier.iter().find_map(differs) {
+        None => Ok(()),
+        Some(other) => Err(BenchError::Config(format!(
+            "{}: this folder holds {other}; give the folder of another run with --out",
+            out.display()
+        ))),
+    }
 }
 
 /// The adapters of a benchmark, by name, in its order. What an encoder reads without training is always among them,
@@ -169,7 +229,8 @@ fn adapter_plans(config: &BenchConfig, target: &Target) -> Result<Vec<(String, A
     let named = config.adapters.iter().flat_map(|name| if name == "all" { known.clone() } else { vec![name.as_str()] });
     for name in always.into_iter().chain(named) {
         let entries = adapters(name)?;
-        let recipe = Recipe::new(name, &entries, config.preset, &config.recipes)?;
+        let recipe =
+            Recipe::new(name, &entries, config.preset, &config.recipes).map_err(|error| config.named(error))?;
         if !plans.iter().any(|(other, _)| other == name) {
             plans.push((name.to_owned(), AdapterPlan { entries, recipe }));
         }
@@ -177,7 +238,8 @@ fn adapter_plans(config: &BenchConfig, target: &Target) -> Result<Vec<(String, A
     let is_used =
         |name: &&String| !plans.iter().any(|(plan, _)| plan == *name || plan.split('+').any(|part| part == *name));
     if let Some(unknown) = config.recipes.keys().find(is_used) {
-        return Err(BenchError::Config(format!("[recipes.{unknown}]: this run has no adapter {unknown}")));
+        let error = BenchError::Config(format!("[recipes.{unknown}]: this run has no adapter {unknown}"));
+        return Err(config.named(error));
     }
     Ok(plans)
 }
@@ -234,7 +296,12 @@ pub fn pair_parameters(
         for (adapter, AdapterPlan { entries, recipe }) in &plans {
             let text = text.as_ref().map(|text| &text.encoder);
             let context = BuildContext { encoder: &built.encoder, text, ranks: &ranks, seed: 0 };
-            let parameters = parameters(&echo_adapt::build(entries, &recipe.adapter, &context)?);
+            let adapted = match echo_adapt::build(entries, &recipe.adapter, &context) {
+                // As in a run: nobody asked for it, and the encoder reads nothing without training.
+                Err(_) if adapter == ZERO_SHOT && !config.asks_for(adapter) => continue,
+                adapted => adapted?,
+            };
+            let parameters = parameters(&adapted);
             pairs.push(PairParameters { encoder: name.clone(), adapter: adapter.clone(), parameters });
         }
     }
@@ -269,8 +336,12 @@ struct RunState<'a> {
     /// Videos that some cell uses.
     wanted: Vec<usize>,
     set: VideoSet,
+    /// Hash of what its splits list.
+    splits: String,
     /// A second data set, of which the test split is used.
     external: Option<VideoSet>,
+    /// External sets of which nothing can be used.
+    unusable: Vec<BenchError>,
     /// Records of earlier runs, by key.
     done: BTreeMap<String, CellRecord>,
     /// Records of this grid, in its order.
@@ -280,12 +351,25 @@ struct RunState<'a> {
 }
 
 impl RunState<'_> {
+    /// Warnings of draws that most bins cannot fill, before anything is computed. What cannot be decoded comes on top.
+    fn short_draws(&self) -> BTreeSet<String> {
+        let draws = self.draws.iter().filter_map(|(&(shots, _), draw)| Some((shots?, draw)));
+        let warning = |(shots, draw): (usize, &Vec<usize>)| {
+            self.bins(Some(shots), draw).warning(&self.set.name, &self.set.target.name, shots, draw.len())
+        };
+        draws.filter_map(warning).collect()
+    }
+
     fn finish(mut self) -> Result<Outcome, BenchError> {
         self.set.excluded.extend(self.external.iter().flat_map(|set| set.excluded.clone()));
+        for excluded in &mut self.set.excluded {
+            excluded.reason = self.environment.without_folders(&excluded.reason);
+        }
         self.set.excluded.sort();
         self.set.excluded.dedup();
         let test = self.usable_test();
-        let constants = self.constants(test.len())?;
+        let test_hash = self.set.hash(&[&test]);
+        let constants = self.constants(test.len(), &test_hash)?;
         let groups = groups(&self.records);
         let labels = test.iter().map(|&index| &self.set.videos[index]).map(|video| (video.name.clone(), video.truth));
         let leaderboard = Leaderboard::new(&Sources {
@@ -294,7 +378,7 @@ impl RunState<'_> {
             resamples: &self.config.bootstrap.to_string(),
             groups: &groups,
             constants: &constants,
-            tests: &[TestSet { data: self.set.name.clone(), videos: labels.collect() }],
+            tests: &[TestSet { data: self.set.name.clone(), hash: test_hash, videos: labels.collect() }],
             outputs: self.outputs,
             bootstrap: self.config.bootstrap,
             references: &self.config.references,
@@ -311,14 +395,15 @@ impl RunState<'_> {
             leaderboard: &leaderboard,
             groups: &groups,
             outputs: self.outputs,
-            configs: &[toml::to_string(self.config).map_err(|error| BenchError::Config(error.to_string()))?],
+            configs: &[self.config.for_others()?],
             constants: &constants,
-            videos: Some(&videos),
+            videos: self.environment.thumbnails.then_some(&videos),
         };
         report.write()?;
         self.outputs.remove_left()?;
         let Counts { ran, skipped, failed, embedded } = self.counts;
-        Ok(Outcome { leaderboard, ran, skipped, failed, embedded, excluded: self.set.excluded })
+        let (excluded, unusable) = (self.set.excluded, self.unusable);
+        Ok(Outcome { leaderboard, ran, skipped, failed, embedded, excluded, unusable })
     }
 
     /// Test videos that every encoder could use.
@@ -330,11 +415,20 @@ impl RunState<'_> {
     }
 
     /// The constant predictors: the validation median, and each draw's training median; scored on `test` videos.
-    fn constants(&self, test: usize) -> Result<Vec<Constant>, BenchError> {
+    fn constants(&self, test: usize, test_hash: &str) -> Result<Vec<Constant>, BenchError> {
         let constant = |predictor: &str, shots: String, seed: Option<u64>, videos: &[usize]| {
             let value = median(&self.set.labels(videos));
             let value = value.ok_or_else(|| BenchError::Config("a split without labels has no median".to_owned()))?;
-            Ok(Constant { data: self.set.name.clone(), test, predictor: predictor.to_owned(), shots, seed, value })
+            Ok(Constant {
+                data: self.set.name.clone(),
+                test,
+                test_hash: test_hash.to_owned(),
+                splits: self.splits.clone(),
+                predictor: predictor.to_owned(),
+                shots,
+                seed,
+                value,
+            })
         };
         let draws = self.draws.iter().filter(|((shots, _), _)| *shots != Some(0)).map(|((shots, seed), draw)| {
             let shots = shots.map_or("split".to_owned(), |shots| shots.to_string());
@@ -356,6 +450,7 @@ impl RunState<'_> {
             clips => format!("mean over {clips} clips spread evenly over each video"),
         };
         let VideoSet { name, target, drawn, .. } = &self.set;
+        let name = printable(name);
         format!(
             "{} on {test} test videos of {name}; {}{clips}; {selection}",
             target_in_words(&target.name, &target.unit),
@@ -395,9 +490,9 @@ pub(crate) fn target_in_words(name: &str, unit: &str) -> String {
 /// The ranks in the file `path`, or those of `target`.
 fn read_ranks(path: Option<&Path>, target: &Target) -> Result<RankSpec, BenchError> {
     let Some(path) = path else { return Ok(target.ranks.clone()) };
-    let text = std::fs::read_to_string(path).map_err(BenchError::io(path))?;
+    let text = echo_files::read_text(path).map_err(BenchError::io(path))?;
     let what = path.display().to_string();
-    let ranks: RankSpec = toml::from_str(&text).map_err(|source| BenchError::Toml { what, source })?;
-    ranks.validate()?;
+    let ranks: RankSpec = toml::from_str(&text).map_err(|source| BenchError::Toml { what: what.clone(), source })?;
+    ranks.validate().map_err(|error| BenchError::Config(format!("{what}: {error}")))?;
     Ok(ranks)
 }

@@ -3,21 +3,21 @@
 //! Longer than most files: what a line holds, how it is written and how it is read again change together.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use echo_files::{printable, without_locks};
 use echo_metrics::Scores;
 use echo_weights::WeightsKind;
 use serde::{Deserialize, Serialize};
 
 use crate::BenchError;
-use crate::cell_lock::without_locks;
 use crate::machine::Machine;
 
-/// Raised when the meaning of a line changes.
-const SCHEMA: u32 = 1;
+/// Raised when the meaning of a line changes; lines of another schema are refused.
+const SCHEMA: u32 = 2;
 
 /// How a cell ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +65,9 @@ pub struct CellRecord {
     /// Scores of the same fitted adapter on a second test set, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external: Option<ExternalRecord>,
+    /// What the cell's files hold, by the ending of their names: a file that holds something else is not the cell's.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, FileRecord>,
     /// Whether random words stand for the ranks' prompts, to see what the prompts' meaning does.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub random_prompts: bool,
@@ -74,7 +77,6 @@ pub struct CellRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_memory: Option<u64>,
     /// Cells that the process ran at a time. Beside others a cell takes longer, and nobody knows what memory is its own.
-    #[serde(default = "CellRecord::one_job", skip_serializing_if = "CellRecord::is_one_job")]
     pub jobs: usize,
     /// The machine.
     pub machine: Machine,
@@ -82,6 +84,15 @@ pub struct CellRecord {
     pub device: String,
     /// When it ended, in seconds since 1970.
     pub finished: u64,
+}
+
+/// What a file of a cell holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileRecord {
+    /// Rows below the header.
+    pub rows: usize,
+    /// Hash of what they say, in whatever way a spreadsheet writes it.
+    pub hash: String,
 }
 
 /// Which encoder.
@@ -107,18 +118,24 @@ impl EncoderRecord {
 /// Which data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataRecord {
-    /// The data set's name.
+    /// The data set's name, which others may have too: hashes say what it is.
     pub name: String,
     /// What is predicted.
-    #[serde(default = "DataRecord::ejection_fraction")]
     pub target: String,
     /// Its unit.
-    #[serde(default = "DataRecord::percent")]
     pub unit: String,
-    /// Hash of the videos' bytes and labels that the cell used.
+    /// Hash of the names, labels and bytes of all videos that the cell used.
     pub hash: String,
+    /// The same of its test videos alone: rows of other hashes have nothing to do with each other.
+    pub test_hash: String,
+    /// Hash of the names and labels that every split lists, under the run's limits: what draws are drawn from.
+    pub splits: String,
     /// Training videos.
     pub train: usize,
+    /// Bins of the target that hold training videos; none where a split file's training rows are used whole.
+    pub bins: usize,
+    /// Those that had fewer usable videos than were asked for.
+    pub short_bins: usize,
     /// Test videos.
     pub test: usize,
     /// Videos of the cell's splits that could not be used.
@@ -130,17 +147,6 @@ pub struct DataRecord {
 
 fn is_zero(count: &usize) -> bool {
     *count == 0
-}
-
-impl DataRecord {
-    /// What older versions predicted.
-    fn ejection_fraction() -> String {
-        "EF".to_owned()
-    }
-
-    fn percent() -> String {
-        "%".to_owned()
-    }
 }
 
 /// A second test set, which no adapter is fitted or selected on, for instance shifted phantoms or another hospital. The
@@ -247,9 +253,11 @@ impl Runs {
     pub(crate) fn append(&self, record: &CellRecord) -> Result<CellRecord, BenchError> {
         let io = |source| BenchError::Io { path: self.path.clone(), source };
         let mut line = serde_json::to_string(record).expect("a record is plain data");
-        let reread = serde_json::from_str(&line).expect("a record reads what it writes");
+        let reread = record_of(&line).expect("a record reads what it writes");
         line.push('\n');
-        let mut file = OpenOptions::new().create(true).read(true).append(true).open(&self.path).map_err(io)?;
+        let is_new = !self.path.exists();
+        drop(echo_files::append(&self.path).map_err(io)?);
+        let mut file = File::options().read(true).append(true).open(&self.path).map_err(io)?;
         file.lock().or_else(|error| without_locks(error, &self.path)).map_err(io)?;
         let length = file.seek(SeekFrom::End(0)).map_err(io)?;
         // A process that was killed while it wrote leaves half a line, which must not swallow this one.
@@ -267,6 +275,10 @@ impl Runs {
             let _ = file.set_len(length);
         }
         written.map_err(io)?;
+        if let Some(folder) = self.path.parent().filter(|_| is_new) {
+            // The file's name is on disk once the folder is; not every file system can do that.
+            let _ = File::open(folder).and_then(|folder| folder.sync_all());
+        }
         Ok(reread)
     }
 }
@@ -284,7 +296,7 @@ pub fn read_runs(out: &Path) -> Result<Vec<CellRecord>, BenchError> {
 /// The records of `path` from a place on, and the place after them.
 fn read_from(path: &Path, from: Position) -> Result<(Vec<CellRecord>, Position), BenchError> {
     let io = |source| BenchError::Io { path: path.to_owned(), source };
-    let mut file = match File::open(path) {
+    let mut file = match echo_files::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok((Vec::new(), from)),
         Err(source) => return Err(io(source)),
@@ -308,7 +320,7 @@ fn read_from(path: &Path, from: Position) -> Result<(Vec<CellRecord>, Position),
                     break;
                 }
             }
-            Err(Unreadable::Newer(found)) => {
+            Err(Unreadable::OtherSchema(found)) => {
                 let line = position.lines + 1;
                 return Err(BenchError::Schema { path: path.to_owned(), line, found, known: SCHEMA });
             }
@@ -327,7 +339,7 @@ enum Unreadable {
     /// It ends too early: who wrote it was killed.
     Torn,
     /// It has this schema.
-    Newer(u32),
+    OtherSchema(u32),
     Other(String),
 }
 
@@ -343,19 +355,36 @@ fn parse(line: &[u8]) -> Result<Option<CellRecord>, Unreadable> {
     if text.is_empty() {
         return Ok(None);
     }
-    // A later version's line need not be readable to be known as one.
+    // Another version's line need not be readable to be known as one.
     match serde_json::from_str(text) {
-        Ok(Version { schema }) if schema > SCHEMA => return Err(Unreadable::Newer(schema)),
+        Ok(Version { schema }) if schema != SCHEMA => return Err(Unreadable::OtherSchema(schema)),
         _ => {}
     }
-    serde_json::from_str(text).map(Some).map_err(|error| match error.is_eof() {
+    record_of(text).map(Some).map_err(|error| match error.is_eof() {
         true => Unreadable::Torn,
         false => Unreadable::Other(error.to_string()),
     })
 }
 
+/// A line's record. Its texts come from anywhere and go to terminals and pages: what would move a cursor or fake a line
+/// there is spelt out.
+fn record_of(line: &str) -> Result<CellRecord, serde_json::Error> {
+    let mut value: serde_json::Value = serde_json::from_str(line)?;
+    spell_out(&mut value);
+    serde_json::from_value(value)
+}
+
+fn spell_out(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::String(text) => *text = printable(text).into_owned(),
+        serde_json::Value::Array(values) => values.iter_mut().for_each(spell_out),
+        serde_json::Value::Object(values) => values.values_mut().for_each(spell_out),
+        _ => {}
+    }
+}
+
 impl CellRecord {
-    /// The newest schema.
+    /// The schema of this version.
     pub(crate) const SCHEMA: u32 = SCHEMA;
 
     /// How prompts of every value were read without training, where they were.
@@ -370,15 +399,6 @@ impl CellRecord {
             Some(twin) => format!("{} ({twin})", self.adapter),
             None => self.adapter.clone(),
         }
-    }
-
-    /// What older versions ran at a time.
-    fn one_job() -> usize {
-        1
-    }
-
-    fn is_one_job(jobs: &usize) -> bool {
-        *jobs == 1
     }
 }
 
@@ -409,7 +429,11 @@ pub(crate) mod tests {
                 target: "EF".to_owned(),
                 unit: "%".to_owned(),
                 hash: "hash".to_owned(),
+                test_hash: "test hash".to_owned(),
+                splits: "splits".to_owned(),
                 train: 3,
+                bins: 3,
+                short_bins: 0,
                 test: 4,
                 excluded: 0,
                 leaked: 0,
@@ -419,6 +443,7 @@ pub(crate) mod tests {
             scores: None,
             best: None,
             external: None,
+            files: BTreeMap::new(),
             random_prompts: false,
             seconds: None,
             peak_memory: None,
@@ -483,20 +508,40 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn lines_from_before_there_were_external_sets_are_read() {
-        let line = serde_json::to_string(&record("first")).unwrap();
-        assert!(!line.contains("external"), "{line}");
-        assert_eq!(serde_json::from_str::<CellRecord>(&line).unwrap(), record("first"));
+    fn another_schema_is_refused_with_its_line() {
+        for schema in [SCHEMA - 1, SCHEMA + 1] {
+            let dir = tempfile::tempdir().unwrap();
+            let runs = opened(dir.path());
+            runs.append(&record("first")).unwrap();
+            runs.append(&CellRecord { schema, ..record("second") }).unwrap();
+            let message = read_runs(dir.path()).unwrap_err().to_string();
+            assert!(message.contains("line 2") && message.contains(&format!("schema {schema}")), "{message}");
+        }
     }
 
     #[test]
-    fn a_newer_schema_is_refused_with_its_line() {
+    fn what_a_record_says_moves_no_cursor() {
         let dir = tempfile::tempdir().unwrap();
         let runs = opened(dir.path());
-        runs.append(&record("first")).unwrap();
-        runs.append(&CellRecord { schema: SCHEMA + 1, ..record("second") }).unwrap();
-        let message = read_runs(dir.path()).unwrap_err().to_string();
-        assert!(message.contains("line 2") && message.contains("schema 2"), "{message}");
+        let mut hostile = record("key");
+        hostile.adapter = "coop\u{1b}[2J\nfaked".to_owned();
+        hostile.config = serde_json::json!({ "recipe": ["\u{202e}"] });
+        let expected = "coop\\u{1b}[2J\\nfaked";
+        assert_eq!(runs.append(&hostile).unwrap().adapter, expected);
+        let [read] = <[CellRecord; 1]>::try_from(read_runs(dir.path()).unwrap()).unwrap();
+        assert_eq!((read.adapter.as_str(), read.config["recipe"][0].as_str()), (expected, Some("\\u{202e}")));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn records_are_not_appended_through_a_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let other = dir.path().join("other");
+        fs::write(&other, "").unwrap();
+        std::os::unix::fs::symlink(&other, dir.path().join("runs.jsonl")).unwrap();
+        let message = opened(dir.path()).append(&record("key")).unwrap_err().to_string();
+        assert!(message.contains("runs.jsonl") && message.contains("link"), "{message}");
+        assert_eq!(fs::read_to_string(&other).unwrap(), "");
     }
 
     #[test]
@@ -525,30 +570,11 @@ pub(crate) mod tests {
 
     #[test]
     fn a_line_with_scores_is_torn_wherever_it_is_cut() {
-        let lines = include_bytes!("../tests/runs-of-schema-1.txt");
-        let line = lines.split(|&byte| byte == b'\n').next().unwrap();
+        let (labels, predictions) = ([40.0, 50.0, 60.0], [41.0, 55.0, 52.0]);
+        let scores = crate::cell::scores(&labels, &predictions, echo_metrics::METRICS, 50).unwrap();
+        let line = serde_json::to_string(&CellRecord { scores: Some(scores), ..record("key") }).unwrap();
+        let line = line.as_bytes();
         assert!(matches!(parse(line), Ok(Some(_))));
         assert!((1..line.len()).all(|cut| matches!(parse(&line[..cut]), Err(Unreadable::Torn))));
-    }
-
-    /// Lines of a folder that stay readable: written by the version that had the benchmark's first schema.
-    #[test]
-    fn lines_of_the_first_schema_stay_readable() {
-        let dir = tempfile::tempdir().unwrap();
-        fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/runs-of-schema-1.txt"), dir.path().join("runs.jsonl"))
-            .unwrap();
-        let [done, failed] = <[CellRecord; 2]>::try_from(read_runs(dir.path()).unwrap()).unwrap();
-        assert_eq!((done.schema, done.status, done.jobs), (1, CellStatus::Done, 1));
-        assert_eq!((done.encoder.name.as_str(), done.adapter.as_str()), ("one", "coop"));
-        assert_eq!(done.text.as_ref().map(|text| text.name.as_str()), Some("other"));
-        assert_eq!((done.shots, done.seed, done.data.train, done.data.test), (Some(1), 1, 12, 8));
-        let mae = done.scores.as_ref().and_then(|scores| scores.value(echo_metrics::Metric::Mae)).unwrap();
-        assert!((mae - 41.171682).abs() < 1e-5, "{mae}");
-        assert!(done.seconds.is_some() && done.peak_memory.is_some() && done.parameters.is_some());
-        // Another revision's record is one all the same.
-        assert_eq!(done.machine.git.as_deref(), Some("cd19b71"));
-        assert_ne!(done.machine.git, Machine::current().git);
-        assert_eq!(failed.status, CellStatus::Failed);
-        assert!(failed.error.is_some() && failed.scores.is_none());
     }
 }

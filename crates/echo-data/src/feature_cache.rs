@@ -158,11 +158,17 @@ impl FeatureCache {
         Ok(gone)
     }
 
-    /// Removes all features; says what went.
+    /// Removes all features; says what went. Nothing goes that a link leads to.
     ///
     /// # Errors
-    /// A folder cannot be read or a file not be removed.
+    /// A folder cannot be read or a file not be removed; or the cache's own folder is a link: whoever made it knows what
+    /// else is there.
     pub fn clear(&self) -> Result<Usage, DataError> {
+        if fs::symlink_metadata(&self.dir).is_ok_and(|found| found.is_symlink()) {
+            let source =
+                std::io::Error::other("this is a link, which is not followed; empty the folder behind it yourself");
+            return Err(DataError::Io { path: self.dir.clone(), source });
+        }
         let mut gone = Usage::default();
         for file in self.files()? {
             remove(&file.path)?;
@@ -176,7 +182,8 @@ impl FeatureCache {
     fn files(&self) -> Result<Vec<CacheFile>, DataError> {
         let mut files = Vec::new();
         for stage in entries(&self.dir)? {
-            if !stage.is_dir() {
+            // Not what a link leads to: that is nobody's cache.
+            if !fs::symlink_metadata(&stage).is_ok_and(|found| found.is_dir()) {
                 continue;
             }
             for path in entries(&stage)? {
@@ -185,7 +192,7 @@ impl FeatureCache {
                     continue;
                 }
                 // Another process may have removed it.
-                let Ok(metadata) = fs::metadata(&path) else { continue };
+                let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
                 let used = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
                 if is_unfinished {
                     if used.elapsed().is_ok_and(|age| age > ABANDONED) {
@@ -304,6 +311,25 @@ mod tests {
         assert_eq!(cache.clear().unwrap(), Usage { entries: 2, bytes: 2 * each });
         assert_eq!(cache.usage().unwrap(), Usage::default());
         assert!(foreign.exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nothing_goes_that_a_link_leads_to() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().unwrap();
+        let [cache, other] = ["cache", "other"].map(|name| FeatureCache::new(&dir.path().join(name)));
+        let (stage, video) = (StageKey::new("stage"), blake3::hash(b"video"));
+        other.put(&stage, &video, &feature()).unwrap();
+        cache.put(&StageKey::new("another"), &video, &feature()).unwrap();
+        let folder = |cache: &FeatureCache| cache.path(&stage, &video).parent().unwrap().to_owned();
+        symlink(folder(&other), folder(&cache)).unwrap();
+        assert_eq!(cache.usage().unwrap().entries, 1);
+        assert_eq!(cache.clear().unwrap().entries, 1);
+        assert_eq!(other.usage().unwrap().entries, 1);
+        symlink(&other.dir, dir.path().join("link")).unwrap();
+        assert!(FeatureCache::new(&dir.path().join("link")).clear().unwrap_err().to_string().contains("link"));
+        assert_eq!(other.usage().unwrap().entries, 1);
     }
 
     #[test]

@@ -4,10 +4,14 @@
 
 #![warn(missing_docs)]
 
+mod lock;
 mod read;
 mod say;
+mod spreadsheet;
 mod write;
 
+pub use lock::{FileLock, lock_file, remove_left_locks, without_locks};
 pub use read::{MAX_BYTES, open, read_bytes, read_text};
 pub use say::{printable, say};
+pub use spreadsheet::{from_cell, to_cell};
 pub use write::{UNFINISHED, append, write_atomically, write_cached};

@@ -6,7 +6,8 @@ use std::time::Duration;
 use burn::tensor::Device;
 use echo_bench::{BenchConfig, Environment, Leaderboard, Outcome, Selection, Zoo, dry_run, pair_parameters};
 use echo_core::Preset;
-use echo_phantom::DatasetSpec;
+use echo_files::printable;
+use echo_phantom::{DatasetSpec, PhantomError};
 use echo_weights::{Built, Weights, WeightsError};
 
 use crate::dry_run::Listed;
@@ -127,6 +128,9 @@ pub(crate) struct Args {
     /// How the leaderboard is printed.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
+    /// Put frames of the videos with the greatest errors into report.html. They are pictures of patients.
+    #[arg(long)]
+    thumbnails: bool,
     /// Print cells, files, and estimates of time and memory, and stop.
     #[arg(long)]
     dry_run: bool,
@@ -174,7 +178,7 @@ impl Args {
         let mut config = match &self.config {
             None => BenchConfig::default(),
             Some(path) => {
-                let text = std::fs::read_to_string(path).map_err(CliError::file(path))?;
+                let text = echo_files::read_text(path).map_err(CliError::file(path))?;
                 BenchConfig::from_toml(&path.display().to_string(), &text)?
             }
         };
@@ -230,13 +234,23 @@ impl Args {
 
     /// The run's name: what tells it from others in the same folder.
     fn name(&self, config: &BenchConfig) -> String {
-        if let Some(stem) = self.config.as_deref().and_then(|path| path.file_stem()) {
-            return stem.to_string_lossy().into_owned();
-        }
-        let data = config.data.as_deref().and_then(|dir| dir.file_name()).map(|name| name.to_string_lossy());
+        let stem = self.config.as_deref().and_then(|path| path.file_stem());
+        let of_file = stem.map(|stem| vec![stem.to_string_lossy().into_owned()]);
+        let data =
+            config.data.as_deref().and_then(|dir| dir.file_name()).map(|name| name.to_string_lossy().into_owned());
         let target = (config.target != BenchConfig::default().target).then(|| config.target.clone());
-        let parts = [config.encoders.join("+"), config.adapters.join("+")];
-        parts.into_iter().chain(data.map(String::from)).chain(target).collect::<Vec<_>>().join("-")
+        let of_flags = || {
+            let parts = [config.encoders.join("+"), config.adapters.join("+")];
+            parts.into_iter().chain(data).chain(target).collect()
+        };
+        let mut parts: Vec<String> = of_file.unwrap_or_else(of_flags);
+        // A run of other limits is another run.
+        match (self.smoke, self.limit) {
+            (true, _) => parts.push("smoke".to_owned()),
+            (false, Some(limit)) => parts.push(format!("limit-{limit}")),
+            (false, None) => {}
+        }
+        parts.join("-")
     }
 }
 
@@ -284,7 +298,11 @@ fn phantoms(home: &Path, spec: &DatasetSpec) -> Result<PathBuf, CliError> {
     let dir = home.join("data").join(spec.id());
     if !dir.exists() {
         eprintln!("making phantoms in {} (once)", dir.display());
-        phantom::write(&dir, spec)?;
+        match phantom::write(&dir, spec) {
+            // Another process made them meanwhile.
+            Ok(_) | Err(CliError::Phantom(PhantomError::NotEmpty(_))) => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(dir)
 }
@@ -347,6 +365,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
         force: args.force,
         checkpoint_every: checkpoint_every(),
         jobs: args.jobs.into(),
+        thumbnails: args.thumbnails,
     };
     if args.dry_run {
         let (environment, to_be_made) = match &listed {
@@ -361,7 +380,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     let outcome = echo_bench::run(&config, &environment, &Registry(entries));
     cache::keep_below(&home, args.cache_limit);
     let outcome = outcome?;
-    let Outcome { leaderboard, ran, skipped, failed, embedded, excluded } = outcome;
+    let Outcome { leaderboard, ran, skipped, failed, embedded, excluded, unusable } = outcome;
     print(&args.format.of(&leaderboard));
     eprintln!(
         "\n{ran} cells run, {skipped} done before, {failed} failed; {embedded} clips embedded; results in {}",
@@ -375,11 +394,51 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
         );
         for video in excluded.iter().take(EXCLUDED_SHOWN) {
             let used = if video.used { "used" } else { "left out" };
-            eprintln!("  {} ({used}): {}", video.video, video.reason);
+            eprintln!("  {} ({used}): {}", printable(&video.video), printable(&video.reason));
         }
+    }
+    if let Some(error) = unusable.into_iter().next() {
+        return Err(error.into());
     }
     match failed {
         0 => Ok(()),
         failed => Err(CliError::Inputs { failed, total: ran + skipped + failed }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[test]
+    fn runs_of_other_limits_have_other_folders() {
+        let name = |flags: &[&str]| {
+            let args = Command::parse_from([&["bench", "--encoder", "echoclip"], flags].concat()).args;
+            args.name(&args.config(crate::ZOO).unwrap())
+        };
+        let names = [&[][..], &["--smoke"], &["--limit", "4"], &["--limit", "5"]].map(name);
+        let distinct: std::collections::BTreeSet<&String> = names.iter().collect();
+        assert_eq!(distinct.len(), names.len(), "{names:?}");
+    }
+
+    #[test]
+    fn a_wrong_value_in_the_configuration_is_an_error_of_that_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("mine.toml");
+        for text in ["clips = 0", "shot = [1]", "shots = [0]"] {
+            std::fs::write(&path, text).unwrap();
+            let path = path.to_str().unwrap();
+            let args = Command::parse_from(["bench", "--config", path]).args;
+            let message = args.config(crate::ZOO).unwrap_err().to_string();
+            assert!(message.starts_with(path), "{message}");
+        }
     }
 }

@@ -92,7 +92,7 @@ fn a_benchmark_writes_its_report_and_it_can_be_made_again_from_the_records() {
     let rows = place.read("out/leaderboard.csv").lines().count() - 1;
     let page = place.read("out/report.html");
     assert_whole(&page, rows);
-    assert!(page.contains("data:image/jpeg;base64,/9j/"), "no thumbnails");
+    assert!(!page.contains("<img ") && page.contains("--thumbnails"), "pictures of patients that nobody asked for");
     assert!(place.read("out/leaderboard.tex").contains("\\bottomrule"));
 
     let (out, err) = place.succeed(&["report", "out/runs.jsonl", "--out", "again", "--format", "latex"]);
@@ -103,10 +103,30 @@ fn a_benchmark_writes_its_report_and_it_can_be_made_again_from_the_records() {
     }
     let again = place.read("again/report.html");
     assert_whole(&again, rows);
-    assert!(!again.contains("<img ") && again.contains("Without pictures"), "pictures without videos");
+    assert_eq!(again.matches("<details").count(), page.matches("<details").count());
     // Onto itself.
     place.succeed(&["report", "again", "--out", "again"]);
     assert_eq!(place.read("again/report.html"), again);
+}
+
+#[cfg(unix)]
+#[test]
+fn results_are_as_private_as_the_user_wants_them_and_show_frames_on_request() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new();
+    let args = "bench --encoder echoclip --data phantoms --random-init --smoke --adapter linear --thumbnails --out out";
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("umask 077; exec \"$0\" {args}"), env!("CARGO_BIN_EXE_echozoo")]);
+    let output = command.current_dir(place.dir.path()).env("ECHOZOO_HOME", place.path("home")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let page = place.read("out/report.html");
+    assert!(page.contains("data:image/jpeg;base64,/9j/"), "no thumbnails");
+    assert_whole(&page, place.read("out/leaderboard.csv").lines().count() - 1);
+    let all = files(&place.path("out")).into_iter().chain(files(&place.path("out/cells")));
+    for path in all {
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{}: {mode:o}", path.display());
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use echo_metrics::Metric;
 
-use super::{Cell, Leaderboard, LeaderboardRow};
+use super::{Cell, Leaderboard, LeaderboardRow, TrainVideos};
 
 /// A column of the table that people read; files for programs have more.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,12 +11,14 @@ pub(crate) enum Column {
     Weights,
     Adapter,
     Shots,
+    /// Training videos that were had.
+    Train,
     Seeds,
     /// A metric with its heading and digits.
     Metric(Metric, &'static str, usize),
     VsBest,
-    /// MAE on the second test set of this name.
-    External(String),
+    /// MAE on a second test set, by its title and its hash.
+    External(String, String),
 }
 
 /// How much of a number is shown.
@@ -30,12 +32,12 @@ pub(crate) enum Detail {
 
 impl Leaderboard {
     pub(crate) fn columns(&self) -> Vec<Column> {
-        use Column::{Adapter, Encoder, External, Metric as Score, Seeds, Shots, VsBest, Weights};
-        let start = [Encoder, Weights, Adapter, Shots, Seeds, Score(Metric::Mae, "MAE", 2), VsBest];
-        // Older versions did not know it, and ranks below zero have none.
+        use Column::{Adapter, Encoder, External, Metric as Score, Seeds, Shots, Train, VsBest, Weights};
+        let start = [Encoder, Weights, Adapter, Shots, Train, Seeds, Score(Metric::Mae, "MAE", 2), VsBest];
+        // Ranks below zero have none.
         let over_ranks = self.metrics().contains(&Metric::MacroMae);
         let over_ranks = over_ranks.then_some(Score(Metric::MacroMae, "macro MAE", 2));
-        let externals = self.externals().into_iter().map(|name| External(name.to_owned()));
+        let externals = self.externals().into_iter().map(|(title, hash)| External(title, hash));
         let end = [Score(Metric::Rmse, "RMSE", 2), Score(Metric::R2, "R2", 3), Score(Metric::Pearson, "r", 3)];
         start.into_iter().chain(over_ranks).chain(externals).chain(end).collect()
     }
@@ -48,16 +50,17 @@ impl Column {
             Self::Weights => "weights".to_owned(),
             Self::Adapter => "adapter".to_owned(),
             Self::Shots => "shots".to_owned(),
+            Self::Train => "train".to_owned(),
             Self::Seeds => "seeds".to_owned(),
             Self::Metric(_, heading, _) => (*heading).to_owned(),
             Self::VsBest => "vs best".to_owned(),
-            Self::External(name) => format!("MAE on {name}"),
+            Self::External(title, _) => format!("MAE on {title}"),
         }
     }
 
     /// Whether it holds measured numbers.
     pub(crate) fn is_score(&self) -> bool {
-        matches!(self, Self::Metric(..) | Self::VsBest | Self::External(_))
+        matches!(self, Self::Metric(..) | Self::VsBest | Self::External(..))
     }
 
     pub(crate) fn text(&self, row: &LeaderboardRow, detail: Detail) -> String {
@@ -70,6 +73,11 @@ impl Column {
             },
             Self::Adapter => row.adapter.clone(),
             Self::Shots => row.shots.clone(),
+            Self::Train => match row.train {
+                None => String::new(),
+                Some(TrainVideos { least, most, .. }) if least == most => most.to_string(),
+                Some(TrainVideos { least, most, .. }) => format!("{least}-{most}"),
+            },
             Self::Seeds => match row.failed {
                 0 => row.seeds.to_string(),
                 failed => format!("{} ({failed} failed)", row.seeds),
@@ -79,7 +87,7 @@ impl Column {
                 self.cell(row).map_or("-".to_owned(), |cell| format!("{:.digits$}", cell.mean))
             }
             &Self::Metric(_, _, digits) => self.cell(row).map_or("-".to_owned(), |cell| cell.text(digits)),
-            Self::External(_) => self.cell(row).map_or("-".to_owned(), |cell| cell.text(2)),
+            Self::External(..) => self.cell(row).map_or("-".to_owned(), |cell| cell.text(2)),
         }
     }
 
@@ -94,8 +102,8 @@ impl Column {
     fn cell(&self, row: &LeaderboardRow) -> Option<Cell> {
         match self {
             Self::Metric(metric, ..) => row.get(*metric),
-            Self::External(name) => {
-                let external = row.externals.iter().find(|external| external.name == *name)?;
+            Self::External(_, hash) => {
+                let external = row.externals.iter().find(|external| external.hash == *hash)?;
                 external.metrics.get(&Metric::Mae.key()).copied()
             }
             _ => None,

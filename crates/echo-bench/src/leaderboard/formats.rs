@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::columns::{Column, Detail};
 use super::{Cell, Leaderboard, LeaderboardRow};
 use crate::Reference;
+use crate::csv_file::to_text;
 
 impl Leaderboard {
     fn header(&self) -> Vec<String> {
@@ -75,45 +76,39 @@ impl Leaderboard {
 
     /// As CSV, one line per row; every metric with its interval in columns of its own.
     pub fn to_csv(&self) -> String {
+        const PARTS: [&str; 4] = ["", "_low", "_high", "_sd"];
         let metrics: Vec<String> = self.metrics().into_iter().map(|metric| metric.key()).collect();
         let externals = self.externals();
-        let mut text = "encoder,preset,weights,adapter,shots,seeds,failed".to_owned();
-        for key in &metrics {
-            let _ = write!(text, ",{key},{key}_low,{key}_high,{key}_sd");
-        }
-        text.push_str(",vs_best,vs_best_difference,vs_best_low,vs_best_high");
-        for name in &externals {
-            for ending in ["", "_low", "_high", "_sd"] {
-                let _ = write!(text, ",{}", csv_field(&format!("mae_on_{name}{ending}")));
-            }
-        }
-        text.push('\n');
-        let cell = |cell: Option<&Cell>| match cell {
-            None => ",,,,".to_owned(),
-            Some(Cell { mean, low, high, deviation, .. }) => {
-                let deviation = deviation.map_or(String::new(), |deviation| deviation.to_string());
-                format!(",{mean},{low},{high},{deviation}")
-            }
+        let names = ["encoder", "preset", "weights", "adapter", "shots", "train", "bins", "short_bins", "test_hash"];
+        let mut header: Vec<String> = names.into_iter().chain(["seeds", "failed"]).map(str::to_owned).collect();
+        header.extend(metrics.iter().flat_map(|key| PARTS.map(|part| format!("{key}{part}"))));
+        header.extend(["vs_best", "vs_best_difference", "vs_best_low", "vs_best_high"].map(str::to_owned));
+        header.extend(externals.iter().flat_map(|(title, _)| PARTS.map(|part| format!("mae_on_{title}{part}"))));
+        let cell = |cell: Option<&Cell>| -> [String; 4] {
+            let deviation = cell.and_then(|cell| cell.deviation);
+            let values = cell.map(|Cell { mean, low, high, .. }| [*mean, *low, *high]);
+            let [mean, low, high] =
+                values.map_or_else(Default::default, |values| values.map(|value| value.to_string()));
+            [mean, low, high, deviation.map_or(String::new(), |deviation| deviation.to_string())]
         };
-        for row in &self.rows {
-            let LeaderboardRow { encoder, preset, weights, adapter, shots, seeds, failed, .. } = row;
-            let adapter = adapter.replace('"', "\"\"");
-            let [encoder, preset, weights, shots] = [encoder, preset, weights, shots].map(|text| csv_field(text));
-            let _ = write!(text, "{encoder},{preset},{weights},\"{adapter}\",{shots},{seeds},{failed}");
-            metrics.iter().for_each(|key| text.push_str(&cell(row.metrics.get(key))));
-            match row.vs_best {
-                None => text.push_str(",,,,"),
-                Some(vs) => {
-                    let _ = write!(text, ",{},{},{},{}", vs.standing, vs.difference, vs.low, vs.high);
-                }
-            }
-            for name in &externals {
-                let external = row.externals.iter().find(|external| external.name == *name);
-                text.push_str(&cell(external.and_then(|external| external.metrics.get("mae"))));
-            }
-            text.push('\n');
-        }
-        text
+        let line = |row: &LeaderboardRow| {
+            let LeaderboardRow { encoder, preset, weights, adapter, shots, test_hash, seeds, failed, .. } = row;
+            let train =
+                row.train.map(|train| [train.most, train.bins, train.short_bins].map(|count| count.to_string()));
+            let mut line = [encoder, preset, weights, adapter, shots].map(String::clone).to_vec();
+            line.extend(train.unwrap_or_default());
+            line.extend([test_hash.clone(), seeds.to_string(), failed.to_string()]);
+            line.extend(metrics.iter().flat_map(|key| cell(row.metrics.get(key))));
+            line.extend(row.vs_best.map_or_else(Default::default, |vs| {
+                [vs.standing.to_string(), vs.difference.to_string(), vs.low.to_string(), vs.high.to_string()]
+            }));
+            line.extend(externals.iter().flat_map(|(_, hash)| {
+                let external = row.externals.iter().find(|external| external.hash == *hash);
+                cell(external.and_then(|external| external.metrics.get("mae")))
+            }));
+            line
+        };
+        to_text(&std::iter::once(header).chain(self.rows.iter().map(line)).collect::<Vec<_>>())
     }
 
     /// As a LaTeX table for the package `booktabs`.
@@ -123,7 +118,7 @@ impl Leaderboard {
         let scores = columns.iter().filter(|column| column.is_score()).count();
         let mut text = String::from("% \\usepackage{booktabs}\n\\begin{table}\n\\centering\n");
         let _ = writeln!(text, "\\caption{{{}}}", latex(&self.caption));
-        let _ = write!(text, "\\begin{{tabular}}{{lllrr{}}}\n\\toprule\n", "l".repeat(scores));
+        let _ = write!(text, "\\begin{{tabular}}{{lllrrr{}}}\n\\toprule\n", "l".repeat(scores));
         text.push_str(&line(&self.header()));
         text.push_str("\\midrule\n");
         let mut constant = self.rows.first().is_some_and(LeaderboardRow::is_constant);
@@ -155,14 +150,6 @@ fn markdown(header: &[String], rows: &[Vec<String>]) -> String {
     text
 }
 
-/// A field of a CSV file, quoted where it must be.
-pub(crate) fn csv_field(text: &str) -> String {
-    match text.contains([',', '"', '\n', '\r']) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")),
-        false => text.to_owned(),
-    }
-}
-
 /// Text without a meaning to LaTeX.
 fn latex(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -192,7 +179,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::leaderboard::External;
+    use crate::leaderboard::{External, TrainVideos};
     use crate::quantity::Quantity;
     use crate::vs_best::{Standing, VsBest};
 
@@ -208,6 +195,7 @@ mod tests {
             weights: "nano".to_owned(),
             adapter: "coop".to_owned(),
             shots: "1".to_owned(),
+            train: Some(TrainVideos { least: 40, most: 41, bins: 50, short_bins: 9 }),
             seeds: 2,
             metrics: mae(7.0).into_iter().chain(metrics).collect(),
             vs_best: Some(VsBest { standing: Standing::Worse, difference: 1.23, low: 0.8, high: 1.6 }),
@@ -230,10 +218,13 @@ mod tests {
         let board = board(r"a_b & \input{x} 5% #1 $x$");
         let text = board.to_latex();
         let row = text.lines().find(|line| line.starts_with("a")).unwrap();
-        assert!(row.starts_with(r"a\_b \& \textbackslash{}input\{x\} 5\% \#1 \$x\$ & nano & coop & 1 & 2 & "), "{row}");
+        assert!(
+            row.starts_with(r"a\_b \& \textbackslash{}input\{x\} 5\% \#1 \$x\$ & nano & coop & 1 & 40-41 & 2 & "),
+            "{row}"
+        );
         assert!(row.contains(r"7.00 $\pm$ 0.50 {[}6.00, 8.50] & +1.2 {[}0.8, 1.6] & 9.00"), "{row}");
         assert_eq!(row.replace(r"\&", "").matches('&').count(), board.header().len() - 1);
-        assert!(text.contains(r"\begin{tabular}{lllrrllllll}") && text.contains(r"\caption{95 \% of A\_B}"), "{text}");
+        assert!(text.contains(r"\begin{tabular}{lllrrrllllll}") && text.contains(r"\caption{95 \% of A\_B}"), "{text}");
     }
 
     #[test]
@@ -252,6 +243,7 @@ mod tests {
         assert_eq!((&rows[1][0], &rows[1][3]), ("a|b,\"c\"\nd", "coop"));
         let field =
             |row: usize, name: &str| rows[row][header.iter().position(|other| other == name).unwrap()].to_owned();
+        assert_eq!(["train", "short_bins"].map(|name| field(1, name)), ["41", "9"]);
         let found = ["mae", "auc_below_40_low", "mae_within_31-45_high", "vs_best", "vs_best_low", "mae_on_far, off"];
         assert_eq!(found.map(|name| field(1, name)), ["7", "-1", "1.5", "worse", "0.8", "9"]);
         assert_eq!(found.map(|name| field(0, name)), ["8", "", "", "", "", ""]);
@@ -264,7 +256,8 @@ mod tests {
         let words: Vec<String> =
             line("echo").split("  ").filter(|cell| !cell.is_empty()).map(|c| c.trim().to_owned()).collect();
         let mae = ["7.00 ± 0.50 [6.00, 8.50]", "+1.2 [0.8, 1.6]", "9.00 ± 0.50 [8.00, 10.50]", "-", "0.000", "-"];
-        assert_eq!(words[5..], mae);
+        assert_eq!(words[4..6], ["40-41", "2"]);
+        assert_eq!(words[6..], mae);
         assert!(line("encoder").contains("vs best") && line("encoder").contains("MAE on far, off"));
         assert!(text.contains("  a|b, shots 8: MAE 6.64 (one seed)"), "{text}");
         let mut board = board("echo");

@@ -11,22 +11,29 @@ use crate::absolute_errors::AbsoluteErrors;
 use crate::cell::scores;
 use crate::leaderboard::{External, TestSet, means};
 use crate::outputs::{Outputs, PredictionRow, Predictions};
-use crate::{BenchError, CellRecord, CellStatus, LeaderboardRow};
+use crate::{BenchError, CellRecord, CellStatus, LeaderboardRow, csv_file};
 
 /// A constant predictor of one draw.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Constant {
     /// The data set's name.
+    #[serde(with = "csv_file::text")]
     pub(crate) data: String,
     /// Test videos that its row is scored on.
     pub(crate) test: usize,
+    /// Hash of them, as in records of cells.
+    pub(crate) test_hash: String,
+    /// Hash of what the splits list, as in records of cells.
+    pub(crate) splits: String,
     /// What it is called.
+    #[serde(with = "csv_file::text")]
     pub(crate) predictor: String,
     /// Shots of the draw; empty for the validation split.
     pub(crate) shots: String,
     /// Seed of the draw.
     pub(crate) seed: Option<u64>,
     /// What it predicts, in the target's unit.
+    #[serde(with = "csv_file::number")]
     pub(crate) value: f32,
 }
 
@@ -34,7 +41,7 @@ pub(crate) struct Constant {
 pub(crate) struct Externals(Vec<(External, Vec<f32>)>);
 
 impl Externals {
-    /// One for every name, from the first cell that has it.
+    /// One for every set, from the first cell that has it.
     ///
     /// # Errors
     /// A cell's file is missing or holds something else than numbers.
@@ -42,10 +49,10 @@ impl Externals {
         let mut sets: Vec<(External, Vec<f32>)> = Vec::new();
         for cell in cells.filter(|cell| cell.status == CellStatus::Done) {
             let Some(record) = &cell.external else { continue };
-            if sets.iter().any(|(set, _)| set.name == record.name) {
+            if sets.iter().any(|(set, _)| (&set.name, &set.hash) == (&record.name, &record.hash)) {
                 continue;
             }
-            let rows = outputs.read_predictions(&cell.key, Predictions::External)?;
+            let rows = outputs.read_predictions(cell, Predictions::External)?;
             let set = External {
                 name: record.name.clone(),
                 hash: record.hash.clone(),
@@ -95,7 +102,7 @@ pub(crate) fn rows(
         let on = |set: usize| -> Vec<&Scores> {
             group.iter().map(|constant| &known[&constant.value.to_bits()][set]).collect()
         };
-        let mut row = LeaderboardRow::constant(&group[0].predictor, group[0].shots.clone(), &on(0))?;
+        let mut row = LeaderboardRow::constant(group[0], &on(0))?;
         for (index, (set, _)) in externals.0.iter().enumerate() {
             row.externals.push(External { metrics: means(&on(index + 1))?, ..set.clone() });
         }
@@ -105,7 +112,7 @@ pub(crate) fn rows(
                 |(video, truth): &(String, f32)| PredictionRow { video: video.clone(), truth: *truth, prediction };
             test.videos.iter().map(row).collect()
         };
-        Ok((row, AbsoluteErrors::of(&test.data, group.iter().map(predicted).collect())))
+        Ok((row, AbsoluteErrors::of(&test.hash, group.iter().map(predicted).collect())))
     };
     groups.into_iter().map(row).collect()
 }
@@ -119,6 +126,8 @@ mod tests {
         let constant = |predictor: &str, shots: &str, seed, value| Constant {
             data: "data".to_owned(),
             test: 2,
+            test_hash: "test hash".to_owned(),
+            splits: "splits".to_owned(),
             predictor: predictor.to_owned(),
             shots: shots.to_owned(),
             seed,
@@ -129,7 +138,8 @@ mod tests {
             constant("training", "1", Some(1), 40.0),
             constant("training", "1", Some(2), 60.0),
         ];
-        let test = TestSet { data: "data".to_owned(), videos: vec![("b".to_owned(), 50.0), ("a".to_owned(), 54.0)] };
+        let videos = vec![("b".to_owned(), 50.0), ("a".to_owned(), 54.0)];
+        let test = TestSet { data: "data".to_owned(), hash: "test hash".to_owned(), videos };
         let external = External {
             name: "far".to_owned(),
             hash: "hash".to_owned(),

@@ -42,8 +42,8 @@ impl<'a> Entry<'a> {
         let mut all: Vec<Vec<PredictionRow>> = Vec::new();
         let mut curves = Vec::new();
         for cell in cells.iter().filter(|cell| cell.status == CellStatus::Done) {
-            all.push(outputs.read_predictions(&cell.key, Predictions::LastEpoch)?);
-            let epochs: Vec<Epoch> = outputs.read_curve(&cell.key)?;
+            all.push(outputs.read_predictions(cell, Predictions::LastEpoch)?);
+            let epochs: Vec<Epoch> = outputs.read_curve(cell)?;
             let losses = epochs.iter().map(|epoch| (epoch.epoch, epoch.loss)).collect();
             curves.push(Curve { seed: cell.seed, losses });
         }
@@ -86,7 +86,7 @@ impl<'a> Entry<'a> {
         for rank in ranks_of(&spec) {
             let within = self.truth.iter().zip(&self.errors).filter(|(truth, _)| rank.holds(**truth));
             let errors: Vec<f64> = within.map(|(_, error)| *error).collect();
-            // Records of older versions have no error within ranks, and so no interval of it.
+            // Of too few resamples it may have no interval.
             let scored = self.rows[0].get(Metric::MaeWithin { rank });
             let mean = (!errors.is_empty()).then(|| errors.iter().sum::<f64>() / errors.len() as f64);
             self.ranks.push(RankError {

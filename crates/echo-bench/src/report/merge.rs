@@ -10,7 +10,7 @@ use crate::outputs::{Outputs, Predictions};
 use crate::quantity::Quantity;
 use crate::run::target_in_words;
 use crate::runs::read_runs;
-use crate::{BenchConfig, BenchError, CellRecord, CellStatus, Leaderboard, Reference};
+use crate::{BenchConfig, BenchError, CellRecord, CellStatus, Leaderboard, Reference, csv_file};
 
 /// Resamples for the constant predictors, when no record says how many the others had.
 const RESAMPLES: usize = 1000;
@@ -31,7 +31,7 @@ pub struct Merged {
 /// on another machine.
 ///
 /// # Errors
-/// A folder has no records, a cell's predictions or curve are missing beside them, or `out` cannot be written.
+/// A folder has no records, a cell's predictions or curve are not those that it left, or `out` cannot be written.
 pub fn merge(sources: &[PathBuf], out: &Path) -> Result<Merged, BenchError> {
     let mut found: Vec<(CellRecord, PathBuf)> = Vec::new();
     let mut configs: Vec<String> = Vec::new();
@@ -45,14 +45,16 @@ pub fn merge(sources: &[PathBuf], out: &Path) -> Result<Merged, BenchError> {
         }
         found.extend(records.into_iter().map(|record| (record, folder.clone())));
         let path = folder.join("bench.toml");
-        match std::fs::read_to_string(&path) {
+        match echo_files::read_text(&path) {
             Ok(text) if !configs.contains(&text) => configs.push(text),
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(BenchError::io(&path)(error)),
             _ => (),
         }
         for constant in read_constants(&folder.join("constants.csv"))? {
             // The same predictor of the same draw, whatever machine it is from.
-            let of = |one: &Constant| (one.data.clone(), one.test, one.predictor.clone(), one.shots.clone(), one.seed);
+            fn of(one: &Constant) -> impl PartialEq {
+                (&one.test_hash, &one.splits, &one.predictor, &one.shots, one.seed)
+            }
             if !constants.iter().any(|other| of(other) == of(&constant)) {
                 constants.push(constant);
             }
@@ -74,7 +76,7 @@ pub fn merge(sources: &[PathBuf], out: &Path) -> Result<Merged, BenchError> {
     }
     let outputs = Outputs::create(out)?;
     for (record, folder) in found.iter().filter(|(record, _)| record.status == CellStatus::Done) {
-        outputs.copy_cell(folder, record)?;
+        outputs.copy_cell(&Outputs::at(folder), record)?;
     }
     let records: Vec<CellRecord> = found.into_iter().map(|(record, _)| record).collect();
     let lines: Vec<String> =
@@ -149,11 +151,11 @@ fn newest(found: Vec<(CellRecord, PathBuf)>) -> Vec<(CellRecord, PathBuf)> {
 
 /// By test videos, encoder and adapter as they first appear, then by shots, as in a single run.
 fn ordered(mut groups: Vec<Vec<&CellRecord>>) -> Vec<Vec<&CellRecord>> {
-    let mut tests: Vec<(&str, usize)> = Vec::new();
+    let mut tests: Vec<&str> = Vec::new();
     let mut names: Vec<(&str, &str)> = Vec::new();
     let mut encoders: Vec<&str> = Vec::new();
     for cell in groups.iter().map(|group| group[0]) {
-        tests.push((&cell.data.name, cell.data.test));
+        tests.push(&cell.data.test_hash);
         encoders.push(&cell.encoder.name);
         names.push((&cell.encoder.name, &cell.adapter));
     }
@@ -161,7 +163,7 @@ fn ordered(mut groups: Vec<Vec<&CellRecord>>) -> Vec<Vec<&CellRecord>> {
         let cell = group[0];
         let encoder = encoders.iter().position(|name| *name == cell.encoder.name);
         let adapter = names.iter().position(|name| *name == (cell.encoder.name.as_str(), cell.adapter.as_str()));
-        let test = tests.iter().position(|test| *test == (cell.data.name.as_str(), cell.data.test));
+        let test = tests.iter().position(|test| *test == cell.data.test_hash);
         (test, encoder, adapter, cell.shots, cell.random_prompts)
     });
     for group in &mut groups {
@@ -174,8 +176,7 @@ fn read_constants(path: &Path) -> Result<Vec<Constant>, BenchError> {
     if !path.exists() {
         return Ok(Vec::new());
     }
-    let mut reader = csv::Reader::from_path(path).map_err(|error| invalid(path, error))?;
-    let constants = reader.deserialize().collect::<Result<Vec<Constant>, _>>().map_err(|error| invalid(path, error))?;
+    let constants: Vec<Constant> = csv_file::read(path)?;
     match constants.iter().find(|constant| !constant.value.is_finite()) {
         Some(constant) => Err(invalid(path, format!("{} predicts {}", constant.predictor, constant.value))),
         None => Ok(constants),
@@ -209,29 +210,28 @@ fn leaderboard(
     outputs: &Outputs,
     sources: usize,
 ) -> Result<Leaderboard, BenchError> {
-    // Labels of every test set; of the same number of videos in the same data set they are the same.
-    let mut tests: BTreeMap<(&str, usize), TestSet> = BTreeMap::new();
+    // Labels of every test set, in the order of the rows.
+    let mut tests: Vec<TestSet> = Vec::new();
     let mut resamples = BTreeSet::new();
     for cell in groups.iter().flatten().filter(|cell| cell.status == CellStatus::Done) {
-        let predictions = outputs.read_predictions(&cell.key, Predictions::LastEpoch)?;
-        tests.entry((&cell.data.name, predictions.len())).or_insert_with(|| TestSet {
-            data: cell.data.name.clone(),
-            videos: predictions.into_iter().map(|row| (row.video, row.truth)).collect(),
-        });
+        if !tests.iter().any(|test| test.hash == cell.data.test_hash) {
+            let videos = outputs.read_predictions(cell, Predictions::LastEpoch)?;
+            let videos = videos.into_iter().map(|row| (row.video, row.truth)).collect();
+            tests.push(TestSet { data: cell.data.name.clone(), hash: cell.data.test_hash.clone(), videos });
+        }
         resamples.extend(cell.scores.as_ref().map(|scores| scores.bootstrap.samples));
     }
     let bootstrap = resamples.last().copied().unwrap_or(RESAMPLES).clamp(1, echo_metrics::MAX_SAMPLES);
+    let in_words = |test: &TestSet| TestSet::in_words(&test.data, test.videos.len(), &test.hash);
     let mut remarks = Vec::new();
-    for &(name, test) in tests.keys() {
-        if !constants.iter().any(|constant| constant.data == name && constant.test == test) {
-            remarks.push(format!(
-                "{}: no folder has a constants.csv for them, so the rows of the constant predictors are missing; they \
-                 need labels of training and validation videos.",
-                TestSet::in_words(name, test)
-            ));
-        }
+    for test in tests.iter().filter(|test| !constants.iter().any(|constant| constant.test_hash == test.hash)) {
+        remarks.push(format!(
+            "{}: no folder has a constants.csv for them, so the rows of the constant predictors are missing; they need \
+             labels of training and validation videos.",
+            in_words(test)
+        ));
     }
-    let of_tests: Vec<String> = tests.keys().map(|&(name, test)| TestSet::in_words(name, test)).collect();
+    let of_tests: Vec<String> = tests.iter().map(in_words).collect();
     let resamples: Vec<String> = resamples.iter().map(|count| count.to_string()).collect();
     let target = groups.iter().flatten().next().map(|cell| Quantity::of(&cell.data)).unwrap_or_default();
     let caption = format!(
@@ -246,7 +246,7 @@ fn leaderboard(
         resamples: &resamples.join(" or "),
         groups,
         constants,
-        tests: &tests.into_values().collect::<Vec<_>>(),
+        tests: &tests,
         outputs,
         bootstrap,
         references,
@@ -276,6 +276,30 @@ mod tests {
         ];
         let kept: Vec<String> = newest(found).into_iter().map(|(record, _)| record.key).collect();
         assert_eq!(kept, ["c", "b"]);
+    }
+
+    #[test]
+    fn folders_of_one_name_and_size_that_hold_other_videos_are_other_rows() {
+        let of = |seed, change: fn(&mut CellRecord)| {
+            let mut cell = CellRecord { seed, ..record(&format!("{seed}")) };
+            change(&mut cell);
+            cell
+        };
+        let same = of(2, |cell| cell.data.hash = "the draw of another seed".to_owned());
+        let renamed = of(3, |cell| cell.data.name = "the same, on another machine".to_owned());
+        let others: [fn(&mut CellRecord); 7] = [
+            |cell| cell.data.test_hash = "other videos".to_owned(),
+            |cell| cell.data.splits = "other training videos".to_owned(),
+            |cell| cell.data.target = "EDV".to_owned(),
+            |cell| cell.config = serde_json::json!({ "external": { "name": "far", "hash": "h" } }),
+            |cell| cell.config = serde_json::json!({ "bootstrap": 10 }),
+            |cell| cell.encoder.weights_hash = "other weights".to_owned(),
+            |cell| cell.shots = None,
+        ];
+        let mut records = vec![record("1"), same, renamed];
+        records.extend(others.map(|change| of(4, change)));
+        let sizes: Vec<usize> = groups(&records).iter().map(Vec::len).collect();
+        assert_eq!(sizes, [3, 1, 1, 1, 1, 1, 1, 1]);
     }
 
     #[test]

@@ -248,7 +248,10 @@ fn repeat(report: &Report<'_>) -> String {
             }
         }
     }
-    text.push_str("<p>The same version, weights, data and number of threads give the same numbers.</p>\n");
+    text.push_str(
+        "<p>The same version, weights, data and number of threads give the same numbers. Of files and folders that were \
+         given by their whole path the last name alone is kept: put your own path in its place.</p>\n",
+    );
     let distinct = |row: &dyn Fn(&CellRecord) -> Vec<String>| -> Vec<Vec<String>> {
         cells().map(|cell| row(cell)).collect::<BTreeSet<_>>().into_iter().collect()
     };

@@ -38,10 +38,10 @@ impl Missed<'_> {
 
 /// The section's table.
 pub(super) fn worst(quantity: &Quantity, entries: &[Entry<'_>], files: Option<&VideoFiles>) -> String {
-    // The same name in another data set is another video, and has another label.
+    // The same name in another test set is another video.
     let mut videos: BTreeMap<(&str, &str, u64), Missed<'_>> = BTreeMap::new();
     for entry in entries {
-        let data = entry.cells.first().map_or("", |cell| cell.data.name.as_str());
+        let data = entry.cells.first().map_or("", |cell| cell.data.test_hash.as_str());
         for ((name, &truth), &prediction) in entry.videos.iter().zip(&entry.truth).zip(&entry.predictions) {
             let missed = || Missed { name, truth, predictions: Vec::new() };
             videos.entry((data, name, truth.to_bits())).or_insert_with(missed).predictions.push(prediction);
@@ -53,8 +53,8 @@ pub(super) fn worst(quantity: &Quantity, entries: &[Entry<'_>], files: Option<&V
     let pictures_are = match files {
         Some(_) => "Pictures: first and middle frame.",
         None => {
-            "Without pictures: they need the videos, which <code>echozoo bench</code> has at hand and <code>echozoo \
-             report</code> has not."
+            "Without pictures: these are patients' videos, and <code>echozoo bench --thumbnails</code> puts frames of \
+             them into the page."
         }
     };
     let mut text = format!(

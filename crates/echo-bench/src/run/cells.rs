@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
 use echo_core::RankSpec;
+use echo_files::FileLock;
 use echo_metrics::Metric;
 
 use super::RunState;
 use super::encoder::EncoderRun;
-use crate::cell_lock::CellLock;
 use crate::plan::Cell;
 use crate::runs::{CellRecord, CellStatus, DataRecord, EncoderRecord};
 use crate::seen::Seen;
@@ -47,6 +47,17 @@ enum Origin {
     Elsewhere,
 }
 
+/// What an earlier run left of a cell.
+#[derive(Debug)]
+pub(super) enum Earlier<'a> {
+    /// A record whose files are as it left them: there is nothing to do.
+    Stands(&'a CellRecord),
+    /// A record whose files are not, with what is wrong.
+    Damaged(String),
+    /// Nothing that ended well.
+    Nothing,
+}
+
 impl RunState<'_> {
     /// Runs what is not done of `cells`, and keeps all their records in their order.
     pub(super) fn run_cells(&mut self, cells: &[Cell], run: &EncoderRun<'_>) -> Result<(), BenchError> {
@@ -71,16 +82,23 @@ impl RunState<'_> {
 
     /// A cell's record: from before, from another process, or by running it. Nothing while another process is at it.
     fn attempt(&self, job: &Job, run: &EncoderRun<'_>) -> Result<Option<(CellRecord, Origin)>, BenchError> {
-        if let Some(record) = self.finished(job) {
+        let earlier = self.earlier(job);
+        if let Earlier::Stands(record) = earlier {
             self.told(|told| told.ended(job, record, Origin::Before, &[]));
             return Ok(Some((record.clone(), Origin::Before)));
         }
-        let Some(_lock) = CellLock::claim(&self.outputs.lock(&job.key))? else { return Ok(None) };
+        let path = self.outputs.lock(&job.key);
+        let Some(_lock) = FileLock::claim(&path).map_err(BenchError::io(&path))? else { return Ok(None) };
         // Whoever held it before may have ended it. Also a failure is taken over: only the next run tries again.
         let meanwhile = self.runs.appended_since(&job.key)?;
-        if let Some(record) = meanwhile.filter(|record| record.status == CellStatus::Failed || self.has_files(job)) {
+        if let Some(record) =
+            meanwhile.filter(|record| record.status == CellStatus::Failed || self.damage(record).is_none())
+        {
             self.told(|told| told.ended(job, &record, Origin::Elsewhere, &[]));
             return Ok(Some((record, Origin::Elsewhere)));
+        }
+        if let Earlier::Damaged(reason) = earlier {
+            self.told(|told| told.progress.line(&format!("{}: run again: {reason}", job.label)));
         }
         let (record, trainable) = self.compute(job, run)?;
         let record = self.runs.append(&record)?;
@@ -88,16 +106,20 @@ impl RunState<'_> {
         Ok(Some((record, Origin::Ran)))
     }
 
-    /// The record of an earlier run that makes it needless to run the cell.
-    pub(super) fn finished(&self, job: &Job) -> Option<&CellRecord> {
-        let record = self.done.get(&job.key)?;
-        let stands = record.status == CellStatus::Done && !self.environment.force && self.has_files(job);
-        stands.then_some(record)
+    /// What an earlier run left of the cell.
+    pub(super) fn earlier(&self, job: &Job) -> Earlier<'_> {
+        let done = self.done.get(&job.key).filter(|record| record.status == CellStatus::Done);
+        match done.filter(|_| !self.environment.force) {
+            None => Earlier::Nothing,
+            Some(record) => self.damage(record).map_or(Earlier::Stands(record), Earlier::Damaged),
+        }
     }
 
-    /// Whether all files of a finished cell are there.
-    fn has_files(&self, job: &Job) -> bool {
-        self.outputs.has_cell(&job.key) && (!self.config.save_adapters || self.outputs.has_adapter(&job.key))
+    /// Why a finished cell has to be run again: its files are not those that it left.
+    fn damage(&self, record: &CellRecord) -> Option<String> {
+        let without_adapter = self.config.save_adapters && !self.outputs.has_adapter(&record.key);
+        let damage = self.outputs.damage(record).map(|damage| damage.to_string());
+        damage.or_else(|| without_adapter.then(|| "its adapter was not kept".to_owned()))
     }
 
     pub(super) fn told(&self, tell: impl FnOnce(&mut Told)) {

@@ -1,9 +1,11 @@
 //! What a cell is made of, and running it.
 
+use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use echo_adapt::Adapted;
 use echo_core::{Adapter, RankSpec, Stage};
-use echo_data::Target;
+use echo_files::printable;
 use echo_train::{Checkpoints, Samples};
 use serde::Serialize;
 
@@ -21,20 +23,19 @@ use crate::plan::{Cell, Twin, key};
 use crate::random_prompts::random_prompts;
 use crate::runs::{CellRecord, CellStatus, DataRecord, EncoderRecord, ExternalRecord};
 use crate::seen::Seen;
+use crate::shots::Bins;
 use crate::video_set::VideoSet;
-use crate::{BenchError, Recipe, Selection};
+use crate::{BenchError, Excluded, Recipe, Selection};
 
 /// Everything that can change a cell's result.
 #[derive(Serialize)]
 struct KeyMaterial<'a> {
-    numerics: u32,
     encoder: &'a EncoderRecord,
     adapter: &'a str,
     shots: Option<usize>,
     seed: u64,
     data: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    external: Option<&'a str>,
+    splits: &'a str,
     config: &'a serde_json::Value,
     device: &'a str,
     threads: usize,
@@ -64,9 +65,41 @@ impl RunState<'_> {
         }
     }
 
+    /// What `ingredients` give for videos that are `seen` so: the one way to it, for plans and for runs.
+    ///
+    /// # Errors
+    /// The encoder does not take such clips, or [`Ingredients::build`] fails.
+    pub(super) fn adapted(
+        &self,
+        run: &EncoderRun<'_>,
+        seen: &Seen,
+        ingredients: &Ingredients<'_>,
+    ) -> Result<Adapted, BenchError> {
+        seen.check(run.built.encoder.card(), self.config.preset)?;
+        ingredients.build()
+    }
+
+    /// How full the bins of a draw are of which the videos `train` can be used.
+    pub(super) fn bins(&self, shots: Option<usize>, train: &[usize]) -> Bins {
+        let Some(shots) = shots.filter(|&shots| shots > 0) else { return Bins::default() };
+        let bins = |videos: &[usize]| -> Vec<i64> {
+            let truths = self.set.labels(videos).into_iter();
+            truths.map(|truth| self.set.target.bin_of(truth).floor() as i64).collect()
+        };
+        Bins::of(&bins(&self.set.train), &bins(train), shots)
+    }
+
+    /// Validation videos that can be used, where the best epoch is asked for.
+    fn watched(&self, run: &EncoderRun<'_>, seen: &Seen) -> Option<Vec<usize>> {
+        match self.config.select {
+            Selection::LastEpoch => None,
+            Selection::BestValidation => Some(run.usable(Which::Own, seen, &self.set.validation)),
+        }
+    }
+
     /// A cell with its key and all that it is made of.
     pub(super) fn job(&self, cell: &Cell, run: &EncoderRun<'_>) -> Job {
-        let EncoderRun { built, record: encoder, .. } = run;
+        let encoder = &run.record;
         let recipe = match (cell.twin, &self.plans[cell.adapter.as_str()].recipe) {
             (Twin::OtherReading, recipe) => recipe.with_other_reading().unwrap_or_else(|| recipe.clone()),
             (_, recipe) => recipe.clone(),
@@ -76,12 +109,20 @@ impl RunState<'_> {
         let recipe = Recipe { clip: seen.change, ..recipe };
         let draw = &self.draws[&(cell.shots, cell.seed)];
         let (train, test) = (run.usable(Which::Own, &seen, draw), run.usable(Which::Own, &seen, &self.set.test));
+        let bins = self.bins(cell.shots, &train);
+        let watched = self.watched(run, &seen);
+        let used: Vec<&[usize]> =
+            [&train, &test].into_iter().chain(&watched).map(|videos: &Vec<usize>| videos.as_slice()).collect();
         let data = DataRecord {
             name: self.set.name.clone(),
             target: self.set.target.name.clone(),
             unit: self.set.target.unit.clone(),
-            hash: self.set.hash(&[&train, &test]),
+            hash: self.set.hash(&used),
+            test_hash: self.set.hash(&[&test]),
+            splits: self.splits.clone(),
             train: train.len(),
+            bins: bins.all,
+            short_bins: bins.short,
             test: test.len(),
             excluded: draw.len() - train.len() + self.set.test.len() - test.len(),
             leaked: leakage::count(&self.set, &train, &self.set, &test),
@@ -101,10 +142,17 @@ impl RunState<'_> {
             Twin::None | Twin::OtherReading => self.ranks,
         };
         let ingredients = self.ingredients(run, &cell.adapter, &recipe, ranks, cell.seed);
-        let adapted = seen.check(built.encoder.card(), self.config.preset).and_then(|()| ingredients.build());
+        let adapted = self.adapted(run, &seen, &ingredients);
         let borrows = adapted.as_ref().is_ok_and(|adapted| adapted.borrows_text());
         let text = run.text.as_ref().filter(|_| borrows).map(|(_, record)| record.clone());
+        let target = &self.set.target;
+        // Of a failed cell too, so that it stands in its row.
+        let of_external = self.external.as_ref().zip(external.as_ref());
+        let of_external = of_external.map(|(set, (_, hash))| serde_json::json!({ "name": set.name, "hash": hash }));
         let mut config = serde_json::json!({
+            "numerics": NUMERICS,
+            "target": { "name": target.name, "unit": target.unit, "thresholds": target.thresholds },
+            "external": of_external,
             "recipe": recipe,
             "clip": seen.spec,
             "view": seen.view,
@@ -116,19 +164,13 @@ impl RunState<'_> {
         if adapted.as_ref().is_ok_and(|adapted| adapted.reads_prompts()) {
             config["reading"] = serde_json::json!(recipe.reading());
         }
-        // Cells of the ejection fraction keep the keys that they had when there was nothing else.
-        let Target { name, unit, thresholds, .. } = &self.set.target;
-        if (name.as_str(), unit.as_str(), thresholds.as_slice()) != ("EF", "%", &[35, 40, 50]) {
-            config["target"] = serde_json::json!({ "name": name, "unit": unit, "thresholds": thresholds });
-        }
         let key = key(&KeyMaterial {
-            numerics: NUMERICS,
             encoder,
             adapter: &cell.adapter,
             shots: cell.shots,
             seed: cell.seed,
             data: &data.hash,
-            external: external.as_ref().map(|(_, hash)| hash.as_str()),
+            splits: &data.splits,
             config: &config,
             device: &self.environment.device_name,
             threads: self.machine.threads,
@@ -154,9 +196,11 @@ impl RunState<'_> {
         let EncoderRun { built, record: encoder, .. } = run;
         let Job { cell, key, recipe, seen, data, config, text, ranks, train, test, .. } = job;
         let ingredients = self.ingredients(run, &cell.adapter, recipe, ranks, cell.seed);
-        let adapted = seen.check(built.encoder.card(), self.config.preset).and_then(|()| ingredients.build());
+        let adapted = self.usable(job).and_then(|()| self.adapted(run, seen, &ingredients));
         // The external data set, which of its test videos can be used, and their hash.
         let external = self.external.as_ref().zip(job.external.as_ref());
+        // That none of them can be used is told at the end, and costs no other result.
+        let external = external.filter(|(_, (usable, _))| !usable.is_empty());
         let checkpoints = Checkpoints { file: self.outputs.checkpoint(key), every: self.environment.checkpoint_every };
         // Of cells that run beside each other nobody knows whose memory it is.
         let alone = self.environment.jobs <= 1;
@@ -164,10 +208,10 @@ impl RunState<'_> {
             memory::reset_peak();
         }
         let output = adapted.map(|adapted| adapted.stage()).and_then(|stage| {
-            let validation = match self.config.select {
-                Selection::LastEpoch => None,
-                Selection::BestValidation => Some(run.usable(Which::Own, seen, &self.set.validation)),
-            };
+            let validation = self.watched(run, seen);
+            if validation.as_ref().is_some_and(Vec::is_empty) {
+                return Err(nothing_usable(&self.set, "validation", &self.set.validation));
+            }
             if stage == Stage::Clip {
                 let samples = |set: &VideoSet, indices: &[usize]| {
                     let paths = indices.iter().map(|&index| set.videos[index].path.clone()).collect();
@@ -184,15 +228,17 @@ impl RunState<'_> {
                 return ingredients.run(samples, &checkpoints);
             }
             let rows = |which: Which, seen: &Seen, indices: &[usize]| {
-                run.features(which, seen, stage, indices).expect("every usable video was embedded at every stage")
+                let missing =
+                    || BenchError::Config(format!("not every video was embedded at the stage {}", stage.name()));
+                run.features(which, seen, stage, indices).ok_or_else(missing)
             };
             let of_external = external.map(|(set, (usable, _))| {
-                table(stage, seen.view.clips, &rows(Which::External, seen, usable), &[], set.labels(usable))
+                table(stage, seen.view.clips, &rows(Which::External, seen, usable)?, &[], set.labels(usable))
             });
             let of_external = of_external.transpose()?;
             let samples = |indices: &[usize], looks: &[Seen]| {
-                let looks: Vec<_> = looks.iter().map(|look| rows(Which::Own, look, indices)).collect();
-                table(stage, seen.view.clips, &rows(Which::Own, seen, indices), &looks, self.set.labels(indices))
+                let looks = looks.iter().map(|look| rows(Which::Own, look, indices)).collect::<Result<Vec<_>, _>>()?;
+                table(stage, seen.view.clips, &rows(Which::Own, seen, indices)?, &looks, self.set.labels(indices))
             };
             let validation = validation.map(|validation| samples(&validation, &[])).transpose()?;
             let validation = validation.as_ref().map(|validation| validation as &dyn Samples);
@@ -217,6 +263,7 @@ impl RunState<'_> {
             best: None,
             random_prompts: cell.twin == Twin::RandomPrompts,
             external: None,
+            files: BTreeMap::new(),
             seconds: None,
             peak_memory: None,
             jobs: self.environment.jobs,
@@ -236,7 +283,8 @@ impl RunState<'_> {
                     indices.iter().zip(predictions).map(row).collect()
                 };
                 if let Some(((set, (usable, hash)), (predictions, scores))) = external.zip(output.external.as_ref()) {
-                    self.outputs.keep_predictions(key, Predictions::External, &rows(set, usable, predictions))?;
+                    let rows = rows(set, usable, predictions);
+                    record.files.extend([self.outputs.keep_predictions(key, Predictions::External, &rows)?]);
                     record.external = Some(ExternalRecord {
                         name: set.name.clone(),
                         hash: hash.clone(),
@@ -247,9 +295,14 @@ impl RunState<'_> {
                     });
                 }
                 if let Some(best) = &output.best_predictions {
-                    self.outputs.keep_predictions(key, Predictions::BestEpoch, &rows(&self.set, test, best))?;
+                    let rows = rows(&self.set, test, best);
+                    record.files.extend([self.outputs.keep_predictions(key, Predictions::BestEpoch, &rows)?]);
                 }
-                self.outputs.keep_cell(key, &rows(&self.set, test, predictions), curve)?;
+                let rows = rows(&self.set, test, predictions);
+                record.files.extend([
+                    self.outputs.keep_predictions(key, Predictions::LastEpoch, &rows)?,
+                    self.outputs.keep_curve(key, curve)?,
+                ]);
                 if self.config.save_adapters {
                     let adapter = AdapterRecord {
                         schema: AdapterRecord::SCHEMA,
@@ -278,8 +331,30 @@ impl RunState<'_> {
                 record.peak_memory = memory::peak().filter(|_| alone);
                 trainable = output.trainable;
             }
-            Err(error) => record.error = Some(error.to_string()),
+            Err(error) => record.error = Some(self.environment.without_folders(&error.to_string())),
         }
         Ok((record, trainable))
     }
+
+    /// # Errors
+    /// No video of a split can be used.
+    fn usable(&self, job: &Job) -> Result<(), BenchError> {
+        let drawn = &self.draws[&(job.cell.shots, job.cell.seed)];
+        for (split, listed, usable) in [("training", drawn, &job.train), ("test", &self.set.test, &job.test)] {
+            if usable.is_empty() && !listed.is_empty() {
+                return Err(nothing_usable(&self.set, split, listed));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The error of a split of which no video can be used, with the first reason.
+pub(super) fn nothing_usable(set: &VideoSet, split: &'static str, listed: &[usize]) -> BenchError {
+    let of_split =
+        |excluded: &&Excluded| !excluded.used && listed.iter().any(|&index| set.videos[index].name == excluded.video);
+    let first = set.excluded.iter().find(of_split);
+    let first = first.map_or("no reason is known".to_owned(), |first| format!("{}: {}", first.video, first.reason));
+    let [data, first] = [&set.name, &first].map(|text| printable(text).into_owned());
+    BenchError::NothingUsable { split, data, videos: listed.len(), first }
 }

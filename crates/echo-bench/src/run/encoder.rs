@@ -7,6 +7,7 @@ use echo_data::{Feature, FeatureCache};
 use echo_video::OpenOptions;
 use echo_weights::Built;
 
+use super::compute::nothing_usable;
 use super::{Environment, RunState, Zoo, build_encoder};
 use crate::features::{Embedder, Wanted};
 use crate::plan::{Cell, Twin};
@@ -51,6 +52,9 @@ impl EncoderRun<'_> {
 
     /// One stage's features of the videos `indices`, if all could be used.
     pub(super) fn features(&self, which: Which, seen: &Seen, stage: Stage, indices: &[usize]) -> Option<Vec<&Feature>> {
+        if indices.is_empty() {
+            return Some(Vec::new());
+        }
         let of_stage = self.of(which, seen)?.stages.get(&stage)?;
         indices.iter().map(|index| of_stage.get(index)).collect()
     }
@@ -102,6 +106,10 @@ impl RunState<'_> {
                 let videos = external.test.clone();
                 let features = self.embed(&run, seen.clone(), &stages, Which::External, &videos)?;
                 run.external.push(features);
+                let Some(external) = &self.external else { continue };
+                if run.usable(Which::External, &seen, &external.test).is_empty() {
+                    self.unusable.push(nothing_usable(external, "test", &external.test));
+                }
             }
             let features = self.embed(&run, seen, &stages, Which::Own, &wanted)?;
             run.features.push(features);
@@ -139,7 +147,8 @@ impl RunState<'_> {
     pub(super) fn readable<'b>(&self, run: &EncoderRun<'_>, cells: &[&'b Cell]) -> Vec<&'b Cell> {
         let reads = |adapter: &str| {
             let recipe = &self.plans[adapter].recipe;
-            self.config.asks_for(adapter) || self.ingredients(run, adapter, recipe, self.ranks, 0).build().is_ok()
+            let ingredients = self.ingredients(run, adapter, recipe, self.ranks, 0);
+            self.config.asks_for(adapter) || self.adapted(run, &self.seen(run, adapter), &ingredients).is_ok()
         };
         cells.iter().copied().filter(|cell| cell.adapter != ZERO_SHOT || reads(&cell.adapter)).collect()
     }
@@ -157,7 +166,8 @@ impl RunState<'_> {
             // Embeddings always: they also tell which videos can be used.
             want(plain, &seen, Stage::Embedding);
             let recipe = &self.plans[adapter].recipe;
-            let Ok(adapted) = self.ingredients(run, adapter, recipe, self.ranks, 0).build() else { continue };
+            let ingredients = self.ingredients(run, adapter, recipe, self.ranks, 0);
+            let Ok(adapted) = self.adapted(run, &seen, &ingredients) else { continue };
             if adapted.borrows_text() {
                 twins.insert(adapter, Twin::RandomPrompts);
             }

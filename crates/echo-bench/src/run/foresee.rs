@@ -9,7 +9,7 @@ use echo_core::{Adapter, Fitting, Stage};
 use echo_data::Feature;
 use echo_train::parameters;
 
-use super::cells::Job;
+use super::cells::{Earlier, Job};
 use super::encoder::{EncoderRun, Needs, ViewFeatures, Which, with_twins};
 use super::{Environment, RunState, Zoo, build_encoder, prepared};
 use crate::cell::{metrics, scores};
@@ -19,7 +19,7 @@ use crate::probe::{Probe, ProbeClip};
 use crate::runs::CellRecord;
 use crate::seen::Seen;
 use crate::video_set::VideoSet;
-use crate::{BenchConfig, BenchError, ClipChange, DryRun, Recipe, Selection, ToBeMade, View, memory};
+use crate::{BenchConfig, BenchError, DryRun, Recipe, Selection, ToBeMade, memory};
 
 /// What [`run`](crate::run) would do with the same arguments: nothing is embedded, fitted or written to the output
 /// folder. Videos are hashed, to find what is cached of them.
@@ -49,14 +49,16 @@ pub fn dry_run(
             embedding: Vec::new(),
             pairs: Vec::new(),
             jobs: environment.jobs,
+            notes: state.short_draws().into_iter().collect(),
         };
         let unused = state.outputs.unused_before()?;
         let scoring = state.scoring();
         for name in encoders {
             let cells: Vec<&Cell> = grid.iter().filter(|cell| cell.encoder == *name).collect();
             let foreseen = state.foresee(name, &cells, zoo, &Known { unused: &unused, scoring, to_be_made })?;
-            forecast.embedding.push(foreseen.0);
-            forecast.pairs.extend(foreseen.1);
+            forecast.embedding.push(foreseen.embedding);
+            forecast.pairs.extend(foreseen.pairs);
+            forecast.notes.extend(foreseen.notes);
         }
         Ok(forecast)
     })
@@ -71,14 +73,22 @@ struct Known<'a> {
     to_be_made: Option<ToBeMade>,
 }
 
+/// What is foreseen of an encoder.
+struct Foreseen {
+    embedding: EmbeddingForecast,
+    pairs: Vec<PairForecast>,
+    notes: Vec<String>,
+}
+
+/// A clip as it is seen, and what each stage makes of it in how many seconds.
+struct Tried {
+    seen: Seen,
+    clip: ProbeClip,
+    outputs: BTreeMap<Stage, (Tensor<3>, f64)>,
+}
+
 impl RunState<'_> {
-    fn foresee(
-        &self,
-        name: &str,
-        cells: &[&Cell],
-        zoo: &dyn Zoo,
-        known: &Known<'_>,
-    ) -> Result<(EmbeddingForecast, Vec<PairForecast>), BenchError> {
+    fn foresee(&self, name: &str, cells: &[&Cell], zoo: &dyn Zoo, known: &Known<'_>) -> Result<Foreseen, BenchError> {
         let (built, text) = build_encoder(name, self.config, &self.environment.device, zoo)?;
         let mut run = self.encoder_run(name, &built, text);
         let cells = &self.readable(&run, cells);
@@ -116,24 +126,27 @@ impl RunState<'_> {
             to_embed += drawn.iter().map(|&index| uncached(&run, &self.set, seen, stages, index)).sum::<usize>();
         }
 
-        // Tried with the clips that most adapters see: the encoder's own, unless recipes say otherwise.
-        let card = built.encoder.card();
-        let own = Seen::new(card, self.config.preset, View::of(self.config), &ClipChange::default());
-        let (seen, stages) = plain.first().cloned().unwrap_or((own, BTreeSet::new()));
+        // Tried with the clips that the adapters see, at the stages that they consume.
         let video = self.wanted.iter().map(|&index| &self.set.videos[index]);
         let video = video.filter(|video| video.digest.is_some()).find(|_| known.to_be_made.is_none());
         let digest = video.and_then(|video| video.digest).unwrap_or_else(|| blake3::hash(b""));
-        let look = seen.view.look(0, &digest, seen.spec.size);
         let path = video.map(|video| video.path.as_path());
         memory::reset_peak();
-        let clip = ProbeClip::new(path, &seen.spec, look, &run.options, &self.environment.device);
-        let outputs: BTreeMap<Stage, _> =
-            stages.iter().map(|&stage| (stage, clip.stage(stage, &built.encoder))).collect();
+        let tried = |(seen, stages): &(Seen, BTreeSet<Stage>)| {
+            let look = seen.view.look(0, &digest, seen.spec.size);
+            let clip = ProbeClip::new(path, &seen.spec, look, &run.options, &self.environment.device);
+            let outputs = stages.iter().map(|&stage| (stage, clip.stage(stage, &built.encoder))).collect();
+            Tried { seen: seen.clone(), clip, outputs }
+        };
+        let tried: Vec<Tried> = plain.iter().map(tried).collect();
         // One pass gives all stages but for the enlarged clip, which only the longest of them has.
-        let forward = outputs.values().map(|(_, seconds)| *seconds).fold(0.0, f64::max);
-        let each = forward + clip.decode().unwrap_or(0.0);
-        let whole = to_embed as f64 * each;
-        let basis = match clip.decode() {
+        let forward = |tried: &Tried| tried.outputs.values().map(|(_, seconds)| *seconds).fold(0.0, f64::max);
+        let mean = |of: &dyn Fn(&Tried) -> f64| tried.iter().map(of).sum::<f64>() / tried.len().max(1) as f64;
+        let decode = tried.iter().all(|tried| tried.clip.decode().is_some());
+        let decode = decode.then(|| mean(&|tried| tried.clip.decode().unwrap_or(0.0)));
+        let forward = mean(&forward);
+        let whole = to_embed as f64 * (forward + decode.unwrap_or(0.0));
+        let basis = match decode {
             Some(decode) => format!("one clip, decoded in {decode:.3} s and embedded in {forward:.3} s"),
             None => format!("one black clip, embedded in {forward:.3} s; decoding is not counted"),
         };
@@ -144,17 +157,26 @@ impl RunState<'_> {
             seconds: (whole, whole / self.machine.threads as f64),
             basis,
         };
-        let rows: u64 = outputs.values().map(|(rows, _)| rows.dims().iter().product::<usize>() as u64 * 4).sum();
-        let features = rows * clips as u64;
+        let size = |(rows, _): &(Tensor<3>, f64)| rows.dims().iter().product::<usize>() as u64 * 4;
+        let largest = tried.iter().map(|tried| tried.outputs.values().map(size).sum::<u64>()).max();
+        let features = largest.unwrap_or(0) * clips as u64;
 
-        let mut pairs: Vec<PairForecast> = Vec::new();
+        let (mut pairs, mut notes): (Vec<PairForecast>, Vec<String>) = Default::default();
         let all: Vec<Job> = with_twins(cells, &twins).iter().map(|cell| self.job(cell, &run)).collect();
         for adapter in cells.iter().map(|cell| cell.adapter.as_str()) {
             if pairs.iter().any(|pair| pair.adapter == adapter) {
                 continue;
             }
             let jobs: Vec<&Job> = all.iter().filter(|job| job.cell.adapter == adapter).collect();
-            let to_run: Vec<&Job> = jobs.iter().filter(|job| self.finished(job).is_none()).copied().collect();
+            let mut to_run: Vec<&Job> = Vec::new();
+            for &job in &jobs {
+                match self.earlier(job) {
+                    Earlier::Stands(_) => continue,
+                    Earlier::Damaged(reason) => notes.push(format!("{}: runs again: {reason}", job.label)),
+                    Earlier::Nothing => {}
+                }
+                to_run.push(job);
+            }
             let mut pair = PairForecast {
                 encoder: name.to_owned(),
                 adapter: adapter.to_owned(),
@@ -164,8 +186,9 @@ impl RunState<'_> {
                 fails: None,
             };
             let recipe = &self.plans[adapter].recipe;
-            let adapted = self.ingredients(&run, adapter, recipe, self.ranks, self.config.seeds[0]).build();
-            match adapted {
+            let seen = self.seen(&run, adapter);
+            let ingredients = self.ingredients(&run, adapter, recipe, self.ranks, self.config.seeds[0]);
+            match self.adapted(&run, &seen, &ingredients) {
                 Err(error) => pair.fails = Some(error.to_string()),
                 Ok(_) if to_run.is_empty() => {}
                 Ok(adapted) => {
@@ -173,18 +196,21 @@ impl RunState<'_> {
                     let records: Vec<&CellRecord> =
                         self.done.values().filter(|record| self.is_alike(record, name, adapter)).collect();
                     let estimate = from_records(&records, &sizes, &self.machine);
-                    pair.estimate = Some(estimate.unwrap_or_else(|| {
-                        let of_stage = outputs.get(&adapted.stage()).map(|(rows, _)| rows);
-                        let mut estimate = self.probed(&adapted, recipe, &clip, of_stage, &sizes);
-                        estimate.seconds += known.scoring * sizes.len() as f64;
-                        estimate.memory = estimate.memory.map(|memory| memory.and(features));
-                        estimate
-                    }));
+                    let tried = tried.iter().find(|tried| tried.seen == seen);
+                    pair.estimate = match (estimate, tried) {
+                        (None, Some(tried)) => {
+                            let mut estimate = self.probed(&adapted, recipe, tried, &sizes)?;
+                            estimate.seconds += known.scoring * sizes.len() as f64;
+                            estimate.memory = estimate.memory.map(|memory| memory.and(features));
+                            Some(estimate)
+                        }
+                        (estimate, _) => estimate,
+                    };
                 }
             }
             pairs.push(pair);
         }
-        Ok((embedding, pairs))
+        Ok(Foreseen { embedding, pairs, notes })
     }
 
     /// An estimate from single passes, without intervals and the features of videos.
@@ -192,12 +218,12 @@ impl RunState<'_> {
         &self,
         adapted: &Adapted,
         recipe: &Recipe,
-        clip: &ProbeClip,
-        of_stage: Option<&Tensor<3>>,
+        Tried { seen, clip, outputs }: &Tried,
         cells: &[CellSize],
-    ) -> Estimate {
+    ) -> Result<Estimate, BenchError> {
         let most = cells.iter().map(|cell| cell.train).max().unwrap_or(1);
-        let probe = Probe::new(adapted, recipe, clip, of_stage, self.config.clips, most);
+        let of_stage = outputs.get(&adapted.stage()).map(|(rows, _)| rows);
+        let probe = Probe::new(adapted, recipe, clip, of_stage, seen.view.clips, most)?;
         let watched = match self.config.select {
             Selection::LastEpoch => 0,
             Selection::BestValidation => self.set.validation.len(),
@@ -213,7 +239,7 @@ impl RunState<'_> {
         };
         let at_a_time = recipe.train.micro_batch.unwrap_or(recipe.train.batch);
         let clips = match adapted.stage() {
-            Stage::Clip => clip.bytes() * (at_a_time * self.config.clips) as u64,
+            Stage::Clip => clip.bytes() * (at_a_time * seen.view.clips) as u64,
             _ => 0,
         };
         // What was held for that one pass, the parameters among it; and each that trains has a gradient and two
@@ -221,7 +247,7 @@ impl RunState<'_> {
         let held = memory::peak().unwrap_or_else(|| bytes(false));
         let memory = Memory::AtLeast(held + 3 * bytes(true) + clips);
         let seconds = cells.iter().map(|&cell| probe.cell(cell, watched)).sum();
-        Estimate { seconds, memory: Some(memory), basis: basis.to_owned() }
+        Ok(Estimate { seconds, memory: Some(memory), basis: basis.to_owned() })
     }
 
     fn size(&self, job: &Job) -> CellSize {

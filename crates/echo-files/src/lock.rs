@@ -1,31 +1,35 @@
-//! Who runs a cell when several processes work on one output folder: whoever holds the lock on its file. The system
-//! takes a lock back from a process that dies, however it dies.
+//! Who does a piece of work that several processes could do: whoever holds the lock on its file. The system takes a lock
+//! back from a process that dies, however it dies.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::ErrorKind;
+use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
+use std::time::Duration;
 
-use crate::BenchError;
+use crate::say;
 
 /// Ending of the files' names.
 const EXTENSION: &str = "lock";
 
-/// A cell that this process runs; dropping it lets others have it.
+/// Time between two looks at what another process holds.
+const POLL: Duration = Duration::from_millis(100);
+
+/// A piece of work that this process does; dropping it lets others have it.
 #[derive(Debug)]
-pub(crate) struct CellLock {
+pub struct FileLock {
     path: PathBuf,
     /// Keeps the lock as long as it is open.
     _file: File,
 }
 
-impl CellLock {
-    /// Claims the cell of the lock file `path`; nothing while someone else has it, in this process or in another.
+impl FileLock {
+    /// Claims the lock file `path`; nothing while someone else has it, in this process or in another.
     ///
     /// # Errors
     /// The file cannot be made or locked. On a file system without locks, as some network drives are, it is claimed
     /// all the same, with a warning: a single process needs none.
-    pub(crate) fn claim(path: &Path) -> Result<Option<Self>, BenchError> {
+    pub fn claim(path: &Path) -> Result<Option<Self>, Error> {
         loop {
             match Self::take(open(path)?, path)? {
                 Taken::Held(lock) => return Ok(Some(lock)),
@@ -35,12 +39,29 @@ impl CellLock {
         }
     }
 
+    /// Claims the lock file `path`, after waiting for whoever has it; `on_wait` is called before the first wait.
+    ///
+    /// # Errors
+    /// As [`claim`](Self::claim).
+    pub fn wait(path: &Path, on_wait: impl FnOnce()) -> Result<Self, Error> {
+        let mut on_wait = Some(on_wait);
+        loop {
+            if let Some(lock) = Self::claim(path)? {
+                return Ok(lock);
+            }
+            if let Some(on_wait) = on_wait.take() {
+                on_wait();
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+
     /// Locks the file that was opened at `path`.
-    fn take(file: File, path: &Path) -> Result<Taken, BenchError> {
+    fn take(file: File, path: &Path) -> Result<Taken, Error> {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(Taken::Busy),
-            Err(TryLockError::Error(error)) => without_locks(error, path).map_err(BenchError::io(path))?,
+            Err(TryLockError::Error(error)) => without_locks(error, path)?,
         }
         // The last holder removes the file while it holds it. Who opened the file before that and got its lock after it
         // holds a file that nobody else will ever find: that is no claim, and the next file is tried.
@@ -54,19 +75,19 @@ impl CellLock {
 /// What became of locking a file.
 #[derive(Debug)]
 enum Taken {
-    Held(CellLock),
+    Held(FileLock),
     /// Someone else has it.
     Busy,
     /// It is no longer where it was.
     Gone,
 }
 
-fn open(path: &Path) -> Result<File, BenchError> {
+fn open(path: &Path) -> Result<File, Error> {
     let mut options = OpenOptions::new();
-    options.create(true).truncate(false).read(true).write(true).open(path).map_err(BenchError::io(path))
+    options.create(true).truncate(false).read(true).write(true).open(path)
 }
 
-impl Drop for CellLock {
+impl Drop for FileLock {
     fn drop(&mut self) {
         // Before the lock goes, see above. Without inodes to tell one file from the next the file has to stay.
         if cfg!(unix) {
@@ -79,23 +100,26 @@ impl Drop for CellLock {
 ///
 /// # Errors
 /// The folder cannot be read.
-pub(crate) fn remove_left(folder: &Path) -> Result<(), BenchError> {
-    for entry in std::fs::read_dir(folder).map_err(BenchError::io(folder))? {
-        let path = entry.map_err(BenchError::io(folder))?.path();
+pub fn remove_left_locks(folder: &Path) -> Result<(), Error> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == EXTENSION) {
-            drop(CellLock::claim(&path)?);
+            drop(FileLock::claim(&path)?);
         }
     }
     Ok(())
 }
 
-/// The lock file of the cell `key` in `folder`.
-pub(crate) fn lock_file(folder: &Path, key: &str) -> PathBuf {
+/// The lock file of the work `key` in `folder`.
+pub fn lock_file(folder: &Path, key: &str) -> PathBuf {
     folder.join(format!("{key}.{EXTENSION}"))
 }
 
 /// Passes over the error of a file system that has no locks, after a warning.
-pub(crate) fn without_locks(error: std::io::Error, path: &Path) -> std::io::Result<()> {
+///
+/// # Errors
+/// Any other error is handed back.
+pub fn without_locks(error: std::io::Error, path: &Path) -> std::io::Result<()> {
     static WARNED: Once = Once::new();
     /// ENOLCK on Linux: no locks are left, or the server of a network drive has none.
     const NO_LOCKS: i32 = 37;
@@ -106,10 +130,9 @@ pub(crate) fn without_locks(error: std::io::Error, path: &Path) -> std::io::Resu
     }
     WARNED.call_once(|| {
         let folder = path.parent().unwrap_or(path).display();
-        eprintln!(
-            "{folder}: the file system has no locks ({error}); run only one process at a time on this folder, or cells \
-             run twice"
-        );
+        say(&format!(
+            "{folder}: the file system has no locks ({error}); run only one process at a time on this folder"
+        ));
     });
     Ok(())
 }
@@ -135,24 +158,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cell_has_one_holder_and_its_file_goes_with_it() {
+    fn a_lock_has_one_holder_and_its_file_goes_with_it() {
         let dir = tempfile::tempdir().unwrap();
         let path = lock_file(dir.path(), "key");
-        let held = CellLock::claim(&path).unwrap().unwrap();
-        assert!(CellLock::claim(&path).unwrap().is_none());
-        assert!(CellLock::claim(&lock_file(dir.path(), "other")).unwrap().is_some());
-        remove_left(dir.path()).unwrap();
+        let held = FileLock::claim(&path).unwrap().unwrap();
+        assert!(FileLock::claim(&path).unwrap().is_none());
+        assert!(FileLock::claim(&lock_file(dir.path(), "other")).unwrap().is_some());
+        remove_left_locks(dir.path()).unwrap();
         assert!(path.exists(), "it is held");
         drop(held);
         assert_eq!(path.exists(), !cfg!(unix));
-        assert!(CellLock::claim(&path).unwrap().is_some());
+        assert!(FileLock::claim(&path).unwrap().is_some());
 
         // What a killed process leaves is in nobody's way.
         File::create(&path).unwrap();
-        assert!(CellLock::claim(&path).unwrap().is_some());
+        assert!(FileLock::claim(&path).unwrap().is_some());
         File::create(&path).unwrap();
         std::fs::write(dir.path().join("key.csv"), "").unwrap();
-        remove_left(dir.path()).unwrap();
+        remove_left_locks(dir.path()).unwrap();
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), if cfg!(unix) { 1 } else { 3 });
     }
 
@@ -161,13 +184,13 @@ mod tests {
     fn a_file_that_was_removed_between_opening_and_locking_is_no_claim() {
         let dir = tempfile::tempdir().unwrap();
         let path = lock_file(dir.path(), "key");
-        let held = CellLock::claim(&path).unwrap().unwrap();
+        let held = FileLock::claim(&path).unwrap().unwrap();
         let [early, late] = [open(&path).unwrap(), open(&path).unwrap()];
-        assert!(matches!(CellLock::take(early.try_clone().unwrap(), &path), Ok(Taken::Busy)));
+        assert!(matches!(FileLock::take(early.try_clone().unwrap(), &path), Ok(Taken::Busy)));
         drop(held);
-        assert!(matches!(CellLock::take(early, &path), Ok(Taken::Gone)));
-        let _next = CellLock::claim(&path).unwrap().unwrap();
-        assert!(matches!(CellLock::take(late, &path), Ok(Taken::Gone)));
+        assert!(matches!(FileLock::take(early, &path), Ok(Taken::Gone)));
+        let _next = FileLock::claim(&path).unwrap().unwrap();
+        assert!(matches!(FileLock::take(late, &path), Ok(Taken::Gone)));
     }
 
     /// The same by chance, from several threads at once.
@@ -180,7 +203,7 @@ mod tests {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..2_000 {
-                        if let Some(lock) = CellLock::claim(&path).unwrap() {
+                        if let Some(lock) = FileLock::claim(&path).unwrap() {
                             assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0, "two hold it");
                             entered.fetch_add(1, Ordering::SeqCst);
                             // Time for another to come in.
@@ -193,6 +216,22 @@ mod tests {
             }
         });
         assert!(entered.into_inner() > 100);
+    }
+
+    #[test]
+    fn who_waits_is_told_so_and_comes_after_the_holder() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = lock_file(dir.path(), "key");
+        let held = FileLock::claim(&path).unwrap().unwrap();
+        let (waits, told) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| FileLock::wait(&path, move || waits.send(()).unwrap()).unwrap());
+            told.recv().unwrap();
+            assert!(!waiting.is_finished());
+            drop(held);
+            drop(waiting.join().unwrap());
+        });
+        FileLock::wait(&path, || panic!("nobody has it")).unwrap();
     }
 
     #[test]

@@ -13,6 +13,7 @@ taken it mostly keeps, so memory does not tell how little a later case would nee
 """
 
 import argparse
+import contextlib
 import datetime
 import json
 import os
@@ -42,6 +43,20 @@ class Subject:
     def process(self):
         """Subjects with one of these in common share processes on a device."""
         return f"{self.name()}-{self.work if self.work in ('text', 'view') else 'clip'}"
+
+    def weights(self, work):
+        """The file in upstream's names below `work`; for towers that it does not hold, the folder that does."""
+        folder = work / self.name()
+        match self.encoder, self.work:
+            case "echoclip", _:
+                return folder / "open_clip_model.safetensors"
+            case "panecho", _:
+                return folder / "panecho.pt"
+            case _, "text":
+                return folder / "echo_prime_text_encoder"
+            case _, "view":
+                return folder / "view_classifier"
+        return folder / "echo_prime_encoder.pt"
 
 
 SUBJECTS = {
@@ -104,8 +119,11 @@ class Worker:
     def ask(self, line, expected, limit):
         if self.process.poll() is not None:
             raise Failed(f"ended with exit code {self.process.returncode}")
-        self.process.stdin.write(f"{line}\n".encode())
-        self.process.stdin.flush()
+        try:
+            self.process.stdin.write(f"{line}\n".encode())
+            self.process.stdin.flush()
+        except OSError as error:
+            raise Failed(str(error)) from error
         return self.answer(expected, limit)[0]
 
     def peak(self):
@@ -137,7 +155,7 @@ class Bench:
             if side == "ours":
                 weights = ["--random-init"]
                 if self.arguments.against:
-                    weights = ["--weights", self.weights(subject), "--input", folder / name / "input.safetensors"]
+                    weights = ["--weights", subject.weights(folder), "--input", folder / name / "input.safetensors"]
                 command = [self.arguments.binary, "speed", "--encoder", subject.encoder, "--preset", subject.preset]
                 command += ["--device", self.arguments.device, *weights]
             else:
@@ -150,20 +168,6 @@ class Bench:
     def ask(self, side, subject, line, expected="seconds"):
         limit = min(self.arguments.limit, max(self.left(), 1))
         return self.start(side, subject).ready(limit).ask(line, expected, limit)
-
-    def weights(self, subject):
-        """The file in upstream's names; for towers that it does not hold, the folder that does."""
-        folder = self.arguments.work / subject.name()
-        match subject.encoder, subject.work:
-            case "echoclip", _:
-                return folder / "open_clip_model.safetensors"
-            case "panecho", _:
-                return folder / "panecho.pt"
-            case _, "text":
-                return folder / "echo_prime_text_encoder"
-            case _, "view":
-                return folder / "view_classifier"
-        return folder / "echo_prime_encoder.pt"
 
     def stop(self, subject):
         """Ends the subject's processes, which hold memory."""
@@ -343,12 +347,18 @@ def main():
         parser.error(f"unknown subject {unknown[0]}; known: {', '.join(SUBJECTS)}")
 
     subjects = [SUBJECTS[name] for name in arguments.subjects or SUBJECTS]
-    names = dict.fromkeys(subject.name() for subject in subjects)
     arguments.work.mkdir(parents=True, exist_ok=True)
-    missing = [name for name in names if not (arguments.work / name / "input.safetensors").exists()]
+    missing = dict.fromkeys(subject.process() for subject in subjects if not subject.weights(arguments.work).exists())
     if arguments.against and missing:
         say(f"random checkpoints in {arguments.work}: {', '.join(missing)}")
-        subprocess.run([sys.executable, HERE / "speed_torch.py", "make", arguments.work, *missing], check=True)
+        command = [sys.executable, HERE / "speed_torch.py", "make", arguments.work]
+        encoders = {name.split("-")[0] for name in missing}
+        makers = [
+            subprocess.Popen([*command, *(name for name in missing if name.startswith(f"{encoder}-"))])
+            for encoder in encoders
+        ]
+        if any([maker.wait() for maker in makers]):
+            sys.exit("the checkpoints could not be made")
 
     bench, about = Bench(arguments), machine(arguments)
     try:
@@ -357,7 +367,8 @@ def main():
                 for subject in subjects:
                     bench.start(side, subject)
             for worker in bench.workers.values():
-                worker.ready(arguments.limit)
+                with contextlib.suppress(Failed):  # said when it is asked for something
+                    worker.ready(arguments.limit)
         for index, subject in enumerate(subjects):
             batches = [int(batch) for batch in arguments.batch.split(",")] if arguments.batch else subject.batches
             for batch in batches:

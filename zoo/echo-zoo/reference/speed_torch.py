@@ -1,9 +1,10 @@
 """PyTorch's side of speed.py: upstream's modules with random weights, timed run by run.
 
-    python speed_torch.py make FOLDER ENCODER-PRESET...
+    python speed_torch.py make FOLDER ENCODER-PRESET-TOWER...
     python speed_torch.py work FOLDER ENCODER-PRESET --device cpu --threads 2
 
-`make` writes for each encoder a checkpoint in upstream's names with every parameter random, and `input.safetensors`;
+`make` writes a checkpoint in upstream's names with every parameter random, and `input.safetensors`; towers are clip, text
+and view, and only EchoPrime has a file for each;
 `work` answers the lines that `echozoo speed` answers, but that `case WORK BATCH MODE` has a mode as well:
 
 - eager: 32-bit floats, without TF32
@@ -52,7 +53,7 @@ class EchoClip:
         self.towers, self.random = reference("echoclip", "towers", "randomise")
         self.size = self.towers.FULL if preset == "full" else self.towers.NANO
 
-    def make(self, folder):
+    def make(self, folder, _tower):
         model = self.towers.EchoClip(**self.size)
         self.random.randomise(model, SEED)
         save_file(model.state_dict(), folder / "open_clip_model.safetensors")
@@ -94,17 +95,21 @@ class EchoPrime:
             dim=96, patch_kernel=(3, 9, 9), patch_stride=(2, 8, 8),
         ).build()
 
-    def make(self, folder):
-        """Each part that is not the first in a folder of its own beside the first, which none can do without."""
-        first = "echo_prime_encoder"
-        for part in [first, *(self.part.values() if self.full else ())]:
-            model = self.build(part)
-            self.random.randomise(model, SEED)
-            place = folder if part == first else folder / part
-            place.mkdir(exist_ok=True)
-            torch.save(model.state_dict(), place / f"{part}.pt")
-            if part != first and not (place / f"{first}.pt").exists():
-                os.link(folder / f"{first}.pt", place / f"{first}.pt")
+    def make(self, folder, tower):
+        """The video tower, without which there is none, and another in a folder of its own with a link to it."""
+        first = folder / "echo_prime_encoder.pt"
+        if not first.exists():
+            self.write("echo_prime_encoder", first)
+        if part := self.part.get(tower):
+            (folder / part).mkdir(exist_ok=True)
+            self.write(part, folder / part / f"{part}.pt")
+            if not (folder / part / first.name).exists():
+                os.link(first, folder / part / first.name)
+
+    def write(self, part, file):
+        model = self.build(part)
+        self.random.randomise(model, SEED)
+        torch.save(model.state_dict(), file)
 
     def inputs(self):
         return texts(8, 128, 64, 30000)
@@ -138,7 +143,7 @@ class PanEcho:
         nano = {"depths": (0, 1, 1, 1), "dims": (8, 16, 32, 160), "heads": 4, "layers": 2}
         self.size = self.modules.FULL if preset == "full" else nano
 
-    def make(self, folder):
+    def make(self, folder, _tower):
         model = self.modules.PanEcho(**self.size)
         self.random.randomise(model, SEED)
         torch.save({"epoch": 0, "weights": self.modules.checkpoint(model)}, folder / "panecho.pt")
@@ -177,13 +182,13 @@ def texts(count, tokens, least, words, end=None):
 
 
 def make(folder, name):
-    encoder, preset = name.split("-")
-    model, folder = ENCODERS[encoder](preset), folder / name
+    encoder, preset, tower = name.split("-")
+    model, folder = ENCODERS[encoder](preset), folder / f"{encoder}-{preset}"
     folder.mkdir(parents=True, exist_ok=True)
-    model.make(folder)
     size = model.sizes[preset]
     clip = torch.randn(CLIPS, 3, FRAMES, size, size, generator=torch.Generator().manual_seed(SEED))
     save_file({"clip": clip} | model.inputs(), folder / "input.safetensors")
+    model.make(folder, tower)
 
 
 class Worker:

@@ -56,5 +56,5 @@ def randomise(model: nn.Module, seed: int, unused: str = "backbone.cls.") -> Non
             _normal(tensor, g, 0.2)
         else:
             raise ValueError(f"no rule for {name}, a tensor of {type(layer).__name__}")
-        if tensor.numel() > 1 and tensor.unique().numel() == 1:
+        if tensor.numel() > 1 and (tensor == tensor.flatten()[0]).all():
             raise ValueError(f"{name} is constant")

@@ -34,5 +34,5 @@ def randomise(model: nn.Module, seed: int) -> None:
             tensor.copy_(torch.randn(tensor.shape, generator=g) * tensor[0].numel() ** -0.5)
         else:
             raise ValueError(f"no rule for {name}, a tensor of {type(layer).__name__}")
-        if tensor.numel() > 1 and tensor.unique().numel() == 1:
+        if tensor.numel() > 1 and (tensor == tensor.flatten()[0]).all():
             raise ValueError(f"{name} is constant")

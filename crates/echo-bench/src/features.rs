@@ -77,6 +77,8 @@ pub(crate) struct Embedded {
     pub(crate) failed: BTreeMap<usize, String>,
     /// What is missing of a truncated video that was used.
     pub(crate) truncated: BTreeMap<usize, String>,
+    /// What a user should know of a video that was used.
+    pub(crate) noted: BTreeMap<usize, String>,
     /// Clips that were computed, not read from the cache.
     pub(crate) computed: usize,
 }
@@ -100,7 +102,8 @@ impl Embedder<'_> {
             let mut missing = Vec::new();
             let mut cached: BTreeMap<usize, Vec<Feature>> = BTreeMap::new();
             for (index, video) in videos.iter().enumerate() {
-                match keys.iter().map(|key| self.cache.get(key, &video.digest)).collect::<Option<Vec<_>>>() {
+                let found = keys.iter().map(|key| self.cache.get(key, &video.digest)).collect::<Option<Vec<_>>>();
+                match found.filter(|features| self.fits(features)) {
                     Some(features) => drop(cached.insert(index, features)),
                     None => missing.push(index),
                 }
@@ -146,6 +149,8 @@ impl Embedder<'_> {
                 return Err(error.into());
             }
             for (index, features) in cached {
+                let note = features.iter().map(|feature| &feature.note).find(|note| !note.is_empty());
+                result.noted.extend(note.map(|note| (index, note.clone())));
                 rows[index].push(features);
             }
         }
@@ -154,7 +159,7 @@ impl Embedder<'_> {
                 let of_stage = clips.iter().map(|features| &features[position]);
                 let shape = [of_stage.clone().map(|feature| feature.shape[0]).sum(), clips[0][position].shape[1]];
                 let values = of_stage.flat_map(|feature| feature.values.iter().copied()).collect();
-                result.features.entry(stage).or_default().insert(index, Feature { shape, values });
+                result.features.entry(stage).or_default().insert(index, Feature { shape, values, note: String::new() });
             }
         }
         Ok(result)
@@ -203,16 +208,32 @@ impl Embedder<'_> {
         StageKey::new(&serde_json::to_string(&description).expect("a description is plain data"))
     }
 
+    /// Whether these are what the encoder gives of one clip at the wanted stages.
+    fn fits(&self, features: &[Feature]) -> bool {
+        let card = self.built.encoder.card().preset(self.preset);
+        let is_whole = |(&stage, feature): (&Stage, &Feature)| match (stage, feature.shape) {
+            (Stage::Embedding, shape) => shape == [1, card.dim],
+            (Stage::Steps, [steps, width]) => steps > 0 && width == card.width,
+            (Stage::ZoomSteps, [steps, width]) => steps > 0 && width == 2 * card.width,
+            (Stage::Clip, _) => false,
+        };
+        // The same steps at every stage that has them.
+        let steps = |(stage, feature): (&Stage, &Feature)| (*stage != Stage::Embedding).then_some(feature.shape[0]);
+        let steps: Vec<usize> = self.stages.iter().zip(features).filter_map(steps).collect();
+        self.stages.iter().zip(features).all(is_whole) && steps.windows(2).all(|pair| pair[0] == pair[1])
+    }
+
     /// One pass through the encoder: every wanted stage of a clip.
     fn encode(&self, loaded: &LoadedClip) -> Vec<Feature> {
         let clip = &loaded.clip;
         let shape = [1, 3, clip.frames, clip.size, clip.size];
         let tensor = Tensor::<5>::from_data(TensorData::new(clip.data.clone(), shape), self.device);
+        let note = loaded.warnings.join("; ");
         let encoder = &self.built.encoder;
         let steps = encoder.steps(tensor.clone()).steps;
         let of_stage = |&stage: &Stage| {
             let rows: Tensor<2> = of_steps(stage, encoder, steps.clone(), tensor.clone()).squeeze_dim(0);
-            Feature { shape: rows.dims(), values: rows.into_data().iter::<f32>().collect() }
+            Feature { shape: rows.dims(), values: rows.into_data().iter::<f32>().collect(), note: note.clone() }
         };
         self.stages.iter().map(of_stage).collect()
     }

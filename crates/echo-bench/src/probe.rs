@@ -104,7 +104,8 @@ impl Probe {
             (stage, Some(rows)) => {
                 let [_, steps, columns] = rows.dims();
                 let values: Vec<f32> = rows.clone().into_data().iter::<f32>().collect();
-                let feature = Feature { shape: [steps * clips, columns], values: values.repeat(clips) };
+                let feature =
+                    Feature { shape: [steps * clips, columns], values: values.repeat(clips), note: String::new() };
                 let samples = table(stage, clips, &vec![&feature; batch], &[], vec![0.0; batch])?;
                 let (device, indices) = (clip.clip.device(), (0..batch).collect::<Vec<_>>());
                 Box::new(move || Ok(samples.batch(&indices, None, &device)?))

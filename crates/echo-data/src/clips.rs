@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
 
 use echo_core::ClipSpec;
-use echo_video::{OpenOptions, Video, VideoError};
+use echo_video::{Info, OpenOptions, Video, VideoError};
 
 use crate::{Clip, DataError, Look, prepare_shifted, select_frames};
 
@@ -28,13 +28,15 @@ pub enum ClipError {
     },
 }
 
-/// A clip, and what was missing of a truncated video that was used all the same.
+/// A clip, and what was wrong with a video that was used all the same.
 #[derive(Debug)]
 pub struct LoadedClip {
     /// The clip.
     pub clip: Clip,
     /// What is missing, for a truncated video opened with `allow_truncated`.
     pub truncation: Option<String>,
+    /// What else a user should know of the video.
+    pub warnings: Vec<String>,
 }
 
 /// Decodes the frames of one clip and prepares them as `spec` says.
@@ -47,7 +49,9 @@ pub fn load_clip(path: &Path, spec: &ClipSpec, look: Look, options: &OpenOptions
     let frames = video.decode(&selection.frames)?;
     let clip = prepare_shifted(&frames, spec, look.shift)
         .map_err(|source| ClipError::Clip { path: path.to_owned(), source })?;
-    Ok(LoadedClip { clip, truncation: video.info().truncated.as_ref().map(|truncation| truncation.cause.clone()) })
+    let Info { truncated, warnings, .. } = video.info();
+    let truncation = truncated.as_ref().map(|truncation| truncation.cause.clone());
+    Ok(LoadedClip { clip, truncation, warnings: warnings.clone() })
 }
 
 /// Loads the clip of every path, seen as `look` says of the path's index, turns it into something with `map`, and hands that to `consume` with the path's

@@ -1,7 +1,7 @@
 //! Digests of video files, remembered between runs.
 
 use std::collections::HashMap;
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, Metadata, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -19,8 +19,8 @@ const SETTLED: Duration = Duration::from_millis(100);
 /// where the system has it, of the last change of any kind, which no program can set back. A file that changed just
 /// before it was hashed is not remembered, as it might change once more at what counts as the same time.
 ///
-/// The memory is a text file that any number of processes append whole lines to; a line that is torn or foreign is
-/// passed over, and its file hashed again.
+/// The memory is a text file that any number of processes append whole lines to, each with a checksum; a line that is
+/// torn, damaged or foreign is passed over, and its file hashed again.
 #[derive(Debug)]
 pub struct Digests {
     path: PathBuf,
@@ -79,13 +79,13 @@ impl Digests {
             return Ok((*digest, None));
         }
         let now = SystemTime::now();
-        let handle = File::open(file).map_err(io)?;
+        let handle = echo_files::open(file).map_err(io)?;
         let stamp = Stamp::of(&handle.metadata().map_err(io)?);
         let mut hasher = blake3::Hasher::new();
         hasher.update_reader(handle).map_err(io)?;
         let digest = hasher.finalize();
         let path = absolute.to_str().filter(|path| !path.contains(['\n', '\t']) && stamp.is_older(now, self.settled));
-        let line = path.map(|path| format!("{digest}\t{stamp}\t{path}\n"));
+        let line = path.map(|path| line_of(&digest, &stamp, path));
         Ok((digest, line))
     }
 
@@ -128,8 +128,21 @@ impl std::fmt::Display for Stamp {
     }
 }
 
+fn line_of(digest: &blake3::Hash, stamp: &Stamp, path: &str) -> String {
+    let line = format!("{digest}\t{stamp}\t{path}");
+    format!("{}\t{line}\n", checksum(&line))
+}
+
+/// What tells a line from one in which a digit has changed.
+fn checksum(line: &str) -> String {
+    blake3::hash(line.as_bytes()).to_hex()[..16].to_owned()
+}
+
 fn parse_line(line: &str) -> Option<(PathBuf, (Stamp, blake3::Hash))> {
-    // Lines of older versions have a field less, and so a path for a number.
+    let (found, line) = line.split_once('\t')?;
+    if found != checksum(line) {
+        return None;
+    }
     let mut fields = line.splitn(6, '\t');
     let digest = blake3::Hash::from_hex(fields.next()?).ok()?;
     let size = fields.next()?.parse().ok()?;
@@ -142,6 +155,8 @@ fn parse_line(line: &str) -> Option<(PathBuf, (Stamp, blake3::Hash))> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use super::*;
 
     #[test]
@@ -165,6 +180,15 @@ mod tests {
         let torn = fs::read_to_string(&memory).unwrap();
         fs::write(&memory, &torn[..torn.len() - 20]).unwrap();
         assert_eq!(digest(), blake3::hash(b"two, longer"));
+
+        // One wrong digit, wherever it is: nothing else may be taken for the file's digest.
+        let whole = fs::read_to_string(&memory).unwrap().lines().last().unwrap().to_owned() + "\n";
+        for place in (0..whole.len()).filter(|&place| whole.as_bytes()[place].is_ascii_alphanumeric()) {
+            let mut damaged = whole.clone().into_bytes();
+            damaged[place] = if damaged[place] == b'3' { b'4' } else { b'3' };
+            fs::write(&memory, damaged).unwrap();
+            assert_eq!(digest(), blake3::hash(b"two, longer"), "byte {place}");
+        }
     }
 
     #[test]
@@ -178,7 +202,7 @@ mod tests {
         for file in &files {
             fs::write(file, b"ten bytes.").unwrap();
             let stamp = Stamp::of(&fs::metadata(file).unwrap());
-            lines.push_str(&format!("{wrong}\t{stamp}\t{}\n", file.display()));
+            lines.push_str(&line_of(&wrong, &stamp, file.to_str().unwrap()));
         }
         fs::write(&memory, lines).unwrap();
         let paths: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();

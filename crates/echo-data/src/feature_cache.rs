@@ -5,13 +5,12 @@ use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use echo_files::{UNFINISHED, write_cached};
+
 use crate::DataError;
 
 /// First bytes of every file; the digit is the format's version.
-const MAGIC: &[u8; 8] = b"EZFEAT1\n";
-
-/// Beginning of the names of files that are being written.
-const UNFINISHED: &str = ".feature-";
+const MAGIC: &[u8; 8] = b"EZFEAT2\n";
 
 /// Age at which such a file is no longer being written: who began it was killed.
 const ABANDONED: Duration = Duration::from_secs(3600);
@@ -23,6 +22,8 @@ pub struct Feature {
     pub shape: [usize; 2],
     /// `shape[0] * shape[1]` values.
     pub values: Vec<f32>,
+    /// What a user should know of the video; empty for most.
+    pub note: String,
 }
 
 /// Everything but the video that a stage's output depends on, as text: weights, preset, clip specification, view,
@@ -110,10 +111,7 @@ impl FeatureCache {
         let io = |source| DataError::Io { path: path.clone(), source };
         let folder = path.parent().unwrap_or(&self.dir);
         fs::create_dir_all(folder).map_err(io)?;
-        let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder).map_err(io)?;
-        file.write_all(&encode(stage, video, feature)).map_err(io)?;
-        file.persist(&path).map_err(|error| io(error.error))?;
-        Ok(())
+        write_cached(&path, |file| file.write_all(&encode(stage, video, feature))).map_err(io)
     }
 
     /// A file in the cache's folder for processes to agree on who computes `what`; the folder is made.
@@ -234,6 +232,7 @@ fn encode(StageKey(stage): &StageKey, video: &blake3::Hash, feature: &Feature) -
     body.extend(video.as_bytes());
     feature.shape.iter().for_each(|&length| body.extend((length as u64).to_le_bytes()));
     feature.values.iter().for_each(|value| body.extend(value.to_le_bytes()));
+    body.extend(feature.note.as_bytes());
     [MAGIC.as_slice(), blake3::hash(&body).as_bytes(), &body].concat()
 }
 
@@ -247,9 +246,10 @@ fn decode(bytes: &[u8], StageKey(stage): &StageKey, video: &blake3::Hash) -> Opt
     let (shape, values) = body_rest.split_at_checked(16)?;
     let length = |bytes: &[u8]| usize::try_from(u64::from_le_bytes(bytes.try_into().ok()?)).ok();
     let shape = [length(&shape[..8])?, length(&shape[8..])?];
-    let (values, rest) = values.as_chunks::<4>();
-    let fits = rest.is_empty() && shape[0].checked_mul(shape[1]) == Some(values.len());
-    fits.then(|| Feature { shape, values: values.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect() })
+    let length = shape[0].checked_mul(shape[1])?.checked_mul(4)?;
+    let (values, note) = values.split_at_checked(length)?;
+    let values = values.as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+    Some(Feature { shape, values, note: String::from_utf8(note.to_vec()).ok()? })
 }
 
 #[cfg(test)]
@@ -257,7 +257,8 @@ mod tests {
     use super::*;
 
     fn feature() -> Feature {
-        Feature { shape: [2, 3], values: vec![1.0, -2.5, f32::MIN_POSITIVE, 0.0, 4.0, 5.0] }
+        let values = vec![1.0, -2.5, f32::MIN_POSITIVE, 0.0, 4.0, 5.0];
+        Feature { shape: [2, 3], values, note: "its frame times vary".to_owned() }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use echo_data::{Digests, Feature, FeatureCache, StageKey};
 
 fn feature(of: usize) -> Feature {
-    Feature { shape: [1, 512], values: vec![of as f32; 512] }
+    Feature { shape: [1, 512], values: vec![of as f32; 512], note: String::new() }
 }
 
 /// What a rerun does before its first cell: digests of all videos, and their features.

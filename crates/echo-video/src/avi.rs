@@ -21,7 +21,10 @@ pub(crate) struct Avi {
     pub(crate) rate: FrameRate,
     /// In order of time; a frame without bytes repeats the one before.
     pub(crate) frames: Vec<Span>,
+    /// What is missing where that is more than the last frame.
     pub(crate) truncated: Option<Truncation>,
+    /// That the last frame is missing, where that is all.
+    pub(crate) warning: Option<String>,
 }
 
 impl Avi {
@@ -38,11 +41,10 @@ impl Avi {
                 None => VideoError::malformed(path, "the AVI has no video stream"),
             });
         };
-        if let (Some(cause), false) = (&layout.cut, allow_truncated) {
-            return Err(VideoError::Truncated { path: path.to_owned(), cause: cause.clone() });
-        }
+        let says_size = layout.cut.is_some();
         let mut cut = layout.cut;
-
+        // Whether what is left may be more, or something else, than a last frame.
+        let mut is_damaged = false;
         let indexed = match (stream.indx, layout.idx1, layout.movi.as_slice()) {
             (Some(chunk), _, _) => Some(indx(source, chunk, stream.number)),
             (None, Some(chunk), [(movi, _)]) => Some(idx1(source, chunk, *movi, stream.number)),
@@ -59,6 +61,7 @@ impl Avi {
                 if !allow_truncated {
                     return Err(VideoError::malformed(path, cause));
                 }
+                is_damaged = true;
                 cut.get_or_insert(cause);
                 Vec::new()
             }
@@ -67,12 +70,18 @@ impl Avi {
         let declared = stream.declared_frames as usize;
         if frames.is_empty() || frames.len() < declared {
             let walked = walk(source, &layout.movi, stream.number).map_err(|error| VideoError::io(path, error))?;
-            if let Some(cause) = walked.fault {
+            match walked.end {
+                WalkEnd::Whole => {}
+                // The frames before it are as good as those of a whole file.
+                WalkEnd::InsideFrame(cause) => drop(cut.get_or_insert(cause)),
                 // With a complete index what lies between the frames does not matter; here there is none.
-                if !allow_truncated {
+                WalkEnd::Fault(cause) if !allow_truncated && cut.is_none() => {
                     return Err(VideoError::malformed(path, cause));
                 }
-                cut.get_or_insert(cause);
+                WalkEnd::Fault(cause) => {
+                    is_damaged = true;
+                    cut.get_or_insert(cause);
+                }
             }
             if walked.frames.len() > frames.len() {
                 frames = walked.frames;
@@ -80,18 +89,32 @@ impl Avi {
         }
         if frames.len() < declared {
             let cause = format!("its header promises {declared} frames, the file has {}", frames.len());
-            if !allow_truncated {
-                return Err(VideoError::Truncated { path: path.to_owned(), cause });
-            }
             cut.get_or_insert(cause);
         }
         if frames.iter().all(|frame| frame.size == 0) {
-            return Err(VideoError::malformed(path, "the AVI has no frames"));
+            return Err(match cut {
+                Some(cause) => VideoError::Truncated { path: path.to_owned(), cause },
+                None => VideoError::malformed(path, "the AVI has no frames"),
+            });
         }
         let expected_frames = (declared > 0).then_some(declared);
-        let truncated = cut.map(|cause| Truncation { expected_frames, frames: frames.len(), cause });
+        let (mut truncated, mut warning) = (None, None);
+        if let Some(cause) = cut {
+            // Recorders that are switched off, and writers that count one too many, leave out no more than a frame.
+            let is_nearly_whole = match declared {
+                0 => !says_size,
+                declared => frames.len() + 1 >= declared,
+            };
+            if is_nearly_whole && !is_damaged {
+                warning = Some(format!("no more than its last frame is missing: {cause}"));
+            } else if allow_truncated {
+                truncated = Some(Truncation { expected_frames, frames: frames.len(), cause });
+            } else {
+                return Err(VideoError::Truncated { path: path.to_owned(), cause });
+            }
+        }
         let Stream { codec, width, height, rate, .. } = stream;
-        Ok(Self { codec, width, height, rate, frames, truncated })
+        Ok(Self { codec, width, height, rate, frames, truncated, warning })
     }
 }
 
@@ -268,13 +291,22 @@ fn is_plausible(id: [u8; 4]) -> bool {
 
 struct Walked {
     frames: Vec<Span>,
-    /// Why the walk ended before the end of the list.
-    fault: Option<String>,
+    end: WalkEnd,
+}
+
+/// Where a walk over the frames ended.
+enum WalkEnd {
+    /// At the end of the lists.
+    Whole,
+    /// Inside a frame that the file's end cuts off.
+    InsideFrame(String),
+    /// At what is no chunk, or one that is longer than its list.
+    Fault(String),
 }
 
 /// The frames of `stream` in the order in which they stand in the lists `movi`.
 fn walk(source: &mut Source, movi: &[(u64, u64)], stream: usize) -> io::Result<Walked> {
-    let mut walked = Walked { frames: Vec::new(), fault: None };
+    let mut walked = Walked { frames: Vec::new(), end: WalkEnd::Whole };
     for &(start, end) in movi {
         let mut at = start + 4;
         let mut padded = false;
@@ -288,7 +320,7 @@ fn walk(source: &mut Source, movi: &[(u64, u64)], stream: usize) -> io::Result<W
                 continue;
             }
             if !is_plausible(chunk.id) {
-                walked.fault = Some(format!("byte {at} should begin a chunk, its name is {:02x?}", chunk.id));
+                walked.end = WalkEnd::Fault(format!("byte {at} should begin a chunk, its name is {:02x?}", chunk.id));
                 return Ok(walked);
             }
             if chunk.id == *b"LIST" {
@@ -299,8 +331,11 @@ fn walk(source: &mut Source, movi: &[(u64, u64)], stream: usize) -> io::Result<W
             if chunk.end() > end {
                 let name = String::from_utf8_lossy(&chunk.id);
                 let size = chunk.size;
-                walked.fault =
-                    Some(format!("the chunk «{name}» at byte {at} has {size} bytes, its list ends at byte {end}"));
+                let cause = format!("the chunk «{name}» at byte {at} has {size} bytes, its list ends at byte {end}");
+                walked.end = match end == source.len() && is_frame(chunk.id, stream) {
+                    true => WalkEnd::InsideFrame(cause),
+                    false => WalkEnd::Fault(cause),
+                };
                 return Ok(walked);
             }
             if is_frame(chunk.id, stream) {

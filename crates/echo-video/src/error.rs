@@ -15,12 +15,6 @@ pub enum VideoError {
         /// Its reason.
         source: io::Error,
     },
-    /// A folder, a socket, a pipe.
-    #[error("{}: not a regular file", path.display())]
-    NotAFile {
-        /// What is not a file.
-        path: PathBuf,
-    },
     /// No bytes at all.
     #[error("{}: the file is empty", path.display())]
     Empty {
@@ -52,7 +46,7 @@ pub enum VideoError {
         cause: String,
     },
     /// Part of the video is missing; [`OpenOptions::allow_truncated`](crate::OpenOptions) reads the rest.
-    #[error("{}: truncated: {cause} (allow truncated files to use the frames that are there)", path.display())]
+    #[error("{}: truncated: {cause} (with --allow-truncated the frames that are there are used)", path.display())]
     Truncated {
         /// The file.
         path: PathBuf,

@@ -4,6 +4,7 @@
 //! one streams the pixels, of which only the wanted frames stay in memory. The file is one argument of a process that
 //! no shell sees, opened by a demuxer that was chosen here, with no protocol but files.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
@@ -24,6 +25,13 @@ use crate::open::{Container, OpenOptions};
 const MAX_FRAMES: usize = 10_000_000;
 /// Messages of ffmpeg that are kept; a broken file can give one per macroblock.
 const MAX_MESSAGES: usize = 8;
+/// A share of the frames, and a number of them, that may be missing beside complaints.
+const MISSING_SHARE: f64 = 0.1;
+const MISSING_FRAMES: usize = 3;
+/// Distances between frames that are told apart.
+const MAX_STEPS: usize = 1000;
+/// Times of frames are rounded to a file's clock; distances that differ by more than this factor are not even.
+const EVEN: f64 = 1.5;
 /// What ffmpeg may take an unknown file for. Playlists, scripts and image sequences, which name other files, are not
 /// among them.
 const OTHER_FORMATS: &str = "mpeg,mpegts,mpegvideo,h264,hevc,m4v,asf,flv,ogg,ivf,rm,mxf,dv,nut,gif,swf,wtv,obu,av1";
@@ -38,6 +46,57 @@ pub(crate) struct Scan {
     pub(crate) fps: f64,
     /// ffmpeg's complaints on the way.
     pub(crate) errors: Vec<String>,
+    /// Whether it ended as if all went well.
+    success: bool,
+    /// What the container says, in seconds.
+    duration: Option<f64>,
+    /// The time of the first frame, and the least, the median and the largest distance between frames, in seconds.
+    times: Option<Times>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Times {
+    first: f64,
+    least: f64,
+    median: f64,
+    most: f64,
+}
+
+impl Scan {
+    /// Why this is only a part of the video: ffmpeg failed, or it complained and far fewer frames came than there should
+    /// be, `known` by the container or by its duration. A stream that was cut from another is whole from its first frame on,
+    /// before which it has complaints.
+    pub(crate) fn missing(&self, known: Option<usize>) -> Option<String> {
+        let complaints = match self.errors.is_empty() {
+            true => String::new(),
+            false => format!(" and reports: {}", self.errors.join("; ")),
+        };
+        let by_duration = || {
+            let times = self.times.filter(|_| !self.errors.is_empty())?;
+            Some(((self.duration? - times.first) / times.median).round() as usize)
+        };
+        let lacks = |expected: usize| expected.saturating_sub(self.frames);
+        let expected = match known {
+            Some(known) => Some(known).filter(|&known| lacks(known) > 1),
+            None => by_duration().filter(|&expected| {
+                lacks(expected) > MISSING_FRAMES && lacks(expected) as f64 > MISSING_SHARE * expected as f64
+            }),
+        };
+        let of = expected.map_or(String::new(), |expected| format!(" of {expected}"));
+        (!self.success || expected.is_some()).then(|| format!("ffmpeg decodes {}{of} frames{complaints}", self.frames))
+    }
+
+    /// That the times of its frames are not evenly spaced, if so.
+    pub(crate) fn uneven(&self) -> Option<String> {
+        let Times { least, most, .. } = self.times?;
+        (most > EVEN * least).then(|| {
+            format!(
+                "its frame times vary, {:.0} to {:.0} ms from one to the next; clips take frames by their number",
+                1000.0 * least,
+                1000.0 * most
+            )
+        })
+    }
 }
 
 /// Decodes the whole file without keeping pixels.
@@ -47,6 +106,9 @@ pub(crate) fn scan(path: &Path, container: Container, options: &OpenOptions) -> 
     let (mut lines, mut report) = pass("-fps_mode")?;
     if report.unknown_option {
         (lines, report) = pass("-vsync")?;
+    }
+    if let Some(line) = report.loader_line() {
+        return Err(missing(path, container, io::Error::other(line)));
     }
     let codec = report.codec.unwrap_or_else(|| "unknown".to_owned());
     let (Some((width, height)), true) = (lines.size, lines.frames > 0) else {
@@ -63,7 +125,9 @@ pub(crate) fn scan(path: &Path, container: Container, options: &OpenOptions) -> 
         });
     };
     options.check_size(path, width, height)?;
-    Ok(Scan { codec, width, height, frames: lines.frames, fps: lines.fps(), errors: report.errors })
+    let (frames, fps, times) = (lines.frames, lines.fps(), lines.times());
+    let Report { errors, success, duration, .. } = report;
+    Ok(Scan { codec, width, height, frames, fps, errors, success, duration, times })
 }
 
 /// The measures that the `framecrc` output lists: a few header lines, then a line per frame.
@@ -74,6 +138,8 @@ struct FrameList {
     frames: usize,
     first: Option<i64>,
     last: i64,
+    /// Distances in ticks between frames, and how often each came.
+    steps: BTreeMap<i64, usize>,
 }
 
 impl FrameList {
@@ -88,11 +154,31 @@ impl FrameList {
         } else if let Some(text) = line.strip_prefix("#dimensions 0:") {
             self.size = pair(text, 'x').map(|(width, height)| (width as usize, height as usize));
         } else if let Some(time) = line.strip_prefix("0,").and_then(|line| line.split(',').nth(1)) {
+            let before = self.last;
             self.last = time.trim().parse().unwrap_or(self.last);
+            if self.first.is_some() && (self.steps.len() < MAX_STEPS || self.steps.contains_key(&(self.last - before)))
+            {
+                *self.steps.entry(self.last - before).or_default() += 1;
+            }
             self.first.get_or_insert(self.last);
             self.frames += 1;
         }
         self.frames <= MAX_FRAMES
+    }
+
+    fn times(&self) -> Option<Times> {
+        let (numerator, denominator) =
+            self.time_base.filter(|&(numerator, denominator)| numerator > 0 && denominator > 0)?;
+        let middle = self.steps.values().sum::<usize>() / 2;
+        let mut passed = 0;
+        let median = self.steps.iter().find_map(|(&step, count)| {
+            passed += count;
+            (passed > middle).then_some(step)
+        })?;
+        let (least, most) = (*self.steps.first_key_value()?.0, *self.steps.last_key_value()?.0);
+        let seconds = |ticks: i64| ticks as f64 * numerator as f64 / denominator as f64;
+        let [first, least, median, most] = [self.first?, least, median, most].map(seconds);
+        (median > 0.0).then_some(Times { first, least, median, most })
     }
 
     /// The mean rate; exact when the frames are equally spaced, because then the time base is the frame's duration.
@@ -143,6 +229,17 @@ pub(crate) fn stream(
     Err(VideoError::Ffmpeg { path: path.to_owned(), cause: "it knows neither -fps_mode nor -vsync".to_owned() })
 }
 
+/// No ffmpeg that can be started.
+fn missing(path: &Path, container: Container, source: io::Error) -> VideoError {
+    let what = match container {
+        Container::Avi => "AVI other than Motion-JPEG",
+        Container::IsoBmff => "MP4 or MOV",
+        Container::Matroska => "Matroska or WebM",
+        Container::Dicom | Container::Other => "a file of this kind",
+    };
+    VideoError::FfmpegMissing { path: path.to_owned(), what: what.to_owned(), source }
+}
+
 fn fault(path: &Path, error: &io::Error) -> VideoError {
     VideoError::Ffmpeg { path: path.to_owned(), cause: error.to_string() }
 }
@@ -160,6 +257,20 @@ struct Report {
     codec: Option<String>,
     errors: Vec<String>,
     unknown_option: bool,
+    /// Of the first input, in seconds.
+    duration: Option<f64>,
+    /// The last line that is no message of ffmpeg's own kind.
+    foreign: Option<String>,
+    /// Whether any message was.
+    spoke: bool,
+    success: bool,
+}
+
+impl Report {
+    /// What the system's loader said of a program that it could not start.
+    fn loader_line(&self) -> Option<&str> {
+        self.foreign.as_deref().filter(|_| !self.success && !self.spoke && !self.unknown_option)
+    }
 }
 
 impl Running {
@@ -195,16 +306,7 @@ impl Running {
         // Started through the inner command: ffmpeg-sidecar's own `spawn` insists on a pipe for standard input.
         let inner = command.as_inner_mut();
         inner.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = inner.spawn().map_err(|source| VideoError::FfmpegMissing {
-            path: path.to_owned(),
-            what: match container {
-                Container::Avi => "AVI other than Motion-JPEG".to_owned(),
-                Container::IsoBmff => "MP4 or MOV".to_owned(),
-                Container::Matroska => "Matroska or WebM".to_owned(),
-                Container::Dicom | Container::Other => "a file of this kind".to_owned(),
-            },
-            source,
-        })?;
+        let mut child = inner.spawn().map_err(|source| missing(path, container, source))?;
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let messages = stderr.map(|stderr| std::thread::spawn(move || listen(stderr)));
         Ok(Self { child, stdout: Pipe::new(stdout, options.patience), messages })
@@ -243,6 +345,7 @@ impl Running {
             let _ = self.child.kill();
         }
         let mut report = self.messages.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
+        report.success = status.is_some_and(|status| status.success());
         if report.errors.is_empty() && !status.is_some_and(|status| status.success()) {
             report.errors.push(match status {
                 Some(status) => format!("it ended with {status}"),
@@ -275,11 +378,20 @@ fn listen(stderr: ChildStderr) -> Report {
                 // Versions before 5.1 know `-vsync` only, later ones mean to drop it.
                 report.unknown_option |= message.contains("Unrecognized option 'fps_mode'");
                 let is_error = matches!(level, LogLevel::Error | LogLevel::Fatal);
+                match level {
+                    LogLevel::Unknown if message.trim().is_empty() => {}
+                    LogLevel::Unknown => report.foreign = Some(message.trim().chars().take(300).collect()),
+                    _ => report.spoke = true,
+                }
                 if is_error && report.errors.len() < MAX_MESSAGES {
                     report.errors.push(without_prefix(&message));
                 }
             }
-            Ok(_) => {}
+            Ok(FfmpegEvent::ParsedDuration(found)) if found.input_index == 0 => {
+                report.duration = Some(found.duration).filter(|seconds| seconds.is_finite() && *seconds > 0.0);
+                report.spoke = true;
+            }
+            Ok(_) => report.spoke = true,
             // A line that the parser cannot place says nothing about the file; a broken pipe ends in `LogEOF`.
             Err(error) if error.downcast_ref::<io::Error>().is_some() => return report,
             Err(_) => {}

@@ -3,9 +3,18 @@
 use crate::jpeg::JpegHeader;
 use crate::planes::{Plane, is_supported, planes};
 
+/// Bytes that some recorders put before a picture at most.
+const JUNK: usize = 16;
+
+/// A picture from its first marker on; all of it where there is none near its beginning.
+pub(crate) fn from_start(jpeg: &[u8]) -> &[u8] {
+    let start = jpeg.windows(3).take(JUNK + 1).position(|window| window == [0xff, 0xd8, 0xff]);
+    &jpeg[start.unwrap_or(0)..]
+}
+
 /// Decodes one frame into `out`, `[height, width, 3]`.
 pub(crate) fn decode(jpeg: &[u8], width: usize, height: usize, out: &mut [u8]) -> Result<(), String> {
-    let header = JpegHeader::parse(jpeg)?;
+    let header = JpegHeader::parse(from_start(jpeg))?;
     if (header.width, header.height) != (width, height) {
         let (w, h) = (header.width, header.height);
         return Err(format!("its JPEG is {w}x{h} pixels, the file's header says {width}x{height}"));

@@ -114,6 +114,8 @@ pub struct Info {
     pub fps: f64,
     /// What is missing, when it was opened with [`OpenOptions::allow_truncated`].
     pub truncated: Option<Truncation>,
+    /// What else a user should know of it: that its last frame is missing, what ffmpeg complained of, uneven frame times.
+    pub warnings: Vec<String>,
 }
 
 #[cfg(test)]

@@ -50,6 +50,28 @@ pub(crate) fn sniff(head: &[u8]) -> Result<Container, String> {
     Ok(Container::Other)
 }
 
+/// Whether a file that begins with `head` is a video of a known kind: what [`sniff`] names, and the kinds that it leaves
+/// to ffmpeg. Anything else might be a video too, but in a folder it is more likely not.
+pub(crate) fn is_known_video(head: &[u8]) -> bool {
+    let at = |offset: usize, magic: &[u8]| head.get(offset..).is_some_and(|tail| tail.starts_with(magic));
+    let transport_stream = at(0, b"G") && at(188, b"G");
+    let starts: [&[u8]; 8] = [
+        b"\0\0\x01\xba", // MPEG programme stream
+        b"\0\0\x01\xb3", // MPEG video
+        b"\0\0\0\x01",   // H.264 and H.265
+        b"GIF8",
+        b"\x30\x26\xb2\x75", // ASF: .wmv
+        b"FLV\x01",
+        b"OggS",
+        b"DKIF", // IVF
+    ];
+    match sniff(head) {
+        Ok(Container::Other) => transport_stream || starts.iter().any(|start| at(0, start)),
+        Ok(_) => true,
+        Err(_) => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,6 +84,19 @@ mod tests {
         assert_eq!(sniff(b"\x1a\x45\xdf\xa3\x9f"), Ok(Container::Matroska));
         assert_eq!(sniff(&[&[0; 128][..], b"DICM"].concat()), Ok(Container::Dicom));
         assert_eq!(sniff(b"\x00\x00\x01\xba\x44\x00"), Ok(Container::Other));
+    }
+
+    #[test]
+    fn videos_of_any_name_are_told_from_other_files() {
+        let transport = [&b"G"[..], &[0x01; 187], b"G\x01"].concat();
+        for head in
+            [&b"RIFF\x10\0\0\0AVI LIST"[..], b"\0\0\0\x20ftypisom", b"GIF89a\x10\0", b"\0\0\x01\xba\x44", &transport]
+        {
+            assert!(is_known_video(head), "{head:02x?}");
+        }
+        for head in [&b"FileName,EF\n"[..], b"\x89PNG\r\n", b"\x93NUMPY\x01\0", b"RIFF\x10\0\0\0WAVEfmt ", b""] {
+            assert!(!is_known_video(head), "{head:02x?}");
+        }
     }
 
     #[test]

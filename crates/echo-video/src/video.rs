@@ -18,7 +18,7 @@ use crate::mjpeg;
 use crate::open::{Container, Info, OpenOptions, Truncation};
 use crate::planes;
 use crate::riff::Source;
-use crate::sniff::{SNIFF_BYTES, sniff};
+use crate::sniff::{SNIFF_BYTES, is_known_video, sniff};
 
 /// Names the decoder and its version; part of cache keys, raised whenever decoded pixels may change.
 pub const DECODER_VERSION: &str = "echo-video-1";
@@ -42,6 +42,15 @@ enum Backend {
     Ffmpeg,
 }
 
+/// What the container says of a file that ffmpeg decodes.
+#[derive(Debug, Default)]
+struct Known {
+    /// Pictures in it.
+    frames: Option<usize>,
+    truncated: Option<Truncation>,
+    warning: Option<String>,
+}
+
 impl Video {
     /// Reads what the file is; decodes no more than that takes.
     ///
@@ -59,53 +68,80 @@ impl Video {
                 path: path.to_owned(),
                 cause: "DICOM is not yet supported; convert it to AVI or MP4 first".to_owned(),
             }),
-            _ => Self::open_with_ffmpeg(path, options, container, None),
+            _ => Self::open_with_ffmpeg(path, options, container, Known::default()),
         }
     }
 
     fn open_avi(path: &Path, options: &OpenOptions, mut source: Source) -> Result<Self, VideoError> {
         let avi = Avi::parse(&mut source, path, options.allow_truncated)?;
         options.check_size(path, avi.width, avi.height)?;
-        let frames = resolve_repeats(&avi.frames);
-        let Some(first) = frames.first().filter(|_| avi.is_mjpeg()) else {
-            return Self::open_with_ffmpeg(path, options, Container::Avi, avi.truncated);
+        let pictures = avi.frames.iter().filter(|frame| frame.size > 0).count();
+        let known = Known { frames: Some(pictures), truncated: avi.truncated.clone(), warning: avi.warning.clone() };
+        let mut frames = resolve_repeats(&avi.frames);
+        let Some(&first) = frames.first().filter(|_| avi.is_mjpeg()) else {
+            return Self::open_with_ffmpeg(path, options, Container::Avi, known);
         };
-        let bytes = source.bytes(first.start, u64::from(first.size)).map_err(|error| VideoError::io(path, error))?;
-        let header =
-            JpegHeader::parse(&bytes).map_err(|cause| VideoError::Frame { path: path.to_owned(), frame: 0, cause })?;
-        if !planes::is_supported(&header) {
-            return Self::open_with_ffmpeg(path, options, Container::Avi, avi.truncated);
+        let mut read =
+            |span: Span| source.bytes(span.start, u64::from(span.size)).map_err(|error| VideoError::io(path, error));
+        let bytes = read(first)?;
+        match JpegHeader::parse(mjpeg::from_start(&bytes)).map(|header| planes::is_supported(&header)) {
+            Ok(true) => {}
+            Ok(false) => return Self::open_with_ffmpeg(path, options, Container::Avi, known),
+            Err(cause) => {
+                return Self::open_with_ffmpeg(path, options, Container::Avi, known).map_err(|error| {
+                    VideoError::Frame {
+                        path: path.to_owned(),
+                        frame: 0,
+                        cause: format!("{cause}; and as another reader sees it: {error}"),
+                    }
+                });
+            }
+        }
+        let (width, height) = (avi.width, avi.height);
+        let mut warnings: Vec<String> = avi.warning.into_iter().collect();
+        // A whole chunk may hold a picture that was cut when it was recorded.
+        if let Some(&last) = frames.last().filter(|last| last.start != first.start) {
+            let bytes = read(last)?;
+            let is_closed = bytes.trim_ascii_end().ends_with(&[0xff, 0xd9]) || bytes.ends_with(&[0xff, 0xd9, 0]);
+            if !is_closed && let Err(cause) = mjpeg::decode(&bytes, width, height, &mut vec![0; width * height * 3]) {
+                frames.truncate(frames.iter().take_while(|frame| frame.start != last.start).count());
+                warnings.push(format!("its last frame is cut and not used: {cause}"));
+            }
         }
         let info = Info {
             container: Container::Avi,
             codec: "mjpeg".to_owned(),
-            width: avi.width,
-            height: avi.height,
+            width,
+            height,
             frames: frames.len(),
             fps: avi.rate.fps(),
             truncated: avi.truncated,
+            warnings,
         };
         let backend = Backend::MotionJpeg { file: Mutex::new(source.into_file()), frames };
         Ok(Self { path: path.to_owned(), options: options.clone(), info, backend })
     }
 
-    /// `truncated` is what the container is already known to lack.
     fn open_with_ffmpeg(
         path: &Path,
         options: &OpenOptions,
         container: Container,
-        truncated: Option<Truncation>,
+        known: Known,
     ) -> Result<Self, VideoError> {
-        let Scan { codec, width, height, frames, fps, errors } = ffmpeg::scan(path, container, options)?;
-        let mut truncated = truncated.map(|truncated| Truncation { frames, ..truncated });
-        if !errors.is_empty() {
-            let cause = format!("ffmpeg decodes {frames} frames and reports: {}", errors.join("; "));
+        let scan = ffmpeg::scan(path, container, options)?;
+        let mut warnings: Vec<String> = known.warning.into_iter().collect();
+        let mut truncated = known.truncated.map(|truncated| Truncation { frames: scan.frames, ..truncated });
+        if let Some(cause) = scan.missing(known.frames) {
             if !options.allow_truncated {
                 return Err(VideoError::Truncated { path: path.to_owned(), cause });
             }
-            truncated.get_or_insert(Truncation { expected_frames: None, frames, cause });
+            truncated.get_or_insert(Truncation { expected_frames: known.frames, frames: scan.frames, cause });
+        } else if !scan.errors.is_empty() {
+            warnings.push(format!("ffmpeg decodes {} frames and reports: {}", scan.frames, scan.errors.join("; ")));
         }
-        let info = Info { container, codec, width, height, frames, fps, truncated };
+        warnings.extend(scan.uneven());
+        let Scan { codec, width, height, frames, fps, .. } = scan;
+        let info = Info { container, codec, width, height, frames, fps, truncated, warnings };
         Ok(Self { path: path.to_owned(), options: options.clone(), info, backend: Backend::Ffmpeg })
     }
 
@@ -196,17 +232,23 @@ impl Video {
     }
 }
 
-/// A regular file and its length; opening a named pipe would wait for its writer.
+/// A regular file and its length.
 fn open_file(path: &Path) -> Result<(File, u64), VideoError> {
     let io = |source| VideoError::io(path, source);
-    if !std::fs::metadata(path).map_err(io)?.is_file() {
-        return Err(VideoError::NotAFile { path: path.to_owned() });
-    }
-    let file = File::open(path).map_err(io)?;
+    let file = echo_files::open(path).map_err(io)?;
     match file.metadata().map_err(io)?.len() {
         0 => Err(VideoError::Empty { path: path.to_owned() }),
         len => Ok((file, len)),
     }
+}
+
+/// Whether a file is a video by its first bytes, whatever its name; also a kind of video that is not read.
+pub fn looks_like_video(path: &Path) -> bool {
+    let head = open_file(path).and_then(|(file, len)| {
+        let mut source = Source::new(file, len);
+        source.bytes(0, len.min(SNIFF_BYTES as u64)).map_err(|error| VideoError::io(path, error))
+    });
+    head.is_ok_and(|head| is_known_video(&head))
 }
 
 /// Frames without bytes get the span of the frame before; those before the first picture get the first picture.

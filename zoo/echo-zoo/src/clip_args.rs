@@ -11,9 +11,7 @@ use echo_video::OpenOptions;
 
 use crate::CliError;
 use crate::array_file::read_safetensors;
-
-/// File names that count as videos in a folder; a file named on the command line is always tried.
-const VIDEO_EXTENSIONS: [&str; 8] = ["avi", "mp4", "mov", "mkv", "webm", "m4v", "dcm", "wmv"];
+use crate::find_videos::find_videos;
 
 /// The smallest side of a frame that every encoder takes: four halvings and a stem of four pixels need it.
 const SMALLEST_SIDE: usize = 32;
@@ -76,14 +74,7 @@ impl ClipArgs {
             let rows = (0..batch).map(|row| (format!("clip {row}"), vec![see(clip.clone().narrow(0, row, 1))]));
             return Ok(PerClip { rows: rows.collect(), failed: 0 });
         }
-        let mut files = Vec::new();
-        for input in &self.inputs {
-            if input.is_dir() {
-                files_of(input, &mut files)?;
-            } else {
-                files.push(input.clone());
-            }
-        }
+        let files = find_videos(&self.inputs)?;
         let paths: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
         let options = OpenOptions { allow_truncated: self.allow_truncated, ..OpenOptions::default() };
         let mut progress = Progress::new("clips", paths.len() * clips);
@@ -98,16 +89,20 @@ impl ClipArgs {
                 |loaded| {
                     let clip = loaded.clip;
                     let shape = [1, 3, clip.frames, clip.size, clip.size];
-                    (see(Tensor::from_data(TensorData::new(clip.data, shape), device)), loaded.truncation)
+                    (
+                        see(Tensor::from_data(TensorData::new(clip.data, shape), device)),
+                        loaded.truncation,
+                        loaded.warnings,
+                    )
                 },
                 |file, result| {
                     done += 1;
                     // What is wrong with a file is said once, not once for every clip.
                     match result {
-                        Ok((seen, truncation)) => {
-                            if let Some(truncation) = truncation.filter(|_| index == 0) {
-                                let path = paths[file].display();
-                                progress.line(&format!("{path}: truncated, used all the same: {truncation}"));
+                        Ok((seen, truncation, warnings)) => {
+                            let truncation = truncation.map(|truncation| format!("truncated: {truncation}"));
+                            for reason in truncation.into_iter().chain(warnings).filter(|_| index == 0) {
+                                progress.line(&format!("{}: {reason}; used all the same", paths[file].display()));
                             }
                             found.entry(file).or_default().push(seen);
                         }
@@ -146,24 +141,4 @@ fn ready_clips(path: &Path, device: &Device) -> Result<Tensor<5>, CliError> {
         return Err(complain("tensor \"clip\" holds values that are not finite".to_owned()));
     }
     Ok(Tensor::from_data(TensorData::new(values, [batch, 3, frames, height, width]), device))
-}
-
-/// Videos below `dir`, by name.
-fn files_of(dir: &Path, files: &mut Vec<PathBuf>) -> Result<(), CliError> {
-    let mut entries = std::fs::read_dir(dir)
-        .and_then(|entries| entries.collect::<Result<Vec<_>, _>>())
-        .map_err(CliError::file(dir))?;
-    entries.sort_by_key(|entry| entry.file_name());
-    for entry in entries {
-        let path = entry.path();
-        // The type of the entry itself: a link to a folder above it would not end.
-        let kind = entry.file_type().map_err(CliError::file(&path))?;
-        let extension = path.extension().and_then(|extension| extension.to_str()).map(str::to_lowercase);
-        if kind.is_dir() {
-            files_of(&path, files)?;
-        } else if extension.is_some_and(|extension| VIDEO_EXTENSIONS.contains(&extension.as_str())) {
-            files.push(path);
-        }
-    }
-    Ok(())
 }

@@ -62,6 +62,9 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     if let Some(truncation) = &info.truncated {
         text.push_str(&format!("  truncated  {}\n", truncation.cause));
     }
+    for warning in &info.warnings {
+        text.push_str(&format!("  warning    {warning}\n"));
+    }
     if let Some(path) = &args.frames {
         let frames = video.decode_all()?;
         let bytes = npy(Element::U8, &[frames.count, frames.height, frames.width, 3], &frames.data);

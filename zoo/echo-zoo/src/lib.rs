@@ -26,6 +26,7 @@ mod encoder_args;
 mod entry;
 mod error;
 mod fetch;
+mod find_videos;
 mod home;
 mod inspect;
 mod list;

@@ -236,6 +236,9 @@ impl RunState<'_> {
         for (position, missing) in embedded.truncated {
             set.exclude(videos[position], true, format!("truncated: {missing}"));
         }
+        for (position, note) in embedded.noted {
+            set.exclude(videos[position], true, note);
+        }
         Ok(ViewFeatures { seen, stages })
     }
 

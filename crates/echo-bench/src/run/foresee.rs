@@ -106,7 +106,7 @@ impl RunState<'_> {
             for &index in self.wanted.iter().filter(|&&index| self.set.videos[index].digest.is_some()) {
                 let missing = uncached(&run, &self.set, seen, stages, index);
                 if missing == 0 || !known.unused.contains(&self.set.videos[index].name) {
-                    usable.insert(index, Feature { shape: [0, 0], values: Vec::new() });
+                    usable.insert(index, Feature { shape: [0, 0], values: Vec::new(), note: String::new() });
                     to_embed += missing;
                 }
             }

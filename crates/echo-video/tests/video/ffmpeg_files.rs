@@ -60,6 +60,7 @@ fn other_containers_and_codecs() {
         let info = video.info();
         assert_eq!((info.container, info.codec.as_str()), (container, codec), "{name}");
         assert_eq!((info.width, info.height, info.frames), (112, 96, 25), "{name}");
+        assert!(info.warnings.is_empty(), "{name}: {:?}", info.warnings);
         assert!((info.fps - 30_000.0 / 1001.0).abs() < 1e-9, "{name}: {}", info.fps);
         let all = video.decode_all().unwrap();
         assert!(all.data == rgb24(&path), "{name}: other pixels than ffmpeg's");
@@ -163,6 +164,71 @@ fn truncated_and_broken_files() {
     std::fs::write(&path, &whole[..60]).unwrap();
     let found = Video::open(&path, &lenient).unwrap_err();
     assert!(matches!(found, VideoError::Ffmpeg { .. }) && found.to_string().contains("a.mp4"), "{found}");
+}
+
+/// A stream cut from another begins with pictures that need those before them.
+#[test]
+fn a_stream_that_was_cut_at_its_beginning_is_whole_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, cut) = (folder.path().join("a.ts"), folder.path().join("cut.ts"));
+    let gop = "open-gop=1:keyint=10:min-keyint=10:bframes=3:scenecut=0";
+    let Some(()) = make(&path, &["-c:v", "libx264", "-pix_fmt", "yuv420p", "-x264-params", gop]) else { return };
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&cut, &whole[whole.len() / 188 * 2 / 5 * 188..]).unwrap();
+    let video = open(&cut);
+    let info = video.info();
+    assert!(info.truncated.is_none() && (5..25).contains(&info.frames), "{info:?}");
+    assert!(info.warnings.iter().any(|warning| warning.contains("ffmpeg decodes")), "{info:?}");
+    assert_eq!(video.decode_all().unwrap().count, info.frames);
+}
+
+#[test]
+fn frame_times_that_vary_are_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.mp4");
+    let select = ["-vf", "select='not(between(mod(n,10),3,5))'", "-fps_mode", "vfr", "-c:v", "libx264"];
+    let Some(()) = make(&path, &select) else { return };
+    let video = open(&path);
+    let found = &video.info().warnings;
+    assert!(found.len() == 1 && found[0].contains("frame times vary, 33 to 133 ms"), "{found:?}");
+}
+
+/// Pictures that only ffmpeg takes for such.
+#[test]
+fn a_first_picture_that_is_no_jpeg_here_goes_to_ffmpeg() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.avi");
+    write_avi(&path, 64, 48, &crate::clips::jpegs(64, 48, 5));
+    let mut bytes = std::fs::read(&path).unwrap();
+    let at = crate::clips::find(&bytes, b"00dc", 0) + 8;
+    bytes[at..at + 2].copy_from_slice(b"xx");
+    std::fs::write(&path, &bytes).unwrap();
+    let without = OpenOptions { ffmpeg: Some("/nonexistent/ffmpeg".into()), ..OpenOptions::default() };
+    let found = Video::open(&path, &without).unwrap_err().to_string();
+    assert!(found.contains("frame 0") && found.contains("not a JPEG") && found.contains("apt install"), "{found}");
+    if ffmpeg(&["-version"]).is_some() {
+        let video = open(&path);
+        assert_eq!((video.info().frames, video.decode_all().unwrap().count), (5, 5), "{:?}", video.info());
+    }
+}
+
+/// A program whose libraries are missing is started and ends at once with a line of the system's loader.
+#[cfg(unix)]
+#[test]
+fn an_ffmpeg_that_cannot_be_loaded_gives_the_loaders_line() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("ffmpeg");
+    let line = "ffmpeg: error while loading shared libraries: libavdevice.so.60: cannot open shared object file";
+    std::fs::write(&script, format!("#!/bin/sh\necho '{line}' >&2\nexit 127\n")).unwrap();
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let options = OpenOptions { ffmpeg: Some(script), ..OpenOptions::default() };
+    for (name, bytes) in [("a.mp4", &b"\0\0\0\x20ftypisom\0\0\0\0"[..]), ("a.mpg", b"\0\0\x01\xba\x44\0")] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        let found = Video::open(&path, &options).unwrap_err();
+        assert!(matches!(found, VideoError::FfmpegMissing { .. }) && found.to_string().contains(line), "{found}");
+    }
 }
 
 #[test]

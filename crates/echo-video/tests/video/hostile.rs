@@ -43,7 +43,7 @@ fn what_is_no_video() {
 
     let folder = tempfile::tempdir().unwrap();
     let directory = Video::open(folder.path(), &OpenOptions::default()).unwrap_err();
-    assert!(matches!(directory, VideoError::NotAFile { .. }), "{directory}");
+    assert!(matches!(directory, VideoError::Io { .. }) && directory.to_string().contains("a folder"), "{directory}");
     let missing = Video::open(&folder.path().join("none.avi"), &OpenOptions::default()).unwrap_err();
     assert!(matches!(missing, VideoError::Io { .. }) && missing.to_string().contains("none.avi"), "{missing}");
 }
@@ -53,12 +53,34 @@ fn a_wrong_extension_does_not_matter() {
     assert_eq!(open("clip.mp4", &small_avi(2), &OpenOptions::default()).unwrap().info().frames, 2);
 }
 
+/// A pipe that nobody writes to would be waited for.
+#[cfg(unix)]
 #[test]
-fn every_truncation_is_an_error_unless_allowed() {
+fn a_named_pipe_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe.avi");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let found = Video::open(&pipe, &OpenOptions::default()).unwrap_err().to_string();
+    assert!(found.contains("pipe.avi") && found.contains("a pipe"), "{found}");
+}
+
+#[test]
+fn a_truncation_is_an_error_unless_allowed_or_of_the_last_frame_alone() {
     let whole = small_avi(6);
     let reference = open("whole.avi", &whole, &OpenOptions::default()).unwrap().decode_all().unwrap();
-    let mut usable = 0;
+    let sixth = find(&whole, b"00dc", 5);
+    let (mut usable, mut nearly_whole) = (0, 0);
     for length in (1..whole.len()).step_by(13).chain(whole.len() - 20..whole.len()) {
+        // Bytes of the header of the sixth frame's chunk tell that there is one.
+        if length >= sixth {
+            let video = open("cut.avi", &whole[..length], &OpenOptions::default()).unwrap();
+            let info = video.info();
+            assert!(info.frames >= 5 && info.truncated.is_none(), "{length}: {info:?}");
+            assert!(info.warnings.iter().any(|warning| warning.contains("last frame")), "{length}: {info:?}");
+            assert!(video.decode_all().unwrap().data == reference.data[..info.frames * 48 * 32 * 3], "{length}");
+            nearly_whole += 1;
+            continue;
+        }
         error("cut.avi", &whole[..length]);
         let Ok(video) = open("cut.avi", &whole[..length], &lenient()) else { continue };
         let info = video.info();
@@ -68,7 +90,60 @@ fn every_truncation_is_an_error_unless_allowed() {
         assert!(frames.data == reference.data[..frames.data.len()], "{length}: other pixels");
         usable += usize::from(info.frames > 0);
     }
-    assert!(usable > 50, "{usable} truncated files could be used");
+    assert!(usable > 50 && nearly_whole > 20, "{usable} and {nearly_whole} cut files could be used");
+}
+
+/// A recorder that was switched off wrote no sizes and no number of frames.
+#[test]
+fn a_recording_that_ends_inside_its_last_frame_is_used_to_the_frame_before() {
+    let whole = small_avi(6);
+    let mut bytes = whole[..find(&whole, b"00dc", 5) + 100].to_vec();
+    let (movi, strh) = (find(&bytes, b"movi", 0), find(&bytes, b"strh", 0) + 8);
+    put(&mut bytes, 4, 0);
+    put(&mut bytes, movi - 4, 0);
+    put(&mut bytes, strh + 32, 0);
+    let video = open("off.avi", &bytes, &OpenOptions::default()).unwrap();
+    assert_eq!((video.info().frames, video.info().warnings.len()), (5, 1), "{:?}", video.info());
+    assert_eq!(video.decode_all().unwrap().count, 5);
+}
+
+#[test]
+fn a_last_picture_that_is_cut_inside_its_chunk_is_left_out() {
+    let mut jpegs = crate::clips::jpegs(48, 32, 4);
+    let half = jpegs[3].len() * 2 / 3;
+    jpegs[3].truncate(half);
+    let (_folder, path) = file("half.avi", b"");
+    crate::clips::write_avi(&path, 48, 32, &jpegs);
+    let video = Video::open(&path, &OpenOptions::default()).unwrap();
+    assert_eq!(video.info().frames, 3);
+    assert!(video.info().warnings[0].contains("its last frame is cut"), "{:?}", video.info());
+    assert_eq!(video.decode_all().unwrap().count, 3);
+}
+
+/// Some recorders put bytes of their own before each picture.
+#[test]
+fn bytes_before_a_picture_do_not_matter() {
+    let whole = small_avi(3);
+    let reference = open("whole.avi", &whole, &OpenOptions::default()).unwrap().decode_all().unwrap();
+    for pictures in [vec![0], vec![1], vec![0, 1, 2]] {
+        let mut bytes = whole.clone();
+        for &picture in pictures.iter().rev() {
+            let at = find(&bytes, b"00dc", picture);
+            let size = u32::from_le_bytes(bytes[at + 4..at + 8].try_into().unwrap());
+            put(&mut bytes, at + 4, size + 2);
+            bytes.splice(at + 8..at + 8, [0x0d, 0x0a]);
+        }
+        let added = 2 * pictures.len() as u32;
+        let movi = find(&bytes, b"movi", 0);
+        for at in [4, movi - 4] {
+            let size = u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+            put(&mut bytes, at, size + added);
+        }
+        let index = find(&bytes, b"idx1", 0);
+        bytes[index..index + 4].copy_from_slice(b"JUNK");
+        let video = open("bytes.avi", &bytes, &OpenOptions::default()).unwrap();
+        assert!(video.decode_all().unwrap().data == reference.data, "{pictures:?}");
+    }
 }
 
 #[test]
@@ -83,6 +158,12 @@ fn headers_that_promise_too_much() {
     assert!(matches!(found, VideoError::Truncated { .. }), "{found}");
     assert!(found.to_string().contains("1000000000") && found.to_string().contains('6'), "{found}");
     assert_eq!(open("count.avi", &more_frames, &lenient()).unwrap().info().frames, 6);
+
+    let mut one_more = whole.clone();
+    put(&mut one_more, strh + 32, 7);
+    let video = open("more.avi", &one_more, &OpenOptions::default()).unwrap();
+    assert_eq!((video.info().frames, video.info().truncated.as_ref()), (6, None));
+    assert!(video.info().warnings[0].contains("promises 7 frames, the file has 6"), "{:?}", video.info());
 
     let mut huge = whole.clone();
     put(&mut huge, strf + 4, 60_000);

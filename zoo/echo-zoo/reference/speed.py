@@ -76,7 +76,11 @@ SUBJECTS = {
 
 
 class Failed(Exception):
-    pass
+    """A case cannot be measured."""
+
+
+class Silent(Failed):
+    """A process was ended since it did not answer in time."""
 
 
 class Worker:
@@ -100,19 +104,20 @@ class Worker:
 
     def answer(self, expected, limit):
         """The number and the text behind `expected`."""
-        end = time.monotonic() + limit
-        while b"\n" not in self.rest:
-            if not self.selector.select(max(end - time.monotonic(), 0)):
-                self.stop()
-                raise Failed(f"no answer in {limit:.0f} s")
-            found = os.read(self.process.stdout.fileno(), 65536)
-            if not found:
-                raise Failed(f"ended with exit code {self.process.wait()}")
-            self.rest += found
-        line, self.rest = self.rest.split(b"\n", 1)
-        word, _, text = line.decode(errors="replace").strip().partition(" ")
-        if word != expected:
-            raise Failed(text or word)
+        end, word = time.monotonic() + limit, None
+        while word != expected:
+            while b"\n" not in self.rest:
+                if not self.selector.select(max(end - time.monotonic(), 0)):
+                    self.stop()
+                    raise Silent(f"no answer in {limit:.0f} s")
+                found = os.read(self.process.stdout.fileno(), 65536)
+                if not found:
+                    raise Failed(f"ended with exit code {self.process.wait()}")
+                self.rest += found
+            line, self.rest = self.rest.split(b"\n", 1)
+            word, _, text = line.decode(errors="replace").strip().partition(" ")
+            if word == "failed":
+                raise Failed(text)
         number, _, about = text.partition(" ")
         return float(number or 0), about
 
@@ -142,6 +147,7 @@ class Bench:
         self.on_device = arguments.device != "cpu"
         self.started = time.monotonic()
         self.workers = {}
+        self.silent = set()
         self.rows = []
 
     def left(self):
@@ -167,7 +173,13 @@ class Bench:
 
     def ask(self, side, subject, line, expected="seconds"):
         limit = min(self.arguments.limit, max(self.left(), 1))
-        return self.start(side, subject).ready(limit).ask(line, expected, limit)
+        if (side, subject.process()) in self.silent:
+            raise Failed("gave no answer before")
+        try:
+            return self.start(side, subject).ready(limit).ask(line, expected, limit)
+        except Silent:
+            self.silent.add((side, subject.process()))
+            raise
 
     def stop(self, subject):
         """Ends the subject's processes, which hold memory."""
@@ -254,6 +266,11 @@ def modes_at(batch, modes):
 
 def used_memory():
     """Bytes in use on the first CUDA device."""
+    with contextlib.suppress(ImportError):
+        import pynvml
+
+        pynvml.nvmlInit()
+        return pynvml.nvmlDeviceGetMemoryInfo(pynvml.nvmlDeviceGetHandleByIndex(0)).used
     command = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits", "--id=0"]
     return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[0]) * 2**20
 
@@ -331,6 +348,7 @@ def main():
     parser.add_argument("--against", choices=["pytorch"])
     modes = "PyTorch's, with commas: eager, tf32, compile, bf16; tf32@8 for batches of 8 alone [default: eager]"
     parser.add_argument("--modes", default="eager", help=modes)
+    parser.add_argument("--step-modes", help="other ones for training steps")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--batch", help="with commas, in place of the subjects' own")
@@ -340,6 +358,7 @@ def main():
     parser.add_argument("--total", type=float, default=float("inf"), help="no new case after so many seconds")
     parser.add_argument("--out", type=Path, help="folder for speed.json and speed.md")
     home = Path(os.environ.get("ECHOZOO_HOME", "/tmp/echozoo"))
+    parser.add_argument("--prepare", action="store_true", help="make the random checkpoints and end")
     parser.add_argument("--work", type=Path, default=home / "speed", help="folder of the random checkpoints")
     arguments = parser.parse_args()
     unknown = [name for name in arguments.subjects if name not in SUBJECTS]
@@ -360,6 +379,8 @@ def main():
         if any([maker.wait() for maker in makers]):
             sys.exit("the checkpoints could not be made")
 
+    if arguments.prepare:
+        return
     bench, about = Bench(arguments), machine(arguments)
     try:
         if bench.on_device:  # all at once, since loading has nothing to do with what is measured
@@ -372,7 +393,8 @@ def main():
         for index, subject in enumerate(subjects):
             batches = [int(batch) for batch in arguments.batch.split(",")] if arguments.batch else subject.batches
             for batch in batches:
-                for mode in modes_at(batch, arguments.modes) if arguments.against else [None]:
+                modes = arguments.step_modes if subject.work == "step" and arguments.step_modes else arguments.modes
+                for mode in modes_at(batch, modes) if arguments.against else [None]:
                     if bench.left() <= 0:
                         say(f"no time for {subject.what}, batch {batch}, {mode}")
                         continue

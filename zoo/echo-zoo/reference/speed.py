@@ -121,7 +121,7 @@ class Worker:
         number, _, about = text.partition(" ")
         return float(number or 0), about
 
-    def ask(self, line, expected, limit):
+    def tell(self, line):
         if self.process.poll() is not None:
             raise Failed(f"ended with exit code {self.process.returncode}")
         try:
@@ -129,6 +129,9 @@ class Worker:
             self.process.stdin.flush()
         except OSError as error:
             raise Failed(str(error)) from error
+
+    def ask(self, line, expected, limit):
+        self.tell(line)
         return self.answer(expected, limit)[0]
 
     def peak(self):
@@ -180,6 +183,25 @@ class Bench:
         except Silent:
             self.silent.add((side, subject.process()))
             raise
+
+    def compile(self, subjects):
+        """Lets PyTorch compile everything that will be asked for, all at once: what it keeps on disk saves that later."""
+        cases = [
+            (subject, batch)
+            for subject in subjects
+            for batch in batches_of(subject, self.arguments)
+            if "compile" in modes_at(batch, modes_of(subject, self.arguments))
+        ]
+        asked = {subject.process(): (self.start("theirs", subject), subject.work, batch) for subject, batch in cases}
+        try:
+            for worker, work, batch in asked.values():
+                worker.ready(self.arguments.limit).tell(f"case {work} {batch} compile")
+            for worker, _, _ in asked.values():
+                worker.answer("seconds", self.arguments.limit)
+        except Failed as failure:
+            say(f"compiling: {failure}")
+        for worker, _, _ in asked.values():
+            worker.stop()
 
     def stop(self, subject):
         """Ends the subject's processes, which hold memory."""
@@ -256,12 +278,18 @@ class Bench:
         }
 
 
+def batches_of(subject, arguments):
+    return [int(batch) for batch in arguments.batch.split(",")] if arguments.batch else subject.batches
+
+
+def modes_of(subject, arguments):
+    return arguments.step_modes if subject.work == "step" and arguments.step_modes else arguments.modes
+
+
 def modes_at(batch, modes):
     """Those of the list that are for this batch: `compile@8` is for 8 alone."""
-    for mode in modes.split(","):
-        name, _, only = mode.partition("@")
-        if not only or int(only) == batch:
-            yield name
+    pairs = [mode.partition("@") for mode in modes.split(",")]
+    return [name for name, _, only in pairs if not only or int(only) == batch]
 
 
 def used_memory():
@@ -358,7 +386,7 @@ def main():
     parser.add_argument("--total", type=float, default=float("inf"), help="no new case after so many seconds")
     parser.add_argument("--out", type=Path, help="folder for speed.json and speed.md")
     home = Path(os.environ.get("ECHOZOO_HOME", "/tmp/echozoo"))
-    parser.add_argument("--prepare", action="store_true", help="make the random checkpoints and end")
+    parser.add_argument("--prepare", action="store_true", help="make the checkpoints, compile PyTorch's models, and end")
     parser.add_argument("--work", type=Path, default=home / "speed", help="folder of the random checkpoints")
     arguments = parser.parse_args()
     unknown = [name for name in arguments.subjects if name not in SUBJECTS]
@@ -379,9 +407,10 @@ def main():
         if any([maker.wait() for maker in makers]):
             sys.exit("the checkpoints could not be made")
 
+    bench = Bench(arguments)
     if arguments.prepare:
-        return
-    bench, about = Bench(arguments), machine(arguments)
+        return bench.compile(subjects)
+    about = machine(arguments)
     try:
         if bench.on_device:  # all at once, since loading has nothing to do with what is measured
             for side in ("ours", "theirs") if arguments.against else ("ours",):
@@ -391,10 +420,9 @@ def main():
                 with contextlib.suppress(Failed):  # said when it is asked for something
                     worker.ready(arguments.limit)
         for index, subject in enumerate(subjects):
-            batches = [int(batch) for batch in arguments.batch.split(",")] if arguments.batch else subject.batches
-            for batch in batches:
-                modes = arguments.step_modes if subject.work == "step" and arguments.step_modes else arguments.modes
-                for mode in modes_at(batch, modes) if arguments.against else [None]:
+            for batch in batches_of(subject, arguments):
+                modes = modes_at(batch, modes_of(subject, arguments))
+                for mode in modes if arguments.against else [None]:
                     if bench.left() <= 0:
                         say(f"no time for {subject.what}, batch {batch}, {mode}")
                         continue

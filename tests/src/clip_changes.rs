@@ -179,7 +179,7 @@ fn a_kept_adapter_predicts_with_the_clips_that_it_was_fitted_with() {
                 Tensor::from_data(TensorData::new(clip.data, shape), &device())
             };
             let said = |spec: &ClipSpec, looks: [Look; 2]| {
-                predict_clips(&adapter, &built, &looks.map(|look| clip(spec, look))).0
+                predict_clips(&adapter, &built, &looks.map(|look| clip(spec, look))).unwrap().0
             };
             let looks = [0, 1].map(|index| fitted.look(&path, index, 2, &spec).unwrap());
             let value = said(&spec, looks);

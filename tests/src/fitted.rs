@@ -78,7 +78,7 @@ fn a_kept_adapter_predicts_what_the_benchmark_predicted_and_refuses_other_weight
                     Tensor::from_data(TensorData::new(clip.data, shape), &device())
                 })
                 .collect();
-            let (value, alone) = predict_clips(&adapter, &built, &clips);
+            let (value, alone) = predict_clips(&adapter, &built, &clips).unwrap();
             let random = fitted.record.ranks != ranks_of_another(&place, encoder, &fitted);
             // Of an encoder without a head of its own, which reads prompts.
             let zero_shot = fitted.record.recipe.adapter.get("zero-shot").filter(|_| encoder != "panecho");
@@ -94,8 +94,48 @@ fn a_kept_adapter_predicts_what_the_benchmark_predicted_and_refuses_other_weight
 
             let message = fitted.adapt(&build(encoder, 1), Some(&text)).unwrap_err().to_string();
             assert!(message.contains("random-0") && message.contains("--weights"), "{message}");
+            refuses_what_claims_too_much(&file, |file| file.adapt(&built, Some(&text)).map(drop));
         }
     }
+}
+
+/// Counts in an adapter's file are not believed, and what was changed in it is noticed.
+fn refuses_what_claims_too_much(
+    file: &std::path::Path,
+    adapt: impl Fn(&AdapterFile) -> Result<(), echo_bench::BenchError>,
+) {
+    const KEY: &str = "echozoo.adapter";
+    const MANY: u64 = 1_000_000_000;
+    let forged = file.with_extension("forged");
+    let complaint = || AdapterFile::open(&forged).and_then(|file| adapt(&file)).err().map(|error| error.to_string());
+    let (tensors, text) = echo_train::read_tensors(file, KEY).unwrap();
+    let record: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let with = |pointer: &str, value: serde_json::Value| {
+        let mut record = record.clone();
+        *record.pointer_mut(pointer)? = value;
+        echo_train::write_tensors(&forged, tensors.clone(), KEY, record.to_string()).unwrap();
+        complaint()
+    };
+    assert_eq!(with("/clips", record["clips"].clone()), None, "an unchanged record is accepted");
+    let ranks: Vec<_> =
+        (0..100_000).map(|rank| serde_json::json!({ "up_to": rank, "value": rank, "prompt": "a" })).collect();
+    for (pointer, value, expected) in [
+        ("/clips", MANY.into(), "clips"),
+        ("/ranks/ranks", ranks.into(), "at most 1000 ranks"),
+        ("/recipe/adapter/coop/context", MANY.into(), "context"),
+        ("/recipe/adapter/lora/rank", MANY.into(), "rank"),
+        ("/recipe/train/epochs", MANY.into(), "epochs"),
+    ] {
+        let complaint = with(pointer, value);
+        let is_there = record.pointer(pointer).is_some();
+        assert!(complaint.is_some_and(|text| text.contains(expected)) || !is_there, "{pointer}");
+    }
+    let mut bytes = fs::read(file).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(&forged, bytes).unwrap();
+    assert!(complaint().is_some_and(|text| text.contains("damaged")) || tensors.is_empty());
+    fs::remove_file(&forged).unwrap();
 }
 
 /// The ranks that most cells of a run have: its twin's are others.

@@ -64,6 +64,12 @@ impl CoOpConfig {
     /// # Errors
     /// The context is empty, a prompt with it is too long for the text encoder, or the ranks are disordered.
     pub fn init(&self, context: &BuildContext<'_>, text: &dyn TextEncoder) -> Result<PromptHead, AdaptError> {
+        if self.context > text.context_length() {
+            let complaint =
+                format!("context = {}: the text encoder takes {} tokens", self.context, text.context_length());
+            return Err(AdaptError::Setting { adapter: ENTRY.name, complaint });
+        }
+        context.ranks.validate()?;
         let device = text.logit_scale().device();
         let start = text.tokenize("")?;
         let start_ids = Tensor::<2, Int>::from_data(TensorData::new(vec![i64::from(start[0])], [1, 1]), &device);

@@ -67,6 +67,10 @@ pub(crate) fn prepare(encoder: &AnyEncoder, trunk: &Trunk, without: &[&str], see
             if targets.is_empty() {
                 return Err(format!("no matrix of its video tower has a path with one of {:?}", low_rank.targets));
             }
+            let widest = widest(encoder, &targets);
+            if low_rank.rank > widest {
+                return Err(format!("`rank` is {}, but its matrices have ranks of {widest} at most", low_rank.rank));
+            }
             let lora = Lora::new(low_rank.rank, low_rank.alpha).set_param_group(ParamGroup::from_paths(targets));
             let std = 1.0 / low_rank.rank as f64;
             Ok(frozen.apply_lora(lora).map(&mut Redraw { seed, std, path: Vec::new() }))
@@ -80,6 +84,35 @@ fn paths(encoder: &AnyEncoder, prefixes: &[&str]) -> Vec<(String, usize)> {
     encoder.visit(&mut lister);
     lister.found.retain(|(path, _)| prefixes.iter().any(|prefix| path.starts_with(prefix)));
     lister.found
+}
+
+/// The largest rank that one of the matrices at `paths` can have.
+fn widest(encoder: &AnyEncoder, paths: &[String]) -> usize {
+    let mut sides = Sides { paths, path: Vec::new(), widest: 0 };
+    encoder.visit(&mut sides);
+    sides.widest
+}
+
+struct Sides<'a> {
+    paths: &'a [String],
+    path: Vec<String>,
+    widest: usize,
+}
+
+impl ModuleVisitor for Sides<'_> {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if self.paths.contains(&self.path.join(".")) {
+            self.widest = self.widest.max(param.lazy_shape().iter().copied().min().unwrap_or(0));
+        }
+    }
 }
 
 /// Index of the first parameter of the last `count` blocks; a block is what the last number of a path counts.

@@ -38,9 +38,16 @@ fn add(table: &toml::Table, parts: &mut Parts) -> Result<(), AdaptError> {
     parts.set_head(HeadChoice::Own { templates, reading }, ENTRY.name)
 }
 
+/// The most templates: each is read with every value from 0 to 100.
+const MAX_TEMPLATES: usize = 100;
+
 /// # Errors
-/// No template, or one without a place for the value.
+/// No template, too many, or one without a place for the value.
 pub(crate) fn check_templates(adapter: &'static str, templates: &[String]) -> Result<(), AdaptError> {
+    if templates.len() > MAX_TEMPLATES {
+        let complaint = format!("{} templates: give {MAX_TEMPLATES} at most", templates.len());
+        return Err(AdaptError::Setting { adapter, complaint });
+    }
     match templates.is_empty() || templates.iter().any(|template| !template.contains("<#>")) {
         true => Err(AdaptError::Templates { adapter }),
         false => Ok(()),

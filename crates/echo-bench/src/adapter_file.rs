@@ -1,12 +1,11 @@
 //! A fitted adapter as a file: its parameters, and everything that they mean something with.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 use echo_adapt::{Adapted, BuildContext, adapters};
-use echo_core::{Adapter, ClipSpec, Features, Preset, RankSpec, Stage};
+use echo_core::{Adapter, ClipSpec, Features, Preset, RankSpec, Stage, check_finite};
 use echo_data::Look;
 use echo_train::{read_tensors, values, with_values, write_tensors};
 use echo_weights::Built;
@@ -14,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::features::steps_of;
 use crate::runs::{DataRecord, EncoderRecord};
-use crate::{BenchError, Recipe, View};
+use crate::{BenchError, ClipChange, Recipe, View};
 
 /// Where the record stands in the file's metadata.
 const KEY: &str = "echozoo.adapter";
@@ -85,7 +84,8 @@ impl AdapterFile {
     /// Reads `path`.
     ///
     /// # Errors
-    /// It is not an adapter's file, or was written by a newer version.
+    /// It is not an adapter's file, damaged, of parameters that are no numbers, of counts that nothing has room for, or
+    /// was written by a newer version.
     pub fn open(path: &Path) -> Result<Self, BenchError> {
         let (tensors, text) = read_tensors(path, KEY).map_err(BenchError::io(path))?;
         let refused = |reason: String| BenchError::AdapterFile { path: path.to_owned(), reason };
@@ -93,7 +93,24 @@ impl AdapterFile {
         if record.schema > SCHEMA {
             return Err(refused(format!("written with schema {}, this version reads {SCHEMA}", record.schema)));
         }
-        Ok(Self { path: path.to_owned(), record, tensors })
+        let file = Self { path: path.to_owned(), record, tensors };
+        file.check().map_err(|error| refused(error.to_string()))?;
+        Ok(file)
+    }
+
+    /// # Errors
+    /// A count or setting that no benchmark could have written.
+    fn check(&self) -> Result<(), BenchError> {
+        let AdapterRecord { recipe, ranks, clips, view, .. } = &self.record;
+        let clip = ClipChange { clips: Some(*clips), ..recipe.clip };
+        clip.validate("its record")?;
+        if view.is_some_and(|view| view.clips != *clips || view.augmented.is_some()) {
+            return Err(BenchError::Config(format!(
+                "its record says {clips} clips, and others where they are described"
+            )));
+        }
+        recipe.train.validate()?;
+        Ok(ranks.validate()?)
     }
 
     /// The preset of its encoder.
@@ -127,7 +144,7 @@ impl AdapterFile {
         let digest = match view.random_start {
             true => {
                 let mut hasher = blake3::Hasher::new();
-                let file = File::open(path).map_err(BenchError::io(path))?;
+                let file = echo_files::open(path).map_err(BenchError::io(path))?;
                 hasher.update_reader(file).map_err(BenchError::io(path))?;
                 hasher.finalize()
             }
@@ -155,7 +172,9 @@ impl AdapterFile {
             same_weights(record, text)?;
         }
         let card = built.encoder.card();
-        let now = recipe.clip.apply(&card.preset(self.preset()?).clip);
+        let preset = self.preset()?;
+        let now = recipe.clip.apply(&card.preset(preset).clip);
+        card.takes(preset, &now)?;
         let now = serde_json::to_value(now).expect("a specification is plain data");
         if *clip != now {
             return Err(refused(format!("{} saw other clips then: {clip} instead of {now}", card.name)));
@@ -170,14 +189,21 @@ impl AdapterFile {
 /// What a fitted adapter says of one video's clips, each `[1, 3, frames, height, width]`: the prediction of them all
 /// together, as the benchmark makes it, and of each alone.
 ///
+/// # Errors
+/// One of them is no number.
+///
 /// # Panics
 /// When there is no clip.
-pub fn predict_clips(adapter: &Adapted, built: &Built, clips: &[Tensor<5>]) -> (f32, Vec<f32>) {
+pub fn predict_clips(adapter: &Adapted, built: &Built, clips: &[Tensor<5>]) -> Result<(f32, Vec<f32>), BenchError> {
     let value = |clips: &[Tensor<5>]| {
         let features = features(adapter.stage(), built, clips);
         adapter.forward(features).value.into_scalar::<f32>()
     };
-    (value(clips), clips.iter().map(|clip| value(std::slice::from_ref(clip))).collect())
+    let (together, alone) =
+        (value(clips), clips.iter().map(|clip| value(std::slice::from_ref(clip))).collect::<Vec<_>>());
+    check_finite("the prediction", &[together])?;
+    check_finite("the prediction of single clips", &alone)?;
+    Ok((together, alone))
 }
 
 /// Features of one video out of its clips.

@@ -1,7 +1,6 @@
 //! The output of a frozen stage for every video that a benchmark needs, from the cache or computed.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -46,7 +45,7 @@ impl Wanted<'_> {
     /// Whether the file still holds what was hashed. That costs little beside decoding it.
     fn is_unchanged(&self) -> bool {
         let mut hasher = blake3::Hasher::new();
-        File::open(self.path).and_then(|file| hasher.update_reader(file).map(|_| ())).is_ok()
+        echo_files::open(self.path).and_then(|file| hasher.update_reader(file).map(|_| ())).is_ok()
             && hasher.finalize() == self.digest
     }
 }
@@ -103,7 +102,7 @@ impl Embedder<'_> {
             let mut cached: BTreeMap<usize, Vec<Feature>> = BTreeMap::new();
             for (index, video) in videos.iter().enumerate() {
                 let found = keys.iter().map(|key| self.cache.get(key, &video.digest)).collect::<Option<Vec<_>>>();
-                match found.filter(|features| self.fits(features)) {
+                match found.filter(|features| self.fits(features) && is_finite(features)) {
                     Some(features) => drop(cached.insert(index, features)),
                     None => missing.push(index),
                 }
@@ -123,6 +122,10 @@ impl Embedder<'_> {
                         // What came of other bytes than those that were hashed must not be kept as theirs.
                         Ok(_) if !videos[index].is_unchanged() => {
                             drop(result.failed.insert(index, "changed while the benchmark ran".to_owned()));
+                        }
+                        Ok((features, _)) if !is_finite(&features) => {
+                            let reason = format!("what {} makes of it is no number (NaN or infinity)", card.name);
+                            drop(result.failed.insert(index, reason));
                         }
                         Ok((features, truncation)) => {
                             result.computed += 1;
@@ -237,6 +240,10 @@ impl Embedder<'_> {
         };
         self.stages.iter().map(of_stage).collect()
     }
+}
+
+fn is_finite(features: &[Feature]) -> bool {
+    features.iter().all(|feature| feature.values.iter().all(|value| value.is_finite()))
 }
 
 /// A stage's output for one clip `[1, 3, frames, height, width]`: `[1, steps or 1, columns]`.

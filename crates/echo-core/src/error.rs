@@ -28,6 +28,16 @@ pub enum Error {
     /// A rank specification whose bins do not cover or do not ascend.
     #[error("ranks: {0}")]
     Ranks(String),
+    /// A result that is no number.
+    #[error("{what}: {wrong} of {total} values are not finite (NaN or infinity), so nothing can be said of it")]
+    NotFinite {
+        /// What it is of: an input's name.
+        what: String,
+        /// How many values are not finite.
+        wrong: usize,
+        /// Of how many.
+        total: usize,
+    },
     /// Something the encoder cannot do.
     #[error("{encoder} {reason}")]
     Unsupported {
@@ -46,6 +56,17 @@ impl Error {
             .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 4)
             .map(|(_, candidate)| candidate.to_string());
         Self::UnknownName { what, name: name.to_owned(), did_you_mean, known: known.join(", ") }
+    }
+}
+
+/// Every value that leaves the program passes through this.
+///
+/// # Errors
+/// [`Error::NotFinite`] for `what`, if one of its values is not finite.
+pub fn check_finite(what: &str, values: &[f32]) -> Result<(), Error> {
+    match values.iter().filter(|value| !value.is_finite()).count() {
+        0 => Ok(()),
+        wrong => Err(Error::NotFinite { what: what.to_owned(), wrong, total: values.len() }),
     }
 }
 
@@ -68,6 +89,13 @@ fn edit_distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_value_that_is_no_number_is_counted_and_named() {
+        assert!(check_finite("a.avi", &[0.0, -1.5]).is_ok());
+        let message = check_finite("a.avi", &[0.0, f32::NAN, f32::NEG_INFINITY]).unwrap_err().to_string();
+        assert!(message.starts_with("a.avi: 2 of 3 values are not finite"), "{message}");
+    }
 
     #[test]
     fn an_unknown_name_suggests_the_nearest_and_lists_all() {

@@ -24,6 +24,6 @@ pub use card::{Capabilities, Card, ParameterPaths, Preset, PresetCard, WeightFil
 pub use clip_limits::{Allowed, ClipLimits};
 pub use clip_spec::{ChannelOrder, ClipSpec, Crop, Filter, Padding};
 pub use encoder::{EchoEncoder, Projection, Steps, TextEncoder, l2_normalize};
-pub use error::Error;
+pub use error::{Error, check_finite};
 pub use head::{Head, HeadKind};
 pub use rank_spec::{Rank, RankSpec};

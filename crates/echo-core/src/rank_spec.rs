@@ -25,6 +25,9 @@ pub struct RankSpec {
 }
 
 impl RankSpec {
+    /// The most ranks: each is a prompt that passes through the text encoder in every step.
+    pub const MOST: usize = 1000;
+
     /// The rank of each `target` is found by its floor; the last rank also takes everything above its bound.
     ///
     /// # Errors
@@ -33,6 +36,9 @@ impl RankSpec {
     pub fn validate(&self) -> Result<(), Error> {
         if self.ranks.len() < 2 {
             return Err(Error::Ranks(format!("at least two ranks are needed, {} given", self.ranks.len())));
+        }
+        if self.ranks.len() > Self::MOST {
+            return Err(Error::Ranks(format!("at most {} ranks are taken, {} given", Self::MOST, self.ranks.len())));
         }
         for pair in self.ranks.windows(2) {
             if pair[0].up_to >= pair[1].up_to {
@@ -94,6 +100,8 @@ mod tests {
         assert!(spec(&[(30, 15.0)]).validate().is_err());
         assert!(spec(&[(45, 15.0), (30, 37.0)]).validate().unwrap_err().to_string().contains("45 is followed by 30"));
         assert!(spec(&[(30, 15.0), (45, f32::NAN)]).validate().is_err());
+        let many: Vec<(i64, f32)> = (0..100_000).map(|bound| (bound, bound as f32)).collect();
+        assert!(spec(&many).validate().unwrap_err().to_string().contains("at most 1000 ranks"));
         assert!(spec(&[(30, 37.0), (45, 15.0)]).validate().is_err());
     }
 }

@@ -3,6 +3,7 @@
 //! A checkpoint is one safetensors file: trained parameters, those of the best epoch if one is watched for, what the
 //! optimizer remembers, and the progress in its metadata. A kill at any instant leaves the old file or the new one.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -92,37 +93,63 @@ impl<'a> Saver<'a> {
     }
 }
 
-/// Brings `adapter` and `optimizer` to where the checkpoint was made; nothing where there is none.
+/// Brings `adapter` and `optimizer` to where the checkpoint was made; nothing where there is none. One that is damaged,
+/// or of another training, is thrown away, and that is said: it saves time and decides nothing.
 ///
 /// # Errors
-/// It cannot be read.
+/// The file cannot be accessed.
 pub(crate) fn resume<A: Module>(
     adapter: &A,
     optimizer: &mut Stepper,
     from: &Checkpoints,
+    trainable: &[Parameter],
     device: &Device,
 ) -> Result<Option<Progress<A>>, TrainError> {
-    let fail = |reason: String| TrainError::Checkpoint { path: from.file.clone(), reason };
-    let (tensors, text) = match read_tensors(&from.file, STATE) {
-        Ok(read) => read,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(fail(error.to_string())),
+    let path = &from.file;
+    let restored = match read_tensors(path, STATE) {
+        Ok((tensors, text)) => restored(adapter, optimizer, trainable, &tensors, &text, device),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) if matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) => {
+            Err(error.to_string())
+        }
+        Err(error) => return Err(TrainError::Checkpoint { path: path.clone(), reason: error.to_string() }),
     };
-    let mut state: State = serde_json::from_str(&text).map_err(|error| fail(error.to_string()))?;
+    match restored {
+        Ok(progress) => Ok(Some(progress)),
+        Err(reason) => {
+            let shown = echo_files::printable(&path.display().to_string()).into_owned();
+            echo_files::say(&format!("checkpoint {shown} is thrown away, training begins anew: {reason}"));
+            discard(from)?;
+            Ok(None)
+        }
+    }
+}
+
+fn restored<A: Module>(
+    adapter: &A,
+    optimizer: &mut Stepper,
+    trainable: &[Parameter],
+    tensors: &[(String, TensorData)],
+    text: &str,
+    device: &Device,
+) -> Result<Progress<A>, String> {
+    let mut state: State = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let under = |prefix: &str| -> Vec<(String, TensorData)> {
         let named = tensors.iter().filter_map(|(name, data)| Some((name.strip_prefix(prefix)?, data)));
         named.map(|(name, data)| (name.to_owned(), data.clone())).collect()
     };
-    let restored = with_values(adapter.clone(), under(PARAMETER)).map_err(fail)?;
+    let with = |values: Vec<(String, TensorData)>| match values.len() == trainable.len() {
+        true => with_values(adapter.clone(), values),
+        false => Err(format!("it holds {} of {} parameters", values.len(), trainable.len())),
+    };
+    let adapter = with(under(PARAMETER))?;
     let best = match state.best {
-        Some((epoch, mae)) => {
-            Some(Best { epoch, mae, adapter: with_values(adapter.clone(), under(BEST)).map_err(fail)? })
-        }
+        Some((epoch, mae)) => Some(Best { epoch, mae, adapter: with(under(BEST))? }),
         None => None,
     };
     state.memory.tensors = under(MEMORY);
-    optimizer.remember(state.memory, device).map_err(fail)?;
-    Ok(Some(Progress { adapter: restored, best, curve: state.curve, zero_gradients: state.zero_gradients }))
+    optimizer.remember(state.memory, device)?;
+    Ok(Progress { adapter, best, curve: state.curve, zero_gradients: state.zero_gradients })
 }
 
 /// Removes the checkpoint once training has ended.

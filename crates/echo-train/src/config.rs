@@ -156,7 +156,15 @@ pub struct LossWeights {
     pub huber: f64,
 }
 
+impl AugmentConfig {
+    /// The most looks at a video.
+    pub const MAX_VIEWS: usize = 1000;
+}
+
 impl TrainConfig {
+    /// The most passes over the samples.
+    pub const MAX_EPOCHS: usize = 100_000;
+
     /// The same with no more epochs than [`max_views`](Self::max_views) allows when one looks at `clips` clips.
     pub fn within_views(&self, clips: usize) -> Self {
         let most = self.max_views.map_or(self.epochs, |views| (views / clips.max(1)).max(1));
@@ -170,13 +178,36 @@ impl TrainConfig {
         let losses = [cross_entropy, kl, l1, huber];
         let RateFactors { encoder, text, head } = self.rates;
         let not_negative = |values: &[f64]| values.iter().all(|value| value.is_finite() && *value >= 0.0);
+        let (weight_decay, momentum) = match self.optimizer {
+            OptimizerConfig::Sgd { weight_decay, momentum, .. } => (weight_decay, momentum),
+            OptimizerConfig::AdamW { weight_decay, .. } | OptimizerConfig::RAdam { weight_decay, .. } => {
+                (weight_decay, 0.0)
+            }
+        };
+        let (warmup_lr, factor) = match self.schedule {
+            ScheduleConfig::Constant => (0.0, 1.0),
+            ScheduleConfig::Cosine { warmup_lr, .. } => (warmup_lr, 1.0),
+            ScheduleConfig::Step { factor, .. } => (0.0, factor),
+        };
         let complaint = if self.epochs == 0 || self.max_views == Some(0) {
             "epochs and max_views must be 1 or more"
         } else if self.batch == 0 || self.micro_batch == Some(0) {
             "batch and micro_batch must be 1 or more"
         } else if !(self.optimizer.lr().is_finite() && self.optimizer.lr() > 0.0) {
             "optimizer.lr must be positive"
-        } else if self.clip_norm.is_some_and(|norm| norm.is_nan() || norm <= 0.0) {
+        } else if self.epochs > Self::MAX_EPOCHS {
+            "epochs must not be more than 100000"
+        } else if !not_negative(&[weight_decay]) {
+            "optimizer.weight_decay must not be negative"
+        } else if !(0.0..1.0).contains(&momentum) {
+            "optimizer.momentum must be at least 0 and less than 1"
+        } else if !not_negative(&[warmup_lr]) {
+            "schedule.warmup_lr must not be negative"
+        } else if !(factor.is_finite() && factor > 0.0) {
+            "schedule.factor must be positive"
+        } else if self.augment.views > AugmentConfig::MAX_VIEWS {
+            "augment.views must not be more than 1000: each is computed and kept of every training video"
+        } else if self.clip_norm.is_some_and(|norm| !norm.is_finite() || norm <= 0.0) {
             "clip_norm must be positive"
         } else if matches!(self.schedule, ScheduleConfig::Step { every: 0, .. }) {
             "schedule.every must be 1 or more"
@@ -198,6 +229,36 @@ impl TrainConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn settings_with_which_training_cannot_run_are_named() {
+        let good = "epochs = 2\nbatch = 2\noptimizer = { kind = \"sgd\", lr = 0.1, momentum = 0.9, weight_decay = 0.0 }\n\
+                    schedule = { kind = \"cosine\", warmup_epochs = 0, warmup_lr = 0.0 }\n\
+                    loss = { cross_entropy = 0.0, kl = 0.0, l1 = 1.0 }\naugment = { views = 3 }";
+        let complaint = |from: &str, to: &str| {
+            assert!(good.contains(from));
+            toml::from_str::<TrainConfig>(&good.replacen(from, to, 1)).unwrap().validate().err().map(|e| e.to_string())
+        };
+        assert_eq!(complaint("epochs = 2", "epochs = 2"), None);
+        for (from, to, named) in [
+            ("epochs = 2", "epochs = 9223372036854775807", "epochs"),
+            ("weight_decay = 0.0", "weight_decay = -0.1", "weight_decay"),
+            ("weight_decay = 0.0", "weight_decay = nan", "weight_decay"),
+            ("momentum = 0.9", "momentum = 1.0", "momentum"),
+            ("warmup_lr = 0.0", "warmup_lr = -1.0", "warmup_lr"),
+            ("warmup_lr = 0.0", "warmup_lr = inf", "warmup_lr"),
+            ("lr = 0.1", "lr = inf", "optimizer.lr"),
+            ("views = 3", "views = 9223372036854775807", "augment.views"),
+            ("views = 3", "views = 3, pad = nan", "augment.pad"),
+            (
+                "kind = \"cosine\", warmup_epochs = 0, warmup_lr = 0.0",
+                "kind = \"step\", warmup_epochs = 0, every = 1, factor = -1.0",
+                "factor",
+            ),
+        ] {
+            assert!(complaint(from, to).is_some_and(|complaint| complaint.contains(named)), "{to}");
+        }
+    }
 
     #[test]
     fn epochs_are_cut_to_the_views_that_are_allowed_but_one_stays() {

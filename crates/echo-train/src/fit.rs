@@ -129,7 +129,7 @@ pub fn fit<A: Adapter>(
     let mut descent = Descent::with_factors(&config.optimizer, config.clip_norm, &trainable, rate);
     let mut saver = context.checkpoints.map(|checkpoints| Saver::new(checkpoints, &trainable));
     let resumed = match context.checkpoints {
-        Some(checkpoints) => resume(&adapter, &mut descent.stepper, checkpoints, device)?,
+        Some(checkpoints) => resume(&adapter, &mut descent.stepper, checkpoints, &trainable, device)?,
         None => None,
     };
     let adapter = match &resumed {

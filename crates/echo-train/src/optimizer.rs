@@ -91,11 +91,13 @@ impl Stepper {
         let counters = memory.counters.into_iter().map(|(name, value)| (name, value.into())).collect();
         let mut source = StateSource::new(counters);
         memory.tensors.into_iter().for_each(|(name, data)| source.insert_tensor(name, data));
+        let mut states = BTreeMap::new();
         for (path, rank) in memory.ranks {
             let state = self.dynamic().state_unflatten(rank, &path, &mut source, device);
             let state = state.ok_or_else(|| format!("the optimizer's state of {path} is incomplete"))?;
-            self.states.insert(path, state);
+            states.insert(path, state);
         }
+        self.states = states;
         Ok(())
     }
 }

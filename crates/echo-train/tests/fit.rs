@@ -212,14 +212,37 @@ fn training_goes_on_from_a_checkpoint_as_if_it_had_not_been_interrupted() {
 }
 
 #[test]
-fn a_checkpoint_of_something_else_is_refused_by_name() {
+fn a_checkpoint_that_is_damaged_or_of_something_else_is_thrown_away() {
     let folder = tempfile::tempdir().unwrap();
     let checkpoints = Checkpoints { file: folder.path().join("cell.safetensors"), every: Duration::ZERO };
-    std::fs::write(&checkpoints.file, b"not a checkpoint").unwrap();
     let device = device();
+    let config = TrainConfig { epochs: 3, ..config() };
+    let expected = values(&fit(small(), &samples(21), &config, &FitContext::new(1, &device), |_| ()).unwrap().adapter);
     let context = FitContext { checkpoints: Some(&checkpoints), ..FitContext::new(1, &device) };
-    let message = fit(small(), &samples(9), &config(), &context, |_| ()).unwrap_err().to_string();
-    assert!(message.contains("cell.safetensors") && message.contains("delete it"), "{message}");
+    let interrupted = Interrupted { inner: samples(21), at: 2, batches: Cell::new(0) };
+    fit(small(), &interrupted, &config, &context, |_| ()).unwrap_err();
+    let whole = std::fs::read(&checkpoints.file).unwrap();
+    let flipped = |place: usize| {
+        let mut bytes = whole.clone();
+        bytes[place] ^= 0x40;
+        bytes
+    };
+    // Nothing, half, another value of a parameter and another digit of the progress, and something else altogether.
+    let state = whole.windows(5).position(|window| window == b"curve").unwrap();
+    let damaged = [
+        Vec::new(),
+        whole[..whole.len() / 2].to_vec(),
+        flipped(whole.len() - 2),
+        flipped(state + 20),
+        b"else".to_vec(),
+    ];
+    for bytes in damaged {
+        std::fs::write(&checkpoints.file, &bytes).unwrap();
+        let counted = Interrupted { inner: samples(21), at: usize::MAX, batches: Cell::new(0) };
+        let fitted = fit(small(), &counted, &config, &context, |_| ()).unwrap();
+        assert_eq!(counted.batches.get(), 3 * 3, "all epochs are trained again: {} bytes", bytes.len());
+        assert_eq!(values(&fitted.adapter), expected);
+    }
 }
 
 #[test]

@@ -39,7 +39,9 @@ pub struct RemoteFile<'a> {
 /// How to download.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FetchOptions {
-    /// After so long without an answer, or with hardly a byte, an attempt is given up.
+    /// After so long without an answer, an attempt is given up, and after two of them the server.
+    pub answer: Duration,
+    /// After so long with hardly a byte, an attempt is given up.
     pub timeout: Duration,
     /// Wait before the second attempt; it doubles with each one.
     pub pause: Duration,
@@ -51,7 +53,8 @@ pub struct FetchOptions {
 
 impl Default for FetchOptions {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(30), pause: Duration::from_secs(1), limit: 4 << 30, proxy: true }
+        let answer = Duration::from_secs(15);
+        Self { answer, timeout: Duration::from_secs(30), pause: Duration::from_secs(1), limit: 4 << 30, proxy: true }
     }
 }
 

@@ -148,12 +148,14 @@ fn archive(members: &[(&str, &[u8])]) -> Vec<u8> {
 }
 
 fn options() -> FetchOptions {
-    FetchOptions { timeout: Duration::from_secs(10), pause: Duration::from_millis(1), limit: 1 << 20, proxy: false }
+    let (answer, timeout) = (Duration::from_secs(10), Duration::from_secs(10));
+    FetchOptions { answer, timeout, pause: Duration::from_millis(1), limit: 1 << 20, proxy: false }
 }
 
 /// For tests in which something does not answer.
 fn impatient() -> FetchOptions {
-    FetchOptions { timeout: Duration::from_millis(200), ..options() }
+    let (answer, timeout) = (Duration::from_millis(200), Duration::from_millis(200));
+    FetchOptions { answer, timeout, ..options() }
 }
 
 /// A folder for weights, in another where nothing else may appear.
@@ -404,6 +406,21 @@ fn a_server_that_stalls_is_given_up_and_asked_again() {
         assert!(is_network(&error, ""), "{error}");
         assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
     }
+}
+
+#[test]
+fn a_server_that_says_nothing_is_asked_twice() {
+    let silent: Answer = Arc::new(|_, stream| wait(stream));
+    let server = Server::new([silent]);
+    let started = Instant::now();
+    let error = Place::new().fail_with(&impatient(), &server.url(), None);
+    assert!(is_network(&error, "timeout"), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    // The second request is heard of when the first connection ends.
+    assert!(server.asked().len() <= 2, "{:?}", server.asked());
+    // As a command waits: less than a minute in all.
+    let FetchOptions { answer, pause, .. } = FetchOptions::default();
+    assert!(2 * answer + pause < Duration::from_secs(60));
 }
 
 #[test]

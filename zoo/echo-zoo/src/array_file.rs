@@ -1,6 +1,7 @@
 //! Arrays to files that other tools read: `.npy`, `.safetensors`, `.csv`.
 
 use std::collections::HashMap;
+use std::io::Read;
 use std::io::Write;
 use std::path::Path;
 
@@ -67,7 +68,11 @@ pub(crate) fn safetensors(
 
 /// The floating-point tensor `name` of a safetensors file as f32, with its shape.
 pub(crate) fn read_safetensors(path: &Path, name: &str) -> Result<(Vec<usize>, Vec<f32>), CliError> {
-    let bytes = std::fs::read(path).map_err(CliError::file(path))?;
+    let mut bytes = Vec::new();
+    echo_files::open(path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(CliError::file(path))?;
+    if let Some(reason) = of_another_kind(&bytes, name) {
+        return Err(CliError::File { path: path.to_owned(), reason });
+    }
     let file = SafeTensors::deserialize(&bytes).map_err(CliError::file(path))?;
     let view = file.tensor(name).map_err(|_| {
         let found = file.names().into_iter().take(10).collect::<Vec<_>>().join(", ");
@@ -87,9 +92,36 @@ pub(crate) fn read_safetensors(path: &Path, name: &str) -> Result<(Vec<usize>, V
     Ok((view.shape().to_vec(), values))
 }
 
+/// What a file is that is no safetensors file, and how to make one of it.
+fn of_another_kind(bytes: &[u8], name: &str) -> Option<String> {
+    let (what, load) = match bytes {
+        [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => ("a NumPy array (.npy)", "import numpy as n; a = n.load('IN')"),
+        [b'P', b'K', 3, 4, ..] | [0x80, 2..=5, ..] => {
+            ("a file of PyTorch or an archive", "import torch; a = torch.load('IN', weights_only=True).numpy()")
+        }
+        _ => return None,
+    };
+    Some(format!(
+        "it is {what}; save it as safetensors: python -c \"{load}; import safetensors.numpy as s; \
+         s.save_file({{'{name}': a.astype('float32')}}, 'OUT.safetensors')\""
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn arrays_of_numpy_and_pytorch_are_named_with_the_way_to_safetensors() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.safetensors");
+        for (bytes, what) in [(npy(Element::F32, &[1], &[0; 4]), "NumPy array"), (b"PK\x03\x04abc".to_vec(), "PyTorch")]
+        {
+            write_file(&path, &bytes).unwrap();
+            let message = read_safetensors(&path, "clip").unwrap_err().to_string();
+            assert!(message.contains(what) && message.contains("s.save_file({'clip': a"), "{message}");
+        }
+    }
 
     #[test]
     fn npy_has_numpys_header_and_alignment() {

@@ -61,6 +61,9 @@ impl WeightArgs {
             (None, false) => default_weights(entry, preset)?,
         };
         let built = build(entries, entry, preset, &weights, &device)?;
+        if !built.report.others.is_empty() {
+            echo_files::say(&format!("{}: {}", built.encoder.card().name, built.report));
+        }
         Ok((built, device))
     }
 

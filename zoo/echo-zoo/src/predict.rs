@@ -168,7 +168,7 @@ fn fitted(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     let mut csv = format!("name,{},lowest_clip,highest_clip,clips\n", target.to_lowercase());
     let mut table = vec![["", target, "over clips", ""].map(str::to_owned).to_vec()];
     for (name, clips) in &seen.rows {
-        let (value, alone) = predict_clips(&adapter, &built, clips);
+        let (value, alone) = predict_clips(&adapter, &built, clips)?;
         let low = alone.iter().copied().fold(f32::INFINITY, f32::min);
         let high = alone.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         csv.push_str(&format!("\"{}\",{value},{low},{high},{}\n", name.replace('"', "\"\""), alone.len()));

@@ -13,6 +13,8 @@ use super::partial::{Origin, Partial};
 
 /// Attempts at one address.
 const ATTEMPTS: u32 = 5;
+/// Attempts that a server may leave without any answer.
+const SILENT_ATTEMPTS: u32 = 2;
 /// A server that sends fewer bytes a second has stalled.
 const SLOWEST: f64 = 1024.0;
 
@@ -26,6 +28,8 @@ pub(super) struct Client<'a> {
 enum Failure {
     /// Another attempt may succeed.
     Passing(String),
+    /// There is no answer; hardly will the next attempt have one.
+    Silent(String),
     /// None will.
     Final(FetchError),
 }
@@ -38,16 +42,16 @@ impl From<FetchError> for Failure {
 
 impl<'a> Client<'a> {
     pub fn new(options: &'a FetchOptions) -> Self {
-        let timeout = Some(options.timeout);
+        let (answer, timeout) = (Some(options.answer), Some(options.timeout));
         let mut config = Agent::config_builder()
             .user_agent(concat!("echozoo/", env!("CARGO_PKG_VERSION")))
             .http_status_as_error(false)
             // A connection whose server sent more than it announced must not serve the next request.
             .max_idle_connections(0)
-            .timeout_resolve(timeout)
-            .timeout_connect(timeout)
-            .timeout_send_request(timeout)
-            .timeout_recv_response(timeout)
+            .timeout_resolve(answer)
+            .timeout_connect(answer)
+            .timeout_send_request(answer)
+            .timeout_recv_response(answer)
             .timeout_per_read(timeout);
         if !options.proxy {
             config = config.proxy(None);
@@ -57,7 +61,7 @@ impl<'a> Client<'a> {
 
     /// Brings all of `url` to `part`, going on from what is there. Nothing is known yet of what the bytes are.
     pub fn download(&self, url: &str, part: &Partial, progress: &mut dyn FnMut(u64, u64)) -> Result<(), FetchError> {
-        let mut attempt = 1;
+        let (mut attempt, mut silent) = (1, 0);
         loop {
             match self.attempt(url, part, progress) {
                 Ok(()) => return Ok(()),
@@ -65,7 +69,13 @@ impl<'a> Client<'a> {
                 Err(Failure::Passing(reason)) if attempt == ATTEMPTS => {
                     return Err(FetchError::Network { url: url.to_owned(), reason });
                 }
-                Err(Failure::Passing(_)) => std::thread::sleep(self.options.pause.saturating_mul(1 << (attempt - 1))),
+                Err(Failure::Silent(reason)) if silent + 1 == SILENT_ATTEMPTS || attempt == ATTEMPTS => {
+                    return Err(FetchError::Network { url: url.to_owned(), reason });
+                }
+                Err(failure) => {
+                    silent += u32::from(matches!(failure, Failure::Silent(_)));
+                    std::thread::sleep(self.options.pause.saturating_mul(1 << (attempt - 1)));
+                }
             }
             attempt += 1;
         }
@@ -201,7 +211,8 @@ fn continues(headers: &HeaderMap, done: u64, origin: &Origin) -> bool {
 fn of_request(url: &str, error: ureq::Error) -> Failure {
     use ureq::Error::{ConnectProxyFailed, ConnectionFailed, HostNotFound, Io, Protocol, Timeout};
     match error {
-        Io(_) | Timeout(_) | HostNotFound | ConnectionFailed | Protocol(_) | ConnectProxyFailed(_) => {
+        Timeout(_) => Failure::Silent(error.to_string()),
+        Io(_) | HostNotFound | ConnectionFailed | Protocol(_) | ConnectProxyFailed(_) => {
             Failure::Passing(error.to_string())
         }
         error => Failure::Final(FetchError::answer(url, error)),

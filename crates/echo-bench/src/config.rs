@@ -27,6 +27,8 @@ pub struct BenchConfig {
     pub preset: Preset,
     /// Weights of the encoder; only with a single encoder.
     pub weights: Option<PathBuf>,
+    /// The entry of that file that holds the encoder, where several do.
+    pub weights_key: Option<String>,
     /// Random weights instead, from the seed `random_seed`.
     pub random_init: bool,
     /// Seed of random weights.
@@ -97,6 +99,7 @@ impl Default for BenchConfig {
             seeds: vec![1, 2, 3],
             preset: Preset::Nano,
             weights: None,
+            weights_key: None,
             random_init: false,
             random_seed: 0,
             text_encoder: None,
@@ -223,6 +226,9 @@ impl BenchConfig {
     /// A setting that cannot be used.
     pub fn validate(&self) -> Result<(), BenchError> {
         self.validate_values()?;
+        if self.weights_key.is_some() && self.weights.is_none() {
+            return complain("weights_key is an entry of the file of weights; give --weights too".to_owned());
+        }
         if self.weights.is_some() && self.random_init {
             return Err(BenchError::Config("give either --weights or --random-init".to_owned()));
         }

@@ -251,15 +251,18 @@ fn build_encoder(
     device: &Device,
     zoo: &dyn Zoo,
 ) -> Result<(Built, Option<Built>), BenchError> {
-    let weights = |path: &Option<PathBuf>| match (path, config.random_init) {
-        (Some(path), _) => Weights::File(path.clone()),
+    let weights = |path: &Option<PathBuf>, entry: &Option<String>| match (path, config.random_init) {
+        (Some(path), _) => match entry.clone() {
+            Some(entry) => Weights::Entry { path: path.clone(), entry },
+            None => Weights::File(path.clone()),
+        },
         (None, true) => Weights::Random(config.random_seed),
         (None, false) => Weights::Shipped,
     };
-    let built = zoo.build(name, config.preset, &weights(&config.weights), device)?;
+    let built = zoo.build(name, config.preset, &weights(&config.weights, &config.weights_key), device)?;
     let text = match &config.text_encoder {
         Some(lender) if built.encoder.text().is_none() => {
-            Some(zoo.build(lender, config.preset, &weights(&config.text_weights), device)?)
+            Some(zoo.build(lender, config.preset, &weights(&config.text_weights, &None), device)?)
         }
         _ => None,
     };

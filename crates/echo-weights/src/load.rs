@@ -26,11 +26,19 @@ pub struct LoadReport {
     pub others: Vec<String>,
 }
 
+impl LoadReport {
+    /// What lies beside the model in the file, if anything does.
+    pub fn others(&self) -> Option<String> {
+        let others = list("beside the model", &self.others)?;
+        Some(echo_files::printable(&others).into_owned())
+    }
+}
+
 impl fmt::Display for LoadReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} tensors loaded, {} left out on purpose", self.applied.len(), self.ignored.len())?;
-        match list("beside the model", &self.others) {
-            Some(others) => write!(f, ", {}", echo_files::printable(&others)),
+        match self.others() {
+            Some(others) => write!(f, ", {others}"),
             None => Ok(()),
         }
     }

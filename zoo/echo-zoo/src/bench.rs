@@ -43,6 +43,9 @@ pub(crate) struct Args {
     /// Weights of the encoder.
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
+    /// The entry of the file that holds the encoder, where several do (`model_ema`, for instance).
+    #[arg(long, value_name = "KEY", requires = "weights")]
+    weights_key: Option<String>,
     /// Random weights.
     #[arg(long, conflicts_with = "weights")]
     random_init: bool,
@@ -204,11 +207,12 @@ impl Args {
         config.preset = self.preset.unwrap_or(config.preset);
         if self.weights.is_some() {
             config.weights = self.weights.clone();
+            config.weights_key = self.weights_key.clone();
             config.random_init = false;
         }
         if self.random_init {
             config.random_init = true;
-            config.weights = None;
+            (config.weights, config.weights_key) = (None, None);
         }
         config.random_seed = self.random_seed.unwrap_or(config.random_seed);
         let lender = entries.iter().find(|entry| entry.card.capabilities.text).map(|entry| entry.card.name.to_owned());
@@ -284,7 +288,11 @@ impl Zoo for Registry<'_> {
             }
             weights => weights,
         };
-        build(self.0, entry, preset, weights, device)
+        let built = build(self.0, entry, preset, weights, device)?;
+        if let Some(others) = built.report.others() {
+            echo_files::say(&format!("weights of {name}: left out, {others}"));
+        }
+        Ok(built)
     }
 }
 

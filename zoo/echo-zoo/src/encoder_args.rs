@@ -61,8 +61,8 @@ impl WeightArgs {
             (None, false) => default_weights(entry, preset)?,
         };
         let built = build(entries, entry, preset, &weights, &device)?;
-        if !built.report.others.is_empty() {
-            echo_files::say(&format!("{}: {}", built.encoder.card().name, built.report));
+        if let Some(others) = built.report.others() {
+            echo_files::say(&format!("weights of {name}: left out, {others}"));
         }
         Ok((built, device))
     }

@@ -227,7 +227,9 @@ impl BenchConfig {
     pub fn validate(&self) -> Result<(), BenchError> {
         self.validate_values()?;
         if self.weights_key.is_some() && self.weights.is_none() {
-            return complain("weights_key is an entry of the file of weights; give --weights too".to_owned());
+            return Err(BenchError::Config(
+                "weights_key is an entry of a file of weights; give --weights too".to_owned(),
+            ));
         }
         if self.weights.is_some() && self.random_init {
             return Err(BenchError::Config("give either --weights or --random-init".to_owned()));
@@ -294,6 +296,7 @@ mod tests {
         assert!(refused(|config| config.clips = 0));
         assert!(refused(|config| config.seeds.clear()));
         assert!(refused(|config| config.weights = Some("a.pt".into())));
+        assert!(refused(|config| config.weights_key = Some("model_ema".to_owned())));
         assert!(refused(|config| config.limit = Some(0)));
         fn reference(name: &str, mae: f64) -> Reference {
             Reference { name: name.to_owned(), shots: None, mae, note: String::new() }

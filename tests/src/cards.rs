@@ -38,8 +38,10 @@ fn every_card_says_in_prose_what_it_says_as_data() {
             facts.push(format!("`{}`", file.name));
             facts.push(format!("<{}>", file.url));
         }
-        for preset in Preset::ALL {
+        for (preset, whose) in [(Preset::Full, "upstream"), (Preset::Nano, "nano")] {
             let of_preset = card.preset(preset);
+            let licence = of_preset.weights_license.replace(" OR ", " or ");
+            facts.push(format!("| the {whose} weights | {licence} |"));
             let clip = &of_preset.clip;
             facts.push(grouped(of_preset.parameters));
             facts.push(format!("| {}", of_preset.dim));

@@ -16,6 +16,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     one_file_names_backends(&mut problems);
     only_training_enables_autodiff(&mut problems);
     only_fetching_uses_the_network(&mut problems);
+    one_way_to_print(&mut problems);
     every_encoder_has_a_card(&mut problems);
     readme_commands_exist(&mut problems);
     nothing_generated_in_git(&mut problems);
@@ -158,6 +159,41 @@ fn only_fetching_uses_the_network(problems: &mut Vec<String>) {
     }
 }
 
+/// The macros panic when nobody listens any more or the disk behind them is full, in the middle of hours of work.
+fn one_way_to_print(problems: &mut Vec<String>) {
+    for (path, code) in sources("crates").into_iter().chain(sources("zoo")) {
+        // What echo-parity says, it says in tests: their harness takes what the macros print, and nothing else.
+        let is_test = path.starts_with("crates/echo-parity")
+            || path.components().any(|part| ["tests", "examples"].iter().any(|folder| part.as_os_str() == *folder));
+        if is_test {
+            continue;
+        }
+        for (number, line) in code.lines().enumerate() {
+            if let Some(found) = printing_macro(line) {
+                let place = format!("{}:{}", path.display(), number + 1);
+                problems.push(format!(
+                    "{place} uses {found}; say messages with echo_files::say, print results with echo-zoo's output.rs"
+                ));
+            }
+        }
+    }
+}
+
+/// The macro in a line of code that panics when it cannot print.
+fn printing_macro(line: &str) -> Option<&'static str> {
+    let code = line.trim_start();
+    if code.starts_with("//") {
+        return None;
+    }
+    let is_called = |name: &&&str| {
+        code.match_indices(**name).any(|(at, _)| {
+            let before = code[..at].chars().next_back();
+            !before.is_some_and(|character| character.is_alphanumeric() || character == '_')
+        })
+    };
+    ["println!", "print!", "eprintln!", "eprint!", "dbg!"].iter().find(is_called).copied()
+}
+
 fn every_encoder_has_a_card(problems: &mut Vec<String>) {
     for member in members("zoo").iter().filter(|member| !member.ends_with("echo-zoo")) {
         for file in ["CARD.md", "src/card.rs", "src/keys.rs"] {
@@ -190,6 +226,27 @@ fn nothing_generated_in_git(problems: &mut Vec<String>) {
         let extension = Path::new(file).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         if ["avi", "mp4", "dcm", "pt", "bin", "npy", "feature", "jsonl"].contains(&extension) {
             problems.push(format!("{file} is data or a result, and in git"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn macros_that_panic_are_found_and_nothing_else() {
+        for (line, found) in [
+            ("        println!(\"a\");", Some("println!")),
+            ("    if a { eprintln!(\"b\") }", Some("eprintln!")),
+            ("    print!(\"a\")", Some("print!")),
+            ("    let a = dbg!(b);", Some("dbg!")),
+            ("    // println!(\"a\")", None),
+            ("    writeln!(out, \"a\")?;", None),
+            ("    print(&text)?;", None),
+            ("    pprintln!()", None),
+        ] {
+            assert_eq!(printing_macro(line), found, "{line}");
         }
     }
 }

@@ -44,8 +44,12 @@ pub(crate) mod tests {
     use super::*;
 
     pub(crate) fn rows(predictions: &[(&str, f32)]) -> Vec<PredictionRow> {
-        let row =
-            |&(video, prediction): &(&str, f32)| PredictionRow { video: video.to_owned(), truth: 50.0, prediction };
+        let row = |&(video, prediction): &(&str, f32)| PredictionRow {
+            video: video.to_owned(),
+            truth: 50.0,
+            prediction,
+            warning: String::new(),
+        };
         predictions.iter().map(row).collect()
     }
 

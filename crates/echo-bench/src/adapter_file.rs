@@ -30,7 +30,7 @@ pub struct AdapterRecord {
     pub written_by: String,
     /// The encoder that it was fitted on; its weights are not in the file.
     pub encoder: EncoderRecord,
-    /// Licence of those weights.
+    /// Licence of those weights, as the encoder's card states it for its preset.
     pub weights_license: String,
     /// The encoder that lends its text tower, where one does.
     pub text: Option<EncoderRecord>,

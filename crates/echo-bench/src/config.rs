@@ -265,6 +265,21 @@ impl BenchConfig {
         if self.limit == Some(0) {
             return complain("a limit of 0 videos leaves nothing to do".to_owned());
         }
+        // `bench.toml` is to repeat the run.
+        for (entry, path) in [
+            ("data", &self.data),
+            ("dataset", &self.dataset),
+            ("external", &self.external),
+            ("external_dataset", &self.external_dataset),
+            ("split", &self.split),
+            ("prompts", &self.prompts),
+            ("weights", &self.weights),
+            ("text_weights", &self.text_weights),
+        ] {
+            if let Some(path) = path.as_ref().filter(|path| path.to_str().is_none()) {
+                return complain(format!("{entry}: {path:?} is not UTF-8, which a configuration has to be; rename it"));
+            }
+        }
         if let Some(complaint) = self.references.iter().find_map(Reference::complaint) {
             return complain(complaint);
         }
@@ -304,6 +319,21 @@ mod tests {
         assert!(!refused(|config| config.references = vec![reference("a", 7.0)]));
         assert!(refused(|config| config.references = vec![reference(" ", 7.0)]));
         assert!(refused(|config| config.references = vec![reference("a", f64::NAN)]));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_the_configuration_cannot_hold_is_refused_before_anything_runs() {
+        use std::os::unix::ffi::OsStrExt;
+        let path = Some(PathBuf::from(std::ffi::OsStr::from_bytes(b"clinic-\xff")));
+        for (entry, config) in [
+            ("data", BenchConfig { data: path.clone(), ..BenchConfig::default() }),
+            ("prompts", BenchConfig { prompts: path.clone(), ..BenchConfig::default() }),
+        ] {
+            assert!(toml::to_string(&config).is_err());
+            let error = config.validate().unwrap_err().to_string();
+            assert!(error.starts_with(&format!("{entry}: \"clinic-\\xFF\"")), "{error}");
+        }
     }
 
     #[test]

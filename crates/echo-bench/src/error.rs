@@ -30,6 +30,9 @@ pub enum BenchError {
     /// Patients or files in two splits.
     #[error("{}", leakage(.0))]
     Leakage(Vec<String>),
+    /// What tells phantoms from patients cannot be read.
+    #[error(transparent)]
+    Phantom(#[from] echo_phantom::PhantomError),
     /// An unknown name, or ranks that do not fit.
     #[error(transparent)]
     Core(#[from] echo_core::Error),

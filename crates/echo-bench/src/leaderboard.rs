@@ -12,6 +12,7 @@ use echo_metrics::{Metric, Scores, Spread};
 use serde::Serialize;
 
 use crate::absolute_errors::AbsoluteErrors;
+use crate::caution::warnings;
 use crate::clip_change::ClipChange;
 use crate::leakage;
 use crate::outputs::{Outputs, Predictions};
@@ -104,6 +105,9 @@ pub struct LeaderboardRow {
     pub externals: Vec<External>,
     /// The first failed cell's error.
     pub error: Option<String>,
+    /// What makes its numbers doubtful; empty for most.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub warning: String,
 }
 
 /// The rows, and what stands above them.
@@ -111,6 +115,9 @@ pub struct LeaderboardRow {
 pub struct Leaderboard {
     /// What was predicted.
     pub target: Quantity,
+    /// What is to be read before any number.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// What was measured and how.
     pub caption: String,
     /// Constant predictors first, then the grid in its order.
@@ -242,7 +249,8 @@ impl Leaderboard {
             vs_best::CAPTION,
         );
         let (target, references) = (sources.target.clone(), sources.references.to_vec());
-        Ok(Self { target, caption, rows, notes, references })
+        let warnings = warnings(groups.iter().flatten().copied());
+        Ok(Self { target, warnings, caption, rows, notes, references })
     }
 
     /// Every metric that some row has, in the order of tables.
@@ -401,6 +409,7 @@ impl LeaderboardRow {
                 vs_best: None,
                 externals: Vec::new(),
                 error: cells.iter().find_map(|cell| cell.error.clone()),
+                warning: cells.iter().find_map(|cell| cell.caution()).unwrap_or_default().to_owned(),
             })
         };
         let last: Vec<&Scores> = done.iter().filter_map(|cell| cell.scores.as_ref()).collect();

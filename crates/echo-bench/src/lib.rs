@@ -17,6 +17,7 @@
 
 mod absolute_errors;
 mod adapter_file;
+mod caution;
 mod cell;
 mod clip_change;
 mod clip_samples;
@@ -34,6 +35,7 @@ mod outputs;
 mod plan;
 mod probe;
 mod progress;
+mod prompts_file;
 mod quantity;
 mod random_prompts;
 mod recipe;
@@ -50,6 +52,7 @@ mod vs_best;
 mod work_off;
 
 pub use adapter_file::{AdapterFile, AdapterRecord, predict_clips};
+pub use caution::weights_caution;
 pub use clip_change::ClipChange;
 pub use config::{BenchConfig, Limits, Selection};
 pub use dry_run::{DryRun, ToBeMade};

@@ -28,6 +28,9 @@ pub(crate) struct PredictionRow {
     pub(crate) truth: f32,
     #[serde(with = "csv_file::number")]
     pub(crate) prediction: f32,
+    /// What is doubtful about it; empty for most.
+    #[serde(default, with = "csv_file::text")]
+    pub(crate) warning: String,
 }
 
 /// Which of a cell's predictions; each has a file of its own beside the others.
@@ -157,7 +160,7 @@ impl Outputs {
         // A record may come from anywhere, and no score is made of what is not finite.
         match rows.iter().find(|row| !row.truth.is_finite() || !row.prediction.is_finite()) {
             None => Ok(rows),
-            Some(PredictionRow { video, truth, prediction }) => {
+            Some(PredictionRow { video, truth, prediction, .. }) => {
                 let reason = format!("{video}: {truth} and {prediction} are not both numbers");
                 Err(damaged(&self.cell_file(&cell.key, which.extension()), reason))
             }
@@ -256,8 +259,8 @@ impl Outputs {
             let of_cell = ["encoder", "preset", "weights", "adapter", "shots", "seed"];
             of_cell.iter().chain(more).map(|&name| name.to_owned()).collect()
         };
-        let mut predictions = vec![names(&["target", "unit", "video", "truth", "prediction"])];
-        let mut external = vec![names(&["set", "target", "unit", "video", "truth", "prediction"])];
+        let mut predictions = vec![names(&["target", "unit", "video", "truth", "prediction", "warning"])];
+        let mut external = vec![names(&["set", "target", "unit", "video", "truth", "prediction", "warning"])];
         let mut curves = vec![names(&["epoch", "lr", "loss", "cross_entropy", "kl", "l1", "watched"])];
         for &record in records {
             let encoder = &record.encoder;
@@ -271,7 +274,14 @@ impl Outputs {
             ];
             let (target, unit) = (record.data.target.clone(), record.data.unit.clone());
             let values = |row: PredictionRow| {
-                [target.clone(), unit.clone(), row.video, row.truth.to_string(), row.prediction.to_string()]
+                [
+                    target.clone(),
+                    unit.clone(),
+                    row.video,
+                    row.truth.to_string(),
+                    row.prediction.to_string(),
+                    row.warning,
+                ]
             };
             for row in self.read_predictions(record, Predictions::LastEpoch)? {
                 predictions.push([of_cell.clone(), values(row).to_vec()].concat());
@@ -360,7 +370,12 @@ mod tests {
     fn a_file_that_is_not_what_its_cell_left_is_told_and_one_that_a_spreadsheet_saved_is_read() {
         let dir = tempfile::tempdir().unwrap();
         let outputs = Outputs::create(dir.path()).unwrap();
-        let row = |video: &str, prediction| PredictionRow { video: video.to_owned(), truth: 50.0, prediction };
+        let row = |video: &str, prediction| PredictionRow {
+            video: video.to_owned(),
+            truth: 50.0,
+            prediction,
+            warning: String::new(),
+        };
         let rows = [row("=a", 41.25), row("b\nc", 60.1), row("d", 0.3333333)];
         let mut cell = crate::runs::tests::record("0a");
         cell.files.extend([

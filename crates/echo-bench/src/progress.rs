@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
+use echo_files::say;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Seconds between plain lines.
@@ -37,7 +38,7 @@ impl Progress {
             && (last.elapsed() >= LINE_EVERY || done == self.total)
         {
             let message = if message.is_empty() { String::new() } else { format!("  {message}") };
-            eprintln!("{}: {done}/{}{message}", self.what, self.total);
+            say(&format!("{}: {done}/{}{message}", self.what, self.total));
             self.last_line = Some(Instant::now());
         }
     }
@@ -51,7 +52,7 @@ impl Progress {
     /// Prints a line without disturbing the bar.
     pub fn line(&self, text: &str) {
         if self.bar.is_hidden() {
-            eprintln!("{text}");
+            say(text);
         } else {
             self.bar.println(text);
         }

@@ -81,7 +81,12 @@ mod tests {
         let row = |video: usize| {
             let sign = if (video + seed as usize).is_multiple_of(2) { 1.0 } else { -1.0 };
             let prediction = truth(video) + sign * (error + video as f32 * 0.01);
-            PredictionRow { video: format!("video-{video:02}"), truth: truth(video), prediction }
+            PredictionRow {
+                video: format!("video-{video:02}"),
+                truth: truth(video),
+                prediction,
+                warning: String::new(),
+            }
         };
         (0..VIDEOS).map(row).collect()
     }
@@ -118,7 +123,15 @@ mod tests {
                     cell.files.extend([outputs.keep_predictions(&cell.key, Predictions::External, &far).unwrap()]);
                     let (name, hash) = ("shifted <set>".to_owned(), "abcdefghijk".to_owned());
                     let scores = scored(&far, &all);
-                    cell.external = Some(ExternalRecord { name, hash, test: VIDEOS, excluded: 1, leaked: 0, scores });
+                    cell.external = Some(ExternalRecord {
+                        name,
+                        hash,
+                        test: VIDEOS,
+                        excluded: 1,
+                        leaked: 0,
+                        phantoms: true,
+                        scores,
+                    });
                 }
                 cell.data = DataRecord { target: "EDV".to_owned(), unit: "ml".to_owned(), test: VIDEOS, ..cell.data };
                 cell.adapter = adapter.to_owned();
@@ -202,7 +215,9 @@ mod tests {
         }
         let external = read(&out, "external_predictions.csv");
         assert!(
-            external.starts_with("encoder,preset,weights,adapter,shots,seed,set,target,unit,video,truth,prediction\n")
+            external.starts_with(
+                "encoder,preset,weights,adapter,shots,seed,set,target,unit,video,truth,prediction,warning\n"
+            )
         );
         assert_eq!(external.lines().count(), 1 + 4 * 2 * VIDEOS);
 

@@ -26,6 +26,7 @@ use crate::leakage;
 use crate::machine::Machine;
 use crate::outputs::Outputs;
 use crate::plan::{Cell, cells};
+use crate::prompts_file::read_ranks;
 use crate::quantity::Quantity;
 use crate::recipe::ZERO_SHOT;
 use crate::report::{Constant, Report, TRAINING_MEDIAN, VideoFiles};
@@ -138,7 +139,7 @@ fn prepared<T>(
     let mut set = VideoSet::read(&environment.data, config)?;
     let mut external =
         environment.external.as_deref().map(|folder| VideoSet::read_external(folder, config)).transpose()?;
-    let ranks = read_ranks(config.prompts.as_deref(), &set.target)?;
+    let ranks = ranks_of(config, &set.target)?;
     let shots: Vec<Option<usize>> = match set.fixed_train {
         true => vec![None],
         false => config.shots.iter().copied().map(Some).collect(),
@@ -291,7 +292,7 @@ pub fn pair_parameters(
 ) -> Result<Vec<PairParameters>, BenchError> {
     config.validate()?;
     let target = config.described()?.1;
-    let ranks = read_ranks(config.prompts.as_deref(), &target)?;
+    let ranks = ranks_of(config, &target)?;
     let plans = adapter_plans(config, &target)?;
     let mut pairs = Vec::new();
     for name in resolve("encoder", &config.encoders, &zoo.names())? {
@@ -490,12 +491,7 @@ pub(crate) fn target_in_words(name: &str, unit: &str) -> String {
     }
 }
 
-/// The ranks in the file `path`, or those of `target`.
-fn read_ranks(path: Option<&Path>, target: &Target) -> Result<RankSpec, BenchError> {
-    let Some(path) = path else { return Ok(target.ranks.clone()) };
-    let text = echo_files::read_text(path).map_err(BenchError::io(path))?;
-    let what = path.display().to_string();
-    let ranks: RankSpec = toml::from_str(&text).map_err(|source| BenchError::Toml { what: what.clone(), source })?;
-    ranks.validate().map_err(|error| BenchError::Config(format!("{what}: {error}")))?;
-    Ok(ranks)
+/// The ranks in the file that the configuration names, or those of `target`.
+fn ranks_of(config: &BenchConfig, target: &Target) -> Result<RankSpec, BenchError> {
+    config.prompts.as_deref().map_or_else(|| Ok(target.ranks.clone()), read_ranks)
 }

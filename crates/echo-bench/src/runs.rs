@@ -143,6 +143,9 @@ pub struct DataRecord {
     /// Test videos that training or validation knew, by their patient or their bytes, as `allow_leakage` let them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub leaked: usize,
+    /// Whether all of its videos are known to be phantoms, by their bytes.
+    #[serde(default)]
+    pub phantoms: bool,
 }
 
 fn is_zero(count: &usize) -> bool {
@@ -164,6 +167,9 @@ pub struct ExternalRecord {
     /// Videos that the first set's training or validation knew, by their bytes.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub leaked: usize,
+    /// Whether all videos that it was scored on are known to be phantoms.
+    #[serde(default)]
+    pub phantoms: bool,
     /// Scores after the last epoch.
     pub scores: Scores,
 }
@@ -437,6 +443,7 @@ pub(crate) mod tests {
                 test: 4,
                 excluded: 0,
                 leaked: 0,
+                phantoms: true,
             },
             config: serde_json::json!({}),
             parameters: None,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use echo_data::{DatasetConfig, DatasetVideo, Digests, Split, Target, few_shot, read_dataset, read_split_file};
+use echo_phantom::Phantoms;
 use serde::{Deserialize, Serialize};
 
 use crate::{BenchConfig, BenchError, csv_file};
@@ -48,6 +49,8 @@ pub struct VideoSet {
     pub(crate) fixed_train: bool,
     /// How splits were drawn, where neither the table nor a split file has them.
     pub(crate) drawn: Option<&'static str>,
+    /// Those that are known to be phantoms.
+    phantoms: Phantoms,
     /// Videos that are listed, but have no file.
     missing: Vec<String>,
     /// Videos with something wrong with them.
@@ -130,6 +133,7 @@ impl VideoSet {
             videos: Vec::new(),
             fixed_train: false,
             drawn,
+            phantoms: Phantoms::of(dir)?,
             missing: data.report.missing,
             excluded: Vec::new(),
         };
@@ -224,6 +228,11 @@ impl VideoSet {
         hasher.finalize().to_hex()[..32].to_owned()
     }
 
+    /// Whether a video is known to be a phantom.
+    pub(crate) fn is_phantom(&self, index: usize) -> bool {
+        self.videos[index].digest.is_some_and(|digest| self.phantoms.has(digest.as_bytes()))
+    }
+
     /// Labels of the videos `indices`.
     pub(crate) fn labels(&self, indices: &[usize]) -> Vec<f32> {
         indices.iter().map(|&index| self.videos[index].truth).collect()
@@ -243,6 +252,7 @@ impl VideoSet {
             test: Vec::new(),
             fixed_train: false,
             drawn: None,
+            phantoms: Phantoms::default(),
             missing: Vec::new(),
             excluded: Vec::new(),
         }

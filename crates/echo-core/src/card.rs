@@ -106,6 +106,8 @@ pub struct PresetCard {
     pub width: usize,
     /// Parameters over all towers.
     pub parameters: usize,
+    /// Licence of its trained weights: upstream's for full, that of the crate that ships them for nano.
+    pub weights_license: &'static str,
 }
 
 /// All facts of one encoder.
@@ -125,8 +127,6 @@ pub struct Card {
     pub code_url: &'static str,
     /// Licence of the upstream code.
     pub code_license: &'static str,
-    /// Licence of the upstream weights.
-    pub weights_license: &'static str,
     /// Files of the upstream weights.
     pub weights: &'static [WeightFile],
     /// What it can do.

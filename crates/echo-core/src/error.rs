@@ -26,8 +26,13 @@ pub enum Error {
         known: String,
     },
     /// A rank specification whose bins do not cover or do not ascend.
-    #[error("ranks: {0}")]
-    Ranks(String),
+    #[error("ranks: {reason}")]
+    Ranks {
+        /// Which rank is at fault, from 0.
+        place: usize,
+        /// Why.
+        reason: String,
+    },
     /// A result that is no number.
     #[error("{what}: {wrong} of {total} values are not finite (NaN or infinity), so nothing can be said of it")]
     NotFinite {

@@ -34,28 +34,33 @@ impl RankSpec {
     /// Fewer than two ranks, bounds that do not ascend strictly, values that do not ascend or are not finite,
     /// or an empty prompt.
     pub fn validate(&self) -> Result<(), Error> {
+        let refused = |place: usize, reason: String| Err(Error::Ranks { place, reason });
         if self.ranks.len() < 2 {
-            return Err(Error::Ranks(format!("at least two ranks are needed, {} given", self.ranks.len())));
+            return refused(0, format!("at least two ranks are needed, {} given", self.ranks.len()));
         }
         if self.ranks.len() > Self::MOST {
-            return Err(Error::Ranks(format!("at most {} ranks are taken, {} given", Self::MOST, self.ranks.len())));
+            return refused(Self::MOST, format!("at most {} ranks are taken, {} given", Self::MOST, self.ranks.len()));
         }
-        for pair in self.ranks.windows(2) {
-            if pair[0].up_to >= pair[1].up_to {
-                return Err(Error::Ranks(format!(
-                    "bounds must ascend, but {} is followed by {}",
-                    pair[0].up_to, pair[1].up_to
-                )));
+        for (place, pair) in self.ranks.windows(2).enumerate() {
+            let [one, next] = [&pair[0], &pair[1]];
+            if one.up_to >= next.up_to {
+                return refused(
+                    place + 1,
+                    format!("bounds must ascend, but {} is followed by {}", one.up_to, next.up_to),
+                );
             }
-            if pair[0].value.partial_cmp(&pair[1].value) != Some(std::cmp::Ordering::Less) {
-                return Err(Error::Ranks(format!(
-                    "values must ascend, but {} is followed by {}",
-                    pair[0].value, pair[1].value
-                )));
+            if one.value.partial_cmp(&next.value) != Some(std::cmp::Ordering::Less) {
+                return refused(
+                    place + 1,
+                    format!("values must ascend, but {} is followed by {}", one.value, next.value),
+                );
             }
         }
-        match self.ranks.iter().find(|rank| rank.prompt.trim().is_empty() || !rank.value.is_finite()) {
-            Some(rank) => Err(Error::Ranks(format!("the rank up to {} needs a prompt and a finite value", rank.up_to))),
+        match self.ranks.iter().position(|rank| rank.prompt.trim().is_empty() || !rank.value.is_finite()) {
+            Some(place) => {
+                let up_to = self.ranks[place].up_to;
+                refused(place, format!("the rank up to {up_to} needs a prompt and a finite value"))
+            }
             None => Ok(()),
         }
     }

@@ -7,6 +7,7 @@ use std::sync::mpsc::sync_channel;
 use echo_core::ClipSpec;
 use echo_video::{Info, OpenOptions, Video, VideoError};
 
+use crate::pictures::doubt_of;
 use crate::{Clip, DataError, Look, prepare_shifted, select_frames};
 
 /// Results that may wait for their consumer: what bounds memory, whatever the number of videos.
@@ -35,7 +36,7 @@ pub struct LoadedClip {
     pub clip: Clip,
     /// What is missing, for a truncated video opened with `allow_truncated`.
     pub truncation: Option<String>,
-    /// What else a user should know of the video.
+    /// What else a user should know of the video, or of how little of the heart's motion the clip shows.
     pub warnings: Vec<String>,
 }
 
@@ -51,7 +52,8 @@ pub fn load_clip(path: &Path, spec: &ClipSpec, look: Look, options: &OpenOptions
         .map_err(|source| ClipError::Clip { path: path.to_owned(), source })?;
     let Info { truncated, warnings, .. } = video.info();
     let truncation = truncated.as_ref().map(|truncation| truncation.cause.clone());
-    Ok(LoadedClip { clip, truncation, warnings: warnings.clone() })
+    let warnings = warnings.iter().cloned().chain(doubt_of(&frames, spec)).collect();
+    Ok(LoadedClip { clip, truncation, warnings })
 }
 
 /// Loads the clip of every path, seen as `look` says of the path's index, turns it into something with `map`, and hands that to `consume` with the path's

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use crate::PhantomError;
 use crate::dataset::{DatasetSpec, Video};
 use crate::findings::{Chamber, Findings};
+use crate::marker::{self, VIDEOS};
 use crate::sector::FRAME_SIZE;
 use crate::tracing::Tracing;
 use crate::unfinished::Unfinished;
@@ -35,7 +36,8 @@ struct Written {
 }
 
 /// Writes the data set to the folder `out`: `Videos/*.avi`, `FileList.csv` and `VolumeTracings.csv` as in
-/// EchoNet-Dynamic, and `Findings.csv` with what else is known about each video.
+/// EchoNet-Dynamic, `Findings.csv` with what else is known about each video, and `Phantoms.csv`, by which they are told
+/// from patients.
 ///
 /// All is written into a folder beside `out`, which takes its name when it is complete, so that `out` never holds
 /// half a data set. `progress` is called from several threads with the number of videos done and in total. The files
@@ -51,7 +53,7 @@ pub fn write_dataset(
 ) -> Result<Summary, PhantomError> {
     let list = spec.videos()?;
     let folder = Unfinished::beside(out)?;
-    let videos = folder.path.join("Videos");
+    let videos = folder.path.join(VIDEOS);
     fs::create_dir_all(&videos).map_err(PhantomError::io(&videos))?;
 
     let done = AtomicUsize::new(0);
@@ -68,6 +70,7 @@ pub fn write_dataset(
     write_file_list(&folder.path.join("FileList.csv"), &written)?;
     write_tracings(&folder.path.join("VolumeTracings.csv"), &written)?;
     write_findings(&folder.path.join("Findings.csv"), &written)?;
+    marker::write_list(&folder.path, written.iter().map(|written| written.video.name()))?;
     folder.finish(out)?;
     let efs = written.iter().map(|video| video.findings.ef);
     Ok(Summary {
@@ -78,12 +81,12 @@ pub fn write_dataset(
 }
 
 /// What [`write_dataset`] would say of every video in `FileList.csv`, without scanning anything: the table in `out`,
-/// and an empty file for every video.
+/// and an empty file for every video, which counts as a phantom.
 ///
 /// # Errors
 /// As [`write_dataset`].
 pub fn write_list(out: &Path, spec: &DatasetSpec) -> Result<(), PhantomError> {
-    let videos = out.join("Videos");
+    let videos = out.join(VIDEOS);
     fs::create_dir_all(&videos).map_err(PhantomError::io(&videos))?;
     let listed = spec.videos()?.into_par_iter().map(|video| {
         let phantom = spec.phantom(video)?;
@@ -92,7 +95,9 @@ pub fn write_list(out: &Path, spec: &DatasetSpec) -> Result<(), PhantomError> {
         let (fps, frames) = (phantom.acquisition.fps, phantom.frame_count());
         Ok(Written { video, findings: phantom.findings(), fps, frames, tracings: phantom.tracings() })
     });
-    write_file_list(&out.join("FileList.csv"), &listed.collect::<Result<Vec<_>, PhantomError>>()?)
+    let listed: Vec<Written> = listed.collect::<Result<_, PhantomError>>()?;
+    marker::write_list(out, listed.iter().map(|written| written.video.name()))?;
+    write_file_list(&out.join("FileList.csv"), &listed)
 }
 
 fn write_video(folder: &Path, video: Video, spec: &DatasetSpec) -> Result<Written, PhantomError> {

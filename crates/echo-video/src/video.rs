@@ -168,6 +168,30 @@ impl Video {
         Ok(Frames { data, count: wanted.len(), height, width, fps })
     }
 
+    /// Hands the pixels of every frame, `[height, width, 3]`, to `take`, in order. Few of them are in memory at a time.
+    ///
+    /// # Errors
+    /// When a frame is corrupt; `take` has had the frames before it, or before the few that it was decoded with.
+    pub fn for_each_frame(&self, mut take: impl FnMut(&[u8])) -> Result<(), VideoError> {
+        /// What is decoded at a time, so that threads have something to share.
+        const BYTES: usize = 32 << 20;
+        let Info { width, height, frames, .. } = self.info;
+        let frame_len = width * height * 3;
+        match &self.backend {
+            Backend::MotionJpeg { .. } => {
+                let numbers: Vec<usize> = (0..frames).collect();
+                for part in numbers.chunks((BYTES / frame_len).max(1)) {
+                    self.decode(part)?.iter().for_each(&mut take);
+                }
+                Ok(())
+            }
+            Backend::Ffmpeg => {
+                let (container, last) = (self.info.container, frames.saturating_sub(1));
+                ffmpeg::stream(&self.path, container, &self.options, frame_len, last, |_, pixels| take(pixels))
+            }
+        }
+    }
+
     /// Decodes every frame.
     ///
     /// # Errors

@@ -5,24 +5,15 @@ use std::io::Read;
 use std::io::Write;
 use std::path::Path;
 
+use echo_files::write_atomically;
 use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use crate::CliError;
 
-/// Writes `bytes` to `path` under another name first, so that the file is whole or not there.
+/// Writes `bytes` to `path`: the file is whole or not there.
 pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(CliError::file(path))?;
-    file.write_all(bytes).map_err(CliError::file(path))?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let permissions = std::fs::Permissions::from_mode(0o644);
-        file.as_file().set_permissions(permissions).map_err(CliError::file(path))?;
-    }
-    file.persist(path).map_err(|error| CliError::file(path)(error.error))?;
-    Ok(())
+    write_atomically(path, |file| file.write_all(bytes)).map_err(CliError::file(path))
 }
 
 /// Values as little-endian bytes.
@@ -37,8 +28,13 @@ pub(crate) enum Element {
     F32,
 }
 
-/// A C-ordered array in NumPy's format, version 1.0.
+/// A C-ordered array in NumPy's format.
 pub(crate) fn npy(element: Element, shape: &[usize], data: &[u8]) -> Vec<u8> {
+    [&npy_header(element, shape), data].concat()
+}
+
+/// What stands before a C-ordered array's data in NumPy's format, version 1.0.
+pub(crate) fn npy_header(element: Element, shape: &[usize]) -> Vec<u8> {
     let descr = match element {
         Element::U8 => "|u1",
         Element::F32 => "<f4",
@@ -50,7 +46,7 @@ pub(crate) fn npy(element: Element, shape: &[usize], data: &[u8]) -> Vec<u8> {
     header.push_str(&" ".repeat(padding));
     header.push('\n');
     let length = (header.len() as u16).to_le_bytes();
-    [b"\x93NUMPY\x01\x00".as_slice(), &length, header.as_bytes(), data].concat()
+    [b"\x93NUMPY\x01\x00".as_slice(), &length, header.as_bytes()].concat()
 }
 
 /// A safetensors file with one f32 tensor.

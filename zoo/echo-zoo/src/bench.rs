@@ -6,8 +6,8 @@ use std::time::Duration;
 use burn::tensor::Device;
 use echo_bench::{BenchConfig, Environment, Leaderboard, Outcome, Selection, Zoo, dry_run, pair_parameters};
 use echo_core::Preset;
-use echo_files::printable;
-use echo_phantom::{DatasetSpec, PhantomError};
+use echo_files::{printable, read_text, say};
+use echo_phantom::{DatasetSpec, PhantomError, holds_phantoms};
 use echo_weights::{Built, Weights, WeightsError};
 
 use crate::dry_run::Listed;
@@ -37,7 +37,7 @@ pub(crate) struct Args {
     /// Seeds [default: 1,2,3].
     #[arg(long, value_delimiter = ',')]
     seeds: Vec<u64>,
-    /// Size of the encoders: nano or full [default: nano].
+    /// Size of the encoders: nano or full [default on phantoms: nano].
     #[arg(long)]
     preset: Option<Preset>,
     /// Weights of the encoder.
@@ -178,12 +178,9 @@ impl Format {
 impl Args {
     /// The configuration: defaults, then the file, then flags.
     fn config(&self, entries: &[Entry]) -> Result<BenchConfig, CliError> {
-        let mut config = match &self.config {
+        let mut config = match self.config_text()? {
             None => BenchConfig::default(),
-            Some(path) => {
-                let text = echo_files::read_text(path).map_err(CliError::file(path))?;
-                BenchConfig::from_toml(&path.display().to_string(), &text)?
-            }
+            Some((path, text)) => BenchConfig::from_toml(&path.display().to_string(), &text)?,
         };
         fn replace<T: Clone>(target: &mut Vec<T>, flag: &[T]) {
             if !flag.is_empty() {
@@ -236,6 +233,30 @@ impl Args {
         Ok(config)
     }
 
+    fn config_text(&self) -> Result<Option<(&Path, String)>, CliError> {
+        let Some(path) = self.config.as_deref() else { return Ok(None) };
+        Ok(Some((path, read_text(path).map_err(CliError::file(path))?)))
+    }
+
+    /// On anything but phantoms nano is no default: it knows phantoms alone, and its numbers look like those of patients.
+    fn ask_for_preset(&self, config: &BenchConfig) -> Result<(), CliError> {
+        let file: Option<toml::Table> = self.config_text()?.and_then(|(_, text)| text.parse().ok());
+        if self.preset.is_some() || file.is_some_and(|file| file.contains_key("preset")) {
+            return Ok(());
+        }
+        for folder in config.data.iter().chain(&config.external) {
+            if !holds_phantoms(folder)? {
+                return Err(CliError::Usage(format!(
+                    "{}: not all of these videos are known to be phantoms, and nano weights, the default, know nothing \
+                     else; give --preset full --weights FILE (or `echozoo fetch ENCODER` first), or --preset nano to try \
+                     the program",
+                    folder.display()
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// The run's name: what tells it from others in the same folder.
     fn name(&self, config: &BenchConfig) -> String {
         let stem = self.config.as_deref().and_then(|path| path.file_stem());
@@ -283,7 +304,7 @@ impl Zoo for Registry<'_> {
             }
             // Nano without trained weights is still the way to try the program; every row says `random`.
             Weights::Shipped if preset == Preset::Nano && !entry.has_shipped(preset) => {
-                eprintln!("{name} nano has no trained weights: random ones are used, and its rows say so");
+                say(&format!("{name} nano has no trained weights: random ones are used, and its rows say so"));
                 &Weights::Random(0)
             }
             weights => weights,
@@ -305,7 +326,7 @@ fn shifted() -> DatasetSpec {
 fn phantoms(home: &Path, spec: &DatasetSpec) -> Result<PathBuf, CliError> {
     let dir = home.join("data").join(spec.id());
     if !dir.exists() {
-        eprintln!("making phantoms in {} (once)", dir.display());
+        say(&format!("making phantoms in {} (once)", dir.display()));
         match phantom::write(&dir, spec) {
             // Another process made them meanwhile.
             Ok(_) | Err(CliError::Phantom(PhantomError::NotEmpty(_))) => {}
@@ -319,8 +340,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     let config = args.config(entries)?;
     if args.print_config {
         let text = toml::to_string(&config).map_err(|error| CliError::Usage(error.to_string()))?;
-        print(&text);
-        return Ok(());
+        return print(&text);
     }
     config.validate()?;
     if args.dump_params {
@@ -329,10 +349,10 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
             let count = |trains: bool| -> usize {
                 pair.parameters.iter().filter(|parameter| parameter.trainable || !trains).map(|p| p.count()).sum()
             };
-            print(&format!("{} + {}: {} of {} train\n", pair.encoder, pair.adapter, count(true), count(false)));
+            print(&format!("{} + {}: {} of {} train\n", pair.encoder, pair.adapter, count(true), count(false)))?;
             for parameter in &pair.parameters {
                 let sign = if parameter.trainable { "trains" } else { "frozen" };
-                print(&format!("  {sign}  {} {:?}\n", parameter.path, parameter.shape));
+                print(&format!("  {sign}  {} {:?}\n", parameter.path, parameter.shape))?;
             }
         }
         return Ok(());
@@ -342,6 +362,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
         return Err(CliError::Usage(format!("{}: {reason}", dataset.display())));
     }
     config.described()?;
+    args.ask_for_preset(&config)?;
     let home = home()?;
     let mut listed = None;
     let data = match &config.data {
@@ -382,34 +403,34 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
                 (Environment { data: data.clone(), cache: cache.clone(), ..environment }, Some(*to_be_made))
             }
         };
-        print(&dry_run(&config, &environment, &Registry(entries), to_be_made)?.to_string());
-        return Ok(());
+        return print(&dry_run(&config, &environment, &Registry(entries), to_be_made)?.to_string());
     }
     let outcome = echo_bench::run(&config, &environment, &Registry(entries));
     cache::keep_below(&home, args.cache_limit);
     let outcome = outcome?;
     let Outcome { leaderboard, ran, skipped, failed, embedded, excluded, unusable } = outcome;
-    print(&args.format.of(&leaderboard));
-    eprintln!(
+    // What cannot be printed is an error, but not before all has been said.
+    let printed = print(&args.format.of(&leaderboard));
+    say(&format!(
         "\n{ran} cells run, {skipped} done before, {failed} failed; {embedded} clips embedded; results in {}",
         out.display()
-    );
+    ));
     if !excluded.is_empty() {
-        eprintln!(
+        say(&format!(
             "{} videos with something wrong, all listed in {}:",
             excluded.len(),
             out.join("excluded.csv").display()
-        );
+        ));
         for video in excluded.iter().take(EXCLUDED_SHOWN) {
             let used = if video.used { "used" } else { "left out" };
-            eprintln!("  {} ({used}): {}", printable(&video.video), printable(&video.reason));
+            say(&format!("  {} ({used}): {}", printable(&video.video), printable(&video.reason)));
         }
     }
     if let Some(error) = unusable.into_iter().next() {
         return Err(error.into());
     }
     match failed {
-        0 => Ok(()),
+        0 => printed,
         failed => Err(CliError::Inputs { failed, total: ran + skipped + failed }),
     }
 }

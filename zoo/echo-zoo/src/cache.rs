@@ -5,6 +5,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use echo_data::{FeatureCache, Usage};
+use echo_files::say;
 
 use crate::CliError;
 use crate::home::home;
@@ -68,8 +69,8 @@ impl fmt::Display for Size {
 pub(crate) fn keep_below(home: &Path, limit: Size) {
     match FeatureCache::new(&home.join("cache/features")).evict(limit.0) {
         Ok(Usage { entries: 0, .. }) => {}
-        Ok(gone) => eprintln!("the cache had grown above {limit}: {} removed", counted(gone)),
-        Err(error) => eprintln!("the cache cannot be brought below {limit}: {error}"),
+        Ok(gone) => say(&format!("the cache had grown above {limit}: {} removed", counted(gone))),
+        Err(error) => say(&format!("the cache cannot be brought below {limit}: {error}")),
     }
 }
 
@@ -100,10 +101,9 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
         Err(error) => return Err(failed(error)),
     };
     if let Some(gone) = gone {
-        print(&format!("removed: {}\n", counted(gone)));
+        print(&format!("removed: {}\n", counted(gone)))?;
     }
-    print(&format!("{}: {}\n", folder.display(), counted(left)));
-    Ok(())
+    print(&format!("{}: {}\n", folder.display(), counted(left)))
 }
 
 #[cfg(test)]

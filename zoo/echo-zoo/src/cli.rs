@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use echo_files::say;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
@@ -50,7 +51,9 @@ enum Command {
 pub fn cli(entries: &[Entry]) -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     // A second program in one process, as in tests, keeps the first one's subscriber.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().try_init();
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time();
+    // It would tell on standard error that standard error cannot be written to, and panic.
+    let _ = subscriber.log_internal_errors(false).try_init();
     let result = match Cli::parse().command {
         Command::Bench(args) => bench::run(&args, entries),
         Command::Cache(args) => cache::run(&args),
@@ -58,10 +61,7 @@ pub fn cli(entries: &[Entry]) -> ExitCode {
         Command::Embed(args) => embed::run(&args, entries),
         Command::Fetch(args) => fetch::run(&args, entries),
         Command::Inspect(args) => inspect::run(&args, entries),
-        Command::List => {
-            list::run(entries);
-            Ok(())
-        }
+        Command::List => list::run(entries),
         Command::Predict(args) => predict::run(&args, entries),
         Command::Phantom(args) => phantom::run(&args),
         Command::Report(args) => report::run(&args),
@@ -88,7 +88,7 @@ fn report(error: &CliError) {
         }
         source = cause.source();
     }
-    eprintln!("error: {text}");
+    say(&format!("error: {text}"));
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! Videos, folders of videos or ready clips: what several commands take.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use echo_bench::Progress;
 use echo_core::ClipSpec;
-use echo_data::{Look, Start, for_each_clip};
+use echo_data::{Look, SAME_LEVELS, Start, count_pictures, doubt, for_each_clip};
+use echo_files::{printable, say};
 use echo_video::OpenOptions;
 
 use crate::CliError;
@@ -29,11 +30,30 @@ pub(crate) struct ClipArgs {
     allow_truncated: bool,
 }
 
-/// What was made of each clip, by the name of its file, and how many files could not be used.
+/// What was made of one video, or of one ready clip.
 #[derive(Debug)]
-pub(crate) struct PerClip<T> {
-    pub(crate) rows: Vec<(String, Vec<T>)>,
+pub(crate) struct Row<R> {
+    pub(crate) name: String,
+    /// The video.
+    pub(crate) path: Option<PathBuf>,
+    pub(crate) value: R,
+    /// What is doubtful about it.
+    pub(crate) doubts: BTreeSet<String>,
+}
+
+/// What was made of all of them, and how many files could not be used.
+#[derive(Debug)]
+pub(crate) struct Rows<R> {
+    pub(crate) rows: Vec<Row<R>>,
     pub(crate) failed: usize,
+}
+
+/// A video some of whose clips have been seen.
+struct Pending<T> {
+    clips: Vec<Option<T>>,
+    missing: usize,
+    doubts: BTreeSet<String>,
+    failed: bool,
 }
 
 impl ClipArgs {
@@ -52,79 +72,99 @@ impl ClipArgs {
         clips: usize,
         device: &Device,
         see: impl Fn(Tensor<5>) -> T + Sync,
-    ) -> Result<PerClip<T>, CliError> {
-        self.see_as(spec, clips, |_, index| Start::Even { index, of: clips }.into(), device, see)
+    ) -> Result<Rows<Vec<T>>, CliError> {
+        self.see_as(spec, clips, |_, index| Start::Even { index, of: clips }.into(), device, see, |seen| seen)
     }
 
-    /// The same with clips of a video that are seen as `look` says of its path and the clip's place.
+    /// The same with clips of a video that are seen as `look` says of its path and the clip's place. What was seen of a
+    /// video goes to `conclude` as soon as all of it is there, and is then forgotten, so that memory does not grow with
+    /// the number of videos.
     ///
     /// # Errors
     /// As [`see`](Self::see).
-    pub(crate) fn see_as<T: Send>(
+    pub(crate) fn see_as<T: Send, R>(
         &self,
         spec: &ClipSpec,
         clips: usize,
         look: impl Fn(&Path, usize) -> Look + Sync,
         device: &Device,
         see: impl Fn(Tensor<5>) -> T + Sync,
-    ) -> Result<PerClip<T>, CliError> {
+        mut conclude: impl FnMut(Vec<T>) -> R,
+    ) -> Result<Rows<R>, CliError> {
         if let Some(path) = &self.tensor {
-            let clip = ready_clips(path, device)?;
-            let [batch, ..] = clip.dims();
-            let rows = (0..batch).map(|row| (format!("clip {row}"), vec![see(clip.clone().narrow(0, row, 1))]));
-            return Ok(PerClip { rows: rows.collect(), failed: 0 });
+            let rows = ready_clips(path, spec, device)?.into_iter().enumerate().map(|(row, (clip, doubts))| Row {
+                name: format!("clip {row}"),
+                path: None,
+                value: conclude(vec![see(clip)]),
+                doubts,
+            });
+            return Ok(Rows { rows: rows.collect(), failed: 0 });
         }
         let files = find_videos(&self.inputs)?;
-        let paths: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
+        // All clips of a video, then those of the next.
+        let paths: Vec<&Path> = files.iter().flat_map(|file| std::iter::repeat_n(file.as_path(), clips)).collect();
         let options = OpenOptions { allow_truncated: self.allow_truncated, ..OpenOptions::default() };
-        let mut progress = Progress::new("clips", paths.len() * clips);
-        let mut found: BTreeMap<usize, Vec<T>> = BTreeMap::new();
+        let mut progress = Progress::new("clips", paths.len());
+        let mut pending: BTreeMap<usize, Pending<T>> = BTreeMap::new();
+        let mut rows: BTreeMap<usize, Row<R>> = BTreeMap::new();
         let mut done = 0;
-        for index in 0..clips {
-            for_each_clip(
-                &paths,
-                spec,
-                |file| look(paths[file], index),
-                &options,
-                |loaded| {
-                    let clip = loaded.clip;
-                    let shape = [1, 3, clip.frames, clip.size, clip.size];
-                    (
-                        see(Tensor::from_data(TensorData::new(clip.data, shape), device)),
-                        loaded.truncation,
-                        loaded.warnings,
-                    )
-                },
-                |file, result| {
-                    done += 1;
-                    // What is wrong with a file is said once, not once for every clip.
-                    match result {
-                        Ok((seen, truncation, warnings)) => {
-                            let truncation = truncation.map(|truncation| format!("truncated: {truncation}"));
-                            for reason in truncation.into_iter().chain(warnings).filter(|_| index == 0) {
-                                progress.line(&format!("{}: {reason}; used all the same", paths[file].display()));
-                            }
-                            found.entry(file).or_default().push(seen);
-                        }
-                        Err(error) if index == 0 => progress.line(&format!("left out: {error}")),
-                        Err(_) => {}
+        for_each_clip(
+            &paths,
+            spec,
+            |place| look(paths[place], place % clips),
+            &options,
+            |loaded| {
+                let clip = loaded.clip;
+                let shape = [1, 3, clip.frames, clip.size, clip.size];
+                (see(Tensor::from_data(TensorData::new(clip.data, shape), device)), loaded.truncation, loaded.warnings)
+            },
+            |place, result| {
+                let (file, clip) = (place / clips, place % clips);
+                let path = paths[place];
+                let of_file = pending.entry(file).or_insert_with(|| Pending {
+                    clips: std::iter::repeat_with(|| None).take(clips).collect(),
+                    missing: clips,
+                    doubts: BTreeSet::new(),
+                    failed: false,
+                });
+                match result {
+                    Ok((seen, truncation, warnings)) => {
+                        of_file.clips[clip] = Some(seen);
+                        of_file.doubts.extend(truncation.map(|missing| format!("truncated: {missing}")));
+                        of_file.doubts.extend(warnings);
                     }
-                    progress.set(done, "");
-                },
-            );
-        }
-        found.retain(|_, rows| rows.len() == clips);
-        let failed = paths.len() - found.len();
-        if found.is_empty() {
+                    // What is wrong with a file is said once, not once for every clip.
+                    Err(_) if of_file.failed => {}
+                    Err(error) => {
+                        of_file.failed = true;
+                        progress.line(&printable(&format!("left out: {error}")));
+                    }
+                }
+                of_file.missing -= 1;
+                if of_file.missing == 0
+                    && let Some(Pending { clips, doubts, failed: false, .. }) = pending.remove(&file)
+                {
+                    for doubt in &doubts {
+                        progress.line(&printable(&format!("{}: {doubt}; used all the same", path.display())));
+                    }
+                    let value = conclude(clips.into_iter().flatten().collect());
+                    let name = path.display().to_string();
+                    rows.insert(file, Row { name, path: Some(path.to_owned()), value, doubts });
+                }
+                done += 1;
+                progress.set(done, "");
+            },
+        );
+        let failed = files.len() - rows.len();
+        if rows.is_empty() {
             return Err(CliError::Inputs { failed, total: failed });
         }
-        let rows = found.into_iter().map(|(file, rows)| (paths[file].display().to_string(), rows));
-        Ok(PerClip { rows: rows.collect(), failed })
+        Ok(Rows { rows: rows.into_values().collect(), failed })
     }
 }
 
-/// The tensor `clip` of a safetensors file.
-fn ready_clips(path: &Path, device: &Device) -> Result<Tensor<5>, CliError> {
+/// The clips in the tensor `clip` of a safetensors file, and what is doubtful about each.
+fn ready_clips(path: &Path, spec: &ClipSpec, device: &Device) -> Result<Vec<(Tensor<5>, BTreeSet<String>)>, CliError> {
     let complain = |reason: String| CliError::File { path: path.to_owned(), reason };
     let (shape, values) = read_safetensors(path, "clip")?;
     let [batch, 3, frames, height, width] = shape[..] else {
@@ -140,5 +180,45 @@ fn ready_clips(path: &Path, device: &Device) -> Result<Tensor<5>, CliError> {
     if values.iter().any(|value| !value.is_finite()) {
         return Err(complain("tensor \"clip\" holds values that are not finite".to_owned()));
     }
-    Ok(Tensor::from_data(TensorData::new(values, [batch, 3, frames, height, width]), device))
+    let clips = values.chunks_exact(values.len() / batch).enumerate().map(|(row, values)| {
+        let doubts: BTreeSet<String> =
+            [out_of_range(values, spec), still(values, frames, spec)].into_iter().flatten().collect();
+        for doubt in &doubts {
+            say(&format!("{}: clip {row}: {doubt}; used all the same", path.display()));
+        }
+        let data = TensorData::new(values.to_vec(), [1, 3, frames, height, width]);
+        (Tensor::from_data(data, device), doubts)
+    });
+    Ok(clips.collect())
+}
+
+/// Whether values `[3, ...]` are far outside what the pixels 0 to 255 become.
+fn out_of_range(values: &[f32], spec: &ClipSpec) -> Option<String> {
+    values.chunks_exact(values.len() / 3).enumerate().find_map(|(channel, values)| {
+        let normalised = |pixel: f32| (pixel * spec.scale - spec.mean[channel]) / spec.std[channel];
+        let (least, most) = (normalised(0.0), normalised(255.0));
+        let range = |limit: fn(f32, f32) -> f32, first: f32| values.iter().copied().fold(first, limit);
+        let (low, high) = (range(f32::min, f32::INFINITY), range(f32::max, f32::NEG_INFINITY));
+        // Resizing with floats overshoots, by less than this.
+        let slack = (most - least) / 2.0;
+        (low < least - slack || high > most + slack).then(|| {
+            format!(
+                "values from {low:.2} to {high:.2}, where the encoder's normalisation of pixels gives {least:.2} to \
+                 {most:.2}"
+            )
+        })
+    })
+}
+
+/// What is doubtful about how much `[3, frames, height, width]` shows.
+fn still(values: &[f32], frames: usize, spec: &ClipSpec) -> Option<String> {
+    let plane = values.len() / 3 / frames;
+    let pictures = count_pictures(frames, |one, other| {
+        (0..3).all(|channel| {
+            let frame = |index: usize| &values[(channel * frames + index) * plane..][..plane];
+            let most = SAME_LEVELS * spec.scale / spec.std[channel];
+            frame(one).iter().zip(frame(other)).all(|(a, b)| (a - b).abs() <= most)
+        })
+    });
+    doubt(pictures, spec.frames)
 }

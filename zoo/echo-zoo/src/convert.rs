@@ -43,6 +43,5 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     let built = build(entries, entry, args.preset, &weights, &device)?;
     let precision = if args.half { Precision::Half } else { Precision::Full };
     save(&built.encoder, &args.out, precision)?;
-    print(&format!("{}: {}\n", args.weights.display(), built.report));
-    Ok(())
+    print(&format!("{}: {}\n", args.weights.display(), built.report))
 }

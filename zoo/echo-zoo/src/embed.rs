@@ -4,12 +4,15 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use echo_core::l2_normalize;
+use echo_core::{check_finite, l2_normalize};
+use echo_files::say;
 use echo_weights::Built;
 
 use crate::array_file::{Element, bytes_of, npy, safetensors, write_file};
 use crate::clip_args::ClipArgs;
 use crate::encoder_args::EncoderArgs;
+use crate::table::Table;
+use crate::warnings::Warnings;
 use crate::{CliError, Entry};
 
 /// Flags of `echozoo embed`.
@@ -22,7 +25,8 @@ pub(crate) struct Args {
     /// Texts instead of videos; repeat the flag for more.
     #[arg(long, conflicts_with_all = ["inputs", "tensor"])]
     text: Vec<String>,
-    /// Where the embeddings go: .npy, .safetensors (tensor `embedding`) or .csv.
+    /// Where the embeddings go: .npy, .safetensors (tensor `embedding`) or .csv; the latter two also say what is doubtful
+    /// about which.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 }
@@ -30,6 +34,8 @@ pub(crate) struct Args {
 /// One embedding per name.
 struct Embeddings {
     names: Vec<String>,
+    /// What is doubtful about each; empty for most.
+    warnings: Vec<String>,
     dim: usize,
     values: Vec<f32>,
 }
@@ -44,13 +50,20 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
         return Err(CliError::Usage("nothing to embed: give videos, folders, --tensor or --text".to_owned()));
     }
     let (built, device) = args.encoder.build(entries)?;
+    let encoder = &args.encoder.encoder;
+    let remedy = format!("echozoo embed --encoder {encoder} --preset full --weights FILE");
+    let mut warnings = Warnings::new(&built, args.encoder.preset, remedy);
     let (embeddings, failed) = match args.text.as_slice() {
-        [] => embed_clips(args, &built, &device)?,
-        texts => (embed_texts(texts, &built, &device)?, 0),
+        [] => embed_clips(args, &built, &device, &mut warnings)?,
+        texts => (embed_texts(texts, &built, &device, &mut warnings)?, 0),
     };
+    for (name, values) in embeddings.names.iter().zip(embeddings.values.chunks(embeddings.dim)) {
+        check_finite("the embedding", values).map_err(CliError::file(Path::new(name)))?;
+    }
     write(&args.out, &format, &embeddings, args, &built)?;
     let count = embeddings.names.len();
-    eprintln!("{count} embeddings of length {} in {}", embeddings.dim, args.out.display());
+    say(&format!("{count} embeddings of length {} in {}", embeddings.dim, args.out.display()));
+    warnings.say();
     match failed {
         0 => Ok(()),
         failed => Err(CliError::Inputs { failed, total: count + failed }),
@@ -58,17 +71,29 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
 }
 
 /// Embeddings of all clips that can be used, and the number of files that cannot.
-fn embed_clips(args: &Args, built: &Built, device: &Device) -> Result<(Embeddings, usize), CliError> {
+fn embed_clips(
+    args: &Args,
+    built: &Built,
+    device: &Device,
+    warnings: &mut Warnings<'_>,
+) -> Result<(Embeddings, usize), CliError> {
     let spec = &built.encoder.card().preset(args.encoder.preset).clip;
     let seen = args
         .clips
         .see(spec, 1, device, |clip| built.encoder.encode(clip).into_data().iter::<f32>().collect::<Vec<f32>>())?;
-    let (names, rows): (Vec<String>, Vec<Vec<Vec<f32>>>) = seen.rows.into_iter().unzip();
+    let warnings = seen.rows.iter().map(|row| warnings.of(row)).collect();
+    let (names, rows): (Vec<String>, Vec<Vec<Vec<f32>>>) =
+        seen.rows.into_iter().map(|row| (row.name, row.value)).unzip();
     let values: Vec<f32> = rows.into_iter().flatten().flatten().collect();
-    Ok((Embeddings { dim: values.len() / names.len(), names, values }, seen.failed))
+    Ok((Embeddings { dim: values.len() / names.len(), names, warnings, values }, seen.failed))
 }
 
-fn embed_texts(texts: &[String], built: &Built, device: &Device) -> Result<Embeddings, CliError> {
+fn embed_texts(
+    texts: &[String],
+    built: &Built,
+    device: &Device,
+    warnings: &mut Warnings<'_>,
+) -> Result<Embeddings, CliError> {
     let card = built.encoder.card();
     let Some(text) = built.encoder.text() else {
         return Err(CliError::Usage(format!("{} has no text encoder", card.name)));
@@ -82,24 +107,25 @@ fn embed_texts(texts: &[String], built: &Built, device: &Device) -> Result<Embed
         dim = embedding.dims()[1];
         values.extend(embedding.into_data().iter::<f32>());
     }
-    Ok(Embeddings { names: texts.to_vec(), dim, values })
+    let warnings = texts.iter().map(|_| warnings.of_text().to_owned()).collect();
+    Ok(Embeddings { names: texts.to_vec(), warnings, dim, values })
 }
 
 fn write(path: &Path, format: &str, embeddings: &Embeddings, args: &Args, built: &Built) -> Result<(), CliError> {
-    let Embeddings { names, dim, values } = embeddings;
+    let Embeddings { names, warnings, dim, values } = embeddings;
     let shape = [names.len(), *dim];
     let bytes = match format {
         "npy" => npy(Element::F32, &shape, &bytes_of(values)),
         "csv" => {
-            let mut text = "name".to_owned();
-            (0..*dim).for_each(|index| text.push_str(&format!(",e{index}")));
-            text.push('\n');
-            for (name, row) in names.iter().zip(values.chunks(*dim)) {
-                text.push_str(&format!("\"{}\"", name.replace('"', "\"\"")));
-                row.iter().for_each(|value| text.push_str(&format!(",{value}")));
-                text.push('\n');
+            let columns: Vec<String> = (0..*dim).map(|index| format!("e{index}")).collect();
+            let header = ["name", "warning"].into_iter().chain(columns.iter().map(String::as_str));
+            let mut table = Table::new(&header.collect::<Vec<_>>())?;
+            for ((name, warning), row) in names.iter().zip(warnings).zip(values.chunks(*dim)) {
+                let row: Vec<String> = row.iter().map(f32::to_string).collect();
+                let cells = std::iter::once(warning).chain(&row).map(String::as_str);
+                table.row(name, &cells.collect::<Vec<_>>())?;
             }
-            text.into_bytes()
+            table.into_bytes(path)?
         }
         _ => {
             let metadata = HashMap::from([
@@ -108,6 +134,7 @@ fn write(path: &Path, format: &str, embeddings: &Embeddings, args: &Args, built:
                 ("weights".to_owned(), built.kind.to_string()),
                 ("weights_hash".to_owned(), built.hash.clone()),
                 ("names".to_owned(), serde_json::to_string(names).map_err(CliError::file(path))?),
+                ("warnings".to_owned(), serde_json::to_string(warnings).map_err(CliError::file(path))?),
             ]);
             safetensors(path, "embedding", &shape, values, metadata)?
         }

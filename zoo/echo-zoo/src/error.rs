@@ -16,6 +16,12 @@ pub enum CliError {
         /// Of how many.
         total: usize,
     },
+    /// What was found cannot be printed.
+    #[error("standard output: {0}")]
+    Output(std::io::Error),
+    /// A table cannot be put together.
+    #[error("the table of results: {0}")]
+    Table(#[from] csv::Error),
     /// A file cannot be read or written.
     #[error("{path}: {reason}", path = path.display())]
     File {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use echo_bench::Progress;
 use echo_core::{Card, Preset, WeightFile};
+use echo_files::say;
 use echo_weights::{FetchOptions, RemoteFile, Weights, WeightsError, check_fetched, licence_accepted};
 
 use crate::home::home;
@@ -31,6 +32,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     let card = find(entries, &args.encoder)?.card;
+    let licence = card.preset(Preset::Full).weights_license;
     let variant = args.variant.as_deref();
     let wanted = files(card, variant)?;
     let remote = remote(&wanted);
@@ -41,9 +43,8 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     let paths = if args.offline {
         check_fetched(&dir, &remote).map_err(WeightsError::from)?
     } else {
-        let licence = card.weights_license;
         if !args.accept_license && !licence_accepted(&dir, licence).map_err(WeightsError::from)? {
-            print(&offer(card, &wanted, &dir));
+            print(&offer(card, licence, &wanted, &dir))?;
             let text = "nothing was downloaded; if you accept this licence, repeat the command with --accept-license";
             return Err(CliError::Usage(text.to_owned()));
         }
@@ -54,8 +55,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     if args.dir.is_none() && variant.is_none() {
         text.push_str(", or none: --preset full takes them by itself");
     }
-    print(&(text + "\n"));
-    Ok(())
+    print(&(text + "\n"))
 }
 
 fn download(dir: &Path, licence: &str, files: &[RemoteFile<'_>]) -> Result<Vec<PathBuf>, CliError> {
@@ -73,9 +73,9 @@ fn download(dir: &Path, licence: &str, files: &[RemoteFile<'_>]) -> Result<Vec<P
 }
 
 /// What the user is asked to accept.
-fn offer(card: &Card, files: &[&WeightFile], dir: &Path) -> String {
+fn offer(card: &Card, licence: &str, files: &[&WeightFile], dir: &Path) -> String {
     let mut text = format!("{}: {}\n", card.title, card.paper);
-    text.push_str(&format!("  licence of the weights  {}\n", card.weights_license));
+    text.push_str(&format!("  licence of the weights  {licence}\n"));
     text.push_str(&format!("  upstream                {}\n", card.code_url));
     text.push_str(&format!("  folder                  {}\n", dir.display()));
     for file in files {
@@ -141,6 +141,6 @@ pub(crate) fn default_weights(entry: &Entry, preset: Preset) -> Result<Weights, 
     let wanted: Vec<&WeightFile> = card.weights.iter().filter(|file| file.variant.is_none()).collect();
     check_fetched(&dir, &remote(&wanted))?;
     let path = to_load(&dir, &wanted);
-    eprintln!("weights of {}: {}", card.name, path.display());
+    say(&format!("weights of {}: {}", card.name, path.display()));
     Ok(Weights::File(path))
 }

@@ -1,15 +1,16 @@
 //! `echozoo inspect`.
 
 use std::collections::HashMap;
-use std::io::Cursor;
+use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 
 use echo_core::{ChannelOrder, ClipSpec, Preset};
-use echo_data::{Clip, Start, prepare, select_frames};
+use echo_data::{Clip, Start, doubt_of, prepare, select_frames};
+use echo_files::write_atomically;
 use echo_video::{OpenOptions, Video};
 use image::{ImageFormat, RgbImage};
 
-use crate::array_file::{Element, npy, safetensors, write_file};
+use crate::array_file::{Element, npy_header, safetensors, write_file};
 use crate::output::print;
 use crate::{CliError, Entry, find};
 
@@ -66,9 +67,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
         text.push_str(&format!("  warning    {warning}\n"));
     }
     if let Some(path) = &args.frames {
-        let frames = video.decode_all()?;
-        let bytes = npy(Element::U8, &[frames.count, frames.height, frames.width, 3], &frames.data);
-        write_file(path, &bytes)?;
+        write_frames(path, &video)?;
     }
     if let Some(entry) = entry {
         let spec = &entry.card.preset(args.preset).clip;
@@ -87,6 +86,9 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
                 missing => format!(", {missing} missing ({:?})", spec.padding),
             }
         ));
+        if let Some(doubt) = doubt_of(&frames, spec) {
+            text.push_str(&format!("  warning    {doubt}\n"));
+        }
         if let Some(path) = &args.out {
             write_file(path, &contact_sheet(&clip, spec, path)?)?;
         }
@@ -95,8 +97,33 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
             write_file(path, &safetensors(path, "clip", &shape, &clip.data, HashMap::new())?)?;
         }
     }
-    print(&text);
-    Ok(())
+    print(&text)
+}
+
+/// Writes all frames one after the other: together they may be larger than memory.
+fn write_frames(path: &Path, video: &Video) -> Result<(), CliError> {
+    let info = video.info();
+    let header = npy_header(Element::U8, &[info.frames, info.height, info.width, 3]);
+    let mut undecodable = None;
+    let written = write_atomically(path, |file| {
+        file.write_all(&header)?;
+        let mut written = Ok(());
+        let decoded = video.for_each_frame(|pixels| {
+            if written.is_ok() {
+                written = file.write_all(pixels);
+            }
+        });
+        written?;
+        // Half of the frames are not left under the name of all of them.
+        decoded.map_err(|error| {
+            undecodable = Some(error);
+            std::io::Error::other("not all frames can be decoded")
+        })
+    });
+    match undecodable {
+        Some(error) => Err(error.into()),
+        None => written.map_err(CliError::file(path)),
+    }
 }
 
 /// The clip's frames as they are after all steps but normalisation, in true colours.

@@ -36,6 +36,8 @@ mod predict;
 mod pretrain;
 mod report;
 mod speed;
+mod table;
+mod warnings;
 
 pub use cli::cli;
 pub use device::DeviceChoice;

@@ -3,11 +3,14 @@
 use echo_adapt::ADAPTERS;
 use echo_core::Preset;
 
-use crate::Entry;
 use crate::fetch::is_fetched;
 use crate::output::{columns, print};
+use crate::{CliError, Entry};
 
-pub(crate) fn run(entries: &[Entry]) {
+/// What a nano preset without trained weights has, which nobody licenses.
+const RANDOM: &str = "random";
+
+pub(crate) fn run(entries: &[Entry]) -> Result<(), CliError> {
     let header = ["encoder", "preset", "parameters", "clip", "text", "weights", "licence of weights"];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     for entry in entries {
@@ -15,10 +18,10 @@ pub(crate) fn run(entries: &[Entry]) {
         for preset in card.presets {
             let clip = &preset.clip;
             let weights = match (preset.preset, entry.has_shipped(preset.preset)) {
-                (_, true) => "shipped".to_owned(),
-                (Preset::Nano, false) => "random".to_owned(),
-                (Preset::Full, false) if is_fetched(card) => "fetched".to_owned(),
-                (Preset::Full, false) => "not fetched".to_owned(),
+                (_, true) => "shipped",
+                (Preset::Nano, false) => RANDOM,
+                (Preset::Full, false) if is_fetched(card) => "fetched",
+                (Preset::Full, false) => "not fetched",
             };
             rows.push(vec![
                 card.name.to_owned(),
@@ -26,8 +29,8 @@ pub(crate) fn run(entries: &[Entry]) {
                 format!("{:.2} M", preset.parameters as f64 / 1e6),
                 format!("{} x {} px, every {}.", clip.frames, clip.size, clip.stride),
                 if card.capabilities.text { "yes" } else { "no" }.to_owned(),
-                weights,
-                card.weights_license.to_owned(),
+                weights.to_owned(),
+                if weights == RANDOM { "-" } else { preset.weights_license }.to_owned(),
             ]);
         }
     }
@@ -36,5 +39,5 @@ pub(crate) fn run(entries: &[Entry]) {
     let mut rows = vec![vec!["adapter".to_owned(), "what it does".to_owned()]];
     rows.extend(ADAPTERS.iter().map(|adapter| vec![adapter.name.to_owned(), adapter.summary.to_owned()]));
     text.push_str(&columns(&rows));
-    print(&text);
+    print(&text)
 }

@@ -2,14 +2,18 @@
 
 use std::io::{ErrorKind, Write};
 
-/// Prints `text`. A reader that has gone, as in `echozoo list | head -1`, ends the program quietly.
-pub(crate) fn print(text: &str) {
+use crate::CliError;
+
+/// Prints `text`. A reader that has gone, as in `echozoo list | head -1`, wants no more of it: that is no failure, and
+/// the exit code still tells how the work went. Commands write their files first.
+///
+/// # Errors
+/// It cannot be written, for instance to a full disk.
+pub(crate) fn print(text: &str) -> Result<(), CliError> {
     let mut stdout = std::io::stdout().lock();
-    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-    match written {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
-        Err(error) => eprintln!("error: cannot write to standard output: {error}"),
-        Ok(()) => {}
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(CliError::Output),
     }
 }
 

@@ -62,8 +62,7 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
          Synthetic; not for clinical use.\n",
         args.out.display(),
         summary.frames,
-    ));
-    Ok(())
+    ))
 }
 
 /// Writes the data set with a progress bar.

@@ -4,14 +4,16 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::activation::softmax;
 use echo_bench::{AdapterFile, DataRecord, predict_clips};
-use echo_core::{Error, Head, Preset};
+use echo_core::{Error, Head, Preset, check_finite};
 use echo_data::Start;
-use echo_weights::WeightsKind;
+use echo_files::{printable, say};
 
 use crate::array_file::write_file;
-use crate::clip_args::ClipArgs;
+use crate::clip_args::{ClipArgs, Rows};
 use crate::encoder_args::WeightArgs;
 use crate::output::{columns, print};
+use crate::table::Table;
+use crate::warnings::Warnings;
 use crate::{CliError, Entry};
 
 /// The name under which an encoder's view classifier is reported, beside its heads' own names.
@@ -44,7 +46,7 @@ pub(crate) struct Args {
     /// fitted].
     #[arg(long = "clips", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     per_video: Option<u16>,
-    /// Also write a table (.csv: name, head, class, value, unit).
+    /// Also write a table (.csv: name, head, class, value, unit, warning).
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -114,34 +116,62 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
         }
         reported
     })?;
-    let has = |name: &str| seen.rows.iter().any(|(_, clips)| clips[0].iter().any(|number| number.head == name));
+    let has = |name: &str| seen.rows.iter().any(|row| row.value[0].iter().any(|number| number.head == name));
     if let Some(lacking) = args.task.iter().find(|name| !has(name)) {
         return Err(CliError::Usage(format!("these weights of {} lack the head {lacking}", card.name)));
     }
 
-    let mut csv = "name,head,class,value,unit\n".to_owned();
-    let mut table = vec![["", "head", "value", "", "what it is"].map(str::to_owned).to_vec()];
-    let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
-    for (name, clips) in &seen.rows {
-        for (index, Reported { head, class, unit, meaning, .. }) in clips[0].iter().enumerate() {
-            let mean = clips.iter().map(|numbers| f64::from(numbers[index].value)).sum::<f64>() / clips.len() as f64;
-            csv.push_str(&format!("{},{},{},{mean},{unit}\n", quoted(name), quoted(head), quoted(class)));
+    let remedy = format!("echozoo predict --encoder {} --preset full --weights FILE", card.name);
+    let mut warnings = Warnings::new(&built, args.preset, remedy);
+    let mut csv = Table::new(&["name", "head", "class", "value", "unit", "warning"])?;
+    let mut table = vec![["", "head", "value", "", "what it is", ""].map(str::to_owned).to_vec()];
+    for row in &seen.rows {
+        let warning = warnings.of(row);
+        let numbers: Vec<f32> = row.value.iter().flatten().map(|number| number.value).collect();
+        check_finite("what the heads say", &numbers).map_err(CliError::file(Path::new(&row.name)))?;
+        for (index, Reported { head, class, unit, meaning, .. }) in row.value[0].iter().enumerate() {
+            let values = row.value.iter().map(|numbers| f64::from(numbers[index].value));
+            let mean = values.sum::<f64>() / row.value.len() as f64;
+            csv.row(&row.name, &[head, class, &mean.to_string(), unit, &warning])?;
             let what = if class.is_empty() { (*meaning).to_owned() } else { format!("P({class}): {meaning}") };
-            table.push(vec![name.clone(), (*head).to_owned(), format!("{mean:.4}"), (*unit).to_owned(), what]);
+            let name = printable(&row.name).into_owned();
+            table.push(vec![
+                name,
+                (*head).to_owned(),
+                format!("{mean:.4}"),
+                (*unit).to_owned(),
+                what,
+                beside(&warning),
+            ]);
         }
     }
-    print(&columns(&table));
-    if built.kind == WeightsKind::Random {
-        eprintln!("the weights are random: these numbers mean nothing");
-    }
-    eprintln!("research software, not for clinical use");
+    report(args, csv, &table, &seen, &warnings, None)
+}
+
+/// Writes the file, then the terminal: what reads that may go at any time.
+fn report<R>(
+    args: &Args,
+    csv: Table,
+    table: &[Vec<String>],
+    seen: &Rows<R>,
+    warnings: &Warnings<'_>,
+    about: Option<String>,
+) -> Result<(), CliError> {
     if let Some(path) = &args.out {
-        write_file(path, csv.as_bytes())?;
+        write_file(path, &csv.into_bytes(path)?)?;
     }
+    let printed = print(&columns(table));
+    about.iter().for_each(|about| say(about));
+    warnings.say();
     match seen.failed {
-        0 => Ok(()),
+        0 => printed,
         failed => Err(CliError::Inputs { failed, total: failed + seen.rows.len() }),
     }
+}
+
+/// A warning beside a number on the terminal.
+fn beside(warning: &str) -> String {
+    if warning.is_empty() { String::new() } else { format!("! {}", printable(warning)) }
 }
 
 /// The target by a fitted adapter.
@@ -162,38 +192,30 @@ fn fitted(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     let spec = file.spec()?;
     // A video that cannot be read is told when it is decoded.
     let look = |path: &Path, clip: usize| file.look(path, clip, clips, &spec).unwrap_or(Start::First.into());
-    let seen = args.clips.see_as(&spec, clips, look, &device, |clip| clip)?;
+    let seen =
+        args.clips.see_as(&spec, clips, look, &device, |clip| clip, |clips| predict_clips(&adapter, &built, &clips))?;
 
     let DataRecord { target, unit, .. } = &record.data;
-    let mut csv = format!("name,{},lowest_clip,highest_clip,clips\n", target.to_lowercase());
+    let name = &record.encoder.name;
+    let remedy =
+        format!("an adapter of echozoo bench --encoder {name} --data DIR --preset full --weights FILE --save-adapters");
+    let mut warnings = Warnings::new(&built, preset, remedy);
+    let target_column = target.to_lowercase();
+    let mut csv = Table::new(&["name", &target_column, "lowest_clip", "highest_clip", "clips", "warning"])?;
     let mut table = vec![["", target, "over clips", ""].map(str::to_owned).to_vec()];
-    for (name, clips) in &seen.rows {
-        let (value, alone) = predict_clips(&adapter, &built, clips)?;
+    for row in &seen.rows {
+        let (value, alone) = row.value.as_ref().map_err(CliError::file(Path::new(&row.name)))?;
         let low = alone.iter().copied().fold(f32::INFINITY, f32::min);
         let high = alone.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        csv.push_str(&format!("\"{}\",{value},{low},{high},{}\n", name.replace('"', "\"\""), alone.len()));
+        let warning = warnings.of(row);
+        let numbers = [value, &low, &high].map(|number| number.to_string());
+        csv.row(&row.name, &[&numbers[0], &numbers[1], &numbers[2], &alone.len().to_string(), &warning])?;
         let spread = if alone.len() > 1 { format!("{low:.1} to {high:.1}") } else { "one clip".to_owned() };
-        table.push(vec![name.clone(), format!("{value:.1} {unit}"), spread, String::new()]);
+        table.push(vec![printable(&row.name).into_owned(), format!("{value:.1} {unit}"), spread, beside(&warning)]);
     }
-    print(&columns(&table));
-    eprintln!(
-        "{} + {}, {} weights (licence: {}), fitted on {} videos of {}",
-        record.encoder.name,
-        record.adapter,
-        record.encoder.weights,
-        record.weights_license,
-        record.data.train,
-        record.data.name
+    let about = format!(
+        "{name} + {}, {} weights (licence: {}), fitted on {} videos of {}",
+        record.adapter, record.encoder.weights, record.weights_license, record.data.train, record.data.name
     );
-    if built.kind == WeightsKind::Random {
-        eprintln!("the weights are random: these numbers mean nothing");
-    }
-    eprintln!("research software, not for clinical use");
-    if let Some(path) = &args.out {
-        write_file(path, csv.as_bytes())?;
-    }
-    match seen.failed {
-        0 => Ok(()),
-        failed => Err(CliError::Inputs { failed, total: failed + seen.rows.len() }),
-    }
+    report(args, csv, &table, &seen, &warnings, Some(printable(&about).into_owned()))
 }

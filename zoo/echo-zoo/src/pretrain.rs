@@ -14,6 +14,7 @@ use echo_pretrain::{
 };
 use echo_weights::{Precision, Weights, save};
 
+use crate::array_file::write_file;
 use crate::output::print;
 use crate::{CliError, DeviceChoice, Entry, build, find};
 
@@ -108,7 +109,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     save(&trained_part(done.encoder, &objective)?, out, Precision::Half)?;
     sort_header(out)?;
     let curve = beside(out, "curve.csv");
-    std::fs::write(&curve, Point::csv(&done.curve)).map_err(CliError::file(&curve))?;
+    write_file(&curve, Point::csv(&done.curve).as_bytes())?;
     let last = done.curve.last().map_or(String::new(), |point| {
         format!("watched loss {:.4}, EF error {:.2} % of EF", point.watched_loss, point.watched_mae)
     });
@@ -130,8 +131,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
         config.warmup,
         config.shift,
         config.every,
-    ));
-    Ok(())
+    ))
 }
 
 fn print_ceiling(spec: &ClipSpec, seed: u64) -> Result<(), CliError> {
@@ -141,8 +141,7 @@ fn print_ceiling(spec: &ClipSpec, seed: u64) -> Result<(), CliError> {
          a constant with {:.2} %; what an encoder misses between the two is its own sight, not the choice of frames. What \
          breadth and filling of the cavity tell in single frames, averaged over them, gives it with {:.2} %\n",
         spec.frames, spec.stride, found.volumes, found.constant, found.frame_by_frame
-    ));
-    Ok(())
+    ))
 }
 
 /// `FILE.safetensors` with another end added.
@@ -174,7 +173,7 @@ fn config(
     if args.steps.is_none() {
         let seconds = seconds_per_step(encoder, objective, spec, &config, args.threads, device)?;
         config.steps = (args.minutes * 60.0 / seconds.max(1e-6)).max(1.0) as usize;
-        print(&format!("{seconds:.2} s a step: {} steps in {} minutes\n", config.steps, args.minutes));
+        print(&format!("{seconds:.2} s a step: {} steps in {} minutes\n", config.steps, args.minutes))?;
     }
     Ok(config)
 }
@@ -231,7 +230,7 @@ fn sort_header(path: &Path) -> Result<(), CliError> {
     let mut sorted = serde_json::to_vec(&entries).map_err(CliError::file(path))?;
     sorted.resize(sorted.len().next_multiple_of(8), b' ');
     let whole = [&(sorted.len() as u64).to_le_bytes(), sorted.as_slice(), tensors].concat();
-    std::fs::write(path, whole).map_err(CliError::file(path))
+    write_file(path, &whole)
 }
 
 /// What phantoms know, under the names of PanEcho's heads; other encoders' heads of these names mean the same.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use echo_bench::{Merged, merge};
+use echo_files::say;
 
 use crate::CliError;
 use crate::bench::Format;
@@ -24,11 +25,11 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
     let Merged { leaderboard, cells, superseded } = merge(&args.runs, &args.out)?;
-    print(&args.format.of(&leaderboard));
-    eprintln!(
+    print(&args.format.of(&leaderboard))?;
+    say(&format!(
         "\n{cells} cells from {} folders, {superseded} older records passed over; report in {}",
         args.runs.len(),
         args.out.join("report.html").display()
-    );
+    ));
     Ok(())
 }

@@ -134,7 +134,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     let mut worker = Worker { args, entries, case: None, output: Array::default() };
     let (encoder, device) = worker.load()?;
     let mut encoder = Some(encoder);
-    print(&format!("ready {:.6}\n", started.elapsed().as_secs_f64()));
+    print(&format!("ready {:.6}\n", started.elapsed().as_secs_f64()))?;
     for line in std::io::stdin().lock().lines() {
         let line = line.map_err(CliError::file(Path::new("standard input")))?;
         // An allocation that a graphics card refuses is a panic: it ends the case, not the program.
@@ -143,7 +143,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
         print(&match answer {
             Ok(answer) => format!("{answer}\n"),
             Err(reason) => format!("failed {}\n", reason.replace('\n', " ")),
-        });
+        })?;
     }
     Ok(())
 }

@@ -100,7 +100,7 @@ fn embed_takes_files_folders_ready_clips_and_texts() {
                 let rows: Vec<&str> = csv.lines().collect();
                 assert_eq!(rows.len(), 3, "{name}: {csv}");
                 assert_ne!(rows[1].split_once(',').unwrap().1, rows[2].split_once(',').unwrap().1, "{name}");
-                assert_eq!(rows[1].split(',').count(), 1 + card.dim, "{name}");
+                assert_eq!(rows[1].split(',').count(), 2 + card.dim, "{name}");
             }
             false => {
                 let error = place.fail(2, &[&["embed", "--encoder", name], &NANO[..], &text].concat());

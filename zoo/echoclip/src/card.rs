@@ -41,7 +41,6 @@ pub static CARD: Card = Card {
     paper_url: "https://doi.org/10.1038/s41591-024-02959-y",
     code_url: "https://github.com/echonet/echo_CLIP",
     code_license: "Cedars-Sinai academic, no redistribution",
-    weights_license: "MIT",
     weights: &[
         WeightFile {
             name: "open_clip_pytorch_model.bin",
@@ -80,8 +79,17 @@ pub static CARD: Card = Card {
             dim: 512,
             width: 1024,
             parameters: 151_518_849,
+            weights_license: "MIT",
         },
-        PresetCard { preset: Preset::Nano, clip: NANO_CLIP, limits: LIMITS, dim: 96, width: 128, parameters: 938_945 },
+        PresetCard {
+            preset: Preset::Nano,
+            clip: NANO_CLIP,
+            limits: LIMITS,
+            dim: 96,
+            width: 128,
+            parameters: 938_945,
+            weights_license: env!("CARGO_PKG_LICENSE"),
+        },
     ],
     quirks: &[
         "frames are in OpenCV's BGR order, though the normalisation constants are for RGB",

@@ -45,7 +45,6 @@ pub static CARD: Card = Card {
     paper_url: "https://doi.org/10.1038/s41586-025-09850-x",
     code_url: "https://github.com/echonet/EchoPrime",
     code_license: "Cedars-Sinai academic (README says MIT), no redistribution",
-    weights_license: "Cedars-Sinai academic (README says MIT), no redistribution",
     weights: &[
         released("echo_prime_encoder.pt", "weights/echo_prime_encoder.pt", "the video tower"),
         released("echo_prime_text_encoder.pt", "weights/echo_prime_text_encoder.pt", "the text tower"),
@@ -80,8 +79,17 @@ pub static CARD: Card = Card {
             dim: 512,
             width: 768,
             parameters: 231_486_987,
+            weights_license: "Cedars-Sinai academic (README says MIT), no redistribution",
         },
-        PresetCard { preset: Preset::Nano, clip: NANO_CLIP, limits: LIMITS, dim: 96, width: 96, parameters: 633_648 },
+        PresetCard {
+            preset: Preset::Nano,
+            clip: NANO_CLIP,
+            limits: LIMITS,
+            dim: 96,
+            width: 96,
+            parameters: 633_648,
+            weights_license: env!("CARGO_PKG_LICENSE"),
+        },
     ],
     quirks: &[
         "videos of fewer than 32 frames end in zeros put in after normalising: mean-grey frames, not black ones",

@@ -40,7 +40,6 @@ pub static CARD: Card = Card {
     paper_url: "https://doi.org/10.1001/jama.2025.8731",
     code_url: "https://github.com/CarDS-Yale/PanEcho",
     code_license: "AGPL-3.0",
-    weights_license: "CC BY-NC-SA 4.0",
     weights: &[WeightFile {
         name: "panecho.pt",
         variant: None,
@@ -59,8 +58,17 @@ pub static CARD: Card = Card {
             dim: 768,
             width: 768,
             parameters: 42_051_226,
+            weights_license: "CC BY-NC-SA 4.0",
         },
-        PresetCard { preset: Preset::Nano, clip: NANO_CLIP, limits: LIMITS, dim: 160, width: 160, parameters: 570_930 },
+        PresetCard {
+            preset: Preset::Nano,
+            clip: NANO_CLIP,
+            limits: LIMITS,
+            dim: 160,
+            width: 160,
+            parameters: 570_930,
+            weights_license: env!("CARGO_PKG_LICENSE"),
+        },
     ],
     quirks: &[
         "the clip is reshaped, not permuted, into images: one image holds one channel of three consecutive frames",

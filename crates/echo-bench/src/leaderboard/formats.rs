@@ -19,7 +19,8 @@ impl Leaderboard {
 
     /// As Markdown.
     pub fn to_markdown(&self) -> String {
-        let mut text = format!("{}\n\n{}", self.caption, markdown(&self.header(), &self.lines(Detail::Full)));
+        let warnings: String = self.warnings.iter().map(|warning| format!("**Warning:** {warning}\n\n")).collect();
+        let mut text = format!("{warnings}{}\n\n{}", self.caption, markdown(&self.header(), &self.lines(Detail::Full)));
         for note in &self.notes {
             let _ = writeln!(text, "\n{note}");
         }
@@ -52,7 +53,8 @@ impl Leaderboard {
         let lines: Vec<Vec<String>> = std::iter::once(self.header()).chain(rows).collect();
         let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
         let widths: Vec<usize> = (0..lines[0].len()).map(width).collect();
-        let mut text = format!("{}\n\n", self.caption);
+        let warnings: String = self.warnings.iter().map(|warning| format!("WARNING: {warning}\n\n")).collect();
+        let mut text = format!("{warnings}{}\n\n", self.caption);
         for line in lines {
             let cells = line.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}"));
             let _ = writeln!(text, "{}", cells.collect::<Vec<_>>().join("  ").trim_end());
@@ -80,7 +82,8 @@ impl Leaderboard {
         let metrics: Vec<String> = self.metrics().into_iter().map(|metric| metric.key()).collect();
         let externals = self.externals();
         let names = ["encoder", "preset", "weights", "adapter", "shots", "train", "bins", "short_bins", "test_hash"];
-        let mut header: Vec<String> = names.into_iter().chain(["seeds", "failed"]).map(str::to_owned).collect();
+        let mut header: Vec<String> =
+            names.into_iter().chain(["seeds", "failed", "warning"]).map(str::to_owned).collect();
         header.extend(metrics.iter().flat_map(|key| PARTS.map(|part| format!("{key}{part}"))));
         header.extend(["vs_best", "vs_best_difference", "vs_best_low", "vs_best_high"].map(str::to_owned));
         header.extend(externals.iter().flat_map(|(title, _)| PARTS.map(|part| format!("mae_on_{title}{part}"))));
@@ -97,7 +100,7 @@ impl Leaderboard {
                 row.train.map(|train| [train.most, train.bins, train.short_bins].map(|count| count.to_string()));
             let mut line = [encoder, preset, weights, adapter, shots].map(String::clone).to_vec();
             line.extend(train.unwrap_or_default());
-            line.extend([test_hash.clone(), seeds.to_string(), failed.to_string()]);
+            line.extend([test_hash.clone(), seeds.to_string(), failed.to_string(), row.warning.clone()]);
             line.extend(metrics.iter().flat_map(|key| cell(row.metrics.get(key))));
             line.extend(row.vs_best.map_or_else(Default::default, |vs| {
                 [vs.standing.to_string(), vs.difference.to_string(), vs.low.to_string(), vs.high.to_string()]
@@ -117,7 +120,8 @@ impl Leaderboard {
         let columns = self.columns();
         let scores = columns.iter().filter(|column| column.is_score()).count();
         let mut text = String::from("% \\usepackage{booktabs}\n\\begin{table}\n\\centering\n");
-        let _ = writeln!(text, "\\caption{{{}}}", latex(&self.caption));
+        let warnings: String = self.warnings.iter().map(|warning| format!("Warning: {warning} ")).collect();
+        let _ = writeln!(text, "\\caption{{{}}}", latex(&(warnings + &self.caption)));
         let _ = write!(text, "\\begin{{tabular}}{{lllrrr{}}}\n\\toprule\n", "l".repeat(scores));
         text.push_str(&line(&self.header()));
         text.push_str("\\midrule\n");
@@ -200,12 +204,14 @@ mod tests {
             metrics: mae(7.0).into_iter().chain(metrics).collect(),
             vs_best: Some(VsBest { standing: Standing::Worse, difference: 1.23, low: 0.8, high: 1.6 }),
             externals: vec![external],
+            warning: "wrong".to_owned(),
             ..LeaderboardRow::default()
         };
         let constant = LeaderboardRow { encoder: "median".to_owned(), metrics: mae(8.0), ..LeaderboardRow::default() };
         let reference = Reference { name: "a|b".to_owned(), shots: Some(8), mae: 6.641, note: "one seed".to_owned() };
         Leaderboard {
             target: Quantity::default(),
+            warnings: vec!["a_b is wrong".to_owned()],
             caption: "95 % of A_B".to_owned(),
             rows: vec![constant, row],
             notes: Vec::new(),
@@ -224,7 +230,11 @@ mod tests {
         );
         assert!(row.contains(r"7.00 $\pm$ 0.50 {[}6.00, 8.50] & +1.2 {[}0.8, 1.6] & 9.00"), "{row}");
         assert_eq!(row.replace(r"\&", "").matches('&').count(), board.header().len() - 1);
-        assert!(text.contains(r"\begin{tabular}{lllrrrllllll}") && text.contains(r"\caption{95 \% of A\_B}"), "{text}");
+        assert!(
+            text.contains(r"\begin{tabular}{lllrrrllllll}")
+                && text.contains(r"\caption{Warning: a\_b is wrong 95 \% of A\_B}"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -247,6 +257,15 @@ mod tests {
         let found = ["mae", "auc_below_40_low", "mae_within_31-45_high", "vs_best", "vs_best_low", "mae_on_far, off"];
         assert_eq!(found.map(|name| field(1, name)), ["7", "-1", "1.5", "worse", "0.8", "9"]);
         assert_eq!(found.map(|name| field(0, name)), ["8", "", "", "", "", ""]);
+    }
+
+    #[test]
+    fn warnings_stand_before_the_numbers_in_every_format() {
+        let board = board("echo");
+        assert!(board.to_markdown().starts_with("**Warning:** a_b is wrong\n\n95 %"));
+        assert!(board.to_table().starts_with("WARNING: a_b is wrong\n\n95 %"));
+        let json = serde_json::to_value(&board).unwrap();
+        assert_eq!((&json["warnings"][0], &json["rows"][1]["warning"]), (&"a_b is wrong".into(), &"wrong".into()));
     }
 
     #[test]

@@ -108,8 +108,12 @@ pub(crate) fn rows(
         }
         let predicted = |constant: &&Constant| -> Vec<PredictionRow> {
             let prediction = constant.value;
-            let row =
-                |(video, truth): &(String, f32)| PredictionRow { video: video.clone(), truth: *truth, prediction };
+            let row = |(video, truth): &(String, f32)| PredictionRow {
+                video: video.clone(),
+                truth: *truth,
+                prediction,
+                warning: String::new(),
+            };
             test.videos.iter().map(row).collect()
         };
         Ok((row, AbsoluteErrors::of(&test.hash, group.iter().map(predicted).collect())))

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use echo_metrics::Metric;
-use echo_weights::WeightsKind;
 
 use super::Report;
 use super::by_rank::by_rank;
@@ -97,20 +96,15 @@ fn warnings(report: &Report<'_>) -> Vec<String> {
         let names: BTreeSet<&str> = cells().filter(|cell| fits(cell)).map(|cell| cell.encoder.name.as_str()).collect();
         names.into_iter().collect::<Vec<_>>().join(", ")
     };
-    let random = named(|cell| cell.encoder.weights == WeightsKind::Random);
     let nano = named(|cell| cell.encoder.preset == "nano");
-    let mut warnings = Vec::new();
-    if !random.is_empty() {
-        warnings
-            .push(format!("Random weights: {random}. Their rows say how the program runs, not what the model can do."));
-    }
+    let mut warnings = report.leaderboard.warnings.clone();
     if !nano.is_empty() {
         warnings.push(format!(
             "Nano presets, the same code at a small width: {nano}. Their rows are not results of the published models."
         ));
     }
     let phantoms: BTreeSet<&str> =
-        cells().map(|cell| cell.data.name.as_str()).filter(|name| name.to_lowercase().contains("phantom")).collect();
+        cells().filter(|cell| cell.data.phantoms).map(|cell| cell.data.name.as_str()).collect();
     if !phantoms.is_empty() {
         let names = phantoms.into_iter().collect::<Vec<_>>().join(", ");
         warnings.push(format!("Synthetic hearts, not patients: {names}."));

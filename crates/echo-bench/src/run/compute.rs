@@ -7,12 +7,14 @@ use echo_adapt::Adapted;
 use echo_core::{Adapter, RankSpec, Stage};
 use echo_files::printable;
 use echo_train::{Checkpoints, Samples};
+use echo_weights::WeightsKind;
 use serde::Serialize;
 
 use super::cells::Job;
 use super::encoder::{EncoderRun, Which};
 use super::{AdapterPlan, RunState};
 use crate::adapter_file::{AdapterRecord, save};
+use crate::caution::weights_caution;
 use crate::cell::{CellOutput, CellSamples, Ingredients, table};
 use crate::clip_samples::ClipSamples;
 use crate::features::NUMERICS;
@@ -126,6 +128,7 @@ impl RunState<'_> {
             test: test.len(),
             excluded: draw.len() - train.len() + self.set.test.len() - test.len(),
             leaked: leakage::count(&self.set, &train, &self.set, &test),
+            phantoms: train.iter().chain(&test).all(|&index| self.set.is_phantom(index)),
         };
         // Test videos of the external data set that can be used, and their hash.
         let external = self.external.as_ref().map(|set| {
@@ -275,15 +278,19 @@ impl RunState<'_> {
         match output {
             Ok(output) => {
                 let CellOutput { predictions, scores, curve, parameters, seconds, .. } = &output;
-                let rows = |set: &VideoSet, indices: &[usize], predictions: &[f32]| -> Vec<PredictionRow> {
-                    let row = |(&index, &prediction): (&usize, &f32)| {
-                        let video = &set.videos[index];
-                        PredictionRow { video: video.name.clone(), truth: video.truth, prediction }
+                let rows =
+                    |which: Which, set: &VideoSet, indices: &[usize], predictions: &[f32]| -> Vec<PredictionRow> {
+                        let row = |(&index, &prediction): (&usize, &f32)| {
+                            let video = &set.videos[index];
+                            let caution = weights_caution(self.config.preset, built.kind, set.is_phantom(index));
+                            let doubts = run.doubts(which, seen, index);
+                            let warning = caution.into_iter().chain(doubts).collect::<Vec<_>>().join("; ");
+                            PredictionRow { video: video.name.clone(), truth: video.truth, prediction, warning }
+                        };
+                        indices.iter().zip(predictions).map(row).collect()
                     };
-                    indices.iter().zip(predictions).map(row).collect()
-                };
                 if let Some(((set, (usable, hash)), (predictions, scores))) = external.zip(output.external.as_ref()) {
-                    let rows = rows(set, usable, predictions);
+                    let rows = rows(Which::External, set, usable, predictions);
                     record.files.extend([self.outputs.keep_predictions(key, Predictions::External, &rows)?]);
                     record.external = Some(ExternalRecord {
                         name: set.name.clone(),
@@ -291,14 +298,15 @@ impl RunState<'_> {
                         test: usable.len(),
                         excluded: set.test.len() - usable.len(),
                         leaked: leakage::count(&self.set, train, set, usable),
+                        phantoms: usable.iter().all(|&index| set.is_phantom(index)),
                         scores: scores.clone(),
                     });
                 }
                 if let Some(best) = &output.best_predictions {
-                    let rows = rows(&self.set, test, best);
+                    let rows = rows(Which::Own, &self.set, test, best);
                     record.files.extend([self.outputs.keep_predictions(key, Predictions::BestEpoch, &rows)?]);
                 }
-                let rows = rows(&self.set, test, predictions);
+                let rows = rows(Which::Own, &self.set, test, predictions);
                 record.files.extend([
                     self.outputs.keep_predictions(key, Predictions::LastEpoch, &rows)?,
                     self.outputs.keep_curve(key, curve)?,
@@ -308,7 +316,11 @@ impl RunState<'_> {
                         schema: AdapterRecord::SCHEMA,
                         written_by: env!("CARGO_PKG_VERSION").to_owned(),
                         encoder: encoder.clone(),
-                        weights_license: built.encoder.card().weights_license.to_owned(),
+                        weights_license: match built.kind {
+                            WeightsKind::Random => "none",
+                            _ => built.encoder.card().preset(self.config.preset).weights_license,
+                        }
+                        .to_owned(),
                         text: record.text.clone(),
                         adapter: cell.adapter.clone(),
                         recipe: recipe.clone(),

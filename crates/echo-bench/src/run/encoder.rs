@@ -39,6 +39,8 @@ pub(super) enum Which {
 pub(super) struct ViewFeatures {
     pub(super) seen: Seen,
     pub(super) stages: BTreeMap<Stage, BTreeMap<usize, Feature>>,
+    /// By index of the video: why it was used, but says little.
+    pub(super) doubts: BTreeMap<usize, String>,
 }
 
 impl EncoderRun<'_> {
@@ -57,6 +59,11 @@ impl EncoderRun<'_> {
         }
         let of_stage = self.of(which, seen)?.stages.get(&stage)?;
         indices.iter().map(|index| of_stage.get(index)).collect()
+    }
+
+    /// What is doubtful about a video that is `seen` so; nothing for most.
+    pub(super) fn doubts(&self, which: Which, seen: &Seen, index: usize) -> Option<&str> {
+        self.of(which, seen)?.doubts.get(&index).map(String::as_str)
     }
 
     /// Those of `indices` that could be embedded as they are `seen`; all of them where nothing was, since the encoder does
@@ -233,13 +240,17 @@ impl RunState<'_> {
         for (position, reason) in embedded.failed {
             set.exclude(videos[position], false, reason);
         }
-        for (position, missing) in embedded.truncated {
-            set.exclude(videos[position], true, format!("truncated: {missing}"));
+        let mut doubts: BTreeMap<usize, String> = BTreeMap::new();
+        let truncated =
+            embedded.truncated.into_iter().map(|(position, missing)| (position, format!("truncated: {missing}")));
+        for (position, doubt) in truncated.chain(embedded.noted) {
+            let index = videos[position];
+            set.exclude(index, true, doubt.clone());
+            let doubts = doubts.entry(index).or_default();
+            doubts.push_str(if doubts.is_empty() { "" } else { "; " });
+            doubts.push_str(&doubt);
         }
-        for (position, note) in embedded.noted {
-            set.exclude(videos[position], true, note);
-        }
-        Ok(ViewFeatures { seen, stages })
+        Ok(ViewFeatures { seen, stages, doubts })
     }
 
     pub(super) fn cache(&self) -> FeatureCache {

@@ -116,7 +116,11 @@ impl RunState<'_> {
                 let missing = external.test.iter().map(|&index| uncached(&run, external, seen, stages, index));
                 to_embed += missing.sum::<usize>();
             }
-            run.features.push(ViewFeatures { seen: seen.clone(), stages: [(Stage::Embedding, usable)].into() });
+            run.features.push(ViewFeatures {
+                seen: seen.clone(),
+                stages: [(Stage::Embedding, usable)].into(),
+                doubts: BTreeMap::new(),
+            });
         }
         let drawn: BTreeSet<usize> = self.draws.values().flatten().copied().collect();
         let drawn: Vec<usize> = drawn.into_iter().collect();

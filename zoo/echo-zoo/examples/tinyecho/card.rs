@@ -35,7 +35,6 @@ pub static CARD: Card = Card {
     paper_url: "https://example.org/paper",
     code_url: "https://example.org/code",
     code_license: "MIT",
-    weights_license: "MIT",
     weights: &[WeightFile {
         name: "tinyecho.pt",
         variant: None,
@@ -52,8 +51,24 @@ pub static CARD: Card = Card {
         text: &[],
     },
     presets: &[
-        PresetCard { preset: Preset::Full, clip: FULL_CLIP, limits: LIMITS, dim: 128, width: 160, parameters: 507_032 },
-        PresetCard { preset: Preset::Nano, clip: NANO_CLIP, limits: LIMITS, dim: 64, width: 96, parameters: 114_168 },
+        PresetCard {
+            preset: Preset::Full,
+            clip: FULL_CLIP,
+            limits: LIMITS,
+            dim: 128,
+            width: 160,
+            parameters: 507_032,
+            weights_license: "MIT",
+        },
+        PresetCard {
+            preset: Preset::Nano,
+            clip: NANO_CLIP,
+            limits: LIMITS,
+            dim: 64,
+            width: 96,
+            parameters: 114_168,
+            weights_license: env!("CARGO_PKG_LICENSE"),
+        },
     ],
     quirks: &["it knows nothing: no weights have been released"],
 };

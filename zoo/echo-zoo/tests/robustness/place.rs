@@ -9,6 +9,7 @@ use echo_phantom::{DatasetSpec, write_dataset};
 /// Twelve cells of a kind that is over in a moment each.
 const GRID: &str = r#"
 encoders = ["echoclip"]
+preset = "nano"
 adapters = ["linear", "coop", "mfl"]
 shots = [1, 2]
 seeds = [1, 2]

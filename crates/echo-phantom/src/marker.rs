@@ -1,0 +1,141 @@
+//! Telling phantoms from patients. Every data set of phantoms lists the digests of its videos; a video is a phantom if
+//! its own bytes are listed. Whatever is put among them, changed or compressed again is none.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::{Error, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use crate::PhantomError;
+
+/// The list's name, beside `FileList.csv`.
+const LIST: &str = "Phantoms.csv";
+
+/// The folder of the videos beside it.
+pub(crate) const VIDEOS: &str = "Videos";
+
+/// The phantoms of a data set, by the digests of their files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Phantoms(HashSet<[u8; 32]>);
+
+impl Phantoms {
+    /// Those that the data set in `dir` lists; none where it has no list.
+    ///
+    /// # Errors
+    /// The list cannot be read, or is none.
+    pub fn of(dir: &Path) -> Result<Self, PhantomError> {
+        let path = dir.join(LIST);
+        let file = match echo_files::open(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::default()),
+            file => file.map_err(PhantomError::io(&path))?,
+        };
+        let mut digests = HashSet::new();
+        for row in csv::Reader::from_reader(file).records() {
+            let row = row.map_err(PhantomError::csv(&path))?;
+            let digest = row.get(1).and_then(|text| blake3::Hash::from_hex(text).ok());
+            let Some(digest) = digest else {
+                let reason = format!("{:?} is no digest of a phantom; remove the file", row.get(1).unwrap_or_default());
+                return Err(PhantomError::io(&path)(Error::new(ErrorKind::InvalidData, reason)));
+            };
+            digests.insert(*digest.as_bytes());
+        }
+        Ok(Self(digests))
+    }
+
+    /// Whether the video with this digest (BLAKE3) is one of them.
+    pub fn has(&self, digest: &[u8; 32]) -> bool {
+        self.0.contains(digest)
+    }
+
+    fn has_file(&self, video: &Path) -> Result<bool, PhantomError> {
+        if self.0.is_empty() || !video.is_file() {
+            return Ok(false);
+        }
+        Ok(self.has(digest(video)?.as_bytes()))
+    }
+}
+
+fn digest(video: &Path) -> Result<blake3::Hash, PhantomError> {
+    let mut hasher = blake3::Hasher::new();
+    let read = echo_files::open(video).and_then(|file| hasher.update_reader(file).map(|_| ()));
+    read.map_err(PhantomError::io(video))?;
+    Ok(hasher.finalize())
+}
+
+/// Whether a video is a phantom, by the list of the data set that it lies in.
+///
+/// # Errors
+/// The video or the list cannot be read.
+pub fn is_phantom(video: &Path) -> Result<bool, PhantomError> {
+    let whole = fs::canonicalize(video).map_err(PhantomError::io(video))?;
+    match whole.ancestors().nth(2) {
+        Some(dir) => Phantoms::of(dir)?.has_file(&whole),
+        None => Ok(false),
+    }
+}
+
+/// Whether all videos of the data set in `dir` are phantoms.
+///
+/// # Errors
+/// The list or a video cannot be read.
+pub fn holds_phantoms(dir: &Path) -> Result<bool, PhantomError> {
+    let phantoms = Phantoms::of(dir)?;
+    if phantoms.0.is_empty() {
+        return Ok(false);
+    }
+    let videos = dir.join(VIDEOS);
+    for entry in fs::read_dir(&videos).map_err(PhantomError::io(&videos))? {
+        if !phantoms.has_file(&entry.map_err(PhantomError::io(&videos))?.path())? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Lists the videos of the data set in `dir`, by name.
+pub(crate) fn write_list(dir: &Path, videos: impl Iterator<Item = String>) -> Result<(), PhantomError> {
+    let path: PathBuf = dir.join(LIST);
+    let mut table = csv::Writer::from_path(&path).map_err(PhantomError::csv(&path))?;
+    table.write_record(["FileName", "Blake3"]).map_err(PhantomError::csv(&path))?;
+    for name in videos {
+        let digest = digest(&dir.join(VIDEOS).join(&name).with_extension("avi"))?;
+        table.write_record([name.as_str(), digest.to_hex().as_str()]).map_err(PhantomError::csv(&path))?;
+    }
+    table.flush().map_err(PhantomError::io(&path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DatasetSpec, write_dataset};
+
+    #[test]
+    fn only_files_whose_bytes_were_written_as_phantoms_are_phantoms() {
+        let folder = tempfile::tempdir().unwrap();
+        // A name that says nothing.
+        let dir = folder.path().join("clinic");
+        write_dataset(&dir, &DatasetSpec::with_total(3, 1), &|_, _| ()).unwrap();
+        let videos = dir.join(VIDEOS);
+        let names: Vec<PathBuf> = fs::read_dir(&videos).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert!(holds_phantoms(&dir).unwrap() && names.iter().all(|path| is_phantom(path).unwrap()));
+
+        // Elsewhere nobody knows them, whatever they are called.
+        let elsewhere = folder.path().join("phantom.avi");
+        fs::copy(&names[0], &elsewhere).unwrap();
+        assert!(!is_phantom(&elsewhere).unwrap());
+
+        // Under another name they are what they were; another file under their name is not.
+        fs::rename(&names[0], videos.join("other.avi")).unwrap();
+        assert!(holds_phantoms(&dir).unwrap() && is_phantom(&videos.join("other.avi")).unwrap());
+        let mut bytes = fs::read(&names[1]).unwrap();
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        fs::write(&names[1], &bytes).unwrap();
+        assert!(!holds_phantoms(&dir).unwrap() && !is_phantom(&names[1]).unwrap() && is_phantom(&names[2]).unwrap());
+
+        fs::write(dir.join(LIST), "FileName,Blake3\na,b\n").unwrap();
+        assert!(is_phantom(&names[2]).unwrap_err().to_string().contains(LIST));
+        fs::remove_file(dir.join(LIST)).unwrap();
+        assert!(!holds_phantoms(&dir).unwrap() && !is_phantom(&names[2]).unwrap());
+    }
+}

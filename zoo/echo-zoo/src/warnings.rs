@@ -1,0 +1,61 @@
+//! What stands beside numbers that may mean nothing: in a column of their files, and at the end on the terminal.
+
+use std::path::Path;
+
+use echo_bench::weights_caution;
+use echo_core::Preset;
+use echo_files::say;
+use echo_phantom::is_phantom;
+use echo_weights::{Built, WeightsKind};
+
+use crate::clip_args::Row;
+
+/// What is to be warned of in numbers of one encoder.
+pub(crate) struct Warnings<'a> {
+    built: &'a Built,
+    preset: Preset,
+    /// A command that gives numbers of patients.
+    remedy: String,
+    /// Inputs that are not known to be phantoms.
+    patients: usize,
+}
+
+impl<'a> Warnings<'a> {
+    pub(crate) fn new(built: &'a Built, preset: Preset, remedy: String) -> Self {
+        Self { built, preset, remedy, patients: 0 }
+    }
+
+    /// What belongs beside a row's numbers; nothing for most.
+    pub(crate) fn of<R>(&mut self, row: &Row<R>) -> String {
+        let warnings: Vec<&str> =
+            self.of_weights(row.path.as_deref()).into_iter().chain(row.doubts.iter().map(String::as_str)).collect();
+        warnings.join("; ")
+    }
+
+    /// The same of what is no clip.
+    pub(crate) fn of_text(&mut self) -> &'static str {
+        self.of_weights(None).unwrap_or_default()
+    }
+
+    fn of_weights(&mut self, video: Option<&Path>) -> Option<&'static str> {
+        // Who cannot be asked whether it is a phantom is none.
+        let of_phantoms = self.preset == Preset::Nano && video.is_some_and(|video| is_phantom(video).unwrap_or(false));
+        let caution = weights_caution(self.preset, self.built.kind, of_phantoms);
+        self.patients += usize::from(caution.is_some());
+        caution
+    }
+
+    /// Says at the end what all numbers have in common.
+    pub(crate) fn say(&self) {
+        match (self.built.kind, self.patients) {
+            (_, 0) => {}
+            (WeightsKind::Random, _) => say("the weights are random: these numbers mean nothing"),
+            (_, count) => say(&format!(
+                "nano weights were trained on phantoms alone, and {count} of these inputs are not known to be phantoms: \
+                 the numbers mean nothing; what the published model says: {}",
+                self.remedy
+            )),
+        }
+        say("research software, not for clinical use");
+    }
+}

@@ -1,0 +1,157 @@
+//! Numbers that may mean nothing.
+
+use std::collections::{BTreeMap, HashMap};
+
+use echo_phantom::{DatasetSpec, write_dataset};
+use safetensors::tensor::{Dtype, TensorView};
+
+use crate::place::{Place, name};
+
+const NANO: &str = "nano weights know phantoms alone";
+const REAL: &str = "--preset full --weights FILE";
+
+/// Warnings of the first rows of each name.
+fn warnings(place: &Place, file: &str) -> BTreeMap<String, String> {
+    place.rows(file).into_iter().map(|row| (row["name"].clone(), row["warning"].clone())).collect()
+}
+
+#[test]
+fn nano_weights_warn_of_all_that_is_not_known_to_be_a_phantom() {
+    let place = Place::new(4);
+    let phantom = &place.videos()[0];
+    std::fs::copy(phantom, place.path("phantom-7.avi")).unwrap();
+    let predict = ["predict", "--encoder", "panecho", "--preset", "nano", "--task", "EF", "--out", "heads.csv"];
+    let (out, err) = place.run(0, &[&predict[..], &["phantom-7.avi", name(phantom)]].concat());
+    let found = warnings(&place, "heads.csv");
+    assert_eq!((found["phantom-7.avi"].as_str(), found[name(phantom)].as_str()), (NANO, ""));
+    assert_eq!(out.matches(&format!("! {NANO}")).count(), 1, "{out}");
+    assert!(err.contains(REAL) && err.contains("1 of these inputs"), "{err}");
+    let (out, err) = place.run(0, &[&predict[..], &[name(phantom)]].concat());
+    assert!(!out.contains('!') && !err.contains(REAL) && err.contains("not for clinical use"), "{out}{err}");
+
+    let embed = ["embed", "--encoder", "echoclip", "--preset", "nano"];
+    let (_, err) = place.run(0, &[&embed[..], &["phantom-7.avi", "--out", "e.csv"]].concat());
+    assert_eq!(warnings(&place, "e.csv")["phantom-7.avi"], NANO);
+    assert!(err.contains(REAL), "{err}");
+    let random = ["--random-init", "--out", "e.csv", name(phantom)];
+    let (_, err) = place.run(0, &[&embed[..], &random].concat());
+    assert_eq!(warnings(&place, "e.csv")[name(phantom)], "random weights");
+    assert!(err.contains("random: these numbers mean nothing"), "{err}");
+    // Texts have no phantoms.
+    place.run(0, &[&embed[..], &["--text", "a heart", "--out", "e.csv"]].concat());
+    assert_eq!(warnings(&place, "e.csv")["a heart"], NANO);
+}
+
+#[test]
+fn clips_that_show_little_warn_beside_their_numbers() {
+    let place = Place::new(0);
+    place.write_video("still.avi", [3; 90]);
+    place.write_video("one.avi", [3]);
+    // At a stride of 5 the encoder looks at 16 frames, and finds 7, or 8.
+    place.write_video("short.avi", 0..35);
+    place.write_video("enough.avi", 0..36);
+    let predict = ["predict", "--encoder", "panecho", "--preset", "nano", "--task", "EF", "--out", "heads.csv"];
+    let (out, err) = place.run(0, &[&predict[..], &["still.avi", "one.avi", "short.avi", "enough.avi"]].concat());
+    let found = warnings(&place, "heads.csv");
+    let short = "shows 7 of the 16 frames that the encoder looks at";
+    let expected = [("still.avi", "a still picture"), ("one.avi", "a still picture"), ("short.avi", short)];
+    for (video, doubt) in expected {
+        assert_eq!(found[video], format!("{NANO}; {doubt}"));
+        assert!(err.contains(&format!("{video}: {doubt}; used all the same")), "{err}");
+        assert!(out.contains(&format!("! {NANO}; {doubt}")), "{out}");
+    }
+    assert_eq!(found["enough.avi"], NANO);
+    let embed = ["embed", "--encoder", "echoclip", "--preset", "nano", "--out", "e.csv"];
+    place.run(0, &[&embed[..], &["still.avi"]].concat());
+    assert_eq!(warnings(&place, "e.csv")["still.avi"], format!("{NANO}; a still picture"));
+    let (out, _) = place.run(0, &["inspect", "still.avi", "--encoder", "panecho"]);
+    assert!(out.contains("a still picture"), "{out}");
+}
+
+#[test]
+fn ready_clips_that_were_not_normalised_or_show_little_warn() {
+    let place = Place::new(4);
+    let video = &place.videos()[0];
+    place.run(0, &["inspect", name(video), "--encoder", "panecho", "--preset", "nano", "--clip", "clip.safetensors"]);
+    let bytes = std::fs::read(place.path("clip.safetensors")).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let view = file.tensor("clip").unwrap();
+    let good: Vec<f32> = view.data().as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+    // Grey levels, as they are before normalising.
+    let grey: Vec<f32> = (0..good.len()).map(|place| ((place + place / 4096 * 40) % 256) as f32).collect();
+    let still: Vec<f32> = good.iter().map(|_| 0.5).collect();
+    let values = [good, grey, still].concat();
+    let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let view = TensorView::new(Dtype::F32, vec![3, 3, 16, 64, 64], &bytes).unwrap();
+    let bytes = safetensors::serialize(HashMap::from([("clip", view)]), None).unwrap();
+    std::fs::write(place.path("clips.safetensors"), bytes).unwrap();
+    let predict = ["predict", "--encoder", "panecho", "--preset", "nano", "--task", "EF", "--out", "heads.csv"];
+    let (_, err) = place.run(0, &[&predict[..], &["--tensor", "clips.safetensors"]].concat());
+    let found = warnings(&place, "heads.csv");
+    assert_eq!(found["clip 0"], NANO);
+    let range = "values from 0.00 to 255.00, where the encoder's normalisation of pixels gives -2.12 to 2.25";
+    assert_eq!(found["clip 1"], format!("{NANO}; {range}"));
+    assert_eq!(found["clip 2"], format!("{NANO}; a still picture"));
+    assert!(err.contains(&format!("clip 1: {range}")), "{err}");
+}
+
+#[test]
+fn a_benchmark_of_patients_asks_for_a_preset_and_warns_in_every_file() {
+    let place = Place::new(24);
+    let bench = ["bench", "--encoder", "echoclip", "--adapter", "linear", "--data", "data", "--smoke", "--out", "out"];
+    let (out, _) = place.run(0, &bench);
+    assert!(!out.contains("WARNING"), "{out}");
+    assert!(place.rows("out/predictions.csv").iter().all(|row| row["warning"].is_empty()));
+
+    // A patient among the phantoms, under a phantom's name; and one whose video is still.
+    let test = place.rows("data/FileList.csv").into_iter().filter(|row| row["Split"] == "TEST");
+    let test: Vec<String> = test.map(|row| row["FileName"].clone()).collect();
+    place.write_video(&format!("data/Videos/{}.avi", test[0]), 0..90);
+    place.write_video(&format!("data/Videos/{}.avi", test[1]), [5; 90]);
+    let (_, err) = place.run(2, &bench);
+    assert!(err.contains("--preset full --weights FILE") && err.contains("--preset nano"), "{err}");
+    // A second test set of patients is no better.
+    write_dataset(&place.path("clean"), &DatasetSpec::with_total(4, 6), &|_, _| ()).unwrap();
+    let with_external = ["bench", "--data", "clean", "--external", "data", "--out", "out"];
+    assert!(place.run(2, &with_external).1.starts_with("error: data: not all of these videos"));
+    std::fs::remove_dir_all(place.path("out")).unwrap();
+    let (out, err) = place.run(0, &[&bench[..], &["--preset", "nano"]].concat());
+    let warning = "Nano weights know phantoms alone, and these videos are not known to be phantoms: echoclip.";
+    assert!(out.starts_with(&format!("WARNING: {warning}")) && out.contains(REAL), "{out}");
+    assert!(err.contains(&format!("{} (used): a still picture", test[1])), "{err}");
+    for file in ["leaderboard.md", "leaderboard.tex", "leaderboard.json", "report.html"] {
+        assert!(place.read(&format!("out/{file}")).contains(warning), "{file}");
+    }
+    let of_encoder = |row: &&BTreeMap<String, String>| row["encoder"] == "echoclip";
+    let board = place.rows("out/leaderboard.csv");
+    assert!(board.iter().filter(of_encoder).count() > 0);
+    assert!(board.iter().filter(of_encoder).all(|row| row["warning"] == NANO));
+    let predictions = || {
+        let rows = place.rows("out/predictions.csv").into_iter();
+        rows.map(|row| (row["video"].clone(), row["warning"].clone())).collect::<BTreeMap<_, _>>()
+    };
+    let found = predictions();
+    assert_eq!((found[&test[0]].as_str(), found[&test[1]].as_str()), (NANO, &*format!("{NANO}; a still picture")));
+    assert_eq!(found[&test[2]], "");
+    // What is kept of videos says nothing less.
+    let (_, err) = place.run(0, &[&bench[..], &["--preset", "nano", "--force"]].concat());
+    assert!(err.contains("a still picture"), "{err}");
+    assert_eq!(predictions(), found);
+}
+
+#[cfg(unix)]
+#[test]
+fn folders_that_are_not_utf8_are_refused_at_the_start_or_work_to_the_end() {
+    use std::os::unix::ffi::OsStrExt;
+    let place = Place::new(24);
+    let odd = std::ffi::OsStr::from_bytes(b"odd-\xff");
+    std::fs::rename(place.path("data"), place.path("").join(odd)).unwrap();
+    let bench = ["bench", "--encoder", "echoclip", "--adapter", "linear", "--smoke"];
+    let mut command = place.command(&bench);
+    let (_, err) = crate::place::ended(2, command.args(["--out", "out", "--data"]).arg(odd));
+    assert!(err.contains("odd-") && err.contains("not UTF-8") && !place.path("out").exists(), "{err}");
+    std::fs::rename(place.path("").join(odd), place.path("data")).unwrap();
+    let mut command = place.command(&bench);
+    crate::place::ended(0, command.args(["--data", "data", "--out"]).arg(odd));
+    assert!(place.path("").join(odd).join("report.html").is_file());
+}

@@ -141,7 +141,7 @@ fn targets_of_one_data_set_share_its_features_and_nothing_else() {
     };
     let ef = place.run(&of("EF"), "out");
     assert!(ef.leaderboard.caption.starts_with("LVEF in percent on "), "{}", ef.leaderboard.caption);
-    let edv = place.run(&of("EDV"), "out");
+    let edv = place.run(&of("EDV"), "edv");
     assert_eq!((edv.ran, edv.skipped), (1, 0));
     let test = place.names("TEST").len();
     assert!(edv.embedded < test, "test videos were embedded for the ejection fraction: {}", edv.embedded);
@@ -150,6 +150,6 @@ fn targets_of_one_data_set_share_its_features_and_nothing_else() {
     assert_eq!(again.leaderboard, ef.leaderboard);
     let error = of("GLS").described().unwrap_err().to_string();
     assert!(error.contains("EDV, EF, ESV"), "{error}");
-    let error = echo_bench::merge(&[place.out("out")], &place.out("merged")).unwrap_err().to_string();
+    let error = echo_bench::merge(&[place.out("out"), place.out("edv")], &place.out("merged")).unwrap_err().to_string();
     assert!(error.contains("EDV and EF"), "{error}");
 }

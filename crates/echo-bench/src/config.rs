@@ -7,6 +7,7 @@ use echo_core::Preset;
 use echo_data::{DataError, DatasetConfig, Target};
 use serde::{Deserialize, Serialize};
 
+use crate::privacy::last_name;
 use crate::{BenchError, Reference};
 
 /// The grid and the protocol.
@@ -173,9 +174,8 @@ impl BenchConfig {
     pub(crate) fn for_others(&self) -> Result<String, BenchError> {
         let name = |path: &Option<PathBuf>| {
             let path = path.as_deref()?;
-            let kept = if path.is_absolute() { Path::new(path.file_name().unwrap_or_default()) } else { path };
-            // TOML is UTF-8, and names of files need not be.
-            Some(PathBuf::from(kept.to_string_lossy().into_owned()))
+            let kept = if path.is_absolute() { last_name(path) } else { path.to_string_lossy().into_owned() };
+            Some(PathBuf::from(kept))
         };
         let config = Self {
             weights: name(&self.weights),

@@ -33,6 +33,7 @@ mod machine;
 mod memory;
 mod outputs;
 mod plan;
+mod privacy;
 mod probe;
 mod progress;
 mod prompts_file;

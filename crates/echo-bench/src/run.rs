@@ -26,6 +26,7 @@ use crate::leakage;
 use crate::machine::Machine;
 use crate::outputs::Outputs;
 use crate::plan::{Cell, cells};
+use crate::privacy::without_folders;
 use crate::prompts_file::read_ranks;
 use crate::quantity::Quantity;
 use crate::recipe::ZERO_SHOT;
@@ -72,19 +73,11 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// `text` with paths below the data sets' folders: results are shown to others, and where someone keeps patients'
-    /// videos is none of their business.
-    fn without_folders(&self, text: &str) -> String {
-        let folders = std::iter::once(&self.data).chain(&self.external);
-        let forms = |folder: &PathBuf| [std::path::absolute(folder).ok(), Some(folder.clone())];
-        let mut text = text.to_owned();
-        // A single name says nothing, and may be part of many words.
-        for folder in folders.flat_map(forms).flatten().filter(|folder| folder.components().count() > 1) {
-            let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let folder = folder.display().to_string();
-            text = text.replace(&format!("{folder}{}", std::path::MAIN_SEPARATOR), "").replace(&folder, &name);
-        }
-        text
+    /// `text` without the paths to data and results.
+    fn without_folders(&self, config: &BenchConfig, text: &str) -> String {
+        let files = [&config.split, &config.dataset, &config.external_dataset, &config.weights, &config.text_weights];
+        let folders = [&self.data, &self.out, &self.cache].into_iter().chain(&self.external);
+        without_folders(text, folders.chain(files.into_iter().flatten()))
     }
 }
 
@@ -367,7 +360,7 @@ impl RunState<'_> {
     fn finish(mut self) -> Result<Outcome, BenchError> {
         self.set.excluded.extend(self.external.iter().flat_map(|set| set.excluded.clone()));
         for excluded in &mut self.set.excluded {
-            excluded.reason = self.environment.without_folders(&excluded.reason);
+            excluded.reason = self.environment.without_folders(self.config, &excluded.reason);
         }
         self.set.excluded.sort();
         self.set.excluded.dedup();

@@ -32,13 +32,17 @@ pub(super) fn by_rank(board: &Leaderboard, entries: &[Entry<'_>]) -> String {
             .collect();
         let scored = |row: &LeaderboardRow, rank: &RankError| row.metrics.get(&rank.key).copied();
         let cell = |row: &LeaderboardRow, rank: &RankError| {
-            // Those of older versions have no interval.
+            // Of too few resamples it may have no interval.
             let plain = rank.mean.filter(|_| !row.is_constant()).map(|mean| format!("{mean:.2}"));
             scored(row, rank).map(|cell| cell.text(2)).or(plain).unwrap_or_else(|| "-".to_owned())
         };
         let is_of_set = |row: &&LeaderboardRow| {
             let fits = |rank: &RankError| scored(row, rank).is_none_or(|cell| cell.videos == rank.videos);
-            row.is_constant() && ranks.iter().any(|rank| scored(row, rank).is_some()) && ranks.iter().all(fits)
+            let is_of_test = entries.iter().any(|entry| entry.rows[0].test_hash == row.test_hash);
+            row.is_constant()
+                && is_of_test
+                && ranks.iter().any(|rank| scored(row, rank).is_some())
+                && ranks.iter().all(fits)
         };
         let constants = board.rows.iter().filter(is_of_set);
         let constants = constants.map(|row| (row, ranks.iter().map(|rank| cell(row, rank)).collect::<Vec<_>>()));

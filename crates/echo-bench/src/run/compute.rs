@@ -343,7 +343,7 @@ impl RunState<'_> {
                 record.peak_memory = memory::peak().filter(|_| alone);
                 trainable = output.trainable;
             }
-            Err(error) => record.error = Some(self.environment.without_folders(&error.to_string())),
+            Err(error) => record.error = Some(self.environment.without_folders(self.config, &error.to_string())),
         }
         Ok((record, trainable))
     }

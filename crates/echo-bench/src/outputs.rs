@@ -398,7 +398,7 @@ mod tests {
         assert!(damage(&vec![0; whole.len()]).is_some(), "zeros");
         let text = String::from_utf8(whole).unwrap();
         assert!(damage(text.replace("60.1", "60.2").as_bytes()).unwrap().contains("not those"));
-        assert!(damage(format!("{text}e,50.0,1.0\n").as_bytes()).unwrap().contains("4 of the 3"));
+        assert!(damage(format!("{text}e,50.0,1.0,\n").as_bytes()).unwrap().contains("4 of the 3"));
         let saved = text.replace(',', ";").replace('.', ",").replace("50,0", "50");
         assert_eq!(damage(saved.as_bytes()), None, "{saved}");
         std::fs::remove_file(&path).unwrap();

@@ -60,6 +60,11 @@ impl Place {
         run(config, &self.environment(out, external), zoo).unwrap()
     }
 
+    /// Why a run cannot be.
+    pub(crate) fn error(&self, config: &BenchConfig, out: &str) -> String {
+        run(config, &self.environment(out, None), &Registry).unwrap_err().to_string()
+    }
+
     fn environment(&self, out: &str, external: Option<&Path>) -> Environment {
         Environment {
             data: self.data(),

@@ -128,3 +128,27 @@ fn predictions(place: &Place, out: &str) -> BTreeMap<String, f32> {
     let rows = rows.map(|row: Result<BTreeMap<String, String>, _>| row.unwrap());
     rows.map(|row| (row["video"].clone(), row["prediction"].parse().unwrap())).collect()
 }
+
+/// A file of the cache that is intact and of another network: as when an encoder changed and nobody raised a version.
+#[test]
+fn a_cached_feature_of_another_shape_is_computed_again() {
+    let place = Place::new(24);
+    let config = BenchConfig { shots: vec![1], seeds: vec![1], ..config(&["mfl"]) };
+    let first = place.run(&config, "first");
+    let mut changed = 0;
+    for stage in fs::read_dir(place.out("cache").join("features")).unwrap().map(|entry| entry.unwrap().path()) {
+        for path in fs::read_dir(&stage).into_iter().flatten().map(|entry| entry.unwrap().path()) {
+            // Format, checksum, stage, video, two lengths, values.
+            let whole = fs::read(&path).unwrap();
+            let mut body = whole[40..40 + 64].to_vec();
+            body.extend([3u64, 5].iter().flat_map(|length| length.to_le_bytes()));
+            body.extend([0u8; 60]);
+            fs::write(&path, [&whole[..8], blake3::hash(&body).as_bytes(), &body].concat()).unwrap();
+            changed += 1;
+        }
+    }
+    assert!(changed > 0);
+    let second = place.run(&config, "second");
+    assert_eq!((second.failed, second.embedded), (0, first.embedded));
+    assert_eq!(second.leaderboard, first.leaderboard);
+}

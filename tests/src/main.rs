@@ -8,6 +8,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 mod adapters;
 mod backends;
+mod batches;
 mod bench;
 mod cardiacclip;
 mod cards;
@@ -19,6 +20,7 @@ mod fitted;
 mod fixtures;
 mod frozen_once;
 mod gradients;
+mod leakage;
 mod learning;
 mod own_data;
 mod preprocessing;

@@ -46,7 +46,7 @@ impl Digests {
     /// # Errors
     /// The file is there and cannot be read.
     pub fn open(path: &Path) -> Result<Self, DataError> {
-        let text = match fs::read(path) {
+        let text = match echo_files::read_bytes(path) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(source) => return Err(DataError::Io { path: path.to_owned(), source }),

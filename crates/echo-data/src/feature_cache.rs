@@ -1,6 +1,6 @@
 //! Outputs of frozen stages on disk: computed once, shared by every run that needs them.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -85,7 +85,7 @@ impl FeatureCache {
     /// The feature of a stage for a video, if it is there and intact.
     pub fn get(&self, stage: &StageKey, video: &blake3::Hash) -> Option<Feature> {
         let path = self.path(stage, video);
-        let mut file = File::open(&path).ok()?;
+        let mut file = echo_files::open(&path).ok()?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).ok()?;
         // Where the system refuses, features leave the cache in the order in which they came.
@@ -254,6 +254,8 @@ fn decode(bytes: &[u8], StageKey(stage): &StageKey, video: &blake3::Hash) -> Opt
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use super::*;
 
     fn feature() -> Feature {

@@ -96,7 +96,7 @@ pub enum BenchError {
 const LEAKS_SHOWN: usize = 20;
 
 fn leakage(leaks: &[String]) -> String {
-    let shown: Vec<&str> = leaks.iter().take(LEAKS_SHOWN).map(String::as_str).collect();
+    let shown: Vec<_> = leaks.iter().take(LEAKS_SHOWN).map(|leak| echo_files::printable(leak)).collect();
     let more = match leaks.len() - shown.len() {
         0 => String::new(),
         more => format!("\n  and {more} more"),

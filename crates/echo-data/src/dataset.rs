@@ -162,12 +162,13 @@ pub fn read_dataset(dir: &Path, config: &DatasetConfig, target: &str) -> Result<
         return Err(DataError::NoVideos { folder, table: table.path, count: report.missing.len(), tried });
     }
     if !respelled.is_empty() {
-        tracing::warn!(
+        let message = format!(
             "{}: {} videos are listed in another spelling than their files have: {}",
             table.path.display(),
             respelled.len(),
             respelled[..respelled.len().min(SHOWN)].join("; ")
         );
+        tracing::warn!("{}", echo_files::printable(&message));
     }
     let unlikely = check_unit(target, &videos).map_err(|reason| DataError::Unit { path: table.path, reason })?;
     report.implausible = unlikely;

@@ -244,3 +244,22 @@ fn a_video_without_patients_is_a_patient_of_its_own() -> Result<(), DataError> {
     assert_eq!([Split::Train, Split::Validation, Split::Test].map(count), [22, 6, 12]);
     Ok(())
 }
+
+/// A pipe that nobody writes to would be waited for.
+#[cfg(unix)]
+#[test]
+fn a_pipe_for_a_table_a_description_or_a_split_is_refused() {
+    let place = Place::new("", &[]);
+    let pipe = place.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
+    fs::remove_file(place.path().join("table.csv")).expect("a table");
+    fs::rename(&pipe, place.path().join("table.csv")).expect("a pipe");
+    let pipe = place.path().join("table.csv");
+    for error in [
+        place.error(COLUMNS, "EF"),
+        DatasetConfig::read(&pipe).unwrap_err().to_string(),
+        echo_data::read_split_file(&pipe, &[]).unwrap_err().to_string(),
+    ] {
+        assert!(error.contains("table.csv") && error.contains("a pipe"), "{error}");
+    }
+}

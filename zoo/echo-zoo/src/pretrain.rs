@@ -217,7 +217,7 @@ fn trained_part(encoder: AnyEncoder, objective: &Objective) -> Result<AnyEncoder
 /// Puts the entries of a safetensors file's header in the order of their names: they are written in any order, and the
 /// same weights should be the same bytes.
 fn sort_header(path: &Path) -> Result<(), CliError> {
-    let bytes = std::fs::read(path).map_err(CliError::file(path))?;
+    let bytes = echo_files::read_bytes(path).map_err(CliError::file(path))?;
     let parts = bytes.split_at_checked(8).and_then(|(length, rest)| {
         let length = u64::from_le_bytes(length.try_into().ok()?);
         rest.split_at_checked(usize::try_from(length).ok()?)

@@ -22,6 +22,8 @@ mod torch_file;
 mod zip_file;
 
 pub use checkpoint::{Checkpoint, Part};
+/// For files that encoders need beside their weights.
+pub use echo_files::read_text;
 pub use error::WeightsError;
 pub use fetch::{FetchError, FetchOptions, RemoteFile, check_fetched, fetch, licence_accepted};
 pub use key_table::{Ignore, KeyTable, Rename};

@@ -245,6 +245,14 @@ fn a_download_is_checked_ever_after_and_not_repeated() {
     place.get(&url).unwrap();
     assert_eq!(server.asked().len(), 1, "it is there already");
     assert_eq!(check_fetched(&place.dir, &[file]).unwrap(), [place.dir.join("a.pt")]);
+    #[cfg(unix)]
+    {
+        let path = place.dir.join("a.pt");
+        std::fs::remove_file(&path).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        assert!(check_fetched(&place.dir, &[file]).unwrap_err().to_string().contains("a pipe"));
+        std::fs::remove_file(&path).unwrap();
+    }
     let mut changed = bytes.clone();
     changed[4000] ^= 1;
     std::fs::write(place.dir.join("a.pt"), &changed).unwrap();

@@ -67,7 +67,7 @@ impl WordPiece {
     /// The file cannot be read, is not a WordPiece vocabulary, or its rules are not BERT's.
     pub fn from_file(path: &Path) -> Result<Self, VocabularyError> {
         let text =
-            std::fs::read_to_string(path).map_err(|source| VocabularyError::Io { path: path.to_owned(), source })?;
+            echo_weights::read_text(path).map_err(|source| VocabularyError::Io { path: path.to_owned(), source })?;
         let built = match path.extension().is_some_and(|extension| extension == "json") {
             true => Self::from_json(&text),
             false => Self::from_words(&text),
@@ -224,6 +224,16 @@ mod tests {
         std::fs::remove_file(&folder).unwrap();
         assert!(error.contains(name), "{error}");
         error
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_named_pipe_is_not_waited_for() {
+        let pipe = std::env::temp_dir().join(format!("echoprime-pipe-{}", std::process::id()));
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let error = WordPiece::from_file(&pipe).err().map(|error| error.to_string()).unwrap_or_default();
+        std::fs::remove_file(&pipe).unwrap();
+        assert!(error.contains("a pipe"), "{error}");
     }
 
     #[test]

@@ -129,7 +129,7 @@ impl Manifest {
 /// BLAKE3 of a file, in hexadecimal digits, and its size.
 fn digest(path: &Path) -> Result<(String, u64), FetchError> {
     let mut hasher = blake3::Hasher::new();
-    let file = File::open(path).map_err(FetchError::io(path))?;
+    let file = echo_files::open(path).map_err(FetchError::io(path))?;
     hasher.update_reader(file).map_err(FetchError::io(path))?;
     Ok((hasher.finalize().to_hex().to_string(), hasher.count()))
 }

@@ -33,7 +33,6 @@ cuda_paths() {
     header=$(find -L /usr/local/cuda "$beside" -name cuda_fp16.h 2>/dev/null | head -1)
     if [ -n "$header" ] && [ -z "${CUDA_PATH:-}" ]; then
         CUDA_PATH=$(dirname "$(dirname "$header")")
-        [ "$(basename "$CUDA_PATH")" = targets ] && CUDA_PATH=/usr/local/cuda
         export CUDA_PATH
     fi
     nvrtc=$(ldconfig -p | awk '/libnvrtc\.so/ { print $NF; exit }')
@@ -44,6 +43,8 @@ cuda_paths() {
         [ -e /tmp/echozoo-nvrtc/libnvrtc.so ] || ln -s "$nvrtc" /tmp/echozoo-nvrtc/libnvrtc.so
         export LD_LIBRARY_PATH=/tmp/echozoo-nvrtc${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
     fi
+    [ ! -e /usr/local/nvidia/lib64/libcuda.so.1 ] ||
+        export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}/usr/local/nvidia/lib64
     echo "headers ${CUDA_PATH:-not found}, NVRTC ${nvrtc:-not found}"
 }
 

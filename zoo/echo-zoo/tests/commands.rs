@@ -236,4 +236,14 @@ fn list_shows_every_encoder_and_adapter() {
     for name in ZOO.iter().map(|entry| entry.card.name).chain(echo_adapt::ADAPTERS.iter().map(|entry| entry.name)) {
         assert!(text.lines().any(|line| line.split_whitespace().next() == Some(name)), "{name}: {text}");
     }
+    // Upstream's licence is upstream's, and the nano weights are this project's.
+    for card in ZOO.iter().map(|entry| entry.card) {
+        for preset in card.presets {
+            let start = [card.name, preset.preset.name()];
+            let line = text.lines().find(|line| line.split_whitespace().take(2).eq(start)).unwrap();
+            assert!(line.ends_with(preset.weights_license), "{line}");
+        }
+        let [full, nano] = echo_core::Preset::ALL.map(|preset| card.preset(preset).weights_license);
+        assert!(nano == "MIT OR Apache-2.0" && full != nano, "{full} {nano}");
+    }
 }

@@ -23,13 +23,13 @@ pub(crate) fn read_ranks(path: &Path) -> Result<RankSpec, BenchError> {
     let text = echo_files::read_text(path).map_err(BenchError::io(path))?;
     let what = path.display().to_string();
     let file: PromptsFile = toml::from_str(&text).map_err(|source| BenchError::Toml { what: what.clone(), source })?;
-    let line = |rank: &Spanned<Rank>| 1 + text[..rank.span().start].matches('\n').count();
-    let lines: Vec<usize> = file.ranks.iter().map(line).collect();
+    let starts: Vec<usize> = file.ranks.iter().map(|rank| rank.span().start).collect();
     let ranks = RankSpec { ranks: file.ranks.into_iter().map(Spanned::into_inner).collect() };
     match ranks.validate() {
         Ok(()) => Ok(ranks),
         Err(Error::Ranks { place, reason }) => {
-            let line = lines.get(place).map_or(String::new(), |line| format!(", line {line}"));
+            let line = |&start: &usize| format!(", line {}", 1 + text[..start].matches('\n').count());
+            let line = starts.get(place).map_or(String::new(), line);
             Err(BenchError::Config(format!("{what}{line}: {reason}")))
         }
         Err(other) => Err(other.into()),

@@ -1,6 +1,6 @@
 //! Values that a target can hardly have: most often the right number in another unit.
 
-use crate::{DatasetVideo, Target};
+use crate::{DatasetVideo, Split, Target};
 
 /// Factors between the units that people use for one thing: fractions and percentages, litres and millilitres.
 fn factors(unit: &str) -> &'static [f64] {
@@ -24,14 +24,25 @@ pub(crate) fn usual_range(name: &str, unit: &str) -> Option<[f64; 2]> {
 /// The videos whose value is not plausible, and what it is.
 ///
 /// # Errors
-/// Half of the values or more are not plausible: what to do.
+/// Half of a split's values or more are not plausible, or one in ten and three at least, as where a table was put
+/// together from two: what to do.
 pub(crate) fn check_unit(target: &Target, videos: &[DatasetVideo]) -> Result<Vec<(String, String)>, String> {
+    let mut unlikely = Vec::new();
+    for split in [Split::Train, Split::Validation, Split::Test] {
+        let part: Vec<&DatasetVideo> = videos.iter().filter(|video| video.split == split).collect();
+        unlikely.extend(check_split(target, split, &part)?);
+    }
+    Ok(unlikely)
+}
+
+fn check_split(target: &Target, split: Split, videos: &[&DatasetVideo]) -> Result<Vec<(String, String)>, String> {
     let Some([least, most]) = target.plausible else { return Ok(Vec::new()) };
     let Target { name, unit, column, scale, .. } = target;
     let is_plausible = |value: f64| (least..=most).contains(&value);
     let of = |video: &DatasetVideo| f64::from(video.truth);
-    let unlikely: Vec<&DatasetVideo> = videos.iter().filter(|video| !is_plausible(of(video))).collect();
-    if unlikely.is_empty() || unlikely.len() * 2 < videos.len() {
+    let unlikely: Vec<&DatasetVideo> = videos.iter().copied().filter(|video| !is_plausible(of(video))).collect();
+    let (few, all) = (unlikely.len(), videos.len());
+    if few * 2 < all && (few < 3 || few * 10 < all) || few == 0 {
         let reason = |video: &DatasetVideo| {
             format!("its {name} is {} {unit}; plausible is {least} to {most} {unit}", video.truth)
         };
@@ -50,29 +61,30 @@ pub(crate) fn check_unit(target: &Target, videos: &[DatasetVideo]) -> Result<Vec
         None => format!("check the column, or give `plausible` under [targets.{name}] in the data set's description"),
     };
     Err(format!(
-        "column {column:?}: {} of {} values lie outside the plausible {least} to {most} {unit}, from {} to {}; {what_to_do}",
-        unlikely.len(),
-        videos.len(),
-        lowest as f32,
-        highest as f32
+        "column {column:?}: {few} of {all} values of the {split} split lie outside the plausible {least} to {most} {unit}, \
+         from {} to {}; {what_to_do}",
+        lowest as f32, highest as f32
     ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{DatasetConfig, Split};
+    use crate::DatasetConfig;
 
-    fn check(target: &str, values: &[f32]) -> Result<Vec<(String, String)>, String> {
+    fn videos(values: &[f32], split: Split) -> Vec<DatasetVideo> {
         let video = |(place, &truth): (usize, &f32)| DatasetVideo {
             name: format!("v{place}"),
             path: "v.avi".into(),
             patient: None,
             truth,
-            split: Split::Test,
+            split,
         };
-        let videos: Vec<DatasetVideo> = values.iter().enumerate().map(video).collect();
-        check_unit(DatasetConfig::echonet().target(target).expect("a target"), &videos)
+        values.iter().enumerate().map(video).collect()
+    }
+
+    fn check(target: &str, values: &[f32]) -> Result<Vec<(String, String)>, String> {
+        check_unit(DatasetConfig::echonet().target(target).expect("a target"), &videos(values, Split::Test))
     }
 
     #[test]
@@ -95,5 +107,18 @@ mod tests {
         let names: Vec<&str> = unlikely.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["v0", "v3"]);
         assert!(unlikely[0].1.contains("its EF is 0.55 %"), "{unlikely:?}");
+    }
+
+    #[test]
+    fn a_split_or_a_tenth_of_one_in_another_unit_is_an_error() {
+        let check = |train: &[f32], test: &[f32]| {
+            let videos = [videos(train, Split::Train), videos(test, Split::Test)].concat();
+            check_unit(DatasetConfig::echonet().target("EF").expect("a target"), &videos)
+        };
+        let error = check(&[55.0; 20], &[0.5, 0.6]).unwrap_err();
+        assert!(error.contains("2 of 2 values of the test split") && error.contains("`scale = 100`"), "{error}");
+        let mixed: Vec<f32> = (0..30).map(|place| if place % 10 == 0 { 0.5 } else { 55.0 }).collect();
+        assert!(check(&mixed, &[55.0]).unwrap_err().contains("3 of 30 values"));
+        assert_eq!(check(&mixed[1..], &[55.0]).unwrap().len(), 2);
     }
 }

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::io::Write;
 
-/// Writes a line to standard error. A terminal that has gone or a full disk behind it loses the message, never the
-/// work that it is about.
+/// Writes lines to standard error, [`printable`] each. A terminal that has gone or a full disk behind it loses the
+/// message, never the work that it is about.
 pub fn say(text: &str) {
+    let lines = text.split('\n').map(printable).collect::<Vec<_>>().join("\n");
     // One write, so that lines of several threads do not mix.
-    let _ = std::io::stderr().lock().write_all(format!("{text}\n").as_bytes());
+    let _ = std::io::stderr().lock().write_all(format!("{lines}\n").as_bytes());
 }
 
 /// Text from a file as a terminal may show it: line breaks, other control characters and marks that turn the direction

@@ -63,7 +63,19 @@ pub enum WeightsError {
     Overflow {
         /// The file.
         path: PathBuf,
-        /// Their names in the file.
+        /// Their names in the module.
+        tensors: String,
+    },
+    /// Parameters are too small for half precision.
+    #[error(
+        "{path} was not written: {tensors} hold no value that a 16-bit float tells from zero; leave out --half to store \
+         32-bit ones",
+        path = path.display()
+    )]
+    Underflow {
+        /// The file.
+        path: PathBuf,
+        /// Their names in the module.
         tensors: String,
     },
     /// A file that the weights need beside them is missing or cannot be used.

@@ -23,11 +23,13 @@ const REFUSED_MODULES: &str = "
     xmlrpc zipimport";
 
 /// Of those modules, what is plain data.
-const DATA_OF_REFUSED: [&str; 3] = ["types.SimpleNamespace", "types.NoneType", "signal.Signals"];
+const DATA_OF_REFUSED: [&str; 5] =
+    ["types.SimpleNamespace", "types.NoneType", "types.GenericAlias", "types.UnionType", "signal.Signals"];
 
-/// Names of `builtins` that are plain data; exceptions are too.
-const BUILTIN_DATA: &str =
-    "bool bytearray bytes complex dict float frozenset int list object range set slice str tuple type";
+/// Names of `builtins` that are plain data, also as protocol 2, PyTorch's, writes them for Python 2; exceptions are too.
+const BUILTIN_DATA: &str = "
+    Ellipsis NotImplemented bool bytearray bytes complex dict float frozenset int list long object range set slice str
+    tuple type unicode xrange";
 
 /// Parts of names in `torch` and `numpy` that run or load something.
 const REFUSED_PARTS: &str = "
@@ -143,6 +145,11 @@ mod tests {
             ("omegaconf.dictconfig", "DictConfig"),
             ("__main__", "TrainConfig"),
             ("types", "SimpleNamespace"),
+            ("types", "GenericAlias"),
+            ("__builtin__", "long"),
+            ("__builtin__", "unicode"),
+            ("__builtin__", "xrange"),
+            ("builtins", "Ellipsis"),
         ] {
             assert!(name_of(module, name).is_ok(), "{module}.{name}");
         }

@@ -15,6 +15,9 @@ pub(crate) const OWN_NAMES: &str = "echozoo.own_names";
 /// What is beyond this is rounded to infinity as a 16-bit float.
 const LARGEST_HALF: f32 = 65519.0;
 
+/// What is not beyond this, half of the smallest 16-bit float, is rounded to zero.
+const NOTHING_HALF: f32 = 2.980_232_2e-8;
+
 /// How parameters are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precision {
@@ -28,20 +31,24 @@ pub enum Precision {
 /// [`KeyTable::IDENTITY`](crate::KeyTable::IDENTITY) reads it back. The file appears whole or not at all.
 ///
 /// # Errors
-/// The file cannot be written, a value is not finite, or one is beyond what `precision` can hold.
+/// The file cannot be written, a value is not finite, one is beyond what `precision` can hold, or a tensor would become
+/// zero.
 pub fn save<M: Module>(module: &M, path: &Path, precision: Precision) -> Result<(), WeightsError> {
     let mut extremes = Extremes::default();
     module.visit(&mut extremes);
     let largest = if precision == Precision::Half { LARGEST_HALF } else { f32::MAX };
-    let beyond = |limit: f32| {
-        let names = extremes.found.iter().filter(|(_, most)| *most > limit).map(|(name, _)| name.clone());
+    let of = |is_meant: &dyn Fn(f32) -> bool| {
+        let names = extremes.found.iter().filter(|(_, most)| is_meant(*most)).map(|(name, _)| name.clone());
         list("tensors", &names.collect::<Vec<_>>())
     };
-    if let Some(tensors) = beyond(f32::MAX) {
+    if let Some(tensors) = of(&|most| most > f32::MAX) {
         return Err(WeightsError::NotFinite { path: path.to_owned(), tensors });
     }
-    if let Some(tensors) = beyond(largest) {
+    if let Some(tensors) = of(&|most| most > largest) {
         return Err(WeightsError::Overflow { path: path.to_owned(), tensors });
+    }
+    if let Some(tensors) = of(&|most| precision == Precision::Half && most > 0.0 && most <= NOTHING_HALF) {
+        return Err(WeightsError::Underflow { path: path.to_owned(), tensors });
     }
     let dtype = match precision {
         Precision::Full => DType::F32,
@@ -114,6 +121,16 @@ mod tests {
         }
         for (value, precision) in [(65519.0, Precision::Half), (1e5, Precision::Full)] {
             assert!(matches!(saved(value, precision), (true, Ok(()))), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_tensor_that_would_be_zero_is_named_and_nothing_is_written() {
+        let (written, saved) = saved(NOTHING_HALF, Precision::Half);
+        assert!(matches!(saved, Err(WeightsError::Underflow { tensors, .. }) if tensors.contains("bad.weight")));
+        assert!(!written);
+        for (value, precision) in [(6e-8, Precision::Half), (0.0, Precision::Half), (1e-20, Precision::Full)] {
+            assert!(matches!(self::saved(value, precision), (true, Ok(()))), "{value}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! The commands.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -51,7 +52,11 @@ enum Command {
 pub fn cli(entries: &[Entry]) -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     // A second program in one process, as in tests, keeps the first one's subscriber.
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time();
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .without_time();
     // It would tell on standard error that standard error cannot be written to, and panic.
     let _ = subscriber.log_internal_errors(false).try_init();
     let result = match Cli::parse().command {

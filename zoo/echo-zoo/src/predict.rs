@@ -120,6 +120,12 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     if let Some(lacking) = args.task.iter().find(|name| !has(name)) {
         return Err(CliError::Usage(format!("these weights of {} lack the head {lacking}", card.name)));
     }
+    if seen.rows.iter().all(|row| row.value[0].is_empty()) {
+        return Err(CliError::Usage(format!(
+            "these weights of {} have no heads; adapt it with `echozoo bench`, or give weights that have some",
+            card.name
+        )));
+    }
 
     let remedy = format!("echozoo predict --encoder {} --preset full --weights FILE", card.name);
     let mut warnings = Warnings::new(&built, args.preset, remedy);

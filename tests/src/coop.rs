@@ -206,7 +206,7 @@ fn an_empty_context_and_prompts_that_are_too_long_are_refused() {
     let context = BuildContext { encoder: &encoder, text: None, ranks: &ranks, seed: 1 };
     let message = |table: &str| built(&context, table).unwrap_err().to_string();
     assert!(message(&RECIPE.replace("context = 4", "context = 0")).contains("context is empty"));
-    assert!(message(&RECIPE.replace("context = 4", "context = 400")).contains("400 context vectors"));
+    assert!(message(&RECIPE.replace("context = 4", "context = 400")).contains("context = 400"));
     assert!(message(&RECIPE.replace("\"random\"", "{ words = \"\" }")).contains("context is empty"));
     assert!(message("context = 4").contains("position"));
 }

@@ -219,7 +219,8 @@ fn a_training_video_that_another_look_cannot_decode_is_left_out_with_its_reason(
 
     let mut config = config("echoclip", &["linear"]);
     let plain = place.run(&config, "plain");
-    assert!(plain.excluded.is_empty() && plain.failed == 0, "{:?}", plain.excluded);
+    // Its last frame is missed, and no clip holds that.
+    assert!(plain.excluded.iter().all(|excluded| excluded.used) && plain.failed == 0, "{:?}", plain.excluded);
     let recipe = "[adapter]\nsolver = 'descent'\n[train]\nepochs = 2\naugment = { views = 4, random_start = true }";
     config.recipes = [("linear".to_owned(), recipe.parse().unwrap())].into();
     let looks = place.run(&config, "looks");

@@ -24,25 +24,32 @@ pub(crate) fn usual_range(name: &str, unit: &str) -> Option<[f64; 2]> {
 /// The videos whose value is not plausible, and what it is.
 ///
 /// # Errors
-/// Half of a split's values or more are not plausible, or one in ten and three at least, as where a table was put
+/// Half of the values or more are not plausible, or a tenth of a split's and three at least, as where a table was put
 /// together from two: what to do.
 pub(crate) fn check_unit(target: &Target, videos: &[DatasetVideo]) -> Result<Vec<(String, String)>, String> {
-    let mut unlikely = Vec::new();
+    let all: Vec<&DatasetVideo> = videos.iter().collect();
+    let unlikely = check_part(target, "", &all, |few, all| few * 2 >= all)?;
     for split in [Split::Train, Split::Validation, Split::Test] {
         let part: Vec<&DatasetVideo> = videos.iter().filter(|video| video.split == split).collect();
-        unlikely.extend(check_split(target, split, &part)?);
+        check_part(target, &format!(" of the {split} split"), &part, |few, all| few >= 3 && few * 10 >= all)?;
     }
     Ok(unlikely)
 }
 
-fn check_split(target: &Target, split: Split, videos: &[&DatasetVideo]) -> Result<Vec<(String, String)>, String> {
+/// The videos of `part` whose value is not plausible; an error where these are so many that it is `wrong`.
+fn check_part(
+    target: &Target,
+    part: &str,
+    videos: &[&DatasetVideo],
+    wrong: fn(usize, usize) -> bool,
+) -> Result<Vec<(String, String)>, String> {
     let Some([least, most]) = target.plausible else { return Ok(Vec::new()) };
     let Target { name, unit, column, scale, .. } = target;
     let is_plausible = |value: f64| (least..=most).contains(&value);
     let of = |video: &DatasetVideo| f64::from(video.truth);
     let unlikely: Vec<&DatasetVideo> = videos.iter().copied().filter(|video| !is_plausible(of(video))).collect();
     let (few, all) = (unlikely.len(), videos.len());
-    if few * 2 < all && (few < 3 || few * 10 < all) || few == 0 {
+    if few == 0 || !wrong(few, all) {
         let reason = |video: &DatasetVideo| {
             format!("its {name} is {} {unit}; plausible is {least} to {most} {unit}", video.truth)
         };
@@ -61,7 +68,7 @@ fn check_split(target: &Target, split: Split, videos: &[&DatasetVideo]) -> Resul
         None => format!("check the column, or give `plausible` under [targets.{name}] in the data set's description"),
     };
     Err(format!(
-        "column {column:?}: {few} of {all} values of the {split} split lie outside the plausible {least} to {most} {unit}, \
+        "column {column:?}: {few} of {all} values{part} lie outside the plausible {least} to {most} {unit}, \
          from {} to {}; {what_to_do}",
         lowest as f32, highest as f32
     ))
@@ -115,8 +122,8 @@ mod tests {
             let videos = [videos(train, Split::Train), videos(test, Split::Test)].concat();
             check_unit(DatasetConfig::echonet().target("EF").expect("a target"), &videos)
         };
-        let error = check(&[55.0; 20], &[0.5, 0.6]).unwrap_err();
-        assert!(error.contains("2 of 2 values of the test split") && error.contains("`scale = 100`"), "{error}");
+        let error = check(&[55.0; 20], &[0.5, 0.6, 0.7]).unwrap_err();
+        assert!(error.contains("3 of 3 values of the test split") && error.contains("`scale = 100`"), "{error}");
         let mixed: Vec<f32> = (0..30).map(|place| if place % 10 == 0 { 0.5 } else { 55.0 }).collect();
         assert!(check(&mixed, &[55.0]).unwrap_err().contains("3 of 30 values"));
         assert_eq!(check(&mixed[1..], &[55.0]).unwrap().len(), 2);

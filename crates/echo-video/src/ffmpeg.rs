@@ -48,7 +48,7 @@ pub(crate) struct Scan {
     pub(crate) errors: Vec<String>,
     /// Whether it ended as if all went well.
     success: bool,
-    /// What the container says, in seconds.
+    /// What the container says, in seconds from the stream's start.
     duration: Option<f64>,
     /// The time of the first frame, and the least, the median and the largest distance between frames, in seconds.
     times: Option<Times>,
@@ -76,8 +76,10 @@ impl Scan {
             Some(((self.duration? - times.first) / times.median).round() as usize)
         };
         let lacks = |expected: usize| expected.saturating_sub(self.frames);
+        // Pictures before the first that can be shown refer to what was cut away.
+        let before = self.times.map_or(0, |times| (times.first / times.median).round() as usize);
         let expected = match known {
-            Some(known) => Some(known).filter(|&known| lacks(known) > 1),
+            Some(known) => Some(known).filter(|&known| lacks(known.saturating_sub(before)) > 1),
             None => by_duration().filter(|&expected| {
                 lacks(expected) > MISSING_FRAMES && lacks(expected) as f64 > MISSING_SHARE * expected as f64
             }),
@@ -388,7 +390,10 @@ fn listen(stderr: ChildStderr) -> Report {
                 }
             }
             Ok(FfmpegEvent::ParsedDuration(found)) if found.input_index == 0 => {
-                report.duration = Some(found.duration).filter(|seconds| seconds.is_finite() && *seconds > 0.0);
+                let start = found.raw_log_message.split_once("start: ").and_then(|(_, rest)| rest.split(',').next());
+                // A stream that was cut from another begins later than its file.
+                let start = start.and_then(|start| start.trim().parse::<f64>().ok()).unwrap_or(0.0).max(0.0);
+                report.duration = Some(found.duration - start).filter(|seconds| seconds.is_finite() && *seconds > 0.0);
                 report.spoke = true;
             }
             Ok(_) => report.spoke = true,

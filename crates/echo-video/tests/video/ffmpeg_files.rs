@@ -183,6 +183,28 @@ fn a_stream_that_was_cut_at_its_beginning_is_whole_and_says_so() {
 }
 
 #[test]
+fn copies_that_begin_between_two_groups_of_pictures_are_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.mp4");
+    let gop = "open-gop=1:keyint=12:min-keyint=12:bframes=3:scenecut=0";
+    let path = path.to_str().unwrap();
+    // Pictures that move enough for ffmpeg to complain of what was cut away.
+    let source = "mandelbrot=size=112x96:rate=30";
+    let long = ["-f", "lavfi", "-i", source, "-frames:v", "113", "-c:v", "libx264", "-pix_fmt", "yuv420p"];
+    if ffmpeg(&[&long[..], &["-x264-params", gop, path]].concat()).is_none() {
+        return;
+    }
+    for (name, cut) in [("cut.mp4", ["-i", path, "-ss", "0.7"]), ("cut.avi", ["-ss", "0.7", "-i", path])] {
+        let copy = folder.path().join(name);
+        ffmpeg(&[&cut[..], &["-c", "copy", copy.to_str().unwrap()]].concat()).unwrap();
+        let video = open(&copy);
+        let info = video.info();
+        assert!(info.truncated.is_none() && info.frames >= 60, "{name}: {info:?}");
+        assert_eq!(video.decode_all().unwrap().count, info.frames, "{name}");
+    }
+}
+
+#[test]
 fn frame_times_that_vary_are_said() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.mp4");

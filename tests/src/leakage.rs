@@ -42,6 +42,19 @@ fn one_file_under_two_names_in_train_and_test_is_refused_or_said_everywhere() {
 }
 
 #[test]
+fn a_file_of_validation_is_in_no_other_split_either() {
+    for split in ["TRAIN", "TEST"] {
+        let place = Place::new(24);
+        let (validation, other) = (place.names("VAL").remove(0), place.names(split).remove(0));
+        fs::copy(place.video(&validation), place.video(&other)).unwrap();
+        // All training videos are drawn, so that the one is.
+        let config = BenchConfig { shots: vec![100], ..config() };
+        let error = place.error(&config, "refused");
+        assert!(error.contains(&validation) && error.contains(&other) && error.contains("validation"), "{error}");
+    }
+}
+
+#[test]
 fn one_patient_in_two_spellings_is_one_patient_also_in_a_split_file() {
     let place = Place::new(24);
     let list = fs::read_to_string(place.out("data").join("FileList.csv")).unwrap();

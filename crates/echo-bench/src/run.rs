@@ -155,8 +155,10 @@ fn prepared<T>(
     };
     let wanted: BTreeSet<usize> = draws.values().flatten().chain(&set.test).chain(validation).copied().collect();
     let wanted: Vec<usize> = wanted.into_iter().collect();
+    // Also where nothing selects on validation: every table holds its median, and nothing of it is in another split.
+    let hashed: BTreeSet<usize> = wanted.iter().chain(&set.validation).copied().collect();
     let digests = Digests::open(&environment.cache.join("digests.tsv"))?;
-    set.digest(&wanted, &digests);
+    set.digest(&hashed.into_iter().collect::<Vec<_>>(), &digests);
     if let Some(external) = &mut external {
         external.digest(&external.test.clone(), &digests);
     }

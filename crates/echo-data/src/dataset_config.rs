@@ -331,8 +331,9 @@ impl DatasetConfig {
         if self.targets.keys().any(|other| other.eq_ignore_ascii_case(name)) {
             return Err(wrong("there is another target of this name; capitals do not count"));
         }
-        if !bin.is_finite() || bin <= 0.0 {
-            return Err(wrong(&format!("`bin` is {bin}; it must be a width above 0")));
+        // Narrower ones have numbers that a 32-bit float cannot tell apart.
+        if !bin.is_finite() || bin < 1e-3 {
+            return Err(wrong(&format!("`bin` is {bin}; it must be a width of 0.001 or more")));
         }
         if [least, most].into_iter().flatten().any(|bound| !bound.is_finite())
             || least.zip(most).is_some_and(|(least, most)| least >= most)
@@ -425,6 +426,7 @@ mod tests {
             ),
             (format!("{}{columns}{EF}", START.replace("'v' }", "'v', file = '{name}' }")), "{video}"),
             (format!("{START}{columns}{EF}bin = 0.0"), "`bin` is 0"),
+            (format!("{START}{columns}{EF}bin = 1e-300"), "0.001 or more"),
             (format!("{START}{columns}{EF}least = 5\nmost = 5"), "below `most`"),
             (format!("{START}{columns}{EF}scale = 0"), "`scale` is 0"),
             (format!("{START}{columns}{EF}plausible = [90, 10]"), "the lower first"),

@@ -15,10 +15,13 @@ pub(crate) fn is_same_but_for_folders(a: &str, b: &str) -> bool {
     longer.strip_suffix(shorter).is_some_and(|before| before.is_empty() || before.ends_with('/'))
 }
 
-/// What tells a patient from others: a spreadsheet writes the number `0101` as `101` and a data frame as `101.0`.
+/// What tells a patient from others: a spreadsheet writes the number `0101` as `101`, as the text `'0101` or with its
+/// language's decimal comma, and a data frame as `101.0`; East Asian keyboards have digits of another width.
 pub fn patient_key(patient: &str) -> String {
-    let plain = plain(patient.trim());
-    let whole = plain.split_once('.').filter(|(_, zeros)| zeros.bytes().all(|byte| byte == b'0'));
+    let narrow: String = patient.nfkc().collect();
+    let narrow = narrow.trim();
+    let plain = plain(narrow.strip_prefix(['\'', '+']).unwrap_or(narrow));
+    let whole = plain.split_once(['.', ',']).filter(|(_, zeros)| zeros.bytes().all(|byte| byte == b'0'));
     let digits = whole.map_or(plain.as_str(), |(digits, _)| digits);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return plain;
@@ -58,7 +61,7 @@ mod tests {
 
     #[test]
     fn a_patient_is_the_same_in_every_spelling() {
-        for patient in ["101", "101.0", "0101", " 101.00 "] {
+        for patient in ["101", "101.0", "0101", " 101.00 ", "'101", "+101", "101,0", "\u{ff11}\u{ff10}\u{ff11}"] {
             assert_eq!(patient_key(patient), "101", "{patient}");
         }
         assert_eq!(patient_key("P001"), patient_key("p001"));

@@ -165,6 +165,9 @@ impl TrainConfig {
     /// The most passes over the samples.
     pub const MAX_EPOCHS: usize = 100_000;
 
+    /// Far above what trains anything: a larger learning rate, factor or decay is a slip.
+    const MAX_RATE: f64 = 1000.0;
+
     /// The same with no more epochs than [`max_views`](Self::max_views) allows when one looks at `clips` clips.
     pub fn within_views(&self, clips: usize) -> Self {
         let most = self.max_views.map_or(self.epochs, |views| (views / clips.max(1)).max(1));
@@ -178,41 +181,44 @@ impl TrainConfig {
         let losses = [cross_entropy, kl, l1, huber];
         let RateFactors { encoder, text, head } = self.rates;
         let not_negative = |values: &[f64]| values.iter().all(|value| value.is_finite() && *value >= 0.0);
+        let is_rate = |value: f64| (0.0..=Self::MAX_RATE).contains(&value);
         let (weight_decay, momentum) = match self.optimizer {
             OptimizerConfig::Sgd { weight_decay, momentum, .. } => (weight_decay, momentum),
             OptimizerConfig::AdamW { weight_decay, .. } | OptimizerConfig::RAdam { weight_decay, .. } => {
                 (weight_decay, 0.0)
             }
         };
-        let (warmup_lr, factor) = match self.schedule {
-            ScheduleConfig::Constant => (0.0, 1.0),
-            ScheduleConfig::Cosine { warmup_lr, .. } => (warmup_lr, 1.0),
-            ScheduleConfig::Step { factor, .. } => (0.0, factor),
+        let (warmup_epochs, warmup_lr, factor) = match self.schedule {
+            ScheduleConfig::Constant => (0, 0.0, 1.0),
+            ScheduleConfig::Cosine { warmup_epochs, warmup_lr } => (warmup_epochs, warmup_lr, 1.0),
+            ScheduleConfig::Step { warmup_epochs, factor, .. } => (warmup_epochs, 0.0, factor),
         };
         let complaint = if self.epochs == 0 || self.max_views == Some(0) {
             "epochs and max_views must be 1 or more"
         } else if self.batch == 0 || self.micro_batch == Some(0) {
             "batch and micro_batch must be 1 or more"
-        } else if !(self.optimizer.lr().is_finite() && self.optimizer.lr() > 0.0) {
-            "optimizer.lr must be positive"
+        } else if !(is_rate(self.optimizer.lr()) && self.optimizer.lr() > 0.0) {
+            "optimizer.lr must be positive and not more than 1000"
         } else if self.epochs > Self::MAX_EPOCHS {
             "epochs must not be more than 100000"
-        } else if !not_negative(&[weight_decay]) {
-            "optimizer.weight_decay must not be negative"
+        } else if warmup_epochs > self.epochs {
+            "schedule.warmup_epochs must not be more than epochs, or warm-up never ends"
+        } else if !is_rate(weight_decay) {
+            "optimizer.weight_decay must not be negative or more than 1000"
         } else if !(0.0..1.0).contains(&momentum) {
             "optimizer.momentum must be at least 0 and less than 1"
-        } else if !not_negative(&[warmup_lr]) {
-            "schedule.warmup_lr must not be negative"
-        } else if !(factor.is_finite() && factor > 0.0) {
-            "schedule.factor must be positive"
+        } else if !is_rate(warmup_lr) {
+            "schedule.warmup_lr must not be negative or more than 1000"
+        } else if !(is_rate(factor) && factor > 0.0) {
+            "schedule.factor must be positive and not more than 1000"
         } else if self.augment.views > AugmentConfig::MAX_VIEWS {
             "augment.views must not be more than 1000: each is computed and kept of every training video"
         } else if self.clip_norm.is_some_and(|norm| !norm.is_finite() || norm <= 0.0) {
             "clip_norm must be positive"
         } else if matches!(self.schedule, ScheduleConfig::Step { every: 0, .. }) {
             "schedule.every must be 1 or more"
-        } else if !not_negative(&[encoder, text, head]) {
-            "rates must not be negative"
+        } else if ![encoder, text, head].into_iter().all(is_rate) {
+            "rates must not be negative or more than 1000"
         } else if !not_negative(&losses) {
             "loss weights must not be negative"
         } else if !(0.0..=0.5).contains(&self.augment.pad) {
@@ -248,6 +254,10 @@ mod tests {
             ("warmup_lr = 0.0", "warmup_lr = -1.0", "warmup_lr"),
             ("warmup_lr = 0.0", "warmup_lr = inf", "warmup_lr"),
             ("lr = 0.1", "lr = inf", "optimizer.lr"),
+            ("lr = 0.1", "lr = 1e30", "optimizer.lr"),
+            ("weight_decay = 0.0", "weight_decay = 1e38", "weight_decay"),
+            ("warmup_epochs = 0", "warmup_epochs = 9223372036854775807", "warmup_epochs"),
+            ("epochs = 2", "rates = { head = 1e38 }\nepochs = 2", "rates"),
             ("views = 3", "views = 9223372036854775807", "augment.views"),
             ("views = 3", "views = 3, pad = nan", "augment.pad"),
             (

@@ -3,6 +3,8 @@
 //! A pickle is a program for a machine with a stack. It is followed here without calling anything: where Python would
 //! call a function or make an object, its name and arguments are kept. Objects are kept once and referred to by
 //! number, so that no repetition costs memory, and their number is bounded.
+//!
+//! Longer than most files: every instruction of the machine is one arm of one loop.
 
 use std::collections::HashMap;
 use std::io::{BufRead, Read};

@@ -92,6 +92,10 @@ pub(crate) fn read_safetensors(path: &Path, name: &str) -> Result<(Vec<usize>, V
 fn of_another_kind(bytes: &[u8], name: &str) -> Option<String> {
     let (what, load) = match bytes {
         [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => ("a NumPy array (.npy)", "import numpy as n; a = n.load('IN')"),
+        // The name of an archive's first member is near its beginning.
+        [b'P', b'K', 3, 4, ..] if bytes[..bytes.len().min(256)].windows(4).any(|part| part == b".npy") => {
+            ("an archive of NumPy arrays (.npz)", "import numpy as n; z = n.load('IN'); a = z[z.files[0]]")
+        }
         [b'P', b'K', 3, 4, ..] | [0x80, 2..=5, ..] => {
             ("a file of PyTorch or an archive", "import torch; a = torch.load('IN', weights_only=True).numpy()")
         }
@@ -111,8 +115,11 @@ mod tests {
     fn arrays_of_numpy_and_pytorch_are_named_with_the_way_to_safetensors() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.safetensors");
-        for (bytes, what) in [(npy(Element::F32, &[1], &[0; 4]), "NumPy array"), (b"PK\x03\x04abc".to_vec(), "PyTorch")]
-        {
+        for (bytes, what) in [
+            (npy(Element::F32, &[1], &[0; 4]), "NumPy array (.npy)"),
+            (b"PK\x03\x04clip.npy".to_vec(), "NumPy arrays (.npz)"),
+            (b"PK\x03\x04abc".to_vec(), "PyTorch"),
+        ] {
             write_file(&path, &bytes).unwrap();
             let message = read_safetensors(&path, "clip").unwrap_err().to_string();
             assert!(message.contains(what) && message.contains("s.save_file({'clip': a"), "{message}");

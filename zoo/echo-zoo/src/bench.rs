@@ -275,7 +275,8 @@ impl Args {
             (false, Some(limit)) => parts.push(format!("limit-{limit}")),
             (false, None) => {}
         }
-        parts.join("-")
+        // A folder's name may hold anything; the name of ours goes to terminals.
+        printable(&parts.join("-")).into_owned()
     }
 }
 
@@ -431,7 +432,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     }
     match failed {
         0 => printed,
-        failed => Err(CliError::Inputs { failed, total: ran + skipped + failed }),
+        failed => Err(CliError::Cells { failed, total: ran + skipped + failed }),
     }
 }
 

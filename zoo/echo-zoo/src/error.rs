@@ -16,6 +16,14 @@ pub enum CliError {
         /// Of how many.
         total: usize,
     },
+    /// Some cells of the grid failed; each was named when it happened.
+    #[error("{failed} of {total} cells failed")]
+    Cells {
+        /// How many failed.
+        failed: usize,
+        /// Of how many.
+        total: usize,
+    },
     /// What was found cannot be printed.
     #[error("standard output: {0}")]
     Output(std::io::Error),

@@ -324,7 +324,10 @@ fn a_set_of_which_nothing_can_be_decoded_is_an_error_with_its_reason_and_costs_n
     let [error] = beside.unusable.as_slice() else { panic!("{:?}", beside.unusable) };
     assert!(error.to_string().starts_with("none of the 6 test videos of elsewhere can be used; phantom-"), "{error}");
     let tables = place.out("beside");
-    assert!(read(&tables.join("leaderboard.csv")).contains("linear") && tables.join("report.html").exists());
+    let rows = read(&tables.join("leaderboard.csv"));
+    assert!(rows.contains("linear") && tables.join("report.html").exists());
+    // Videos of both sets have the same names.
+    assert!(rows.contains("median of validation") && !rows.contains("test videos of"), "{rows}");
     assert_eq!(read(&tables.join("excluded.csv")).lines().count(), 7);
     // Absolute paths say where someone keeps patients' videos.
     let root = place.dir.path().to_string_lossy().into_owned();

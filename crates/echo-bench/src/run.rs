@@ -360,13 +360,14 @@ impl RunState<'_> {
     }
 
     fn finish(mut self) -> Result<Outcome, BenchError> {
+        // Before the external set's videos are among the excluded: they may have the names of ours.
+        let test = self.usable_test();
         self.set.excluded.extend(self.external.iter().flat_map(|set| set.excluded.clone()));
         for excluded in &mut self.set.excluded {
             excluded.reason = self.environment.without_folders(self.config, &excluded.reason);
         }
         self.set.excluded.sort();
         self.set.excluded.dedup();
-        let test = self.usable_test();
         let test_hash = self.set.hash(&[&test]);
         let constants = self.constants(test.len(), &test_hash)?;
         let groups = groups(&self.records);

@@ -4,7 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use echo_bench::{BenchConfig, BenchError, CellStatus, Environment, Outcome, Zoo, dry_run, merge, read_runs, run};
+use echo_bench::{
+    BenchConfig, BenchError, CellStatus, Environment, Outcome, Zoo, dry_run, merge, pair_parameters, read_runs, run,
+};
 use echo_core::Preset;
 use echo_phantom::{DatasetSpec, write_dataset};
 use echo_weights::{Built, Weights, WeightsError};
@@ -296,7 +298,10 @@ fn a_cell_whose_files_are_not_what_it_left_runs_again() {
             fs::write(&path, damaged).unwrap();
             let plan = dry_run(&config(), &place.environment("out", Some(&folder)), &Registry, None).unwrap();
             assert!(plan.to_run() == 1 && plan.to_string().contains(&format!("{key}.{extension}")), "{plan}");
-            assert!(merge(&[place.out("out")], &place.out("merged")).is_err(), "{extension}: {damaged:?}");
+            let merged = merge(&[place.out("out")], &place.out("merged")).unwrap();
+            let [reason] = &merged.damaged[..] else { panic!("{extension}: {damaged:?}: {:?}", merged.damaged) };
+            assert!(reason.contains(&format!("{key}.{extension}")) && reason.contains("run again"), "{reason}");
+            assert_eq!((merged.cells, merged.leaderboard.rows.last().unwrap().failed), (1, 1));
             let again = place.run_beside(&config(), "out", Some(&folder));
             assert_eq!((again.ran, again.skipped), (1, 0), "{extension}: {damaged:?}");
             assert_eq!(read(&path), whole, "{extension}");
@@ -304,6 +309,63 @@ fn a_cell_whose_files_are_not_what_it_left_runs_again() {
         }
     }
     assert_eq!(place.run_beside(&config(), "out", Some(&folder)).ran, 0);
+}
+
+#[test]
+fn slips_of_a_recipe_are_told_before_anything_runs_with_the_file_that_they_are_in() {
+    for (adapter, slip, about) in [
+        ("coop", "context = nan", "context"),
+        ("coop", "contxt = 4", "contxt"),
+        ("lora", "rank = 0", "rank"),
+        ("lora", "alpha = nan", "alpha"),
+        ("mfl", "init = \"warm\"", "warm"),
+    ] {
+        let text =
+            format!("encoders = [\"panecho\"]\nadapters = [\"{adapter}\"]\n[recipes.{adapter}.adapter]\n{slip}\n");
+        let config = BenchConfig::from_toml("own.toml", &text).unwrap();
+        let error = pair_parameters(&config, &device(), &Registry).unwrap_err().to_string();
+        assert!(error.starts_with("own.toml") && error.contains(adapter) && error.contains(about), "{slip}: {error}");
+    }
+}
+
+#[test]
+fn adapters_joined_in_another_order_are_one_unless_they_train_differently() {
+    let pairs = |recipe: &str| {
+        let head = "encoders = [\"echoclip\"]\nadapters = [\"mfl+echozoom\", \"echozoom+mfl\"]\nzero_shot = false\n";
+        let config = BenchConfig::from_toml("own.toml", &format!("{head}{recipe}")).unwrap();
+        let pairs = pair_parameters(&config, &device(), &Registry).unwrap();
+        pairs.into_iter().map(|pair| pair.adapter).collect::<Vec<_>>()
+    };
+    assert_eq!(pairs(""), ["mfl+echozoom"]);
+    assert_eq!(pairs("[recipes.mfl.train]\nepochs = 3\n"), ["mfl+echozoom", "echozoom+mfl"]);
+}
+
+#[test]
+fn results_that_this_run_was_not_asked_for_are_counted_and_told_apart() {
+    let place = Place::new(24);
+    let of = |clips: usize| BenchConfig { clips, adapters: vec!["linear".to_owned()], zero_shot: false, ..quick() };
+    let notes = |outcome: Outcome| outcome.leaderboard.notes.join("\n");
+    assert!(!notes(place.run(&of(1), "out")).contains("more finished cells"));
+    assert!(!notes(place.run(&of(1), "out")).contains("more finished cells"));
+    assert!(notes(place.run(&of(2), "out")).contains("holds 1 more finished cells"));
+    let merged = merge(&[place.out("out")], &place.out("merged")).unwrap();
+    let names: Vec<&str> = merged.leaderboard.rows.iter().map(|row| row.adapter.as_str()).collect();
+    assert_eq!(names[names.len() - 2..], ["linear (view.clips = 1)", "linear (view.clips = 2)"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn results_are_not_written_through_links() {
+    let place = Place::new(24);
+    let elsewhere = place.out("elsewhere");
+    for name in ["cells", "adapters"] {
+        let out = place.out(&format!("out-{name}"));
+        [&elsewhere, &out].iter().for_each(|folder| fs::create_dir_all(folder).unwrap());
+        std::os::unix::fs::symlink(&elsewhere, out.join(name)).unwrap();
+        let error = place.error(&quick(), &format!("out-{name}"));
+        assert!(error.contains(name) && error.contains("a link stands"), "{error}");
+    }
+    assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
 }
 
 #[test]

@@ -75,8 +75,9 @@ fn nothing_stale_is_read_from_the_cache() {
     // Two test videos change places, in place and with their times; padded to one size, which decoders pass over.
     let test = place.names("TEST");
     let paths = [place.video(&test[0]), place.video(&test[1])];
-    let mut bytes = paths.clone().map(|path| fs::read(path).unwrap());
-    let size = bytes.iter().map(Vec::len).max().unwrap();
+    let unseen = place.video(&place.names("VAL")[0]);
+    let mut bytes = [&paths[0], &paths[1], &unseen].map(|path| fs::read(path).unwrap());
+    let size = 1 + bytes.iter().map(Vec::len).max().unwrap();
     bytes.iter_mut().for_each(|bytes| bytes.resize(size, 0));
     let time = SystemTime::now() - Duration::from_secs(100);
     let put = |of: [&Vec<u8>; 2]| {
@@ -99,10 +100,7 @@ fn nothing_stale_is_read_from_the_cache() {
     assert_ne!(padded[&test[0]], padded[&test[1]]);
 
     // Bytes that were never seen.
-    let unseen = fs::read(place.video(&place.names("VAL")[0])).unwrap();
-    let mut longer = unseen.clone();
-    longer.resize(size.max(unseen.len()), 0);
-    put([&longer, &bytes[0]]);
+    put([&bytes[2], &bytes[0]]);
     place.run_with(&base, "unseen", &zoo);
     assert_eq!(zoo.take(), 1);
     let unseen = predictions(&place, "unseen");

@@ -37,9 +37,9 @@ const LOSS_TOLERANCE: f64 = 1e-4;
 /// Largest entry of a gradient that is zero but for rounding, relative to the largest of all.
 const ZERO: f64 = 1e-5;
 
-/// So large that parameters are nothing beside their gradients times it: the difference of both loses no digits. A
-/// power of two, so that the product loses none either.
-const RATE: f64 = (1u64 << 24) as f64;
+/// A learning rate, and a group's factor of it. Their product is so large that parameters are nothing beside their
+/// gradients times it: the difference of both loses no digits. A power of two, so that the product loses none either.
+const RATE: f64 = 512.0;
 
 /// Ids of what begins a text, of a full stop and of what ends a text.
 const SPECIAL: [u32; 3] = [37, 38, 39];
@@ -300,7 +300,7 @@ fn step(
         clip_norm: None,
         optimizer: OptimizerConfig::Sgd { lr: RATE, momentum: 0.0, weight_decay: 0.0 },
         schedule: ScheduleConfig::Constant,
-        rates: RateFactors::default(),
+        rates: RateFactors { encoder: RATE, text: RATE, head: RATE },
         loss,
         augment: AugmentConfig::default(),
     };
@@ -311,7 +311,7 @@ fn step(
     let fitted = fit(adapter, samples, &config, &FitContext::new(1, &device()), |_| ())?;
     let moved = before.into_iter().zip(values(&fitted.adapter, &paths)).map(|((path, before), (_, after))| {
         let pairs = before.iter::<f32>().zip(after.iter::<f32>());
-        (path, pairs.map(|(before, after)| (f64::from(before) - f64::from(after)) / RATE).collect())
+        (path, pairs.map(|(before, after)| (f64::from(before) - f64::from(after)) / (RATE * RATE)).collect())
     });
     Ok((fitted.curve[0].loss, moved.collect()))
 }

@@ -36,7 +36,7 @@ pub use expected_prompts::ExpectedPrompts;
 pub use head::Head;
 pub use linear_head::{LinearHead, LinearStart};
 pub use native_head::NativeHead;
-pub use parts::{BuildContext, build};
+pub use parts::{BuildContext, build, check};
 pub use prompt_head::PromptHead;
 pub use ranked_prompts::RankedPrompts;
 pub use refinement::Refinement;

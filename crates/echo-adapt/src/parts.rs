@@ -217,12 +217,24 @@ pub fn build(
     tables: &BTreeMap<String, toml::Table>,
     context: &BuildContext<'_>,
 ) -> Result<Adapted, AdaptError> {
+    assemble(parts_of(entries, tables)?, context)
+}
+
+/// Whether `entries` can make an adapter together, for some encoder.
+///
+/// # Errors
+/// A wrong entry of a recipe, or names that exclude each other.
+pub fn check(entries: &[&'static AdapterEntry], tables: &BTreeMap<String, toml::Table>) -> Result<(), AdaptError> {
+    parts_of(entries, tables).map(drop)
+}
+
+fn parts_of(entries: &[&'static AdapterEntry], tables: &BTreeMap<String, toml::Table>) -> Result<Parts, AdaptError> {
     let mut parts = Parts::new();
     let none = toml::Table::new();
     for entry in entries {
         (entry.add)(tables.get(entry.name).unwrap_or(&none), &mut parts)?;
     }
-    assemble(parts, context)
+    Ok(parts)
 }
 
 fn assemble(parts: Parts, context: &BuildContext<'_>) -> Result<Adapted, AdaptError> {

@@ -2,6 +2,7 @@
 
 mod columns;
 mod formats;
+mod settings;
 
 pub(crate) use columns::Detail;
 
@@ -203,13 +204,14 @@ impl Leaderboard {
                 }
             }
         }
-        // Other settings under the same name.
-        let mut seen: BTreeMap<[String; 5], usize> = BTreeMap::new();
+        // Places of rows that would have the same name, each with a cell of it.
+        let mut same: BTreeMap<[String; 5], Vec<(usize, &CellRecord)>> = BTreeMap::new();
         for group in groups {
             let of_group = LeaderboardRow::of_cells(group)?;
             let read = [Predictions::LastEpoch, Predictions::BestEpoch];
             for (mut row, which) in of_group.into_iter().zip(read) {
-                if let Some(CellRecord { data, .. }) = group.first() {
+                if let Some(&cell) = group.first() {
+                    let data = &cell.data;
                     if several {
                         let words = TestSet::in_words(&data.name, data.test, &data.test_hash);
                         row.adapter.push_str(&format!(" ({words})"));
@@ -217,15 +219,17 @@ impl Leaderboard {
                     if several_splits.contains(data.test_hash.as_str()) {
                         row.adapter.push_str(&format!(" (splits {})", short(&data.splits)));
                     }
-                }
-                let LeaderboardRow { encoder, preset, weights, adapter, shots, .. } = row.clone();
-                let count = seen.entry([encoder, preset, weights, adapter, shots]).or_default();
-                *count += 1;
-                if *count > 1 {
-                    row.adapter.push_str(&format!(" (settings {count})"));
+                    let LeaderboardRow { encoder, preset, weights, adapter, shots, .. } = row.clone();
+                    same.entry([encoder, preset, weights, adapter, shots]).or_default().push((rows.len(), cell));
                 }
                 rows.push(row);
                 errors.push(errors_of(group, which, outputs)?);
+            }
+        }
+        for rows_of_name in same.values().filter(|rows| rows.len() > 1) {
+            let cells: Vec<&CellRecord> = rows_of_name.iter().map(|(_, cell)| *cell).collect();
+            for ((place, _), words) in rows_of_name.iter().zip(settings::differences(&cells)) {
+                rows[*place].adapter.push_str(&format!(" ({words})"));
             }
         }
         compare_with_best(&mut rows, &errors, bootstrap)?;

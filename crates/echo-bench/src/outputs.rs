@@ -1,7 +1,7 @@
 //! Files of the output folder. Each appears whole or not at all, and a cell's files are on disk before its record.
 
 use std::collections::BTreeSet;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -84,8 +84,20 @@ impl Outputs {
 
     /// Makes the folder, where it does not exist yet.
     pub(crate) fn make(&self) -> Result<(), BenchError> {
+        for folder in [self.cells(), self.adapters()] {
+            // What lies behind a link is somebody else's.
+            if std::fs::symlink_metadata(&folder).is_ok_and(|found| found.is_symlink()) {
+                let reason =
+                    "a link stands in the place of a results folder; remove it, or give another folder with --out";
+                return Err(BenchError::Io { path: folder, source: std::io::Error::other(reason) });
+            }
+        }
         let cells = self.cells();
         std::fs::create_dir_all(&cells).map_err(BenchError::io(&cells))
+    }
+
+    fn adapters(&self) -> PathBuf {
+        self.dir.join("adapters")
     }
 
     fn cells(&self) -> PathBuf {
@@ -185,7 +197,14 @@ impl Outputs {
         let Some(expected) = cell.files.get(extension) else {
             return Err(damaged(&path, "the cell's record knows no such file".to_owned()));
         };
-        let rows: Vec<R> = csv_file::read(&path)?;
+        let unreadable = |error| match error {
+            BenchError::Io { source, .. } if source.kind() == ErrorKind::NotFound => {
+                damaged(&path, "it is missing".to_owned())
+            }
+            BenchError::Io { path, source } => damaged(&path, source.to_string()),
+            other => other,
+        };
+        let rows: Vec<R> = csv_file::read(&path).map_err(unreadable)?;
         let found =
             FileRecord::of(&rows).map_err(|error| BenchError::Io { path: path.clone(), source: error.into() })?;
         if found == *expected {
@@ -238,13 +257,13 @@ impl Outputs {
 
     /// Where a fitted adapter is kept.
     pub(crate) fn adapter(&self, name: &str) -> PathBuf {
-        self.dir.join("adapters").join(name)
+        self.adapters().join(name)
     }
 
     /// Whether a cell's fitted adapter is there.
     pub(crate) fn has_adapter(&self, key: &str) -> bool {
         let ending = format!("-{}.safetensors", &key[..8]);
-        let entries = std::fs::read_dir(self.dir.join("adapters")).into_iter().flatten().flatten();
+        let entries = std::fs::read_dir(self.adapters()).into_iter().flatten().flatten();
         entries.into_iter().any(|entry| entry.file_name().to_string_lossy().ends_with(&ending))
     }
 
@@ -307,7 +326,7 @@ impl Outputs {
         // Those of an earlier run would be taken for this one's.
         let path = self.dir.join("external_predictions.csv");
         match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(BenchError::io(&path)(error)),
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(BenchError::io(&path)(error)),
             _ => Ok(()),
         }
     }
@@ -339,7 +358,7 @@ impl Outputs {
 /// The error of a file that is not what its cell left.
 fn damaged(path: &Path, reason: String) -> BenchError {
     let reason = format!("{reason}; the benchmark, run again on this folder, makes it anew");
-    BenchError::Io { path: path.to_owned(), source: std::io::Error::new(std::io::ErrorKind::InvalidData, reason) }
+    BenchError::Io { path: path.to_owned(), source: std::io::Error::new(ErrorKind::InvalidData, reason) }
 }
 
 #[cfg(test)]

@@ -58,6 +58,8 @@ mod tests {
             (rank("20", "60.0", "high"), 5, "30 is followed by 20"),
             (rank("100", "10.0", "high"), 5, "15 is followed by 10"),
             (rank("100", "60.0", " "), 5, "needs a prompt"),
+            (rank("100", "nan", "high"), 5, "NaN"),
+            (rank("100", "inf", "high"), 5, "finite value"),
             (rank("100", "\"sixty\"", "high"), 7, "sixty"),
             (rank("100", "60.0", "high") + "weight = 2\n", 9, "weight"),
             (String::new(), 1, "at least two ranks"),

@@ -35,7 +35,8 @@ impl Recipe {
     /// clips.
     ///
     /// # Errors
-    /// An unknown table or entry, one of the wrong type, or joined adapters that say different things of the clips.
+    /// An unknown table or entry, one of the wrong type, a value that no encoder could be adapted with, or joined adapters
+    /// that exclude each other or say different things of the clips.
     pub fn new(
         name: &str,
         entries: &[&'static AdapterEntry],
@@ -76,6 +77,7 @@ impl Recipe {
         train.validate()?;
         let clip: ClipChange = agreed(name, &clips, clip)?.try_into().map_err(of)?;
         clip.validate(&what())?;
+        echo_adapt::check(entries, &adapter)?;
         Ok(Self { adapter, train, clip })
     }
 

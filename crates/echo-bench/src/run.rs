@@ -227,7 +227,9 @@ fn adapter_plans(config: &BenchConfig, target: &Target) -> Result<Vec<(String, A
         let entries = adapters(name)?;
         let recipe =
             Recipe::new(name, &entries, config.preset, &config.recipes).map_err(|error| config.named(error))?;
-        if !plans.iter().any(|(other, _)| other == name) {
+        // Joined in another order they are the same, unless they train as the first of them does.
+        let same = |plan: &AdapterPlan| plan.entries.len() == entries.len() && plan.recipe == recipe;
+        if !plans.iter().any(|(other, plan)| other == name || same(plan)) {
             plans.push((name.to_owned(), AdapterPlan { entries, recipe }));
         }
     }
@@ -372,7 +374,7 @@ impl RunState<'_> {
         let constants = self.constants(test.len(), &test_hash)?;
         let groups = groups(&self.records);
         let labels = test.iter().map(|&index| &self.set.videos[index]).map(|video| (video.name.clone(), video.truth));
-        let leaderboard = Leaderboard::new(&Sources {
+        let mut leaderboard = Leaderboard::new(&Sources {
             target: Quantity { name: self.set.target.name.clone(), unit: self.set.target.unit.clone() },
             caption: self.caption(test.len()),
             resamples: &self.config.bootstrap.to_string(),
@@ -383,6 +385,7 @@ impl RunState<'_> {
             bootstrap: self.config.bootstrap,
             references: &self.config.references,
         })?;
+        leaderboard.notes.extend(self.not_of_this_grid());
         let done: Vec<&CellRecord> = self.records.iter().filter(|record| record.status == CellStatus::Done).collect();
         self.outputs.join_cells(&done)?;
         self.outputs.write_excluded(&self.set.excluded)?;
@@ -404,6 +407,19 @@ impl RunState<'_> {
         let Counts { ran, skipped, failed, embedded } = self.counts;
         let (excluded, unusable) = (self.set.excluded, self.unusable);
         Ok(Outcome { leaderboard, ran, skipped, failed, embedded, excluded, unusable })
+    }
+
+    /// Says that the folder holds results which this run's tables do not show.
+    fn not_of_this_grid(&self) -> Option<String> {
+        let grid: BTreeSet<&str> = self.records.iter().map(|record| record.key.as_str()).collect();
+        let others = self.done.values().filter(|record| record.status == CellStatus::Done);
+        match others.filter(|record| !grid.contains(record.key.as_str())).count() {
+            0 => None,
+            count => Some(format!(
+                "The folder holds {count} more finished cells, which this run was not asked for (other encoders, adapters, \
+                 shots, seeds or settings): `echozoo report` shows them all.",
+            )),
+        }
     }
 
     /// Test videos that every encoder could use.

@@ -17,7 +17,7 @@ use crate::BenchError;
 use crate::machine::Machine;
 
 /// Raised when the meaning of a line changes; lines of another schema are refused.
-const SCHEMA: u32 = 2;
+const SCHEMA: u32 = 3;
 
 /// How a cell ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -258,9 +258,8 @@ impl Runs {
     /// The file cannot be written, for instance because the disk is full; what was there stays as it was.
     pub(crate) fn append(&self, record: &CellRecord) -> Result<CellRecord, BenchError> {
         let io = |source| BenchError::Io { path: self.path.clone(), source };
-        let mut line = serde_json::to_string(record).expect("a record is plain data");
-        let reread = record_of(&line).expect("a record reads what it writes");
-        line.push('\n');
+        let mut line = record.to_line();
+        let reread = record_of(line.trim_end()).expect("a record reads what it writes");
         let is_new = !self.path.exists();
         drop(echo_files::append(&self.path).map_err(io)?);
         let mut file = File::options().read(true).append(true).open(&self.path).map_err(io)?;
@@ -366,10 +365,26 @@ fn parse(line: &[u8]) -> Result<Option<CellRecord>, Unreadable> {
         Ok(Version { schema }) if schema != SCHEMA => return Err(Unreadable::OtherSchema(schema)),
         _ => {}
     }
-    record_of(text).map(Some).map_err(|error| match error.is_eof() {
+    let record = record_of(text).map_err(|error| match error.is_eof() {
         true => Unreadable::Torn,
         false => Unreadable::Other(error.to_string()),
-    })
+    })?;
+    match text.strip_suffix("\"}").and_then(|text| text.rsplit_once(CHECKSUM)) {
+        Some((body, checksum)) if checksum == checksum_of(body) => Ok(Some(record)),
+        _ => Err(Unreadable::Other(
+            "it was changed after it was written, as its checksum tells; remove the line, and the benchmark, run again on \
+             this folder, makes its cell anew"
+                .to_owned(),
+        )),
+    }
+}
+
+/// What stands between a line's record and the checksum of its text, the line's last entry: scores are read from here, and
+/// a digit that was changed is still a digit.
+const CHECKSUM: &str = ",\"checksum\":\"";
+
+fn checksum_of(body: &str) -> String {
+    blake3::hash(body.as_bytes()).to_hex()[..32].to_owned()
 }
 
 /// A line's record. Its texts come from anywhere and go to terminals and pages: what would move a cursor or fake a line
@@ -392,6 +407,21 @@ fn spell_out(value: &mut serde_json::Value) {
 impl CellRecord {
     /// The schema of this version.
     pub(crate) const SCHEMA: u32 = SCHEMA;
+
+    /// The record's line in `runs.jsonl`, with its end. The last entry is a checksum of what stands before it.
+    pub fn to_line(&self) -> String {
+        let text = serde_json::to_string(self).expect("a record is plain data");
+        let body = text.strip_suffix('}').expect("a record is an object");
+        format!("{body}{CHECKSUM}{}\"}}\n", checksum_of(body))
+    }
+
+    /// Makes it the record of a cell that failed: what it left cannot be used.
+    pub(crate) fn spoil(&mut self, reason: String) {
+        self.status = CellStatus::Failed;
+        self.error = Some(reason);
+        (self.scores, self.best, self.external) = (None, None, None);
+        self.files.clear();
+    }
 
     /// How prompts of every value were read without training, where they were.
     pub(crate) fn reading(&self) -> Option<&str> {
@@ -506,11 +536,11 @@ pub(crate) mod tests {
         assert_eq!(ours.appended_since("theirs").unwrap(), Some(failed), "the newest counts");
         assert_eq!(opened(dir.path()).appended_since("theirs").unwrap(), None, "that was before");
 
-        let line = serde_json::to_string(&record("slow")).unwrap();
+        let line = record("slow").to_line();
         let before = fs::read(&ours.path).unwrap();
         fs::write(&ours.path, [&before, &line.as_bytes()[..90]].concat()).unwrap();
         assert_eq!(ours.appended_since("slow").unwrap(), None);
-        fs::write(&ours.path, [&before, line.as_bytes(), b"\n"].concat()).unwrap();
+        fs::write(&ours.path, [&before, line.as_bytes()].concat()).unwrap();
         assert_eq!(ours.appended_since("slow").unwrap(), Some(record("slow")));
     }
 
@@ -554,7 +584,7 @@ pub(crate) mod tests {
     #[test]
     fn a_whole_line_that_is_no_record_is_refused_with_file_line_and_reason() {
         let dir = tempfile::tempdir().unwrap();
-        let good = serde_json::to_string(&record("good")).unwrap();
+        let good = record("good").to_line().trim_end().to_owned();
         let refused = |line: &str| {
             fs::write(dir.path().join("runs.jsonl"), format!("{good}\n{line}\n{good}\n")).unwrap();
             let message = read_runs(dir.path()).unwrap_err().to_string();
@@ -571,6 +601,11 @@ pub(crate) mod tests {
         assert!(refused(&good.replace("\"seed\":1", "\"seed\":\"one\"")).contains("string"));
         refused("[]");
         refused("<<<<<<< HEAD");
+        for changed in
+            [good.replace("\"seed\":1", "\"seed\":2"), good.replace(CHECKSUM, "0,\"checksum\":\""), without("checksum")]
+        {
+            assert!(refused(&changed).contains("changed after it was written"));
+        }
         // An end without a beginning is not what a kill leaves.
         refused(&good[40..]);
     }
@@ -579,8 +614,8 @@ pub(crate) mod tests {
     fn a_line_with_scores_is_torn_wherever_it_is_cut() {
         let (labels, predictions) = ([40.0, 50.0, 60.0], [41.0, 55.0, 52.0]);
         let scores = crate::cell::scores(&labels, &predictions, echo_metrics::METRICS, 50).unwrap();
-        let line = serde_json::to_string(&CellRecord { scores: Some(scores), ..record("key") }).unwrap();
-        let line = line.as_bytes();
+        let line = CellRecord { scores: Some(scores), ..record("key") }.to_line();
+        let line = line.trim_end().as_bytes();
         assert!(matches!(parse(line), Ok(Some(_))));
         assert!((1..line.len()).all(|cut| matches!(parse(&line[..cut]), Err(Unreadable::Torn))));
     }

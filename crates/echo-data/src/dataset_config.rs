@@ -358,7 +358,8 @@ impl DatasetConfig {
             (Some(ranks), None) => (RankSpec { ranks }, None),
             (None, Some(file)) => {
                 let path = self.source.parent().unwrap_or(Path::new("")).join(&file);
-                (from_toml(&path, &read(&file)?)?, Some(path))
+                let text = read(&file).map_err(|error| wrong(&format!("its `ranks_file`: {error}")))?;
+                (from_toml(&path, &text)?, Some(path))
             }
             _ => return Err(wrong("give either `ranks_file` or [[ranks]]")),
         };

@@ -141,6 +141,8 @@ fn ranks_of_a_file_that_are_wrong_name_that_file() {
     let description = "name = 'x'\ntable = 'x.csv'\nvideos = { folder = 'v' }\ncolumns = { video = 'v', split = 's' }\n\
                        [targets.EF]\nunit = '%'\nranks_file = 'ranks.toml'\n";
     fs::write(dir.path().join("own.toml"), description).expect("a description");
+    let error = DatasetConfig::read(&dir.path().join("own.toml")).unwrap_err().to_string();
+    assert!(error.contains("own.toml") && error.contains("[targets.EF]") && error.contains("ranks.toml"), "{error}");
     for ranks in ["[[ranks]]\nup_to = 1\nvalue = 1.0\nprompt = 'a'\n", "ranks = 5\n"] {
         fs::write(dir.path().join("ranks.toml"), ranks).expect("ranks");
         let error = DatasetConfig::read(&dir.path().join("own.toml")).unwrap_err().to_string();

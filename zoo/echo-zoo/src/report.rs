@@ -24,12 +24,16 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
-    let Merged { leaderboard, cells, superseded } = merge(&args.runs, &args.out)?;
+    let Merged { leaderboard, cells, superseded, damaged } = merge(&args.runs, &args.out)?;
+    damaged.iter().for_each(|reason| say(&format!("warning: {reason}")));
     print(&args.format.of(&leaderboard))?;
     say(&format!(
         "\n{cells} cells from {} folders, {superseded} older records passed over; report in {}",
         args.runs.len(),
         args.out.join("report.html").display()
     ));
-    Ok(())
+    match damaged.len() {
+        0 => Ok(()),
+        failed => Err(CliError::Cells { failed, total: cells }),
+    }
 }

@@ -151,7 +151,15 @@ fn folders_are_merged_and_what_they_lack_is_named() {
     std::fs::remove_file(&cell).unwrap();
     let name = cell.file_name().unwrap().to_string_lossy().into_owned();
     let err = place.fail(&["report", "one", "two", "--out", "broken"]);
-    assert!(err.contains(&name), "{err}");
+    assert!(err.contains(&name) && err.contains("it is missing; the benchmark, run again"), "{err}");
+    assert!(err.contains("1 of 4 cells failed"), "{err}");
+    let table = place.read("broken/leaderboard.csv");
+    assert_eq!(
+        table.lines().count(),
+        place.read("merged/leaderboard.csv").lines().count(),
+        "the rest is there: {table}"
+    );
+    assert!(place.read("broken/report.html").contains(&format!("cells/{name}: it is missing")));
     assert!(place.fail(&["report", "nowhere", "--out", "broken"]).contains("nowhere"));
     std::fs::create_dir(place.path("empty")).unwrap();
     assert!(place.fail(&["report", "empty", "--out", "broken"]).contains("no record"));
@@ -162,7 +170,11 @@ fn a_hostile_record_is_text_in_the_page_or_an_error() {
     let place = Place::new();
     place.bench("linear", "1", "out");
     let runs = place.read("out/runs.jsonl");
-    let write = |text: String| std::fs::write(place.path("out/runs.jsonl"), text).unwrap();
+    // Whoever writes records can write their checksums.
+    let sealed = |line: &str| serde_json::from_str::<echo_bench::CellRecord>(line).unwrap().to_line();
+    let write = |text: String| {
+        std::fs::write(place.path("out/runs.jsonl"), text.lines().map(sealed).collect::<String>()).unwrap();
+    };
     write(runs.replace("\"linear\"", "\"<script>alert(1)</script>\"").replace("phantoms", "a\\\" onclick=\\\"x"));
     place.succeed(&["report", "out", "--out", "page"]);
     let page = place.read("page/report.html");

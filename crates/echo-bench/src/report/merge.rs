@@ -24,18 +24,23 @@ pub struct Merged {
     pub cells: usize,
     /// Records that a newer one of the same cell stands for.
     pub superseded: usize,
+    /// Why the results of cells that had ended well could not be used; they count as failed.
+    pub damaged: Vec<String>,
 }
 
 /// Writes leaderboards and `report.html` of the output folders `sources` (or their `runs.jsonl`) to the folder `out`,
 /// which then is an output folder itself. Of a cell that is there more than once the newest counts, also when it ran
 /// on another machine.
 ///
+/// A cell whose predictions or curve are not those that it left has failed.
+///
 /// # Errors
-/// A folder has no records, a cell's predictions or curve are not those that it left, or `out` cannot be written.
+/// A folder has no records, or `out` cannot be written.
 pub fn merge(sources: &[PathBuf], out: &Path) -> Result<Merged, BenchError> {
     let mut found: Vec<(CellRecord, PathBuf)> = Vec::new();
     let mut configs: Vec<String> = Vec::new();
     let mut constants: Vec<Constant> = Vec::new();
+    let mut damaged: Vec<String> = Vec::new();
     for source in sources {
         let folder = folder_of(source)?;
         let records = read_runs(&folder)?;
@@ -43,7 +48,16 @@ pub fn merge(sources: &[PathBuf], out: &Path) -> Result<Merged, BenchError> {
             let reason = "it holds no record of a cell; give output folders of echozoo bench";
             return Err(invalid(&folder.join("runs.jsonl"), reason));
         }
-        found.extend(records.into_iter().map(|record| (record, folder.clone())));
+        for mut record in records {
+            if record.status == CellStatus::Done {
+                check_key(&record, &folder)?;
+                if let Some(reason) = Outputs::at(&folder).damage(&record) {
+                    damaged.push(reason.to_string());
+                    record.spoil(relative(&reason, &folder));
+                }
+            }
+            found.push((record, folder.clone()));
+        }
         let path = folder.join("bench.toml");
         match echo_files::read_text(&path) {
             Ok(text) if !configs.contains(&text) => configs.push(text),
@@ -62,9 +76,6 @@ pub fn merge(sources: &[PathBuf], out: &Path) -> Result<Merged, BenchError> {
     }
     let total = found.len();
     let found = newest(found);
-    for (record, folder) in found.iter().filter(|(record, _)| record.status == CellStatus::Done) {
-        check_key(record, folder)?;
-    }
     let targets: BTreeSet<(&str, &str)> =
         found.iter().map(|(record, _)| (record.data.target.as_str(), record.data.unit.as_str())).collect();
     if targets.len() > 1 {
@@ -79,8 +90,7 @@ pub fn merge(sources: &[PathBuf], out: &Path) -> Result<Merged, BenchError> {
         outputs.copy_cell(&Outputs::at(folder), record)?;
     }
     let records: Vec<CellRecord> = found.into_iter().map(|(record, _)| record).collect();
-    let lines: Vec<String> =
-        records.iter().map(|record| serde_json::to_string(record).expect("a record is plain data") + "\n").collect();
+    let lines: Vec<String> = records.iter().map(CellRecord::to_line).collect();
     outputs.write_text("runs.jsonl", &lines.concat())?;
     let groups = ordered(groups(&records));
     let leaderboard = leaderboard(&groups, &constants, &references_of(&configs), &outputs, sources.len())?;
@@ -95,7 +105,15 @@ pub fn merge(sources: &[PathBuf], out: &Path) -> Result<Merged, BenchError> {
         videos: None,
     };
     report.write()?;
-    Ok(Merged { cells: records.len(), superseded: total - records.len(), leaderboard })
+    Ok(Merged { cells: records.len(), superseded: total - records.len(), damaged, leaderboard })
+}
+
+/// An error without the folder's path, which the report's readers do not have.
+fn relative(error: &BenchError, folder: &Path) -> String {
+    match error {
+        BenchError::Io { path, source } => format!("{}: {source}", path.strip_prefix(folder).unwrap_or(path).display()),
+        other => other.to_string(),
+    }
 }
 
 fn invalid(path: &Path, reason: impl ToString) -> BenchError {

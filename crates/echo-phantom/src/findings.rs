@@ -7,8 +7,11 @@ use crate::acquisition::Gain;
 use crate::chamber_sizes::{ChamberSize, LEFT_ATRIUM, LEFT_VENTRICLE, RIGHT_ATRIUM, RIGHT_VENTRICLE};
 use crate::tracing::Tracing;
 use crate::view::{View, Wall};
-use crate::wall_motion::WallMotion;
+use crate::wall_motion::{Activity, WallMotion};
 use crate::window::Window;
+
+/// Below this an ejection fraction is called reduced, percent.
+const REDUCED_EF: f64 = 50.0;
 
 /// Everything known about a phantom that can be seen in its loop.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,6 +36,9 @@ pub struct Findings {
     pub right_atrium: Option<Chamber>,
     /// The walls that the view shows: left in the picture, right, apex.
     pub walls: [(Wall, WallMotion); 3],
+    /// Whether a region moves visibly worse than the others, as after an infarction. A heart that fails as a whole has
+    /// weak walls and no such region.
+    pub regional_abnormality: bool,
     /// Overall gain.
     pub gain: Gain,
     /// Quality of the acoustic window.
@@ -75,6 +81,7 @@ impl Findings {
         let view = acquisition.plane.view;
         let [left, right, apex] = WallMotion::of(&heart.ventricle);
         let walls = view.walls();
+        let is_weak = heart.ventricle.activity != Activity::NORMAL;
         Self {
             view,
             ef: 100.0 * (1.0 - esv / edv),
@@ -86,9 +93,23 @@ impl Findings {
             right_ventricle: heart.right_heart().map(|right| Chamber::of(right.ventricle, RIGHT_VENTRICLE)),
             right_atrium: heart.right_heart().map(|right| Chamber::of(2.0 * right.atrium, RIGHT_ATRIUM)),
             walls: [(walls[0], left), (walls[1], right), (walls[2], apex)],
+            regional_abnormality: is_weak && (left != right || left != apex),
             gain: acquisition.gain_class(),
             window: acquisition.window,
         }
+    }
+
+    /// What a report would list, by name; nothing where the view does not show it. Several may be present at once.
+    pub fn present(&self) -> [(&'static str, Option<bool>); 6] {
+        let dilated = |chamber: Option<Chamber>| chamber.map(|chamber| chamber.size != ChamberSize::Normal);
+        [
+            ("ReducedEF", Some(self.ef < REDUCED_EF)),
+            ("DilatedLeftVentricle", dilated(Some(self.left_ventricle))),
+            ("DilatedLeftAtrium", dilated(Some(self.left_atrium))),
+            ("DilatedRightVentricle", dilated(self.right_ventricle)),
+            ("DilatedRightAtrium", dilated(self.right_atrium)),
+            ("RegionalWallMotionAbnormality", Some(self.regional_abnormality)),
+        ]
     }
 
     /// How a wall moves; nothing when the view does not show it.
@@ -120,6 +141,42 @@ mod tests {
             assert!(findings.right_ventricle.is_none() && findings.right_atrium.is_none());
             assert!(findings.wall(Wall::Inferior).is_some() && findings.wall(Wall::Septal).is_none());
         }
+    }
+
+    /// Otherwise the finding would be a noisy ejection fraction: it must be frequent beside a moderately reduced one,
+    /// absent beside a vigorous one, and never said of walls that all move alike.
+    #[test]
+    fn a_regional_abnormality_is_a_wall_that_moves_worse_than_others() {
+        let found = |ef: f64| {
+            let findings = (0..400).map(|i| Phantom::draw(8, i, Population::Target(ef)).unwrap().findings());
+            let abnormal = findings.filter(|findings| {
+                let mut scores = findings.walls.map(|(_, motion)| motion);
+                scores.sort();
+                assert!(!findings.regional_abnormality || scores[0] < scores[2], "{findings:?}");
+                findings.regional_abnormality
+            });
+            abnormal.count()
+        };
+        let [failing, reduced, vigorous] = [22.0, 42.0, 68.0].map(found);
+        assert!((100..300).contains(&failing) && (100..300).contains(&reduced), "{failing} and {reduced} of 400");
+        assert!(vigorous < 20, "{vigorous} of 400");
+    }
+
+    #[test]
+    fn what_a_report_lists_follows_the_findings() {
+        let of = |findings: &Findings, name: &str| findings.present().into_iter().find(|row| row.0 == name).unwrap().1;
+        let mut seen = [0; 2];
+        for phantom in phantoms(View::A4c, 100).chain(phantoms(View::A2c, 100)) {
+            let findings = Findings { ef: 50.0, ..phantom.findings() };
+            let dilated = findings.left_ventricle.size >= ChamberSize::MildlyDilated;
+            seen[usize::from(dilated)] += 1;
+            assert_eq!(of(&findings, "DilatedLeftVentricle"), Some(dilated));
+            let right = findings.right_atrium.map(|chamber| chamber.size != ChamberSize::Normal);
+            assert_eq!(of(&findings, "DilatedRightAtrium"), right);
+            assert_eq!(of(&findings, "ReducedEF"), Some(false));
+            assert_eq!(of(&Findings { ef: 49.9, ..findings }, "ReducedEF"), Some(true));
+        }
+        assert!(seen.iter().all(|&count| count > 20), "{seen:?}");
     }
 
     /// Scores and tracings must tell the same story: of two walls the worse one moves less on the picture.

@@ -152,7 +152,8 @@ fn write_tracings(path: &Path, written: &[Written]) -> Result<(), PhantomError> 
     table.flush().map_err(PhantomError::io(path))
 }
 
-/// Cells are empty where the view does not show what the column is about. Widths are in cm.
+/// Cells are empty where the view does not show what the column is about. Widths are in cm; what is present or absent
+/// is 1 or 0.
 fn write_findings(path: &Path, written: &[Written]) -> Result<(), PhantomError> {
     let mut table = csv::Writer::from_path(path).map_err(PhantomError::csv(path))?;
     let mut header: Vec<String> = ["FileName", "View", "EF", "ESV", "EDV", "HeartRate"].map(str::to_owned).into();
@@ -161,6 +162,8 @@ fn write_findings(path: &Path, written: &[Written]) -> Result<(), PhantomError> 
     }
     header.extend(Wall::ALL.map(|wall| format!("{}{}", wall.name()[..1].to_uppercase(), &wall.name()[1..])));
     header.extend(["Gain", "Window"].map(str::to_owned));
+    header
+        .extend(written.iter().take(1).flat_map(|written| written.findings.present().map(|(name, _)| name.to_owned())));
     table.write_record(header).map_err(PhantomError::csv(path))?;
     for Written { video, findings, .. } in written {
         let mut row = vec![video.name(), findings.view.name().to_owned()];
@@ -174,6 +177,9 @@ fn write_findings(path: &Path, written: &[Written]) -> Result<(), PhantomError> 
         }
         row.extend(Wall::ALL.map(|wall| findings.wall(wall).map_or("", |motion| motion.name()).to_owned()));
         row.extend([findings.gain.name(), findings.window.name()].map(str::to_owned));
+        row.extend(
+            findings.present().map(|(_, present)| present.map_or(String::new(), |yes| u8::from(yes).to_string())),
+        );
         table.write_record(row).map_err(PhantomError::csv(path))?;
     }
     table.flush().map_err(PhantomError::io(path))

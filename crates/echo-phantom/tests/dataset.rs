@@ -141,9 +141,16 @@ fn findings_stand_beside_the_list_and_agree_with_it() {
             ("Apical", true),
             ("Gain", true),
             ("Window", true),
+            ("ReducedEF", true),
+            ("DilatedLeftAtrium", true),
+            ("DilatedRightVentricle", four_chambers),
+            ("RegionalWallMotionAbnormality", true),
         ] {
             assert_eq!(!findings[column].is_empty(), shown, "{column} of {}", findings["FileName"]);
         }
+        assert_eq!(findings["ReducedEF"] == "1", number(row, "EF") < 50.0);
+        let normal = findings["LeftVentricleSize"] == "normal";
+        assert_eq!(findings["DilatedLeftVentricle"], if normal { "0" } else { "1" });
         let apical = findings["Apical"].as_str();
         assert!(["normal", "hypokinetic", "akinetic"].contains(&apical), "{apical}");
     }

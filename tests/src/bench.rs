@@ -64,7 +64,12 @@ impl Place {
 
     /// Why a run cannot be.
     pub(crate) fn error(&self, config: &BenchConfig, out: &str) -> String {
-        run(config, &self.environment(out, None), &Registry).unwrap_err().to_string()
+        self.error_beside(config, out, None)
+    }
+
+    /// The same with the external data set in the folder `external`.
+    pub(crate) fn error_beside(&self, config: &BenchConfig, out: &str, external: Option<&Path>) -> String {
+        run(config, &self.environment(out, external), &Registry).unwrap_err().to_string()
     }
 
     fn environment(&self, out: &str, external: Option<&Path>) -> Environment {

@@ -31,14 +31,32 @@ fn one_file_under_two_names_in_train_and_test_is_refused_or_said_everywhere() {
     let outcome = place.run(&BenchConfig { allow_leakage: true, ..config() }, "allowed");
     let notes = outcome.leaderboard.notes.join("\n");
     assert!(notes.contains("Leakage was allowed: 1 of"), "{notes}");
+    let records = read_runs(&place.out("allowed")).unwrap();
+    let hash = &records[0].data.test_hash[..8];
+    assert!(notes.contains(&format!("(hash {hash})")), "{notes}");
+    let rows = outcome.leaderboard.rows.iter().filter(|row| row.encoder == "echoclip");
+    assert!(rows.clone().count() > 0 && rows.clone().all(|row| row.warning.contains("leakage: 1 of")), "{rows:?}");
+    assert!(
+        rows.clone().all(|row| row.adapter.contains(&format!("leakage: 1 of {} test videos", records[0].data.test)))
+    );
     let excluded: Vec<_> = outcome.excluded.iter().map(|video| (video.video.as_str(), video.used)).collect();
     assert_eq!(excluded, [(test.as_str(), true)]);
-    let records = read_runs(&place.out("allowed")).unwrap();
     assert!(records.iter().all(|record| record.data.leaked == 1), "{records:?}");
     let read = |name: &str| fs::read_to_string(place.out("allowed").join(name)).unwrap();
     for file in ["report.html", "leaderboard.md"] {
         assert!(read(file).contains("Leakage was allowed: 1 of"), "{file}");
     }
+    let warned = |line: &str| line.contains("its patient or file is in training or validation too");
+    for line in read("predictions.csv").lines().skip(1) {
+        assert_eq!(warned(line), line.contains(&format!(",{test},")), "{line}");
+    }
+}
+
+#[test]
+fn the_own_test_set_is_no_external_one() {
+    let place = Place::new(24);
+    let error = place.error_beside(&config(), "refused", Some(&place.out("data")));
+    assert!(error.contains("all test videos of the external data set are test videos of the first too"), "{error}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use echo_files::{from_cell, to_cell};
+use echo_files::{excerpt, from_cell, to_cell};
 use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -85,7 +85,7 @@ pub(crate) mod truth {
         match text.trim().to_ascii_lowercase().as_str() {
             "true" | "1" => Ok(true),
             "false" | "0" => Ok(false),
-            _ => Err(D::Error::custom(format!("{text:?} is neither true nor false"))),
+            _ => Err(D::Error::custom(format!("{:?} is neither true nor false", excerpt(&text)))),
         }
     }
 }
@@ -101,7 +101,7 @@ pub(crate) mod number {
     pub(crate) fn deserialize<'a, D: Deserializer<'a>>(deserializer: D) -> Result<f32, D::Error> {
         let text = String::deserialize(deserializer)?;
         let plain = text.trim().trim_start_matches('\'').replace(',', ".");
-        plain.parse().map_err(|_| D::Error::custom(format!("{text:?} is no number")))
+        plain.parse().map_err(|_| D::Error::custom(format!("{:?} is no number", excerpt(&text))))
     }
 }
 

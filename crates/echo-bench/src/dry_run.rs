@@ -2,10 +2,14 @@
 
 use std::fmt;
 
-use echo_files::printable;
+use echo_files::{excerpt, printable};
 
+use crate::Excluded;
 use crate::machine::Machine;
 use crate::runs::{CellRecord, CellStatus};
+
+/// Unusable videos that are named.
+const UNUSABLE_SHOWN: usize = 20;
 
 /// What a benchmark would do. Nothing of it was embedded or fitted.
 #[derive(Debug)]
@@ -20,8 +24,8 @@ pub struct DryRun {
     pub validation: usize,
     /// Test videos.
     pub test: usize,
-    /// Listed videos that cannot be used.
-    pub unusable: usize,
+    /// Listed videos that surely cannot be used; more may turn out to be so once they are decoded.
+    pub unusable: Vec<Excluded>,
     /// Bytes of the files that are read.
     pub bytes: u64,
     /// By encoder.
@@ -224,9 +228,15 @@ impl fmt::Display for DryRun {
         };
         let data = printable(data);
         write!(f, "\n{data}: {train} training, {validation} validation and {test} test videos are read, {size}")?;
-        match unusable {
+        match unusable.len() {
             0 => writeln!(f)?,
-            count => writeln!(f, "; {count} listed video{} cannot be used", plural(*count))?,
+            count => writeln!(f, "; {count} listed video{} cannot be used:", plural(count))?,
+        }
+        for Excluded { video, reason, .. } in unusable.iter().take(UNUSABLE_SHOWN) {
+            writeln!(f, "  {}: {}", printable(&excerpt(video)), printable(reason))?;
+        }
+        if let Some(more @ 1..) = unusable.len().checked_sub(UNUSABLE_SHOWN) {
+            writeln!(f, "  and {more} more")?;
         }
         if let Some(ToBeMade { videos, seconds, tried }) = self.to_be_made {
             let time = about(seconds);
@@ -252,7 +262,7 @@ impl fmt::Display for DryRun {
         for note in &self.notes {
             writeln!(f, "{note}")?;
         }
-        writeln!(f, "Nothing was embedded or fitted.")
+        writeln!(f, "Videos were not decoded, so that more of them may not be usable. Nothing was embedded or fitted.")
     }
 }
 

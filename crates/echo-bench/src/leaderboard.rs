@@ -394,7 +394,7 @@ impl LeaderboardRow {
             let prompts = first.random_prompts.then(|| "random prompts".to_owned());
             let reading = first.reading().map(str::to_owned);
             let clips = ClipChange::recorded(first).map(|change| change.to_string());
-            let remarks = reading.into_iter().chain(text).chain(prompts).chain(clips);
+            let remarks = reading.into_iter().chain(text).chain(prompts).chain(clips).chain(leakage::remarks(cells));
             let remarks: Vec<String> = remarks.chain(epoch.map(str::to_owned)).collect();
             Ok(Self {
                 encoder: first.encoder.name.clone(),
@@ -413,7 +413,10 @@ impl LeaderboardRow {
                 vs_best: None,
                 externals: Vec::new(),
                 error: cells.iter().find_map(|cell| cell.error.clone()),
-                warning: cells.iter().find_map(|cell| cell.caution()).unwrap_or_default().to_owned(),
+                warning: {
+                    let caution = cells.iter().find_map(|cell| cell.caution()).map(str::to_owned);
+                    caution.into_iter().chain(leakage::remarks(cells)).collect::<Vec<_>>().join("; ")
+                },
             })
         };
         let last: Vec<&Scores> = done.iter().filter_map(|cell| cell.scores.as_ref()).collect();

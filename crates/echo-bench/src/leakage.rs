@@ -1,10 +1,13 @@
-//! Videos that training and test share: of one patient, or one file under two names.
+//! Videos that training and test share: of one patient, or one file under two names. Files are one if all their bytes
+//! are: a copy in another container or coding is another file.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use echo_data::{Split, patient_key};
+use echo_files::{excerpt, printable};
 
-use crate::runs::CellRecord;
+use crate::leaderboard::{TestSet, short};
+use crate::runs::{CellRecord, DataRecord};
 use crate::video_set::{Excluded, LabelledVideo, VideoSet};
 use crate::{BenchConfig, BenchError};
 
@@ -27,9 +30,20 @@ fn marks(video: &LabelledVideo) -> impl Iterator<Item = Mark> {
 /// holds twice.
 ///
 /// # Errors
-/// Something is in two splits and the configuration does not allow that.
+/// Something is in two splits and the configuration does not allow that, or the external test set is the data set's own.
 pub(crate) fn check(config: &BenchConfig, set: &mut VideoSet, external: Option<&VideoSet>) -> Result<(), BenchError> {
     let (leaks, twins) = shared(set, external);
+    if let Some(external) = external {
+        let again = own_again(set, external);
+        if again.len() == external.test.len() {
+            return Err(BenchError::Config(format!(
+                "{}: all test videos of the external data set are test videos of the first too; give another --external, or \
+                 none, as its numbers would be the same",
+                printable(&external.name)
+            )));
+        }
+        set.excluded.extend(again);
+    }
     if !leaks.is_empty() && !config.allow_leakage {
         return Err(BenchError::Leakage(leaks.into_iter().map(|leak| leak.reason).collect()));
     }
@@ -59,7 +73,7 @@ fn shared(set: &VideoSet, external: Option<&VideoSet>) -> (Vec<Excluded>, Vec<Ex
         let (split, first) = group[0];
         if let Some((other, second)) = group.iter().find(|(other, _)| *other != split) {
             let who = |split: Split, video: &LabelledVideo| match (&video.patient, is_file) {
-                (Some(patient), false) => format!("{} ({split} video of patient {patient:?})", video.name),
+                (Some(patient), false) => format!("{} ({split} video of patient {:?})", video.name, excerpt(patient)),
                 _ => format!("{} ({split})", video.name),
             };
             let what = if *is_file { "one file under two names" } else { "one patient" };
@@ -82,31 +96,73 @@ fn shared(set: &VideoSet, external: Option<&VideoSet>) -> (Vec<Excluded>, Vec<Ex
     (leaks, twins)
 }
 
-/// How many videos of `test`, which are of the set `of`, are known from the videos `train` of `set` or its validation.
-pub(crate) fn count(set: &VideoSet, train: &[usize], of: &VideoSet, test: &[usize]) -> usize {
+/// Test videos of the external set that are test videos of `set` too.
+fn own_again(set: &VideoSet, external: &VideoSet) -> Vec<Excluded> {
+    let files = |video: &LabelledVideo| marks(video).find(|mark| matches!(mark, Mark::Bytes(_)));
+    let own = set.test.iter().map(|&index| &set.videos[index]);
+    let own: HashMap<Mark, &LabelledVideo> = own.filter_map(|video| Some((files(video)?, video))).collect();
+    let again = external.test.iter().filter_map(|&index| {
+        let video = &external.videos[index];
+        let reason =
+            format!("of the external test set, and the same file as the test video {}", own.get(&files(video)?)?.name);
+        Some(Excluded { video: video.name.clone(), used: true, reason })
+    });
+    again.collect()
+}
+
+/// What stands beside the prediction of a test video that is [`known`].
+pub(crate) const KNOWN: &str = "its patient or file is in training or validation too";
+
+/// The videos of `test`, which are of the set `of`, that are known from the videos `train` of `set` or its validation.
+pub(crate) fn known(set: &VideoSet, train: &[usize], of: &VideoSet, test: &[usize]) -> BTreeSet<usize> {
     let is_own = std::ptr::eq(set, of);
     // Numbers of patients mean nothing in another hospital.
     let counts = |mark: &Mark| is_own || matches!(mark, Mark::Bytes(_));
     let trained = train.iter().chain(&set.validation).flat_map(|&index| marks(&set.videos[index]));
     let trained: HashSet<Mark> = trained.filter(counts).collect();
-    test.iter().filter(|&&index| marks(&of.videos[index]).any(|mark| trained.contains(&mark))).count()
+    test.iter().copied().filter(|&index| marks(&of.videos[index]).any(|mark| trained.contains(&mark))).collect()
 }
 
-/// A sentence for every test set of `groups` of which training knew videos.
+impl CellRecord {
+    /// Its test sets of which training knew videos: name, hash, how many videos and how many of them it knew.
+    fn leaks(&self) -> impl Iterator<Item = (&str, &str, usize, usize)> {
+        let DataRecord { name, test_hash, test, leaked, .. } = &self.data;
+        let external = self.external.iter();
+        let external = external.map(|set| (set.name.as_str(), set.hash.as_str(), set.test, set.leaked));
+        std::iter::once((name.as_str(), test_hash.as_str(), *test, *leaked))
+            .chain(external)
+            .filter(|(.., leaked)| *leaked > 0)
+    }
+}
+
+/// What stands in the row of these cells: of each test set, the most videos that the training of one knew.
+pub(crate) fn remarks(cells: &[&CellRecord]) -> Vec<String> {
+    let mut most: BTreeMap<(&str, &str, usize), usize> = BTreeMap::new();
+    for (name, hash, test, leaked) in cells.iter().flat_map(|cell| cell.leaks()) {
+        let known = most.entry((name, hash, test)).or_default();
+        *known = leaked.max(*known);
+    }
+    let remark = |((name, hash, test), leaked): ((&str, &str, usize), usize)| {
+        format!("leakage: {leaked} of {}", TestSet::in_words(name, test, hash))
+    };
+    most.into_iter().map(remark).collect()
+}
+
+/// A sentence for every test set and splits of `groups` of which training knew videos.
 pub(crate) fn notes(groups: &[Vec<&CellRecord>]) -> Vec<String> {
-    let mut most: BTreeMap<(&str, usize), usize> = BTreeMap::new();
+    let mut most: BTreeMap<(&str, &str, &str, usize), usize> = BTreeMap::new();
     for record in groups.iter().flatten() {
-        let external = record.external.iter().map(|external| (external.name.as_str(), external.test, external.leaked));
-        let own = (record.data.name.as_str(), record.data.test, record.data.leaked);
-        for (name, test, leaked) in external.chain([own]).filter(|(.., leaked)| *leaked > 0) {
-            let known = most.entry((name, test)).or_default();
+        for (name, hash, test, leaked) in record.leaks() {
+            let known = most.entry((name, hash, record.data.splits.as_str(), test)).or_default();
             *known = leaked.max(*known);
         }
     }
-    let note = |((name, test), leaked): ((&str, usize), usize)| {
+    let note = |((name, hash, splits, test), leaked): ((&str, &str, &str, usize), usize)| {
         format!(
-            "Leakage was allowed: {leaked} of {test} test videos of {name} share a patient or their bytes with training or \
-             validation. Errors on new patients are larger than these."
+            "Leakage was allowed: {leaked} of {} under the splits {} share a patient or their bytes with training or \
+             validation. Errors on new patients are larger than those in rows that say so.",
+            TestSet::in_words(name, test, hash),
+            short(splits)
         )
     };
     most.into_iter().map(note).collect()
@@ -155,8 +211,8 @@ mod tests {
         check(&config(true), &mut allowed, None).unwrap();
         assert_eq!(allowed.excluded.len(), 2, "{:?}", allowed.excluded);
         assert!(allowed.excluded.iter().all(|leak| leak.used));
-        assert_eq!(count(&allowed, &[0, 1], &allowed, &[3, 4]), 1);
-        assert_eq!(count(&allowed, &[], &allowed, &[4]), 0);
+        assert_eq!(known(&allowed, &[0, 1], &allowed, &[3, 4]), BTreeSet::from([3]));
+        assert_eq!(known(&allowed, &[], &allowed, &[4]), BTreeSet::new());
     }
 
     #[test]
@@ -167,7 +223,44 @@ mod tests {
         let external = set([&[], &[], &[("x", "5", b"a")]]);
         let error = check(&config(false), &mut own, Some(&external)).unwrap_err().to_string();
         assert!(error.contains("a (training) and x (external test)"), "{error}");
-        assert_eq!(count(&own, &[0], &external, &[0]), 1);
+        assert_eq!(known(&own, &[0], &external, &[0]), BTreeSet::from([0]));
+    }
+
+    #[test]
+    fn an_external_set_that_is_the_own_one_is_refused_and_single_videos_of_it_are_noted() {
+        let own = || set([&[("a", "", b"a")], &[], &[("b", "", b"b"), ("c", "", b"c")]]);
+        let external = set([&[], &[], &[("x", "", b"c"), ("b", "", b"b")]]);
+        for allowed in [false, true] {
+            let error = check(&config(allowed), &mut own(), Some(&external)).unwrap_err().to_string();
+            assert!(error.contains("give another --external"), "{error}");
+        }
+        let mut own = own();
+        let external = set([&[], &[], &[("x", "", b"c"), ("new", "", b"n"), ("to be made", "", b"")]]);
+        check(&config(false), &mut own, Some(&external)).unwrap();
+        assert_eq!(own.excluded.len(), 1, "{:?}", own.excluded);
+        assert!(own.excluded[0].video == "x" && own.excluded[0].reason.ends_with("the test video c"));
+        // Videos yet to be made.
+        let empty = || set([&[("a", "", b"")], &[], &[("b", "", b"")]]);
+        check(&config(false), &mut empty(), Some(&empty())).unwrap();
+    }
+
+    #[test]
+    fn notes_tell_test_sets_and_splits_of_one_name_apart() {
+        let cell = |hash: &str, splits: &str, leaked| {
+            let mut cell = crate::runs::tests::record("key");
+            (cell.data.name, cell.data.test_hash, cell.data.splits) = ("data".into(), hash.into(), splits.into());
+            (cell.data.test, cell.data.leaked) = (4, leaked);
+            cell
+        };
+        let cells = [cell("one", "x", 1), cell("one", "x", 3), cell("one", "y", 0), cell("two", "x", 2)];
+        let [a, b, c, d] = &cells;
+        let notes = notes(&[vec![a, b], vec![c], vec![d]]);
+        assert_eq!(notes.len(), 2, "{notes:?}");
+        assert!(notes[0].contains("3 of 4 test videos of data (hash one) under the splits x"), "{notes:?}");
+        assert!(notes[1].contains("2 of 4 test videos of data (hash two)"), "{notes:?}");
+        let row = |cells: &[&CellRecord]| remarks(cells).join("; ");
+        assert_eq!(row(&[a, b]), "leakage: 3 of 4 test videos of data (hash one)");
+        assert_eq!(row(&[c]), "");
     }
 
     #[test]

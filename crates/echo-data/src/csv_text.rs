@@ -1,7 +1,7 @@
 //! The text of a CSV file as spreadsheets save it: its encoding, its marks and its separator.
 
 /// What may stand between fields.
-const SEPARATORS: [char; 3] = [',', ';', '\t'];
+const SEPARATORS: [char; 4] = [',', ';', '\t', '|'];
 
 /// First bytes of files that are often named `.csv` and are something else.
 const OTHERS: [(&[u8], &str); 4] = [
@@ -39,7 +39,9 @@ impl CsvText {
         // Joining files leaves several marks.
         let text = text.trim_start_matches('\u{feff}');
         if text.contains('\0') {
-            return Err("it holds zero bytes, as UTF-16 without a mark does; save it as CSV (UTF-8)".to_owned());
+            return Err(
+                "it holds zero bytes, as damaged files and UTF-16 without a mark do; save it as CSV (UTF-8)".to_owned()
+            );
         }
         let start: String = text.trim_start().chars().take(9).collect::<String>().to_ascii_lowercase();
         if ["<!doctype", "<html", "<?xml"].iter().any(|tag| start.starts_with(tag)) {
@@ -51,8 +53,15 @@ impl CsvText {
             text = text.split_once('\n').map_or(String::new(), |(_, rest)| rest.to_owned());
         }
         let header = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+        if header.is_empty() {
+            return Err("the file is empty; it must have a line of column names, and a row for every video".to_owned());
+        }
         let separator = stated.unwrap_or_else(|| usual_separator(header));
-        Ok(Self { text, separator, skipped: stated.is_some().into() })
+        let skipped = stated.is_some().into();
+        if let Some(line) = unclosed_quote(&text, separator) {
+            return Err(format!("line {}: a field begins with a quote that is never closed", line + skipped));
+        }
+        Ok(Self { text, separator, skipped })
     }
 }
 
@@ -88,6 +97,24 @@ fn usual_separator(header: &str) -> char {
     counts.iter().position(|&count| count == most).map_or(',', |place| SEPARATORS[place])
 }
 
+/// The line, counted from 1, of a quote that encloses all that is left of the text.
+fn unclosed_quote(text: &str, separator: char) -> Option<u64> {
+    let (mut line, mut opened) = (1, None);
+    let mut before = '\n';
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        match (character, opened) {
+            ('"', None) if before == separator || before == '\n' => opened = Some(line),
+            // Two within quotes are one that is meant.
+            ('"', Some(_)) if characters.next_if_eq(&'"').is_none() => opened = None,
+            _ => {}
+        }
+        line += u64::from(character == '\n');
+        before = character;
+    }
+    opened
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,10 +142,17 @@ mod tests {
         assert_eq!(decode(b"sep=,\r\na,b;c;d\n"), ("a,b;c;d\n".to_owned(), ',', 1));
         assert_eq!(decode(b"\xef\xbb\xbf\"sep=;\"\na\n").1, ';');
         assert_eq!(decode(b"sep=\t\na,b\n").1, '\t');
-        for (header, separator) in [("a", ','), ("a,b", ','), ("a\tb\tc,d", '\t'), ("\"a,b,c\";d", ';'), ("", ',')] {
+        for (header, separator) in [("a", ','), ("a,b", ','), ("a\tb\tc,d", '\t'), ("\"a,b,c\";d", ';'), ("a|b", '|')] {
             assert_eq!(decode(header.as_bytes()).1, separator, "{header:?}");
         }
         assert_eq!(decode(b"sep=ab,c\n").2, 0, "a column may be called so");
+    }
+
+    #[test]
+    fn quotes_that_are_closed_or_stand_within_a_field_are_let_pass() {
+        for text in ["a\n\"x\"\"\"\n", "a\n5\" probe\n", "a,b\n\"two\nlines\",\"\"\n", "a\n\"x\"y\n"] {
+            assert_eq!(decode(text.as_bytes()).0, text);
+        }
     }
 
     #[test]
@@ -131,6 +165,11 @@ mod tests {
             (b"F\0i\0l\0e\0", "zero bytes"),
             (b"\xff\xfea\0b", "UTF-16"),
             (b"a,b\nJos\xe9,1\n", "line 2 is not in UTF-8"),
+            (b"", "the file is empty"),
+            (b"\xef\xbb\xbf \r\n", "the file is empty"),
+            (b"sep=;\n", "the file is empty"),
+            (b"a,b\n\"x\",1\ny,\"2\nz,3\n", "line 3: a field begins with a quote"),
+            (b"sep=,\na,b\n\"\"\"x,1\n", "line 3: a field begins with a quote"),
         ] {
             let reason = CsvText::decode(bytes).unwrap_err();
             assert!(reason.contains(expected), "{expected}: {reason}");

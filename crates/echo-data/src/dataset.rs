@@ -4,9 +4,11 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
+use echo_files::excerpt;
 use echo_random::Stream;
 
 use crate::dataset_config::SeededSplit;
+use crate::numbers::{Notation, Number};
 use crate::plausible::check_unit;
 use crate::spelling::patient_key;
 use crate::split::Split;
@@ -91,6 +93,9 @@ pub fn read_dataset(dir: &Path, config: &DatasetConfig, target: &str) -> Result<
         }
     }
 
+    let columns: Vec<(usize, &str)> = targets.iter().map(|(target, column)| (*column, target.unit.as_str())).collect();
+    let notation = table.notation(&columns);
+
     let folder = dir.join(&file.videos.folder);
     let mut files = VideoFiles::open(&folder, file.videos.extension.as_deref())?;
     let mut report = DatasetReport { folder: folder.clone(), ..DatasetReport::default() };
@@ -113,7 +118,10 @@ pub fn read_dataset(dir: &Path, config: &DatasetConfig, target: &str) -> Result<
         let split =
             split_column.and_then(present).map(|word| split_of(config, &table, *line, name, word)).transpose()?;
         let values = targets.iter().map(|(target, column)| {
-            present(*column).map(|field| value(&table, *line, name, target, field)).transpose()
+            let field = present(*column);
+            field
+                .map(|field| value(&notation, target, field).map_err(|why| table.wrong_row(*line, name, why)))
+                .transpose()
         });
         let row = Row { values: values.collect::<Result<_, _>>()?, patient, split };
         match seen.entry(name) {
@@ -142,12 +150,14 @@ pub fn read_dataset(dir: &Path, config: &DatasetConfig, target: &str) -> Result<
         let below = below.replace("{video}", name);
         let Some(found) = files.find(&below).map_err(|reason| table.wrong_row(line, name, reason))? else {
             report.missing.push(name.to_owned());
-            tried.push(files.tried(&below));
+            if tried.len() < SHOWN {
+                tried.push(files.tried(&excerpt(&below)));
+            }
             continue;
         };
         let path = found.path;
         if !found.exact {
-            respelled.push(format!("{below:?}, found as {}", path.display()));
+            respelled.push(format!("{:?}, found as {}", excerpt(&below), path.display()));
         }
         if let Some(first) = owners.insert(path.clone(), line) {
             let reason = format!("its file is {}, which is that of line {first} too", path.display());
@@ -158,7 +168,6 @@ pub fn read_dataset(dir: &Path, config: &DatasetConfig, target: &str) -> Result<
         videos.push(DatasetVideo { name: name.to_owned(), path, patient: row.patient, truth, split });
     }
     if videos.is_empty() && !tried.is_empty() {
-        tried.truncate(SHOWN);
         return Err(DataError::NoVideos { folder, table: table.path, count: report.missing.len(), tried });
     }
     if !respelled.is_empty() {
@@ -178,14 +187,17 @@ pub fn read_dataset(dir: &Path, config: &DatasetConfig, target: &str) -> Result<
 fn split_of(config: &DatasetConfig, table: &Table, line: u64, name: &str, word: &str) -> Result<Split, DataError> {
     config.split_of(word).ok_or_else(|| {
         let known = config.split_words();
-        table.wrong_row(line, name, format!("the split is {word:?}; it must be {known} (in any case)"))
+        table.wrong_row(line, name, format!("the split is {:?}; it must be {known} (in any case)", excerpt(word)))
     })
 }
 
 /// The target in its unit.
-fn value(table: &Table, line: u64, name: &str, target: &Target, field: &str) -> Result<f32, DataError> {
+fn value(notation: &Notation, target: &Target, field: &str) -> Result<f32, String> {
+    let Target { column, unit, scale, .. } = target;
     let (least, most) = (target.least.unwrap_or(f64::NEG_INFINITY), target.most.unwrap_or(f64::INFINITY));
-    let in_unit = table.number(field).map(|number| target.in_unit(number));
+    let wrong = |what: &str| format!("{column} is {:?}; {what}", excerpt(field));
+    let number = notation.number(field, unit).map_err(|unclear| wrong(&unclear.to_string()))?;
+    let in_unit = number.map(|Number { value, has_unit }| if has_unit { value } else { target.in_unit(value) });
     let in_range = in_unit.filter(|number| (least..=most).contains(number)).map(to_f32);
     in_range.filter(|value| value.is_finite()).ok_or_else(|| {
         let range = match (target.least, target.most) {
@@ -194,9 +206,8 @@ fn value(table: &Table, line: u64, name: &str, target: &Target, field: &str) -> 
             (None, Some(most)) => format!(" of at most {most}"),
             (None, None) => String::new(),
         };
-        let times = if target.scale == 1.0 { String::new() } else { format!(", times {},", target.scale) };
-        let reason = format!("{} is {field:?}; it{times} must be a number{range}, or empty", target.column);
-        table.wrong_row(line, name, reason)
+        let times = if *scale == 1.0 { String::new() } else { format!(", times {scale},") };
+        wrong(&format!("it{times} must be a number{range}, or empty"))
     })
 }
 

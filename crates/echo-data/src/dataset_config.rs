@@ -253,7 +253,7 @@ impl DatasetConfig {
     /// The words that [`Self::split_of`] knows, for messages.
     pub(crate) fn split_words(&self) -> String {
         match &self.file.words {
-            None => "TRAIN, VAL or TEST".to_owned(),
+            None => "TRAIN, VAL or TEST, or what [words] of the data set's description (--dataset) says".to_owned(),
             Some(Words { train, validation, test }) => {
                 format!(
                     "one of {}, as [words] says",

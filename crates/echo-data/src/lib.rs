@@ -19,6 +19,7 @@ mod feature_cache;
 mod few_shot;
 mod look;
 mod normalize;
+mod numbers;
 mod opencv_area;
 mod opencv_cubic;
 mod padding;

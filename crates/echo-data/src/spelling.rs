@@ -3,10 +3,11 @@
 use unicode_normalization::UnicodeNormalization;
 
 /// A path or name as it is compared where no file is spelt exactly so: slashes for backslashes, small letters, composed
-/// accents, nothing empty and no `.` between slashes.
+/// accents, nothing invisible, no space beside slashes and at the ends, nothing empty and no `.` between slashes.
 pub(crate) fn plain(name: &str) -> String {
-    let name: String = name.replace('\\', "/").nfc().flat_map(char::to_lowercase).nfc().collect();
-    name.split('/').filter(|part| !part.is_empty() && *part != ".").collect::<Vec<_>>().join("/")
+    let visible = |c: &char| !matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}');
+    let name: String = name.replace('\\', "/").nfc().filter(visible).flat_map(char::to_lowercase).nfc().collect();
+    name.split('/').map(str::trim).filter(|part| !part.is_empty() && *part != ".").collect::<Vec<_>>().join("/")
 }
 
 /// Whether one of two plain paths is the other with folders before it.
@@ -39,7 +40,8 @@ mod tests {
     #[test]
     fn spellings_of_one_path_are_the_same() {
         let expected = "a/jos\u{e9}.avi";
-        for name in ["a\\Jose\u{301}.AVI", "./a//JOS\u{c9}.avi", "/A/JOSE\u{301}.avi"] {
+        for name in ["a\\Jose\u{301}.AVI", "./a//JOS\u{c9}.avi", "/A/JOSE\u{301}.avi", " a / jose\u{301}.avi\u{200b} "]
+        {
             assert_eq!(plain(name), expected, "{name}");
         }
         assert_ne!(plain("jose.avi"), plain("jos\u{e9}.avi"), "accents are part of a name");
@@ -61,7 +63,9 @@ mod tests {
 
     #[test]
     fn a_patient_is_the_same_in_every_spelling() {
-        for patient in ["101", "101.0", "0101", " 101.00 ", "'101", "+101", "101,0", "\u{ff11}\u{ff10}\u{ff11}"] {
+        for patient in
+            ["101", "101.0", "0101", " 101.00 ", "'101", "+101", "101,0", "101\u{200b}", "\u{ff11}\u{ff10}\u{ff11}"]
+        {
             assert_eq!(patient_key(patient), "101", "{patient}");
         }
         assert_eq!(patient_key("P001"), patient_key("p001"));

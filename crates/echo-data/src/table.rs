@@ -3,20 +3,30 @@
 use std::path::{Path, PathBuf};
 
 use csv::{ReaderBuilder, StringRecord, Trim};
+use echo_files::excerpt;
 
 use crate::csv_text::CsvText;
 use crate::error::DataError;
+use crate::numbers::Notation;
 use crate::split::Split;
 
-/// What spreadsheets and data frames write where there is no value, in small letters.
-const MISSING: [&str; 8] = ["", "na", "n/a", "#n/a", "nan", "none", "null", "<na>"];
+/// What people, statistics programs, databases and spreadsheets write where there is no value, or none that could be
+/// computed; in small letters.
+const MISSING: [&str; 29] = [
+    "", "na", "n/a", "n.a.", "#n/a", "<na>", "nan", "nat", "none", "null", "(null)", "nil", "\\n", "missing",
+    "unknown", "-", "--", "\u{2013}", "\u{2014}", ".", "?", "#n/v", "#nv", "#value!", "#wert!", "#div/0!", "#ref!",
+    "#num!", "#name?",
+];
+
+/// Columns that a message names of many.
+const SHOWN: usize = 30;
 
 /// A list of videos: any columns, one row for each video.
 pub(crate) struct Table {
     pub(crate) path: PathBuf,
     header: StringRecord,
     separator: char,
-    /// Line, counted from 1, and fields without surrounding space, as many as the header has.
+    /// Line, counted from 1, and fields without surrounding space and marks, as many as the header has.
     pub(crate) rows: Vec<(u64, StringRecord)>,
 }
 
@@ -30,15 +40,23 @@ impl Table {
         let mut reader = ReaderBuilder::new();
         reader.trim(Trim::All).flexible(true).delimiter(u8::try_from(separator).unwrap_or(b','));
         let mut reader = reader.from_reader(text.as_bytes());
-        let header = without_empty_end(reader.headers().map_err(as_csv)?, 0);
+        let header = without_empty_end(&bare(reader.headers().map_err(as_csv)?), 0);
         let mut table = Self { path: path.to_owned(), header, separator, rows: Vec::new() };
         for record in reader.records() {
-            let record = record.map_err(as_csv)?;
+            let read = record.map_err(as_csv)?;
+            let record = bare(&read);
             if record.iter().all(str::is_empty) {
                 continue;
             }
-            let at = record.position().map_or(0, |position| line(position, &text)) + skipped;
+            let at = read.position().map_or(0, |position| line(position, &text)) + skipped;
             let record = without_empty_end(&record, table.header.len());
+            if table.header.len() == 1 && record.len() > 1 {
+                let reason = format!(
+                    "its first line is {:?}; it must be the one of the column names, so remove whatever stands before that",
+                    excerpt(&table.header[0])
+                );
+                return Err(DataError::NotCsv { path: table.path, reason });
+            }
             if record.len() != table.header.len() {
                 let (found, expected) = (record.len(), table.header.len());
                 let reason = format!(
@@ -47,6 +65,10 @@ impl Table {
                 return Err(table.wrong_row(at, record.get(0).unwrap_or_default(), reason));
             }
             table.rows.push((at, record));
+        }
+        if table.rows.is_empty() {
+            let reason = "it has column names, but no rows; it must have one for every video".to_owned();
+            return Err(DataError::NotCsv { path: table.path, reason });
         }
         Ok(table)
     }
@@ -71,22 +93,25 @@ impl Table {
     }
 
     fn wrong_column(&self, column: &str, count: usize) -> DataError {
-        let found = self.header.iter().map(str::to_owned).collect();
+        let mut found: Vec<String> = self.header.iter().take(SHOWN).map(|name| excerpt(name).into_owned()).collect();
+        if self.header.len() > SHOWN {
+            found.push(format!("and {} more", self.header.len() - SHOWN));
+        }
         DataError::Column { path: self.path.clone(), column: column.to_owned(), count, found }
     }
 
     /// An error that names a row.
     pub(crate) fn wrong_row(&self, line: u64, name: &str, reason: String) -> DataError {
-        DataError::Row { path: self.path.clone(), line, name: name.to_owned(), reason }
+        DataError::Row { path: self.path.clone(), line, name: excerpt(name).into_owned(), reason }
     }
 
-    /// The finite number that a field holds; decimal commas count where commas do not separate.
-    pub(crate) fn number(&self, field: &str) -> Option<f64> {
-        let number = match self.separator {
-            ',' => field.parse(),
-            _ => field.replacen(',', ".", 1).parse(),
+    /// How the numbers in `columns`, each with its unit, are written.
+    pub(crate) fn notation<'a>(&'a self, columns: &[(usize, &'a str)]) -> Notation {
+        let of_row = |(line, fields): &'a (u64, StringRecord)| {
+            let fields = columns.iter().map(|&(column, unit)| (*line, fields.get(column).unwrap_or_default(), unit));
+            fields.collect::<Vec<_>>()
         };
-        number.ok().filter(|number: &f64| number.is_finite())
+        Notation::of(self.separator, self.rows.iter().flat_map(of_row))
     }
 
     /// The video's name without `.avi` in any case.
@@ -101,19 +126,31 @@ impl Table {
     /// The row's split.
     pub(crate) fn split(&self, line: u64, name: &str, field: &str) -> Result<Split, DataError> {
         Split::parse(field).ok_or_else(|| {
-            self.wrong_row(line, name, format!("the split is {field:?}; it must be TRAIN, VAL or TEST (in any case)"))
+            self.wrong_row(
+                line,
+                name,
+                format!("the split is {:?}; it must be TRAIN, VAL or TEST (in any case)", excerpt(field)),
+            )
         })
     }
 
     /// An error on two rows of one video.
     pub(crate) fn contradiction(&self, name: &str, first: u64, second: u64) -> DataError {
-        DataError::Contradiction { path: self.path.clone(), name: name.to_owned(), first, second }
+        DataError::Contradiction { path: self.path.clone(), name: excerpt(name).into_owned(), first, second }
     }
 }
 
 /// Whether a field says that there is no value.
 pub(crate) fn is_missing(field: &str) -> bool {
     MISSING.iter().any(|missing| field.eq_ignore_ascii_case(missing))
+}
+
+/// Fields without the formula `="0101"`, by which exporters keep a spreadsheet from making numbers of texts.
+fn bare(fields: &StringRecord) -> StringRecord {
+    let is_text = |field: &&str| !field.contains('"');
+    let text =
+        |field: &str| field.strip_prefix("=\"")?.strip_suffix('"').filter(is_text).map(|text| text.trim().to_owned());
+    fields.iter().map(|field| text(field).unwrap_or_else(|| field.to_owned())).collect()
 }
 
 /// The fields up to the last that is not empty, but `least` of them where there are as many.
@@ -175,8 +212,8 @@ mod tests {
 
     #[test]
     fn a_column_that_is_absent_or_there_twice_is_named_with_those_found() -> Result<(), DataError> {
-        let error = table(b"FileName|EF\nx|1\n")?.column("EF").unwrap_err().to_string();
-        assert!(error.ends_with("expected one column \"EF\", found 0; the columns are: FileName|EF"), "{error}");
+        let error = table(b"FileName/EF\nx/1\n")?.column("EF").unwrap_err().to_string();
+        assert!(error.ends_with("expected one column \"EF\", found 0; the columns are: FileName/EF"), "{error}");
         let error = table(b"EF,ef\n1,2\n")?.optional_column("EF").unwrap_err().to_string();
         assert!(error.contains("found 2; the columns are: EF, ef"), "{error}");
         Ok(())
@@ -187,13 +224,18 @@ mod tests {
         for (text, field, number) in [
             ("FileName;EF\nx;55,5\n", "55,5", Some(55.5)),
             ("FileName\tEF\nx\t55.5\n", "55.5", Some(55.5)),
+            ("FileName|EF\nx|55.5\n", "55.5", Some(55.5)),
             ("sep=;\nFileName;EF\nx;55,5\n", "55,5", Some(55.5)),
-            ("FileName,EF\nx,\"55,5\"\n", "55,5", None),
+            ("FileName,EF\nx,\"55,5\"\n", "55,5", Some(55.5)),
+            ("FileName,EF\n=\"x\",=\"55.5\"\n", "55.5", Some(55.5)),
+            ("FileName,EF\n\"=\"\"x\"\"\",\"=\"\"55.5\"\"\"\n", "55.5", Some(55.5)),
             ("FileName;EF\nx;1.055,5\n", "1.055,5", None),
+            ("FileName;EF\nx;1.055\ny;55,5\n", "1.055", None),
         ] {
             let table = table(text.as_bytes())?;
             assert_eq!(table.rows[0].1, vec!["x", field], "{text:?}");
-            assert_eq!(table.number(field), number, "{text:?}");
+            let notation = table.notation(&[(1, "%")]);
+            assert_eq!(notation.number(field, "%").ok().flatten().map(|number| number.value), number, "{text:?}");
         }
         assert_eq!(table(b"sep=,\nEF\n\n1\n")?.rows[0].0, 4, "the line of an editor");
         Ok(())
@@ -217,13 +259,24 @@ mod tests {
             assert!(error.contains("line 3, video \"y\"") && error.contains("the header has 2"), "{error}");
         }
         assert!(error(b"PK\x03\x04").contains("workbook"));
+        assert!(error(b"FileName,EF\n,\n\n").contains("no rows"));
+        let error_of_title = error(b"Export of Friday\n\nFileName,EF\nx,1\n");
+        assert!(error_of_title.contains("first line is \"Export of Friday\""), "{error_of_title}");
+        // A quote in the wrong place makes one field of many lines; nobody wants to read them all.
+        let many = format!("FileName,EF\n\"y,1\n{}z\",2,3\n", "x,1\n".repeat(1000));
+        assert!(error(many.as_bytes()).len() < 400, "{}", error(many.as_bytes()));
         assert!(matches!(Table::read(Path::new("no/such/list.csv")), Err(DataError::Io { .. })));
     }
 
     #[test]
     fn what_stands_for_no_value_is_known() {
         assert!(["", "NA", "NaN", "None", "N/A", "#N/A", "nan", "NULL", "<NA>"].into_iter().all(is_missing));
-        assert!(["0", "no", "-", "unknown", "NAN1"].into_iter().all(|field| !is_missing(field)));
+        assert!(
+            ["-", "\u{2013}", ".", "?", "#VALUE!", "#DIV/0!", "#WERT!", "Missing", "Unknown"]
+                .into_iter()
+                .all(is_missing)
+        );
+        assert!(["0", "no", "-1", "#", "NAN1"].into_iter().all(|field| !is_missing(field)));
     }
 
     #[test]

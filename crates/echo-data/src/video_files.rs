@@ -5,9 +5,14 @@ use std::fs::{self, DirEntry};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use echo_files::excerpt;
+
 use crate::DataError;
 use crate::spelling::{is_same_but_for_folders, plain};
 use crate::table::without_extension;
+
+/// Files that a message names of many.
+const SHOWN: usize = 3;
 
 /// A file that was found.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,7 +61,7 @@ impl<'a> VideoFiles<'a> {
     pub(crate) fn find(&mut self, below: &str) -> Result<Option<Found>, String> {
         let (parent, name) = below.rsplit_once('/').unwrap_or(("", below));
         if below.split(['/', '\\']).any(|part| part == "..") {
-            return Err(format!("{below:?} is not in the folder {}", self.folder.display()));
+            return Err(format!("{:?} is not in the folder {}", excerpt(below), self.folder.display()));
         }
         // A path from the root is one with too many folders before it.
         if !Path::new(below).is_absolute() {
@@ -138,8 +143,10 @@ fn only(paths: Vec<&PathBuf>) -> Result<Option<PathBuf>, String> {
         _ => {
             let mut names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
             names.sort();
+            let count = names.len();
+            names.truncate(SHOWN);
             Err(format!(
-                "which file is meant? {}; give `videos.extension`, or their folders in the table",
+                "which of {count} files is meant? {}; give `videos.extension`, or their folders in the table",
                 names.join(", ")
             ))
         }
@@ -193,7 +200,8 @@ mod tests {
 
     #[test]
     fn a_file_is_found_in_other_spellings_and_the_exact_one_goes_first() {
-        let dir = folder(&["a.avi", "A.avi", "sub/Jos\u{e9}.AVI", "p1/x.avi", "p2/x.avi", "._b.avi"]);
+        let dir =
+            folder(&["a.avi", "A.avi", "sub/Jos\u{e9}.AVI", "p1/x.avi", "p2/x.avi", "._b.avi", " led, \"by\"  .avi"]);
         let mut files = VideoFiles::open(dir.path(), Some("avi")).unwrap();
         let mut found = |below: &str| {
             files.find(below).map(|found| {
@@ -210,11 +218,13 @@ mod tests {
             assert_eq!(found(listed), at("sub/Jos\u{e9}.AVI", false), "{listed}");
         }
         assert_eq!(found("old/p2/x"), at("p2/x.avi", false));
+        // A table's fields are read without the space around them.
+        assert_eq!(found("led, \"by\""), at(" led, \"by\"  .avi", false));
         for nowhere in ["p3/x", "b", "c", "ose\u{301}"] {
             assert_eq!(found(nowhere), Ok(None), "{nowhere}");
         }
         for unclear in ["x", "videos/a"] {
-            assert!(found(unclear).unwrap_err().contains("which file is meant?"), "{unclear}");
+            assert!(found(unclear).unwrap_err().contains("which of 2 files is meant?"), "{unclear}");
         }
         assert!(found("../a").unwrap_err().contains("is not in the folder"));
     }

@@ -92,12 +92,38 @@ fn the_released_form_is_read_and_what_cannot_be_used_is_listed() -> Result<(), D
 
 #[test]
 fn what_spreadsheets_write_for_nothing_leaves_the_row_out() -> Result<(), DataError> {
-    let missing = ["", "NA", "NaN", "None", "N/A", "#N/A"];
+    let missing = ["", "NA", "NaN", "None", "N/A", "#N/A", "-", ".", "?", "#VALUE!", "#DIV/0!", "missing", "Unknown"];
     let rows: String = missing.iter().enumerate().map(|(row, missing)| format!("v{row};TRAIN;{missing}\n")).collect();
     let place = Place::new(&format!("sep=;\nClip;Fold;LVEF;\n{rows}a;TEST;55,5;\n"), &["a.avi"]);
     let data = place.read(COLUMNS, "EF")?;
     assert_eq!(data.videos.iter().map(|video| (video.name.as_str(), video.truth)).collect::<Vec<_>>(), [("a", 55.5)]);
-    assert_eq!(data.report.without_target, ["v0", "v1", "v2", "v3", "v4", "v5"]);
+    assert_eq!(data.report.without_target, (0..missing.len()).map(|row| format!("v{row}")).collect::<Vec<_>>());
+    Ok(())
+}
+
+#[test]
+fn numbers_are_read_as_people_write_them_or_refused_with_the_reason() -> Result<(), DataError> {
+    let values = |data: Dataset| data.videos.iter().map(|video| video.truth).collect::<Vec<_>>();
+    let files = ["a.avi", "b.avi", "c.avi"];
+    for table in [
+        "Clip,Fold,LVEF\na,TRAIN,42.3%\nb,TRAIN,60 %\nc,TEST,55\n",
+        "Clip,Fold,LVEF\na,TRAIN,\"42,3\"\nb,TRAIN,\"60,0\"\nc,TEST,55\n",
+        "Clip|Fold|LVEF\na|TRAIN|42,3\nb|TRAIN|'60\nc|TEST|55\n",
+        "Clip,Fold,LVEF\n=\"a\",=\"TRAIN\",=\"42.3\"\n=\"b\",TRAIN,60\nc,TEST,55\n",
+    ] {
+        assert_eq!(values(Place::new(table, &files).read(COLUMNS, "EF")?), [42.3, 60.0, 55.0], "{table}");
+    }
+    // A percentage is one, also among fractions.
+    let place = Place::new("Clip,Fold,LVEF\na,TRAIN,42%\nb,TRAIN,0.6\nc,TEST,0.55\n", &files);
+    assert_eq!(values(place.read_as(COLUMNS, "EF", "scale = 100")?), [42.0, 60.0, 55.0]);
+    // Of another column, in which German thousands are written with a point.
+    let error = Place::new("Clip;Fold;LVEF;Strain\na;TRAIN;42,3;1.234\n", &files).error(COLUMNS, "EF");
+    let expected = ["line 2", "Strain is \"1.234\"", "thousands", "line 2 has \"42,3\""];
+    assert!(expected.iter().all(|part| error.contains(part)), "{error}");
+    // What a quote in the wrong place swallows is not printed.
+    let swallowed = "x,TRAIN,50\n".repeat(1000);
+    let error = Place::new(&format!("Clip,Fold,LVEF\na,TRAIN,\"50\n{swallowed}y\",1\n"), &files).error(COLUMNS, "EF");
+    assert!(error.len() < 500, "{error}");
     Ok(())
 }
 

@@ -12,6 +12,6 @@ mod write;
 
 pub use lock::{FileLock, lock_file, remove_left_locks, without_locks};
 pub use read::{MAX_BYTES, open, read_bytes, read_text};
-pub use say::{printable, say};
+pub use say::{excerpt, printable, say};
 pub use spreadsheet::{from_cell, to_cell};
 pub use write::{UNFINISHED, append, write_atomically, write_cached};

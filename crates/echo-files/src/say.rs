@@ -21,6 +21,17 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().map(escape).collect())
 }
 
+/// Characters of a value that a message shows.
+const SHOWN: usize = 80;
+
+/// The beginning of a value from a file, for messages: a field may hold a whole table whose quote was never closed.
+pub fn excerpt(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(SHOWN) {
+        None => Cow::Borrowed(text),
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+    }
+}
+
 fn is_unsafe(c: char) -> bool {
     let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     c.is_control() || turns
@@ -33,6 +44,14 @@ mod tests {
     #[test]
     fn what_moves_the_cursor_is_spelt_out() {
         assert_eq!(printable("a\n\u{1b}[2J\u{202e}b"), "a\\n\\u{1b}[2J\\u{202e}b");
+    }
+
+    #[test]
+    fn a_long_value_is_cut_between_characters_and_a_short_one_is_not() {
+        assert!(matches!(excerpt("caf\u{e9}"), Cow::Borrowed("caf\u{e9}")));
+        let long = "\u{e9}".repeat(SHOWN);
+        assert_eq!(excerpt(&long), long);
+        assert_eq!(excerpt(&(long.clone() + "x")), long + "…");
     }
 
     #[test]

@@ -12,6 +12,12 @@ pub enum PhantomError {
     /// The output folder holds something already.
     #[error("{} is not empty; give a new or an empty folder for the phantoms", .0.display())]
     NotEmpty(PathBuf),
+    /// Another process made the folder while this one waited to make it.
+    #[error("{} has been made by another process meanwhile; this one has written nothing", .0.display())]
+    MadeMeanwhile(PathBuf),
+    /// The caller ended it.
+    #[error("{}: stopped before it was complete; what was made of it is removed", .0.display())]
+    Stopped(PathBuf),
     /// The output path is not a folder that can be created.
     #[error("{} is not usable as an output folder: it has no name or is a file", .0.display())]
     NotAFolder(PathBuf),

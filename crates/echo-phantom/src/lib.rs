@@ -84,4 +84,4 @@ pub use view::{View, Views, Wall};
 pub use volume_curve::VolumeCurve;
 pub use wall_motion::{Activity, WallMotion};
 pub use window::{Shadow, Window};
-pub use writer::{Summary, write_dataset, write_list};
+pub use writer::{Summary, write_dataset, write_dataset_while, write_list};

@@ -29,9 +29,16 @@ impl Unfinished {
         };
         fs::create_dir_all(parent).map_err(PhantomError::io(parent))?;
         let lock = lock_file(parent, &format!(".{name}"));
-        let on_wait = || echo_files::say(&format!("{}: another process makes it; waiting", out.display()));
+        let mut waited = false;
+        let on_wait = || {
+            waited = true;
+            echo_files::say(&format!("{}: another process makes it; waiting", out.display()));
+        };
         let lock = FileLock::wait(&lock, on_wait).map_err(PhantomError::io(&lock))?;
-        check_vacant(out)?;
+        check_vacant(out).map_err(|error| match error {
+            PhantomError::NotEmpty(out) if waited => PhantomError::MadeMeanwhile(out),
+            error => error,
+        })?;
         let prefix = format!(".{name}{UNFINISHED}");
         remove_left(parent, &prefix)?;
         // Somebody else's, in a folder that is shared, may be theirs alone to remove.
@@ -141,10 +148,13 @@ mod tests {
     fn of_two_that_make_the_same_folder_one_makes_it_and_the_other_finds_it() {
         let dir = tempfile::tempdir().unwrap();
         let out = dir.path().join("set");
+        // All are there before the first is finished, so that the others wait for it.
+        let begun = std::sync::Barrier::new(3);
         let make = || {
+            begun.wait();
             let folder = Unfinished::beside(&out)?;
             fs::write(folder.path.join("FileList.csv"), "made").unwrap();
-            std::thread::sleep(std::time::Duration::from_millis(20));
+            std::thread::sleep(std::time::Duration::from_millis(200));
             folder.finish(&out)
         };
         let outcomes: Vec<Result<(), PhantomError>> = std::thread::scope(|scope| {
@@ -153,8 +163,12 @@ mod tests {
         });
         assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
         assert!(
-            outcomes.iter().flat_map(|outcome| outcome.as_ref().err()).all(|e| matches!(e, PhantomError::NotEmpty(_)))
+            outcomes
+                .iter()
+                .flat_map(|outcome| outcome.as_ref().err())
+                .all(|e| matches!(e, PhantomError::MadeMeanwhile(_)))
         );
+        assert!(matches!(Unfinished::beside(&out), Err(PhantomError::NotEmpty(_))), "nobody was waited for");
         assert_eq!(fs::read_to_string(out.join("FileList.csv")).unwrap(), "made");
     }
 }

@@ -51,6 +51,22 @@ pub fn write_dataset(
     spec: &DatasetSpec,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Summary, PhantomError> {
+    let go_on = |done: usize, total: usize| {
+        progress(done, total);
+        true
+    };
+    write_dataset_while(out, spec, &go_on)
+}
+
+/// [`write_dataset`] for as long as `go_on`, which is called as `progress` is, says so. What was made until then goes.
+///
+/// # Errors
+/// As [`write_dataset`], and when `go_on` ended it.
+pub fn write_dataset_while(
+    out: &Path,
+    spec: &DatasetSpec,
+    go_on: &(dyn Fn(usize, usize) -> bool + Sync),
+) -> Result<Summary, PhantomError> {
     let list = spec.videos()?;
     let folder = Unfinished::beside(out)?;
     let videos = folder.path.join(VIDEOS);
@@ -62,8 +78,10 @@ pub fn write_dataset(
         .into_par_iter()
         .map(|video| {
             let written = write_video(&videos, video, spec)?;
-            progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
-            Ok(written)
+            match go_on(done.fetch_add(1, Ordering::Relaxed) + 1, total) {
+                true => Ok(written),
+                false => Err(PhantomError::Stopped(out.to_owned())),
+            }
         })
         .collect::<Result<_, PhantomError>>()?;
 

@@ -36,5 +36,5 @@ pub use error::VideoError;
 pub use frames::Frames;
 pub use open::{Container, Info, OpenOptions, Truncation};
 pub use rate::FrameRate;
-pub use video::{DECODER_VERSION, Video, looks_like_video};
+pub use video::{DECODER_VERSION, Video, check_file, looks_like_video};
 pub use writer::AviWriter;

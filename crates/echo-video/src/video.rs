@@ -58,17 +58,9 @@ impl Video {
     /// When the file cannot be read, is no video, contradicts itself, exceeds the limits, or is truncated and
     /// `options` do not allow that.
     pub fn open(path: &Path, options: &OpenOptions) -> Result<Self, VideoError> {
-        let (file, len) = open_file(path)?;
-        let mut source = Source::new(file, len);
-        let head = source.bytes(0, len.min(SNIFF_BYTES as u64)).map_err(|error| VideoError::io(path, error))?;
-        let container = sniff(&head).map_err(|cause| VideoError::NotAVideo { path: path.to_owned(), cause })?;
-        match container {
-            Container::Avi => Self::open_avi(path, options, source),
-            Container::Dicom => Err(VideoError::Unsupported {
-                path: path.to_owned(),
-                cause: "DICOM is not yet supported; convert it to AVI or MP4 first".to_owned(),
-            }),
-            _ => Self::open_with_ffmpeg(path, options, container, Known::default()),
+        match container(path)? {
+            (Container::Avi, source) => Self::open_avi(path, options, source),
+            (container, _) => Self::open_with_ffmpeg(path, options, container, Known::default()),
         }
     }
 
@@ -263,6 +255,35 @@ fn open_file(path: &Path) -> Result<(File, u64), VideoError> {
     match file.metadata().map_err(io)?.len() {
         0 => Err(VideoError::Empty { path: path.to_owned() }),
         len => Ok((file, len)),
+    }
+}
+
+/// The kind of file, by its bytes.
+///
+/// # Errors
+/// It cannot be read, or is of no kind that can be.
+fn container(path: &Path) -> Result<(Container, Source), VideoError> {
+    let (file, len) = open_file(path)?;
+    let mut source = Source::new(file, len);
+    let head = source.bytes(0, len.min(SNIFF_BYTES as u64)).map_err(|error| VideoError::io(path, error))?;
+    match sniff(&head).map_err(|cause| VideoError::NotAVideo { path: path.to_owned(), cause })? {
+        Container::Dicom => Err(VideoError::Unsupported {
+            path: path.to_owned(),
+            cause: "DICOM is not yet supported; convert it to AVI or MP4 first".to_owned(),
+        }),
+        container => Ok((container, source)),
+    }
+}
+
+/// Whether a file might be opened, at the price of its first bytes and, of an AVI, its headers: no frame is decoded and
+/// no program started.
+///
+/// # Errors
+/// What [`Video::open`] would surely say.
+pub fn check_file(path: &Path, options: &OpenOptions) -> Result<(), VideoError> {
+    match container(path)? {
+        (Container::Avi, mut source) => Avi::parse(&mut source, path, options.allow_truncated).map(drop),
+        _ => Ok(()),
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use burn::tensor::Device;
 use echo_bench::{BenchConfig, Environment, Leaderboard, Outcome, Selection, Zoo, dry_run, pair_parameters};
 use echo_core::Preset;
-use echo_files::{printable, read_text, say};
+use echo_files::{excerpt, printable, read_text, say};
 use echo_phantom::{DatasetSpec, PhantomError, holds_phantoms};
 use echo_weights::{Built, Weights, WeightsError};
 
@@ -98,7 +98,8 @@ pub(crate) struct Args {
     /// Use what can be decoded of truncated videos, and report it.
     #[arg(long)]
     allow_truncated: bool,
-    /// Go on where splits share patients or files; the results say so.
+    /// Go on where splits share patients or files; the results say so. Files are compared by their bytes: a copy in another
+    /// container or coding is not recognised.
     #[arg(long)]
     allow_leakage: bool,
     /// Which epoch's adapter is scored: last-epoch, or best-validation beside it [default: last-epoch].
@@ -134,7 +135,8 @@ pub(crate) struct Args {
     /// Put frames of the videos with the greatest errors into report.html. They are pictures of patients.
     #[arg(long)]
     thumbnails: bool,
-    /// Print cells, files, and estimates of time and memory, and stop.
+    /// Print cells, files, and estimates of time and memory, and stop. Videos are not decoded, but files that are missing,
+    /// empty or no video are named.
     #[arg(long)]
     dry_run: bool,
     /// Print the configuration that would run, and stop.
@@ -330,7 +332,7 @@ fn phantoms(home: &Path, spec: &DatasetSpec) -> Result<PathBuf, CliError> {
         say(&format!("making phantoms in {} (once)", dir.display()));
         match phantom::write(&dir, spec) {
             // Another process made them meanwhile.
-            Ok(_) | Err(CliError::Phantom(PhantomError::NotEmpty(_))) => {}
+            Ok(_) | Err(CliError::Phantom(PhantomError::MadeMeanwhile(_) | PhantomError::NotEmpty(_))) => {}
             Err(error) => return Err(error),
         }
     }
@@ -424,7 +426,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
         ));
         for video in excluded.iter().take(EXCLUDED_SHOWN) {
             let used = if video.used { "used" } else { "left out" };
-            say(&format!("  {} ({used}): {}", printable(&video.video), printable(&video.reason)));
+            say(&format!("  {} ({used}): {}", printable(&excerpt(&video.video)), printable(&video.reason)));
         }
     }
     if let Some(error) = unusable.into_iter().next() {

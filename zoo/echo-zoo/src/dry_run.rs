@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use echo_bench::ToBeMade;
-use echo_phantom::{DatasetSpec, write_dataset, write_list};
+use echo_phantom::{DatasetSpec, PhantomError, write_dataset_while, write_list};
 
-use crate::CliError;
+use crate::{CliError, interrupt};
 
 /// Phantoms that are made to see how long one takes.
 const TRIED: usize = 4;
@@ -24,13 +24,21 @@ pub(crate) struct Listed {
 impl Listed {
     /// The list of the phantoms of `spec`, which would be made in the folder `dir`.
     pub(crate) fn new(spec: &DatasetSpec, dir: &Path) -> Result<Self, CliError> {
+        interrupt::hold(|is_asked_for| Self::make(spec, dir, is_asked_for))
+    }
+
+    fn make(spec: &DatasetSpec, dir: &Path, is_asked_for: &(dyn Fn() -> bool + Sync)) -> Result<Self, CliError> {
         let folder = tempfile::tempdir().map_err(CliError::file(&std::env::temp_dir()))?;
         let started = Instant::now();
-        write_dataset(&folder.path().join("tried"), &DatasetSpec::with_total(TRIED, spec.seed), &|_, _| ())?;
+        let tried = folder.path().join("tried");
+        write_dataset_while(&tried, &DatasetSpec::with_total(TRIED, spec.seed), &|_, _| !is_asked_for())?;
         let seconds = started.elapsed().as_secs_f64() * spec.total() as f64 / TRIED as f64;
         let name = dir.file_name().unwrap_or(dir.as_os_str());
         let data = folder.path().join(name);
         write_list(&data, spec)?;
+        if is_asked_for() {
+            return Err(PhantomError::Stopped(data).into());
+        }
         let to_be_made = ToBeMade { videos: spec.total(), seconds, tried: TRIED };
         Ok(Self { data, cache: folder.path().join("cache"), to_be_made, _folder: folder })
     }

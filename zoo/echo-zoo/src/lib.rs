@@ -29,6 +29,7 @@ mod fetch;
 mod find_videos;
 mod home;
 mod inspect;
+mod interrupt;
 mod list;
 mod output;
 mod phantom;

@@ -4,15 +4,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use echo_bench::Progress;
-use echo_phantom::{DatasetSpec, Setting, Summary, View, Views, write_dataset};
+use echo_phantom::{DatasetSpec, Setting, Summary, View, Views, write_dataset_while};
 
-use crate::CliError;
 use crate::output::print;
+use crate::{CliError, interrupt};
 
 /// Flags of `echozoo phantom`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Folder to write, which must be empty or absent.
+    /// Folder to write, which must be empty or absent. Until it is complete it has a hidden name beside its own; what a
+    /// killed process leaves there, the next one that writes beside it removes.
     #[arg(long)]
     out: PathBuf,
     /// Videos over all splits; as many as in the benchmark's default set when absent.
@@ -65,14 +66,17 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
     ))
 }
 
-/// Writes the data set with a progress bar.
+/// Writes the data set with a progress bar. Ctrl-C leaves nothing of it behind.
 pub(crate) fn write(out: &Path, spec: &DatasetSpec) -> Result<Summary, CliError> {
     let progress = Mutex::new(Progress::new("making phantoms", spec.total()));
-    let summary = write_dataset(out, spec, &|done, _total| {
-        // A poisoned lock means that another thread is already failing; its error is the one to see.
-        if let Ok(mut progress) = progress.lock() {
-            progress.set(done, "");
-        }
+    let summary = interrupt::hold(|is_asked_for| {
+        write_dataset_while(out, spec, &|done, _total| {
+            // A poisoned lock means that another thread is already failing; its error is the one to see.
+            if let Ok(mut progress) = progress.lock() {
+                progress.set(done, "");
+            }
+            !is_asked_for()
+        })
     })?;
     Ok(summary)
 }

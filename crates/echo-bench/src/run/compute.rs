@@ -127,7 +127,7 @@ impl RunState<'_> {
             short_bins: bins.short,
             test: test.len(),
             excluded: draw.len() - train.len() + self.set.test.len() - test.len(),
-            leaked: leakage::count(&self.set, &train, &self.set, &test),
+            leaked: leakage::known(&self.set, &train, &self.set, &test).len(),
             phantoms: train.iter().chain(&test).all(|&index| self.set.is_phantom(index)),
         };
         // Test videos of the external data set that can be used, and their hash.
@@ -280,11 +280,14 @@ impl RunState<'_> {
                 let CellOutput { predictions, scores, curve, parameters, seconds, .. } = &output;
                 let rows =
                     |which: Which, set: &VideoSet, indices: &[usize], predictions: &[f32]| -> Vec<PredictionRow> {
+                        let known = leakage::known(&self.set, train, set, indices);
                         let row = |(&index, &prediction): (&usize, &f32)| {
                             let video = &set.videos[index];
                             let caution = weights_caution(self.config.preset, built.kind, set.is_phantom(index));
                             let doubts = run.doubts(which, seen, index);
-                            let warning = caution.into_iter().chain(doubts).collect::<Vec<_>>().join("; ");
+                            let leaked = known.contains(&index).then_some(leakage::KNOWN);
+                            let warning =
+                                caution.into_iter().chain(leaked).chain(doubts).collect::<Vec<_>>().join("; ");
                             PredictionRow { video: video.name.clone(), truth: video.truth, prediction, warning }
                         };
                         indices.iter().zip(predictions).map(row).collect()
@@ -297,7 +300,7 @@ impl RunState<'_> {
                         hash: hash.clone(),
                         test: usable.len(),
                         excluded: set.test.len() - usable.len(),
-                        leaked: leakage::count(&self.set, train, set, usable),
+                        leaked: leakage::known(&self.set, train, set, usable).len(),
                         phantoms: usable.iter().all(|&index| set.is_phantom(index)),
                         scores: scores.clone(),
                     });

@@ -8,6 +8,7 @@ use echo_adapt::Adapted;
 use echo_core::{Adapter, Fitting, Stage};
 use echo_data::Feature;
 use echo_train::parameters;
+use echo_video::{OpenOptions, check_file};
 
 use super::cells::{Earlier, Job};
 use super::encoder::{EncoderRun, Needs, ViewFeatures, Which, with_twins};
@@ -19,7 +20,7 @@ use crate::probe::{Probe, ProbeClip};
 use crate::runs::CellRecord;
 use crate::seen::Seen;
 use crate::video_set::VideoSet;
-use crate::{BenchConfig, BenchError, DryRun, Recipe, Selection, ToBeMade, memory};
+use crate::{BenchConfig, BenchError, DryRun, Excluded, Recipe, Selection, ToBeMade, memory};
 
 /// What [`run`](crate::run) would do with the same arguments: nothing is embedded, fitted or written to the output
 /// folder. Videos are hashed, to find what is cached of them.
@@ -34,7 +35,10 @@ pub fn dry_run(
     zoo: &dyn Zoo,
     to_be_made: Option<ToBeMade>,
 ) -> Result<DryRun, BenchError> {
-    prepared(config, environment, zoo, |state, encoders, grid| {
+    prepared(config, environment, zoo, |mut state, encoders, grid| {
+        if to_be_made.is_none() {
+            state.exclude_broken();
+        }
         let drawn: BTreeSet<usize> = state.draws.values().flatten().copied().collect();
         let is_watching = config.select == Selection::BestValidation;
         let sizes = state.wanted.iter().filter_map(|&index| std::fs::metadata(&state.set.videos[index].path).ok());
@@ -44,7 +48,7 @@ pub fn dry_run(
             train: drawn.len(),
             validation: if is_watching { state.set.validation.len() } else { 0 },
             test: state.set.test.len(),
-            unusable: state.set.excluded.iter().filter(|excluded| !excluded.used).count(),
+            unusable: state.excluded().filter(|excluded| !excluded.used).cloned().collect(),
             bytes: sizes.map(|metadata| metadata.len()).sum(),
             embedding: Vec::new(),
             pairs: Vec::new(),
@@ -88,6 +92,27 @@ struct Tried {
 }
 
 impl RunState<'_> {
+    /// Leaves out the videos that surely cannot be used: those that are empty, or no video by their first bytes.
+    fn exclude_broken(&mut self) {
+        let options = OpenOptions { allow_truncated: self.config.allow_truncated, ..OpenOptions::default() };
+        let wanted = self.wanted.clone();
+        let of_external = self.external.as_ref().map_or(Vec::new(), |external| external.test.clone());
+        let sets = [(Some(&mut self.set), wanted), (self.external.as_mut(), of_external)];
+        for (set, videos) in sets.into_iter().filter_map(|(set, videos)| Some((set?, videos))) {
+            // What cannot be read has no digest, and is excluded already.
+            for index in videos.into_iter().filter(|&index| set.videos[index].digest.is_some()).collect::<Vec<_>>() {
+                if let Err(error) = check_file(&set.videos[index].path, &options) {
+                    set.exclude(index, false, error.to_string());
+                    set.videos[index].digest = None;
+                }
+            }
+        }
+    }
+
+    fn excluded(&self) -> impl Iterator<Item = &Excluded> {
+        self.set.excluded.iter().chain(self.external.iter().flat_map(|set| &set.excluded))
+    }
+
     fn foresee(&self, name: &str, cells: &[&Cell], zoo: &dyn Zoo, known: &Known<'_>) -> Result<Foreseen, BenchError> {
         let (built, text) = build_encoder(name, self.config, &self.environment.device, zoo)?;
         let mut run = self.encoder_run(name, &built, text);
@@ -112,8 +137,9 @@ impl RunState<'_> {
             }
             clips += usable.len() * seen.view.clips;
             if let Some(external) = &self.external {
-                clips += external.test.len() * seen.view.clips;
-                let missing = external.test.iter().map(|&index| uncached(&run, external, seen, stages, index));
+                let usable = external.test.iter().filter(|&&index| external.videos[index].digest.is_some());
+                clips += usable.clone().count() * seen.view.clips;
+                let missing = usable.map(|&index| uncached(&run, external, seen, stages, index));
                 to_embed += missing.sum::<usize>();
             }
             run.features.push(ViewFeatures {

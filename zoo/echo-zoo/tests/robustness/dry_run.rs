@@ -65,6 +65,31 @@ fn a_dry_run_knows_what_the_last_run_could_not_use() {
 }
 
 #[test]
+fn a_dry_run_names_what_surely_cannot_be_used() {
+    let place = Place::new();
+    let videos = std::fs::read_dir(place.path("data/Videos")).unwrap().map(|entry| entry.unwrap().path());
+    let mut tests: Vec<_> = videos.filter(|path| path.to_string_lossy().contains("test")).collect();
+    tests.sort();
+    std::fs::remove_file(&tests[0]).unwrap();
+    std::fs::write(&tests[1], "").unwrap();
+    std::fs::write(&tests[2], "this is no video").unwrap();
+    let whole = std::fs::read(&tests[3]).unwrap();
+    std::fs::write(&tests[3], &whole[..whole.len() / 2]).unwrap();
+    let out = text(&succeed(place.bench("out", "home").arg("--dry-run")).stdout);
+    println!("{out}");
+    assert!(out.contains("4 listed videos cannot be used:\n") && out.contains("Videos were not decoded"), "{out}");
+    for (path, reason) in
+        tests.iter().zip(["no such file", "the file is empty", "not a video: it is text", "truncated"])
+    {
+        let name = format!("  {}: ", path.file_stem().unwrap().to_string_lossy());
+        assert!(out.lines().any(|line| line.starts_with(&name) && line.contains(reason)), "{reason}: {out}");
+    }
+    assert!(out.contains("16 clips, 0 of them cached, 16 to embed"), "{out}");
+    let out = text(&succeed(place.bench("out", "home").args(["--dry-run", "--allow-truncated"])).stdout);
+    assert!(out.contains("3 listed videos cannot be used:\n") && out.contains("17 clips"), "{out}");
+}
+
+#[test]
 fn a_dry_run_makes_no_phantoms() {
     let place = Place::new();
     let mut command = place.command(&["bench", "--dry-run", "--out", "out", "--random-init"], "home");

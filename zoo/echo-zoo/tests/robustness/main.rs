@@ -4,6 +4,7 @@
 
 mod dry_run;
 mod full_disk;
+mod interrupts;
 mod jobs;
 mod kills;
 mod place;

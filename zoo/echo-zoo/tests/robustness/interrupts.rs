@@ -47,26 +47,22 @@ fn phantoms_that_are_interrupted_leave_nothing_behind() {
 
 /// The handlers that see to that are not there for anything else.
 #[test]
-fn a_run_on_phantoms_that_it_made_ends_at_once() {
+fn a_run_on_phantoms_that_it_made_ends_by_a_signal() {
     let place = Place::new();
     let mut command = place.command(&["bench", "--dry-run", "--encoder", "panecho", "--adapter", "full"], "home");
     let temporary = place.path("temporary");
     std::fs::create_dir(&temporary).unwrap();
     let mut child = command.env("TMPDIR", &temporary).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let listed = || {
-        names(&temporary)
-            .iter()
-            .flat_map(|folder| names(folder))
-            .any(|path| path.join("FileList.csv").exists() && !path.ends_with("tried"))
+    // The list of what would be made is complete, under the name that the phantoms would have.
+    let is_list = |path: &PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy();
+        name.starts_with("phantom-") && path.join("FileList.csv").exists()
     };
-    while !listed() {
+    while !names(&temporary).iter().flat_map(|folder| names(folder)).any(|path| is_list(&path)) {
         assert!(child.try_wait().unwrap().is_none(), "it was over before it was interrupted");
         std::thread::sleep(Duration::from_millis(5));
     }
-    // The list is being written; it is whole in a moment.
     std::thread::sleep(Duration::from_millis(100));
-    let started = Instant::now();
     assert!(Command::new("kill").arg("-INT").arg(child.id().to_string()).status().unwrap().success());
-    assert_eq!(child.wait().unwrap().signal(), Some(2));
-    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    assert_eq!(child.wait().unwrap().signal(), Some(2), "it went on");
 }

@@ -41,6 +41,7 @@ pub fn merge(sources: &[PathBuf], out: &Path) -> Result<Merged, BenchError> {
     let mut configs: Vec<String> = Vec::new();
     let mut constants: Vec<Constant> = Vec::new();
     let mut damaged: Vec<String> = Vec::new();
+    let mut total = 0;
     for source in sources {
         let folder = folder_of(source)?;
         let records = read_runs(&folder)?;
@@ -48,7 +49,10 @@ pub fn merge(sources: &[PathBuf], out: &Path) -> Result<Merged, BenchError> {
             let reason = "it holds no record of a cell; give output folders of echozoo bench";
             return Err(invalid(&folder.join("runs.jsonl"), reason));
         }
-        for mut record in records {
+        total += records.len();
+        // The newest of a cell wrote its files last.
+        let records = newest(records.into_iter().map(|record| (record, folder.clone())).collect());
+        for (mut record, _) in records {
             if record.status == CellStatus::Done {
                 check_key(&record, &folder)?;
                 if let Some(reason) = Outputs::at(&folder).damage(&record) {
@@ -74,7 +78,6 @@ pub fn merge(sources: &[PathBuf], out: &Path) -> Result<Merged, BenchError> {
             }
         }
     }
-    let total = found.len();
     let found = newest(found);
     let targets: BTreeSet<(&str, &str)> =
         found.iter().map(|(record, _)| (record.data.target.as_str(), record.data.unit.as_str())).collect();

@@ -3,9 +3,11 @@
 use echo_random::Stream;
 use serde::{Deserialize, Serialize};
 
+use crate::phantom::Setting;
 use crate::population::interpolate;
 use crate::sector::{FRAME_SIZE, Sector};
-use crate::view::{View, Views};
+use crate::site::Bands;
+use crate::view::View;
 use crate::window::{Shadow, Window};
 
 /// The bands from which recordings are drawn.
@@ -107,6 +109,8 @@ pub struct Acquisition {
     pub axial_blur: f64,
     /// Beams that see less.
     pub shadows: Vec<Shadow>,
+    /// Whether the picture is shown with left and right exchanged, as some laboratories do.
+    pub mirrored: bool,
     /// Picks the speckle and the patchiness of this recording.
     pub texture: u64,
 }
@@ -115,35 +119,59 @@ pub struct Acquisition {
 const FRAME_QUANTILES: [(f64, f64); 8] =
     [(0.0, 68.0), (0.05, 108.0), (0.1, 120.0), (0.25, 146.0), (0.5, 173.0), (0.75, 201.0), (0.95, 257.0), (1.0, 330.0)];
 
-/// Deviation of the typical gain, dB, and from where on a reader would call it low or high.
-const GAIN_DEVIATION: f64 = 4.5;
+/// From where on a reader would call the gain low or high, dB.
 const GAIN_NOTICED: f64 = 4.0;
 
 impl Acquisition {
     /// Draws a recording.
-    pub fn draw(stream: &mut Stream, views: Views, quality: Quality) -> Self {
-        let view = views.draw(stream);
-        let typical = Self::typical(stream, view);
-        match quality {
+    pub fn draw(stream: &mut Stream, setting: Setting) -> Self {
+        Self::through(stream, setting, None)
+    }
+
+    /// Another recording in the same study: of the same patient, through the same window, by the same machine, whose gain
+    /// is turned a little; the probe, the breath and the beat are new.
+    pub(crate) fn another(&self, stream: &mut Stream, setting: Setting) -> Self {
+        let drawn = Self::through(stream, setting, Some(self.window));
+        Self {
+            fps: self.fps,
+            depth: self.depth,
+            half_angle: self.half_angle,
+            sector_apex: self.sector_apex,
+            breathing_rate: self.breathing_rate,
+            gain: self.gain + 0.3 * drawn.gain_swing,
+            attenuation: self.attenuation,
+            focus: self.focus,
+            edge_loss: self.edge_loss,
+            noise: self.noise,
+            blood: self.blood,
+            dynamic_range: self.dynamic_range,
+            gamma: self.gamma,
+            lateral_blur: self.lateral_blur,
+            axial_blur: self.axial_blur,
+            mirrored: self.mirrored,
+            ..drawn
+        }
+    }
+
+    /// Draws a recording through this window, or any.
+    fn through(stream: &mut Stream, setting: Setting, window: Option<Window>) -> Self {
+        let view = setting.views.draw(stream);
+        let typical = Self::typical(stream, view, setting.site.bands(), window);
+        match setting.quality {
             Quality::Typical => typical,
             Quality::Easy => typical.easy(),
             Quality::Shifted => typical.shifted(stream),
         }
     }
 
-    fn typical(stream: &mut Stream, view: View) -> Self {
-        let fps = if stream.uniform() < 0.8 {
-            50
-        } else {
-            // 43 to 62 without 50.
-            let other = 43 + stream.below(19) as u32;
-            if other < 50 { other } else { other + 1 }
-        };
+    fn typical(stream: &mut Stream, view: View, site: &Bands, window: Option<Window>) -> Self {
         let normal =
             |stream: &mut Stream, mean: f64, deviation: f64| mean + deviation * stream.normal().clamp(-2.2, 2.2);
-        let window = Window::draw(stream);
+        let fps = site.frame_rates.draw(stream);
+        let drawn = Window::draw(stream);
+        let window = window.unwrap_or(drawn);
         let bands = window.bands();
-        let half_angle = stream.range(38.0, 46.0).to_radians();
+        let half_angle = stream.range(site.half_angle.0, site.half_angle.1).to_radians();
         let shadows = window.shadows(stream, half_angle);
         // Without the right heart beside it, the left ventricle stands in the middle of the sector.
         let right = match view {
@@ -156,9 +184,9 @@ impl Acquisition {
             plane: Plane { view, shown_length: stream.range(bands.shown_length.0, bands.shown_length.1) },
             window,
             fps,
-            frames: interpolate(&FRAME_QUANTILES, stream.uniform()).round() as usize,
+            frames: (site.duration * interpolate(&FRAME_QUANTILES, stream.uniform())).round() as usize,
             start: stream.uniform(),
-            depth: stream.range(15.0, 18.6),
+            depth: stream.range(site.depth.0, site.depth.1),
             half_angle,
             sector_apex: (0.5 * FRAME_SIZE as f64 + normal(stream, 0.0, 2.0), stream.range(1.0, 7.0)),
             heart_apex: (normal(stream, right, 0.25), stream.range(1.7, 2.7)),
@@ -166,20 +194,21 @@ impl Acquisition {
             breathing: (normal(stream, 0.0, 0.12), normal(stream, 0.0, 0.12)),
             breathing_rate: stream.range(0.18, 0.35),
             breathing_phase: stream.range(0.0, std::f64::consts::TAU),
-            gain: normal(stream, 0.0, GAIN_DEVIATION) - lost_gain,
+            gain: normal(stream, site.gain.0, site.gain.1) - lost_gain,
             gain_swing: normal(stream, 0.0, 1.2),
             attenuation: normal(stream, 0.35, 0.3),
             focus: stream.range(5.0, 11.0),
             edge_loss: stream.range(2.0, 12.0),
-            noise: stream.range(bands.noise.0, bands.noise.1),
+            noise: site.noise + stream.range(bands.noise.0, bands.noise.1),
             clutter: stream.range(bands.clutter.0, bands.clutter.1),
             blood: stream.range(-38.0, -28.0),
-            dynamic_range: stream.range(42.0, 58.0),
-            gamma: stream.range(1.0, 1.6),
-            lateral_blur: stream.range(0.9, 1.5),
+            dynamic_range: stream.range(site.dynamic_range.0, site.dynamic_range.1),
+            gamma: stream.range(site.gamma.0, site.gamma.1),
+            lateral_blur: stream.range(site.lateral_blur.0, site.lateral_blur.1),
             axial_blur: stream.range(0.55, 0.8),
             shadows,
             texture: stream.bits64(),
+            mirrored: site.mirrored,
         }
     }
 
@@ -248,7 +277,8 @@ mod tests {
     use super::*;
 
     fn draws(quality: Quality, count: u64) -> Vec<Acquisition> {
-        (0..count).map(|i| Acquisition::draw(&mut Stream::new(2, "test", i), Views::Both, quality)).collect()
+        let setting = Setting { quality, ..Setting::default() };
+        (0..count).map(|i| Acquisition::draw(&mut Stream::new(2, "test", i), setting)).collect()
     }
 
     #[test]

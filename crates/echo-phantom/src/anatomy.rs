@@ -147,6 +147,7 @@ fn facing(normal: (f64, f64), beam: (f64, f64)) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Setting;
     use crate::acquisition::Quality;
     use crate::physiology::tests::heart;
     use crate::ventricle::Side;
@@ -157,7 +158,8 @@ mod tests {
     fn blood_is_dark_and_muscle_is_not() {
         for view in [View::A4c, View::A2c] {
             let heart = heart(58.0, view);
-            let acquisition = Acquisition::draw(&mut Stream::new(1, "test", 0), Views::Only(view), Quality::Easy);
+            let setting = Setting { views: Views::Only(view), quality: Quality::Easy, ..Setting::default() };
+            let acquisition = Acquisition::draw(&mut Stream::new(1, "test", 0), setting);
             let anatomy = Anatomy::new(&Chambers::new(&heart), &acquisition);
             let power = |x: f64, level: f64| {
                 let around = (0..60).map(|i| level + 0.03 * (f64::from(i) - 30.0));

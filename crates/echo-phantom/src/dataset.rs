@@ -1,8 +1,13 @@
 //! What a data set of phantoms holds.
 
+use echo_random::Stream;
+
 use crate::acquisition::Quality;
 use crate::phantom::Setting;
 use crate::purpose::Purpose;
+use crate::recording::Recording;
+use crate::site::Site;
+use crate::study::Study;
 use crate::view::{View, Views};
 use crate::{Phantom, PhantomError};
 
@@ -36,6 +41,7 @@ impl Default for DatasetSpec {
 /// One video of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Video {
+    pub site: Site,
     pub purpose: Purpose,
     pub number: u32,
 }
@@ -43,7 +49,11 @@ pub(crate) struct Video {
 impl Video {
     /// The file's name without its ending.
     pub fn name(self) -> String {
-        format!("phantom-{}-{:05}", self.purpose.name(), self.number)
+        let site = match self.site {
+            Site::Home => "",
+            Site::New => "new-",
+        };
+        format!("phantom-{site}{}-{:05}", self.purpose.name(), self.number)
     }
 }
 
@@ -81,7 +91,11 @@ impl DatasetSpec {
             Views::Only(View::A4c) => "-a4c",
             Views::Only(View::A2c) => "-a2c",
         };
-        format!("phantom-v{GENERATOR_VERSION}-{train}-{validation}-{test}-s{seed}{quality}{views}")
+        let site = match setting.site {
+            Site::Home => "",
+            Site::New => "-new",
+        };
+        format!("phantom-v{GENERATOR_VERSION}-{train}-{validation}-{test}-s{seed}{quality}{views}{site}")
     }
 
     /// The purposes of the training, validation and test videos.
@@ -95,19 +109,50 @@ impl DatasetSpec {
         [self.train, self.validation, self.test]
     }
 
-    /// All videos in the order of the table.
-    pub(crate) fn videos(&self) -> Result<Vec<Video>, PhantomError> {
+    fn check_total(&self) -> Result<(), PhantomError> {
         match self.total() {
-            0 => return Err(PhantomError::NoVideos),
-            total if total > MOST_VIDEOS => return Err(PhantomError::TooManyVideos(total, MOST_VIDEOS)),
-            _ => {}
+            0 => Err(PhantomError::NoVideos),
+            total if total > MOST_VIDEOS => Err(PhantomError::TooManyVideos(total, MOST_VIDEOS)),
+            _ => Ok(()),
         }
-        let parts = self.purposes().into_iter().zip(self.counts());
-        Ok(parts.flat_map(|(purpose, count)| (0..count as u32).map(move |number| Video { purpose, number })).collect())
     }
 
-    pub(crate) fn phantom(&self, video: Video) -> Result<Phantom, PhantomError> {
-        Phantom::of_with(self.seed, video.purpose, video.number, self.setting)
+    /// All videos in the order of the table.
+    pub(crate) fn videos(&self) -> Result<Vec<Video>, PhantomError> {
+        self.check_total()?;
+        let parts = self.purposes().into_iter().zip(self.counts());
+        let site = self.setting.site;
+        let videos = |purpose, count| (0..count as u32).map(move |number| Video { site, purpose, number });
+        Ok(parts.flat_map(|(purpose, count)| videos(purpose, count)).collect())
+    }
+
+    /// All studies in the order of the table, where the numbers are of studies: patients of a split come until it is full.
+    pub(crate) fn studies(&self) -> Result<Vec<Study>, PhantomError> {
+        self.check_total()?;
+        let (seed, site) = (self.seed, self.setting.site);
+        let mut called = 0..;
+        let mut studies = Vec::new();
+        for (purpose, count) in self.purposes().into_iter().zip(self.counts()) {
+            let visits = |patient| (0..Study::visits(seed, site, purpose, patient)).map(move |visit| (patient, visit));
+            let mut named: Option<(u32, u32)> = None;
+            for (patient, visit) in (0..).flat_map(visits).take(count) {
+                let called = match named {
+                    Some((of, called)) if of == patient => called,
+                    _ => called.next().unwrap_or(u32::MAX),
+                };
+                named = Some((patient, called));
+                studies.push(Study { site, purpose, patient, called, visit });
+            }
+        }
+        Ok(studies)
+    }
+
+    /// A video with its label.
+    pub(crate) fn recording(&self, video: Video) -> Result<Recording, PhantomError> {
+        let phantom = Phantom::of_with(self.seed, video.purpose, video.number, self.setting)?;
+        let mut reader = Stream::new(self.seed, "phantom/reading", video.site.index(video.purpose.index(video.number)));
+        let label = self.setting.site.reading().read(phantom.findings().label(), &mut reader);
+        Ok(Recording { name: video.name(), split: video.purpose.split(), study: None, phantom, label })
     }
 }
 
@@ -129,7 +174,8 @@ mod tests {
     #[test]
     fn names_change_with_everything_that_changes_the_files() {
         let base = DatasetSpec::default();
-        let with = |views, quality| DatasetSpec { setting: Setting { views, quality }, ..base.clone() };
+        let with =
+            |views, quality| DatasetSpec { setting: Setting { views, quality, site: Site::Home }, ..base.clone() };
         let all = [
             base.clone(),
             DatasetSpec { train: 601, ..base.clone() },
@@ -140,6 +186,7 @@ mod tests {
             with(Views::Both, Quality::Shifted),
             with(Views::Only(View::A4c), Quality::Typical),
             with(Views::Only(View::A2c), Quality::Typical),
+            DatasetSpec { setting: Setting { site: Site::New, ..Setting::default() }, ..base.clone() },
         ];
         let ids: std::collections::HashSet<String> = all.iter().map(DatasetSpec::id).collect();
         assert_eq!(ids.len(), all.len(), "{ids:?}");
@@ -152,7 +199,7 @@ mod tests {
         let videos = spec.videos().unwrap();
         assert_eq!(videos.len(), 5);
         assert!(videos.iter().all(|video| video.purpose == Purpose::ShiftedTest && video.purpose.split() == "TEST"));
-        assert!(spec.phantom(videos[0]).unwrap().acquisition.depth > 18.5);
+        assert!(spec.recording(videos[0]).unwrap().phantom.acquisition.depth > 18.5);
         assert_eq!(DatasetSpec::default().purposes()[2], Purpose::Test);
     }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::Phantom;
 use crate::acquisition::Gain;
 use crate::chamber_sizes::{ChamberSize, LEFT_ATRIUM, LEFT_VENTRICLE, RIGHT_ATRIUM, RIGHT_VENTRICLE};
+use crate::reading::Label;
 use crate::tracing::Tracing;
 use crate::view::{View, Wall};
 use crate::wall_motion::{Activity, WallMotion};
@@ -34,7 +35,7 @@ pub struct Findings {
     pub right_ventricle: Option<Chamber>,
     /// Width of the right atrium, where the view shows it.
     pub right_atrium: Option<Chamber>,
-    /// The walls that the view shows: left in the picture, right, apex.
+    /// The walls that the view shows: left in the picture (right where it is mirrored), the other side, apex.
     pub walls: [(Wall, WallMotion); 3],
     /// Whether a region moves visibly worse than the others, as after an infarction. A heart that fails as a whole has
     /// weak walls and no such region.
@@ -97,6 +98,11 @@ impl Findings {
             gain: acquisition.gain_class(),
             window: acquisition.window,
         }
+    }
+
+    /// The measurements that a table holds.
+    pub fn label(&self) -> Label {
+        Label { ef: self.ef, edv: self.edv, esv: self.esv }
     }
 
     /// What a report would list, by name; nothing where the view does not show it. Several may be present at once.

@@ -14,6 +14,7 @@ use crate::pose::Pose;
 use crate::purpose::Purpose;
 use crate::scan::Scanner;
 use crate::sector::FRAME_SIZE;
+use crate::site::Site;
 use crate::tracing::Tracing;
 use crate::valves::leaflets;
 use crate::video::Loop;
@@ -36,8 +37,10 @@ pub struct Phantom {
 pub struct Setting {
     /// The views to draw from.
     pub views: Views,
-    /// The bands of gain, depth, noise and the like.
+    /// How good recordings are.
     pub quality: Quality,
+    /// Where they are made.
+    pub site: Site,
 }
 
 impl Phantom {
@@ -54,7 +57,8 @@ impl Phantom {
     /// # Errors
     /// None in practice: the purposes' ejection fractions can all be drawn.
     pub fn of_with(seed: u64, purpose: Purpose, number: u32, setting: Setting) -> Result<Self, PhantomError> {
-        Self::draw_with(seed, purpose.index(number), purpose.population(seed, number), setting)
+        let site = setting.site;
+        Self::draw_with(seed, site.index(purpose.index(number)), purpose.population(seed, number, site), setting)
     }
 
     /// Draws phantom number `index` of `population`, recorded as in a clinic.
@@ -71,8 +75,7 @@ impl Phantom {
     /// When the population's target ejection fraction cannot be drawn.
     pub fn draw_with(seed: u64, index: u64, population: Population, setting: Setting) -> Result<Self, PhantomError> {
         // Two streams: whatever the heart is, the recording is the same.
-        let acquisition =
-            Acquisition::draw(&mut Stream::new(seed, "phantom/acquisition", index), setting.views, setting.quality);
+        let acquisition = Acquisition::draw(&mut Stream::new(seed, "phantom/acquisition", index), setting);
         let mut heart = Stream::new(seed, "phantom/physiology", index);
         Ok(Self {
             physiology: Physiology::draw(&mut heart, population, acquisition.plane)?,
@@ -119,11 +122,12 @@ impl Phantom {
         let pose = Pose::at(&self.acquisition, &self.physiology, moment.time, moment.contraction);
         let sector = self.acquisition.sector();
         let pixel = |x: f64, level: f64| sector.pixel(pose.to_sector((x, level)));
-        Tracing {
+        let tracing = Tracing {
             frame,
             long_axis: [pixel(0.0, contracted.apex), pixel(0.0, contracted.annulus)],
             chords: contracted.discs().map(|(level, left, right)| [pixel(-left, level), pixel(right, level)]),
-        }
+        };
+        if self.acquisition.mirrored { tracing.mirrored() } else { tracing }
     }
 
     /// Scans the beating heart.
@@ -165,6 +169,9 @@ impl Phantom {
             let noise = Stream::new(self.seed, "phantom/noise", number as u64).bits64();
             let extra_gain = self.acquisition.gain_at(moment.time);
             scanner.scan(&anatomy, &lattice, (&echoes, pose), noise, extra_gain, frame);
+            if self.acquisition.mirrored {
+                frame.chunks_exact_mut(FRAME_SIZE).for_each(<[u8]>::reverse);
+            }
         }
         frames
     }

@@ -77,7 +77,7 @@ impl Physiology {
     /// # Errors
     /// When the population's target ejection fraction is outside 5 to 85 %.
     pub fn draw(stream: &mut Stream, population: Population, plane: Plane) -> Result<Self, PhantomError> {
-        if let Population::Target(ef) = population
+        if let Population::Target(ef) | Population::Volumes { ef, .. } = population
             && !(5.0..=85.0).contains(&ef)
         {
             return Err(PhantomError::EjectionFraction(ef));

@@ -9,8 +9,17 @@ use echo_random::Stream;
 pub enum Population {
     /// As in EchoNet-Dynamic's test set: mostly normal hearts, with a tail of failing ones.
     Natural,
+    /// As in a heart failure clinic: half of the ejection fractions are below 42 %.
+    HeartFailure,
     /// A heart with this ejection fraction in percent; the rest as in patients who have it.
     Target(f64),
+    /// A heart with this ejection fraction in percent and end-diastolic volume in ml.
+    Volumes {
+        /// Ejection fraction, percent.
+        ef: f64,
+        /// End-diastolic volume, ml.
+        edv: f64,
+    },
 }
 
 /// (probability, ejection fraction in percent): mean 55.5, standard deviation 12.2.
@@ -26,6 +35,10 @@ const EF_QUANTILES: [(f64, f64); 10] = [
     (0.99, 73.4),
     (1.0, 80.0),
 ];
+
+/// As [`EF_QUANTILES`], of [`Population::HeartFailure`].
+const HEART_FAILURE_QUANTILES: [(f64, f64); 7] =
+    [(0.0, 12.0), (0.05, 20.0), (0.25, 31.0), (0.50, 42.0), (0.75, 55.0), (0.95, 66.0), (1.0, 76.0)];
 
 /// (ejection fraction in percent, mean of ln(EDV / ml), its standard deviation): failing hearts are dilated.
 const LN_EDV: [(f64, f64, f64); 9] = [
@@ -49,7 +62,9 @@ impl Population {
         let probability = stream.uniform();
         let ef = match self {
             Self::Natural => interpolate(&EF_QUANTILES, probability),
+            Self::HeartFailure => interpolate(&HEART_FAILURE_QUANTILES, probability),
             Self::Target(ef) => ef,
+            Self::Volumes { ef, edv } => return (ef, edv.clamp(EDV_RANGE.0, EDV_RANGE.1)),
         };
         let mean = interpolate(&LN_EDV.map(|(ef, mean, _)| (ef, mean)), ef);
         let deviation = interpolate(&LN_EDV.map(|(ef, _, deviation)| (ef, deviation)), ef);

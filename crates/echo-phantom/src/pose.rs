@@ -38,15 +38,15 @@ impl Pose {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::acquisition::Quality;
+    use crate::phantom::Setting;
     use crate::physiology::tests::heart;
-    use crate::view::{View, Views};
+    use crate::view::View;
     use echo_random::Stream;
 
     #[test]
     fn pose_is_a_rigid_motion_and_its_inverse() {
         let heart = heart(60.0, View::A4c);
-        let acquisition = Acquisition::draw(&mut Stream::new(1, "test", 4), Views::Both, Quality::Typical);
+        let acquisition = Acquisition::draw(&mut Stream::new(1, "test", 4), Setting::default());
         let pose = Pose::at(&acquisition, &heart, 0.7, 0.5);
         let (x, level) = pose.to_heart(pose.to_sector((1.5, 6.0)));
         assert!((x - 1.5).abs() < 1e-12 && (level - 6.0).abs() < 1e-12);

@@ -4,6 +4,7 @@ use echo_random::Stream;
 
 use crate::acquisition::Quality;
 use crate::population::Population;
+use crate::site::Site;
 
 /// What a phantom is for. Phantoms of different purposes are never the same, whatever their seeds and numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,28 +70,28 @@ impl Purpose {
         (self as u64) << 40 | u64::from(number)
     }
 
-    /// The patients from whom phantom `number` is drawn.
-    pub fn population(self, seed: u64, number: u32) -> Population {
+    /// The patients from whom phantom `number` of a site is drawn.
+    pub fn population(self, seed: u64, number: u32, site: Site) -> Population {
         match self {
-            Self::Validation | Self::Test | Self::ShiftedTest | Self::PretrainingValidation => Population::Natural,
-            Self::Train => self.enriched(seed, number),
-            Self::Pretraining if number.is_multiple_of(2) => self.enriched(seed, number / 2),
-            Self::Pretraining => Population::Natural,
+            Self::Validation | Self::Test | Self::ShiftedTest | Self::PretrainingValidation => site.patients(),
+            Self::Train => self.enriched(seed, number, site),
+            Self::Pretraining if number.is_multiple_of(2) => self.enriched(seed, number / 2, site),
+            Self::Pretraining => site.patients(),
         }
     }
 
     /// Any 600 videos that begin with the first one hold 8 of each whole ejection fraction from 20 to 75 %, 4 of each
     /// of the rarer ones, and 112 patients as they come.
-    fn enriched(self, seed: u64, number: u32) -> Population {
+    fn enriched(self, seed: u64, number: u32, site: Site) -> Population {
         let (block, place) = (number as usize / BLOCK, number as usize % BLOCK);
         let ends = ENDS.iter().copied().skip(block % 2).step_by(2);
         let mut bins: Vec<Option<u32>> = MIDDLE.chain(ends).map(Some).collect();
         bins.resize(BLOCK, None);
-        let mut stream = Stream::new(seed, "phantom/pool", self.index(block as u32));
+        let mut stream = Stream::new(seed, "phantom/pool", site.index(self.index(block as u32)));
         stream.shuffle(&mut bins);
-        let within = Stream::new(seed, "phantom/bin", self.index(number)).range(0.02, 0.98);
+        let within = Stream::new(seed, "phantom/bin", site.index(self.index(number))).range(0.02, 0.98);
         // Away from the edges of the bin, so that rounding cannot move the label into the next one.
-        bins[place].map_or(Population::Natural, |bin| Population::Target(f64::from(bin) + within))
+        bins[place].map_or(site.patients(), |bin| Population::Target(f64::from(bin) + within))
     }
 }
 
@@ -134,9 +135,9 @@ mod tests {
     fn tests_are_drawn_from_patients_as_they_come_and_only_one_is_shifted() {
         use Purpose::{Pretraining, PretrainingValidation, ShiftedTest, Test, Validation};
         for purpose in [Validation, Test, ShiftedTest, PretrainingValidation] {
-            assert!((0..100).all(|number| purpose.population(1, number) == Population::Natural));
+            assert!((0..100).all(|number| purpose.population(1, number, Site::Home) == Population::Natural));
         }
-        assert!((0..100).all(|number| Pretraining.population(1, 2 * number + 1) == Population::Natural));
+        assert!((0..100).all(|number| Pretraining.population(1, 2 * number + 1, Site::Home) == Population::Natural));
         let shifted: Vec<Purpose> =
             Purpose::ALL.into_iter().filter(|purpose| purpose.quality() == Quality::Shifted).collect();
         assert_eq!(shifted, [Purpose::ShiftedTest]);

@@ -2,6 +2,8 @@
 
 use std::f64::consts::FRAC_PI_4;
 
+use crate::sector::FRAME_SIZE;
+
 /// Number of discs that a cavity is cut into.
 pub const DISCS: usize = 20;
 
@@ -20,6 +22,13 @@ pub struct Tracing {
 }
 
 impl Tracing {
+    /// In the picture with left and right exchanged; the left end of a chord stays the first.
+    pub(crate) fn mirrored(self) -> Self {
+        let mirror = |(x, y): (f64, f64)| ((FRAME_SIZE - 1) as f64 - x, y);
+        let chords = self.chords.map(|[left, right]| [mirror(right), mirror(left)]);
+        Self { long_axis: self.long_axis.map(mirror), chords, ..self }
+    }
+
     /// Volume by the single-plane method of discs, in cubic pixels.
     pub fn volume(&self) -> f64 {
         disc_volume(length(self.long_axis), self.chords.map(length))

@@ -1,5 +1,6 @@
 //! A folder of phantoms in EchoNet-Dynamic's layout.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,32 +8,47 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use crate::PhantomError;
-use crate::dataset::{DatasetSpec, Video};
-use crate::findings::{Chamber, Findings};
+use crate::dataset::DatasetSpec;
 use crate::marker::{self, VIDEOS};
-use crate::sector::FRAME_SIZE;
-use crate::tracing::Tracing;
+use crate::recording::Recording;
+use crate::tables::{Row, write_file_list, write_findings, write_tracings};
 use crate::unfinished::Unfinished;
-use crate::view::Wall;
 
 /// What was written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Summary {
-    /// Numbers of training, validation and test videos.
+    /// Patients of the training, validation and test split.
+    pub patients: [usize; 3],
+    /// Studies of them; where a data set is not one of studies, each video is one.
+    pub studies: [usize; 3],
+    /// Their videos.
     pub videos: [usize; 3],
     /// Frames in all videos.
     pub frames: usize,
-    /// Smallest and largest ejection fraction, percent.
+    /// Smallest and largest ejection fraction in the list, percent.
     pub ef_range: (f64, f64),
 }
 
-/// What the tables say about a video.
-struct Written {
-    video: Video,
-    findings: Findings,
-    fps: u32,
-    frames: usize,
-    tracings: [Tracing; 2],
+impl Summary {
+    fn of(rows: &[Row]) -> Self {
+        let by_split = |count: &dyn Fn(&Recording) -> String| {
+            ["TRAIN", "VAL", "TEST"].map(|split| {
+                let recordings = rows.iter().map(|row| &row.recording).filter(|recording| recording.split == split);
+                recordings.map(count).collect::<BTreeSet<_>>().len()
+            })
+        };
+        let or_name = |recording: &Recording, part: fn(&(String, String)) -> &String| {
+            recording.study.as_ref().map_or(&recording.name, part).clone()
+        };
+        let efs = rows.iter().map(|row| row.recording.label.ef);
+        Self {
+            patients: by_split(&|recording| or_name(recording, |(patient, _)| patient)),
+            studies: by_split(&|recording| or_name(recording, |(_, study)| study)),
+            videos: by_split(&|recording| recording.name.clone()),
+            frames: rows.iter().map(|row| row.frames).sum(),
+            ef_range: efs.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), ef| (low.min(ef), high.max(ef))),
+        }
+    }
 }
 
 /// Writes the data set to the folder `out`: `Videos/*.avi`, `FileList.csv` and `VolumeTracings.csv` as in
@@ -67,35 +83,54 @@ pub fn write_dataset_while(
     spec: &DatasetSpec,
     go_on: &(dyn Fn(usize, usize) -> bool + Sync),
 ) -> Result<Summary, PhantomError> {
-    let list = spec.videos()?;
+    write(out, spec.videos()?, &|video| spec.recording(video), go_on)
+}
+
+/// As [`write_dataset_while`], but the specification's numbers are of studies: one to four videos of one heart, each under the
+/// study's biplane ejection fraction and volumes. `FileList.csv` has columns for patient, study and view, and splits go
+/// by patient; what a single video shows stands in `Findings.csv`.
+///
+/// # Errors
+/// As [`write_dataset_while`].
+pub fn write_studies(
+    out: &Path,
+    spec: &DatasetSpec,
+    go_on: &(dyn Fn(usize, usize) -> bool + Sync),
+) -> Result<Summary, PhantomError> {
+    let drawn = spec.studies()?.into_par_iter().map(|study| study.recordings(spec));
+    let recordings: Vec<Vec<Recording>> = drawn.collect::<Result<_, PhantomError>>()?;
+    write(out, recordings.into_iter().flatten().collect(), &Ok, go_on)
+}
+
+fn write<T: Send>(
+    out: &Path,
+    list: Vec<T>,
+    draw: &(dyn Fn(T) -> Result<Recording, PhantomError> + Sync),
+    go_on: &(dyn Fn(usize, usize) -> bool + Sync),
+) -> Result<Summary, PhantomError> {
     let folder = Unfinished::beside(out)?;
     let videos = folder.path.join(VIDEOS);
     fs::create_dir_all(&videos).map_err(PhantomError::io(&videos))?;
 
     let done = AtomicUsize::new(0);
     let total = list.len();
-    let written: Vec<Written> = list
+    let rows: Vec<Row> = list
         .into_par_iter()
-        .map(|video| {
-            let written = write_video(&videos, video, spec)?;
+        .map(|one| {
+            let row = write_video(&videos, draw(one)?)?;
             match go_on(done.fetch_add(1, Ordering::Relaxed) + 1, total) {
-                true => Ok(written),
+                true => Ok(row),
                 false => Err(PhantomError::Stopped(out.to_owned())),
             }
         })
         .collect::<Result<_, PhantomError>>()?;
 
-    write_file_list(&folder.path.join("FileList.csv"), &written)?;
-    write_tracings(&folder.path.join("VolumeTracings.csv"), &written)?;
-    write_findings(&folder.path.join("Findings.csv"), &written)?;
-    marker::write_list(&folder.path, written.iter().map(|written| written.video.name()))?;
+    write_file_list(&folder.path.join("FileList.csv"), &rows)?;
+    write_tracings(&folder.path.join("VolumeTracings.csv"), &rows)?;
+    write_findings(&folder.path.join("Findings.csv"), &rows)?;
+    marker::write_list(&folder.path, rows.iter().map(|row| row.recording.name.clone()))?;
     folder.finish(out)?;
-    let efs = written.iter().map(|video| video.findings.ef);
-    Ok(Summary {
-        videos: spec.counts(),
-        frames: written.iter().map(|video| video.frames).sum(),
-        ef_range: efs.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), ef| (low.min(ef), high.max(ef))),
-    })
+    Ok(Summary::of(&rows))
 }
 
 /// What [`write_dataset`] would say of every video in `FileList.csv`, without scanning anything: the table in `out`,
@@ -107,98 +142,26 @@ pub fn write_list(out: &Path, spec: &DatasetSpec) -> Result<(), PhantomError> {
     let videos = out.join(VIDEOS);
     fs::create_dir_all(&videos).map_err(PhantomError::io(&videos))?;
     let listed = spec.videos()?.into_par_iter().map(|video| {
-        let phantom = spec.phantom(video)?;
-        let path = videos.join(video.name()).with_extension("avi");
+        let recording = spec.recording(video)?;
+        let path = videos.join(&recording.name).with_extension("avi");
         fs::write(&path, []).map_err(PhantomError::io(&path))?;
+        let phantom = &recording.phantom;
         let (fps, frames) = (phantom.acquisition.fps, phantom.frame_count());
-        Ok(Written { video, findings: phantom.findings(), fps, frames, tracings: phantom.tracings() })
+        Ok(Row { findings: phantom.findings(), fps, frames, tracings: phantom.tracings(), recording })
     });
-    let listed: Vec<Written> = listed.collect::<Result<_, PhantomError>>()?;
-    marker::write_list(out, listed.iter().map(|written| written.video.name()))?;
-    write_file_list(&out.join("FileList.csv"), &listed)
+    let rows: Vec<Row> = listed.collect::<Result<_, PhantomError>>()?;
+    marker::write_list(out, rows.iter().map(|row| row.recording.name.clone()))?;
+    write_file_list(&out.join("FileList.csv"), &rows)
 }
 
-fn write_video(folder: &Path, video: Video, spec: &DatasetSpec) -> Result<Written, PhantomError> {
-    let rendered = spec.phantom(video)?.render();
-    rendered.write_avi(&folder.join(video.name()).with_extension("avi"))?;
-    Ok(Written {
-        video,
+fn write_video(folder: &Path, recording: Recording) -> Result<Row, PhantomError> {
+    let rendered = recording.phantom.render();
+    rendered.write_avi(&folder.join(&recording.name).with_extension("avi"))?;
+    Ok(Row {
+        recording,
         fps: rendered.fps,
         frames: rendered.frame_count(),
         tracings: [rendered.end_diastole, rendered.end_systole],
         findings: rendered.findings,
     })
-}
-
-fn write_file_list(path: &Path, written: &[Written]) -> Result<(), PhantomError> {
-    let mut table = csv::Writer::from_path(path).map_err(PhantomError::csv(path))?;
-    let mut write = |row: [String; 9]| table.write_record(row).map_err(PhantomError::csv(path));
-    write(
-        ["FileName", "EF", "ESV", "EDV", "FrameHeight", "FrameWidth", "FPS", "NumberOfFrames", "Split"]
-            .map(str::to_owned),
-    )?;
-    for Written { video, findings, fps, frames, .. } in written {
-        let Findings { ef, esv, edv, .. } = findings;
-        write([
-            video.name(),
-            format!("{ef:.8}"),
-            format!("{esv:.8}"),
-            format!("{edv:.8}"),
-            FRAME_SIZE.to_string(),
-            FRAME_SIZE.to_string(),
-            fps.to_string(),
-            frames.to_string(),
-            video.purpose.split().to_owned(),
-        ])?;
-    }
-    table.flush().map_err(PhantomError::io(path))
-}
-
-fn write_tracings(path: &Path, written: &[Written]) -> Result<(), PhantomError> {
-    let mut table = csv::Writer::from_path(path).map_err(PhantomError::csv(path))?;
-    table.write_record(["FileName", "X1", "Y1", "X2", "Y2", "Frame"]).map_err(PhantomError::csv(path))?;
-    for Written { video, tracings, .. } in written {
-        let name = format!("{}.avi", video.name());
-        for tracing in tracings {
-            let frame = tracing.frame.to_string();
-            for [(x1, y1), (x2, y2)] in tracing.lines() {
-                let [x1, y1, x2, y2] = [x1, y1, x2, y2].map(|value| format!("{value:.4}"));
-                table.write_record([&name, &x1, &y1, &x2, &y2, &frame]).map_err(PhantomError::csv(path))?;
-            }
-        }
-    }
-    table.flush().map_err(PhantomError::io(path))
-}
-
-/// Cells are empty where the view does not show what the column is about. Widths are in cm; what is present or absent
-/// is 1 or 0.
-fn write_findings(path: &Path, written: &[Written]) -> Result<(), PhantomError> {
-    let mut table = csv::Writer::from_path(path).map_err(PhantomError::csv(path))?;
-    let mut header: Vec<String> = ["FileName", "View", "EF", "ESV", "EDV", "HeartRate"].map(str::to_owned).into();
-    for chamber in ["LeftVentricle", "LeftAtrium", "RightVentricle", "RightAtrium"] {
-        header.extend([format!("{chamber}Size"), format!("{chamber}Width")]);
-    }
-    header.extend(Wall::ALL.map(|wall| format!("{}{}", wall.name()[..1].to_uppercase(), &wall.name()[1..])));
-    header.extend(["Gain", "Window"].map(str::to_owned));
-    header
-        .extend(written.iter().take(1).flat_map(|written| written.findings.present().map(|(name, _)| name.to_owned())));
-    table.write_record(header).map_err(PhantomError::csv(path))?;
-    for Written { video, findings, .. } in written {
-        let mut row = vec![video.name(), findings.view.name().to_owned()];
-        row.extend([findings.ef, findings.esv, findings.edv].map(|value| format!("{value:.8}")));
-        row.push(format!("{:.2}", findings.heart_rate));
-        let left = [findings.left_ventricle, findings.left_atrium].map(Some);
-        for chamber in left.into_iter().chain([findings.right_ventricle, findings.right_atrium]) {
-            row.extend(chamber.map_or([String::new(), String::new()], |Chamber { width, size }| {
-                [size.name().to_owned(), format!("{width:.3}")]
-            }));
-        }
-        row.extend(Wall::ALL.map(|wall| findings.wall(wall).map_or("", |motion| motion.name()).to_owned()));
-        row.extend([findings.gain.name(), findings.window.name()].map(str::to_owned));
-        row.extend(
-            findings.present().map(|(_, present)| present.map_or(String::new(), |yes| u8::from(yes).to_string())),
-        );
-        table.write_record(row).map_err(PhantomError::csv(path))?;
-    }
-    table.flush().map_err(PhantomError::io(path))
 }

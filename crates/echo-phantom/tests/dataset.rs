@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use echo_phantom::{DatasetSpec, PhantomError, Setting, View, Views, write_dataset};
+use echo_phantom::{DatasetSpec, PhantomError, Setting, Site, View, Views, write_dataset, write_studies};
 
 /// A folder that is removed at the end of a test.
 struct Folder(PathBuf);
@@ -156,6 +156,68 @@ fn findings_stand_beside_the_list_and_agree_with_it() {
     }
     let views: std::collections::BTreeSet<&str> = findings.iter().map(|row| row["View"].as_str()).collect();
     assert_eq!(views.len(), 2, "both views in one set: {views:?}");
+}
+
+#[test]
+fn studies_have_patients_and_one_label_for_all_their_videos() {
+    let folder = Folder::new("studies");
+    let spec = DatasetSpec { train: 9, validation: 3, test: 4, seed: 5, ..DatasetSpec::default() };
+    let write = |name: &str, threads: usize| {
+        let out = folder.0.join(name);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let summary = pool.install(|| write_studies(&out, &spec, &|_, _| true)).unwrap();
+        (summary, files(&out))
+    };
+    let (summary, written) = write("set", 2);
+    assert_eq!(summary.studies, [9, 3, 4]);
+    assert!(written == write("again", 1).1, "other bytes with one thread");
+
+    let out = folder.0.join("set");
+    let (rows, findings) = (table(&out.join("FileList.csv")), table(&out.join("Findings.csv")));
+    assert_eq!(rows.len(), summary.videos.iter().sum::<usize>());
+    let (mut labels, mut splits) = (BTreeMap::new(), BTreeMap::new());
+    for (row, findings) in rows.iter().zip(&findings) {
+        assert!(out.join("Videos").join(format!("{}.avi", row["FileName"])).is_file());
+        assert_eq!((&row["FileName"], &row["View"]), (&findings["FileName"], &findings["View"]));
+        assert!(row["StudyID"].starts_with(&row["PatientID"]) && row["FileName"].starts_with(&row["StudyID"]));
+        let label = [&row["EF"], &row["ESV"], &row["EDV"]].map(String::clone);
+        assert_eq!(labels.entry(row["StudyID"].clone()).or_insert(label.clone()), &label);
+        // A single plane's is another.
+        assert_ne!(row["EF"], findings["EF"]);
+        assert!((number(row, "EF") - number(findings, "EF")).abs() < 10.0);
+        assert_eq!(splits.entry(row["PatientID"].clone()).or_insert(row["Split"].clone()), &row["Split"]);
+    }
+    assert_eq!(labels.len(), 16);
+    assert_eq!(splits.len(), summary.patients.iter().sum::<usize>());
+    let videos: std::collections::BTreeSet<&String> = rows.iter().map(|row| &row["FileName"]).collect();
+    assert_eq!(videos.len(), rows.len(), "names are unique");
+}
+
+/// Its readers, not the drawing, make the labels; the truth stays in the findings.
+#[test]
+fn a_new_site_lists_what_its_readers_say() {
+    let folder = Folder::new("site");
+    let setting = Setting { site: Site::New, ..Setting::default() };
+    let spec = DatasetSpec { setting, ..DatasetSpec::with_total(9, 2) };
+    let out = folder.0.join("set");
+    write_dataset(&out, &spec, &|_, _| {}).unwrap();
+    let (rows, findings) = (table(&out.join("FileList.csv")), table(&out.join("Findings.csv")));
+    let tracings = table(&out.join("VolumeTracings.csv"));
+    for (row, findings) in rows.iter().zip(&findings) {
+        let reading = Site::New.reading();
+        let expected = reading.offset + reading.slope * number(findings, "EF");
+        let error = number(row, "EF") - expected;
+        assert!(error.abs() <= 2.5 * reading.noise + 0.5 * reading.step, "{} for {expected}", row["EF"]);
+        assert!(reading.step == 0.0 || number(row, "EF") % reading.step == 0.0, "{}", row["EF"]);
+        assert!((100.0 * (1.0 - number(row, "ESV") / number(row, "EDV")) - number(row, "EF")).abs() < 1e-5);
+    }
+    // Pictures are mirrored, and tracings with them: a chord still begins on the left.
+    assert!(
+        tracings
+            .iter()
+            .filter(|line| number(line, "Y1") == number(line, "Y2"))
+            .all(|line| { number(line, "X1") < number(line, "X2") })
+    );
 }
 
 #[test]

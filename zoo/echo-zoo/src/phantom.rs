@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use echo_bench::Progress;
-use echo_phantom::{DatasetSpec, Setting, Summary, View, Views, write_dataset_while};
+use echo_phantom::{
+    DatasetSpec, PhantomError, Setting, Site, Summary, View, Views, write_dataset_while, write_studies,
+};
 
 use crate::output::print;
 use crate::{CliError, interrupt};
@@ -19,12 +21,18 @@ pub(crate) struct Args {
     /// Videos over all splits; as many as in the benchmark's default set when absent.
     #[arg(long)]
     count: Option<usize>,
+    /// Studies over all splits instead: 1 to 4 videos of one heart in both views, with biplane labels.
+    #[arg(long, value_name = "N", conflicts_with_all = ["count", "shifted"])]
+    studies: Option<usize>,
     /// Seed.
     #[arg(long, default_value_t = DatasetSpec::default().seed)]
     seed: u64,
     /// Views to draw: four-chamber, two-chamber, or both (seven to three).
     #[arg(long, value_enum, default_value = "both")]
     view: ViewChoice,
+    /// The hospital: `home` trained the nano weights; `new` has other machines, patients and readers.
+    #[arg(long, value_enum, default_value = "home", conflicts_with = "shifted")]
+    site: SiteChoice,
     /// Test videos only, with gain, depth, tilt and noise outside the usual bands.
     #[arg(long)]
     shifted: bool,
@@ -37,10 +45,16 @@ enum ViewChoice {
     Both,
 }
 
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum SiteChoice {
+    Home,
+    New,
+}
+
 impl Args {
     fn spec(&self) -> DatasetSpec {
         let default = DatasetSpec { seed: self.seed, ..DatasetSpec::default() };
-        let spec = match (self.shifted, self.count) {
+        let spec = match (self.shifted, self.studies.or(self.count)) {
             (true, count) => DatasetSpec::shifted(count.unwrap_or(default.test), self.seed),
             (false, Some(count)) => DatasetSpec::with_total(count, self.seed),
             (false, None) => default,
@@ -50,30 +64,50 @@ impl Args {
             ViewChoice::A2c => Views::Only(View::A2c),
             ViewChoice::Both => Views::Both,
         };
-        DatasetSpec { setting: Setting { views, ..spec.setting }, ..spec }
+        let site = match self.site {
+            SiteChoice::Home => Site::Home,
+            SiteChoice::New => Site::New,
+        };
+        DatasetSpec { setting: Setting { views, site, ..spec.setting }, ..spec }
     }
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
-    let summary = write(&args.out, &args.spec())?;
+    let spec = args.spec();
+    let (summary, studies) = match args.studies {
+        None => (write(&args.out, &spec)?, String::new()),
+        Some(_) => {
+            let summary = with_progress(|go_on| write_studies(&args.out, &spec, go_on))?;
+            let [studies, patients] = [summary.studies, summary.patients].map(|counts| counts.iter().sum::<usize>());
+            (summary, format!(" of {studies} studies of {patients} patients"))
+        }
+    };
     let [train, validation, test] = summary.videos;
     let (low, high) = summary.ef_range;
     print(&format!(
-        "{}: {train} training, {validation} validation and {test} test videos, {} frames, EF {low:.1} to {high:.1} %.\n\
-         Synthetic; not for clinical use.\n",
+        "{}: {train} training, {validation} validation and {test} test videos{studies}, {} frames, EF {low:.1} to \
+         {high:.1} %.\nSynthetic; not for clinical use.\n",
         args.out.display(),
         summary.frames,
     ))
 }
 
-/// Writes the data set with a progress bar. Ctrl-C leaves nothing of it behind.
+/// Writes the data set with a progress bar.
 pub(crate) fn write(out: &Path, spec: &DatasetSpec) -> Result<Summary, CliError> {
-    let progress = Mutex::new(Progress::new("making phantoms", spec.total()));
+    with_progress(|go_on| write_dataset_while(out, spec, go_on))
+}
+
+/// Is told how many videos are done and in total, and says whether to go on.
+type GoOn<'a> = dyn Fn(usize, usize) -> bool + Sync + 'a;
+
+/// Calls `write` with a progress bar. Ctrl-C leaves nothing of what it writes behind.
+fn with_progress(write: impl FnOnce(&GoOn<'_>) -> Result<Summary, PhantomError>) -> Result<Summary, CliError> {
+    let progress = Mutex::new(None);
     let summary = interrupt::hold(|is_asked_for| {
-        write_dataset_while(out, spec, &|done, _total| {
+        write(&|done, total| {
             // A poisoned lock means that another thread is already failing; its error is the one to see.
             if let Ok(mut progress) = progress.lock() {
-                progress.set(done, "");
+                progress.get_or_insert_with(|| Progress::new("making phantoms", total)).set(done, "");
             }
             !is_asked_for()
         })

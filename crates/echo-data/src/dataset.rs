@@ -149,6 +149,7 @@ pub fn read_dataset(dir: &Path, config: &DatasetConfig, target: &str) -> Result<
         let below = file.videos.file.replace("{patient}", row.patient.as_deref().unwrap_or_default());
         let below = below.replace("{video}", name);
         let Some(found) = files.find(&below).map_err(|reason| table.wrong_row(line, name, reason))? else {
+            table.check_missing(line, name)?;
             report.missing.push(name.to_owned());
             if tried.len() < SHOWN {
                 tried.push(files.tried(&excerpt(&below)));

@@ -72,6 +72,9 @@ pub fn read_split_file(path: &Path, names: &[&str]) -> Result<SplitFile, DataErr
         let name = table.name(*line, field)?;
         let split = table.split(*line, name, word)?;
         let place = places.get(name).copied().or_else(|| near(name));
+        if place.is_none() {
+            table.check_missing(*line, name)?;
+        }
         // Two spellings of one video are one video.
         let known = place.map_or(name, |place| names[place]);
         match seen.entry(known.to_owned()) {
@@ -132,6 +135,8 @@ mod tests {
     fn a_video_in_two_splits_is_refused() {
         let error = read("FileName,Split\na,TRAIN\nb,VAL\na.avi,TEST\n").unwrap_err().to_string();
         assert!(error.contains("lines 2 and 4"), "{error}");
+        let error = read("FileName,Split\n\"a,TRAIN\nb\",VAL\n").unwrap_err().to_string();
+        assert!(error.contains("line 2") && error.contains("line break"), "{error}");
         let error = read("FileName,Fold\na,TRAIN\n").unwrap_err().to_string();
         assert!(error.contains("\"Split\""), "{error}");
     }

@@ -41,6 +41,12 @@ impl Table {
         reader.trim(Trim::All).flexible(true).delimiter(u8::try_from(separator).unwrap_or(b','));
         let mut reader = reader.from_reader(text.as_bytes());
         let header = without_empty_end(&bare(reader.headers().map_err(as_csv)?), 0);
+        // Some programs quote lines, not fields.
+        if header.len() == 1 && header[0].contains(separator) {
+            let reason =
+                format!("its lines are quoted as a whole, as {:?}; save it without these quotes", excerpt(&header[0]));
+            return Err(DataError::NotCsv { path: path.to_owned(), reason });
+        }
         let mut table = Self { path: path.to_owned(), header, separator, rows: Vec::new() };
         for record in reader.records() {
             let read = record.map_err(as_csv)?;
@@ -132,6 +138,18 @@ impl Table {
                 format!("the split is {:?}; it must be TRAIN, VAL or TEST (in any case)", excerpt(field)),
             )
         })
+    }
+
+    /// An error on the name of a video that is nowhere, if it holds lines that a quote in the wrong place swallowed.
+    pub(crate) fn check_missing(&self, line: u64, name: &str) -> Result<(), DataError> {
+        match name.contains('\n') {
+            true => Err(self.wrong_row(
+                line,
+                name,
+                "the name holds a line break, as where a quote stands in the wrong place".to_owned(),
+            )),
+            false => Ok(()),
+        }
     }
 
     /// An error on two rows of one video.
@@ -260,6 +278,7 @@ mod tests {
         }
         assert!(error(b"PK\x03\x04").contains("workbook"));
         assert!(error(b"FileName,EF\n,\n\n").contains("no rows"));
+        assert!(error(b"\"FileName,EF\"\n\"x,1\"\n").contains("quoted as a whole"));
         let error_of_title = error(b"Export of Friday\n\nFileName,EF\nx,1\n");
         assert!(error_of_title.contains("first line is \"Export of Friday\""), "{error_of_title}");
         // A quote in the wrong place makes one field of many lines; nobody wants to read them all.

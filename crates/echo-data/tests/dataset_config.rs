@@ -124,6 +124,8 @@ fn numbers_are_read_as_people_write_them_or_refused_with_the_reason() -> Result<
     let swallowed = "x,TRAIN,50\n".repeat(1000);
     let error = Place::new(&format!("Clip,Fold,LVEF\na,TRAIN,\"50\n{swallowed}y\",1\n"), &files).error(COLUMNS, "EF");
     assert!(error.len() < 500, "{error}");
+    let error = Place::new("Clip,Fold,LVEF\na,TRAIN,50\n\"b,TRAIN,50\nc\",TEST,50\n", &files).error(COLUMNS, "EF");
+    assert!(error.contains("line 3") && error.contains("line break"), "{error}");
     Ok(())
 }
 

@@ -193,7 +193,7 @@ fn the_best_validation_epoch_stands_beside_the_last_on_request() {
     assert_eq!(rows(&both)[1].0, "coop (best validation epoch)");
     let best = read_runs(&place.out("best")).unwrap()[0].best.clone().unwrap();
     let curves = fs::read_to_string(place.out("best").join("curves.csv")).unwrap();
-    assert!((1..=2).contains(&best.epoch) && curves.lines().next().unwrap().ends_with("watched"), "{curves}");
+    assert!((1..=2).contains(&best.epoch) && curves.lines().next().unwrap().ends_with("watched,warning"), "{curves}");
 }
 
 /// Its first clip can be decoded, those that begin later cannot.

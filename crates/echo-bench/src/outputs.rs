@@ -280,7 +280,7 @@ impl Outputs {
         };
         let mut predictions = vec![names(&["target", "unit", "video", "truth", "prediction", "warning"])];
         let mut external = vec![names(&["set", "target", "unit", "video", "truth", "prediction", "warning"])];
-        let mut curves = vec![names(&["epoch", "lr", "loss", "cross_entropy", "kl", "l1", "watched"])];
+        let mut curves = vec![names(&["epoch", "lr", "loss", "cross_entropy", "kl", "l1", "watched", "warning"])];
         for &record in records {
             let encoder = &record.encoder;
             let of_cell = vec![
@@ -315,6 +315,7 @@ impl Outputs {
                 row.push(epoch.to_string());
                 row.extend([lr, loss, cross_entropy, kl, l1].map(|value| value.to_string()));
                 row.push(watched.map_or(String::new(), |value| value.to_string()));
+                row.push(record.caution().unwrap_or_default().to_owned());
                 curves.push(row);
             }
         }

@@ -86,6 +86,15 @@ pub struct CellRecord {
     pub finished: u64,
 }
 
+/// A record as it is written: with what makes its numbers doubtful, which is known of it and so not read back.
+#[derive(Serialize)]
+struct Warned<'a> {
+    #[serde(flatten)]
+    record: &'a CellRecord,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<&'static str>,
+}
+
 /// What a file of a cell holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileRecord {
@@ -410,7 +419,8 @@ impl CellRecord {
 
     /// The record's line in `runs.jsonl`, with its end. The last entry is a checksum of what stands before it.
     pub fn to_line(&self) -> String {
-        let text = serde_json::to_string(self).expect("a record is plain data");
+        let warned = Warned { record: self, warning: self.caution() };
+        let text = serde_json::to_string(&warned).expect("a record is plain data");
         let body = text.strip_suffix('}').expect("a record is an object");
         format!("{body}{CHECKSUM}{}\"}}\n", checksum_of(body))
     }

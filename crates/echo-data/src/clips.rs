@@ -7,8 +7,8 @@ use std::sync::mpsc::sync_channel;
 use echo_core::ClipSpec;
 use echo_video::{Info, OpenOptions, Video, VideoError};
 
-use crate::pictures::doubt_of;
-use crate::{Clip, DataError, Look, prepare_shifted, select_frames};
+use crate::pipeline::ClipPixels;
+use crate::{Clip, DataError, Look, Selection, select_frames};
 
 /// Results that may wait for their consumer: what bounds memory, whatever the number of videos.
 const QUEUE: usize = 8;
@@ -40,20 +40,29 @@ pub struct LoadedClip {
     pub warnings: Vec<String>,
 }
 
-/// Decodes the frames of one clip and prepares them as `spec` says.
+/// Decodes the frames of one clip and prepares them as `spec` says. Beside the clip there are no more of the video's
+/// pixels in memory than one frame, or 32 MiB of them, however large frames are.
 ///
 /// # Errors
 /// The video cannot be decoded, or has no frames.
 pub fn load_clip(path: &Path, spec: &ClipSpec, look: Look, options: &OpenOptions) -> Result<LoadedClip, ClipError> {
-    let video = Video::open(path, options)?;
-    let selection = select_frames(video.info().frames, spec, look.start);
-    let frames = video.decode(&selection.frames)?;
-    let clip = prepare_shifted(&frames, spec, look.shift)
-        .map_err(|source| ClipError::Clip { path: path.to_owned(), source })?;
-    let Info { truncated, warnings, .. } = video.info();
+    clip_of(&Video::open(path, options)?, path, spec, look).map(|(clip, _)| clip)
+}
+
+/// The same of a video that is open, and which of its frames they are.
+///
+/// # Errors
+/// As [`load_clip`].
+pub fn clip_of(video: &Video, path: &Path, spec: &ClipSpec, look: Look) -> Result<(LoadedClip, Selection), ClipError> {
+    let Info { height, width, truncated, warnings, frames, .. } = video.info();
+    let selection = select_frames(*frames, spec, look.start);
+    let no_clip = |source| ClipError::Clip { path: path.to_owned(), source };
+    let mut pixels = ClipPixels::new(spec, selection.frames.len(), *height, *width).map_err(no_clip)?;
+    video.decode_in_parts(&selection.frames, |first, frames| pixels.put(first, frames))?;
+    let warnings = warnings.iter().cloned().chain(pixels.doubt()).collect();
+    let clip = pixels.clip(look.shift).map_err(no_clip)?;
     let truncation = truncated.as_ref().map(|truncation| truncation.cause.clone());
-    let warnings = warnings.iter().cloned().chain(doubt_of(&frames, spec)).collect();
-    Ok(LoadedClip { clip, truncation, warnings })
+    Ok((LoadedClip { clip, truncation, warnings }, selection))
 }
 
 /// Loads the clip of every path, seen as `look` says of the path's index, turns it into something with `map`, and hands that to `consume` with the path's

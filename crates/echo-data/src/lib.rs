@@ -36,7 +36,7 @@ mod table;
 mod video_files;
 
 pub use channel_order::source_channels;
-pub use clips::{ClipError, LoadedClip, for_each_clip, load_clip};
+pub use clips::{ClipError, LoadedClip, clip_of, for_each_clip, load_clip};
 pub use crop::{Window, center_crop, crop, crop_to_square, zoom};
 pub use dataset::{Dataset, DatasetReport, DatasetVideo, read_dataset};
 pub use dataset_config::{DatasetConfig, Target};
@@ -47,7 +47,7 @@ pub use few_shot::few_shot;
 pub use look::{Look, Shift};
 pub use normalize::normalization;
 pub use padding::{Filler, filler, padded_len};
-pub use pictures::{SAME_LEVELS, count_pictures, doubt, doubt_of};
+pub use pictures::{SAME_LEVELS, count_pictures, doubt};
 pub use pipeline::{Clip, prepare, prepare_shifted};
 pub use resize::{Image, Resizer, Size};
 pub use select::{Selection, Start, select_frames};

@@ -1,45 +1,36 @@
 //! How much of the heart's motion a clip shows: of a still picture, or of a few frames where an encoder looks at many,
 //! what it says of motion is made up.
 
-use echo_core::ClipSpec;
-use echo_video::Frames;
-
 /// Grey levels by which two decodings of the same picture may differ, as lossy compression leaves them.
 pub const SAME_LEVELS: f32 = 8.0;
 
-/// How many of `count` frames differ from the last one that did; `same` compares two by their numbers.
+/// How many of `count` frames are the same as none before; `same` compares two by their numbers.
 pub fn count_pictures(count: usize, same: impl Fn(usize, usize) -> bool) -> usize {
-    let mut last = 0;
-    let mut pictures = count.min(1);
-    for frame in 1..count {
-        if !same(last, frame) {
-            last = frame;
-            pictures += 1;
+    let mut distinct: Vec<usize> = Vec::new();
+    for frame in 0..count {
+        if !distinct.iter().rev().any(|&other| same(other, frame)) {
+            distinct.push(frame);
         }
     }
-    pictures
+    distinct.len()
 }
 
-/// What is doubtful about a clip of these frames, when an encoder looks at as many as `spec` says.
-pub fn doubt_of(frames: &Frames, spec: &ClipSpec) -> Option<String> {
-    doubt(pictures_of(frames), spec.frames)
-}
-
-fn pictures_of(frames: &Frames) -> usize {
+/// How many of the pictures `[count, ...]`, of `length` bytes each, are the same as none before.
+pub(crate) fn count_pictures_in(pictures: &[u8], length: usize) -> usize {
+    let picture = |index: usize| &pictures[index * length..][..length];
     let same = |(a, b): (&u8, &u8)| f32::from(a.abs_diff(*b)) <= SAME_LEVELS;
-    count_pictures(frames.count, |one, other| frames.frame(one).iter().zip(frames.frame(other)).all(same))
+    count_pictures(pictures.len() / length.max(1), |one, other| picture(one).iter().zip(picture(other)).all(same))
 }
 
-/// What is doubtful about a clip with that many pictures, when an encoder looks at `frames` frames.
+/// What is doubtful about a clip with that many distinct pictures, when an encoder looks at `frames` frames.
 pub fn doubt(pictures: usize, frames: usize) -> Option<String> {
-    match pictures {
-        _ if frames <= 1 => None,
-        0 | 1 => Some("a still picture".to_owned()),
-        _ if 2 * pictures < frames => {
-            Some(format!("shows {pictures} of the {frames} frames that the encoder looks at"))
-        }
-        _ => None,
-    }
+    let says = match pictures {
+        _ if frames <= 1 || 2 * pictures >= frames.max(3) => return None,
+        0 | 1 => "a still picture to the encoder",
+        _ => "less than half of what the encoder looks at",
+    };
+    let s = if pictures == 1 { "" } else { "s" };
+    Some(format!("{says}: {pictures} distinct frame{s} of {frames}"))
 }
 
 #[cfg(test)]
@@ -47,8 +38,8 @@ mod tests {
     use super::*;
 
     fn pictures(levels: &[u8]) -> usize {
-        let data = levels.iter().flat_map(|&level| [level, 100, 0]).collect();
-        pictures_of(&Frames { data, count: levels.len(), height: 1, width: 1, fps: 50.0 })
+        let data: Vec<u8> = levels.iter().flat_map(|&level| [level, 100, 0]).collect();
+        count_pictures_in(&data, 3)
     }
 
     #[test]
@@ -56,17 +47,19 @@ mod tests {
         assert_eq!(pictures(&[]), 0);
         assert_eq!(pictures(&[7]), 1);
         assert_eq!(pictures(&[7, 7, 7, 12, 4]), 1, "compressed again");
-        assert_eq!(pictures(&[0, 20, 0, 20]), 4);
+        assert_eq!(pictures(&[0, 20, 0, 20]), 2, "to and fro");
         assert_eq!(pictures(&[0, 0, 20, 20]), 2);
+        assert_eq!(pictures(&[0, 0, 0, 0, 20, 40]), 3, "motion at the end");
         // What creeps is not still.
         assert_eq!(pictures(&[0, 5, 10, 15, 20]), 3);
     }
 
     #[test]
     fn fewer_than_half_of_the_frames_are_doubtful() {
-        assert_eq!(doubt(1, 16).as_deref(), Some("a still picture"));
-        assert_eq!(doubt(1, 2).as_deref(), Some("a still picture"));
-        assert_eq!(doubt(7, 16).as_deref(), Some("shows 7 of the 16 frames that the encoder looks at"));
+        assert_eq!(doubt(1, 16).as_deref(), Some("a still picture to the encoder: 1 distinct frame of 16"));
+        assert!(doubt(1, 2).is_some_and(|doubt| doubt.contains("still") && doubt.ends_with("1 distinct frame of 2")));
+        let few = "less than half of what the encoder looks at: 7 distinct frames of 16";
+        assert_eq!(doubt(7, 16).as_deref(), Some(few));
         assert_eq!([doubt(8, 16), doubt(16, 16), doubt(1, 1)], [None, None, None]);
     }
 }

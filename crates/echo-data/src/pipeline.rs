@@ -10,6 +10,7 @@ use crate::error::DataError;
 use crate::look::Shift;
 use crate::normalize::normalization;
 use crate::padding::{Filler, filler, padded_len};
+use crate::pictures::{count_pictures_in, doubt};
 use crate::resize::{Image, Resizer, Size};
 
 /// Pixels of a side beyond which a specification is a mistake, found before memory is asked for.
@@ -43,64 +44,101 @@ pub fn prepare(frames: &Frames, spec: &ClipSpec) -> Result<Clip, DataError> {
 /// # Errors
 /// As [`prepare`].
 pub fn prepare_shifted(frames: &Frames, spec: &ClipSpec, shift: Shift) -> Result<Clip, DataError> {
-    check(frames, spec)?;
-    let table = normalization(spec)?;
-    let length = padded_len(spec.padding, frames.count, spec.frames);
-    let plane = spec.size * spec.size;
-    let total = length.checked_mul(plane * 3).ok_or_else(|| too_large(spec))?;
-
-    let pixels = shift.apply(resize_frames(frames, spec)?, spec.size);
-    let mut data = Vec::new();
-    data.try_reserve_exact(total).map_err(|_| too_large(spec))?;
-    data.resize(total, 0f32);
-    let sources = source_channels(spec.channels);
-    data.par_chunks_exact_mut(plane).enumerate().for_each(|(i, out)| {
-        let (channel, frame) = (i / length, i % length);
-        let table = &table[channel];
-        let from =
-            if frame < frames.count { Filler::Frame(frame) } else { filler(spec.padding, frames.count, table[0]) };
-        match from {
-            Filler::Constant(value) => out.fill(value),
-            Filler::Frame(frame) => {
-                let pixels = pixels[frame * plane * 3..][..plane * 3].as_chunks::<3>().0;
-                let source = sources[channel];
-                out.iter_mut().zip(pixels).for_each(|(out, pixel)| *out = table[usize::from(pixel[source])]);
-            }
-        }
-    });
-    Ok(Clip { data, frames: length, size: spec.size })
+    let Frames { data, count, height, width, .. } = frames;
+    check(spec, *count, *height, *width)?;
+    let expected = [*width, 3, *count].into_iter().try_fold(*height, usize::checked_mul);
+    if expected != Some(data.len()) {
+        return Err(DataError::Frames(format!("{} bytes are not {count} x {height} x {width} x 3", data.len())));
+    }
+    let mut pixels = ClipPixels::new(spec, *count, *height, *width)?;
+    pixels.put(0, data);
+    pixels.clip(shift)
 }
 
-/// Crops, resizes and crops from the centre: u8 RGB, `[count, size, size, 3]`.
-fn resize_frames(frames: &Frames, spec: &ClipSpec) -> Result<Vec<u8>, DataError> {
-    let window = crop(frames.height, frames.width, &spec.crop)?;
-    let center = center_crop(spec.resize, spec.size)?;
-    let to = Size { height: spec.resize, width: spec.resize };
-    let resizer = Resizer::new(spec.filter, Size { height: window.height, width: window.width }, to);
-
-    let frame_len = frames.height * frames.width * 3;
-    let resized_len = spec.resize * spec.resize * 3;
-    let out_len = spec.size * spec.size * 3;
-    let mut out = vec![0; out_len * frames.count];
-    out.par_chunks_exact_mut(out_len).zip(frames.data.par_chunks_exact(frame_len)).for_each_init(
-        || vec![0; if center == Window::whole(spec.resize, spec.resize) { 0 } else { resized_len }],
-        |resized, (out, frame)| {
-            let image = Image::new(frame, frames.width, window);
-            if resized.is_empty() {
-                resizer.run(image, out);
-                return;
-            }
-            resizer.run(image, resized);
-            let rows = resized.chunks_exact(spec.resize * 3).skip(center.top);
-            for (out, row) in out.chunks_exact_mut(spec.size * 3).zip(rows) {
-                out.copy_from_slice(&row[center.left * 3..][..spec.size * 3]);
-            }
-        },
-    );
-    Ok(out)
+/// A clip in the making: frames are cropped and resized as they come, and only that is kept of them.
+pub(crate) struct ClipPixels<'a> {
+    spec: &'a ClipSpec,
+    count: usize,
+    /// Pixels in a row of a frame, and bytes of one.
+    width: usize,
+    frame_len: usize,
+    window: Window,
+    center: Window,
+    resizer: Resizer,
+    /// u8 RGB, `[count, size, size, 3]`.
+    pixels: Vec<u8>,
 }
 
-fn check(frames: &Frames, spec: &ClipSpec) -> Result<(), DataError> {
+impl<'a> ClipPixels<'a> {
+    /// Room for `count` frames of `height` and `width`.
+    pub(crate) fn new(spec: &'a ClipSpec, count: usize, height: usize, width: usize) -> Result<Self, DataError> {
+        check(spec, count, height, width)?;
+        let window = crop(height, width, &spec.crop)?;
+        let center = center_crop(spec.resize, spec.size)?;
+        let to = Size { height: spec.resize, width: spec.resize };
+        let resizer = Resizer::new(spec.filter, Size { height: window.height, width: window.width }, to);
+        let pixels = vec![0; spec.size * spec.size * 3 * count];
+        Ok(Self { spec, count, width, frame_len: height * width * 3, window, center, resizer, pixels })
+    }
+
+    /// Takes the frames `first` and following: crops, resizes and crops from the centre.
+    pub(crate) fn put(&mut self, first: usize, frames: &[u8]) {
+        let Self { spec, width, frame_len, window, center, resizer, pixels, .. } = self;
+        let is_whole = *center == Window::whole(spec.resize, spec.resize);
+        let out_len = spec.size * spec.size * 3;
+        pixels[first * out_len..].par_chunks_exact_mut(out_len).zip(frames.par_chunks_exact(*frame_len)).for_each_init(
+            || vec![0; if is_whole { 0 } else { spec.resize * spec.resize * 3 }],
+            |resized, (out, frame)| {
+                let image = Image::new(frame, *width, *window);
+                if is_whole {
+                    resizer.run(image, out);
+                    return;
+                }
+                resizer.run(image, resized);
+                let rows = resized.chunks_exact(spec.resize * 3).skip(center.top);
+                for (out, row) in out.chunks_exact_mut(spec.size * 3).zip(rows) {
+                    out.copy_from_slice(&row[center.left * 3..][..spec.size * 3]);
+                }
+            },
+        );
+    }
+
+    /// What is doubtful about how much the frames show, as the encoder sees them.
+    pub(crate) fn doubt(&self) -> Option<String> {
+        doubt(count_pictures_in(&self.pixels, self.spec.size * self.spec.size * 3), self.spec.frames)
+    }
+
+    /// Moves, orders the channels, scales, normalises and pads.
+    pub(crate) fn clip(self, shift: Shift) -> Result<Clip, DataError> {
+        let Self { spec, count, pixels, .. } = self;
+        let table = normalization(spec)?;
+        let length = padded_len(spec.padding, count, spec.frames);
+        let plane = spec.size * spec.size;
+        let total = length.checked_mul(plane * 3).ok_or_else(|| too_large(spec))?;
+
+        let pixels = shift.apply(pixels, spec.size);
+        let mut data = Vec::new();
+        data.try_reserve_exact(total).map_err(|_| too_large(spec))?;
+        data.resize(total, 0f32);
+        let sources = source_channels(spec.channels);
+        data.par_chunks_exact_mut(plane).enumerate().for_each(|(i, out)| {
+            let (channel, frame) = (i / length, i % length);
+            let table = &table[channel];
+            let from = if frame < count { Filler::Frame(frame) } else { filler(spec.padding, count, table[0]) };
+            match from {
+                Filler::Constant(value) => out.fill(value),
+                Filler::Frame(frame) => {
+                    let pixels = pixels[frame * plane * 3..][..plane * 3].as_chunks::<3>().0;
+                    let source = sources[channel];
+                    out.iter_mut().zip(pixels).for_each(|(out, pixel)| *out = table[usize::from(pixel[source])]);
+                }
+            }
+        });
+        Ok(Clip { data, frames: length, size: spec.size })
+    }
+}
+
+fn check(spec: &ClipSpec, count: usize, height: usize, width: usize) -> Result<(), DataError> {
     let ClipSpec { frames: length, stride, resize, size, .. } = spec;
     if *length == 0 || *stride == 0 || *resize == 0 || *size == 0 || *resize > MAX_SIDE {
         return Err(DataError::ClipSpec(format!(
@@ -108,16 +146,11 @@ fn check(frames: &Frames, spec: &ClipSpec) -> Result<(), DataError> {
              most {MAX_SIDE}"
         )));
     }
-    let Frames { data, count, height, width, .. } = frames;
-    if *count == 0 || *height == 0 || *width == 0 {
+    if count == 0 || height == 0 || width == 0 {
         return Err(DataError::Frames(format!("{count} frames of {height}x{width} pixels make no clip")));
     }
-    if *count > spec.frames {
+    if count > spec.frames {
         return Err(DataError::Frames(format!("{count} were selected for a clip of {}; select fewer", spec.frames)));
-    }
-    let expected = [*width, 3, *count].into_iter().try_fold(*height, usize::checked_mul);
-    if expected != Some(data.len()) {
-        return Err(DataError::Frames(format!("{} bytes are not {count} x {height} x {width} x 3", data.len())));
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Reading files that the user names.
 
-use std::fs::File;
+use std::fs::{File, FileType};
 use std::io::{Error, ErrorKind, Read};
 use std::path::Path;
 
@@ -16,23 +16,38 @@ pub fn open(path: &Path) -> Result<File, Error> {
     if kind.is_file() {
         return File::open(path);
     }
-    let what = if kind.is_dir() { "a folder" } else { special(kind) };
+    let what = if is_pipe(kind) { "a pipe (write its content to a file first)" } else { what_is(kind) };
     Err(Error::new(ErrorKind::InvalidInput, format!("this is {what}, not a file")))
 }
 
-#[cfg(unix)]
-fn special(kind: std::fs::FileType) -> &'static str {
-    use std::os::unix::fs::FileTypeExt;
+/// What is no regular file, in words.
+pub(crate) fn what_is(kind: FileType) -> &'static str {
     match () {
-        () if kind.is_fifo() => "a pipe (write its content to a file first)",
-        () if kind.is_socket() => "a socket",
+        () if kind.is_dir() => "a folder",
+        () if is_pipe(kind) => "a pipe",
+        () if is_socket(kind) => "a socket",
         () => "a device",
     }
 }
 
+#[cfg(unix)]
+fn is_pipe(kind: FileType) -> bool {
+    std::os::unix::fs::FileTypeExt::is_fifo(&kind)
+}
+
+#[cfg(unix)]
+fn is_socket(kind: FileType) -> bool {
+    std::os::unix::fs::FileTypeExt::is_socket(&kind)
+}
+
 #[cfg(not(unix))]
-fn special(_: std::fs::FileType) -> &'static str {
-    "a device"
+fn is_pipe(_: FileType) -> bool {
+    false
+}
+
+#[cfg(not(unix))]
+fn is_socket(_: FileType) -> bool {
+    false
 }
 
 /// A whole file.

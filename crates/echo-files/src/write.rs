@@ -1,8 +1,10 @@
 //! Writing files that appear whole or not at all.
 
 use std::fs::File;
-use std::io::{BufWriter, Error, ErrorKind};
+use std::io::{BufWriter, Error, ErrorKind, Write};
 use std::path::Path;
+
+use crate::read::what_is;
 
 /// Beginning of the names of files that are being written. One that has not changed for long was left by a killed
 /// process.
@@ -10,10 +12,10 @@ pub const UNFINISHED: &str = ".unfinished-";
 
 /// Writes a file under another name, brings it to the disk and renames it: after a kill or a power cut at any instant
 /// there is the old file or the new one. A link at `path` is replaced, not followed. Permissions are those of the
-/// user's umask.
+/// user's umask. What [`is_stream`] is written to instead, and may be closed by its reader at any time.
 ///
 /// # Errors
-/// It cannot be written; the old file is then untouched.
+/// It cannot be written, and the old file is then untouched; or as [`check_place`].
 pub fn write_atomically(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<File>) -> Result<(), Error>,
@@ -35,6 +37,14 @@ fn replace(
     write: impl FnOnce(&mut BufWriter<File>) -> Result<(), Error>,
     durable: bool,
 ) -> Result<(), Error> {
+    if let Some(stream) = stream(path) {
+        let mut writer = BufWriter::new(stream?);
+        return match write(&mut writer).and_then(|()| writer.flush()) {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            written => written,
+        };
+    }
+    check_place(path)?;
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -62,6 +72,42 @@ fn replace(
     Ok(())
 }
 
+/// Whether results may be written to what is there, so that a command can tell before it has worked for hours.
+///
+/// # Errors
+/// It is a folder, a pipe, a socket or a device, also behind a link: a file would take its place.
+pub fn check_place(path: &Path) -> Result<(), Error> {
+    match std::fs::metadata(path) {
+        Ok(found) if !found.is_file() && !is_stream(path) => {
+            let what = what_is(found.file_type());
+            Err(Error::new(ErrorKind::InvalidInput, format!("this is {what}, and results go to a file; name another")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether it is the terminal or nothing, by the names that systems have for them: `/dev/stdout`, `/dev/null`.
+pub fn is_stream(path: &Path) -> bool {
+    cfg!(unix) && ["/dev/stdout", "/dev/stderr", "/dev/null"].iter().any(|known| path == Path::new(known))
+}
+
+#[cfg(unix)]
+fn stream(path: &Path) -> Option<Result<File, Error>> {
+    use std::os::fd::AsFd;
+    // Duplicates go on where the rest of the program writes; another handle on a file would begin at its beginning.
+    let duplicate = match path.file_name().filter(|_| is_stream(path))?.to_str()? {
+        "stdout" => std::io::stdout().as_fd().try_clone_to_owned(),
+        "stderr" => std::io::stderr().as_fd().try_clone_to_owned(),
+        _ => return Some(File::options().write(true).open(path)),
+    };
+    Some(duplicate.map(File::from))
+}
+
+#[cfg(not(unix))]
+fn stream(_: &Path) -> Option<Result<File, Error>> {
+    None
+}
+
 /// Opens a file for appending, made if there is none.
 ///
 /// # Errors
@@ -79,8 +125,6 @@ pub fn append(path: &Path) -> Result<File, Error> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use super::*;
 
     fn names(dir: &Path) -> Vec<String> {
@@ -136,5 +180,24 @@ mod tests {
         assert_eq!(std::fs::read(&target).unwrap(), b"another's");
         append(&link).unwrap().write_all(b" and more").unwrap();
         assert_eq!(std::fs::read(&link).unwrap(), b"ours and more");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_is_not_replaced_by_one() {
+        use std::os::unix::fs::FileTypeExt;
+        let dir = tempfile::tempdir().unwrap();
+        let (pipe, link) = (dir.path().join("pipe"), dir.path().join("link"));
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        std::os::unix::fs::symlink(&pipe, &link).unwrap();
+        for (path, what) in [(&pipe, "a pipe"), (&link, "a pipe"), (&dir.path().to_owned(), "a folder")] {
+            let refused = write_atomically(path, |file| file.write_all(b"a")).unwrap_err().to_string();
+            assert!(refused.contains(what) && refused.contains("results go to a file"), "{refused}");
+        }
+        assert!(std::fs::metadata(&pipe).unwrap().file_type().is_fifo());
+        assert_eq!(names(dir.path()).len(), 2);
+        // The name of nothing is one that scripts give.
+        write_atomically(Path::new("/dev/null"), |file| file.write_all(b"a")).unwrap();
+        assert!(std::fs::metadata("/dev/null").unwrap().file_type().is_char_device());
     }
 }

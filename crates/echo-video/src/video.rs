@@ -23,6 +23,9 @@ use crate::sniff::{SNIFF_BYTES, is_known_video, sniff};
 /// Names the decoder and its version; part of cache keys, raised whenever decoded pixels may change.
 pub const DECODER_VERSION: &str = "echo-video-1";
 
+/// Bytes of the frames that are decoded at a time, so that threads have something to share.
+const PART_BYTES: usize = 32 << 20;
+
 /// A file whose structure has been read; pixels are decoded on request.
 #[derive(Debug)]
 pub struct Video {
@@ -147,15 +150,15 @@ impl Video {
     /// # Errors
     /// When a number is too large, when the result would exceed the memory limit, or when a frame is corrupt.
     pub fn decode(&self, wanted: &[usize]) -> Result<Frames, VideoError> {
-        let Info { width, height, frames, fps, .. } = self.info;
-        if let Some(&frame) = wanted.iter().find(|&&frame| frame >= frames) {
-            return Err(VideoError::NoSuchFrame { path: self.path.clone(), frame, frames });
-        }
+        let Info { width, height, fps, .. } = self.info;
+        self.check_numbers(wanted)?;
         let bytes = self.options.decoded_bytes(&self.path, wanted.len(), width, height)?;
         let mut data = vec![0; bytes];
         match &self.backend {
             Backend::MotionJpeg { file, frames } => self.decode_mjpeg(file, frames, wanted, &mut data)?,
-            Backend::Ffmpeg => self.decode_with_ffmpeg(wanted, &mut data)?,
+            Backend::Ffmpeg => self.decode_in_parts(wanted, |slot, pixels| {
+                data[slot * pixels.len()..][..pixels.len()].copy_from_slice(pixels);
+            })?,
         }
         Ok(Frames { data, count: wanted.len(), height, width, fps })
     }
@@ -165,22 +168,46 @@ impl Video {
     /// # Errors
     /// When a frame is corrupt; `take` has had the frames before it, or before the few that it was decoded with.
     pub fn for_each_frame(&self, mut take: impl FnMut(&[u8])) -> Result<(), VideoError> {
-        /// What is decoded at a time, so that threads have something to share.
-        const BYTES: usize = 32 << 20;
-        let Info { width, height, frames, .. } = self.info;
+        let frame_len = self.info.width * self.info.height * 3;
+        let every: Vec<usize> = (0..self.info.frames).collect();
+        self.decode_in_parts(&every, |_, pixels| pixels.chunks_exact(frame_len).for_each(&mut take))
+    }
+
+    /// Decodes the frames with these numbers and hands `take` some consecutive ones of them at a time, with the place of
+    /// the first in `wanted`: one frame, or as many as 32 MiB hold, are in memory at a time.
+    ///
+    /// # Errors
+    /// When a number is too large or a frame is corrupt; `take` has had some of the frames by then.
+    pub fn decode_in_parts(&self, wanted: &[usize], mut take: impl FnMut(usize, &[u8])) -> Result<(), VideoError> {
+        let Info { width, height, container, .. } = self.info;
+        self.check_numbers(wanted)?;
         let frame_len = width * height * 3;
         match &self.backend {
             Backend::MotionJpeg { .. } => {
-                let numbers: Vec<usize> = (0..frames).collect();
-                for part in numbers.chunks((BYTES / frame_len).max(1)) {
-                    self.decode(part)?.iter().for_each(&mut take);
+                let count = (PART_BYTES / frame_len).max(1);
+                for (part, numbers) in wanted.chunks(count).enumerate() {
+                    take(part * count, &self.decode(numbers)?.data);
                 }
                 Ok(())
             }
             Backend::Ffmpeg => {
-                let (container, last) = (self.info.container, frames.saturating_sub(1));
-                ffmpeg::stream(&self.path, container, &self.options, frame_len, last, |_, pixels| take(pixels))
+                let Some(&last) = wanted.iter().max() else { return Ok(()) };
+                let mut slots: HashMap<usize, Vec<usize>> = HashMap::new();
+                for (slot, &frame) in wanted.iter().enumerate() {
+                    slots.entry(frame).or_default().push(slot);
+                }
+                ffmpeg::stream(&self.path, container, &self.options, frame_len, last, |frame, pixels| {
+                    slots.get(&frame).into_iter().flatten().for_each(|&slot| take(slot, pixels));
+                })
             }
+        }
+    }
+
+    fn check_numbers(&self, wanted: &[usize]) -> Result<(), VideoError> {
+        let frames = self.info.frames;
+        match wanted.iter().find(|&&frame| frame >= frames) {
+            Some(&frame) => Err(VideoError::NoSuchFrame { path: self.path.clone(), frame, frames }),
+            None => Ok(()),
         }
     }
 
@@ -231,20 +258,6 @@ impl Video {
             }
         }
         Ok(())
-    }
-
-    fn decode_with_ffmpeg(&self, wanted: &[usize], data: &mut [u8]) -> Result<(), VideoError> {
-        let Some(&last) = wanted.iter().max() else { return Ok(()) };
-        let mut slots: HashMap<usize, Vec<usize>> = HashMap::new();
-        for (slot, &frame) in wanted.iter().enumerate() {
-            slots.entry(frame).or_default().push(slot);
-        }
-        let frame_len = self.info.width * self.info.height * 3;
-        ffmpeg::stream(&self.path, self.info.container, &self.options, frame_len, last, |frame, pixels| {
-            for slot in slots.get(&frame).into_iter().flatten() {
-                data[slot * frame_len..(slot + 1) * frame_len].copy_from_slice(pixels);
-            }
-        })
     }
 }
 

@@ -31,6 +31,8 @@ pub struct Checkpoint {
     pub(crate) tensors: BTreeMap<String, Stored>,
     /// Tensors left out by [`fit`](Self::fit), by their names in the file.
     pub(crate) others: BTreeSet<String>,
+    /// Entries left out by [`fit`](Self::fit) that hold the same values, with the entry that was taken.
+    pub(crate) copies: Vec<String>,
     own_names: bool,
 }
 
@@ -102,7 +104,7 @@ impl Checkpoint {
 
     fn empty(path: &Path) -> Self {
         let (tensors, others) = (BTreeMap::new(), BTreeSet::new());
-        Self { path: path.to_owned(), files: Vec::new(), tensors, others, own_names: false }
+        Self { path: path.to_owned(), files: Vec::new(), tensors, others, copies: Vec::new(), own_names: false }
     }
 
     fn into_part(mut self, part: &Part) -> Self {
@@ -145,6 +147,7 @@ impl Checkpoint {
             files: vec![file.to_owned()],
             tensors: tensors.chain(unreadable).map(stored).collect(),
             others: BTreeSet::new(),
+            copies: Vec::new(),
             own_names,
         })
     }

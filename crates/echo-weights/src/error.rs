@@ -63,7 +63,7 @@ pub enum WeightsError {
     Overflow {
         /// The file.
         path: PathBuf,
-        /// Their names in the module.
+        /// Their names in the file that they were loaded from, else in the module.
         tensors: String,
     },
     /// Parameters are too small for half precision.
@@ -75,7 +75,7 @@ pub enum WeightsError {
     Underflow {
         /// The file.
         path: PathBuf,
-        /// Their names in the module.
+        /// Their names in the file that they were loaded from, else in the module.
         tensors: String,
     },
     /// A file that the weights need beside them is missing or cannot be used.

@@ -7,12 +7,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use burn::module::{Module, ModuleVisitor, Param};
+use burn::store::bridge;
 use burn::tensor::Tensor;
 
 use crate::WeightsError;
 use crate::checkpoint::{Checkpoint, Stored, not_readable};
+use crate::file_names::of_norm;
 use crate::key_table::{CompiledKeys, KeyTable};
 use crate::load::LISTED;
+
+/// Words in the names of entries that hold averages of weights over training.
+const AVERAGED: [&str; 8] = ["ema", "swa", "avg", "average", "averaged", "polyak", "shadow", "teacher"];
 
 impl Checkpoint {
     /// Leaves the tensors that are `module`'s, without what its training script put before their names. `entry` names the
@@ -40,18 +45,23 @@ impl Checkpoint {
             parts.entry(stored.part).or_default().push(stored);
         }
         for (part, stored) in parts {
-            let before = self.choose(part, &stored, &paths.found, &keys, entry)?;
+            let (before, copies) = self.choose(part, &stored, &paths.found, &keys, entry)?;
             for stored in stored {
+                let is_copy = copies.iter().any(|copy| stored.in_file.starts_with(copy));
                 match stored.in_file.strip_prefix(&before) {
                     Some(name) => drop(self.tensors.insert(format!("{part}{name}"), stored)),
+                    None if is_copy => {}
                     None => drop(self.others.insert(stored.in_file)),
                 }
             }
+            let taken = entry_of(&before);
+            let copies = copies.iter().map(|copy| format!("{} (the same values as {taken})", entry_of(copy)));
+            self.copies.extend(copies);
         }
         Ok(self)
     }
 
-    /// What stands before the names of the model in one part.
+    /// What stands before the names of the model in one part, and before those of others with the same values.
     fn choose(
         &self,
         part: &str,
@@ -59,10 +69,10 @@ impl Checkpoint {
         wanted: &BTreeSet<String>,
         keys: &CompiledKeys,
         entry: Option<&str>,
-    ) -> Result<String, WeightsError> {
+    ) -> Result<(String, Vec<String>), WeightsError> {
         let is_wanted = |name: &str| keys.path(&format!("{part}{name}")).is_none_or(|path| wanted.contains(&path));
         if entry.is_none() && stored.iter().all(|stored| is_wanted(&stored.in_file)) {
-            return Ok(String::new());
+            return Ok((String::new(), Vec::new()));
         }
         let wrapped = entry.map(|entry| format!("{entry}."));
         // For everything that stands before names: the tensors that the module would take.
@@ -90,9 +100,10 @@ impl Checkpoint {
                 distinct.push((before, names));
             }
         }
+        // Plain weights before averaged ones, and the shorter name first.
+        distinct.sort_by_key(|&(before, _)| (is_averaged(before), before.len(), before));
         match (distinct.as_slice(), entry) {
-            ([(before, _)], _) => Ok((*before).to_owned()),
-            ([], None) => Ok(String::new()),
+            ([], None) => Ok((String::new(), Vec::new())),
             ([], Some(entry)) => {
                 let names = stored.iter().filter_map(|stored| Some(stored.in_file.split_once('.')?.0));
                 let known: BTreeSet<&str> = names.collect();
@@ -100,13 +111,41 @@ impl Checkpoint {
                 let reason = format!("its entry {entry:?} has no weights of this encoder; its entries are {known}");
                 Err(not_readable(self.path(), reason))
             }
-            (several, _) => {
-                let mut entries: Vec<&str> = several.iter().map(|(before, _)| before.trim_end_matches('.')).collect();
-                entries.sort_unstable();
+            ([(first, _), rest @ ..], _) => {
+                let values = |before: &str| -> BTreeMap<&str, &Stored> {
+                    stored.iter().filter_map(|stored| Some((stored.in_file.strip_prefix(before)?, stored))).collect()
+                };
+                let taken = values(first);
+                if rest.iter().all(|(before, _)| are_same(&taken, &values(before))) {
+                    return Ok(((*first).to_owned(), rest.iter().map(|(before, _)| (*before).to_owned()).collect()));
+                }
+                let entries: Vec<&str> = distinct.iter().map(|(before, _)| entry_of(before)).collect();
                 Err(WeightsError::Ambiguous { path: self.path().to_owned(), entries: entries.join(", ") })
             }
         }
     }
+}
+
+/// The entry that names begin with, as `--weights-key` takes it.
+fn entry_of(before: &str) -> &str {
+    before.trim_end_matches('.')
+}
+
+fn is_averaged(entry: &str) -> bool {
+    let words = entry.split(|c: char| !c.is_ascii_alphanumeric());
+    words.map(str::to_ascii_lowercase).any(|word| AVERAGED.contains(&word.as_str()))
+}
+
+/// Whether two models have the same values under the same names. Those of one after the other are in memory.
+fn are_same(one: &BTreeMap<&str, &Stored>, other: &BTreeMap<&str, &Stored>) -> bool {
+    let bytes = |stored: &Stored| {
+        let tensor = stored.tensor.as_ref().ok()?;
+        Some((tensor.dtype, tensor.shape.to_vec(), bridge::into_data(tensor.clone()).ok()?.into_parts().0))
+    };
+    let same = |(a, b): (&Stored, &Stored)| {
+        bytes(a).is_some_and(|a| bytes(b).is_some_and(|b| a.0 == b.0 && a.1 == b.1 && a.2[..] == b.2[..]))
+    };
+    one.keys().eq(other.keys()) && one.values().copied().zip(other.values().copied()).all(same)
 }
 
 /// Paths of a module's parameters.
@@ -127,10 +166,7 @@ impl ModuleVisitor for Paths {
 
     fn visit_float<const D: usize>(&mut self, _param: &Param<Tensor<D>>) {
         let path = self.path.join(".");
-        // Norms' `weight` and `bias` have other names in Burn.
-        let of_norm = [(".gamma", ".weight"), (".beta", ".bias")];
-        let layers = of_norm.iter().filter_map(|(ours, theirs)| Some(format!("{}{theirs}", path.strip_suffix(ours)?)));
-        self.found.extend(layers);
+        self.found.extend(of_norm(&path));
         self.found.insert(path);
     }
 }

@@ -67,6 +67,11 @@ pub(crate) struct CompiledKeys {
 }
 
 impl CompiledKeys {
+    /// Whether names are paths as they are.
+    pub(crate) fn is_identity(&self) -> bool {
+        self.renames.is_empty()
+    }
+
     /// The parameter's path for a checkpoint name; `None` for a tensor left out on purpose.
     pub(crate) fn path(&self, name: &str) -> Option<String> {
         if self.ignored.iter().any(|pattern| pattern.is_match(name)) {

@@ -8,6 +8,7 @@
 mod checkpoint;
 mod error;
 mod fetch;
+mod file_names;
 mod fit;
 mod key_table;
 mod load;
@@ -30,4 +31,4 @@ pub use key_table::{Ignore, KeyTable, Rename};
 pub use load::{LoadReport, load};
 pub use pretrained::{Built, Pretrained, Weights, WeightsKind, build};
 pub use random::randomize;
-pub use save::{Precision, save};
+pub use save::{Precision, save, save_loaded};

@@ -9,6 +9,7 @@ use burn::store::burn_pack::Tensor as StoredTensor;
 use burn::store::{Applier, ApplyError, FloatCastAdapter, ModuleAdapter, PyTorchToBurnAdapter, bridge};
 use burn::tensor::{DType, Shape, Tensor, TensorData};
 
+use crate::file_names::FileNames;
 use crate::key_table::KeyTable;
 use crate::{Checkpoint, WeightsError};
 
@@ -18,18 +19,21 @@ pub(crate) const LISTED: usize = 10;
 /// What became of every tensor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LoadReport {
-    /// Parameters that took their value from the checkpoint.
-    pub applied: Vec<String>,
+    /// Parameters that took their value from the checkpoint, each with the tensor's name in the file.
+    pub applied: BTreeMap<String, String>,
     /// Tensors of the checkpoint left out on purpose, by the key table.
     pub ignored: Vec<String>,
     /// Tensors that lie beside the model in the file (an optimizer's, for instance).
     pub others: Vec<String>,
+    /// What holds the same model again, and which entry was taken.
+    pub copies: Vec<String>,
 }
 
 impl LoadReport {
     /// What lies beside the model in the file, if anything does.
     pub fn others(&self) -> Option<String> {
-        let others = list("beside the model", &self.others)?;
+        let parts: Vec<String> = self.copies.iter().cloned().chain(list("beside the model", &self.others)).collect();
+        let others = (!parts.is_empty()).then(|| parts.join("; "))?;
         Some(echo_files::printable(&others).into_owned())
     }
 }
@@ -60,6 +64,7 @@ pub fn load<M: Module>(
     keys: &KeyTable,
 ) -> Result<(M, LoadReport), WeightsError> {
     let keys = keys.compile();
+    let names = FileNames::new(&keys, checkpoint);
     let mut vectors = Vectors::default();
     module.visit(&mut vectors);
     let (mut ignored, mut unusable, mut in_file) = (Vec::new(), Vec::new(), BTreeMap::new());
@@ -86,12 +91,12 @@ pub fn load<M: Module>(
     let module = module.map(&mut applier);
     let result = applier.into_result();
 
-    let named = |path: &String| in_file.get(path).map_or_else(|| path.clone(), |name| (*name).to_owned());
-    let missing: Vec<String> = result.missing.into_iter().map(|(path, _)| path).collect();
-    let missing: Vec<String> = missing.into_iter().filter(|path| !in_file.contains_key(path)).collect();
-    let unexpected: Vec<String> = result.unused.iter().map(named).collect();
-    unusable.extend(result.errors.iter().map(|error| of_apply(error, &in_file)));
-    let problems = [list("missing", &missing), list("unexpected", &unexpected), list("unusable", &unusable)];
+    let named = |path: &str| names.of(path).unwrap_or(path).to_owned();
+    let missing: Vec<&(String, String)> = result.missing.iter().filter(|(path, _)| names.of(path).is_none()).collect();
+    let missing = list_with("missing", &missing, |(path, container)| names.missing(path, container));
+    let unexpected = list_with("unexpected", &result.unused, |path| named(path));
+    unusable.extend(result.errors.iter().map(|error| of_apply(error, &names, checkpoint)));
+    let problems = [missing, unexpected, list("unusable", &unusable)];
     let problems: Vec<String> = problems.into_iter().flatten().collect();
     let path = checkpoint.path().to_owned();
     if !problems.is_empty() {
@@ -102,29 +107,35 @@ pub fn load<M: Module>(
     if let Some(tensors) = list("tensors", &not_finite) {
         return Err(WeightsError::NotFinite { path, tensors: echo_files::printable(&tensors).into_owned() });
     }
-    let others = checkpoint.others.iter().cloned().collect();
-    Ok((module, LoadReport { applied: result.applied, ignored, others }))
+    let applied = result.applied.into_iter().map(|path| (path.clone(), named(&path))).collect();
+    let (others, copies) = (checkpoint.others.iter().cloned().collect(), checkpoint.copies.clone());
+    Ok((module, LoadReport { applied, ignored, others, copies }))
 }
 
-/// What is wrong with a tensor, by its name in the file.
-fn of_apply(error: &ApplyError, in_file: &BTreeMap<String, &str>) -> String {
-    // Norms' `weight` and `bias` have other names in Burn.
-    let named = |path: &str| {
-        let layer = path.rsplit_once('.').map_or("", |(layer, _)| layer);
-        let of_norm = |ours: &str, theirs: &str| path.ends_with(ours).then(|| format!("{layer}.{theirs}"));
-        let names = [Some(path.to_owned()), of_norm(".gamma", "weight"), of_norm(".beta", "bias")];
-        let found = names.into_iter().flatten().find_map(|name| in_file.get(&name).copied());
-        found.unwrap_or(path).to_owned()
-    };
+/// What is wrong with a tensor, by its name and shape in the file.
+fn of_apply(error: &ApplyError, names: &FileNames<'_>, checkpoint: &Checkpoint) -> String {
+    let (ApplyError::ShapeMismatch { path, .. }
+    | ApplyError::DTypeMismatch { path, .. }
+    | ApplyError::AdapterError { path, .. }
+    | ApplyError::LoadError { path, .. }) = error;
+    let name = names.of(path).unwrap_or(path);
     match error {
-        ApplyError::ShapeMismatch { path, expected, found } => {
-            format!("{} (shape {:?}, expected {:?})", named(path), found.to_vec(), expected.to_vec())
+        ApplyError::ShapeMismatch { expected, found, .. } => {
+            let (mut expected, mut found) = (expected.to_vec(), found.to_vec());
+            // Linear weights have been transposed.
+            let stored = checkpoint.tensors.values().find(|stored| stored.in_file == name);
+            let stored = stored.and_then(|stored| Some(stored.tensor.as_ref().ok()?.shape.to_vec()));
+            if let ([.., _, _], Some(shape)) = (found.as_slice(), stored)
+                && shape != found
+            {
+                expected.reverse();
+                found = shape;
+            }
+            format!("{name} (shape {found:?}, expected {expected:?})")
         }
-        ApplyError::DTypeMismatch { path, expected, found } => {
-            format!("{} ({found:?}, expected {expected:?})", named(path))
-        }
-        ApplyError::AdapterError { path, message } | ApplyError::LoadError { path, message } => {
-            format!("{} ({message})", named(path))
+        ApplyError::DTypeMismatch { expected, found, .. } => format!("{name} ({found:?}, expected {expected:?})"),
+        ApplyError::AdapterError { message, .. } | ApplyError::LoadError { message, .. } => {
+            format!("{name} ({message})")
         }
     }
 }
@@ -146,9 +157,14 @@ fn watched(tensor: StoredTensor, in_file: String, not_finite: Arc<Mutex<Vec<Stri
 }
 
 pub(crate) fn list(what: &str, names: &[String]) -> Option<String> {
-    let more = names.len().saturating_sub(LISTED);
-    let shown = names.iter().take(LISTED).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match (names.len(), more) {
+    list_with(what, names, String::clone)
+}
+
+/// How many there are, and the names of the first.
+fn list_with<T>(what: &str, items: &[T], name: impl Fn(&T) -> String) -> Option<String> {
+    let more = items.len().saturating_sub(LISTED);
+    let shown = items.iter().take(LISTED).map(name).collect::<Vec<_>>().join(", ");
+    match (items.len(), more) {
         (0, _) => None,
         (count, 0) => Some(format!("{count} {what}: {shown}")),
         (count, more) => Some(format!("{count} {what}: {shown} and {more} more")),

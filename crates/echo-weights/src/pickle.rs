@@ -6,7 +6,7 @@
 //!
 //! Longer than most files: every instruction of the machine is one arm of one loop.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::{BufRead, Read};
 
 use crate::pickle_names::{Name, name_of};
@@ -78,6 +78,7 @@ impl Pickle {
             stack: Vec::new(),
             marks: Vec::new(),
             memo: HashMap::new(),
+            uncalled: BTreeSet::new(),
         };
         let root = machine.run()?;
         Ok(Self { objects: machine.objects, root })
@@ -151,6 +152,8 @@ struct Machine<R> {
     /// Heights of the stack that later instructions go back to.
     marks: Vec<usize>,
     memo: HashMap<u32, Id>,
+    /// Names that are only allowed in one form of call and have not been met in it.
+    uncalled: BTreeSet<Id>,
 }
 
 impl<R: BufRead> Machine<R> {
@@ -158,7 +161,10 @@ impl<R: BufRead> Machine<R> {
         for _ in 0..MAX_INSTRUCTIONS {
             let instruction = self.byte()?;
             if instruction == b'.' {
-                return self.pop();
+                return match self.uncalled.first().map(|&id| self.get(id)) {
+                    Some(Object::Global(name)) => Err(name.refusal()),
+                    _ => self.pop(),
+                };
             }
             self.step(instruction)?;
         }
@@ -275,7 +281,7 @@ impl<R: BufRead> Machine<R> {
             b'c' => {
                 let (module, name) = (self.line()?, self.line()?);
                 let name = name_of(&module, &name)?;
-                self.push(Object::Global(name));
+                self.push_name(name);
             }
             0x93 => {
                 let (name, module) = (self.pop()?, self.pop()?);
@@ -283,7 +289,7 @@ impl<R: BufRead> Machine<R> {
                     return Err("its pickle names something by what is no text".to_owned());
                 };
                 let name = name_of(module, name)?;
-                self.push(Object::Global(name));
+                self.push_name(name);
             }
             b'i' => {
                 let (module, name) = (self.line()?, self.line()?);
@@ -346,6 +352,15 @@ impl<R: BufRead> Machine<R> {
         self.stack.push(id);
     }
 
+    fn push_name(&mut self, name: Name) {
+        let waits = name.is_in_one_form();
+        let id = self.add(Object::Global(name));
+        self.stack.push(id);
+        if waits {
+            self.uncalled.insert(id);
+        }
+    }
+
     fn top(&self) -> Result<Id, String> {
         match self.stack.last() {
             Some(&id) if self.stack.len() > self.marks.last().copied().unwrap_or(0) => Ok(id),
@@ -389,7 +404,30 @@ impl<R: BufRead> Machine<R> {
             return Err("its pickle calls what another call gave; weights need no such thing, so it is not read".into());
         };
         let name = name.clone();
-        self.call(name, arguments)
+        if !name.is_in_one_form() {
+            return self.call(name, arguments);
+        }
+        let second = self.in_one_form(&name, arguments).ok_or_else(|| name.refusal())?;
+        self.uncalled.remove(&class);
+        second.map(|second| self.uncalled.remove(&second));
+        self.instance(name, arguments);
+        Ok(())
+    }
+
+    /// Whether such a call gives plain data; with the other name that it has among its arguments.
+    fn in_one_form(&self, name: &Name, arguments: Id) -> Option<Option<Id>> {
+        let Object::Sequence(given) = self.get(arguments) else { return None };
+        let &[first, second] = given.as_slice() else { return None };
+        let Object::Global(of) = self.get(first) else { return None };
+        let is_data = match (name.as_str().rsplit('.').next()?, self.get(second)) {
+            ("getattr", Object::Text(member)) => of.is_class() && !member.starts_with('_') && !member.contains('.'),
+            ("getitem", _) => of.is_generic(),
+            ("reduce", Object::Sequence(_)) => {
+                return matches!(of.as_str(), "_operator.or_" | "operator.or_").then_some(Some(first));
+            }
+            _ => false,
+        };
+        is_data.then_some(None)
     }
 
     /// What a call gives, as far as checkpoints need it.

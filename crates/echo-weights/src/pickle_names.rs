@@ -2,8 +2,14 @@
 //!
 //! Nothing that a checkpoint names is ever called: the reader keeps names and arguments as data. A file that names what
 //! would run commands, load code or open files in Python is refused all the same, also where the result is dropped,
-//! since whoever wrote it meant it to run. So is a call of a function that is not known; objects of unknown classes
-//! (settings, loggers, a trainer's state) are data.
+//! since whoever wrote it meant it to run.
+//!
+//! - Data: classes of any name (settings, loggers, a trainer's state, all of `typing`), and the lists of functions that
+//!   rebuild data ([`DATA_FUNCTIONS`], [`DATA_FUNCTIONS_WHOLE`], [`BUILTIN_DATA`], `functools.partial`). Other functions
+//!   may be named, as a setting may, but a call of one is refused.
+//! - Data in one form of call alone ([`IN_ONE_FORM`]): members of enumerations, `list[int]`, `int | None`.
+//! - Refused wherever they are named: [`REFUSED_MODULES`] but for [`DATA_OF_REFUSED`], every other name of `builtins`
+//!   (`eval`, `exec`, `open`, `__import__`), and [`REFUSED_PARTS`] of `torch` and `numpy`.
 
 use std::fmt;
 
@@ -26,10 +32,23 @@ const REFUSED_MODULES: &str = "
 const DATA_OF_REFUSED: [&str; 5] =
     ["types.SimpleNamespace", "types.NoneType", "types.GenericAlias", "types.UnionType", "signal.Signals"];
 
-/// Names of `builtins` that are plain data, also as protocol 2, PyTorch's, writes them for Python 2; exceptions are too.
+/// Names of `builtins` that are plain data or compute some from their arguments alone, also as protocol 2, PyTorch's,
+/// writes them for Python 2; exceptions are data too.
 const BUILTIN_DATA: &str = "
-    Ellipsis NotImplemented bool bytearray bytes complex dict float frozenset int list long object range set slice str
-    tuple type unicode xrange";
+    Ellipsis NotImplemented abs all any bool bytearray bytes complex dict float frozenset int len list long max min object
+    range round set slice sorted str sum tuple type unicode xrange";
+
+/// What Python writes calls of for plain data: `getattr` of a class for a member of an enumeration (3.11), `getitem` of
+/// one for `List[int]`, `reduce` by `or_` for `int | None`. Named in any other way, they are refused.
+const IN_ONE_FORM: [&str; 7] = [
+    "builtins.getattr",
+    "__builtin__.getattr",
+    "_operator.getitem",
+    "operator.getitem",
+    "_operator.or_",
+    "operator.or_",
+    "functools.reduce",
+];
 
 /// Parts of names in `torch` and `numpy` that run or load something.
 const REFUSED_PARTS: &str = "
@@ -84,15 +103,34 @@ impl Name {
         &self.0
     }
 
+    /// Whether it is only allowed in one form of call.
+    pub(crate) fn is_in_one_form(&self) -> bool {
+        IN_ONE_FORM.contains(&self.0.as_str())
+    }
+
+    /// By its name: classes begin with a capital letter.
+    pub(crate) fn is_class(&self) -> bool {
+        let last = self.0.rsplit('.').next().unwrap_or(&self.0).trim_start_matches('_');
+        last.starts_with(char::is_uppercase)
+    }
+
+    /// Whether `list[int]` may be made of it: a class, or one of `builtins`.
+    pub(crate) fn is_generic(&self) -> bool {
+        self.is_class() || (self.0.starts_with("builtins.") && !self.is_in_one_form())
+    }
+
+    /// What is said where it stands in another form, or nobody calls it.
+    pub(crate) fn refusal(&self) -> String {
+        refusal("names", &self.0)
+    }
+
     /// # Errors
     /// It is a function that is not known to rebuild data.
     pub(crate) fn may_be_called(&self) -> Result<(), String> {
         let name = &self.0;
         let module = name.split('.').next().unwrap_or(name);
-        let last = name.rsplit('.').next().unwrap_or(name).trim_start_matches('_');
-        let is_class = last.starts_with(char::is_uppercase);
-        let is_data = is_class
-            || matches!(module, "builtins" | "__builtin__")
+        let is_data = self.is_class()
+            || (matches!(module, "builtins" | "__builtin__") && !self.is_in_one_form())
             || DATA_FUNCTIONS.iter().any(|known| name.starts_with(known))
             || DATA_FUNCTIONS_WHOLE.contains(&name.as_str());
         if is_data { Ok(()) } else { Err(refusal("calls", name)) }
@@ -108,6 +146,9 @@ impl fmt::Display for Name {
 fn is_refused(name: &str) -> bool {
     let (module, rest) = name.split_once('.').unwrap_or((name, ""));
     let is_among = |names: &str, name: &str| names.split_whitespace().any(|listed| listed == name);
+    if IN_ONE_FORM.contains(&name) {
+        return false;
+    }
     match module {
         "builtins" | "__builtin__" => {
             let is_exception = rest.ends_with("Error") || rest.ends_with("Exception") || rest.ends_with("Warning");
@@ -150,6 +191,10 @@ mod tests {
             ("__builtin__", "unicode"),
             ("__builtin__", "xrange"),
             ("builtins", "Ellipsis"),
+            ("builtins", "max"),
+            ("typing", "Any"),
+            ("typing", "T"),
+            ("functools", "partial"),
         ] {
             assert!(name_of(module, name).is_ok(), "{module}.{name}");
         }
@@ -164,7 +209,10 @@ mod tests {
             ("os", "system"),
             ("posix", "system"),
             ("builtins", "eval"),
-            ("__builtin__", "getattr"),
+            ("builtins", "exec"),
+            ("__builtin__", "__import__"),
+            ("builtins", "setattr"),
+            ("operator", "attrgetter"),
             ("torch.hub", "load"),
             ("torch.ops", "load_library"),
             ("torch", "ops.load_library"),

@@ -6,8 +6,8 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::store::{BurnToPyTorchAdapter, FloatCastAdapter, ModuleAdapter, ModuleStore, SafetensorsStore};
 use burn::tensor::{DType, Tensor};
 
-use crate::WeightsError;
 use crate::load::list;
+use crate::{LoadReport, WeightsError};
 
 /// Metadata entry of a safetensors file whose tensors bear the module's own names.
 pub(crate) const OWN_NAMES: &str = "echozoo.own_names";
@@ -34,12 +34,28 @@ pub enum Precision {
 /// The file cannot be written, a value is not finite, one is beyond what `precision` can hold, or a tensor would become
 /// zero.
 pub fn save<M: Module>(module: &M, path: &Path, precision: Precision) -> Result<(), WeightsError> {
+    save_loaded(module, &LoadReport::default(), path, precision)
+}
+
+/// [`save`] for a module that was loaded from a file: errors call its tensors as that file does, by the report of its
+/// loading.
+///
+/// # Errors
+/// As [`save`].
+pub fn save_loaded<M: Module>(
+    module: &M,
+    report: &LoadReport,
+    path: &Path,
+    precision: Precision,
+) -> Result<(), WeightsError> {
     let mut extremes = Extremes::default();
     module.visit(&mut extremes);
     let largest = if precision == Precision::Half { LARGEST_HALF } else { f32::MAX };
     let of = |is_meant: &dyn Fn(f32) -> bool| {
-        let names = extremes.found.iter().filter(|(_, most)| is_meant(*most)).map(|(name, _)| name.clone());
-        list("tensors", &names.collect::<Vec<_>>())
+        let meant = extremes.found.iter().filter(|(_, most)| is_meant(*most)).map(|(path, _)| path);
+        let names = meant.map(|path| report.applied.get(path).unwrap_or(path).clone());
+        let tensors = list("tensors", &names.collect::<Vec<_>>())?;
+        Some(echo_files::printable(&tensors).into_owned())
     };
     if let Some(tensors) = of(&|most| most > f32::MAX) {
         return Err(WeightsError::NotFinite { path: path.to_owned(), tensors });
@@ -54,6 +70,7 @@ pub fn save<M: Module>(module: &M, path: &Path, precision: Precision) -> Result<
         Precision::Full => DType::F32,
         Precision::Half => DType::F16,
     };
+    echo_files::check_place(path).map_err(|source| WeightsError::Io { path: path.to_owned(), source })?;
     let mut store = SafetensorsStore::from_file(path)
         .overwrite(true)
         .metadata(OWN_NAMES, "true")

@@ -15,6 +15,9 @@ const MAX_DEPTH: usize = 200;
 /// The largest tensor, in bytes.
 const MAX_TENSOR: usize = 1 << 34;
 
+/// What functions are called that rebuild tensors.
+const REBUILD: &str = "torch._utils._rebuild_tensor";
+
 /// The tables of a `torch.nn.Module`'s attributes.
 const MODULE_TABLES: [&str; 3] = ["_parameters", "_buffers", "_modules"];
 
@@ -53,11 +56,20 @@ pub(crate) struct StateDict {
 
 impl StateDict {
     /// # Errors
-    /// The pickle is of no dictionary and of no module, or of what has no end.
+    /// The pickle is of no dictionary, no module and no list of such, or of what has no end.
     pub(crate) fn of(pickle: &Pickle) -> Result<Self, String> {
         let mut walk = Walk { pickle, found: Self::default(), steps: 0 };
-        if pickle.entries(pickle.root).is_none() && module_tables(pickle, pickle.root).is_none() {
-            return Err("it is of no dictionary of tensors and of no module; save model.state_dict()".to_owned());
+        let is_model = |id| pickle.entries(id).is_some() || module_tables(pickle, id).is_some();
+        let is_list = || pickle.sequence(pickle.root).is_some_and(|members| members.iter().any(|&id| is_model(id)));
+        if !is_model(pickle.root) && !is_list() {
+            let what = match pickle.get(pickle.root) {
+                Object::Sequence(members) => format!("a list of {} things that are no dictionaries", members.len()),
+                Object::Instance(instance) if is_tensor(instance) => "one tensor without a name".to_owned(),
+                _ => "no dictionary of tensors and no module".to_owned(),
+            };
+            return Err(format!(
+                "it holds {what}; save the weights with torch.save(model.state_dict(), \"weights.pt\")"
+            ));
         }
         walk.at(pickle.root, "", 0)?;
         Ok(walk.found)
@@ -101,7 +113,7 @@ impl Walk<'_> {
 
     fn instance(&mut self, id: Id, instance: &Instance, path: &str, depth: usize) -> Result<(), String> {
         let pickle = self.pickle;
-        if let Some(kind) = instance.class.as_str().strip_prefix("torch._utils._rebuild_tensor") {
+        if let Some(kind) = instance.class.as_str().strip_prefix(REBUILD) {
             match view(pickle, kind, instance.arguments)? {
                 Ok(view) => drop(self.found.tensors.insert(path.to_owned(), view)),
                 Err(reason) => drop(self.found.unreadable.insert(path.to_owned(), reason)),
@@ -154,6 +166,10 @@ impl Walk<'_> {
             false => Ok(()),
         }
     }
+}
+
+fn is_tensor(instance: &Instance) -> bool {
+    instance.class.as_str().starts_with(REBUILD)
 }
 
 fn joined(path: &str, name: &str) -> String {

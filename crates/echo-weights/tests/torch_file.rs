@@ -180,6 +180,10 @@ fn a_pickle_that_calls_anything_else_is_refused_by_name() {
     for (module, name) in [
         ("os", "system"),
         ("builtins", "eval"),
+        ("builtins", "exec"),
+        ("builtins", "getattr"),
+        ("operator", "getitem"),
+        ("functools", "reduce"),
         ("subprocess", "Popen"),
         ("torch.hub", "load"),
         ("torch.ops", "load_library"),
@@ -200,6 +204,16 @@ fn a_pickle_that_calls_anything_else_is_refused_by_name() {
         let dropped = dropped.dict(|pickle| pickle.tensor("table", &view("0", "FloatStorage", 6)));
         assert!(refused("dropped", &torch_zip(&dropped.end(), &[("0", &floats(&SIX))])).contains("os.system"));
     }
+    // What is data in one form of call is refused in every other.
+    let getattr = |form: &dyn Fn(Pickle) -> Pickle| {
+        let pickle = form(Pickle::new(2).global("builtins", "getattr"));
+        let pickle = pickle.raw(b"0").dict(|pickle| pickle.tensor("table", &view("0", "FloatStorage", 6)));
+        assert!(refused("getattr", &torch_zip(&pickle.end(), &[("0", &floats(&SIX))])).contains("builtins.getattr"));
+    };
+    getattr(&|pickle| pickle);
+    getattr(&|pickle| pickle.global("torch", "utils").text("f").raw(b"\x86R"));
+    getattr(&|pickle| pickle.global("a", "Phase").text("__init__").raw(b"\x86R"));
+    getattr(&|pickle| pickle.global("a", "Phase").raw(b"N\x86R"));
     // A training script's settings are data.
     let settings = Pickle::new(2).dict(|pickle| {
         let pickle = pickle.tensor("table", &view("0", "FloatStorage", 6)).text("args");

@@ -4,7 +4,10 @@
 
 use std::path::Path;
 
-use echo_weights::{Checkpoint, WeightsError};
+use burn::module::Module;
+use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::tensor::Device;
+use echo_weights::{Checkpoint, KeyTable, Precision, Rename, WeightsError, load, save_loaded};
 
 #[path = "support/torch.rs"]
 mod torch;
@@ -82,6 +85,121 @@ fn errors_name_tensors_as_the_file_does() {
 }
 
 #[test]
+fn models_in_lists_are_chosen_by_their_place() {
+    let one = |pickle: Pickle, storage| pickle.dict(|pickle| pickle.tensor("table", &view(storage, "FloatStorage", 6)));
+    let list = |pickle: Pickle| one(one(pickle.raw(b"]("), "0"), "1").raw(b"e");
+    let tuple = |pickle: Pickle| one(one(pickle.raw(b"("), "0"), "1").raw(b"t");
+    let nested = |pickle: Pickle| pickle.dict(|pickle| list(pickle.text("models")));
+    let cases: [(&dyn Fn(Pickle) -> Pickle, &str); 3] = [(&list, ""), (&tuple, ""), (&nested, "models.")];
+    for (models, before) in cases {
+        let bytes = torch_zip(&models(Pickle::new(2)).end(), &[("0", &floats(&SIX)), ("1", &floats(&OTHERS))]);
+        let (_folder, path) = file(&bytes);
+        let message = loaded(&path, None).unwrap_err().to_string();
+        assert!(message.contains(&format!("--weights-key {before}0")), "{message}");
+        assert_eq!(loaded(&path, Some(&format!("{before}0"))).unwrap().0, SIX);
+        assert_eq!(loaded(&path, Some(&format!("{before}1"))).unwrap().0, OTHERS);
+    }
+    let single = one(Pickle::new(2).raw(b"]("), "0").raw(b"e").end();
+    assert_eq!(table(&torch_zip(&single, &[("0", &floats(&SIX))])), SIX);
+    assert!(refused(&torch_zip(&Pickle::new(2).raw(b"](K\x01K\x02e").end(), &[])).contains("a list of 2 things"));
+}
+
+#[test]
+fn plain_weights_are_suggested_before_averaged_ones() {
+    for (averaged, plain) in [("ema", "model"), ("averaged_model", "network"), ("model_ema", "model")] {
+        let bytes = archive(|pickle| nested(nested(pickle, averaged, "table", "1"), plain, "table", "0"));
+        let (_folder, path) = file(&bytes);
+        let message = loaded(&path, None).unwrap_err().to_string();
+        assert!(message.contains(&format!("as {plain}, {averaged}; choose with --weights-key {plain}")), "{message}");
+    }
+}
+
+#[test]
+fn of_two_models_with_the_same_values_one_is_taken_and_it_is_said() {
+    // The same storage, and another with equal values.
+    for storage in ["0", "1"] {
+        let pickle =
+            Pickle::new(2).dict(|pickle| nested(nested(pickle, "best_model", "table", storage), "model", "table", "0"));
+        let (_folder, path) = file(&torch_zip(&pickle.end(), &[("0", &floats(&SIX)), ("1", &floats(&SIX))]));
+        let (values, report) = loaded(&path, None).unwrap();
+        assert_eq!(values, SIX);
+        assert_eq!(report.others().unwrap(), "best_model (the same values as model)");
+    }
+}
+
+/// A module whose names are not those of its checkpoint, nor all of its shapes.
+#[derive(Module, Debug)]
+struct Head {
+    norms: Vec<LayerNorm>,
+    out: Linear,
+}
+
+const HEAD_KEYS: KeyTable = KeyTable {
+    renames: &[
+        Rename { pattern: r"^ln_(\d)\.", replacement: "norms.$1.", reason: "ours is a list" },
+        Rename { pattern: r"^head\.", replacement: "out.", reason: "ours is called out" },
+    ],
+    ignored: &[],
+    recognised_by: &[],
+};
+
+fn head_from(tensors: &[(&str, &[i64])]) -> Result<(Head, echo_weights::LoadReport, tempfile::TempDir), WeightsError> {
+    let device = Device::flex();
+    let head = Head {
+        norms: (0..2).map(|_| LayerNormConfig::new(2).init(&device)).collect(),
+        out: LinearConfig::new(2, 3).init(&device),
+    };
+    let pickle = Pickle::new(2).dict(|pickle| {
+        pickle.text("state_dict").dict(|pickle| {
+            tensors.iter().fold(pickle, |pickle, (name, shape)| {
+                let stride = (0..shape.len()).map(|axis| shape[axis + 1..].iter().product()).collect();
+                pickle.tensor(name, &torch::View { shape: shape.to_vec(), stride, ..view("0", "FloatStorage", 12) })
+            })
+        })
+    });
+    let values: Vec<f32> = (0..12).map(|value| 1e5 * (value % 2) as f32 + 1.0).collect();
+    let (folder, path) = file(&torch_zip(&pickle.end(), &[("0", &floats(&values))]));
+    let checkpoint = Checkpoint::open(&path)?.fit(&head, &HEAD_KEYS, None)?;
+    let (head, report) = load(head, "head", &checkpoint, &HEAD_KEYS)?;
+    Ok((head, report, folder))
+}
+
+const HEAD: [(&str, &[i64]); 6] = [
+    ("net.ln_0.weight", &[2]),
+    ("net.ln_0.bias", &[2]),
+    ("net.ln_1.weight", &[2]),
+    ("net.ln_1.bias", &[2]),
+    ("net.head.weight", &[3, 2]),
+    ("net.head.bias", &[3]),
+];
+
+#[test]
+fn errors_name_what_is_missing_misshapen_or_too_large_as_the_file_does() {
+    let message = |tensors: &[(&str, &[i64])]| head_from(tensors).unwrap_err().to_string();
+    for missing in [1, 2, 5] {
+        let rest: Vec<_> =
+            HEAD.iter().enumerate().filter(|(at, _)| *at != missing).map(|(_, tensor)| *tensor).collect();
+        let expected = format!("1 missing: state_dict.{}", HEAD[missing].0);
+        assert!(message(&rest).ends_with(&expected), "{}", message(&rest));
+    }
+    // Nothing in the file tells what a linear layer would be called there.
+    let missing = message(&HEAD[..4]);
+    assert!(missing.contains("out.weight (the module's name)"), "{missing}");
+    let mut wide = HEAD;
+    wide[4].1 = &[3, 4];
+    wide[2].1 = &[4];
+    let wide = message(&wide);
+    assert!(wide.contains("state_dict.net.head.weight (shape [3, 4], expected [3, 2])"), "{wide}");
+    assert!(wide.contains("state_dict.net.ln_1.weight (shape [4], expected [2])"), "{wide}");
+
+    let (head, report, folder) = head_from(&HEAD).unwrap();
+    let error = save_loaded(&head, &report, &folder.path().join("copy.safetensors"), Precision::Half).unwrap_err();
+    let error = error.to_string();
+    assert!(error.contains("6 tensors: ") && error.contains("state_dict.net.ln_0.weight"), "{error}");
+    assert!(!error.contains("gamma") && !error.contains("norms"), "{error}");
+}
+
+#[test]
 fn values_that_are_not_finite_are_refused_by_name() {
     for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         let mut values = SIX;
@@ -118,8 +236,33 @@ fn objects_of_other_classes_beside_the_weights_are_data() {
     };
     let named = |pickle: Pickle| pickle.global("__main__", "Phase").text("train").raw(b"\x85R");
     let list = |pickle: Pickle| pickle.global("collections", "deque").raw(b")R(K\x01K\x02e");
-    let others: [(&str, &dyn Fn(Pickle) -> Pickle); 5] =
-        [("default", &default), ("attributes", &attributes), ("node", &node), ("named", &named), ("list", &list)];
+    let any = |pickle: Pickle| pickle.global("typing", "Any");
+    // As Python writes `List[int]`, `int | None`, a member of an enumeration, and a function with an argument.
+    let generic = |pickle: Pickle| {
+        pickle.global("_operator", "getitem").global("typing", "List").global("builtins", "int").raw(b"\x86R")
+    };
+    let union = |pickle: Pickle| {
+        let pickle = pickle.global("functools", "reduce").global("_operator", "or_").raw(b"(");
+        pickle.global("builtins", "int").global("types", "NoneType").raw(b"t\x86R")
+    };
+    let member =
+        |pickle: Pickle| pickle.global("builtins", "getattr").global("__main__", "Phase").text("TRAIN").raw(b"\x86R");
+    let partial = |pickle: Pickle| {
+        let pickle = pickle.global("functools", "partial").global("torch.nn.functional", "gelu").raw(b"\x85R(");
+        pickle.global("torch.nn.functional", "gelu").raw(b")}Ntb")
+    };
+    let others: [(&str, &dyn Fn(Pickle) -> Pickle); 10] = [
+        ("default", &default),
+        ("attributes", &attributes),
+        ("node", &node),
+        ("named", &named),
+        ("list", &list),
+        ("any", &any),
+        ("generic", &generic),
+        ("union", &union),
+        ("member", &member),
+        ("partial", &partial),
+    ];
     for (what, other) in others {
         for protocol in [2, 4] {
             let pickle = Pickle::new(protocol).dict(|pickle| tensor(other(pickle.text("hyper_parameters")))).end();

@@ -5,7 +5,8 @@ use std::io::Read;
 use std::io::Write;
 use std::path::Path;
 
-use echo_files::write_atomically;
+use echo_files::{check_place, is_stream, write_atomically};
+use echo_weights::Checkpoint;
 use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
@@ -14,6 +15,26 @@ use crate::CliError;
 /// Writes `bytes` to `path`: the file is whole or not there.
 pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
     write_atomically(path, |file| file.write_all(bytes)).map_err(CliError::file(path))
+}
+
+/// The ending of the file `path` for results, one of `endings`; of a stream, which has none, it is a table's where there
+/// may be one. What cannot be written is found before hours of work.
+pub(crate) fn out_format<'a>(path: &Path, endings: &[&'a str]) -> Result<&'a str, CliError> {
+    check_place(path).map_err(CliError::file(path))?;
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    let wanted = if is_stream(path) { Some("csv") } else { ending };
+    endings.iter().copied().find(|ending| Some(*ending) == wanted).ok_or_else(|| {
+        let known = endings.iter().map(|ending| format!(".{ending}")).collect::<Vec<_>>().join(" or ");
+        CliError::Usage(format!("--out {}: give a file that ends in {known}", path.display()))
+    })
+}
+
+/// What is there already must be a folder, where results are to be in one.
+pub(crate) fn check_folder(path: &Path) -> Result<(), CliError> {
+    match path.exists() && !path.is_dir() {
+        true => Err(CliError::file(path)("this is no folder, and results go to one; name another")),
+        false => Ok(()),
+    }
 }
 
 /// Values as little-endian bytes.
@@ -66,7 +87,7 @@ pub(crate) fn safetensors(
 pub(crate) fn read_safetensors(path: &Path, name: &str) -> Result<(Vec<usize>, Vec<f32>), CliError> {
     let mut bytes = Vec::new();
     echo_files::open(path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(CliError::file(path))?;
-    if let Some(reason) = of_another_kind(&bytes, name) {
+    if let Some(reason) = of_another_kind(path, &bytes, name) {
         return Err(CliError::File { path: path.to_owned(), reason });
     }
     let file = SafeTensors::deserialize(&bytes).map_err(CliError::file(path))?;
@@ -89,17 +110,30 @@ pub(crate) fn read_safetensors(path: &Path, name: &str) -> Result<(Vec<usize>, V
 }
 
 /// What a file is that is no safetensors file, and how to make one of it.
-fn of_another_kind(bytes: &[u8], name: &str) -> Option<String> {
-    let (what, load) = match bytes {
-        [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => ("a NumPy array (.npy)", "import numpy as n; a = n.load('IN')"),
-        // The name of an archive's first member is near its beginning.
-        [b'P', b'K', 3, 4, ..] if bytes[..bytes.len().min(256)].windows(4).any(|part| part == b".npy") => {
-            ("an archive of NumPy arrays (.npz)", "import numpy as n; z = n.load('IN'); a = z[z.files[0]]")
+fn of_another_kind(path: &Path, bytes: &[u8], name: &str) -> Option<String> {
+    let is_archive = bytes.starts_with(b"PK\x03\x04");
+    // The name of an archive's first member is near its beginning.
+    let is_npz = is_archive && bytes[..bytes.len().min(256)].windows(4).any(|part| part == b".npy");
+    let (what, load) = if bytes.starts_with(b"\x93NUMPY") {
+        ("a NumPy array (.npy)".to_owned(), "import numpy as n; a = n.load('IN')".to_owned())
+    } else if is_npz {
+        let what = "an archive of NumPy arrays (.npz), of which one is to be saved alone (here the first)";
+        (what.to_owned(), "import numpy as n; z = n.load('IN'); a = z[z.files[0]]".to_owned())
+    } else if is_archive || matches!(bytes, [0x80, 2..=5, ..]) {
+        let load = "import torch; a = torch.load('IN', weights_only=True)";
+        // A dictionary, or a list of them; what is no checkpoint at all may still be one tensor.
+        match Checkpoint::open(path) {
+            Ok(dictionary) => {
+                let names: Vec<&str> = dictionary.names().collect();
+                let entry = names.iter().find(|&&entry| entry == name).or(names.first()).copied().unwrap_or(name);
+                let shown = names.iter().take(10).copied().collect::<Vec<_>>().join(", ");
+                let what = format!("PyTorch's, of several tensors ({shown}), of which one is to be saved alone");
+                (what, format!("{load}['{entry}'].numpy()"))
+            }
+            Err(_) => ("a file of PyTorch or an archive".to_owned(), format!("{load}.numpy()")),
         }
-        [b'P', b'K', 3, 4, ..] | [0x80, 2..=5, ..] => {
-            ("a file of PyTorch or an archive", "import torch; a = torch.load('IN', weights_only=True).numpy()")
-        }
-        _ => return None,
+    } else {
+        return None;
     };
     Some(format!(
         "it is {what}; save it as safetensors: python -c \"{load}; import safetensors.numpy as s; \
@@ -111,6 +145,19 @@ fn of_another_kind(bytes: &[u8], name: &str) -> Option<String> {
 mod tests {
     use super::*;
 
+    /// What `torch.save` makes of a dictionary of two tensors of one value.
+    fn of_pytorch() -> Vec<u8> {
+        let tensor = "ctorch._utils\n_rebuild_tensor_v2\n((S'storage'\nctorch\nFloatStorage\nS'0'\nS'cpu'\nI1\ntQ\
+                      I0\n(I1\nt(I1\ntI00\nccollections\nOrderedDict\n)RtR";
+        let pickle = format!("}}(S'clip'\n{tensor}S'label'\n{tensor}u.");
+        let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        for (name, bytes) in [("a/data.pkl", pickle.as_bytes()), ("a/data/0", &[0; 4])] {
+            archive.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+            archive.write_all(bytes).unwrap();
+        }
+        archive.finish().unwrap().into_inner()
+    }
+
     #[test]
     fn arrays_of_numpy_and_pytorch_are_named_with_the_way_to_safetensors() {
         let dir = tempfile::tempdir().unwrap();
@@ -119,10 +166,12 @@ mod tests {
             (npy(Element::F32, &[1], &[0; 4]), "NumPy array (.npy)"),
             (b"PK\x03\x04clip.npy".to_vec(), "NumPy arrays (.npz)"),
             (b"PK\x03\x04abc".to_vec(), "PyTorch"),
+            (of_pytorch(), "of several tensors (clip, label), of which one is to be saved alone"),
         ] {
             write_file(&path, &bytes).unwrap();
             let message = read_safetensors(&path, "clip").unwrap_err().to_string();
             assert!(message.contains(what) && message.contains("s.save_file({'clip': a"), "{message}");
+            assert_eq!(message.contains("['clip'].numpy()"), what.contains("several"), "{message}");
         }
     }
 

@@ -10,6 +10,7 @@ use echo_files::{excerpt, printable, read_text, say};
 use echo_phantom::{DatasetSpec, PhantomError, holds_phantoms};
 use echo_weights::{Built, Weights, WeightsError};
 
+use crate::array_file::check_folder;
 use crate::dry_run::Listed;
 use crate::fetch::default_weights;
 use crate::home::home;
@@ -47,7 +48,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "KEY", requires = "weights")]
     weights_key: Option<String>,
     /// Random weights.
-    #[arg(long, conflicts_with = "weights")]
+    #[arg(long, conflicts_with_all = ["weights", "weights_key"])]
     random_init: bool,
     /// Seed of random weights [default: 0].
     #[arg(long, value_name = "SEED")]
@@ -72,7 +73,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     external_dataset: Option<PathBuf>,
     /// No second data set.
-    #[arg(long, conflicts_with = "external")]
+    #[arg(long, conflicts_with_all = ["external", "external_dataset"])]
     no_external: bool,
     /// Leave out what encoders read without training, which otherwise stands in every table.
     #[arg(long)]
@@ -140,10 +141,10 @@ pub(crate) struct Args {
     #[arg(long)]
     dry_run: bool,
     /// Print the configuration that would run, and stop.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "dry_run")]
     print_config: bool,
     /// Print which parameters of each pair train, and stop.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["dry_run", "print_config"])]
     dump_params: bool,
 }
 
@@ -213,6 +214,9 @@ impl Args {
             config.random_init = true;
             (config.weights, config.weights_key) = (None, None);
         }
+        if self.random_seed.is_some() && !config.random_init {
+            return Err(CliError::Usage("--random-seed is that of random weights: give --random-init too".to_owned()));
+        }
         config.random_seed = self.random_seed.unwrap_or(config.random_seed);
         let lender = entries.iter().find(|entry| entry.card.capabilities.text).map(|entry| entry.card.name.to_owned());
         config.text_encoder = self.text_encoder.clone().or(config.text_encoder).or(lender);
@@ -222,6 +226,10 @@ impl Args {
         config.zero_shot &= !self.no_zero_shot;
         config.external = self.external.clone().or(config.external);
         config.external_dataset = self.external_dataset.clone().or(config.external_dataset);
+        if let (Some(description), None) = (&self.external_dataset, &config.external) {
+            let reason = "say with --external where the folder is that the description is about";
+            return Err(CliError::Usage(format!("{}: {reason}", description.display())));
+        }
         config.target = self.target.clone().unwrap_or(config.target);
         config.split = self.split.clone().or(config.split);
         config.prompts = self.prompts.clone().or(config.prompts);
@@ -366,6 +374,8 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     }
     config.described()?;
     args.ask_for_preset(&config)?;
+    let out = args.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(args.name(&config)));
+    check_folder(&out)?;
     let home = home()?;
     let mut listed = None;
     let data = match &config.data {
@@ -386,7 +396,6 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
         (None, None) if args.dry_run => Some(home.join("data").join(shifted().id())).filter(|dir| dir.exists()),
         (None, None) => Some(phantoms(&home, &shifted())?),
     };
-    let out = args.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(args.name(&config)));
     let environment = Environment {
         data,
         external,

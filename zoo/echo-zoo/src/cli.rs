@@ -1,6 +1,6 @@
 //! The commands.
 
-use std::io::IsTerminal;
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -59,7 +59,11 @@ pub fn cli(entries: &[Entry]) -> ExitCode {
         .without_time();
     // It would tell on standard error that standard error cannot be written to, and panic.
     let _ = subscriber.log_internal_errors(false).try_init();
-    let result = match Cli::parse().command {
+    let command = match Cli::try_parse() {
+        Ok(Cli { command }) => command,
+        Err(error) => return told(&error),
+    };
+    let result = match command {
         Command::Bench(args) => bench::run(&args, entries),
         Command::Cache(args) => cache::run(&args),
         Command::Convert(args) => convert::run(&args, entries),
@@ -78,6 +82,22 @@ pub fn cli(entries: &[Entry]) -> ExitCode {
         Err(error) => {
             report(&error);
             ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// Shows help, the version or what is wrong with the flags, and says how that went.
+fn told(error: &clap::Error) -> ExitCode {
+    // What clap prints to standard output has been asked for.
+    let printed = match error.print().and_then(|()| std::io::stdout().flush()) {
+        Err(failed) if failed.kind() != ErrorKind::BrokenPipe && !error.use_stderr() => Err(CliError::Output(failed)),
+        _ => Ok(()),
+    };
+    match printed {
+        Ok(()) => ExitCode::from(error.exit_code().try_into().unwrap_or(2)),
+        Err(failed) => {
+            report(&failed);
+            ExitCode::from(failed.exit_code())
         }
     }
 }

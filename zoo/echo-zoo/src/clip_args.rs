@@ -26,7 +26,7 @@ pub(crate) struct ClipArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "inputs")]
     pub(crate) tensor: Option<PathBuf>,
     /// Use what can be decoded of truncated videos, and report it.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "tensor")]
     allow_truncated: bool,
 }
 
@@ -192,19 +192,23 @@ fn ready_clips(path: &Path, spec: &ClipSpec, device: &Device) -> Result<Vec<(Ten
     Ok(clips.collect())
 }
 
-/// Whether values `[3, ...]` are far outside what the pixels 0 to 255 become.
+/// Whether values `[3, ...]` cannot be what the encoder's normalisation makes of the pixels 0 to 255.
 fn out_of_range(values: &[f32], spec: &ClipSpec) -> Option<String> {
     values.chunks_exact(values.len() / 3).enumerate().find_map(|(channel, values)| {
         let normalised = |pixel: f32| (pixel * spec.scale - spec.mean[channel]) / spec.std[channel];
-        let (least, most) = (normalised(0.0), normalised(255.0));
+        let (black, white) = (normalised(0.0), normalised(255.0));
         let range = |limit: fn(f32, f32) -> f32, first: f32| values.iter().copied().fold(first, limit);
         let (low, high) = (range(f32::min, f32::INFINITY), range(f32::max, f32::NEG_INFINITY));
         // Resizing with floats overshoots, by less than this.
-        let slack = (most - least) / 2.0;
-        (low < least - slack || high > most + slack).then(|| {
+        let slack = (white - black) / 2.0;
+        let is_outside = low < black - slack || high > white + slack;
+        // Pixels that were scaled to 0..1 or -1..1 and no more. There is black in every ultrasound picture, and what
+        // overshoots it is less than a fifth of what lies above.
+        let is_scaled = low >= -1.0 && high <= 1.0 && (low - black).abs() > (high - black).abs() / 5.0;
+        (is_outside || is_scaled).then(|| {
             format!(
-                "values from {low:.2} to {high:.2}, where the encoder's normalisation of pixels gives {least:.2} to \
-                 {most:.2}"
+                "values from {low:.2} to {high:.2}, where the encoder's normalisation of pixels gives {black:.2} for \
+                 black to {white:.2} for white"
             )
         })
     })
@@ -221,4 +225,53 @@ fn still(values: &[f32], frames: usize, spec: &ClipSpec) -> Option<String> {
         })
     });
     doubt(pictures, spec.frames)
+}
+
+#[cfg(test)]
+mod tests {
+    use echo_core::Preset;
+    use echo_video::Video;
+
+    use super::*;
+    use crate::ZOO;
+
+    /// The red, green and blue of these pixels as the encoder's normalisation and as other scales make them.
+    fn of_pixels(pixels: &[f32], of: impl Fn(f32, usize) -> f32) -> Vec<f32> {
+        (0..3).flat_map(|channel| pixels.iter().map(|&pixel| of(pixel, channel)).collect::<Vec<_>>()).collect()
+    }
+
+    #[test]
+    fn clips_that_were_not_normalised_are_doubtful_and_others_are_not() {
+        for card in ZOO.iter().map(|entry| entry.card) {
+            let spec = &card.preset(Preset::Full).clip;
+            let normalised = |pixel: f32, channel: usize| (pixel * spec.scale - spec.mean[channel]) / spec.std[channel];
+            // A whole range, a dark clip, one that overshoots black, and nothing but black.
+            for pixels in [&[0.0, 30.0, 255.0][..], &[0.0, 5.0, 60.0], &[-20.0, 0.0, 180.0], &[0.0, 0.0]] {
+                assert_eq!(out_of_range(&of_pixels(pixels, normalised), spec), None, "{}: {pixels:?}", card.name);
+            }
+            let scales: [fn(f32) -> f32; 4] =
+                [|pixel| pixel, |pixel| pixel / 255.0, |pixel| pixel / 127.5 - 1.0, |pixel| pixel * 257.0];
+            for (index, scaled) in scales.iter().enumerate() {
+                let values = of_pixels(&[0.0, 30.0, 255.0], |pixel, _| scaled(pixel));
+                let doubt = out_of_range(&values, spec).unwrap_or_else(|| panic!("{}: scale {index}", card.name));
+                assert!(doubt.contains("for black"), "{doubt}");
+            }
+        }
+    }
+
+    #[test]
+    fn clips_of_videos_are_as_the_encoders_normalise() {
+        let folder = tempfile::tempdir().unwrap();
+        echo_phantom::write_dataset(folder.path(), &echo_phantom::DatasetSpec::with_total(4, 5), &|_, _| ()).unwrap();
+        for path in echo_data::files_below(&folder.path().join("Videos")).unwrap() {
+            let video = Video::open(&path, &OpenOptions::default()).unwrap();
+            for card in ZOO.iter().map(|entry| entry.card) {
+                let spec = &card.preset(Preset::Full).clip;
+                let (loaded, _) = echo_data::clip_of(&video, &path, spec, Start::First.into()).unwrap();
+                assert_eq!(out_of_range(&loaded.clip.data, spec), None, "{}", card.name);
+                assert_eq!(still(&loaded.clip.data, loaded.clip.frames, spec), None, "{}", card.name);
+                assert_eq!(loaded.warnings, Vec::<String>::new(), "{}", card.name);
+            }
+        }
+    }
 }

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use echo_core::Preset;
-use echo_weights::{Precision, save};
+use echo_weights::{Precision, save_loaded};
 
+use crate::array_file::out_format;
 use crate::encoder_args::weights_of;
 use crate::output::print;
 use crate::{CliError, DeviceChoice, Entry, build, find};
@@ -33,15 +34,12 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
-    if args.out.extension().is_none_or(|extension| extension != "safetensors") {
-        let path = args.out.display();
-        return Err(CliError::Usage(format!("--out {path}: give a file that ends in .safetensors")));
-    }
+    out_format(&args.out, &["safetensors"])?;
     let entry = find(entries, &args.encoder)?;
     let device = DeviceChoice::Cpu.device().map_err(CliError::Usage)?;
     let weights = weights_of(&args.weights, args.weights_key.as_deref());
     let built = build(entries, entry, args.preset, &weights, &device)?;
     let precision = if args.half { Precision::Half } else { Precision::Full };
-    save(&built.encoder, &args.out, precision)?;
+    save_loaded(&built.encoder, &built.report, &args.out, precision)?;
     print(&format!("{}: {}\n", args.weights.display(), built.report))
 }

@@ -8,7 +8,7 @@ use echo_core::{check_finite, l2_normalize};
 use echo_files::say;
 use echo_weights::Built;
 
-use crate::array_file::{Element, bytes_of, npy, safetensors, write_file};
+use crate::array_file::{Element, bytes_of, npy, out_format, safetensors, write_file};
 use crate::clip_args::ClipArgs;
 use crate::encoder_args::EncoderArgs;
 use crate::table::Table;
@@ -23,10 +23,10 @@ pub(crate) struct Args {
     #[command(flatten)]
     encoder: EncoderArgs,
     /// Texts instead of videos; repeat the flag for more.
-    #[arg(long, conflicts_with_all = ["inputs", "tensor"])]
+    #[arg(long, conflicts_with_all = ["inputs", "tensor", "allow_truncated"])]
     text: Vec<String>,
-    /// Where the embeddings go: .npy, .safetensors (tensor `embedding`) or .csv; the latter two also say what is doubtful
-    /// about which.
+    /// Where the embeddings go: .npy, .safetensors (tensor `embedding`) or .csv. What is doubtful about which stands in
+    /// the file; .npy has no place for it, so FILE.npy.csv beside it has every row's name and warning.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 }
@@ -41,11 +41,7 @@ struct Embeddings {
 }
 
 pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
-    let format = args.out.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_owned();
-    if !["npy", "safetensors", "csv"].contains(&format.as_str()) {
-        let path = args.out.display();
-        return Err(CliError::Usage(format!("--out {path}: give a file that ends in .npy, .safetensors or .csv")));
-    }
+    let format = out_format(&args.out, &["npy", "safetensors", "csv"])?;
     if args.clips.is_empty() && args.text.is_empty() {
         return Err(CliError::Usage("nothing to embed: give videos, folders, --tensor or --text".to_owned()));
     }
@@ -60,7 +56,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     for (name, values) in embeddings.names.iter().zip(embeddings.values.chunks(embeddings.dim)) {
         check_finite("the embedding", values).map_err(CliError::file(Path::new(name)))?;
     }
-    write(&args.out, &format, &embeddings, args, &built)?;
+    write(&args.out, format, &embeddings, args, &built)?;
     let count = embeddings.names.len();
     say(&format!("{count} embeddings of length {} in {}", embeddings.dim, args.out.display()));
     warnings.say();
@@ -115,7 +111,15 @@ fn write(path: &Path, format: &str, embeddings: &Embeddings, args: &Args, built:
     let Embeddings { names, warnings, dim, values } = embeddings;
     let shape = [names.len(), *dim];
     let bytes = match format {
-        "npy" => npy(Element::F32, &shape, &bytes_of(values)),
+        "npy" => {
+            let mut table = Table::new(&["name", "row", "warning"])?;
+            for (row, (name, warning)) in names.iter().zip(warnings).enumerate() {
+                table.row(name, &[&row.to_string(), warning])?;
+            }
+            let beside = rows_beside(path);
+            write_file(&beside, &table.into_bytes(&beside)?)?;
+            npy(Element::F32, &shape, &bytes_of(values))
+        }
         "csv" => {
             let columns: Vec<String> = (0..*dim).map(|index| format!("e{index}")).collect();
             let header = ["name", "warning"].into_iter().chain(columns.iter().map(String::as_str));
@@ -140,4 +144,11 @@ fn write(path: &Path, format: &str, embeddings: &Embeddings, args: &Args, built:
         }
     };
     write_file(path, &bytes)
+}
+
+/// The table of the rows of an array.
+fn rows_beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".csv");
+    name.into()
 }

@@ -27,16 +27,17 @@ pub(crate) struct EncoderArgs {
 #[derive(Debug, clap::Args)]
 pub(crate) struct WeightArgs {
     /// The encoder's weights [default: those that are shipped or that `echozoo fetch` brought].
-    #[arg(long, value_name = "FILE", conflicts_with = "random_init")]
+    #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
     /// The entry of the file that holds the encoder, where several do (`model_ema`, for instance).
     #[arg(long, value_name = "KEY", requires = "weights")]
     weights_key: Option<String>,
     /// Random weights.
-    #[arg(long)]
+    // A flag that another one needs is not asked for where it may not be given, so both are named.
+    #[arg(long, conflicts_with_all = ["weights", "weights_key"])]
     random_init: bool,
     /// Seed of random weights.
-    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    #[arg(long, value_name = "SEED", default_value_t = 0, requires = "random_init")]
     random_seed: u64,
     /// cpu, wgpu, cuda or cuda:INDEX.
     #[arg(long, default_value_t = DeviceChoice::Cpu)]

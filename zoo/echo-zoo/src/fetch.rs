@@ -26,7 +26,7 @@ pub(crate) struct Args {
     #[arg(long, alias = "accept-licence")]
     accept_license: bool,
     /// Check the files that are there, and download nothing.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "accept_license")]
     offline: bool,
 }
 

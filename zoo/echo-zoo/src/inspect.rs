@@ -5,7 +5,7 @@ use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 
 use echo_core::{ChannelOrder, ClipSpec, Preset};
-use echo_data::{Clip, Start, doubt_of, prepare, select_frames};
+use echo_data::{Clip, LoadedClip, Start, clip_of};
 use echo_files::write_atomically;
 use echo_video::{OpenOptions, Video};
 use image::{ImageFormat, RgbImage};
@@ -28,7 +28,7 @@ pub(crate) struct Args {
     #[arg(long)]
     encoder: Option<String>,
     /// Its size.
-    #[arg(long, default_value_t = Preset::Full)]
+    #[arg(long, default_value_t = Preset::Full, requires = "encoder")]
     preset: Preset,
     /// A contact sheet (PNG) of the frames that the encoder would see.
     #[arg(long, value_name = "FILE", requires = "encoder")]
@@ -71,9 +71,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     }
     if let Some(entry) = entry {
         let spec = &entry.card.preset(args.preset).clip;
-        let selection = select_frames(info.frames, spec, Start::First);
-        let frames = video.decode(&selection.frames)?;
-        let clip = prepare(&frames, spec).map_err(CliError::file(&args.file))?;
+        let (LoadedClip { clip, warnings, .. }, selection) = clip_of(&video, &args.file, spec, Start::First.into())?;
         text.push_str(&format!(
             "  {} sees    {} frames of {} x {}: {:?}{}\n",
             entry.card.title,
@@ -86,7 +84,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
                 missing => format!(", {missing} missing ({:?})", spec.padding),
             }
         ));
-        if let Some(doubt) = doubt_of(&frames, spec) {
+        for doubt in warnings.iter().filter(|warning| !info.warnings.contains(warning)) {
             text.push_str(&format!("  warning    {doubt}\n"));
         }
         if let Some(path) = &args.out {

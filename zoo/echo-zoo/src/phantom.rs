@@ -8,6 +8,7 @@ use echo_phantom::{
     DatasetSpec, PhantomError, Setting, Site, Summary, View, Views, write_dataset_while, write_studies,
 };
 
+use crate::array_file::check_folder;
 use crate::output::print;
 use crate::{CliError, interrupt};
 
@@ -73,6 +74,7 @@ impl Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
+    check_folder(&args.out)?;
     let spec = args.spec();
     let (summary, studies) = match args.studies {
         None => (write(&args.out, &spec)?, String::new()),

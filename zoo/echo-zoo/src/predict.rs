@@ -8,7 +8,7 @@ use echo_core::{Error, Head, Preset, check_finite};
 use echo_data::Start;
 use echo_files::{printable, say};
 
-use crate::array_file::write_file;
+use crate::array_file::{out_format, write_file};
 use crate::clip_args::{ClipArgs, Rows};
 use crate::encoder_args::WeightArgs;
 use crate::output::{columns, print};
@@ -34,17 +34,17 @@ pub(crate) struct Args {
     weights: WeightArgs,
     /// A fitted adapter (of `echozoo bench --save-adapters`): the ejection fraction of videos with it. It names its
     /// encoder; give that one's weights where they are neither shipped nor fetched.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["encoder", "preset", "task", "tensor"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["encoder", "preset", "task", "tensor", "random_init"])]
     adapter_file: Option<PathBuf>,
     /// Weights of the encoder that lent the adapter its text tower.
-    #[arg(long, value_name = "FILE", requires = "adapter_file")]
+    #[arg(long, value_name = "FILE", requires = "adapter_file", conflicts_with = "encoder")]
     text_weights: Option<PathBuf>,
     /// Heads by name [default: all]; `view` is the view classifier, where there is one.
     #[arg(long, value_delimiter = ',', value_name = "HEADS")]
     task: Vec<String>,
     /// Clips per video, spread evenly; what heads report is averaged over them [default: 1, or as the adapter was
     /// fitted].
-    #[arg(long = "clips", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    #[arg(long = "clips", value_name = "N", conflicts_with = "tensor", value_parser = clap::value_parser!(u16).range(1..=64))]
     per_video: Option<u16>,
     /// Also write a table (.csv: name, head, class, value, unit, warning).
     #[arg(long, value_name = "FILE")]
@@ -62,8 +62,8 @@ struct Reported {
 }
 
 pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
-    if args.out.as_ref().is_some_and(|path| path.extension().is_none_or(|extension| extension != "csv")) {
-        return Err(CliError::Usage("--out: give a file that ends in .csv".to_owned()));
+    if let Some(path) = &args.out {
+        out_format(path, &["csv"])?;
     }
     if args.clips.is_empty() {
         return Err(CliError::Usage("nothing to predict from: give videos, folders or --tensor".to_owned()));
@@ -191,6 +191,10 @@ fn fitted(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     let (built, device) = args.weights.build_as(entries, &record.encoder, preset, None)?;
     let text = match &record.text {
         Some(text) => Some(args.weights.build_as(entries, text, preset, Some(args.text_weights.as_ref()))?.0),
+        None if args.text_weights.is_some() => {
+            let reason = "has no text tower of another encoder, so leave out --text-weights";
+            return Err(CliError::Usage(format!("{}: the adapter {reason}", path.display())));
+        }
         None => None,
     };
     let adapter = file.adapt(&built, text.as_ref())?;

@@ -14,7 +14,7 @@ use echo_pretrain::{
 };
 use echo_weights::{Precision, Weights, save};
 
-use crate::array_file::write_file;
+use crate::array_file::{out_format, write_file};
 use crate::output::print;
 use crate::{CliError, DeviceChoice, Entry, build, find};
 
@@ -64,7 +64,7 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 1)]
     threads: usize,
     /// Print how well the true volumes in the frames that a clip shows tell the ejection fraction, and stop.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "out")]
     ceiling: bool,
 }
 
@@ -81,9 +81,10 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     if args.ceiling {
         return print_ceiling(spec, args.seed);
     }
-    let Some(out) = args.out.as_deref().filter(|out| out.extension().is_some_and(|end| end == "safetensors")) else {
-        return Err(CliError::Usage("--out: give a file that ends in .safetensors".to_owned()));
+    let Some(out) = args.out.as_deref() else {
+        return Err(CliError::Usage("say with --out where the weights go".to_owned()));
     };
+    out_format(out, &["safetensors"])?;
     if !(args.minutes.is_finite() && args.minutes > 0.0) {
         return Err(CliError::Usage("--minutes: give a positive number".to_owned()));
     }

@@ -6,6 +6,7 @@ use echo_bench::{Merged, merge};
 use echo_files::say;
 
 use crate::CliError;
+use crate::array_file::check_folder;
 use crate::bench::Format;
 use crate::output::print;
 
@@ -24,8 +25,13 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
+<<<<<<< HEAD
     let Merged { leaderboard, cells, superseded, damaged } = merge(&args.runs, &args.out)?;
     damaged.iter().for_each(|reason| say(&format!("warning: {reason}")));
+=======
+    check_folder(&args.out)?;
+    let Merged { leaderboard, cells, superseded } = merge(&args.runs, &args.out)?;
+>>>>>>> 6334e75 (Errors of weights name what is in the file; pipes are not replaced; clips are made frame by frame; scaled clips and contradicting flags are told)
     print(&args.format.of(&leaderboard))?;
     say(&format!(
         "\n{cells} cells from {} folders, {superseded} older records passed over; report in {}",

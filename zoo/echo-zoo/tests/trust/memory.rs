@@ -42,6 +42,25 @@ fn frames_are_written_as_they_are_decoded() {
 }
 
 #[test]
+fn clips_are_made_frame_by_frame() {
+    const SIDE: usize = 2048;
+    let place = Place::new(0);
+    let jpegs: Vec<Vec<u8>> = (0..16)
+        .map(|frame| {
+            let mut jpeg = Vec::new();
+            let encoder = Encoder::new(&mut jpeg, 50);
+            encoder.encode(&vec![10 * frame; SIDE * SIDE], SIDE as u16, SIDE as u16, ColorType::Luma).unwrap();
+            jpeg
+        })
+        .collect();
+    // Every fifth frame is seen by PanEcho: 16 of them, of 12.6 MB.
+    place.write_jpegs("large.avi", SIDE, (0..80).map(|frame| jpegs[frame / 5].as_slice()));
+    let embed = ["embed", "--encoder", "panecho", "--preset", "nano", "--out", "e.npy", "large.avi"];
+    let peak = peak(&mut place.command(&embed));
+    assert!(peak < 150, "{peak} MB for a clip of 201 MB");
+}
+
+#[test]
 fn predictions_of_many_videos_take_no_more_memory_than_those_of_a_few() {
     let place = Place::new(24);
     let bench = ["bench", "--encoder", "echoclip", "--adapter", "linear", "--data", "data", "--smoke"];

@@ -8,6 +8,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use crate::place::{Place, name};
 
 const NANO: &str = "nano weights know phantoms alone";
+const STILL: &str = "a still picture to the encoder: 1 distinct frame of 16";
 const REAL: &str = "--preset full --weights FILE";
 
 /// Warnings of the first rows of each name.
@@ -37,6 +38,11 @@ fn nano_weights_warn_of_all_that_is_not_known_to_be_a_phantom() {
     let (_, err) = place.run(0, &[&embed[..], &random].concat());
     assert_eq!(warnings(&place, "e.csv")[name(phantom)], "random weights");
     assert!(err.contains("random: these numbers mean nothing"), "{err}");
+    // Arrays have no place for it, so a table lies beside them.
+    place.run(0, &[&embed[..], &["phantom-7.avi", name(phantom), "--out", "e.npy"]].concat());
+    let beside = place.rows("e.npy.csv");
+    let of = |row: usize| ["row", "name", "warning"].map(|column| beside[row][column].as_str());
+    assert_eq!([of(0), of(1)], [["0", "phantom-7.avi", NANO], ["1", name(phantom), ""]]);
     // Texts have no phantoms.
     place.run(0, &[&embed[..], &["--text", "a heart", "--out", "e.csv"]].concat());
     assert_eq!(warnings(&place, "e.csv")["a heart"], NANO);
@@ -49,12 +55,16 @@ fn clips_that_show_little_warn_beside_their_numbers() {
     place.write_video("one.avi", [3]);
     // At a stride of 5 the encoder looks at 16 frames, and finds 7, or 8.
     place.write_video("short.avi", 0..35);
+    place.write_video("late.avi", std::iter::repeat_n(3, 70).chain(20..36));
     place.write_video("enough.avi", 0..36);
     let predict = ["predict", "--encoder", "panecho", "--preset", "nano", "--task", "EF", "--out", "heads.csv"];
-    let (out, err) = place.run(0, &[&predict[..], &["still.avi", "one.avi", "short.avi", "enough.avi"]].concat());
+    let (out, err) =
+        place.run(0, &[&predict[..], &["still.avi", "one.avi", "short.avi", "late.avi", "enough.avi"]].concat());
     let found = warnings(&place, "heads.csv");
-    let short = "shows 7 of the 16 frames that the encoder looks at";
-    let expected = [("still.avi", "a still picture"), ("one.avi", "a still picture"), ("short.avi", short)];
+    // It moves at its end alone, of which the encoder sees two frames.
+    let few = |frames: usize| format!("less than half of what the encoder looks at: {frames} distinct frames of 16");
+    let (short, late) = (few(7), few(3));
+    let expected = [("still.avi", STILL), ("one.avi", STILL), ("short.avi", &short), ("late.avi", &late)];
     for (video, doubt) in expected {
         assert_eq!(found[video], format!("{NANO}; {doubt}"));
         assert!(err.contains(&format!("{video}: {doubt}; used all the same")), "{err}");
@@ -63,9 +73,9 @@ fn clips_that_show_little_warn_beside_their_numbers() {
     assert_eq!(found["enough.avi"], NANO);
     let embed = ["embed", "--encoder", "echoclip", "--preset", "nano", "--out", "e.csv"];
     place.run(0, &[&embed[..], &["still.avi"]].concat());
-    assert_eq!(warnings(&place, "e.csv")["still.avi"], format!("{NANO}; a still picture"));
+    assert_eq!(warnings(&place, "e.csv")["still.avi"], format!("{NANO}; {STILL}"));
     let (out, _) = place.run(0, &["inspect", "still.avi", "--encoder", "panecho"]);
-    assert!(out.contains("a still picture"), "{out}");
+    assert!(out.contains(STILL), "{out}");
 }
 
 #[test]
@@ -89,9 +99,11 @@ fn ready_clips_that_were_not_normalised_or_show_little_warn() {
     let (_, err) = place.run(0, &[&predict[..], &["--tensor", "clips.safetensors"]].concat());
     let found = warnings(&place, "heads.csv");
     assert_eq!(found["clip 0"], NANO);
-    let range = "values from 0.00 to 255.00, where the encoder's normalisation of pixels gives -2.12 to 2.25";
+    let gives = "where the encoder's normalisation of pixels gives -2.12 for black to 2.25 for white";
+    let range = format!("values from 0.00 to 255.00, {gives}");
+    let scaled = format!("values from 0.50 to 0.50, {gives}");
     assert_eq!(found["clip 1"], format!("{NANO}; {range}"));
-    assert_eq!(found["clip 2"], format!("{NANO}; a still picture"));
+    assert_eq!(found["clip 2"], format!("{NANO}; {STILL}; {scaled}"));
     assert!(err.contains(&format!("clip 1: {range}")), "{err}");
 }
 
@@ -118,7 +130,7 @@ fn a_benchmark_of_patients_asks_for_a_preset_and_warns_in_every_file() {
     let (out, err) = place.run(0, &[&bench[..], &["--preset", "nano"]].concat());
     let warning = "Nano weights know phantoms alone, and these videos are not known to be phantoms: echoclip.";
     assert!(out.starts_with(&format!("WARNING: {warning}")) && out.contains(REAL), "{out}");
-    assert!(err.contains(&format!("{} (used): a still picture", test[1])), "{err}");
+    assert!(err.contains(&format!("{} (used): {STILL}", test[1])), "{err}");
     for file in ["leaderboard.md", "leaderboard.tex", "leaderboard.json", "report.html"] {
         assert!(place.read(&format!("out/{file}")).contains(warning), "{file}");
     }
@@ -131,12 +143,14 @@ fn a_benchmark_of_patients_asks_for_a_preset_and_warns_in_every_file() {
         rows.map(|row| (row["video"].clone(), row["warning"].clone())).collect::<BTreeMap<_, _>>()
     };
     let found = predictions();
-    assert_eq!((found[&test[0]].as_str(), found[&test[1]].as_str()), (NANO, &*format!("{NANO}; a still picture")));
+    assert_eq!((found[&test[0]].as_str(), found[&test[1]].as_str()), (NANO, &*format!("{NANO}; {STILL}")));
     assert_eq!(found[&test[2]], "");
     // What is kept of videos says nothing less.
     let (_, err) = place.run(0, &[&bench[..], &["--preset", "nano", "--force"]].concat());
-    assert!(err.contains("a still picture"), "{err}");
+    assert!(err.contains(STILL), "{err}");
     assert_eq!(predictions(), found);
+    assert!(place.rows("out/curves.csv").iter().filter(of_encoder).all(|row| row["warning"] == NANO));
+    assert!(place.read("out/runs.jsonl").lines().all(|line| line.contains(&format!("\"warning\":\"{NANO}\""))));
 }
 
 #[cfg(unix)]

@@ -40,9 +40,10 @@ const BUILTIN_DATA: &str = "
 
 /// What Python writes calls of for plain data: `getattr` of a class for a member of an enumeration (3.11), `getitem` of
 /// one for `List[int]`, `reduce` by `or_` for `int | None`. Named in any other way, they are refused.
-const IN_ONE_FORM: [&str; 7] = [
+const IN_ONE_FORM: [&str; 8] = [
     "builtins.getattr",
     "__builtin__.getattr",
+    "__builtin__.reduce",
     "_operator.getitem",
     "operator.getitem",
     "_operator.or_",
@@ -116,7 +117,8 @@ impl Name {
 
     /// Whether `list[int]` may be made of it: a class, or one of `builtins`.
     pub(crate) fn is_generic(&self) -> bool {
-        self.is_class() || (self.0.starts_with("builtins.") && !self.is_in_one_form())
+        let is_builtin = ["builtins.", "__builtin__."].iter().any(|module| self.0.starts_with(module));
+        self.is_class() || (is_builtin && !self.is_in_one_form())
     }
 
     /// What is said where it stands in another form, or nobody calls it.

@@ -242,7 +242,8 @@ fn objects_of_other_classes_beside_the_weights_are_data() {
         pickle.global("_operator", "getitem").global("typing", "List").global("builtins", "int").raw(b"\x86R")
     };
     let union = |pickle: Pickle| {
-        let pickle = pickle.global("functools", "reduce").global("_operator", "or_").raw(b"(");
+        let (module, name) = if pickle.is_old() { ("__builtin__", "reduce") } else { ("functools", "reduce") };
+        let pickle = pickle.global(module, name).global("_operator", "or_").raw(b"(");
         pickle.global("builtins", "int").global("types", "NoneType").raw(b"t\x86R")
     };
     let member =

@@ -20,6 +20,11 @@ impl Pickle {
         Self { bytes: vec![0x80, protocol], protocol }
     }
 
+    /// Whether names are those of Python 2.
+    pub fn is_old(&self) -> bool {
+        self.protocol < 3
+    }
+
     pub fn raw(mut self, bytes: &[u8]) -> Self {
         self.bytes.extend(bytes);
         self

@@ -25,13 +25,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
-<<<<<<< HEAD
+    check_folder(&args.out)?;
     let Merged { leaderboard, cells, superseded, damaged } = merge(&args.runs, &args.out)?;
     damaged.iter().for_each(|reason| say(&format!("warning: {reason}")));
-=======
-    check_folder(&args.out)?;
-    let Merged { leaderboard, cells, superseded } = merge(&args.runs, &args.out)?;
->>>>>>> 6334e75 (Errors of weights name what is in the file; pipes are not replaced; clips are made frame by frame; scaled clips and contradicting flags are told)
     print(&args.format.of(&leaderboard))?;
     say(&format!(
         "\n{cells} cells from {} folders, {superseded} older records passed over; report in {}",

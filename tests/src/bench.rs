@@ -4,11 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use echo_bench::{
-    BenchConfig, BenchError, CellStatus, Environment, Outcome, Zoo, dry_run, merge, pair_parameters, read_runs, run,
-};
+use echo_bench::{BenchConfig, BenchError, Environment, Outcome, Zoo, dry_run, pair_parameters, run};
 use echo_core::Preset;
 use echo_phantom::{DatasetSpec, write_dataset};
+use echo_report::{CellStatus, merge, read_runs};
 use echo_weights::{Built, Weights, WeightsError};
 use echo_zoo::{ZOO, find};
 
@@ -246,7 +245,7 @@ fn every_cell_is_scored_on_an_external_test_set_too() {
         let external = record.external.as_ref().unwrap();
         assert_eq!((external.name.as_str(), external.test, external.excluded), ("elsewhere", 6, 0));
         // The same adapter: its score on the first data set is that of the run without the second.
-        let same = |other: &&&echo_bench::CellRecord| {
+        let same = |other: &&&echo_report::CellRecord| {
             (&other.adapter, other.seed, &other.config["recipe"])
                 == (&record.adapter, record.seed, &record.config["recipe"])
         };
@@ -503,7 +502,7 @@ fn shots_that_bins_cannot_fill_are_counted_and_warned_of() {
     let outcome = place.run(&BenchConfig { shots: vec![1, 50], ..quick() }, "out");
     let trained = place.names("TRAIN").len();
     let row = |shots: &str| {
-        let fits = |row: &&echo_bench::LeaderboardRow| row.encoder == "echoclip" && row.shots == shots;
+        let fits = |row: &&echo_report::LeaderboardRow| row.encoder == "echoclip" && row.shots == shots;
         outcome.leaderboard.rows.iter().find(fits).unwrap().train.unwrap()
     };
     assert_eq!((row("50").most, row("50").short_bins), (trained, row("50").bins));

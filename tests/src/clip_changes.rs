@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use burn::tensor::{Int, Tensor, TensorData};
 use echo_adapt::{BuildContext, adapters, build};
-use echo_bench::{
-    AdapterFile, BenchConfig, CellRecord, CellStatus, ClipChange, Outcome, Recipe, predict_clips, read_runs,
-};
+use echo_bench::{AdapterFile, BenchConfig, ClipChange, Outcome, Recipe, predict_clips};
 use echo_core::{ClipSpec, Features, Padding, Preset};
 use echo_data::{Look, Start, load_clip};
+use echo_report::{CellRecord, CellStatus, read_runs};
 use echo_train::{parameters, with_values};
 use echo_video::OpenOptions;
 use echo_weights::Weights;

@@ -6,9 +6,10 @@ use std::fs;
 use std::path::PathBuf;
 
 use burn::tensor::{Tensor, TensorData};
-use echo_bench::{AdapterFile, BenchConfig, Selection, predict_clips, read_runs};
+use echo_bench::{AdapterFile, BenchConfig, Selection, predict_clips};
 use echo_core::Preset;
 use echo_data::{Start, load_clip};
+use echo_report::read_runs;
 use echo_video::OpenOptions;
 use echo_weights::Weights;
 use echo_zoo::{ZOO, find};

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, SystemTime};
 
-use echo_bench::{BenchConfig, read_runs};
+use echo_bench::BenchConfig;
+use echo_report::read_runs;
 
 use crate::bench::Place;
 use crate::counting::CountingZoo;

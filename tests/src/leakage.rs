@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use echo_bench::{BenchConfig, read_runs};
+use echo_bench::BenchConfig;
+use echo_report::read_runs;
 
 use crate::bench::Place;
 

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use echo_bench::{BenchConfig, CellStatus, read_runs};
+use echo_bench::BenchConfig;
 use echo_data::{DatasetConfig, read_dataset};
+use echo_report::{CellStatus, read_runs};
 
 use crate::bench::Place;
 
@@ -150,6 +151,7 @@ fn targets_of_one_data_set_share_its_features_and_nothing_else() {
     assert_eq!(again.leaderboard, ef.leaderboard);
     let error = of("GLS").described().unwrap_err().to_string();
     assert!(error.contains("EDV, EF, ESV"), "{error}");
-    let error = echo_bench::merge(&[place.out("out"), place.out("edv")], &place.out("merged")).unwrap_err().to_string();
+    let error =
+        echo_report::merge(&[place.out("out"), place.out("edv")], &place.out("merged")).unwrap_err().to_string();
     assert!(error.contains("EDV and EF"), "{error}");
 }

@@ -12,7 +12,10 @@ pub(crate) fn run() -> Result<(), Failure> {
     let mut problems = Vec::new();
     crates_name_no_encoder(&mut problems);
     encoders_depend_on_three_crates(&mut problems);
-    no_burn_in(&["echo-files", "echo-video", "echo-metrics", "echo-random", "echo-phantom"], &mut problems);
+    no_burn_in(
+        &["echo-files", "echo-video", "echo-metrics", "echo-random", "echo-phantom", "echo-report"],
+        &mut problems,
+    );
     one_file_names_backends(&mut problems);
     only_training_enables_autodiff(&mut problems);
     only_fetching_uses_the_network(&mut problems);

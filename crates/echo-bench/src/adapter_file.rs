@@ -12,8 +12,8 @@ use echo_weights::Built;
 use serde::{Deserialize, Serialize};
 
 use crate::features::steps_of;
-use crate::runs::{DataRecord, EncoderRecord};
 use crate::{BenchError, ClipChange, Recipe, View};
+use echo_report::{DataRecord, EncoderRecord};
 
 /// Where the record stands in the file's metadata.
 const KEY: &str = "echozoo.adapter";

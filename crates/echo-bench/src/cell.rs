@@ -6,11 +6,11 @@ use burn::tensor::Device;
 use echo_adapt::{Adapted, AdapterEntry, BuildContext};
 use echo_core::{Adapter, Fitting, RankSpec, Stage};
 use echo_data::{Feature, Target};
-use echo_metrics::{BootstrapOptions, METRICS, Metric, Rank, Scores, Threshold, score_metrics};
+use echo_metrics::{METRICS, Metric, Scores, Threshold};
+use echo_report::{BestRecord, ParameterCounts, Seconds, ranks_up_to, scores};
 use echo_train::{Checkpoints, Epoch, FeatureTable, FitContext, Samples, fit, parameters, predict};
 use echo_weights::Built;
 
-use crate::runs::{BestRecord, ParameterCounts, Seconds};
 use crate::{BenchError, Recipe};
 
 /// What a cell is made of.
@@ -54,7 +54,7 @@ pub(crate) struct CellOutput {
     pub(crate) best: Option<BestRecord>,
     /// Those of the epoch that was best on validation, where it was asked for.
     pub(crate) best_predictions: Option<Vec<f32>>,
-    pub(crate) curve: Vec<Epoch>,
+    pub(crate) curve: Vec<echo_report::Epoch>,
     pub(crate) parameters: ParameterCounts,
     /// Paths and shapes of the parameters that train.
     pub(crate) trainable: Vec<String>,
@@ -136,7 +136,7 @@ impl Ingredients<'_> {
             external,
             best,
             best_predictions,
-            curve: done.curve,
+            curve: done.curve.into_iter().map(row_of).collect(),
             parameters: counts,
             trainable,
             seconds,
@@ -144,26 +144,10 @@ impl Ingredients<'_> {
     }
 }
 
-/// The `metrics` of `predictions`, with intervals from `samples` resamples. Every row uses the same resamples.
-pub(crate) fn scores(
-    labels: &[f32],
-    predictions: &[f32],
-    metrics: &[Metric],
-    samples: usize,
-) -> Result<Scores, BenchError> {
-    let wide = |values: &[f32]| values.iter().map(|&value| f64::from(value)).collect::<Vec<_>>();
-    let options = BootstrapOptions { samples, ..BootstrapOptions::default() };
-    let (labels, predictions, mut metrics) = (wide(labels), wide(predictions), metrics.to_vec());
-    loop {
-        match score_metrics(&labels, &predictions, &metrics, &options) {
-            // With few resamples a rank of one video may be in none of them, which is no reason to have no score at all
-            // but of the ranks together.
-            Err(echo_metrics::Error::NoResample { metric: missing, .. }) if metrics.len() > 1 => {
-                metrics.retain(|&metric| metric.key() != missing && metric != Metric::MacroMae);
-            }
-            scores => return Ok(scores?),
-        }
-    }
+/// An epoch as a row of a file.
+fn row_of(epoch: Epoch) -> echo_report::Epoch {
+    let Epoch { epoch, lr, loss, cross_entropy, kl, l1, watched } = epoch;
+    echo_report::Epoch { epoch, lr, loss, cross_entropy, kl, l1, watched }
 }
 
 /// Every metric, with areas under the curve for `thresholds` in place of those for the ejection fraction, and the errors
@@ -173,26 +157,12 @@ pub(crate) fn metrics(thresholds: &[u8], ranks: &RankSpec) -> Vec<Metric> {
     let areas = thresholds.iter().map(|&threshold| Metric::Auc { below: Threshold(threshold) });
     let before = METRICS.iter().take_while(|metric| !is_auc(metric));
     let after = METRICS.iter().skip_while(|metric| !is_auc(metric)).filter(|metric| !is_auc(metric));
-    let within: Vec<Metric> = ranks_of(ranks).into_iter().map(|rank| Metric::MaeWithin { rank }).collect();
+    let within: Vec<Metric> = ranks_up_to(&ranks.ranks.iter().map(|rank| rank.up_to).collect::<Vec<_>>())
+        .into_iter()
+        .map(|rank| Metric::MaeWithin { rank })
+        .collect();
     let over_ranks = (!within.is_empty()).then_some(Metric::MacroMae);
     before.copied().chain(areas).chain(after.copied()).chain(within).chain(over_ranks).collect()
-}
-
-/// The ranks as those of metrics, the last one without an end. None where a bound is negative, which no metric's rank is.
-pub(crate) fn ranks_of(spec: &RankSpec) -> Vec<Rank> {
-    let mut first = 0;
-    let mut ranks = Vec::new();
-    for (index, rank) in spec.ranks.iter().enumerate() {
-        let is_last = index + 1 == spec.ranks.len();
-        let last = u16::try_from(rank.up_to).ok();
-        match (is_last, last.map(|last| Rank::new(first, Some(last)))) {
-            (true, _) => ranks.extend(Rank::new(first, None)),
-            (false, Some(Ok(rank))) => ranks.push(rank),
-            (false, _) => return Vec::new(),
-        }
-        first = last.unwrap_or(u16::MAX).saturating_add(1);
-    }
-    ranks
 }
 
 /// Cached features as samples; `views` are other looks at the same videos.

@@ -5,7 +5,7 @@ use std::fmt;
 use echo_core::{ClipSpec, Padding};
 use serde::{Deserialize, Serialize};
 
-use crate::{BenchError, CellRecord, Limits};
+use crate::{BenchError, Limits};
 
 /// What a recipe changes of the clips that its cells see, in training and test and at every stage. What it does not
 /// name is the encoder's card's, and for `clips` the benchmark's.
@@ -86,11 +86,6 @@ impl ClipChange {
             padding: self.padding.filter(|padding| *padding != own.padding),
             zoom: self.zoom.filter(|zoom| *zoom != own.crop.zoom),
         }
-    }
-
-    /// What a cell's record says that its recipe changed.
-    pub(crate) fn recorded(cell: &CellRecord) -> Option<Self> {
-        serde_json::from_value(cell.config.get("recipe")?.get("clip")?.clone()).ok()
     }
 }
 

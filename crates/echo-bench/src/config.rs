@@ -8,7 +8,9 @@ use echo_data::{DataError, DatasetConfig, Target};
 use serde::{Deserialize, Serialize};
 
 use crate::privacy::last_name;
-use crate::{BenchError, Reference};
+use echo_report::Reference;
+
+use crate::BenchError;
 
 /// The grid and the protocol.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

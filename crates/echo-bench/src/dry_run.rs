@@ -4,9 +4,7 @@ use std::fmt;
 
 use echo_files::{excerpt, printable};
 
-use crate::Excluded;
-use crate::machine::Machine;
-use crate::runs::{CellRecord, CellStatus};
+use echo_report::{CellRecord, CellStatus, Excluded, Machine};
 
 /// Unusable videos that are named.
 const UNUSABLE_SHOWN: usize = 20;
@@ -317,10 +315,11 @@ fn plural(count: usize) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runs::{Seconds, tests::record};
+    use echo_report::Seconds;
 
     fn timed(train: usize, fit: f64, evaluate: f64) -> CellRecord {
-        let mut record = record("key");
+        let (machine, device) = (Machine::current(), "cpu".to_owned());
+        let mut record = CellRecord { status: CellStatus::Done, machine, device, jobs: 1, ..CellRecord::default() };
         record.data.train = train;
         record.data.test = 10;
         record.seconds = Some(Seconds { fit, evaluate });

@@ -45,9 +45,9 @@ pub enum BenchError {
     /// Fitting failed.
     #[error(transparent)]
     Train(#[from] echo_train::TrainError),
-    /// Scores cannot be computed.
+    /// Results cannot be read or written.
     #[error(transparent)]
-    Metrics(#[from] echo_metrics::Error),
+    Report(#[from] echo_report::ReportError),
     /// A fitted adapter's file cannot be used.
     #[error("{path}: {reason}", path = path.display())]
     AdapterFile {
@@ -67,28 +67,6 @@ pub enum BenchError {
         videos: usize,
         /// The first of them, and its reason.
         first: String,
-    },
-    /// A line of `runs.jsonl` was written by another version.
-    #[error("{path}, line {line}: written with schema {found}, this version reads {known}; use another --out", path = path.display())]
-    Schema {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// The line's schema.
-        found: u32,
-        /// The schema that this version reads.
-        known: u32,
-    },
-    /// A line of `runs.jsonl` is whole, and no record of a cell.
-    #[error("{path}, line {line}: not a record of a cell: {reason}; mend or remove the line, or use another --out", path = path.display())]
-    Line {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// Why.
-        reason: String,
     },
 }
 

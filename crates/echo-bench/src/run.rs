@@ -16,24 +16,24 @@ use echo_core::{Preset, RankSpec};
 use echo_data::{Digests, Target};
 use echo_files::{printable, say};
 use echo_train::{Parameter, parameters};
+use echo_video::OpenOptions;
 use echo_weights::{Built, Weights, WeightsError};
 
 use self::cells::Told;
 pub use self::foresee::dry_run;
 use crate::constant::median;
-use crate::leaderboard::{Leaderboard, Sources, TestSet, groups};
 use crate::leakage;
-use crate::machine::Machine;
-use crate::outputs::Outputs;
 use crate::plan::{Cell, cells};
 use crate::privacy::without_folders;
 use crate::prompts_file::read_ranks;
-use crate::quantity::Quantity;
 use crate::recipe::ZERO_SHOT;
-use crate::report::{Constant, Report, TRAINING_MEDIAN, VideoFiles};
-use crate::runs::{CellRecord, CellStatus, Runs};
+use crate::thumbnails::thumbnails;
 use crate::video_set::VideoSet;
-use crate::{BenchConfig, BenchError, Excluded, Recipe, Selection};
+use crate::{BenchConfig, BenchError, Recipe, Selection};
+use echo_report::{
+    CellRecord, CellStatus, Constant, Excluded, Leaderboard, Machine, Outputs, Quantity, Report, Runs, Sources,
+    TRAINING_MEDIAN, TestSet, groups, target_in_words,
+};
 
 /// Where encoders come from: the registry, which this crate does not know.
 pub trait Zoo {
@@ -389,10 +389,12 @@ impl RunState<'_> {
         let done: Vec<&CellRecord> = self.records.iter().filter(|record| record.status == CellStatus::Done).collect();
         self.outputs.join_cells(&done)?;
         self.outputs.write_excluded(&self.set.excluded)?;
+        let options = OpenOptions { allow_truncated: self.config.allow_truncated, ..OpenOptions::default() };
         let videos = test.iter().map(|&index| &self.set.videos[index]);
-        let videos = VideoFiles {
-            paths: videos.map(|video| (video.name.clone(), video.path.clone())).collect(),
-            allow_truncated: self.config.allow_truncated,
+        let paths: BTreeMap<&str, &Path> = videos.map(|video| (video.name.as_str(), video.path.as_path())).collect();
+        let pictures = |name: &str| match paths.get(name) {
+            Some(path) => thumbnails(path, &options),
+            None => Err("there is no file".to_owned()),
         };
         let report = Report {
             leaderboard: &leaderboard,
@@ -400,7 +402,7 @@ impl RunState<'_> {
             outputs: self.outputs,
             configs: &[self.config.for_others()?],
             constants: &constants,
-            videos: self.environment.thumbnails.then_some(&videos),
+            thumbnails: self.environment.thumbnails.then_some(&pictures),
         };
         report.write()?;
         self.outputs.remove_left()?;
@@ -493,14 +495,6 @@ fn resolve(what: &'static str, names: &[String], known: &[&'static str]) -> Resu
         }
     }
     Ok(resolved)
-}
-
-/// What is predicted, for captions.
-pub(crate) fn target_in_words(name: &str, unit: &str) -> String {
-    match (name, unit) {
-        ("EF", "%") => "LVEF in percent".to_owned(),
-        _ => format!("{name} in {unit}"),
-    }
 }
 
 /// The ranks in the file that the configuration names, or those of `target`.

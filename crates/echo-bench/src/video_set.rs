@@ -5,23 +5,9 @@ use std::path::{Path, PathBuf};
 
 use echo_data::{DatasetConfig, DatasetVideo, Digests, Split, Target, few_shot, read_dataset, read_split_file};
 use echo_phantom::Phantoms;
-use serde::{Deserialize, Serialize};
+use echo_report::Excluded;
 
-use crate::{BenchConfig, BenchError, csv_file};
-
-/// A video with something wrong with it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Excluded {
-    /// The video's name.
-    #[serde(with = "csv_file::text")]
-    pub video: String,
-    /// Whether it was used all the same.
-    #[serde(with = "csv_file::truth")]
-    pub used: bool,
-    /// What is wrong.
-    #[serde(with = "csv_file::text")]
-    pub reason: String,
-}
+use crate::{BenchConfig, BenchError};
 
 /// A labelled video.
 #[derive(Clone, Debug)]

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use burn::tensor::Device;
-use echo_bench::{BenchConfig, Environment, Leaderboard, Outcome, Selection, Zoo, dry_run, pair_parameters};
+use echo_bench::{BenchConfig, Environment, Outcome, Selection, Zoo, dry_run, pair_parameters};
 use echo_core::Preset;
 use echo_files::{excerpt, printable, read_text, say};
 use echo_phantom::{DatasetSpec, PhantomError, holds_phantoms};
+use echo_report::Leaderboard;
 use echo_weights::{Built, Weights, WeightsError};
 
 use crate::array_file::check_folder;

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
-use echo_bench::EncoderRecord;
 use echo_core::Preset;
+use echo_report::EncoderRecord;
 use echo_weights::{Built, Weights};
 
 use crate::fetch::default_weights;

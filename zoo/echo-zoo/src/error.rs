@@ -41,6 +41,9 @@ pub enum CliError {
     /// The benchmark cannot run.
     #[error(transparent)]
     Bench(#[from] echo_bench::BenchError),
+    /// Results cannot be read, or no report can be made of them.
+    #[error(transparent)]
+    Report(#[from] echo_report::ReportError),
     /// An unknown name or an unfit text.
     #[error(transparent)]
     Core(#[from] echo_core::Error),
@@ -71,7 +74,7 @@ impl CliError {
     pub(crate) fn exit_code(&self) -> u8 {
         use echo_bench::BenchError;
         match self {
-            CliError::Usage(_) | CliError::Core(_) => 2,
+            CliError::Usage(_) | CliError::Core(_) | CliError::Report(echo_report::ReportError::Mixed(_)) => 2,
             CliError::Bench(BenchError::Config(_) | BenchError::Toml { .. } | BenchError::Core(_)) => 2,
             _ => 1,
         }

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::activation::softmax;
-use echo_bench::{AdapterFile, DataRecord, predict_clips};
+use echo_bench::{AdapterFile, predict_clips};
 use echo_core::{Error, Head, Preset, check_finite};
 use echo_data::Start;
 use echo_files::{printable, say};
+use echo_report::DataRecord;
 
 use crate::array_file::{out_format, write_file};
 use crate::clip_args::{ClipArgs, Rows};

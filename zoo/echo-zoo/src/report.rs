@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use echo_bench::{Merged, merge};
 use echo_files::say;
+use echo_report::{Merged, merge};
 
 use crate::CliError;
 use crate::array_file::check_folder;

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use echo_bench::weights_caution;
 use echo_core::Preset;
 use echo_files::say;
 use echo_phantom::is_phantom;
+use echo_report::weights_caution;
 use echo_weights::{Built, WeightsKind};
 
 use crate::clip_args::Row;
@@ -40,7 +40,7 @@ impl<'a> Warnings<'a> {
     fn of_weights(&mut self, video: Option<&Path>) -> Option<&'static str> {
         // Who cannot be asked whether it is a phantom is none.
         let of_phantoms = self.preset == Preset::Nano && video.is_some_and(|video| is_phantom(video).unwrap_or(false));
-        let caution = weights_caution(self.preset, self.built.kind, of_phantoms);
+        let caution = weights_caution(self.preset.name(), &self.built.kind.to_string(), of_phantoms);
         self.patients += usize::from(caution.is_some());
         caution
     }

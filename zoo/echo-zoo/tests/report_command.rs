@@ -171,7 +171,7 @@ fn a_hostile_record_is_text_in_the_page_or_an_error() {
     place.bench("linear", "1", "out");
     let runs = place.read("out/runs.jsonl");
     // Whoever writes records can write their checksums.
-    let sealed = |line: &str| serde_json::from_str::<echo_bench::CellRecord>(line).unwrap().to_line();
+    let sealed = |line: &str| serde_json::from_str::<echo_report::CellRecord>(line).unwrap().to_line();
     let write = |text: String| {
         std::fs::write(place.path("out/runs.jsonl"), text.lines().map(sealed).collect::<String>()).unwrap();
     };

@@ -10,10 +10,10 @@ use echo_metrics::Metric;
 use super::RunState;
 use super::encoder::EncoderRun;
 use crate::plan::Cell;
-use crate::runs::{CellRecord, CellStatus, DataRecord, EncoderRecord};
 use crate::seen::Seen;
 use crate::work_off::work_off;
 use crate::{BenchError, Progress, Recipe};
+use echo_report::{CellRecord, CellStatus, DataRecord, EncoderRecord};
 
 /// A cell with its key and all that it is made of.
 #[derive(Debug)]

@@ -14,20 +14,20 @@ use super::cells::Job;
 use super::encoder::{EncoderRun, Which};
 use super::{AdapterPlan, RunState};
 use crate::adapter_file::{AdapterRecord, save};
-use crate::caution::weights_caution;
 use crate::cell::{CellOutput, CellSamples, Ingredients, table};
 use crate::clip_samples::ClipSamples;
 use crate::features::NUMERICS;
 use crate::leakage;
 use crate::memory;
-use crate::outputs::{PredictionRow, Predictions};
 use crate::plan::{Cell, Twin, key};
 use crate::random_prompts::random_prompts;
-use crate::runs::{CellRecord, CellStatus, DataRecord, EncoderRecord, ExternalRecord};
 use crate::seen::Seen;
-use crate::shots::Bins;
 use crate::video_set::VideoSet;
-use crate::{BenchError, Excluded, Recipe, Selection};
+use crate::{BenchError, Recipe, Selection};
+use echo_report::{
+    Bins, CellRecord, CellStatus, DataRecord, EncoderRecord, Excluded, ExternalRecord, PredictionRow, Predictions,
+    weights_caution,
+};
 
 /// Everything that can change a cell's result.
 #[derive(Serialize)]
@@ -261,6 +261,7 @@ impl RunState<'_> {
             seed: cell.seed,
             data: data.clone(),
             config: config.clone(),
+            clips: (!recipe.clip.is_empty()).then(|| recipe.clip.to_string()),
             parameters: None,
             scores: None,
             best: None,
@@ -283,7 +284,7 @@ impl RunState<'_> {
                         let known = leakage::known(&self.set, train, set, indices);
                         let row = |(&index, &prediction): (&usize, &f32)| {
                             let video = &set.videos[index];
-                            let caution = weights_caution(self.config.preset, built.kind, set.is_phantom(index));
+                            let caution = weights_caution(&encoder.preset, &encoder.weights, set.is_phantom(index));
                             let doubts = run.doubts(which, seen, index);
                             let leaked = known.contains(&index).then_some(leakage::KNOWN);
                             let warning =

@@ -12,9 +12,9 @@ use super::{Environment, RunState, Zoo, build_encoder};
 use crate::features::{Embedder, Wanted};
 use crate::plan::{Cell, Twin};
 use crate::recipe::ZERO_SHOT;
-use crate::runs::EncoderRecord;
 use crate::seen::Seen;
 use crate::{BenchError, View};
+use echo_report::EncoderRecord;
 
 /// An encoder with all that is known of videos through it.
 pub(super) struct EncoderRun<'a> {
@@ -139,7 +139,7 @@ impl RunState<'_> {
         let record = |name: &str, built: &Built| EncoderRecord {
             name: name.to_owned(),
             preset: config.preset.to_string(),
-            weights: built.kind,
+            weights: built.kind.to_string(),
             weights_hash: built.hash.clone(),
         };
         let text = text.map(|lent| {

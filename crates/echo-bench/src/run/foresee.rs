@@ -13,14 +13,14 @@ use echo_video::{OpenOptions, check_file};
 use super::cells::{Earlier, Job};
 use super::encoder::{EncoderRun, Needs, ViewFeatures, Which, with_twins};
 use super::{Environment, RunState, Zoo, build_encoder, prepared};
-use crate::cell::{metrics, scores};
+use crate::cell::metrics;
 use crate::dry_run::{CellSize, EmbeddingForecast, Estimate, Memory, PairForecast, from_records};
 use crate::plan::Cell;
 use crate::probe::{Probe, ProbeClip};
-use crate::runs::CellRecord;
 use crate::seen::Seen;
 use crate::video_set::VideoSet;
-use crate::{BenchConfig, BenchError, DryRun, Excluded, Recipe, Selection, ToBeMade, memory};
+use crate::{BenchConfig, BenchError, DryRun, Recipe, Selection, ToBeMade, memory};
+use echo_report::{CellRecord, Excluded, scores};
 
 /// What [`run`](crate::run) would do with the same arguments: nothing is embedded, fitted or written to the output
 /// folder. Videos are hashed, to find what is cached of them.

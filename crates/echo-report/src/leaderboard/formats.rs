@@ -1,0 +1,290 @@
+//! The table as text: Markdown, for the terminal, CSV, LaTeX.
+
+use std::fmt::Write;
+
+use super::columns::{Column, Detail};
+use super::{Cell, Leaderboard, LeaderboardRow};
+use crate::Reference;
+use crate::store::to_text;
+
+impl Leaderboard {
+    fn header(&self) -> Vec<String> {
+        self.columns().iter().map(|column| column.heading()).collect()
+    }
+
+    fn lines(&self, detail: Detail) -> Vec<Vec<String>> {
+        let columns = self.columns();
+        self.rows.iter().map(|row| columns.iter().map(|column| column.text(row, detail)).collect()).collect()
+    }
+
+    /// As Markdown.
+    pub fn to_markdown(&self) -> String {
+        let warnings: String = self.warnings.iter().map(|warning| format!("**Warning:** {warning}\n\n")).collect();
+        let mut text = format!("{warnings}{}\n\n{}", self.caption, markdown(&self.header(), &self.lines(Detail::Full)));
+        for note in &self.notes {
+            let _ = writeln!(text, "\n{note}");
+        }
+        for row in self.rows.iter().filter(|row| row.error.is_some()) {
+            let error = row.error.as_deref().unwrap_or_default();
+            let _ = writeln!(text, "\n{} + {}, {} shots failed: {error}", row.encoder, row.adapter, row.shots);
+        }
+        if !self.references.is_empty() {
+            let rows: Vec<Vec<String>> = self.references.iter().map(|reference| reference.cells().to_vec()).collect();
+            let table = markdown(&Reference::HEADINGS.map(str::to_owned), &rows);
+            let _ = write!(text, "\n{}:\n\n{table}", Reference::CAPTION);
+        }
+        text
+    }
+
+    /// As an aligned table for the terminal. Of what is no error the mean stands alone, and remarks on adapters stand
+    /// below the table, so that lines stay short.
+    pub fn to_table(&self) -> String {
+        let mut rows = self.lines(Detail::Errors);
+        let adapter = self.columns().iter().position(|column| *column == Column::Adapter).unwrap_or(0);
+        let mut remarks: Vec<String> = Vec::new();
+        for row in &mut rows {
+            let Some((name, remark)) = row[adapter].split_once(' ') else { continue };
+            let number = remarks.iter().position(|other| other == remark).unwrap_or_else(|| {
+                remarks.push(remark.to_owned());
+                remarks.len() - 1
+            });
+            row[adapter] = format!("{name} [{}]", number + 1);
+        }
+        let lines: Vec<Vec<String>> = std::iter::once(self.header()).chain(rows).collect();
+        let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..lines[0].len()).map(width).collect();
+        let warnings: String = self.warnings.iter().map(|warning| format!("WARNING: {warning}\n\n")).collect();
+        let mut text = format!("{warnings}{}\n\n", self.caption);
+        for line in lines {
+            let cells = line.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}"));
+            let _ = writeln!(text, "{}", cells.collect::<Vec<_>>().join("  ").trim_end());
+        }
+        for (index, remark) in remarks.iter().enumerate() {
+            let _ = writeln!(text, "{}[{}] {remark}", if index == 0 { "\n" } else { "" }, index + 1);
+        }
+        for note in &self.notes {
+            let _ = writeln!(text, "\n{note}");
+        }
+        if !self.references.is_empty() {
+            let _ = writeln!(text, "\n{}:", Reference::CAPTION);
+        }
+        for [name, shots, mae, note] in self.references.iter().map(Reference::cells) {
+            let shots = if shots == "-" { String::new() } else { format!(", shots {shots}") };
+            let note = if note.is_empty() { String::new() } else { format!(" ({note})") };
+            let _ = writeln!(text, "  {name}{shots}: MAE {mae}{note}");
+        }
+        text
+    }
+
+    /// As CSV, one line per row; every metric with its interval in columns of its own.
+    pub fn to_csv(&self) -> String {
+        const PARTS: [&str; 4] = ["", "_low", "_high", "_sd"];
+        let metrics: Vec<String> = self.metrics().into_iter().map(|metric| metric.key()).collect();
+        let externals = self.externals();
+        let names = ["encoder", "preset", "weights", "adapter", "shots", "train", "bins", "short_bins", "test_hash"];
+        let mut header: Vec<String> =
+            names.into_iter().chain(["seeds", "failed", "warning"]).map(str::to_owned).collect();
+        header.extend(metrics.iter().flat_map(|key| PARTS.map(|part| format!("{key}{part}"))));
+        header.extend(["vs_best", "vs_best_difference", "vs_best_low", "vs_best_high"].map(str::to_owned));
+        header.extend(externals.iter().flat_map(|(title, _)| PARTS.map(|part| format!("mae_on_{title}{part}"))));
+        let cell = |cell: Option<&Cell>| -> [String; 4] {
+            let deviation = cell.and_then(|cell| cell.deviation);
+            let values = cell.map(|Cell { mean, low, high, .. }| [*mean, *low, *high]);
+            let [mean, low, high] =
+                values.map_or_else(Default::default, |values| values.map(|value| value.to_string()));
+            [mean, low, high, deviation.map_or(String::new(), |deviation| deviation.to_string())]
+        };
+        let line = |row: &LeaderboardRow| {
+            let LeaderboardRow { encoder, preset, weights, adapter, shots, test_hash, seeds, failed, .. } = row;
+            let train =
+                row.train.map(|train| [train.most, train.bins, train.short_bins].map(|count| count.to_string()));
+            let mut line = [encoder, preset, weights, adapter, shots].map(String::clone).to_vec();
+            line.extend(train.unwrap_or_default());
+            line.extend([test_hash.clone(), seeds.to_string(), failed.to_string(), row.warning.clone()]);
+            line.extend(metrics.iter().flat_map(|key| cell(row.metrics.get(key))));
+            line.extend(row.vs_best.map_or_else(Default::default, |vs| {
+                [vs.standing.to_string(), vs.difference.to_string(), vs.low.to_string(), vs.high.to_string()]
+            }));
+            line.extend(externals.iter().flat_map(|(_, hash)| {
+                let external = row.externals.iter().find(|external| external.hash == *hash);
+                cell(external.and_then(|external| external.metrics.get("mae")))
+            }));
+            line
+        };
+        to_text(&std::iter::once(header).chain(self.rows.iter().map(line)).collect::<Vec<_>>())
+    }
+
+    /// As a LaTeX table for the package `booktabs`.
+    pub fn to_latex(&self) -> String {
+        let line = |cells: &[String]| cells.iter().map(|cell| latex(cell)).collect::<Vec<_>>().join(" & ") + " \\\\\n";
+        let columns = self.columns();
+        let scores = columns.iter().filter(|column| column.is_score()).count();
+        let mut text = String::from("% \\usepackage{booktabs}\n\\begin{table}\n\\centering\n");
+        let warnings: String = self.warnings.iter().map(|warning| format!("Warning: {warning} ")).collect();
+        let _ = writeln!(text, "\\caption{{{}}}", latex(&(warnings + &self.caption)));
+        let _ = write!(text, "\\begin{{tabular}}{{lllrrr{}}}\n\\toprule\n", "l".repeat(scores));
+        text.push_str(&line(&self.header()));
+        text.push_str("\\midrule\n");
+        let mut constant = self.rows.first().is_some_and(LeaderboardRow::is_constant);
+        for (row, cells) in self.rows.iter().zip(self.lines(Detail::Full)) {
+            if constant && !row.is_constant() {
+                text.push_str("\\midrule\n");
+                constant = false;
+            }
+            text.push_str(&line(&cells));
+        }
+        text.push_str("\\bottomrule\n\\end{tabular}\n");
+        for note in &self.notes {
+            let _ = writeln!(text, "\n{}", latex(note));
+        }
+        text.push_str("\\end{table}\n");
+        text
+    }
+}
+
+fn markdown(header: &[String], rows: &[Vec<String>]) -> String {
+    let mut text = String::new();
+    let mut line = |cells: Vec<String>| {
+        let _ = writeln!(text, "| {} |", cells.join(" | "));
+    };
+    let plain = |cell: &String| cell.replace('|', "\\|").replace(['\n', '\r'], " ");
+    line(header.iter().map(plain).collect());
+    line(vec!["---".to_owned(); header.len()]);
+    rows.iter().for_each(|row| line(row.iter().map(plain).collect()));
+    text
+}
+
+/// Text without a meaning to LaTeX.
+fn latex(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\\' => escaped.push_str("\\textbackslash{}"),
+            '~' => escaped.push_str("\\textasciitilde{}"),
+            '^' => escaped.push_str("\\textasciicircum{}"),
+            '<' => escaped.push_str("\\textless{}"),
+            '>' => escaped.push_str("\\textgreater{}"),
+            '±' => escaped.push_str("$\\pm$"),
+            // At a line's start an opening bracket would be an argument of the line's end before it.
+            '[' => escaped.push_str("{[}"),
+            '&' | '%' | '$' | '#' | '_' | '{' | '}' => {
+                escaped.push('\\');
+                escaped.push(character);
+            }
+            character if character.is_control() => escaped.push(' '),
+            character => escaped.push(character),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::leaderboard::vs_best::{Standing, VsBest};
+    use crate::leaderboard::{External, TrainVideos};
+    use crate::quantity::Quantity;
+
+    fn board(encoder: &str) -> Leaderboard {
+        let cell = |mean: f64| Cell { mean, low: mean - 1.0, high: mean + 1.5, deviation: Some(0.5), videos: 4 };
+        let mae = |mean: f64| BTreeMap::from([("mae".to_owned(), cell(mean))]);
+        let metrics = ["auc_below_40", "r2", "mae_within_31-45"].map(|key| (key.to_owned(), cell(0.0)));
+        let external =
+            External { name: "far, off".to_owned(), hash: "h".to_owned(), test: 4, excluded: 0, metrics: mae(9.0) };
+        let row = LeaderboardRow {
+            encoder: encoder.to_owned(),
+            preset: "nano".to_owned(),
+            weights: "nano".to_owned(),
+            adapter: "coop".to_owned(),
+            shots: "1".to_owned(),
+            train: Some(TrainVideos { least: 40, most: 41, bins: 50, short_bins: 9 }),
+            seeds: 2,
+            metrics: mae(7.0).into_iter().chain(metrics).collect(),
+            vs_best: Some(VsBest { standing: Standing::Worse, difference: 1.23, low: 0.8, high: 1.6 }),
+            externals: vec![external],
+            warning: "wrong".to_owned(),
+            ..LeaderboardRow::default()
+        };
+        let constant = LeaderboardRow { encoder: "median".to_owned(), metrics: mae(8.0), ..LeaderboardRow::default() };
+        let reference = Reference { name: "a|b".to_owned(), shots: Some(8), mae: 6.641, note: "one seed".to_owned() };
+        Leaderboard {
+            target: Quantity::default(),
+            warnings: vec!["a_b is wrong".to_owned()],
+            caption: "95 % of A_B".to_owned(),
+            rows: vec![constant, row],
+            notes: Vec::new(),
+            references: vec![reference],
+        }
+    }
+
+    #[test]
+    fn latex_has_as_many_columns_as_it_says_and_no_command_comes_from_a_name() {
+        let board = board(r"a_b & \input{x} 5% #1 $x$");
+        let text = board.to_latex();
+        let row = text.lines().find(|line| line.starts_with("a")).unwrap();
+        assert!(
+            row.starts_with(r"a\_b \& \textbackslash{}input\{x\} 5\% \#1 \$x\$ & nano & coop & 1 & 40-41 & 2 & "),
+            "{row}"
+        );
+        assert!(row.contains(r"7.00 $\pm$ 0.50 {[}6.00, 8.50] & +1.2 {[}0.8, 1.6] & 9.00"), "{row}");
+        assert_eq!(row.replace(r"\&", "").matches('&').count(), board.header().len() - 1);
+        assert!(
+            text.contains(r"\begin{tabular}{lllrrrllllll}")
+                && text.contains(r"\caption{Warning: a\_b is wrong 95 \% of A\_B}"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_name_cannot_add_a_column() {
+        let board = board("a|b,\"c\"\nd");
+        let text = board.to_markdown();
+        let row = text.lines().find(|line| line.starts_with("| a")).unwrap();
+        assert!(row.starts_with(r#"| a\|b,"c" d | nano |"#), "{row}");
+        assert!(
+            text.contains("not computed by this program") && text.contains(r"| a\|b | 8 | 6.64 | one seed |"),
+            "{text}"
+        );
+        let mut reader = csv::Reader::from_reader(std::io::Cursor::new(board.to_csv()));
+        let header = reader.headers().unwrap().clone();
+        let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+        assert_eq!((&rows[1][0], &rows[1][3]), ("a|b,\"c\"\nd", "coop"));
+        let field =
+            |row: usize, name: &str| rows[row][header.iter().position(|other| other == name).unwrap()].to_owned();
+        assert_eq!(["train", "short_bins"].map(|name| field(1, name)), ["41", "9"]);
+        let found = ["mae", "auc_below_40_low", "mae_within_31-45_high", "vs_best", "vs_best_low", "mae_on_far, off"];
+        assert_eq!(found.map(|name| field(1, name)), ["7", "-1", "1.5", "worse", "0.8", "9"]);
+        assert_eq!(found.map(|name| field(0, name)), ["8", "", "", "", "", ""]);
+    }
+
+    #[test]
+    fn warnings_stand_before_the_numbers_in_every_format() {
+        let board = board("echo");
+        assert!(board.to_markdown().starts_with("**Warning:** a_b is wrong\n\n95 %"));
+        assert!(board.to_table().starts_with("WARNING: a_b is wrong\n\n95 %"));
+        let json = serde_json::to_value(&board).unwrap();
+        assert_eq!((&json["warnings"][0], &json["rows"][1]["warning"]), (&"a_b is wrong".into(), &"wrong".into()));
+    }
+
+    #[test]
+    fn the_terminal_shows_intervals_of_errors_alone() {
+        let text = board("echo").to_table();
+        let line = |start: &str| text.lines().find(|line| line.starts_with(start)).unwrap().to_owned();
+        let words: Vec<String> =
+            line("echo").split("  ").filter(|cell| !cell.is_empty()).map(|c| c.trim().to_owned()).collect();
+        let mae = ["7.00 ± 0.50 [6.00, 8.50]", "+1.2 [0.8, 1.6]", "9.00 ± 0.50 [8.00, 10.50]", "-", "0.000", "-"];
+        assert_eq!(words[4..6], ["40-41", "2"]);
+        assert_eq!(words[6..], mae);
+        assert!(line("encoder").contains("vs best") && line("encoder").contains("MAE on far, off"));
+        assert!(text.contains("  a|b, shots 8: MAE 6.64 (one seed)"), "{text}");
+        let mut board = board("echo");
+        let remarked = |remark: &str| LeaderboardRow { adapter: format!("coop {remark}"), ..board.rows[1].clone() };
+        let rows = ["(text of a, random; random prompts)", "(best)", "(best)"].map(remarked);
+        board.rows.extend(rows);
+        let text = board.to_table();
+        let found = ["coop  ", "coop [1]  ", "coop [2]  ", "\n[1] (text of a, random; random prompts)\n[2] (best)\n"];
+        assert_eq!(found.map(|part| text.matches(part).count()), [1, 1, 2, 1], "{text}");
+    }
+}

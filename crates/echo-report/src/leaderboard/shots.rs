@@ -1,0 +1,68 @@
+//! How full the bins of a few-shot draw are: `--shots 16` of a bin that holds 5 is 5.
+
+use std::collections::BTreeMap;
+
+use echo_files::printable;
+
+use crate::CellRecord;
+
+/// The bins that a draw is made from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bins {
+    /// How many hold videos.
+    pub all: usize,
+    /// How many of them gave fewer than were asked for.
+    pub short: usize,
+}
+
+impl Bins {
+    /// Those of the videos in `pool`, of which `drawn` were drawn and can be used, by the numbers of their bins.
+    pub fn of(pool: &[i64], drawn: &[i64], shots: usize) -> Self {
+        let mut had: BTreeMap<i64, usize> = pool.iter().map(|&bin| (bin, 0)).collect();
+        drawn.iter().for_each(|&bin| *had.entry(bin).or_default() += 1);
+        Self { all: had.len(), short: had.values().filter(|&&count| count < shots).count() }
+    }
+
+    /// Those of a row's cells, of the seed with most short ones.
+    pub(crate) fn of_cells(cells: &[&CellRecord]) -> Self {
+        let bins = cells.iter().map(|cell| Self { all: cell.data.bins, short: cell.data.short_bins });
+        bins.max_by_key(|bins| bins.short).unwrap_or_default()
+    }
+
+    /// A warning of a draw of `train` videos, where there is reason for one; `name` is the data set's.
+    pub fn warning(self, name: &str, target: &str, shots: usize, train: usize) -> Option<String> {
+        let Self { all, short } = self;
+        let name = printable(name);
+        (2 * short > all).then(|| {
+            format!(
+                "{shots} shots on {name}: {short} of {all} bins of {target} hold fewer than {shots} usable training videos, \
+                 so a draw has {train}, not {}.",
+                all * shots
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bins_that_gave_fewer_than_were_asked_for_are_counted() {
+        let (pool, drawn) = ([30, 30, 30, 40, 40, 50], [30, 30, 40, 50]);
+        assert_eq!(Bins::of(&pool, &drawn, 2), Bins { all: 3, short: 2 });
+        assert_eq!(Bins::of(&pool, &[30, 40, 50], 1), Bins { all: 3, short: 0 });
+        // All that a bin holds could not be used.
+        assert_eq!(Bins::of(&pool, &[30, 40], 1), Bins { all: 3, short: 1 });
+        assert_eq!(Bins::of(&pool, &[], 0), Bins { all: 3, short: 0 });
+    }
+
+    #[test]
+    fn most_bins_short_is_worth_a_warning_with_both_numbers() {
+        assert_eq!(Bins { all: 4, short: 2 }.warning("data", "EF", 16, 40), None);
+        let warning = Bins { all: 4, short: 3 }.warning("data", "EF", 16, 40).unwrap();
+        for part in ["16 shots on data", "3 of 4 bins of EF", "has 40, not 64"] {
+            assert!(warning.contains(part), "{warning}");
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Records of cells to tables and pages.
+//!
+//! A benchmark leaves in its output folder
+//!
+//! - `runs.jsonl`: one line per cell with everything needed to repeat it, appended when the cell ends;
+//! - `cells/<key>.csv`: its prediction for every test video, and `predictions.csv`: all of them; with a second test set
+//!   also `cells/<key>.external.csv` and `external_predictions.csv`;
+//! - `curves.csv`: losses per epoch;
+//! - `excluded.csv`: every video that could not be used, with the reason.
+//!
+//! [`Report`] makes of it
+//!
+//! - `leaderboard.md`, `.csv`, `.tex` and `.json`: means over seeds beside the constant predictors;
+//! - `report.html`: the same with plots, the worst videos and the settings.
+//!
+//! [`merge`] makes both again from any set of output folders, for which `constants.csv` and `bench.toml` are there too.
+//! A record carries what its cell's files hold, so that what was changed or cut since is known.
+
+mod error;
+mod leaderboard;
+mod merge;
+mod page;
+mod quantity;
+mod reference;
+mod scoring;
+mod store;
+
+pub use error::ReportError;
+pub use leaderboard::{
+    Bins, Constant, External, Leaderboard, LeaderboardRow, Sources, Standing, TRAINING_MEDIAN, TestSet, VsBest, groups,
+    weights_caution,
+};
+pub use merge::{Merged, merge};
+pub use page::{Report, Thumbnails};
+pub use quantity::{Quantity, target_in_words};
+pub use reference::Reference;
+pub use scoring::{ranks_up_to, scores};
+pub use store::{
+    BestRecord, CellRecord, CellStatus, DataRecord, EncoderRecord, Epoch, Excluded, ExternalRecord, FileRecord,
+    Machine, Outputs, ParameterCounts, PredictionRow, Predictions, Runs, Seconds, read_runs,
+};

@@ -1,0 +1,120 @@
+//! What the report knows of one row of the grid: its cells, and their predictions averaged over seeds.
+
+use echo_metrics::Metric;
+
+use super::plots::{Curve, RankError};
+use crate::{
+    CellRecord, CellStatus, Epoch, LeaderboardRow, Outputs, PredictionRow, Predictions, ReportError, ranks_up_to,
+};
+
+/// A row of the grid.
+pub(super) struct Entry<'a> {
+    /// Its rows of the leaderboard: after the last epoch, and where it was asked for after the best one.
+    pub(super) rows: &'a [LeaderboardRow],
+    /// The first one's place in the leaderboard.
+    pub(super) place: usize,
+    pub(super) cells: &'a [&'a CellRecord],
+    /// The videos that all seeds predicted.
+    pub(super) videos: Vec<String>,
+    pub(super) truth: Vec<f64>,
+    /// Means over seeds, after the last epoch.
+    pub(super) predictions: Vec<f64>,
+    pub(super) curves: Vec<Curve>,
+    /// Means over seeds of the absolute errors.
+    errors: Vec<f64>,
+    /// The error within each rank.
+    pub(super) ranks: Vec<RankError>,
+}
+
+impl<'a> Entry<'a> {
+    /// The row whose cells are `cells`, with their predictions and curves out of the folder.
+    ///
+    /// # Errors
+    /// A file is missing or holds something else than numbers.
+    pub(super) fn read(
+        rows: &'a [LeaderboardRow],
+        place: usize,
+        cells: &'a [&'a CellRecord],
+        outputs: &Outputs,
+    ) -> Result<Self, ReportError> {
+        let mut all: Vec<Vec<PredictionRow>> = Vec::new();
+        let mut curves = Vec::new();
+        for cell in cells.iter().filter(|cell| cell.status == CellStatus::Done) {
+            all.push(outputs.read_predictions(cell, Predictions::LastEpoch)?);
+            let epochs: Vec<Epoch> = outputs.read_curve(cell)?;
+            let losses = epochs.iter().map(|epoch| (epoch.epoch, epoch.loss)).collect();
+            curves.push(Curve { seed: cell.seed, losses });
+        }
+        let mut entry = Self {
+            rows,
+            place,
+            cells,
+            videos: Vec::new(),
+            truth: Vec::new(),
+            predictions: Vec::new(),
+            curves,
+            errors: Vec::new(),
+            ranks: Vec::new(),
+        };
+        if let Some((first, others)) = all.split_first() {
+            let others: Vec<std::collections::BTreeMap<&str, f32>> = others
+                .iter()
+                .map(|rows| rows.iter().map(|row| (row.video.as_str(), row.prediction)).collect())
+                .collect();
+            for row in first {
+                let of_seeds: Option<Vec<f32>> =
+                    others.iter().map(|other| other.get(row.video.as_str()).copied()).collect();
+                let Some(of_seeds) = of_seeds else { continue };
+                let values: Vec<f64> = std::iter::once(row.prediction).chain(of_seeds).map(f64::from).collect();
+                let (truth, seeds) = (f64::from(row.truth), all.len() as f64);
+                entry.videos.push(row.video.clone());
+                entry.truth.push(truth);
+                entry.predictions.push(values.iter().sum::<f64>() / seeds);
+                entry.errors.push(values.iter().map(|value| (value - truth).abs()).sum::<f64>() / seeds);
+            }
+        }
+        entry.score_ranks();
+        Ok(entry)
+    }
+
+    fn score_ranks(&mut self) {
+        // Records of other hands may hold no ranks, or other ones than this version knows: the plot is left out.
+        let Some(bounds) = self.cells.first().and_then(|cell| bounds(cell)) else { return };
+        for rank in ranks_up_to(&bounds) {
+            let within = self.truth.iter().zip(&self.errors).filter(|(truth, _)| rank.holds(**truth));
+            let errors: Vec<f64> = within.map(|(_, error)| *error).collect();
+            // Of too few resamples it may have no interval.
+            let scored = self.rows[0].get(Metric::MaeWithin { rank });
+            let mean = (!errors.is_empty()).then(|| errors.iter().sum::<f64>() / errors.len() as f64);
+            self.ranks.push(RankError {
+                name: rank.to_string(),
+                key: Metric::MaeWithin { rank }.key(),
+                videos: errors.len(),
+                mean: scored.map(|cell| cell.mean).or(mean),
+                interval: scored.map(|cell| (cell.low, cell.high)),
+            });
+        }
+    }
+
+    /// Encoder, adapter and shots.
+    pub(super) fn name(&self) -> String {
+        let row = &self.rows[0];
+        format!("{} + {}, {}", row.encoder, row.adapter, shots(&row.shots))
+    }
+}
+
+/// The upper bounds of the ranks that a cell was fitted with.
+fn bounds(cell: &CellRecord) -> Option<Vec<i64>> {
+    let ranks = cell.config.get("ranks")?.get("ranks")?.as_array()?;
+    ranks.iter().map(|rank| rank.get("up_to")?.as_i64()).collect()
+}
+
+/// Shots in words.
+pub(super) fn shots(shots: &str) -> String {
+    match shots {
+        "0" => "no training".to_owned(),
+        "1" => "1 shot".to_owned(),
+        "split" => "training videos of the split file".to_owned(),
+        shots => format!("{shots} shots"),
+    }
+}

@@ -1,0 +1,298 @@
+//! The page: every section, in its order, as one string of HTML.
+
+use std::collections::BTreeSet;
+
+use echo_metrics::Metric;
+
+use super::Report;
+use super::by_rank::by_rank;
+use super::by_shots::by_shots;
+use super::entry::{Entry, shots};
+use super::escape::escape;
+use super::plots::{self, Scale};
+use super::table::{leaderboard, table};
+use super::worst::worst;
+use crate::leaderboard::settings;
+use crate::{CellRecord, CellStatus, Quantity, ReportError};
+
+const STYLE: &str = include_str!("style.css");
+const SCRIPT: &str = include_str!("table.js");
+
+/// Nothing is fetched, whatever stands in the page.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
+
+/// The page's sections: address, heading.
+const SECTIONS: [(&str, &str); 7] = [
+    ("board", "Leaderboard"),
+    ("shots", "Error by shots"),
+    ("rows", "Every row"),
+    ("ranks", "By rank and threshold"),
+    ("worst", "Worst videos"),
+    ("cost", "Time and memory"),
+    ("repeat", "Configuration, and how to repeat it"),
+];
+
+/// The whole file.
+///
+/// # Errors
+/// A prediction file or a curve is missing or holds something else than numbers.
+pub(super) fn page(report: &Report<'_>) -> Result<String, ReportError> {
+    let mut entries = Vec::new();
+    let of_groups: usize = report.groups.iter().map(|group| rows_of(group)).sum();
+    let mut place = report.leaderboard.rows.len().saturating_sub(of_groups);
+    for group in report.groups {
+        let count = rows_of(group);
+        let Some(rows) = report.leaderboard.rows.get(place..place + count) else { continue };
+        entries.push(Entry::read(rows, place, group, report.outputs)?);
+        place += count;
+    }
+    let mut anchors = vec![None; report.leaderboard.rows.len()];
+    for entry in &entries {
+        anchors[entry.place..entry.place + entry.rows.len()].fill(Some(anchor(entry)));
+    }
+    let bodies = [
+        board(report, &anchors),
+        by_shots(report, &entries),
+        details(&report.leaderboard.target, &entries),
+        by_rank(report.leaderboard, &entries),
+        worst(&report.leaderboard.target, &entries, report.thumbnails),
+        cost(report),
+        repeat(report),
+    ];
+    let mut text = format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
+         <title>EchoZoo benchmark</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n"
+    );
+    text.push_str(
+        "<header>\n<h1>EchoZoo benchmark</h1>\n<p class=\"warning\"><strong>Not for clinical use.</strong></p>\n",
+    );
+    for warning in warnings(report) {
+        text.push_str(&format!("<p class=\"warning\">{}</p>\n", escape(&warning)));
+    }
+    let links = SECTIONS.map(|(address, heading)| format!("<li><a href=\"#{address}\">{heading}</a></li>")).concat();
+    text.push_str(&format!("<nav aria-label=\"Sections\"><ul>{links}</ul></nav>\n</header>\n<main>\n"));
+    for ((address, heading), body) in SECTIONS.iter().zip(bodies) {
+        text.push_str(&format!("<section id=\"{address}\">\n<h2>{heading}</h2>\n{body}</section>\n"));
+    }
+    text.push_str(&format!("</main>\n<script>\n{SCRIPT}</script>\n</body>\n</html>\n"));
+    Ok(text)
+}
+
+fn rows_of(group: &[&CellRecord]) -> usize {
+    1 + usize::from(group.iter().any(|cell| cell.status == CellStatus::Done && cell.best.is_some()))
+}
+
+fn anchor(entry: &Entry<'_>) -> String {
+    format!("of-row-{}", entry.place)
+}
+
+/// What the numbers do not mean.
+fn warnings(report: &Report<'_>) -> Vec<String> {
+    let cells = || report.groups.iter().flatten();
+    let named = |fits: fn(&CellRecord) -> bool| {
+        let names: BTreeSet<&str> = cells().filter(|cell| fits(cell)).map(|cell| cell.encoder.name.as_str()).collect();
+        names.into_iter().collect::<Vec<_>>().join(", ")
+    };
+    let nano = named(|cell| cell.encoder.preset == "nano");
+    let mut warnings = report.leaderboard.warnings.clone();
+    if !nano.is_empty() {
+        warnings.push(format!(
+            "Nano presets, the same code at a small width: {nano}. Their rows are not results of the published models."
+        ));
+    }
+    let phantoms: BTreeSet<&str> =
+        cells().filter(|cell| cell.data.phantoms).map(|cell| cell.data.name.as_str()).collect();
+    if !phantoms.is_empty() {
+        let names = phantoms.into_iter().collect::<Vec<_>>().join(", ");
+        warnings.push(format!("Synthetic hearts, not patients: {names}."));
+    }
+    warnings
+}
+
+fn board(report: &Report<'_>, anchors: &[Option<String>]) -> String {
+    let board = report.leaderboard;
+    let mut text = format!("<p>{}</p>\n{}", escape(&board.caption), leaderboard(board, anchors));
+    if !board.notes.is_empty() {
+        let notes = board.notes.iter().map(|note| format!("<li>{}</li>", escape(note)));
+        text.push_str(&format!("<ul>\n{}\n</ul>\n", notes.collect::<Vec<_>>().join("\n")));
+    }
+    for row in &board.rows {
+        if let Some(error) = &row.error {
+            let name = format!("{} + {}, {} failed: {error}", row.encoder, row.adapter, shots(&row.shots));
+            text.push_str(&format!("<p class=\"warning\">{}</p>\n", escape(&name)));
+        }
+    }
+    text
+}
+
+/// Plots of every row; they are predictions averaged over seeds.
+fn details(quantity: &Quantity, entries: &[Entry<'_>]) -> String {
+    let mut text = String::from(
+        "<p>Dots are test videos, after the last epoch. Each video's prediction is averaged over seeds here, which misses \
+         by no more than the seeds do on average: the MAE in a heading, as in the leaderboard, is the mean of the seeds' \
+         own errors. The dashed lines are bias and limits of agreement of the averaged predictions; error by rank is \
+         again the mean of the seeds' errors, with its interval; learning curves have one line per seed.</p>\n",
+    );
+    for entry in entries {
+        let name = entry.name();
+        let mae = entry.rows[0].get(Metric::Mae);
+        let mae = mae.map_or("no score".to_owned(), |cell| format!("MAE {:.2}", cell.mean));
+        let summary = format!("{}: {mae}", escape(&name));
+        text.push_str(&format!("<details id=\"{}\"><summary>{summary}</summary>\n", anchor(entry)));
+        if entry.truth.is_empty() {
+            text.push_str("<p>There are no predictions.</p>\n");
+        } else {
+            let scale = Scale::of(quantity, &entry.truth, &entry.predictions);
+            text.push_str("<div class=\"plots\">\n");
+            let (scatter, bland_altman) = (
+                plots::scatter(&name, &scale, &entry.truth, &entry.predictions),
+                plots::bland_altman(&name, &scale, &entry.truth, &entry.predictions),
+            );
+            text.push_str(&figure(&format!("Predicted and true {}, mean over seeds", quantity.name), &scatter));
+            text.push_str(&figure("Bland-Altman, mean over seeds", &bland_altman));
+            if !entry.ranks.is_empty() {
+                text.push_str(&figure("Error by rank", &plots::ranks(&name, &scale, &entry.ranks)));
+            }
+            if let Some(losses) = plots::losses(&name, &entry.curves) {
+                text.push_str(&figure("Learning curves, by seed", &losses));
+            }
+            text.push_str("</div>\n");
+        }
+        text.push_str("</details>\n");
+    }
+    text
+}
+
+pub(super) fn figure(caption: &str, svg: &str) -> String {
+    format!("<figure><figcaption>{}</figcaption>\n{svg}</figure>\n", escape(caption))
+}
+
+/// What every cell took.
+fn cost(report: &Report<'_>) -> String {
+    let cells: Vec<&CellRecord> = report.groups.iter().flatten().copied().collect();
+    let dash = || "-".to_owned();
+    let rows: Vec<Vec<String>> = cells
+        .iter()
+        .map(|cell| {
+            vec![
+                cell.encoder.name.clone(),
+                cell.adapter_name(),
+                cell.shots.map_or("split".to_owned(), |shots| shots.to_string()),
+                cell.seed.to_string(),
+                cell.seconds.map_or_else(dash, |seconds| format!("{:.2}", seconds.fit)),
+                cell.seconds.map_or_else(dash, |seconds| format!("{:.2}", seconds.evaluate)),
+                cell.peak_memory.map_or_else(dash, |bytes| (bytes >> 20).to_string()),
+                cell.parameters.map_or_else(dash, |count| count.trainable.to_string()),
+                cell.parameters.map_or_else(dash, |count| count.total.to_string()),
+                cell.data.train.to_string(),
+            ]
+        })
+        .collect();
+    let sum: f64 = cells.iter().filter_map(|cell| cell.seconds).map(|seconds| seconds.fit + seconds.evaluate).sum();
+    let beside = match cells.iter().filter(|cell| cell.jobs > 1).count() {
+        0 => "every cell ran alone in its process.".to_owned(),
+        count => format!(
+            "{count} cells ran beside others in one process, took longer for it, and have no memory of their own."
+        ),
+    };
+    let headings = [
+        "encoder",
+        "adapter",
+        "shots",
+        "seed",
+        "fit (s)",
+        "evaluate (s)",
+        "peak memory (MiB)",
+        "trainable parameters",
+        "all parameters",
+        "training videos",
+    ];
+    format!(
+        "<p>{} cells, {sum:.1} s together. Features are computed once before the cells and shared; memory is the most \
+         that the process held while the cell ran, features of all videos included; {beside}</p>\n\
+         <details><summary>Every cell</summary>\n{}</details>\n",
+        cells.len(),
+        table("Time and memory by cell", &headings, &rows)
+    )
+}
+
+/// Settings, machines, weights, data.
+fn repeat(report: &Report<'_>) -> String {
+    let cells = || report.groups.iter().flatten();
+    let mut text = String::new();
+    let devices: BTreeSet<&str> = cells().map(|cell| cell.device.as_str()).collect();
+    let devices = devices.into_iter().collect::<Vec<_>>().join(" or ");
+    match report.configs {
+        [] => {
+            text.push_str("<p>The folders hold no <code>bench.toml</code>; the settings of each row stand below.</p>\n")
+        }
+        configs => {
+            for config in configs {
+                text.push_str(&format!(
+                    "<p>Save this as <code>bench.toml</code>, then, on the device {}:</p>\n\
+                     <pre tabindex=\"0\">echozoo bench --config bench.toml --out runs/again --device {}</pre>\n\
+                     <pre tabindex=\"0\">{}</pre>\n",
+                    escape(&devices),
+                    escape(devices.split(' ').next().unwrap_or_default()),
+                    escape(config)
+                ));
+            }
+        }
+    }
+    text.push_str(
+        "<p>The same version, weights, data and number of threads give the same numbers. Of files and folders that were \
+         given by their whole path the last name alone is kept: put your own path in its place.</p>\n",
+    );
+    let distinct = |row: &dyn Fn(&CellRecord) -> Vec<String>| -> Vec<Vec<String>> {
+        cells().map(|cell| row(cell)).collect::<BTreeSet<_>>().into_iter().collect()
+    };
+    let machines = distinct(&|cell| {
+        let machine = &cell.machine;
+        let git = machine.git.clone().unwrap_or_else(|| "-".to_owned());
+        let threads = machine.threads.to_string();
+        vec![
+            machine.processor.clone(),
+            threads,
+            machine.system.clone(),
+            cell.device.clone(),
+            machine.version.clone(),
+            git,
+        ]
+    });
+    text.push_str(&table("Machines", &["processor", "threads", "system", "device", "version", "git"], &machines));
+    let weights = distinct(&|cell| {
+        let encoder = &cell.encoder;
+        vec![encoder.name.clone(), encoder.preset.clone(), encoder.weights.to_string(), encoder.weights_hash.clone()]
+    });
+    text.push_str(&table("Weights", &["encoder", "preset", "kind", "hash"], &weights));
+    let data = distinct(&|cell| {
+        let data = &cell.data;
+        let draw = cell.shots.map_or("split".to_owned(), |shots| shots.to_string());
+        let (train, test) = (data.train.to_string(), data.test.to_string());
+        vec![data.name.clone(), draw, cell.seed.to_string(), train, test, data.excluded.to_string(), data.hash.clone()]
+    });
+    let headings = ["data", "shots", "seed", "training videos", "test videos", "left out", "hash"];
+    text.push_str(&format!(
+        "<details><summary>Data of every draw</summary>\n{}</details>\n",
+        table("Data of every draw", &headings, &data)
+    ));
+    let mut settings_of: Vec<(String, BTreeSet<String>)> = Vec::new();
+    for cell in cells() {
+        let name = format!("{} + {}", cell.encoder.name, cell.adapter_name());
+        let json = serde_json::to_string_pretty(&settings(cell)).expect("JSON that was read can be written");
+        match settings_of.iter_mut().find(|(other, _)| *other == json) {
+            Some((_, names)) => drop(names.insert(name)),
+            None => settings_of.push((json, BTreeSet::from([name]))),
+        }
+    }
+    for (json, names) in &settings_of {
+        let names = escape(&names.iter().cloned().collect::<Vec<_>>().join("; "));
+        text.push_str(&format!(
+            "<details><summary>Settings of {names}</summary>\n<pre tabindex=\"0\">{}</pre></details>\n",
+            escape(json)
+        ));
+    }
+    text
+}

@@ -1,0 +1,63 @@
+//! Bland-Altman: difference against mean of predicted and true values.
+
+use echo_metrics::Metric;
+use plotters::prelude::{Circle, PathElement};
+
+use super::canvas::{Axes, Role, chart, number, svg};
+use super::scale::Scale;
+
+/// One dot per video, with bias and limits of agreement. Differences are drawn up to the scale's span; beyond they stand
+/// at the edge.
+pub(in super::super) fn bland_altman(name: &str, scale: &Scale<'_>, truth: &[f64], predictions: &[f64]) -> String {
+    let of = |metric: Metric| metric.of(truth, predictions).ok().flatten();
+    let lines: Vec<(f64, u32)> = [(Metric::LowerLimit, 1), (Metric::Bias, 2), (Metric::UpperLimit, 1)]
+        .into_iter()
+        .filter_map(|(metric, width)| Some((of(metric)?, width)))
+        .collect();
+    let words = match lines.as_slice() {
+        [(lower, _), (bias, _), (upper, _)] => format!("bias {bias:.1}, limits of agreement {lower:.1} to {upper:.1}"),
+        _ => "too few videos for limits of agreement".to_owned(),
+    };
+    let alt = format!("{name}: Bland-Altman plot of {} videos, {words}", truth.len());
+    let differences = || truth.iter().zip(predictions).map(|(truth, prediction)| prediction - truth);
+    let farthest = differences()
+        .chain(lines.iter().map(|(value, _)| *value))
+        .fold(0.05 * scale.span(), |most, d| most.max(d.abs()));
+    let edge = (farthest * 1.08).min(scale.span());
+    let Scale { quantity, low, high } = *scale;
+    let (x_name, y_name) =
+        (quantity.values("mean of predicted and true"), format!("predicted − true ({})", quantity.differences()));
+    svg(&alt, |area| {
+        let axes = Axes { x: (&x_name, low, high), y: (&y_name, -edge, edge), x_labels: 6, x_format: &number };
+        let mut chart = chart(area, &axes)?;
+        chart.draw_series([PathElement::new([(low, 0.0), (high, 0.0)], Role::Ink.stroke(1))])?;
+        let dots = truth.iter().zip(predictions).map(|(truth, prediction)| {
+            let mean = scale.inside(truth / 2.0 + prediction / 2.0);
+            (mean, (prediction - truth).clamp(-edge, edge))
+        });
+        chart.draw_series(dots.map(|place| Circle::new(place, 2, Role::Series(0).fill())))?;
+        let inside = lines.iter().filter(|(value, _)| value.abs() <= edge);
+        chart
+            .draw_series(inside.map(|&(value, width)| {
+                PathElement::new([(low, value), (high, value)], Role::Reference.stroke(width))
+            }))?;
+        Ok(())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::page::plots::canvas::tests::assert_well_formed;
+    use crate::quantity::Quantity;
+
+    #[test]
+    fn bias_and_limits_are_said_in_words_and_far_points_stay_inside() {
+        let quantity = Quantity::default();
+        let scale = &Scale::of(&quantity, &[50.0, 60.0], &[51.0]);
+        let svg = bland_altman("row", scale, &[50.0, 60.0, 40.0], &[51.0, 63.0, 45.0]);
+        assert_well_formed(&svg);
+        assert!(svg.contains("bias 3.0, limits of agreement -0.9 to 6.9"), "{svg}");
+        assert_well_formed(&bland_altman("row", scale, &[50.0], &[1e30]));
+    }
+}

@@ -1,0 +1,20 @@
+//! What a benchmark leaves in its output folder: records of cells, and their files.
+
+mod csv_file;
+mod epoch;
+mod excluded;
+mod machine;
+mod outputs;
+mod runs;
+
+pub(crate) use csv_file::{number, read, text, to_text};
+pub use epoch::Epoch;
+pub use excluded::Excluded;
+pub use machine::Machine;
+pub use outputs::{Outputs, PredictionRow, Predictions};
+#[cfg(test)]
+pub(crate) use runs::tests;
+pub use runs::{
+    BestRecord, CellRecord, CellStatus, DataRecord, EncoderRecord, ExternalRecord, FileRecord, ParameterCounts, Runs,
+    Seconds, read_runs,
+};

@@ -1,0 +1,423 @@
+//! Files of the output folder. Each appears whole or not at all, and a cell's files are on disk before its record.
+
+use std::collections::BTreeSet;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use echo_files::{UNFINISHED, lock_file, remove_left_locks, write_atomically};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::csv_file::{self, to_bytes, to_text};
+use super::{CellRecord, Epoch, Excluded, FileRecord};
+use crate::{Constant, ReportError};
+
+/// Age at which an unfinished file is no longer being written: who began it was killed.
+const ABANDONED: Duration = Duration::from_secs(3600);
+
+/// One video's prediction by one cell.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PredictionRow {
+    /// The video's name.
+    #[serde(with = "csv_file::text")]
+    pub video: String,
+    /// In the target's unit.
+    #[serde(with = "csv_file::number")]
+    pub truth: f32,
+    /// In the target's unit.
+    #[serde(with = "csv_file::number")]
+    pub prediction: f32,
+    /// What is doubtful about it; empty for most.
+    #[serde(default, with = "csv_file::text")]
+    pub warning: String,
+}
+
+/// Which of a cell's predictions; each has a file of its own beside the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Predictions {
+    /// For the test split, after the last epoch.
+    LastEpoch,
+    /// For the test split, after the epoch that was best on validation.
+    BestEpoch,
+    /// For the second test set, after the last epoch.
+    External,
+}
+
+impl Predictions {
+    fn extension(self) -> &'static str {
+        match self {
+            Self::LastEpoch => "csv",
+            Self::BestEpoch => "best.csv",
+            Self::External => "external.csv",
+        }
+    }
+}
+
+/// Ending of the file of a cell's losses.
+const CURVE: &str = "curve.csv";
+
+impl FileRecord {
+    fn of<R: Serialize>(rows: &[R]) -> Result<Self, csv::Error> {
+        Ok(Self { rows: rows.len(), hash: blake3::hash(&to_bytes(rows)?).to_hex()[..32].to_owned() })
+    }
+}
+
+/// The output folder.
+#[derive(Debug)]
+pub struct Outputs {
+    dir: PathBuf,
+}
+
+impl Outputs {
+    /// The folder `dir`, which need not exist yet.
+    pub fn at(dir: &Path) -> Self {
+        Self { dir: dir.to_owned() }
+    }
+
+    /// Makes the folder.
+    pub fn create(dir: &Path) -> Result<Self, ReportError> {
+        let outputs = Self::at(dir);
+        outputs.make()?;
+        Ok(outputs)
+    }
+
+    /// Makes the folder, where it does not exist yet.
+    pub fn make(&self) -> Result<(), ReportError> {
+        for folder in [self.cells(), self.adapters()] {
+            // What lies behind a link is somebody else's.
+            if std::fs::symlink_metadata(&folder).is_ok_and(|found| found.is_symlink()) {
+                let reason =
+                    "a link stands in the place of a results folder; remove it, or give another folder with --out";
+                return Err(ReportError::Io { path: folder, source: std::io::Error::other(reason) });
+            }
+        }
+        let cells = self.cells();
+        std::fs::create_dir_all(&cells).map_err(ReportError::io(&cells))
+    }
+
+    fn adapters(&self) -> PathBuf {
+        self.dir.join("adapters")
+    }
+
+    fn cells(&self) -> PathBuf {
+        self.dir.join("cells")
+    }
+
+    /// What a process holds while it runs the cell.
+    pub fn lock(&self, key: &str) -> PathBuf {
+        lock_file(&self.cells(), key)
+    }
+
+    /// Removes what processes that were killed have left: locks that nobody holds, and files that were begun long ago.
+    pub fn remove_left(&self) -> Result<(), ReportError> {
+        let now = SystemTime::now();
+        for folder in [self.dir.clone(), self.cells()] {
+            for entry in std::fs::read_dir(&folder).map_err(ReportError::io(&folder))? {
+                let entry = entry.map_err(ReportError::io(&folder))?;
+                // Another process may have removed it.
+                let begun = entry.metadata().and_then(|metadata| metadata.modified()).unwrap_or(now);
+                let is_abandoned = now.duration_since(begun).is_ok_and(|age| age > ABANDONED);
+                if is_abandoned && entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+                    let _ = std::fs::remove_file(entry.path());
+                }
+            }
+        }
+        remove_left_locks(&self.cells()).map_err(ReportError::io(&self.cells()))
+    }
+
+    /// Names of the videos that an earlier run could not use.
+    pub fn unused_before(&self) -> Result<BTreeSet<String>, ReportError> {
+        let path = self.dir.join("excluded.csv");
+        if !path.exists() {
+            return Ok(BTreeSet::new());
+        }
+        let rows: Vec<Excluded> = csv_file::read(&path)?;
+        Ok(rows.into_iter().filter(|excluded| !excluded.used).map(|excluded| excluded.video).collect())
+    }
+
+    /// Keeps predictions of a cell; called before its record is appended, which then carries what this gives: the ending
+    /// of the file's name, and what it holds.
+    pub fn keep_predictions(
+        &self,
+        key: &str,
+        which: Predictions,
+        rows: &[PredictionRow],
+    ) -> Result<(String, FileRecord), ReportError> {
+        self.keep(key, which.extension(), rows)
+    }
+
+    /// Keeps a cell's losses, as [`keep_predictions`](Self::keep_predictions).
+    pub fn keep_curve(&self, key: &str, curve: &[Epoch]) -> Result<(String, FileRecord), ReportError> {
+        self.keep(key, CURVE, curve)
+    }
+
+    fn keep<R: Serialize>(&self, key: &str, extension: &str, rows: &[R]) -> Result<(String, FileRecord), ReportError> {
+        let path = self.cell_file(key, extension);
+        self.write_csv(&path, rows)?;
+        let invalid = |error: csv::Error| ReportError::Io { path: path.clone(), source: error.into() };
+        Ok((extension.to_owned(), FileRecord::of(rows).map_err(invalid)?))
+    }
+
+    /// A cell's predictions.
+    ///
+    /// # Errors
+    /// The file holds something else than the cell left there.
+    pub fn read_predictions(&self, cell: &CellRecord, which: Predictions) -> Result<Vec<PredictionRow>, ReportError> {
+        let rows: Vec<PredictionRow> = self.read(cell, which.extension())?;
+        // A record may come from anywhere, and no score is made of what is not finite.
+        match rows.iter().find(|row| !row.truth.is_finite() || !row.prediction.is_finite()) {
+            None => Ok(rows),
+            Some(PredictionRow { video, truth, prediction, .. }) => {
+                let reason = format!("{video}: {truth} and {prediction} are not both numbers");
+                Err(damaged(&self.cell_file(&cell.key, which.extension()), reason))
+            }
+        }
+    }
+
+    /// Whether a cell has such predictions.
+    pub fn has_predictions(&self, cell: &CellRecord, which: Predictions) -> bool {
+        cell.files.contains_key(which.extension())
+    }
+
+    /// A cell's losses; none where nothing was trained.
+    ///
+    /// # Errors
+    /// As [`read_predictions`](Self::read_predictions).
+    pub fn read_curve(&self, cell: &CellRecord) -> Result<Vec<Epoch>, ReportError> {
+        self.read(cell, CURVE)
+    }
+
+    fn read<R: Serialize + DeserializeOwned>(&self, cell: &CellRecord, extension: &str) -> Result<Vec<R>, ReportError> {
+        let path = self.cell_file(&cell.key, extension);
+        let Some(expected) = cell.files.get(extension) else {
+            return Err(damaged(&path, "the cell's record knows no such file".to_owned()));
+        };
+        let unreadable = |error| match error {
+            ReportError::Io { source, .. } if source.kind() == ErrorKind::NotFound => {
+                damaged(&path, "it is missing".to_owned())
+            }
+            ReportError::Io { path, source } => damaged(&path, source.to_string()),
+            other => other,
+        };
+        let rows: Vec<R> = csv_file::read(&path).map_err(unreadable)?;
+        let found =
+            FileRecord::of(&rows).map_err(|error| ReportError::Io { path: path.clone(), source: error.into() })?;
+        if found == *expected {
+            return Ok(rows);
+        }
+        let reason = match (found.rows, expected.rows) {
+            (found, expected) if found == expected => {
+                format!("its {found} rows are not those that the cell left there")
+            }
+            (found, expected) => format!("it holds {found} of the {expected} rows that the cell left there"),
+        };
+        Err(damaged(&path, reason))
+    }
+
+    /// Why a finished cell's files are not those that it left; nothing where they are.
+    pub fn damage(&self, cell: &CellRecord) -> Option<ReportError> {
+        let mut needed = vec![Predictions::LastEpoch];
+        needed.extend(cell.best.as_ref().map(|_| Predictions::BestEpoch));
+        needed.extend(cell.external.as_ref().map(|_| Predictions::External));
+        let of_predictions = needed.into_iter().find_map(|which| self.read_predictions(cell, which).err());
+        of_predictions.or_else(|| self.read_curve(cell).err())
+    }
+
+    /// Takes over a cell's files from another output folder.
+    ///
+    /// # Errors
+    /// A file there holds something else than the cell left.
+    pub fn copy_cell(&self, from: &Outputs, cell: &CellRecord) -> Result<(), ReportError> {
+        if let Some(damage) = from.damage(cell) {
+            return Err(damage);
+        }
+        for which in [Predictions::LastEpoch, Predictions::BestEpoch, Predictions::External] {
+            if from.has_predictions(cell, which) {
+                self.keep_predictions(&cell.key, which, &from.read_predictions(cell, which)?)?;
+            }
+        }
+        self.keep_curve(&cell.key, &from.read_curve(cell)?)?;
+        Ok(())
+    }
+
+    /// Writes `constants.csv`.
+    pub fn write_constants(&self, constants: &[Constant]) -> Result<(), ReportError> {
+        self.write_csv(&self.dir.join("constants.csv"), constants)
+    }
+
+    /// Where a cell's training is saved while it runs.
+    pub fn checkpoint(&self, key: &str) -> PathBuf {
+        self.cell_file(key, "checkpoint.safetensors")
+    }
+
+    /// Where a fitted adapter is kept.
+    pub fn adapter(&self, name: &str) -> PathBuf {
+        self.adapters().join(name)
+    }
+
+    /// Whether a cell's fitted adapter is there.
+    pub fn has_adapter(&self, key: &str) -> bool {
+        let ending = format!("-{}.safetensors", &key[..8]);
+        let entries = std::fs::read_dir(self.adapters()).into_iter().flatten().flatten();
+        entries.into_iter().any(|entry| entry.file_name().to_string_lossy().ends_with(&ending))
+    }
+
+    fn cell_file(&self, key: &str, extension: &str) -> PathBuf {
+        self.cells().join(format!("{key}.{extension}"))
+    }
+
+    /// Joins the cells' files to `predictions.csv`, `curves.csv` and, where there is a second test set,
+    /// `external_predictions.csv`.
+    pub fn join_cells(&self, records: &[&CellRecord]) -> Result<(), ReportError> {
+        let names = |more: &[&str]| -> Vec<String> {
+            let of_cell = ["encoder", "preset", "weights", "adapter", "shots", "seed"];
+            of_cell.iter().chain(more).map(|&name| name.to_owned()).collect()
+        };
+        let mut predictions = vec![names(&["target", "unit", "video", "truth", "prediction", "warning"])];
+        let mut external = vec![names(&["set", "target", "unit", "video", "truth", "prediction", "warning"])];
+        let mut curves = vec![names(&["epoch", "lr", "loss", "cross_entropy", "kl", "l1", "watched", "warning"])];
+        for &record in records {
+            let encoder = &record.encoder;
+            let of_cell = vec![
+                encoder.name.clone(),
+                encoder.preset.clone(),
+                encoder.weights.to_string(),
+                record.adapter_name(),
+                record.shots.map_or("split".to_owned(), |shots| shots.to_string()),
+                record.seed.to_string(),
+            ];
+            let (target, unit) = (record.data.target.clone(), record.data.unit.clone());
+            let values = |row: PredictionRow| {
+                [
+                    target.clone(),
+                    unit.clone(),
+                    row.video,
+                    row.truth.to_string(),
+                    row.prediction.to_string(),
+                    row.warning,
+                ]
+            };
+            for row in self.read_predictions(record, Predictions::LastEpoch)? {
+                predictions.push([of_cell.clone(), values(row).to_vec()].concat());
+            }
+            if let Some(set) = &record.external {
+                for row in self.read_predictions(record, Predictions::External)? {
+                    external.push([of_cell.clone(), vec![set.name.clone()], values(row).to_vec()].concat());
+                }
+            }
+            for Epoch { epoch, lr, loss, cross_entropy, kl, l1, watched } in self.read_curve(record)? {
+                let mut row = of_cell.clone();
+                row.push(epoch.to_string());
+                row.extend([lr, loss, cross_entropy, kl, l1].map(|value| value.to_string()));
+                row.push(watched.map_or(String::new(), |value| value.to_string()));
+                row.push(record.caution().unwrap_or_default().to_owned());
+                curves.push(row);
+            }
+        }
+        self.write_text("predictions.csv", &to_text(&predictions))?;
+        self.write_text("curves.csv", &to_text(&curves))?;
+        if external.len() > 1 {
+            return self.write_text("external_predictions.csv", &to_text(&external));
+        }
+        // Those of an earlier run would be taken for this one's.
+        let path = self.dir.join("external_predictions.csv");
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(ReportError::io(&path)(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes `excluded.csv`, also when nothing is: an absent file would say nothing.
+    pub fn write_excluded(&self, excluded: &[Excluded]) -> Result<(), ReportError> {
+        let path = self.dir.join("excluded.csv");
+        match excluded {
+            [] => self.write(&path, b"video,used,reason\n"),
+            rows => self.write_csv(&path, rows),
+        }
+    }
+
+    /// Writes a text file of the folder.
+    pub fn write_text(&self, name: &str, text: &str) -> Result<(), ReportError> {
+        self.write(&self.dir.join(name), text.as_bytes())
+    }
+
+    fn write_csv<R: Serialize>(&self, path: &Path, rows: &[R]) -> Result<(), ReportError> {
+        let invalid = |error: csv::Error| ReportError::Io { path: path.to_owned(), source: error.into() };
+        self.write(path, &to_bytes(rows).map_err(invalid)?)
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
+        write_atomically(path, |file| file.write_all(bytes)).map_err(ReportError::io(path))
+    }
+}
+
+/// The error of a file that is not what its cell left.
+fn damaged(path: &Path, reason: String) -> ReportError {
+    let reason = format!("{reason}; the benchmark, run again on this folder, makes it anew");
+    ReportError::Io { path: path.to_owned(), source: std::io::Error::new(ErrorKind::InvalidData, reason) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_begun_long_ago_goes_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let outputs = Outputs::create(dir.path()).unwrap();
+        let long_ago = SystemTime::now() - 2 * ABANDONED;
+        let names = ["old", "new"].map(|name| format!("{UNFINISHED}{name}"));
+        let path = |name: &str| [dir.path().join(name), outputs.cells().join(name)];
+        for file in [&names[0], &names[1], "runs.jsonl"].into_iter().flat_map(path) {
+            std::fs::write(&file, "half").unwrap();
+            let file = std::fs::File::options().write(true).open(&file).unwrap();
+            file.set_modified(long_ago).unwrap();
+        }
+        for file in path(&names[1]) {
+            std::fs::write(&file, "half").unwrap();
+        }
+        outputs.remove_left().unwrap();
+        let left = |name: &str| path(name).map(|file| file.exists());
+        assert_eq!([&names[0], &names[1], "runs.jsonl"].map(left), [[false; 2], [true; 2], [true; 2]]);
+    }
+
+    #[test]
+    fn a_file_that_is_not_what_its_cell_left_is_told_and_one_that_a_spreadsheet_saved_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let outputs = Outputs::create(dir.path()).unwrap();
+        let row = |video: &str, prediction| PredictionRow {
+            video: video.to_owned(),
+            truth: 50.0,
+            prediction,
+            warning: String::new(),
+        };
+        let rows = [row("=a", 41.25), row("b\nc", 60.1), row("d", 0.3333333)];
+        let mut cell = crate::store::tests::record("0a");
+        cell.files.extend([
+            outputs.keep_predictions("0a", Predictions::LastEpoch, &rows).unwrap(),
+            outputs.keep_curve("0a", &[]).unwrap(),
+        ]);
+        let path = outputs.cell_file("0a", "csv");
+        let whole = std::fs::read(&path).unwrap();
+        assert!(outputs.damage(&cell).is_none());
+        assert_eq!(outputs.read_predictions(&cell, Predictions::LastEpoch).unwrap(), rows);
+        let damage = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            let message = outputs.damage(&cell).map(|error| error.to_string());
+            assert!(message.as_ref().is_none_or(|message| message.contains("0a.csv")), "{message:?}");
+            message
+        };
+        for cut in 0..whole.len() - 1 {
+            assert!(damage(&whole[..cut]).is_some(), "cut to {cut} bytes");
+        }
+        assert!(damage(&vec![0; whole.len()]).is_some(), "zeros");
+        let text = String::from_utf8(whole).unwrap();
+        assert!(damage(text.replace("60.1", "60.2").as_bytes()).unwrap().contains("not those"));
+        assert!(damage(format!("{text}e,50.0,1.0,\n").as_bytes()).unwrap().contains("4 of the 3"));
+        let saved = text.replace(',', ";").replace('.', ",").replace("50,0", "50");
+        assert_eq!(damage(saved.as_bytes()), None, "{saved}");
+        std::fs::remove_file(&path).unwrap();
+        assert!(outputs.damage(&cell).is_some());
+    }
+}

@@ -616,7 +616,7 @@ pub(crate) mod tests {
         refused("[]");
         refused("<<<<<<< HEAD");
         for changed in
-            [good.replace("\"seed\":1", "\"seed\":2"), good.replace(CHECKSUM, "0,\"checksum\":\""), without("checksum")]
+            [good.replace("\"seed\":1", "\"seed\":2"), good.replace("\"jobs\":1", "\"jobs\":3"), without("checksum")]
         {
             assert!(refused(&changed).contains("changed after it was written"));
         }

@@ -1,6 +1,7 @@
 //! The percentile bootstrap (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13).
 //!
-//! A resample draws as many videos as there are, with replacement. The interval runs between the quantiles
+//! A resample draws as many patients as there are, with replacement, each with all of its rows (the cluster bootstrap of
+//! Davison and Hinkley 1997, section 3.8): rows of one patient resemble each other. The interval runs between the quantiles
 //! `(1 - level) / 2` and `(1 + level) / 2` of the resampled values, interpolated linearly between neighbours (type
 //! 7 of Hyndman and Fan 1996, NumPy's default). It is not corrected for bias or skewness. A resample on which the
 //! metric is undefined has no value; such resamples are left out of the quantiles and counted.
@@ -11,7 +12,10 @@ use echo_random::Stream;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::error::Error;
+use crate::{
+    error::Error,
+    scored::{Sample, Scored},
+};
 
 /// More resamples than this gain no digit that means anything, and no longer surely fit into memory.
 pub const MAX_SAMPLES: usize = 1_000_000;
@@ -22,7 +26,7 @@ pub const MAX_SAMPLES: usize = 1_000_000;
 pub struct BootstrapOptions {
     /// The number of resamples, 1 to [`MAX_SAMPLES`].
     pub samples: usize,
-    /// The same seed draws the same videos by their place in the input, whatever is predicted for them.
+    /// The same seed draws the same patients by their place in the input, whatever is predicted for them.
     pub seed: u64,
     /// The probability that the interval is meant to have, between 0 and 1.
     pub level: f64,
@@ -43,21 +47,27 @@ impl BootstrapOptions {
         if self.level > 0.0 && self.level < 1.0 { Ok(()) } else { Err(Error::Level { level: self.level }) }
     }
 
-    /// `each` of the resamples, in their order. It is given places in `0..videos`, as many as there are videos.
+    /// `each` of the resamples, in their order. It is given numbers of patients, as many as there are patients.
     ///
     /// Resample number i is a stream of its own, so neither the threads' number nor their order changes anything.
-    pub(crate) fn resample<T: Send>(&self, videos: usize, each: impl Fn(&[usize]) -> T + Sync) -> Vec<T> {
+    pub(crate) fn resample<T: Send>(&self, patients: usize, each: impl Fn(&[usize]) -> T + Sync) -> Vec<T> {
         (0..self.samples)
             .into_par_iter()
             .map_init(
-                || vec![0; videos],
+                || vec![0; patients],
                 |draws, index| {
                     let mut stream = Stream::new(self.seed, "metrics/bootstrap", index as u64);
-                    draws.iter_mut().for_each(|draw| *draw = stream.below(videos));
+                    draws.iter_mut().for_each(|draw| *draw = stream.below(patients));
                     each(draws)
                 },
             )
             .collect()
+    }
+
+    /// `each` of the resamples of the rows, in their order.
+    pub(crate) fn resample_rows<T: Send>(&self, scored: &Scored, each: impl Fn(&Sample<'_>) -> T + Sync) -> Vec<T> {
+        let patients = scored.patients();
+        self.resample(patients.count(), |draws| each(&scored.sample(&patients.tally(draws))))
     }
 
     /// The interval around `value`, given the value of each resample where it has one; `None` when none has.

@@ -1,72 +1,103 @@
-//! The registry: which metrics there are, what they are called, and which file computes them.
+//! The registry: which metrics there are, and what is asked of each. A metric is one file and one line of [`ALL`].
 
-use std::{fmt, str::FromStr};
+mod accuracy;
+mod auc_below;
+mod auprc;
+mod auroc;
+mod balanced_accuracy;
+mod bland_altman;
+mod brier;
+mod ece;
+mod label_auroc;
+mod macro_auroc;
+mod macro_f1;
+mod macro_mae;
+mod mae;
+mod mae_within;
+mod nmae;
+mod pearson;
+mod quadratic_kappa;
+mod r2;
+mod recall;
+mod rmse;
+mod spearman;
+mod thresholded;
+mod within_one;
+
+use std::{cmp::Ordering, fmt, hash::Hash, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+pub use auc_below::Threshold;
+
 use crate::{
-    auc::{Threshold, auc},
-    bland_altman::{bias, lower_limit, upper_limit},
     error::Error,
-    macro_mae::macro_mae,
-    mae::mae,
-    pearson::pearson,
-    r2::r2,
-    rank::{Rank, mae_within, videos_within},
-    rmse::rmse,
-    sample::{Sample, Videos},
+    rank::Rank,
+    scored::{Kind, Sample, Scored},
 };
 
-/// One number that says how well predictions agree with the truth. As text, and in files, its [`key`](Self::key).
-/// The order is that of tables.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
-#[non_exhaustive]
-pub enum Metric {
-    /// Mean absolute error.
-    Mae,
-    /// Mean of the mean absolute errors within ranks, each of which weighs the same however many videos it holds. The
-    /// ranks are those of every [`MaeWithin`](Self::MaeWithin) that is asked for beside it; undefined when none of them
-    /// holds a video.
-    MacroMae,
-    /// Root mean squared error.
-    Rmse,
-    /// Coefficient of determination; undefined when all true values are equal.
-    R2,
-    /// Pearson's correlation; undefined when one side is constant.
-    Pearson,
-    /// Area under the ROC curve for a true value below the threshold; undefined when all videos are on one side of it.
-    Auc {
-        /// Truly lower values are to be found.
-        below: Threshold,
-    },
-    /// Mean of prediction minus truth.
-    Bias,
-    /// Bland-Altman's lower limit of agreement; undefined for a single video.
-    LowerLimit,
-    /// Bland-Altman's upper limit of agreement; undefined for a single video.
-    UpperLimit,
-    /// Mean absolute error on the videos of one rank; undefined when it is empty.
-    MaeWithin {
-        /// The rank of the true value.
-        rank: Rank,
-    },
+/// Every metric, in the order of tables. The first of a kind is its primary one: it ranks, and selects on validation.
+const ALL: &[Definition] = &[
+    mae::MAE,
+    nmae::NMAE,
+    macro_mae::MACRO_MAE,
+    rmse::RMSE,
+    r2::R2,
+    pearson::PEARSON,
+    spearman::SPEARMAN,
+    auc_below::AUC_BELOW,
+    bland_altman::BIAS,
+    bland_altman::LOWER_LIMIT,
+    bland_altman::UPPER_LIMIT,
+    mae_within::MAE_WITHIN,
+    auroc::AUROC,
+    auprc::AUPRC,
+    thresholded::SENSITIVITY,
+    thresholded::SPECIFICITY,
+    thresholded::PPV,
+    thresholded::NPV,
+    thresholded::F1,
+    brier::BRIER,
+    ece::ECE,
+    quadratic_kappa::QUADRATIC_KAPPA,
+    balanced_accuracy::BALANCED_ACCURACY,
+    accuracy::ACCURACY,
+    within_one::WITHIN_ONE,
+    macro_f1::MACRO_F1,
+    macro_auroc::MACRO_AUROC,
+    recall::RECALL,
+    label_auroc::MEAN_AUROC,
+    label_auroc::LABEL_AUROC,
+];
+
+/// What a metric's file says of it.
+#[derive(Debug)]
+struct Definition {
+    /// The name in files and on the command line. One with a parameter, such as `auc_below`, goes on with `_` and that.
+    key: &'static str,
+    /// The heading in tables.
+    label: &'static str,
+    kinds: &'static [Kind],
+    better: Better,
+    /// Whether the value is in the target's unit; otherwise it is a pure number.
+    in_unit: bool,
+    of: Of,
 }
 
-/// Every metric that needs nothing but the data, in the order of tables. Ranks are the caller's: see
-/// [`score_metrics`](crate::score_metrics).
-pub const METRICS: &[Metric] = &[
-    Metric::Mae,
-    Metric::Rmse,
-    Metric::R2,
-    Metric::Pearson,
-    Metric::Auc { below: Threshold(35) },
-    Metric::Auc { below: Threshold(40) },
-    Metric::Auc { below: Threshold(50) },
-    Metric::Bias,
-    Metric::LowerLimit,
-    Metric::UpperLimit,
-];
+/// How a metric is computed: from a sample, and what it is asked for. `None` is undefined.
+#[derive(Clone, Copy, Debug)]
+enum Of {
+    /// Nothing else.
+    Sample(fn(&Sample<'_>) -> Option<f64>),
+    /// A threshold of true values.
+    Below(fn(&Sample<'_>, Threshold) -> Option<f64>),
+    /// A range of true values.
+    Within(fn(&Sample<'_>, Rank) -> Option<f64>),
+    /// All ranges of true values that the task has.
+    Ranks(fn(&Sample<'_>) -> Option<f64>),
+    /// A class or a label, by its place.
+    Class(fn(&Sample<'_>, usize) -> Option<f64>),
+}
 
 /// Which of two values of a metric is the better one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,85 +110,197 @@ pub enum Better {
     NearZero,
 }
 
+/// One number that says how well predictions agree with the truth. As text, and in files, its [`key`](Self::key).
+/// Metrics are equal if their keys are; their order is that of tables.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Metric {
+    definition: &'static Definition,
+    parameter: Parameter,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Parameter {
+    None,
+    Below(Threshold),
+    Within(Rank),
+    Class(String),
+}
+
+/// What the metrics of a task are asked for beside the kind.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Parameters<'a> {
+    /// True values that separate low from high, of a regression.
+    pub thresholds: &'a [Threshold],
+    /// Ranges of true values, of a regression.
+    pub ranks: &'a [Rank],
+    /// Names of the classes, grades or labels.
+    pub classes: &'a [String],
+}
+
+/// The metrics of a kind of task, in the order of tables, the primary one first.
+pub fn metrics(kind: Kind, parameters: &Parameters<'_>) -> Vec<Metric> {
+    let of = |definition: &'static Definition| -> Vec<Metric> {
+        let with = |parameter| Metric { definition, parameter };
+        match definition.of {
+            Of::Sample(_) => vec![with(Parameter::None)],
+            Of::Ranks(_) if parameters.ranks.is_empty() => Vec::new(),
+            Of::Ranks(_) => vec![with(Parameter::None)],
+            Of::Below(_) => parameters.thresholds.iter().map(|&below| with(Parameter::Below(below))).collect(),
+            Of::Within(_) => parameters.ranks.iter().map(|&rank| with(Parameter::Within(rank))).collect(),
+            Of::Class(_) => parameters.classes.iter().map(|class| with(Parameter::Class(class.clone()))).collect(),
+        }
+    };
+    ALL.iter().filter(|definition| definition.kinds.contains(&kind)).flat_map(of).collect()
+}
+
 impl Metric {
+    /// Mean absolute error.
+    pub const MAE: Self = Self::plain(&mae::MAE);
+    /// The mean of the mean absolute errors within ranges of true values.
+    pub const MACRO_MAE: Self = Self::plain(&macro_mae::MACRO_MAE);
+    /// Root mean squared error.
+    pub const RMSE: Self = Self::plain(&rmse::RMSE);
+    /// Coefficient of determination.
+    pub const R2: Self = Self::plain(&r2::R2);
+    /// Pearson's correlation.
+    pub const PEARSON: Self = Self::plain(&pearson::PEARSON);
+    /// Mean of prediction minus truth.
+    pub const BIAS: Self = Self::plain(&bland_altman::BIAS);
+    /// Bland-Altman's lower limit of agreement.
+    pub const LOWER_LIMIT: Self = Self::plain(&bland_altman::LOWER_LIMIT);
+    /// Bland-Altman's upper limit of agreement.
+    pub const UPPER_LIMIT: Self = Self::plain(&bland_altman::UPPER_LIMIT);
+
+    const fn plain(definition: &'static Definition) -> Self {
+        Self { definition, parameter: Parameter::None }
+    }
+
+    /// The area under the ROC curve for a true value below the threshold.
+    pub fn auc_below(threshold: Threshold) -> Self {
+        Self { definition: &auc_below::AUC_BELOW, parameter: Parameter::Below(threshold) }
+    }
+
+    /// Mean absolute error within a range of true values.
+    pub fn mae_within(rank: Rank) -> Self {
+        Self { definition: &mae_within::MAE_WITHIN, parameter: Parameter::Within(rank) }
+    }
+
     /// The name in files and on the command line, such as `auc_below_40`.
-    pub fn key(self) -> String {
-        match self {
-            Self::Mae => "mae".into(),
-            Self::MacroMae => "macro_mae".into(),
-            Self::Rmse => "rmse".into(),
-            Self::R2 => "r2".into(),
-            Self::Pearson => "pearson".into(),
-            Self::Auc { below } => format!("auc_below_{below}"),
-            Self::Bias => "bias".into(),
-            Self::LowerLimit => "lower_limit".into(),
-            Self::UpperLimit => "upper_limit".into(),
-            Self::MaeWithin { rank } => format!("mae_within_{rank}"),
+    pub fn key(&self) -> String {
+        let key = self.definition.key;
+        match &self.parameter {
+            Parameter::None => key.to_owned(),
+            Parameter::Below(threshold) => format!("{key}_{threshold}"),
+            Parameter::Within(rank) => format!("{key}_{rank}"),
+            Parameter::Class(class) => format!("{key}_{class}"),
         }
     }
 
     /// The heading in tables, such as `AUC EF<40` for the target `EF`.
-    pub fn label(self, target: &str) -> String {
-        match self {
-            Self::Mae => "MAE".into(),
-            Self::MacroMae => "macro MAE".into(),
-            Self::Rmse => "RMSE".into(),
-            Self::R2 => "R2".into(),
-            Self::Pearson => "Pearson r".into(),
-            Self::Auc { below } => format!("AUC {target}<{below}"),
-            Self::Bias => "Bias".into(),
-            Self::LowerLimit => "Lower limit".into(),
-            Self::UpperLimit => "Upper limit".into(),
-            Self::MaeWithin { rank } => format!("MAE {target} {rank}"),
+    pub fn label(&self, target: &str) -> String {
+        let label = self.definition.label;
+        match &self.parameter {
+            Parameter::None => label.to_owned(),
+            Parameter::Below(threshold) => format!("{label} {target}<{threshold}"),
+            Parameter::Within(rank) => format!("{label} {target} {rank}"),
+            Parameter::Class(class) => format!("{label} {class}"),
         }
     }
 
     /// Which way is up.
-    pub fn better(self) -> Better {
-        match self {
-            Self::Mae | Self::MacroMae | Self::Rmse | Self::MaeWithin { .. } => Better::Lower,
-            Self::R2 | Self::Pearson | Self::Auc { .. } => Better::Higher,
-            Self::Bias | Self::LowerLimit | Self::UpperLimit => Better::NearZero,
-        }
+    pub fn better(&self) -> Better {
+        self.definition.better
     }
 
-    /// Whether the value is in the target's unit, EF points for one; otherwise it is a pure number of at most one.
-    pub fn in_unit(self) -> bool {
-        !matches!(self, Self::R2 | Self::Pearson | Self::Auc { .. })
+    /// Whether the value is in the target's unit, EF points for one; otherwise it is a pure number.
+    pub fn in_unit(&self) -> bool {
+        self.definition.in_unit
     }
 
-    /// The value on these videos, without an interval, or `None` where the metric is undefined, as
-    /// [`MacroMae`](Self::MacroMae) is without ranks beside it.
+    /// The range of true values that it is asked for, if it is asked for one.
+    pub fn rank(&self) -> Option<Rank> {
+        if let Parameter::Within(rank) = self.parameter { Some(rank) } else { None }
+    }
+
+    /// The threshold of true values that it is asked for, if it is asked for one.
+    pub fn threshold(&self) -> Option<Threshold> {
+        if let Parameter::Below(threshold) = self.parameter { Some(threshold) } else { None }
+    }
+
+    /// The value on these rows, without an interval, or `None` where the metric is undefined on them.
     ///
     /// # Errors
-    /// When the rows are empty, differ in length or hold a value that is not finite.
-    pub fn of(self, truth: &[f64], prediction: &[f64]) -> Result<Option<f64>, Error> {
-        let videos = Videos::new(truth, prediction)?;
-        Ok(self.on(&Sample::new(&videos, &videos.once()), &[]))
+    /// When it is no metric of this kind, or there is no such class or label.
+    pub fn of(&self, scored: &Scored) -> Result<Option<f64>, Error> {
+        self.check(scored)?;
+        Ok(self.on(&scored.sample(&scored.once())))
     }
 
-    /// With the `ranks` that are asked for beside it.
-    pub(crate) fn on(self, sample: &Sample<'_>, ranks: &[Rank]) -> Option<f64> {
-        match self {
-            Self::Mae => Some(mae(sample)),
-            Self::MacroMae => macro_mae(sample, ranks),
-            Self::Rmse => Some(rmse(sample)),
-            Self::R2 => r2(sample),
-            Self::Pearson => pearson(sample),
-            Self::Auc { below } => auc(sample, below),
-            Self::Bias => Some(bias(sample)),
-            Self::LowerLimit => lower_limit(sample),
-            Self::UpperLimit => upper_limit(sample),
-            Self::MaeWithin { rank } => mae_within(sample, rank),
+    pub(crate) fn check(&self, scored: &Scored) -> Result<(), Error> {
+        if !self.definition.kinds.contains(&scored.kind()) {
+            return Err(Error::Kind { what: format!("`{self}`"), kind: scored.kind() });
+        }
+        match &self.parameter {
+            Parameter::Class(class) if !scored.classes().contains(class) => {
+                Err(Error::UnknownClass { class: class.clone(), known: scored.classes().join(", ") })
+            }
+            _ => Ok(()),
         }
     }
 
-    /// On how many of the sample's videos the value rests.
-    pub(crate) fn videos(self, sample: &Sample<'_>) -> usize {
-        match self {
-            Self::MaeWithin { rank } => videos_within(sample, rank),
-            _ => sample.len(),
+    pub(crate) fn on(&self, sample: &Sample<'_>) -> Option<f64> {
+        match (self.definition.of, &self.parameter) {
+            (Of::Sample(of) | Of::Ranks(of), Parameter::None) => of(sample),
+            (Of::Below(of), Parameter::Below(threshold)) => of(sample, *threshold),
+            (Of::Within(of), Parameter::Within(rank)) => of(sample, *rank),
+            (Of::Class(of), Parameter::Class(class)) => of(sample, place(sample, class)?),
+            // A metric is made with the parameter that its definition takes.
+            _ => None,
         }
+    }
+
+    /// On how many of the rows the value rests: those of the range or the class, those where the label is known, else all.
+    pub(crate) fn rows(&self, sample: &Sample<'_>) -> usize {
+        let all = sample.counts.iter().map(|&count| count as usize).sum();
+        match &self.parameter {
+            Parameter::None | Parameter::Below(_) => all,
+            Parameter::Within(rank) => sample.values().map_or(0, |values| mae_within::rows_within(&values, *rank)),
+            Parameter::Class(class) => place(sample, class).map_or(0, |class| {
+                let [negatives, positives] = sample.columns()[class].sides(sample.counts);
+                let of_label = self.definition.kinds.contains(&Kind::MultiLabel);
+                (positives + if of_label { negatives } else { 0 }) as usize
+            }),
+        }
+    }
+
+    /// The place of its definition among all.
+    fn place(&self) -> usize {
+        ALL.iter().position(|definition| definition.key == self.definition.key).unwrap_or(ALL.len())
+    }
+}
+
+fn place(sample: &Sample<'_>, class: &str) -> Option<usize> {
+    sample.classes().iter().position(|name| name == class)
+}
+
+impl PartialEq for Metric {
+    fn eq(&self, other: &Self) -> bool {
+        self.definition.key == other.definition.key && self.parameter == other.parameter
+    }
+}
+
+impl Eq for Metric {}
+
+impl PartialOrd for Metric {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Metric {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.place().cmp(&other.place()).then_with(|| self.parameter.cmp(&other.parameter))
     }
 }
 
@@ -171,15 +314,29 @@ impl FromStr for Metric {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let listed = || METRICS.iter().copied().find(|metric| metric.key() == text);
-        let below = || Some(Self::Auc { below: Threshold(text.strip_prefix("auc_below_")?.parse().ok()?) });
-        let macro_mae = || (text == "macro_mae").then_some(Self::MacroMae);
-        let within = || Some(Self::MaeWithin { rank: text.strip_prefix("mae_within_")?.parse().ok()? });
-        listed().or_else(macro_mae).or_else(below).or_else(within).ok_or_else(|| Error::UnknownMetric {
-            text: text.to_owned(),
-            known: METRICS.iter().map(|metric| metric.key()).collect::<Vec<_>>().join(", "),
-        })
+        let of = |definition: &'static Definition| {
+            let rest = || text.strip_prefix(definition.key)?.strip_prefix('_').filter(|rest| !rest.is_empty());
+            let parameter = match definition.of {
+                Of::Sample(_) | Of::Ranks(_) => (text == definition.key).then_some(Parameter::None),
+                Of::Below(_) => rest().and_then(|rest| Some(Parameter::Below(Threshold(rest.parse().ok()?)))),
+                Of::Within(_) => rest().and_then(|rest| Some(Parameter::Within(rest.parse().ok()?))),
+                Of::Class(_) => rest().map(|class| Parameter::Class(class.to_owned())),
+            };
+            Some(Self { definition, parameter: parameter? })
+        };
+        ALL.iter().find_map(of).ok_or_else(|| Error::UnknownMetric { text: text.to_owned(), known: known() })
     }
+}
+
+/// The keys, with what they go on with.
+fn known() -> String {
+    let key = |definition: &Definition| match definition.of {
+        Of::Sample(_) | Of::Ranks(_) => definition.key.to_owned(),
+        Of::Below(_) => format!("{}_N", definition.key),
+        Of::Within(_) => format!("{}_RANK", definition.key),
+        Of::Class(_) => format!("{}_CLASS", definition.key),
+    };
+    ALL.iter().map(key).collect::<Vec<_>>().join(", ")
 }
 
 impl From<Metric> for String {
@@ -197,49 +354,4 @@ impl TryFrom<String> for Metric {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_key_leads_back_to_its_metric_and_no_label_repeats() -> Result<(), Error> {
-        let mut all = METRICS.to_vec();
-        all.insert(1, Metric::MacroMae);
-        all.push(Metric::Auc { below: Threshold(45) });
-        all.push(Metric::MaeWithin { rank: "31-45".parse()? });
-        all.push(Metric::MaeWithin { rank: "71+".parse()? });
-        for (at, metric) in all.iter().enumerate() {
-            assert_eq!(metric.key().parse(), Ok(*metric));
-            assert!(
-                all[..at].iter().all(|other| other < metric) || at == METRICS.len() + 1,
-                "{metric} is out of order"
-            );
-            assert!(all[..at].iter().all(|other| other.label("EF") != metric.label("EF")), "{metric} twice");
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn an_unknown_key_is_answered_with_the_known_ones() {
-        let error = "auc_below_high".parse::<Metric>().unwrap_err().to_string();
-        assert!(error.contains("`auc_below_high`") && error.contains("mae, rmse, r2, pearson"), "{error}");
-    }
-
-    /// A perfect prediction is at least as good as any other, on the side that `better` names.
-    #[test]
-    fn better_points_towards_the_perfect_prediction() -> Result<(), Error> {
-        let truth = [20.0, 34.0, 38.0, 45.0, 55.0, 62.0, 71.0];
-        let poor = [41.0, 33.0, 52.0, 38.0, 57.0, 50.0, 60.0];
-        for &metric in METRICS {
-            let (Some(best), Some(other)) = (metric.of(&truth, &truth)?, metric.of(&truth, &poor)?) else {
-                panic!("{metric} is undefined");
-            };
-            match metric.better() {
-                Better::Lower => assert!(best < other, "{metric}"),
-                Better::Higher => assert!(best > other, "{metric}"),
-                Better::NearZero => assert!(best.abs() < other.abs(), "{metric}"),
-            }
-            assert!(metric.in_unit() || other.abs() <= 1.0, "{metric}");
-        }
-        Ok(())
-    }
-}
+mod tests;

@@ -1,13 +1,10 @@
-//! Mean absolute error within one rank of true values, such as ejection fractions of 31 to 45 EF points.
-//!
-//! Most hearts are normal, so the overall error hides how the few failing ones fare. It is undefined on a sample
-//! without a video of the rank.
+//! Ranges of true values, such as ejection fractions of 31 to 45 EF points.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{error::Error, sample::Sample};
+use crate::error::Error;
 
 /// The videos whose true value, rounded down to a whole number of the target's unit (EF points, millilitres), lies
 /// between two values, both included.
@@ -78,34 +75,9 @@ impl TryFrom<String> for Rank {
     }
 }
 
-pub(crate) fn mae_within(sample: &Sample<'_>, rank: Rank) -> Option<f64> {
-    let (mut sum, mut videos) = (0.0, 0.0);
-    for (truth, prediction, count) in sample.rows() {
-        // Without a branch: whether the next video is in the rank is a matter of chance.
-        let weight = f64::from(count * u32::from(rank.holds(truth)));
-        sum += weight * (prediction - truth).abs();
-        videos += weight;
-    }
-    (videos > 0.0).then(|| sum / videos)
-}
-
-/// How many videos the rank holds.
-pub(crate) fn videos_within(sample: &Sample<'_>, rank: Rank) -> usize {
-    sample.rows().filter(|&(truth, _, _)| rank.holds(truth)).map(|(_, _, count)| count as usize).sum()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Metric;
-
-    #[test]
-    fn only_videos_of_the_rank_count_and_fractions_round_down() -> Result<(), Error> {
-        let (truth, prediction) = ([30.9, 31.0, 45.9, 46.0], [0.0, 33.0, 49.9, 0.0]);
-        assert_eq!(Metric::MaeWithin { rank: "31-45".parse()? }.of(&truth, &prediction)?, Some(3.0));
-        assert_eq!(Metric::MaeWithin { rank: "71+".parse()? }.of(&truth, &prediction)?, None);
-        Ok(())
-    }
 
     #[test]
     fn text_goes_both_ways_and_nonsense_is_refused() {

@@ -5,15 +5,14 @@ use serde::{Deserialize, Serialize};
 use crate::{
     bootstrap::{BootstrapOptions, Interval},
     error::Error,
-    metric::{METRICS, Metric},
-    rank::Rank,
-    sample::{Sample, Videos},
+    metric::Metric,
+    scored::Scored,
 };
 
 /// The metrics of one set of predictions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scores {
-    /// How many videos were scored.
+    /// How many rows were scored: videos or studies.
     pub videos: usize,
     /// How the intervals were drawn.
     pub bootstrap: BootstrapOptions,
@@ -22,82 +21,62 @@ pub struct Scores {
 }
 
 /// One metric on one set of predictions.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Score {
     /// Which.
     pub metric: Metric,
-    /// How many videos it rests on: those of the rank for [`Metric::MaeWithin`], else all.
+    /// How many rows it rests on: those of a range of true values or of a class, those where a label is known, else all.
     pub videos: usize,
-    /// `None` where the metric is undefined on the data; [`Metric`] says when that is.
+    /// `None` where the metric is undefined on the rows, or on every resample of them.
     pub interval: Option<Interval>,
 }
 
 impl Scores {
     /// Value and interval of a metric, if it was asked for and is defined.
-    pub fn get(&self, metric: Metric) -> Option<Interval> {
-        self.scores.iter().find(|score| score.metric == metric)?.interval
+    pub fn get(&self, metric: &Metric) -> Option<Interval> {
+        self.scores.iter().find(|score| score.metric == *metric)?.interval
     }
 
     /// Value of a metric, if it was asked for and is defined.
-    pub fn value(&self, metric: Metric) -> Option<f64> {
+    pub fn value(&self, metric: &Metric) -> Option<f64> {
         self.get(metric).map(|interval| interval.value)
     }
 }
 
-/// Every metric of [`METRICS`], each with its bootstrap interval.
+/// The given metrics, such as those of [`metrics`](crate::metrics), each with its bootstrap interval.
 ///
-/// `truth` and `prediction` are in the target's unit, one value per video in the same order. With the same seed, videos
-/// and order, the same resamples are drawn here and in [`compare`](crate::compare).
-///
-/// # Errors
-/// When the rows are empty, differ in length or hold a value that is not finite, or the options make no sense.
-pub fn score(truth: &[f64], prediction: &[f64], options: &BootstrapOptions) -> Result<Scores, Error> {
-    score_metrics(truth, prediction, METRICS, options)
-}
-
-/// The given metrics, such as those of [`METRICS`], one [`Metric::MaeWithin`] per rank and [`Metric::MacroMae`] over them;
-/// else as [`score`].
+/// With the same seed, patients and order, the same resamples are drawn here and in [`compare`](crate::compare). A class
+/// that a resample lacks leaves the metrics of that class undefined there, which [`Interval::degenerate`] counts; means
+/// over classes are over those that the resample has.
 ///
 /// # Errors
-/// As for [`score`], and when a metric is defined on the data but on none of the resamples.
-pub fn score_metrics(
-    truth: &[f64],
-    prediction: &[f64],
-    metrics: &[Metric],
-    options: &BootstrapOptions,
-) -> Result<Scores, Error> {
+/// When a metric is not of this kind or of a class that there is not, or the options make no sense.
+pub fn score(scored: &Scored, metrics: &[Metric], options: &BootstrapOptions) -> Result<Scores, Error> {
     options.check()?;
-    let videos = Videos::new(truth, prediction)?;
-    let rank = |metric: &Metric| if let Metric::MaeWithin { rank } = metric { Some(*rank) } else { None };
-    let ranks: Vec<Rank> = metrics.iter().filter_map(rank).collect();
-    let resampled = options.resample(videos.len(), |draws| {
-        let counts = videos.tally(draws);
-        let sample = Sample::new(&videos, &counts);
-        metrics.iter().map(|metric| metric.on(&sample, &ranks)).collect::<Vec<_>>()
+    metrics.iter().try_for_each(|metric| metric.check(scored))?;
+    let resampled =
+        options.resample_rows(scored, |sample| metrics.iter().map(|metric| metric.on(sample)).collect::<Vec<_>>());
+    let once = scored.once();
+    let sample = scored.sample(&once);
+    let scores = metrics.iter().enumerate().map(|(column, metric)| {
+        let interval = |value| options.interval(value, resampled.iter().map(|row| row[column]));
+        Score { metric: metric.clone(), videos: metric.rows(&sample), interval: metric.on(&sample).and_then(interval) }
     });
-
-    let once = videos.once();
-    let sample = Sample::new(&videos, &once);
-    let scores = metrics.iter().enumerate().map(|(column, &metric)| {
-        let interval = match metric.on(&sample, &ranks) {
-            None => None,
-            Some(value) => {
-                let interval = options.interval(value, resampled.iter().map(|row| row[column]));
-                let samples = options.samples;
-                Some(interval.ok_or_else(|| Error::NoResample { metric: metric.key(), samples })?)
-            }
-        };
-        Ok(Score { metric, videos: metric.videos(&sample), interval })
-    });
-    Ok(Scores { videos: videos.len(), bootstrap: options.clone(), scores: scores.collect::<Result<_, Error>>()? })
+    Ok(Scores { videos: scored.rows(), bootstrap: options.clone(), scores: scores.collect() })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Threshold;
+    use crate::{Kind, Parameters, Patients, Threshold, metrics};
 
     const OPTIONS: BootstrapOptions = BootstrapOptions { samples: 500, seed: 9, level: 0.95 };
+
+    fn of_values(truth: &[f64], prediction: &[f64], options: &BootstrapOptions) -> Result<Scores, Error> {
+        let thresholds = [35, 40, 50].map(Threshold);
+        let all = metrics(Kind::Regression, &Parameters { thresholds: &thresholds, ..Parameters::default() });
+        score(&Scored::regression(truth, prediction, &[])?, &all, options)
+    }
 
     fn rows(videos: usize) -> (Vec<f64>, Vec<f64>) {
         let fraction = |x: f64| x - x.floor();
@@ -114,12 +93,12 @@ mod tests {
         let (truth, prediction) = rows(101);
         let with = |threads| -> Result<Scores, Box<dyn std::error::Error>> {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
-            Ok(pool.install(|| score(&truth, &prediction, &OPTIONS))?)
+            Ok(pool.install(|| of_values(&truth, &prediction, &OPTIONS))?)
         };
         let one = with(1)?;
         assert_eq!(one, with(2)?);
         assert_eq!(one, with(7)?);
-        assert_ne!(one.scores, score(&truth, &prediction, &BootstrapOptions { seed: 10, ..OPTIONS })?.scores);
+        assert_ne!(one.scores, of_values(&truth, &prediction, &BootstrapOptions { seed: 10, ..OPTIONS })?.scores);
         Ok(())
     }
 
@@ -127,9 +106,9 @@ mod tests {
     fn a_missing_class_is_none_and_leaves_the_others_alone() -> Result<(), Error> {
         let (truth, prediction) = rows(50);
         let truth: Vec<f64> = truth.iter().map(|ef| ef.max(36.0)).collect();
-        let scores = score(&truth, &prediction, &OPTIONS)?;
+        let scores = of_values(&truth, &prediction, &OPTIONS)?;
         for score in &scores.scores {
-            assert_eq!(score.interval.is_none(), score.metric == Metric::Auc { below: Threshold(35) }, "{score:?}");
+            assert_eq!(score.interval.is_none(), score.metric == Metric::auc_below(Threshold(35)), "{score:?}");
         }
         Ok(())
     }
@@ -139,47 +118,83 @@ mod tests {
     #[test]
     fn resamples_without_the_class_are_counted() -> Result<(), Error> {
         let truth = [30.0, 60.0, 61.0, 62.0, 63.0, 64.0, 65.0, 66.0, 67.0, 68.0];
-        let scores = score(&truth, &[55.0; 10], &BootstrapOptions { samples: 10_000, ..OPTIONS })?;
-        let degenerate = scores.get(Metric::Auc { below: Threshold(40) }).map(|interval| interval.degenerate);
+        let scores = of_values(&truth, &[55.0; 10], &BootstrapOptions { samples: 10_000, ..OPTIONS })?;
+        let degenerate = scores.get(&Metric::auc_below(Threshold(40))).map(|interval| interval.degenerate);
         // Five standard deviations: 5 * sqrt(10,000 * 0.3487 * 0.6513).
         assert!(degenerate.is_some_and(|count| count.abs_diff(3_487) < 239), "{degenerate:?}");
-        assert_eq!(scores.get(Metric::Mae).map(|interval| interval.degenerate), Some(0));
+        assert_eq!(scores.get(&Metric::MAE).map(|interval| interval.degenerate), Some(0));
         Ok(())
     }
 
     #[test]
-    fn a_metric_without_any_resample_is_an_error() -> Result<(), Error> {
+    fn a_metric_without_any_resample_has_no_interval_and_leaves_the_others_alone() -> Result<(), Error> {
         // Two videos: half of all resamples hold only one of them and have no R2.
-        let outcomes: Vec<_> = (0..20)
-            .map(|seed| score(&[30.0, 60.0], &[35.0, 50.0], &BootstrapOptions { samples: 1, seed, level: 0.95 }))
-            .collect();
-        assert!(outcomes.iter().any(Result::is_ok));
-        let error = outcomes.into_iter().find_map(Result::err);
-        assert_eq!(error, Some(Error::NoResample { metric: "r2".into(), samples: 1 }));
+        let of = |seed| of_values(&[30.0, 60.0], &[35.0, 50.0], &BootstrapOptions { samples: 1, seed, level: 0.95 });
+        let without = (0..20).map(of).filter(|scores| scores.as_ref().is_ok_and(|s| s.get(&Metric::R2).is_none()));
+        let errors = without.map(|scores| Ok(scores?.value(&Metric::MAE))).collect::<Result<Vec<_>, Error>>()?;
+        assert!((1..20).contains(&errors.len()) && errors.iter().all(|error| *error == Some(7.5)), "{errors:?}");
+        Ok(())
+    }
+
+    /// Ten patients with ten equal rows each: as wide an interval as ten rows have, and the same resamples.
+    #[test]
+    fn rows_of_one_patient_are_one_observation() -> Result<(), Error> {
+        let (truth, prediction) = rows(10);
+        let tenfold = |values: &[f64]| values.repeat(10);
+        let names: Vec<Option<String>> = (0..100).map(|row| Some((row % 10).to_string())).collect();
+        let scored = Scored::regression(&tenfold(&truth), &tenfold(&prediction), &[])?;
+        let clustered = scored.clone().with_patients(&Patients::named(&names))?;
+        let ends = |scores: Scores| scores.get(&Metric::MAE).map(|interval| (interval.low, interval.high));
+        let near = |a: Option<(f64, f64)>, b: Option<(f64, f64)>| {
+            a.zip(b).is_some_and(|(a, b)| (a.0 - b.0).abs() < 1e-12 && (a.1 - b.1).abs() < 1e-12)
+        };
+        let ten = ends(of_values(&truth, &prediction, &OPTIONS)?);
+        assert!(near(ends(score(&clustered, &[Metric::MAE], &OPTIONS)?), ten), "{ten:?}");
+        assert!(!near(ends(score(&scored, &[Metric::MAE], &OPTIONS)?), ten), "{ten:?}");
+        Ok(())
+    }
+
+    /// One of ten studies is of the second class: its recall knows of the resamples that miss it (0.9^10 = 0.3487 of them),
+    /// the means over classes are of the classes that a resample has.
+    #[test]
+    fn a_class_that_resamples_miss_is_counted_by_its_own_metrics() -> Result<(), Error> {
+        let classes = ["A4C", "A2C", "PLAX"].map(str::to_owned);
+        let truth = [0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+        let scored = Scored::single_label(&truth, &[[0.2, 0.7, 0.1]; 10], &classes)?;
+        let all = metrics(scored.kind(), &Parameters { classes: &classes, ..Parameters::default() });
+        let scores = score(&scored, &all, &BootstrapOptions { samples: 10_000, ..OPTIONS })?;
+        let of = |key: &str| scores.scores.iter().find(|score| score.metric.key() == key);
+        let seen = |key: &str| of(key).map(|score| (score.videos, score.interval.map(|i| (i.value, i.low, i.high))));
+        assert_eq!(seen("recall_A2C"), Some((1, Some((1.0, 1.0, 1.0)))));
+        assert_eq!(seen("recall_PLAX"), Some((0, None)));
+        assert_eq!(seen("balanced_accuracy"), Some((10, Some((0.5, 0.0, 0.5)))));
+        let missed = of("recall_A2C").and_then(|score| score.interval).map(|interval| interval.degenerate);
+        // Five standard deviations: 5 * sqrt(10,000 * 0.3487 * 0.6513).
+        assert!(missed.is_some_and(|count| count.abs_diff(3_487) < 239), "{missed:?}");
         Ok(())
     }
 
     #[test]
     fn one_video_has_errors_but_no_spread() -> Result<(), Error> {
-        let scores = score(&[50.0], &[47.0], &OPTIONS)?;
-        assert_eq!(scores.get(Metric::Mae), Some(Interval { value: 3.0, low: 3.0, high: 3.0, degenerate: 0 }));
-        assert_eq!(scores.get(Metric::R2), None);
-        assert_eq!(scores.get(Metric::UpperLimit), None);
+        let scores = of_values(&[50.0], &[47.0], &OPTIONS)?;
+        assert_eq!(scores.get(&Metric::MAE), Some(Interval { value: 3.0, low: 3.0, high: 3.0, degenerate: 0 }));
+        assert_eq!(scores.get(&Metric::R2), None);
+        assert_eq!(scores.get(&Metric::UPPER_LIMIT), None);
         Ok(())
     }
 
     #[test]
     fn unusable_input_is_refused() {
-        assert_eq!(score(&[], &[], &OPTIONS), Err(Error::Empty { row: "truth" }));
-        assert!(matches!(score(&[50.0], &[f64::NAN], &OPTIONS), Err(Error::Value { row: "prediction", .. })));
-        assert!(matches!(score(&[50.0, 60.0], &[50.0], &OPTIONS), Err(Error::Length { .. })));
+        assert_eq!(of_values(&[], &[], &OPTIONS), Err(Error::Empty { row: "truth" }));
+        assert!(matches!(of_values(&[50.0], &[f64::NAN], &OPTIONS), Err(Error::Value { row: "prediction", .. })));
+        assert!(matches!(of_values(&[50.0, 60.0], &[50.0], &OPTIONS), Err(Error::Length { .. })));
         let options = BootstrapOptions { samples: 0, ..OPTIONS };
-        assert_eq!(score(&[50.0], &[50.0], &options), Err(Error::Samples { samples: 0 }));
+        assert_eq!(of_values(&[50.0], &[50.0], &options), Err(Error::Samples { samples: 0 }));
     }
 
     #[test]
     fn the_largest_accepted_values_stay_finite() -> Result<(), Error> {
-        let scores = score(&[1e100, -1e100, 1e-300, 3.0], &[-1e100, 1e100, 2.0, 4.0], &OPTIONS)?;
+        let scores = of_values(&[1e100, -1e100, 1e-300, 3.0], &[-1e100, 1e100, 2.0, 4.0], &OPTIONS)?;
         for score in &scores.scores {
             let finite =
                 |interval: Interval| [interval.value, interval.low, interval.high].iter().all(|x| x.is_finite());
@@ -190,9 +205,10 @@ mod tests {
 
     #[test]
     fn json_holds_keys_and_null_and_leads_back() -> Result<(), Box<dyn std::error::Error>> {
-        let rank = Metric::MaeWithin { rank: "71+".parse()? };
+        let rank = Metric::mae_within("71+".parse()?);
         // Halves, which decimal text holds exactly.
-        let scores = score_metrics(&[50.0, 50.0], &[52.5, 52.5], &[Metric::Mae, Metric::R2, rank], &OPTIONS)?;
+        let scored = Scored::regression(&[50.0, 50.0], &[52.5, 52.5], &[])?;
+        let scores = score(&scored, &[Metric::MAE, Metric::R2, rank], &OPTIONS)?;
         let json = serde_json::to_value(&scores)?;
         assert_eq!(
             json["scores"],

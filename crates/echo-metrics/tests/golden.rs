@@ -1,6 +1,9 @@
 //! Values and intervals against scikit-learn and SciPy, by way of `reference/metrics.py`.
 
-use echo_metrics::{BootstrapOptions, Error, Interval, METRICS, Metric, Threshold, compare, score_metrics};
+use echo_metrics::{
+    BootstrapOptions, Error, Interval, Kind, Metric, Parameters, Patients, Rank, Scored, Scores, Threshold, compare,
+    compare_errors, metrics, score,
+};
 use serde_json::Value;
 
 const RANKS: [&str; 5] = ["0-30", "31-45", "46-55", "56-70", "71+"];
@@ -34,9 +37,21 @@ fn videos(case: &Value) -> usize {
     number(&case["videos"]) as usize
 }
 
+/// Those of `reference/metrics.py`; `reference/kinds.py` has the others.
 fn all_metrics() -> Vec<Metric> {
-    let ranks = RANKS.map(|rank| Metric::MaeWithin { rank: rank.parse().expect("a rank") });
-    METRICS.iter().copied().chain(ranks).chain([Metric::MacroMae]).collect()
+    let thresholds = [35, 40, 50].map(Threshold);
+    let parameters = Parameters { thresholds: &thresholds, ranks: &ranks(), classes: &[] };
+    let mut all = metrics(Kind::Regression, &parameters);
+    all.retain(|metric| !["nmae", "spearman"].contains(&metric.key().as_str()));
+    all
+}
+
+fn ranks() -> [Rank; 5] {
+    RANKS.map(|rank| rank.parse().expect("a rank"))
+}
+
+fn scored(truth: &[f64], prediction: &[f64], options: &BootstrapOptions) -> Result<Scores, Error> {
+    score(&Scored::regression(truth, prediction, &ranks())?, &all_metrics(), options)
 }
 
 /// Both ends within Monte-Carlo error. The standard error of a 2.5 % quantile of B normal draws with deviation s is
@@ -54,14 +69,11 @@ fn values_are_those_of_scikit_learn_and_scipy() -> Result<(), Error> {
     for case in golden() {
         let [truth, prediction, _] = rows(videos(&case));
         let expected = case["values"].as_object().expect("values by key");
-        let metrics = all_metrics();
-        assert_eq!(metrics.len(), expected.len());
-        let scores = score_metrics(&truth, &prediction, &metrics, &BootstrapOptions::default())?;
-        for metric in metrics {
-            let (ours, theirs) = (scores.value(metric), number(&expected[&metric.key()]));
-            if metric != Metric::MacroMae {
-                assert_eq!(metric.of(&truth, &prediction)?, ours);
-            }
+        let scores = scored(&truth, &prediction, &BootstrapOptions::default())?;
+        assert_eq!(scores.scores.len(), expected.len());
+        for metric in all_metrics() {
+            let (ours, theirs) = (scores.value(&metric), number(&expected[&metric.key()]));
+            assert_eq!(metric.of(&Scored::regression(&truth, &prediction, &ranks())?)?, ours);
             // Rounding of 1,277 sums in another order, of values up to 25.
             assert!(
                 ours.is_some_and(|ours| (ours - theirs).abs() < 1e-11),
@@ -78,12 +90,13 @@ fn intervals_are_those_of_scipy_within_monte_carlo_error() -> Result<(), Error> 
     let cases = golden();
     let case = cases.iter().find(|case| case["intervals"].is_object()).expect("a case with intervals");
     let [truth, prediction, _] = rows(videos(case));
-    let scores = score_metrics(&truth, &prediction, &all_metrics(), &BootstrapOptions::default())?;
+    let scores = scored(&truth, &prediction, &BootstrapOptions::default())?;
     for score in &scores.scores {
         let interval = score.interval.unwrap_or_else(|| panic!("{} is undefined", score.metric));
         assert_interval(&score.metric.key(), interval, &case["intervals"][score.metric.key()]);
     }
-    let in_ranks: usize = scores.scores[METRICS.len()..][..RANKS.len()].iter().map(|score| score.videos).sum();
+    let in_ranks: usize =
+        scores.scores.iter().filter(|score| score.metric.rank().is_some()).map(|score| score.videos).sum();
     assert_eq!(in_ranks, truth.len(), "the ranks share out the videos");
     Ok(())
 }
@@ -95,7 +108,9 @@ fn paired_comparisons_are_those_of_scipy_within_monte_carlo_error() -> Result<()
     assert_eq!(cases.len(), 2);
     for case in cases {
         let (expected, [truth, first, second]) = (&case["comparison"], rows(videos(case)));
-        let ours = compare(&truth, &first, &second, &BootstrapOptions::default())?;
+        let [first, second] = [first, second].map(|prediction| Scored::regression(&truth, &prediction, &[]));
+        let compared = compare(&Metric::MAE, &[second?], &[&[first?]], &BootstrapOptions::default())?;
+        let ours = compared.into_iter().flatten().next().expect("an MAE is always defined");
         // Rounding, as above.
         assert!((ours.difference.value - number(&expected["value"])).abs() < 1e-11, "{ours:?}");
         assert_interval("difference", ours.difference, &expected["interval"]);
@@ -121,7 +136,29 @@ fn the_rows_have_ties_across_the_thresholds() -> Result<(), Error> {
             .filter(|(t, _)| **t < threshold)
             .any(|(_, a)| truth.iter().zip(&prediction).any(|(t, b)| *t >= threshold && a == b));
         assert!(tied, "no tie across {below}");
-        assert!(Metric::Auc { below: Threshold(below) }.of(&truth, &prediction)?.is_some());
+        let scored = Scored::regression(&truth, &prediction, &[])?;
+        assert!(Metric::auc_below(Threshold(below)).of(&scored)?.is_some());
     }
+    Ok(())
+}
+
+/// `bits.json` was written before there were patients and other kinds of task: records that were written then keep their
+/// numbers to the last bit when every row is its own patient.
+#[test]
+fn regressions_without_patients_keep_every_bit() -> Result<(), Box<dyn std::error::Error>> {
+    let bits: Value = serde_json::from_str(include_str!("../reference/bits.json"))?;
+    let [truth, first, second] = rows(200);
+    let options = BootstrapOptions { samples: 500, seed: 9, level: 0.95 };
+    assert_eq!(serde_json::to_value(scored(&truth, &first, &options)?.scores)?, bits["scores"]);
+    let names: Vec<Option<String>> = (0..200).map(|row| Some(format!("patient {row}"))).collect();
+    let each = Scored::regression(&truth, &first, &ranks())?.with_patients(&Patients::named(&names))?;
+    assert_eq!(serde_json::to_value(score(&each, &all_metrics(), &options)?.scores)?, bits["scores"]);
+
+    let [first, second] = [first, second].map(|prediction| -> Vec<f64> {
+        truth.iter().zip(&prediction).map(|(truth, prediction)| (truth - prediction).abs()).collect()
+    });
+    let compared = compare_errors(&first, &[&second], &Patients::each(200), &options)?;
+    assert_eq!(serde_json::to_value(compared[0].difference)?, bits["comparison"]);
+    assert_eq!(compared[0].p, number(&bits["p"]));
     Ok(())
 }

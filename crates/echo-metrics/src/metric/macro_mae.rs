@@ -5,32 +5,37 @@
 //! target teaches as if all values were equally usual, so methods that know the usual ones and methods that do not can
 //! only be told apart by both.
 
+use super::{Better, Definition, Of, mae_within::mae_within};
 use crate::{
-    rank::{Rank, mae_within},
-    sample::Sample,
+    confusion::mean_of_defined,
+    scored::{Kind, Sample},
 };
 
-/// Over the `ranks` that hold a video of the sample.
-pub(crate) fn macro_mae(sample: &Sample<'_>, ranks: &[Rank]) -> Option<f64> {
-    let (mut sum, mut held) = (0.0, 0.0);
-    for error in ranks.iter().filter_map(|&rank| mae_within(sample, rank)) {
-        sum += error;
-        held += 1.0;
-    }
-    (held > 0.0).then(|| sum / held)
+pub(super) const MACRO_MAE: Definition = Definition {
+    key: "macro_mae",
+    label: "macro MAE",
+    kinds: &[Kind::Regression],
+    better: Better::Lower,
+    in_unit: true,
+    of: Of::Ranks(macro_mae),
+};
+
+/// Over the ranges that hold a row of the sample.
+fn macro_mae(sample: &Sample<'_>) -> Option<f64> {
+    let values = sample.values()?;
+    mean_of_defined(values.values.ranks.iter().map(|&rank| mae_within(&values, rank)))
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::{BootstrapOptions, Error, Metric, Rank, score_metrics};
+    use crate::{Error, Metric, Rank, Scored};
 
     #[test]
-    fn ranks_weigh_the_same_however_many_videos_they_hold_and_empty_ones_nothing() -> Result<(), Error> {
+    fn ranges_weigh_the_same_however_many_rows_they_hold_and_empty_ones_nothing() -> Result<(), Error> {
         let (truth, prediction) = ([20.0, 50.0, 51.0, 52.0], [30.0, 51.0, 50.0, 53.0]);
         let with = |ranks: &[&str]| -> Result<Option<f64>, Error> {
-            let within = ranks.iter().map(|rank| Ok(Metric::MaeWithin { rank: rank.parse::<Rank>()? }));
-            let metrics = std::iter::once(Ok(Metric::MacroMae)).chain(within).collect::<Result<Vec<_>, Error>>()?;
-            Ok(score_metrics(&truth, &prediction, &metrics, &BootstrapOptions::default())?.value(Metric::MacroMae))
+            let ranks: Vec<Rank> = ranks.iter().map(|rank| rank.parse()).collect::<Result<_, _>>()?;
+            Metric::MACRO_MAE.of(&Scored::regression(&truth, &prediction, &ranks)?)
         };
         assert_eq!(with(&["0-30", "31-70"])?, Some(5.5));
         assert_eq!(with(&["0-30", "31-45", "46-70", "71+"])?, Some(5.5));

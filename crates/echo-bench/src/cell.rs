@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use echo_adapt::{Adapted, AdapterEntry, BuildContext};
 use echo_core::{Adapter, Fitting, RankSpec, Stage};
 use echo_data::{Feature, Target};
-use echo_metrics::{METRICS, Metric, Scores, Threshold};
+use echo_metrics::{Kind, Metric, Parameters, Scores, Threshold};
 use echo_report::{BestRecord, ParameterCounts, Seconds, ranks_up_to, scores};
 use echo_train::{Checkpoints, Epoch, FeatureTable, FitContext, Samples, fit, parameters, predict};
 use echo_weights::Built;
@@ -150,19 +150,12 @@ fn row_of(epoch: Epoch) -> echo_report::Epoch {
     echo_report::Epoch { epoch, lr, loss, cross_entropy, kl, l1, watched }
 }
 
-/// Every metric, with areas under the curve for `thresholds` in place of those for the ejection fraction, and the errors
-/// within each rank and over all of them.
+/// Every metric of a regression, with areas under the curve for `thresholds`, and the errors within each rank and over all
+/// of them.
 pub(crate) fn metrics(thresholds: &[u8], ranks: &RankSpec) -> Vec<Metric> {
-    let is_auc = |metric: &&Metric| matches!(metric, Metric::Auc { .. });
-    let areas = thresholds.iter().map(|&threshold| Metric::Auc { below: Threshold(threshold) });
-    let before = METRICS.iter().take_while(|metric| !is_auc(metric));
-    let after = METRICS.iter().skip_while(|metric| !is_auc(metric)).filter(|metric| !is_auc(metric));
-    let within: Vec<Metric> = ranks_up_to(&ranks.ranks.iter().map(|rank| rank.up_to).collect::<Vec<_>>())
-        .into_iter()
-        .map(|rank| Metric::MaeWithin { rank })
-        .collect();
-    let over_ranks = (!within.is_empty()).then_some(Metric::MacroMae);
-    before.copied().chain(areas).chain(after.copied()).chain(within).chain(over_ranks).collect()
+    let thresholds: Vec<Threshold> = thresholds.iter().copied().map(Threshold).collect();
+    let ranks = ranks_up_to(&ranks.ranks.iter().map(|rank| rank.up_to).collect::<Vec<_>>());
+    echo_metrics::metrics(Kind::Regression, &Parameters { thresholds: &thresholds, ranks: &ranks, classes: &[] })
 }
 
 /// Cached features as samples; `views` are other looks at the same videos.
@@ -191,35 +184,40 @@ mod tests {
     #[test]
     fn thresholds_and_ranks_of_the_target_make_its_metrics() {
         let keys = |thresholds: &[u8], bounds: &[i64]| -> Vec<String> {
-            metrics(thresholds, &ranks(bounds)).into_iter().map(Metric::key).collect()
+            metrics(thresholds, &ranks(bounds)).iter().map(Metric::key).collect()
         };
-        let of_ef = keys(&[35, 40, 50], &[30, 45, 100]);
-        let every: Vec<String> = METRICS.iter().map(|metric| metric.key()).collect();
-        assert_eq!(of_ef[..METRICS.len()], every);
-        assert_eq!(of_ef[METRICS.len()..], ["mae_within_0-30", "mae_within_31-45", "mae_within_46+", "macro_mae"]);
-        let of_edv = keys(&[120], &[160, 300, 900]);
-        assert_eq!(of_edv.iter().filter(|key| key.contains("auc")).collect::<Vec<_>>(), ["auc_below_120"]);
-        assert_eq!(of_edv[of_edv.len() - 3..], ["mae_within_161-300", "mae_within_301+", "macro_mae"]);
-        assert_eq!(keys(&[], &[-20, 0, 10]).len(), METRICS.len() - 3, "ranks below zero have no metric");
+        let asked_for = |keys: &[String]| -> Vec<String> {
+            keys.iter()
+                .filter(|key| ["auc", "within", "macro"].iter().any(|part| key.contains(part)))
+                .cloned()
+                .collect()
+        };
+        let of_ef = keys(&[35, 50], &[30, 45, 100]);
+        assert_eq!(
+            asked_for(&of_ef),
+            ["macro_mae", "auc_below_35", "auc_below_50", "mae_within_0-30", "mae_within_31-45", "mae_within_46+"]
+        );
+        assert_eq!(of_ef[0], "mae");
+        let of_edv = asked_for(&keys(&[120], &[160, 300, 900]));
+        assert_eq!(of_edv, ["macro_mae", "auc_below_120", "mae_within_0-160", "mae_within_161-300", "mae_within_301+"]);
+        assert!(asked_for(&keys(&[], &[-20, 0, 10])).is_empty(), "ranks below zero have no metric");
     }
 
     #[test]
     fn a_rank_that_no_resample_holds_costs_its_own_interval_alone() {
         let metrics = metrics(&[], &ranks(&[30, 100]));
-        let within = |scores: &Scores, rank: &str| scores.value(Metric::MaeWithin { rank: rank.parse().unwrap() });
+        let within = |scores: &Scores, rank: &str| scores.value(&Metric::mae_within(rank.parse().unwrap()));
         let of_one_resample = |place: usize| {
             let mut labels = vec![50.0; 40];
             labels[place] = 10.0;
             let all = scores(&labels, &[52.0; 40], &metrics, 1000).unwrap();
             assert_eq!((within(&all, "0-30"), within(&all, "31+")), (Some(42.0), Some(2.0)));
-            assert_eq!(all.value(Metric::MacroMae), Some(22.0));
+            assert_eq!(all.value(&Metric::MACRO_MAE), Some(22.0));
             scores(&labels, &[52.0; 40], &metrics, 1).unwrap()
         };
         // A single resample leaves out about a third of the videos.
         let without = (0..40).map(of_one_resample).filter(|scores| within(scores, "0-30").is_none());
-        let kept: Vec<_> = without
-            .map(|scores| (scores.value(Metric::Mae), within(&scores, "31+"), scores.value(Metric::MacroMae)))
-            .collect();
-        assert!(!kept.is_empty() && kept.iter().all(|score| *score == (Some(3.0), Some(2.0), None)), "{kept:?}");
+        let kept: Vec<_> = without.map(|scores| (scores.value(&Metric::MAE), within(&scores, "31+"))).collect();
+        assert!(!kept.is_empty() && kept.iter().all(|score| *score == (Some(3.0), Some(2.0))), "{kept:?}");
     }
 }

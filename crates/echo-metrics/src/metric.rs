@@ -8,6 +8,7 @@ mod balanced_accuracy;
 mod bland_altman;
 mod brier;
 mod ece;
+mod key;
 mod label_auroc;
 mod macro_auroc;
 mod macro_f1;
@@ -23,8 +24,6 @@ mod rmse;
 mod spearman;
 mod thresholded;
 mod within_one;
-
-use std::{cmp::Ordering, fmt, hash::Hash, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -186,17 +185,6 @@ impl Metric {
         Self { definition: &mae_within::MAE_WITHIN, parameter: Parameter::Within(rank) }
     }
 
-    /// The name in files and on the command line, such as `auc_below_40`.
-    pub fn key(&self) -> String {
-        let key = self.definition.key;
-        match &self.parameter {
-            Parameter::None => key.to_owned(),
-            Parameter::Below(threshold) => format!("{key}_{threshold}"),
-            Parameter::Within(rank) => format!("{key}_{rank}"),
-            Parameter::Class(class) => format!("{key}_{class}"),
-        }
-    }
-
     /// The heading in tables, such as `AUC EF<40` for the target `EF`.
     pub fn label(&self, target: &str) -> String {
         let label = self.definition.label;
@@ -273,84 +261,10 @@ impl Metric {
             }),
         }
     }
-
-    /// The place of its definition among all.
-    fn place(&self) -> usize {
-        ALL.iter().position(|definition| definition.key == self.definition.key).unwrap_or(ALL.len())
-    }
 }
 
 fn place(sample: &Sample<'_>, class: &str) -> Option<usize> {
     sample.classes().iter().position(|name| name == class)
-}
-
-impl PartialEq for Metric {
-    fn eq(&self, other: &Self) -> bool {
-        self.definition.key == other.definition.key && self.parameter == other.parameter
-    }
-}
-
-impl Eq for Metric {}
-
-impl PartialOrd for Metric {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Metric {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.place().cmp(&other.place()).then_with(|| self.parameter.cmp(&other.parameter))
-    }
-}
-
-impl fmt::Display for Metric {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.key())
-    }
-}
-
-impl FromStr for Metric {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        let of = |definition: &'static Definition| {
-            let rest = || text.strip_prefix(definition.key)?.strip_prefix('_').filter(|rest| !rest.is_empty());
-            let parameter = match definition.of {
-                Of::Sample(_) | Of::Ranks(_) => (text == definition.key).then_some(Parameter::None),
-                Of::Below(_) => rest().and_then(|rest| Some(Parameter::Below(Threshold(rest.parse().ok()?)))),
-                Of::Within(_) => rest().and_then(|rest| Some(Parameter::Within(rest.parse().ok()?))),
-                Of::Class(_) => rest().map(|class| Parameter::Class(class.to_owned())),
-            };
-            Some(Self { definition, parameter: parameter? })
-        };
-        ALL.iter().find_map(of).ok_or_else(|| Error::UnknownMetric { text: text.to_owned(), known: known() })
-    }
-}
-
-/// The keys, with what they go on with.
-fn known() -> String {
-    let key = |definition: &Definition| match definition.of {
-        Of::Sample(_) | Of::Ranks(_) => definition.key.to_owned(),
-        Of::Below(_) => format!("{}_N", definition.key),
-        Of::Within(_) => format!("{}_RANK", definition.key),
-        Of::Class(_) => format!("{}_CLASS", definition.key),
-    };
-    ALL.iter().map(key).collect::<Vec<_>>().join(", ")
-}
-
-impl From<Metric> for String {
-    fn from(metric: Metric) -> Self {
-        metric.key()
-    }
-}
-
-impl TryFrom<String> for Metric {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self, Error> {
-        text.parse()
-    }
 }
 
 #[cfg(test)]

@@ -206,23 +206,21 @@ impl Scored {
 
     /// Whether the other predicts the same rows, so that the two can be compared row by row.
     pub(crate) fn same_rows(&self, other: &Self) -> bool {
-        // By the order of the input, which predictions do not change.
+        // In the order of the input: values are kept in that of their predictions.
         let by_input = |scored: &Self| {
-            let mut rows: Vec<(usize, usize, Option<u64>)> = Vec::new();
+            let mut rows = vec![(0, 0); scored.rows()];
             for (place, &row) in scored.order.iter().enumerate() {
-                let truth = match &scored.data {
-                    Data::Values(values) => Some(values.truth[place].to_bits()),
-                    _ => None,
-                };
-                rows.push((row, scored.patients.numbers()[place], truth));
+                let value = scored.values().map_or(0, |values| values.truth[place].to_bits());
+                rows[row] = (scored.patients.numbers()[place], value);
             }
-            rows.sort_unstable();
             rows
         };
-        let truths = |scored: &Self| scored.columns().iter().map(|column| column.truth.clone()).collect::<Vec<_>>();
+        fn truths(scored: &Scored) -> impl Iterator<Item = &Vec<Option<bool>>> {
+            scored.columns().iter().map(|column| &column.truth)
+        }
         self.kind() == other.kind()
             && self.classes() == other.classes()
-            && truths(self) == truths(other)
+            && truths(self).eq(truths(other))
             && by_input(self) == by_input(other)
     }
 
@@ -233,6 +231,10 @@ impl Scored {
 
     pub(crate) fn sample<'a>(&'a self, counts: &'a [u32]) -> Sample<'a> {
         Sample { scored: self, counts }
+    }
+
+    fn values(&self) -> Option<&Values> {
+        if let Data::Values(values) = &self.data { Some(values) } else { None }
     }
 
     /// One for a binary classification, one for each class or label, else none.
@@ -259,7 +261,7 @@ pub(crate) struct Sample<'a> {
 
 impl<'a> Sample<'a> {
     pub(crate) fn values(&self) -> Option<CountedValues<'a>> {
-        if let Data::Values(values) = &self.scored.data { Some(values.counted(self.counts)) } else { None }
+        Some(self.scored.values()?.counted(self.counts))
     }
 
     pub(crate) fn binary(&self) -> Option<&'a Column> {

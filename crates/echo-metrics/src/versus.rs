@@ -260,6 +260,10 @@ mod tests {
             difference.is_some_and(|one| one.value == 0.375 && one.degenerate.abs_diff(250) < 74),
             "{difference:?}"
         );
+        // The smallest p that the resamples with an area can give.
+        let won = compare(&auroc, &[of([0.5; 4])?], &[&seeds[..1]], &OPTIONS)?;
+        let smallest = |one: &Comparison| 2.0 / (2_001 - one.difference.degenerate) as f64;
+        assert!(won.iter().flatten().next().is_some_and(|one| one.p == smallest(one)), "{won:?}");
         let one_sided = [Scored::binary(&[true; 4], &[0.5; 4], 0.5)?];
         assert_eq!(compare(&auroc, &one_sided, &[&one_sided], &OPTIONS)?, [None]);
         Ok(())

@@ -20,7 +20,7 @@ pub use vs_best::{Standing, VsBest};
 use std::collections::{BTreeMap, BTreeSet};
 
 use echo_files::printable;
-use echo_metrics::{Metric, Scores, Spread};
+use echo_metrics::{Kind, Metric, Parameters, Scores, Spread};
 use serde::Serialize;
 
 use self::absolute_errors::AbsoluteErrors;
@@ -247,7 +247,7 @@ impl Leaderboard {
         notes.extend(notes_of_externals(&rows));
         notes.extend(leakage::notes(groups));
         notes.extend(notes_of_draws(groups));
-        let over_ranks = match rows.iter().any(|row| row.get(Metric::MacroMae).is_some()) {
+        let over_ranks = match rows.iter().any(|row| row.get(&Metric::MACRO_MAE).is_some()) {
             true => {
                 " macro MAE: the mean of the MAE within each rank, so that rare values weigh as much as usual ones."
             }
@@ -320,9 +320,10 @@ fn notes_of_draws(groups: &[Vec<&CellRecord>]) -> BTreeSet<String> {
 /// Every metric that the cells were scored by.
 fn metrics_of<'a>(cells: impl Iterator<Item = &'a CellRecord>) -> Vec<Metric> {
     let scores = cells.filter_map(|cell| cell.scores.as_ref());
-    let metrics: BTreeSet<Metric> = scores.flat_map(|scores| &scores.scores).map(|score| score.metric).collect();
+    let metrics: BTreeSet<Metric> =
+        scores.flat_map(|scores| &scores.scores).map(|score| score.metric.clone()).collect();
     match metrics.is_empty() {
-        true => echo_metrics::METRICS.to_vec(),
+        true => echo_metrics::metrics(Kind::Regression, &Parameters::default()),
         false => metrics.into_iter().collect(),
     }
 }
@@ -390,7 +391,7 @@ impl LeaderboardRow {
     }
 
     /// A metric's mean over seeds.
-    pub(crate) fn get(&self, metric: Metric) -> Option<Cell> {
+    pub(crate) fn get(&self, metric: &Metric) -> Option<Cell> {
         self.metrics.get(&metric.key()).copied()
     }
 
@@ -491,7 +492,7 @@ pub fn groups(records: &[CellRecord]) -> Vec<Vec<&CellRecord>> {
 pub(crate) fn means(scores: &[&Scores]) -> Result<BTreeMap<String, Cell>, ReportError> {
     let mut metrics = BTreeMap::new();
     for score in scores.first().map_or(&[][..], |scores| &scores.scores) {
-        let intervals: Vec<_> = scores.iter().filter_map(|scores| scores.get(score.metric)).collect();
+        let intervals: Vec<_> = scores.iter().filter_map(|scores| scores.get(&score.metric)).collect();
         if intervals.len() < scores.len() {
             continue;
         }

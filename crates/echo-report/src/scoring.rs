@@ -1,6 +1,6 @@
 //! Scores of a set of predictions.
 
-use echo_metrics::{BootstrapOptions, Metric, Rank, Scores, score_metrics};
+use echo_metrics::{BootstrapOptions, Metric, Rank, Scored, Scores, score};
 
 use crate::ReportError;
 
@@ -11,17 +11,9 @@ use crate::ReportError;
 pub fn scores(labels: &[f32], predictions: &[f32], metrics: &[Metric], samples: usize) -> Result<Scores, ReportError> {
     let wide = |values: &[f32]| values.iter().map(|&value| f64::from(value)).collect::<Vec<_>>();
     let options = BootstrapOptions { samples, ..BootstrapOptions::default() };
-    let (labels, predictions, mut metrics) = (wide(labels), wide(predictions), metrics.to_vec());
-    loop {
-        match score_metrics(&labels, &predictions, &metrics, &options) {
-            // With few resamples a rank of one video may be in none of them, which is no reason to have no score at all
-            // but of the ranks together.
-            Err(echo_metrics::Error::NoResample { metric: missing, .. }) if metrics.len() > 1 => {
-                metrics.retain(|&metric| metric.key() != missing && metric != Metric::MacroMae);
-            }
-            scores => return Ok(scores?),
-        }
-    }
+    let ranks: Vec<Rank> = metrics.iter().filter_map(Metric::rank).collect();
+    let scored = Scored::regression(&wide(labels), &wide(predictions), &ranks)?;
+    Ok(score(&scored, metrics, &options)?)
 }
 
 /// Ranks by their upper bounds as those of metrics, the last one without an end. None where a bound is negative, which no

@@ -171,7 +171,7 @@ impl Told {
         }
         let elsewhere = if origin == Origin::Elsewhere { " (by another process)" } else { "" };
         if origin != Origin::Before {
-            let mae = record.scores.as_ref().and_then(|scores| scores.value(Metric::Mae));
+            let mae = record.scores.as_ref().and_then(|scores| scores.value(&Metric::MAE));
             let outcome = match &record.error {
                 Some(error) => format!(" failed: {error}"),
                 None => mae.map_or(String::new(), |mae| format!(": MAE {mae:.2}")),

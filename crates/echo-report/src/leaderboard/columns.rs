@@ -33,12 +33,12 @@ pub(crate) enum Detail {
 impl Leaderboard {
     pub(crate) fn columns(&self) -> Vec<Column> {
         use Column::{Adapter, Encoder, External, Metric as Score, Seeds, Shots, Train, VsBest, Weights};
-        let start = [Encoder, Weights, Adapter, Shots, Train, Seeds, Score(Metric::Mae, "MAE", 2), VsBest];
+        let start = [Encoder, Weights, Adapter, Shots, Train, Seeds, Score(Metric::MAE, "MAE", 2), VsBest];
         // Ranks below zero have none.
-        let over_ranks = self.metrics().contains(&Metric::MacroMae);
-        let over_ranks = over_ranks.then_some(Score(Metric::MacroMae, "macro MAE", 2));
+        let over_ranks = self.metrics().contains(&Metric::MACRO_MAE);
+        let over_ranks = over_ranks.then_some(Score(Metric::MACRO_MAE, "macro MAE", 2));
         let externals = self.externals().into_iter().map(|(title, hash)| External(title, hash));
-        let end = [Score(Metric::Rmse, "RMSE", 2), Score(Metric::R2, "R2", 3), Score(Metric::Pearson, "r", 3)];
+        let end = [Score(Metric::RMSE, "RMSE", 2), Score(Metric::R2, "R2", 3), Score(Metric::PEARSON, "r", 3)];
         start.into_iter().chain(over_ranks).chain(externals).chain(end).collect()
     }
 }
@@ -83,8 +83,8 @@ impl Column {
                 failed => format!("{} ({failed} failed)", row.seeds),
             },
             Self::VsBest => row.vs_best.map_or("-".to_owned(), |standing| standing.to_string()),
-            &Self::Metric(metric, _, digits) if detail == Detail::Errors && metric != Metric::Mae => {
-                self.cell(row).map_or("-".to_owned(), |cell| format!("{:.digits$}", cell.mean))
+            Self::Metric(metric, _, digits) if detail == Detail::Errors && *metric != Metric::MAE => {
+                self.cell(row).map_or("-".to_owned(), |cell| format!("{:.*}", *digits, cell.mean))
             }
             &Self::Metric(_, _, digits) => self.cell(row).map_or("-".to_owned(), |cell| cell.text(digits)),
             Self::External(..) => self.cell(row).map_or("-".to_owned(), |cell| cell.text(2)),
@@ -101,10 +101,10 @@ impl Column {
 
     fn cell(&self, row: &LeaderboardRow) -> Option<Cell> {
         match self {
-            Self::Metric(metric, ..) => row.get(*metric),
+            Self::Metric(metric, ..) => row.get(metric),
             Self::External(_, hash) => {
                 let external = row.externals.iter().find(|external| external.hash == *hash)?;
-                external.metrics.get(&Metric::Mae.key()).copied()
+                external.metrics.get(&Metric::MAE.key()).copied()
             }
             _ => None,
         }

@@ -153,7 +153,7 @@ mod tests {
             metrics: BTreeMap::new(),
         };
         let externals = Externals(vec![(external, vec![70.0])]);
-        let metrics = [Metric::Mae, Metric::Pearson, Metric::MaeWithin { rank: "54+".parse().unwrap() }];
+        let metrics = [Metric::MAE, Metric::PEARSON, Metric::mae_within("54+".parse().unwrap())];
         let rows = rows(&all.iter().collect::<Vec<_>>(), &test, &metrics, &externals, 10).unwrap();
         let of = |(row, errors): &(LeaderboardRow, Option<AbsoluteErrors>)| {
             let far = row.externals[0].metrics["mae"].mean;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use echo_metrics::{BootstrapOptions, compare_errors};
+use echo_metrics::{BootstrapOptions, Patients, compare_errors};
 
 use super::{errors_of, same_row};
 use crate::{CellRecord, Outputs, Predictions, ReportError};
@@ -30,7 +30,8 @@ pub(crate) fn notes(
             Some(1) => "1 shot".to_owned(),
             Some(shots) => format!("{shots} shots"),
         };
-        for comparison in compare_errors(&own.errors, &[&random.errors], &options)? {
+        let patients = Patients::each(own.errors.len());
+        for comparison in compare_errors(&own.errors, &[&random.errors], &patients, &options)? {
             let difference = comparison.difference;
             let mut note = format!(
                 "{} + {}, {shots}: with random prompts the MAE changes by {:+.2} [{:+.2}, {:+.2}]",

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use echo_metrics::{BootstrapOptions, compare_errors};
+use echo_metrics::{BootstrapOptions, Patients, compare_errors};
 use serde::Serialize;
 
 use super::LeaderboardRow;
@@ -109,8 +109,9 @@ pub(crate) fn compare_with_best(
                 continue;
             }
             let set = |row: usize| of_row(row).map_or(&[][..], |errors| errors.errors.as_slice());
+            let patients = Patients::each(common.len());
             let sets: Vec<&[f64]> = others.iter().map(|&row| set(row)).collect();
-            for (row, comparison) in others.iter().zip(compare_errors(set(best), &sets, &options)?) {
+            for (row, comparison) in others.iter().zip(compare_errors(set(best), &sets, &patients, &options)?) {
                 let (standing, difference) =
                     (if comparison.tied { Standing::Tie } else { Standing::Worse }, comparison.difference);
                 let (low, high) = (difference.low, difference.high);

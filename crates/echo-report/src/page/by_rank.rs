@@ -59,8 +59,7 @@ pub(super) fn by_rank(board: &Leaderboard, entries: &[Entry<'_>]) -> String {
         let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
         text.push_str(&table(&format!("MAE by rank of the {}", target.values("true")), &headings, &rows));
     }
-    let areas: Vec<Metric> =
-        board.metrics().into_iter().filter(|metric| matches!(metric, Metric::Auc { .. })).collect();
+    let areas: Vec<Metric> = board.metrics().into_iter().filter(|metric| metric.threshold().is_some()).collect();
     if !areas.is_empty() {
         text.push_str(
             "<p>Area under the ROC curve for finding the test videos whose true value is below a threshold: 1 finds all, \
@@ -69,7 +68,7 @@ pub(super) fn by_rank(board: &Leaderboard, entries: &[Entry<'_>]) -> String {
         let headings: Vec<String> =
             std::iter::once("row".to_owned()).chain(areas.iter().map(|area| area.label(&target.name))).collect();
         let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
-        let cell = |row: &LeaderboardRow, area: &Metric| row.get(*area).map_or("-".to_owned(), |cell| cell.text(3));
+        let cell = |row: &LeaderboardRow, area: &Metric| row.get(area).map_or("-".to_owned(), |cell| cell.text(3));
         let rows: Vec<Vec<String>> = board
             .rows
             .iter()

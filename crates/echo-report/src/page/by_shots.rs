@@ -15,7 +15,7 @@ use crate::{LeaderboardRow, Reference, TRAINING_MEDIAN};
 /// One panel per adapter, one line per encoder.
 pub(super) fn by_shots(report: &Report<'_>, entries: &[Entry<'_>]) -> String {
     let rows =
-        || entries.iter().flat_map(|entry| entry.rows).filter(|row| row.metrics.contains_key(&Metric::Mae.key()));
+        || entries.iter().flat_map(|entry| entry.rows).filter(|row| row.metrics.contains_key(&Metric::MAE.key()));
     let mut encoders: Vec<&str> = Vec::new();
     let mut adapters: Vec<&str> = Vec::new();
     for row in rows() {
@@ -33,7 +33,7 @@ pub(super) fn by_shots(report: &Report<'_>, entries: &[Entry<'_>]) -> String {
         rows().map(|row| (row.shots.parse().unwrap_or(usize::MAX), row.shots.clone())).collect();
     let places: Vec<String> = places.into_iter().map(|(_, shots)| shots).collect();
     let place = |row: &LeaderboardRow| places.iter().position(|shots| *shots == row.shots);
-    let mae = |row: &LeaderboardRow| row.get(Metric::Mae);
+    let mae = |row: &LeaderboardRow| row.get(&Metric::MAE);
     let target = &report.leaderboard.target;
     let references = Published::of(&report.leaderboard.references, &places);
     // With several sets of test videos every set has its own, under a longer name: none is right for all plots.

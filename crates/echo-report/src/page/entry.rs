@@ -84,11 +84,12 @@ impl<'a> Entry<'a> {
             let within = self.truth.iter().zip(&self.errors).filter(|(truth, _)| rank.holds(**truth));
             let errors: Vec<f64> = within.map(|(_, error)| *error).collect();
             // Of too few resamples it may have no interval.
-            let scored = self.rows[0].get(Metric::MaeWithin { rank });
+            let metric = Metric::mae_within(rank);
+            let scored = self.rows[0].get(&metric);
             let mean = (!errors.is_empty()).then(|| errors.iter().sum::<f64>() / errors.len() as f64);
             self.ranks.push(RankError {
                 name: rank.to_string(),
-                key: Metric::MaeWithin { rank }.key(),
+                key: metric.key(),
                 videos: errors.len(),
                 mean: scored.map(|cell| cell.mean).or(mean),
                 interval: scored.map(|cell| (cell.low, cell.high)),

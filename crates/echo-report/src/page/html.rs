@@ -137,7 +137,7 @@ fn details(quantity: &Quantity, entries: &[Entry<'_>]) -> String {
     );
     for entry in entries {
         let name = entry.name();
-        let mae = entry.rows[0].get(Metric::Mae);
+        let mae = entry.rows[0].get(&Metric::MAE);
         let mae = mae.map_or("no score".to_owned(), |cell| format!("MAE {:.2}", cell.mean));
         let summary = format!("{}: {mae}", escape(&name));
         text.push_str(&format!("<details id=\"{}\"><summary>{summary}</summary>\n", anchor(entry)));

@@ -627,7 +627,8 @@ pub(crate) mod tests {
     #[test]
     fn a_line_with_scores_is_torn_wherever_it_is_cut() {
         let (labels, predictions) = ([40.0, 50.0, 60.0], [41.0, 55.0, 52.0]);
-        let scores = crate::scoring::scores(&labels, &predictions, echo_metrics::METRICS, 50).unwrap();
+        let metrics = echo_metrics::metrics(echo_metrics::Kind::Regression, &echo_metrics::Parameters::default());
+        let scores = crate::scoring::scores(&labels, &predictions, &metrics, 50).unwrap();
         let line = CellRecord { scores: Some(scores), ..record("key") }.to_line();
         let line = line.trim_end().as_bytes();
         assert!(matches!(parse(line), Ok(Some(_))));

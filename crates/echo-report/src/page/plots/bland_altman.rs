@@ -1,6 +1,6 @@
 //! Bland-Altman: difference against mean of predicted and true values.
 
-use echo_metrics::Metric;
+use echo_metrics::{Metric, Scored};
 use plotters::prelude::{Circle, PathElement};
 
 use super::canvas::{Axes, Role, chart, number, svg};
@@ -9,8 +9,9 @@ use super::scale::Scale;
 /// One dot per video, with bias and limits of agreement. Differences are drawn up to the scale's span; beyond they stand
 /// at the edge.
 pub(in super::super) fn bland_altman(name: &str, scale: &Scale<'_>, truth: &[f64], predictions: &[f64]) -> String {
-    let of = |metric: Metric| metric.of(truth, predictions).ok().flatten();
-    let lines: Vec<(f64, u32)> = [(Metric::LowerLimit, 1), (Metric::Bias, 2), (Metric::UpperLimit, 1)]
+    let scored = Scored::regression(truth, predictions, &[]).ok();
+    let of = |metric: Metric| metric.of(scored.as_ref()?).ok().flatten();
+    let lines: Vec<(f64, u32)> = [(Metric::LOWER_LIMIT, 1), (Metric::BIAS, 2), (Metric::UPPER_LIMIT, 1)]
         .into_iter()
         .filter_map(|(metric, width)| Some((of(metric)?, width)))
         .collect();

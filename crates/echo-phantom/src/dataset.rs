@@ -58,6 +58,16 @@ impl Video {
 }
 
 impl DatasetSpec {
+    /// The default data set of a site. The new one has twice as many training videos, and labels in steps of 5, so that a few
+    /// shots are a small part of them.
+    pub fn of_site(site: Site, seed: u64) -> Self {
+        let train = match site {
+            Site::Home => 600,
+            Site::New => 1200,
+        };
+        Self { train, seed, setting: Setting { site, ..Setting::default() }, ..Self::default() }
+    }
+
     /// `count` videos, split about as the default: a half, a sixth and a third.
     pub fn with_total(count: usize, seed: u64) -> Self {
         // Not (count + 1) / 3, which overflows.

@@ -276,9 +276,17 @@ mod tests {
     /// What the sector cuts off cannot be measured.
     #[test]
     fn the_cavity_lies_inside_the_sector() {
+        for site in [Site::Home, Site::New] {
+            cavities_lie_inside_the_sector(site);
+        }
+    }
+
+    fn cavities_lie_inside_the_sector(site: Site) {
+        let setting = Setting { site, ..Setting::default() };
         let mut cut = 0;
         for index in 0..400 {
-            let phantom = Phantom::draw(5, index, Population::Natural).unwrap();
+            let mut phantom = Phantom::draw_with(5, index, site.patients(), setting).unwrap();
+            phantom.acquisition.mirrored = false;
             let sector = phantom.acquisition.sector();
             let [diastole, _] = phantom.tracings();
             let outside = diastole.lines().flatten().any(|(x, y)| {
@@ -289,7 +297,25 @@ mod tests {
             cut += usize::from(outside);
         }
         // One in fifty: sonographers cut off a bit of wall, too.
-        assert!(cut <= 8, "{cut} of 400");
+        assert!(cut <= 8, "{cut} of 400 at {}", site.name());
+    }
+
+    /// Tracings go with the picture, and volumes do not change.
+    #[test]
+    fn a_mirrored_loop_is_the_same_with_left_and_right_exchanged() {
+        let phantom = Phantom::of(1, Purpose::Test, 3).unwrap();
+        let mut mirrored = phantom.clone();
+        mirrored.acquisition.mirrored = true;
+        let [there, here] = [&phantom, &mirrored].map(|phantom| phantom.render_frames(&[4]));
+        let exchanged: Vec<u8> = there.chunks_exact(FRAME_SIZE).flat_map(|row| row.iter().rev().copied()).collect();
+        assert!(here == exchanged && here != there);
+        for (there, here) in phantom.tracings().iter().zip(&mirrored.tracings()) {
+            assert!((there.volume() - here.volume()).abs() < 1e-9);
+            let last = (FRAME_SIZE - 1) as f64;
+            assert_eq!(here.long_axis[0].0, last - there.long_axis[0].0);
+            assert!(here.chords.iter().all(|[left, right]| left.0 < right.0));
+            assert_eq!(here.chords[7][0].0, last - there.chords[7][1].0);
+        }
     }
 
     #[test]

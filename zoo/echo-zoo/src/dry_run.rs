@@ -30,8 +30,8 @@ impl Listed {
     fn make(spec: &DatasetSpec, dir: &Path, is_asked_for: &(dyn Fn() -> bool + Sync)) -> Result<Self, CliError> {
         let folder = tempfile::tempdir().map_err(CliError::file(&std::env::temp_dir()))?;
         let started = Instant::now();
-        let tried = folder.path().join("tried");
-        write_dataset_while(&tried, &DatasetSpec::with_total(TRIED, spec.seed), &|_, _| !is_asked_for())?;
+        let tried = DatasetSpec { setting: spec.setting, ..DatasetSpec::with_total(TRIED, spec.seed) };
+        write_dataset_while(&folder.path().join("tried"), &tried, &|_, _| !is_asked_for())?;
         let seconds = started.elapsed().as_secs_f64() * spec.total() as f64 / TRIED as f64;
         let name = dir.file_name().unwrap_or(dir.as_os_str());
         let data = folder.path().join(name);

@@ -19,7 +19,7 @@ pub(crate) struct Args {
     /// killed process leaves there, the next one that writes beside it removes.
     #[arg(long)]
     out: PathBuf,
-    /// Videos over all splits; as many as in the benchmark's default set when absent.
+    /// Videos over all splits; as many as in the site's default set when absent.
     #[arg(long)]
     count: Option<usize>,
     /// Studies over all splits instead: 1 to 4 videos of one heart in both views, with biplane labels.
@@ -54,7 +54,11 @@ enum SiteChoice {
 
 impl Args {
     fn spec(&self) -> DatasetSpec {
-        let default = DatasetSpec { seed: self.seed, ..DatasetSpec::default() };
+        let site = match self.site {
+            SiteChoice::Home => Site::Home,
+            SiteChoice::New => Site::New,
+        };
+        let default = DatasetSpec::of_site(site, self.seed);
         let spec = match (self.shifted, self.studies.or(self.count)) {
             (true, count) => DatasetSpec::shifted(count.unwrap_or(default.test), self.seed),
             (false, Some(count)) => DatasetSpec::with_total(count, self.seed),
@@ -64,10 +68,6 @@ impl Args {
             ViewChoice::A4c => Views::Only(View::A4c),
             ViewChoice::A2c => Views::Only(View::A2c),
             ViewChoice::Both => Views::Both,
-        };
-        let site = match self.site {
-            SiteChoice::Home => Site::Home,
-            SiteChoice::New => Site::New,
         };
         DatasetSpec { setting: Setting { views, site, ..spec.setting }, ..spec }
     }

@@ -246,3 +246,20 @@ fn list_shows_every_encoder_and_adapter() {
         assert!(nano == "MIT OR Apache-2.0" && full != nano, "{full} {nano}");
     }
 }
+
+#[test]
+fn phantom_writes_studies_of_another_site() {
+    let place = Place::new();
+    let (out, _) = place.succeed(&["phantom", "--studies", "3", "--site", "new", "--out", "studies"]);
+    assert!(out.contains("videos of 3 studies of") && out.contains("not for clinical use"), "{out}");
+    let list = std::fs::read_to_string(place.path("studies/FileList.csv")).unwrap();
+    assert!(list.starts_with("FileName,PatientID,StudyID,View,EF,"), "{list}");
+    // Readers of the new site see no odd ones.
+    assert!(
+        list.lines().skip(1).all(|row| row.split(',').nth(4).unwrap().parse::<f64>().unwrap() % 5.0 == 0.0),
+        "{list}"
+    );
+
+    let err = place.fail(2, &["phantom", "--studies", "3", "--shifted", "--out", "other"]);
+    assert!(err.contains("--shifted"), "{err}");
+}

@@ -490,7 +490,7 @@ fn a_plan_is_made_of_adapters_that_see_different_clips() {
     for config in [&several, &cardiacclip] {
         let plan = plan(config);
         assert!(plan.pairs.len() >= 2 && plan.pairs.iter().all(|pair| pair.fails.is_none()), "{plan}");
-        assert!(plan.pairs.iter().all(|pair| pair.estimate.is_some()), "{plan}");
+        assert!(plan.pairs.iter().all(|pair| pair.memory.is_some()), "{plan}");
     }
     // What a run would find, the plan finds.
     assert!(plan(&refused).pairs[0].fails.as_ref().is_some_and(|reason| reason.contains("size = 8")));

@@ -137,7 +137,7 @@ pub(crate) struct Args {
     /// Put frames of the videos with the greatest errors into report.html. They are pictures of patients.
     #[arg(long)]
     thumbnails: bool,
-    /// Print cells, files, and estimates of time and memory, and stop. Videos are not decoded, but files that are missing,
+    /// Print what would run, what is cached and what memory it needs, and stop. Videos are not decoded, but files that are missing,
     /// empty or no video are named.
     #[arg(long)]
     dry_run: bool,
@@ -412,8 +412,8 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     if args.dry_run {
         let (environment, to_be_made) = match &listed {
             None => (environment, None),
-            Some(Listed { data, cache, to_be_made, .. }) => {
-                (Environment { data: data.clone(), cache: cache.clone(), ..environment }, Some(*to_be_made))
+            Some(Listed { data, cache, videos, .. }) => {
+                (Environment { data: data.clone(), cache: cache.clone(), ..environment }, Some(*videos))
             }
         };
         return print(&dry_run(&config, &environment, &Registry(entries), to_be_made)?.to_string());

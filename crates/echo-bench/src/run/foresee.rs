@@ -1,26 +1,22 @@
 //! A run that does nothing: what would it do?
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
 
-use burn::tensor::Tensor;
 use echo_adapt::Adapted;
-use echo_core::{Adapter, Fitting, Stage};
+use echo_core::{Adapter, Stage};
 use echo_data::Feature;
+use echo_report::Excluded;
 use echo_train::parameters;
 use echo_video::{OpenOptions, check_file};
 
 use super::cells::{Earlier, Job};
 use super::encoder::{EncoderRun, Needs, ViewFeatures, Which, with_twins};
 use super::{Environment, RunState, Zoo, build_encoder, prepared};
-use crate::cell::metrics;
-use crate::dry_run::{CellSize, EmbeddingForecast, Estimate, Memory, PairForecast, from_records};
+use crate::dry_run::{EmbeddingForecast, Memory, PairForecast};
 use crate::plan::Cell;
-use crate::probe::{Probe, ProbeClip};
 use crate::seen::Seen;
 use crate::video_set::VideoSet;
-use crate::{BenchConfig, BenchError, DryRun, Recipe, Selection, ToBeMade, memory};
-use echo_report::{CellRecord, Excluded, scores};
+use crate::{BenchConfig, BenchError, DryRun, Recipe, Selection};
 
 /// What [`run`](crate::run) would do with the same arguments: nothing is embedded, fitted or written to the output
 /// folder. Videos are hashed, to find what is cached of them.
@@ -33,7 +29,7 @@ pub fn dry_run(
     config: &BenchConfig,
     environment: &Environment,
     zoo: &dyn Zoo,
-    to_be_made: Option<ToBeMade>,
+    to_be_made: Option<usize>,
 ) -> Result<DryRun, BenchError> {
     prepared(config, environment, zoo, |mut state, encoders, grid| {
         if to_be_made.is_none() {
@@ -56,10 +52,9 @@ pub fn dry_run(
             notes: state.short_draws().into_iter().collect(),
         };
         let unused = state.outputs.unused_before()?;
-        let scoring = state.scoring();
         for name in encoders {
             let cells: Vec<&Cell> = grid.iter().filter(|cell| cell.encoder == *name).collect();
-            let foreseen = state.foresee(name, &cells, zoo, &Known { unused: &unused, scoring, to_be_made })?;
+            let foreseen = state.foresee(name, &cells, zoo, &unused)?;
             forecast.embedding.push(foreseen.embedding);
             forecast.pairs.extend(foreseen.pairs);
             forecast.notes.extend(foreseen.notes);
@@ -68,27 +63,11 @@ pub fn dry_run(
     })
 }
 
-/// What is the same for every encoder.
-struct Known<'a> {
-    /// Videos that an earlier run could not use.
-    unused: &'a BTreeSet<String>,
-    /// Seconds that a cell's intervals take.
-    scoring: f64,
-    to_be_made: Option<ToBeMade>,
-}
-
 /// What is foreseen of an encoder.
 struct Foreseen {
     embedding: EmbeddingForecast,
     pairs: Vec<PairForecast>,
     notes: Vec<String>,
-}
-
-/// A clip as it is seen, and what each stage makes of it in how many seconds.
-struct Tried {
-    seen: Seen,
-    clip: ProbeClip,
-    outputs: BTreeMap<Stage, (Tensor<3>, f64)>,
 }
 
 impl RunState<'_> {
@@ -113,7 +92,14 @@ impl RunState<'_> {
         self.set.excluded.iter().chain(self.external.iter().flat_map(|set| &set.excluded))
     }
 
-    fn foresee(&self, name: &str, cells: &[&Cell], zoo: &dyn Zoo, known: &Known<'_>) -> Result<Foreseen, BenchError> {
+    /// `unused` are the names of the videos that an earlier run could not use.
+    fn foresee(
+        &self,
+        name: &str,
+        cells: &[&Cell],
+        zoo: &dyn Zoo,
+        unused: &BTreeSet<String>,
+    ) -> Result<Foreseen, BenchError> {
         let (built, text) = build_encoder(name, self.config, &self.environment.device, zoo)?;
         let mut run = self.encoder_run(name, &built, text);
         let cells = &self.readable(&run, cells);
@@ -130,7 +116,7 @@ impl RunState<'_> {
             let mut usable = BTreeMap::new();
             for &index in self.wanted.iter().filter(|&&index| self.set.videos[index].digest.is_some()) {
                 let missing = uncached(&run, &self.set, seen, stages, index);
-                if missing == 0 || !known.unused.contains(&self.set.videos[index].name) {
+                if missing == 0 || !unused.contains(&self.set.videos[index].name) {
                     usable.insert(index, Feature { shape: [0, 0], values: Vec::new(), note: String::new() });
                     to_embed += missing;
                 }
@@ -156,41 +142,7 @@ impl RunState<'_> {
             to_embed += drawn.iter().map(|&index| uncached(&run, &self.set, seen, stages, index)).sum::<usize>();
         }
 
-        // Tried with the clips that the adapters see, at the stages that they consume.
-        let video = self.wanted.iter().map(|&index| &self.set.videos[index]);
-        let video = video.filter(|video| video.digest.is_some()).find(|_| known.to_be_made.is_none());
-        let digest = video.and_then(|video| video.digest).unwrap_or_else(|| blake3::hash(b""));
-        let path = video.map(|video| video.path.as_path());
-        memory::reset_peak();
-        let tried = |(seen, stages): &(Seen, BTreeSet<Stage>)| {
-            let look = seen.view.look(0, &digest, seen.spec.size);
-            let clip = ProbeClip::new(path, &seen.spec, look, &run.options, &self.environment.device);
-            let outputs = stages.iter().map(|&stage| (stage, clip.stage(stage, &built.encoder))).collect();
-            Tried { seen: seen.clone(), clip, outputs }
-        };
-        let tried: Vec<Tried> = plain.iter().map(tried).collect();
-        // One pass gives all stages but for the enlarged clip, which only the longest of them has.
-        let forward = |tried: &Tried| tried.outputs.values().map(|(_, seconds)| *seconds).fold(0.0, f64::max);
-        let mean = |of: &dyn Fn(&Tried) -> f64| tried.iter().map(of).sum::<f64>() / tried.len().max(1) as f64;
-        let decode = tried.iter().all(|tried| tried.clip.decode().is_some());
-        let decode = decode.then(|| mean(&|tried| tried.clip.decode().unwrap_or(0.0)));
-        let forward = mean(&forward);
-        let whole = to_embed as f64 * (forward + decode.unwrap_or(0.0));
-        let basis = match decode {
-            Some(decode) => format!("one clip, decoded in {decode:.3} s and embedded in {forward:.3} s"),
-            None => format!("one black clip, embedded in {forward:.3} s; decoding is not counted"),
-        };
-        let embedding = EmbeddingForecast {
-            encoder: name.to_owned(),
-            clips,
-            cached: clips - to_embed,
-            seconds: (whole, whole / self.machine.threads as f64),
-            basis,
-        };
-        let size = |(rows, _): &(Tensor<3>, f64)| rows.dims().iter().product::<usize>() as u64 * 4;
-        let largest = tried.iter().map(|tried| tried.outputs.values().map(size).sum::<u64>()).max();
-        let features = largest.unwrap_or(0) * clips as u64;
-
+        let embedding = EmbeddingForecast { encoder: name.to_owned(), clips, cached: clips - to_embed };
         let (mut pairs, mut notes): (Vec<PairForecast>, Vec<String>) = Default::default();
         let all: Vec<Job> = with_twins(cells, &twins).iter().map(|cell| self.job(cell, &run)).collect();
         for adapter in cells.iter().map(|cell| cell.adapter.as_str()) {
@@ -212,7 +164,7 @@ impl RunState<'_> {
                 adapter: adapter.to_owned(),
                 cells: jobs.len(),
                 done: jobs.len() - to_run.len(),
-                estimate: None,
+                memory: None,
                 fails: None,
             };
             let recipe = &self.plans[adapter].recipe;
@@ -222,20 +174,9 @@ impl RunState<'_> {
                 Err(error) => pair.fails = Some(error.to_string()),
                 Ok(_) if to_run.is_empty() => {}
                 Ok(adapted) => {
-                    let sizes: Vec<CellSize> = to_run.iter().map(|job| self.size(job)).collect();
-                    let records: Vec<&CellRecord> =
-                        self.done.values().filter(|record| self.is_alike(record, name, adapter)).collect();
-                    let estimate = from_records(&records, &sizes, &self.machine);
-                    let tried = tried.iter().find(|tried| tried.seen == seen);
-                    pair.estimate = match (estimate, tried) {
-                        (None, Some(tried)) => {
-                            let mut estimate = self.probed(&adapted, recipe, tried, &sizes)?;
-                            estimate.seconds += known.scoring * sizes.len() as f64;
-                            estimate.memory = estimate.memory.map(|memory| memory.and(features));
-                            Some(estimate)
-                        }
-                        (estimate, _) => estimate,
-                    };
+                    let measured = self.done.values().filter(|record| self.is_alike(record, name, adapter));
+                    let measured = measured.filter_map(|record| record.peak_memory).max().map(Memory::Measured);
+                    pair.memory = Some(measured.unwrap_or_else(|| needed(&adapted, recipe, &seen)));
                 }
             }
             pairs.push(pair);
@@ -243,62 +184,25 @@ impl RunState<'_> {
         Ok(Foreseen { embedding, pairs, notes })
     }
 
-    /// An estimate from single passes, without intervals and the features of videos.
-    fn probed(
-        &self,
-        adapted: &Adapted,
-        recipe: &Recipe,
-        Tried { seen, clip, outputs }: &Tried,
-        cells: &[CellSize],
-    ) -> Result<Estimate, BenchError> {
-        let most = cells.iter().map(|cell| cell.train).max().unwrap_or(1);
-        let of_stage = outputs.get(&adapted.stage()).map(|(rows, _)| rows);
-        let probe = Probe::new(adapted, recipe, clip, of_stage, seen.view.clips, most)?;
-        let watched = match self.config.select {
-            Selection::LastEpoch => 0,
-            Selection::BestValidation => self.set.validation.len(),
-        };
-        let basis = match (adapted.fitting(), adapted.stage()) {
-            (Fitting::Gradient, Stage::Clip) => "one pass of a clip, three of them for a step of training",
-            (Fitting::Gradient, _) => "one pass of a batch, three of them for a step of training",
-            _ => "one pass of a batch",
-        };
-        let all = parameters(adapted);
-        let bytes = |trains: bool| -> u64 {
-            all.iter().filter(|parameter| parameter.trainable || !trains).map(|one| one.count() as u64 * 4).sum()
-        };
-        let at_a_time = recipe.train.micro_batch.unwrap_or(recipe.train.batch);
-        let clips = match adapted.stage() {
-            Stage::Clip => clip.bytes() * (at_a_time * seen.view.clips) as u64,
-            _ => 0,
-        };
-        // What was held for that one pass, the parameters among it; and each that trains has a gradient and two
-        // moments. What a step's graph holds depends on the encoder and comes on top.
-        let held = memory::peak().unwrap_or_else(|| bytes(false));
-        let memory = Memory::AtLeast(held + 3 * bytes(true) + clips);
-        let seconds = cells.iter().map(|&cell| probe.cell(cell, watched)).sum();
-        Ok(Estimate { seconds, memory: Some(memory), basis: basis.to_owned() })
-    }
-
-    fn size(&self, job: &Job) -> CellSize {
-        let epochs = job.recipe.train.within_views(job.train.len() * job.seen.view.clips).epochs;
-        CellSize { train: job.train.len(), test: job.test.len(), epochs }
-    }
-
     /// Whether a record is of the same encoder, preset, adapter and device.
-    fn is_alike(&self, record: &CellRecord, encoder: &str, adapter: &str) -> bool {
+    fn is_alike(&self, record: &echo_report::CellRecord, encoder: &str, adapter: &str) -> bool {
         (record.encoder.name.as_str(), record.encoder.preset.as_str()) == (encoder, self.config.preset.name())
             && record.adapter == adapter
             && record.device == self.environment.device_name
     }
+}
 
-    /// Seconds that the intervals of a cell take: numbers of any kind will do.
-    fn scoring(&self) -> f64 {
-        let labels = self.set.labels(&self.set.test);
-        let started = Instant::now();
-        // Labels that make no interval make no prediction either; the cell will say so.
-        let metrics = metrics(&self.set.target.thresholds, self.ranks);
-        let _ = scores(&labels, &labels, &metrics, self.config.bootstrap);
-        started.elapsed().as_secs_f64()
-    }
+/// What an adapter's cell needs at least: its parameters, a gradient and two moments of each that trains, and where the
+/// encoder trains the clips of a step.
+fn needed(adapted: &Adapted, recipe: &Recipe, seen: &Seen) -> Memory {
+    let all = parameters(adapted);
+    let values = |trains: bool| -> usize {
+        all.iter().filter(|parameter| parameter.trainable || !trains).map(|parameter| parameter.count()).sum()
+    };
+    let clips = match adapted.stage() {
+        Stage::Clip => recipe.train.micro_batch.unwrap_or(recipe.train.batch) * seen.view.clips,
+        _ => 0,
+    };
+    let clip = 3 * seen.spec.frames * seen.spec.size.pow(2);
+    Memory::AtLeast(4 * (values(false) + 3 * values(true) + clips * clip) as u64)
 }

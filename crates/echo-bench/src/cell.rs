@@ -1,5 +1,12 @@
 //! One cell: fit on its training videos, predict and score the test videos.
 
+pub(crate) mod adapter_file;
+pub(crate) mod clip_samples;
+pub(crate) mod constant;
+pub(crate) mod features;
+pub(crate) mod seen;
+pub(crate) mod view;
+
 use std::time::Instant;
 
 use burn::tensor::Device;

@@ -1,14 +1,19 @@
 //! What a benchmark runs: defaults, then a TOML file, then flags.
 
+pub(crate) mod clip_change;
+pub(crate) mod prompts_file;
+pub(crate) mod random_prompts;
+pub(crate) mod recipe;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use echo_core::Preset;
 use echo_data::{DataError, DatasetConfig, Target};
+use echo_report::Reference;
 use serde::{Deserialize, Serialize};
 
-use crate::privacy::last_name;
-use echo_report::Reference;
+use crate::data::privacy::last_name;
 
 use crate::BenchError;
 

@@ -7,38 +7,21 @@
 //! run. Its record carries what its files hold, and a cell whose files hold something else runs again. A folder is of one
 //! data set under one set of limits. This crate alone reads the test split.
 
-mod adapter_file;
 mod cell;
-mod clip_change;
-mod clip_samples;
 mod config;
-mod constant;
-mod dry_run;
+mod data;
 mod error;
-mod features;
-mod leakage;
-mod memory;
-mod plan;
-mod privacy;
 mod progress;
-mod prompts_file;
-mod random_prompts;
-mod recipe;
 mod run;
-mod seen;
-mod thumbnails;
-mod video_set;
-mod view;
-mod work_off;
 
-pub use adapter_file::{AdapterFile, AdapterRecord, predict_clips};
-pub use clip_change::ClipChange;
+pub use cell::adapter_file::{AdapterFile, AdapterRecord, predict_clips};
+pub use cell::features::NUMERICS;
+pub use cell::view::{Augmented, View};
+pub use config::clip_change::ClipChange;
+pub use config::recipe::Recipe;
 pub use config::{BenchConfig, Limits, Selection};
-pub use dry_run::DryRun;
+pub use data::video_set::VideoSet;
 pub use error::BenchError;
-pub use features::NUMERICS;
 pub use progress::Progress;
-pub use recipe::Recipe;
+pub use run::forecast::DryRun;
 pub use run::{Environment, Outcome, PairParameters, Zoo, dry_run, pair_parameters, run};
-pub use video_set::VideoSet;
-pub use view::{Augmented, View};

@@ -3,7 +3,11 @@
 mod cells;
 mod compute;
 mod encoder;
+pub(crate) mod forecast;
 mod foresee;
+pub(crate) mod memory;
+pub(crate) mod plan;
+pub(crate) mod work_off;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -15,25 +19,25 @@ use echo_adapt::{ADAPTERS, AdapterEntry, BuildContext, adapters};
 use echo_core::{Preset, RankSpec};
 use echo_data::{Digests, Target};
 use echo_files::{printable, say};
+use echo_report::{
+    CellRecord, CellStatus, Constant, Excluded, Leaderboard, Machine, Outputs, Quantity, Report, Runs, Sources,
+    TRAINING_MEDIAN, TestSet, groups, target_in_words,
+};
 use echo_train::{Parameter, parameters};
 use echo_video::OpenOptions;
 use echo_weights::{Built, Weights, WeightsError};
 
 use self::cells::Told;
 pub use self::foresee::dry_run;
-use crate::constant::median;
-use crate::leakage;
-use crate::plan::{Cell, cells};
-use crate::privacy::without_folders;
-use crate::prompts_file::read_ranks;
-use crate::recipe::ZERO_SHOT;
-use crate::thumbnails::thumbnails;
-use crate::video_set::VideoSet;
+use crate::cell::constant::median;
+use crate::config::prompts_file::read_ranks;
+use crate::config::recipe::ZERO_SHOT;
+use crate::data::leakage;
+use crate::data::privacy::without_folders;
+use crate::data::thumbnails::thumbnails;
+use crate::data::video_set::VideoSet;
+use crate::run::plan::{Cell, cells};
 use crate::{BenchConfig, BenchError, Recipe, Selection};
-use echo_report::{
-    CellRecord, CellStatus, Constant, Excluded, Leaderboard, Machine, Outputs, Quantity, Report, Runs, Sources,
-    TRAINING_MEDIAN, TestSet, groups, target_in_words,
-};
 
 /// Where encoders come from: the registry, which this crate does not know.
 pub trait Zoo {

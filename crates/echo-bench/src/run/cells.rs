@@ -6,14 +6,14 @@ use std::sync::PoisonError;
 use echo_core::RankSpec;
 use echo_files::FileLock;
 use echo_metrics::Metric;
+use echo_report::{CellRecord, CellStatus, DataRecord, EncoderRecord};
 
 use super::RunState;
 use super::encoder::EncoderRun;
-use crate::plan::Cell;
-use crate::seen::Seen;
-use crate::work_off::work_off;
+use crate::cell::seen::Seen;
+use crate::run::plan::Cell;
+use crate::run::work_off::work_off;
 use crate::{BenchError, Progress, Recipe};
-use echo_report::{CellRecord, CellStatus, DataRecord, EncoderRecord};
 
 /// A cell with its key and all that it is made of.
 #[derive(Debug)]

@@ -6,6 +6,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use echo_adapt::Adapted;
 use echo_core::{Adapter, RankSpec, Stage};
 use echo_files::printable;
+use echo_report::{
+    Bins, CellRecord, CellStatus, DataRecord, EncoderRecord, Excluded, ExternalRecord, PredictionRow, Predictions,
+    weights_caution,
+};
 use echo_train::{Checkpoints, Samples};
 use echo_weights::WeightsKind;
 use serde::Serialize;
@@ -13,21 +17,17 @@ use serde::Serialize;
 use super::cells::Job;
 use super::encoder::{EncoderRun, Which};
 use super::{AdapterPlan, RunState};
-use crate::adapter_file::{AdapterRecord, save};
+use crate::cell::adapter_file::{AdapterRecord, save};
+use crate::cell::clip_samples::ClipSamples;
+use crate::cell::features::NUMERICS;
+use crate::cell::seen::Seen;
 use crate::cell::{CellOutput, CellSamples, Ingredients, table};
-use crate::clip_samples::ClipSamples;
-use crate::features::NUMERICS;
-use crate::leakage;
-use crate::memory;
-use crate::plan::{Cell, Twin, key};
-use crate::random_prompts::random_prompts;
-use crate::seen::Seen;
-use crate::video_set::VideoSet;
+use crate::config::random_prompts::random_prompts;
+use crate::data::leakage;
+use crate::data::video_set::VideoSet;
+use crate::run::memory;
+use crate::run::plan::{Cell, Twin, key};
 use crate::{BenchError, Recipe, Selection};
-use echo_report::{
-    Bins, CellRecord, CellStatus, DataRecord, EncoderRecord, Excluded, ExternalRecord, PredictionRow, Predictions,
-    weights_caution,
-};
 
 /// Everything that can change a cell's result.
 #[derive(Serialize)]

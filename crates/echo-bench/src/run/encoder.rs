@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use echo_core::{Adapter, Stage};
 use echo_data::{Feature, FeatureCache};
+use echo_report::EncoderRecord;
 use echo_video::OpenOptions;
 use echo_weights::Built;
 
 use super::compute::nothing_usable;
 use super::{Environment, RunState, Zoo, build_encoder};
-use crate::features::{Embedder, Wanted};
-use crate::plan::{Cell, Twin};
-use crate::recipe::ZERO_SHOT;
-use crate::seen::Seen;
+use crate::cell::features::{Embedder, Wanted};
+use crate::cell::seen::Seen;
+use crate::config::recipe::ZERO_SHOT;
+use crate::run::plan::{Cell, Twin};
 use crate::{BenchError, View};
-use echo_report::EncoderRecord;
 
 /// An encoder with all that is known of videos through it.
 pub(super) struct EncoderRun<'a> {

@@ -12,10 +12,10 @@ use echo_video::{OpenOptions, check_file};
 use super::cells::{Earlier, Job};
 use super::encoder::{EncoderRun, Needs, ViewFeatures, Which, with_twins};
 use super::{Environment, RunState, Zoo, build_encoder, prepared};
-use crate::dry_run::{EmbeddingForecast, Memory, PairForecast};
-use crate::plan::Cell;
-use crate::seen::Seen;
-use crate::video_set::VideoSet;
+use crate::cell::seen::Seen;
+use crate::data::video_set::VideoSet;
+use crate::run::forecast::{EmbeddingForecast, Memory, PairForecast};
+use crate::run::plan::Cell;
 use crate::{BenchConfig, BenchError, DryRun, Recipe, Selection};
 
 /// What [`run`](crate::run) would do with the same arguments: nothing is embedded, fitted or written to the output

@@ -3,7 +3,7 @@
 use echo_core::{Card, ClipSpec, Preset};
 use echo_train::AugmentConfig;
 
-use crate::clip_change::ClipChange;
+use crate::config::clip_change::ClipChange;
 use crate::{BenchError, View};
 
 /// What is seen of videos. Two cells that see the same share what a frozen stage makes of it.

@@ -7,13 +7,13 @@ use burn::tensor::{Tensor, TensorData};
 use echo_adapt::{Adapted, BuildContext, adapters};
 use echo_core::{Adapter, ClipSpec, Features, Preset, RankSpec, Stage, check_finite};
 use echo_data::Look;
+use echo_report::{DataRecord, EncoderRecord};
 use echo_train::{read_tensors, values, with_values, write_tensors};
 use echo_weights::Built;
 use serde::{Deserialize, Serialize};
 
-use crate::features::steps_of;
+use crate::cell::features::steps_of;
 use crate::{BenchError, ClipChange, Recipe, View};
-use echo_report::{DataRecord, EncoderRecord};
 
 /// Where the record stands in the file's metadata.
 const KEY: &str = "echozoo.adapter";

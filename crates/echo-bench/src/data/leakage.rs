@@ -7,7 +7,7 @@ use echo_data::{Split, patient_key};
 use echo_files::{excerpt, printable};
 use echo_report::Excluded;
 
-use crate::video_set::{LabelledVideo, VideoSet};
+use crate::data::video_set::{LabelledVideo, VideoSet};
 use crate::{BenchConfig, BenchError};
 
 /// What two videos have in common that tells the label of one from that of the other.

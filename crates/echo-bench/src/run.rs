@@ -110,84 +110,15 @@ pub struct Outcome {
 /// Nothing can run: a wrong setting, an unknown name, data or weights that cannot be used. A cell that fails is a row
 /// with its error instead.
 pub fn run(config: &BenchConfig, environment: &Environment, zoo: &dyn Zoo) -> Result<Outcome, BenchError> {
-    prepared(config, environment, zoo, |mut state, encoders, grid| {
-        state.outputs.make()?;
-        for warning in state.short_draws() {
-            say(&format!("warning: {warning}"));
-        }
-        for name in encoders {
-            let of_encoder: Vec<&Cell> = grid.iter().filter(|cell| cell.encoder == *name).collect();
-            state.run_encoder(name, &of_encoder, zoo)?;
-        }
-        state.finish()
-    })
-}
-
-/// Hands what a run knows before its first encoder, the encoders' names and the grid to `body`; writes no results.
-fn prepared<T>(
-    config: &BenchConfig,
-    environment: &Environment,
-    zoo: &dyn Zoo,
-    body: impl FnOnce(RunState<'_>, &[String], &[Cell]) -> Result<T, BenchError>,
-) -> Result<T, BenchError> {
-    config.validate()?;
-    let encoders = resolve("encoder", &config.encoders, &zoo.names())?;
-    let plans = adapter_plans(config, &config.described()?.1)?;
-    let mut set = VideoSet::read(&environment.data, config)?;
-    let mut external =
-        environment.external.as_deref().map(|folder| VideoSet::read_external(folder, config)).transpose()?;
-    let ranks = ranks_of(config, &set.target)?;
-    let shots: Vec<Option<usize>> = match set.fixed_train {
-        true => vec![None],
-        false => config.shots.iter().copied().map(Some).collect(),
-    };
-    let trains = |plan: &AdapterPlan| plan.entries.iter().any(|entry| entry.trains);
-    let names: Vec<(String, bool)> = plans.iter().map(|(name, plan)| (name.clone(), trains(plan))).collect();
-    let grid = cells(&encoders, &names, &shots, &config.seeds);
-    let outputs = Outputs::at(&environment.out);
-    let (runs, earlier) = Runs::open(&environment.out)?;
-    // No file is hashed yet, so this is of names and labels.
-    let splits = set.hash(&[&set.train, &set.validation, &set.test]);
-    same_run(&earlier, &set, &splits, config, &environment.out)?;
-    let mut draws: BTreeMap<(Option<usize>, u64), Vec<usize>> = BTreeMap::new();
-    for cell in &grid {
-        draws.entry((cell.shots, cell.seed)).or_insert_with(|| set.draw(cell.shots, cell.seed));
+    let mut state = RunState::new(config, environment, zoo)?;
+    state.outputs.make()?;
+    for warning in state.short_draws() {
+        say(&format!("warning: {warning}"));
     }
-    let validation = match config.select {
-        Selection::LastEpoch => &[][..],
-        Selection::BestValidation => &set.validation,
-    };
-    let wanted: BTreeSet<usize> = draws.values().flatten().chain(&set.test).chain(validation).copied().collect();
-    let wanted: Vec<usize> = wanted.into_iter().collect();
-    // Also where nothing selects on validation: every table holds its median, and nothing of it is in another split.
-    let hashed: BTreeSet<usize> = wanted.iter().chain(&set.validation).copied().collect();
-    let digests = Digests::open(&environment.cache.join("digests.tsv"))?;
-    set.digest(&hashed.into_iter().collect::<Vec<_>>(), &digests);
-    if let Some(external) = &mut external {
-        external.digest(&external.test.clone(), &digests);
+    for (name, cells) in std::mem::take(&mut state.grid) {
+        state.run_encoder(&name, &cells, zoo)?;
     }
-    leakage::check(config, &mut set, external.as_ref())?;
-
-    let state = RunState {
-        config,
-        environment,
-        ranks: &ranks,
-        plans: &plans.into_iter().collect(),
-        draws: &draws,
-        outputs: &outputs,
-        runs,
-        machine: Machine::current(),
-        wanted,
-        set,
-        splits,
-        external,
-        unusable: Vec::new(),
-        done: earlier.into_iter().map(|record| (record.key.clone(), record)).collect(),
-        records: Vec::new(),
-        counts: Counts::default(),
-        told: Mutex::new(Told::new(grid.len())),
-    };
-    body(state, &encoders, &grid)
+    state.finish()
 }
 
 /// # Errors
@@ -332,10 +263,10 @@ struct Counts {
 struct RunState<'a> {
     config: &'a BenchConfig,
     environment: &'a Environment,
-    ranks: &'a RankSpec,
-    plans: &'a BTreeMap<String, AdapterPlan>,
-    draws: &'a BTreeMap<(Option<usize>, u64), Vec<usize>>,
-    outputs: &'a Outputs,
+    ranks: RankSpec,
+    plans: BTreeMap<String, AdapterPlan>,
+    draws: BTreeMap<(Option<usize>, u64), Vec<usize>>,
+    outputs: Outputs,
     runs: Runs,
     machine: Machine,
     /// Videos that some cell uses.
@@ -345,6 +276,8 @@ struct RunState<'a> {
     splits: String,
     /// A second data set, of which the test split is used.
     external: Option<VideoSet>,
+    /// The encoders and their cells, in their order.
+    grid: Vec<(String, Vec<Cell>)>,
     /// External sets of which nothing can be used.
     unusable: Vec<BenchError>,
     /// Records of earlier runs, by key.
@@ -355,7 +288,74 @@ struct RunState<'a> {
     told: Mutex<Told>,
 }
 
-impl RunState<'_> {
+impl<'a> RunState<'a> {
+    /// All that a run knows before its first encoder; writes no results.
+    fn new(config: &'a BenchConfig, environment: &'a Environment, zoo: &dyn Zoo) -> Result<Self, BenchError> {
+        config.validate()?;
+        let encoders = resolve("encoder", &config.encoders, &zoo.names())?;
+        let plans = adapter_plans(config, &config.described()?.1)?;
+        let mut set = VideoSet::read(&environment.data, config)?;
+        let mut external =
+            environment.external.as_deref().map(|folder| VideoSet::read_external(folder, config)).transpose()?;
+        let ranks = ranks_of(config, &set.target)?;
+        let shots: Vec<Option<usize>> = match set.fixed_train {
+            true => vec![None],
+            false => config.shots.iter().copied().map(Some).collect(),
+        };
+        let trains = |plan: &AdapterPlan| plan.entries.iter().any(|entry| entry.trains);
+        let names: Vec<(String, bool)> = plans.iter().map(|(name, plan)| (name.clone(), trains(plan))).collect();
+        let grid = cells(&encoders, &names, &shots, &config.seeds);
+        let outputs = Outputs::at(&environment.out);
+        let (runs, earlier) = Runs::open(&environment.out)?;
+        // No file is hashed yet, so this is of names and labels.
+        let splits = set.hash(&[&set.train, &set.validation, &set.test]);
+        same_run(&earlier, &set, &splits, config, &environment.out)?;
+        let mut draws: BTreeMap<(Option<usize>, u64), Vec<usize>> = BTreeMap::new();
+        for cell in &grid {
+            draws.entry((cell.shots, cell.seed)).or_insert_with(|| set.draw(cell.shots, cell.seed));
+        }
+        let validation = match config.select {
+            Selection::LastEpoch => &[][..],
+            Selection::BestValidation => &set.validation,
+        };
+        let wanted: BTreeSet<usize> = draws.values().flatten().chain(&set.test).chain(validation).copied().collect();
+        let wanted: Vec<usize> = wanted.into_iter().collect();
+        // Also where nothing selects on validation: every table holds its median, and nothing of it is in another split.
+        let hashed: BTreeSet<usize> = wanted.iter().chain(&set.validation).copied().collect();
+        let digests = Digests::open(&environment.cache.join("digests.tsv"))?;
+        set.digest(&hashed.into_iter().collect::<Vec<_>>(), &digests);
+        if let Some(external) = &mut external {
+            external.digest(&external.test.clone(), &digests);
+        }
+        leakage::check(config, &mut set, external.as_ref())?;
+
+        let told = Mutex::new(Told::new(grid.len()));
+        let of = |name: String| {
+            let cells = grid.iter().filter(|cell| cell.encoder == name).cloned().collect();
+            (name, cells)
+        };
+        Ok(Self {
+            config,
+            environment,
+            ranks,
+            plans: plans.into_iter().collect(),
+            draws,
+            outputs,
+            runs,
+            machine: Machine::current(),
+            wanted,
+            set,
+            splits,
+            external,
+            grid: encoders.into_iter().map(of).collect(),
+            unusable: Vec::new(),
+            done: earlier.into_iter().map(|record| (record.key.clone(), record)).collect(),
+            records: Vec::new(),
+            counts: Counts::default(),
+            told,
+        })
+    }
+
     /// Warnings of draws that most bins cannot fill, before anything is computed. What cannot be decoded comes on top.
     fn short_draws(&self) -> BTreeSet<String> {
         let draws = self.draws.iter().filter_map(|(&(shots, _), draw)| Some((shots?, draw)));
@@ -385,7 +385,7 @@ impl RunState<'_> {
             groups: &groups,
             constants: &constants,
             tests: &[TestSet { data: self.set.name.clone(), hash: test_hash, videos: labels.collect() }],
-            outputs: self.outputs,
+            outputs: &self.outputs,
             bootstrap: self.config.bootstrap,
             references: &self.config.references,
         })?;
@@ -403,7 +403,7 @@ impl RunState<'_> {
         let report = Report {
             leaderboard: &leaderboard,
             groups: &groups,
-            outputs: self.outputs,
+            outputs: &self.outputs,
             configs: &[self.config.for_others()?],
             constants: &constants,
             thumbnails: self.environment.thumbnails.then_some(&pictures),

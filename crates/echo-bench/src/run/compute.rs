@@ -139,10 +139,10 @@ impl RunState<'_> {
         let random;
         let ranks = match cell.twin {
             Twin::RandomPrompts => {
-                random = random_prompts(self.ranks, cell.seed);
+                random = random_prompts(&self.ranks, cell.seed);
                 &random
             }
-            Twin::None | Twin::OtherReading => self.ranks,
+            Twin::None | Twin::OtherReading => &self.ranks,
         };
         let ingredients = self.ingredients(run, &cell.adapter, &recipe, ranks, cell.seed);
         let adapted = self.adapted(run, &seen, &ingredients);

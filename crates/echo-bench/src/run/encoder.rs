@@ -99,7 +99,7 @@ pub(super) struct Needs<'a> {
 }
 
 impl RunState<'_> {
-    pub(super) fn run_encoder(&mut self, name: &str, cells: &[&Cell], zoo: &dyn Zoo) -> Result<(), BenchError> {
+    pub(super) fn run_encoder(&mut self, name: &str, cells: &[Cell], zoo: &dyn Zoo) -> Result<(), BenchError> {
         let (built, text) = build_encoder(name, self.config, &self.environment.device, zoo)?;
         let mut run = self.encoder_run(name, &built, text);
         let expected = cells.len();
@@ -151,13 +151,13 @@ impl RunState<'_> {
     }
 
     /// `cells` without those that nobody asked for and that the encoder has nothing for: what it reads without training.
-    pub(super) fn readable<'b>(&self, run: &EncoderRun<'_>, cells: &[&'b Cell]) -> Vec<&'b Cell> {
+    pub(super) fn readable<'b>(&self, run: &EncoderRun<'_>, cells: &'b [Cell]) -> Vec<&'b Cell> {
         let reads = |adapter: &str| {
             let recipe = &self.plans[adapter].recipe;
-            let ingredients = self.ingredients(run, adapter, recipe, self.ranks, 0);
+            let ingredients = self.ingredients(run, adapter, recipe, &self.ranks, 0);
             self.config.asks_for(adapter) || self.adapted(run, &self.seen(run, adapter), &ingredients).is_ok()
         };
-        cells.iter().copied().filter(|cell| cell.adapter != ZERO_SHOT || reads(&cell.adapter)).collect()
+        cells.iter().filter(|cell| cell.adapter != ZERO_SHOT || reads(&cell.adapter)).collect()
     }
 
     /// What is to be embedded for `cells`: whatever is seen the same way, once.
@@ -173,7 +173,7 @@ impl RunState<'_> {
             // Embeddings always: they also tell which videos can be used.
             want(plain, &seen, Stage::Embedding);
             let recipe = &self.plans[adapter].recipe;
-            let ingredients = self.ingredients(run, adapter, recipe, self.ranks, 0);
+            let ingredients = self.ingredients(run, adapter, recipe, &self.ranks, 0);
             let Ok(adapted) = self.adapted(run, &seen, &ingredients) else { continue };
             if adapted.borrows_text() {
                 twins.insert(adapter, Twin::RandomPrompts);
@@ -181,7 +181,7 @@ impl RunState<'_> {
             // Prompts of every value, which an encoder's own head does not need.
             if let Some(other) = recipe.with_other_reading().filter(|_| adapted.reads_prompts()) {
                 twins.insert(adapter, Twin::OtherReading);
-                if let Ok(adapted) = self.ingredients(run, adapter, &other, self.ranks, 0).build() {
+                if let Ok(adapted) = self.ingredients(run, adapter, &other, &self.ranks, 0).build() {
                     want(plain, &seen, adapted.stage());
                 }
             }

@@ -11,7 +11,7 @@ use echo_video::{OpenOptions, check_file};
 
 use super::cells::{Earlier, Job};
 use super::encoder::{EncoderRun, Needs, ViewFeatures, Which, with_twins};
-use super::{Environment, RunState, Zoo, build_encoder, prepared};
+use super::{Environment, RunState, Zoo, build_encoder};
 use crate::cell::seen::Seen;
 use crate::data::video_set::VideoSet;
 use crate::run::forecast::{EmbeddingForecast, Memory, PairForecast};
@@ -31,36 +31,34 @@ pub fn dry_run(
     zoo: &dyn Zoo,
     to_be_made: Option<usize>,
 ) -> Result<DryRun, BenchError> {
-    prepared(config, environment, zoo, |mut state, encoders, grid| {
-        if to_be_made.is_none() {
-            state.exclude_broken();
-        }
-        let drawn: BTreeSet<usize> = state.draws.values().flatten().copied().collect();
-        let is_watching = config.select == Selection::BestValidation;
-        let sizes = state.wanted.iter().filter_map(|&index| std::fs::metadata(&state.set.videos[index].path).ok());
-        let mut forecast = DryRun {
-            data: state.set.name.clone(),
-            to_be_made,
-            train: drawn.len(),
-            validation: if is_watching { state.set.validation.len() } else { 0 },
-            test: state.set.test.len(),
-            unusable: state.excluded().filter(|excluded| !excluded.used).cloned().collect(),
-            bytes: sizes.map(|metadata| metadata.len()).sum(),
-            embedding: Vec::new(),
-            pairs: Vec::new(),
-            jobs: environment.jobs,
-            notes: state.short_draws().into_iter().collect(),
-        };
-        let unused = state.outputs.unused_before()?;
-        for name in encoders {
-            let cells: Vec<&Cell> = grid.iter().filter(|cell| cell.encoder == *name).collect();
-            let foreseen = state.foresee(name, &cells, zoo, &unused)?;
-            forecast.embedding.push(foreseen.embedding);
-            forecast.pairs.extend(foreseen.pairs);
-            forecast.notes.extend(foreseen.notes);
-        }
-        Ok(forecast)
-    })
+    let mut state = RunState::new(config, environment, zoo)?;
+    if to_be_made.is_none() {
+        state.exclude_broken();
+    }
+    let drawn: BTreeSet<usize> = state.draws.values().flatten().copied().collect();
+    let is_watching = config.select == Selection::BestValidation;
+    let sizes = state.wanted.iter().filter_map(|&index| std::fs::metadata(&state.set.videos[index].path).ok());
+    let mut forecast = DryRun {
+        data: state.set.name.clone(),
+        to_be_made,
+        train: drawn.len(),
+        validation: if is_watching { state.set.validation.len() } else { 0 },
+        test: state.set.test.len(),
+        unusable: state.excluded().filter(|excluded| !excluded.used).cloned().collect(),
+        bytes: sizes.map(|metadata| metadata.len()).sum(),
+        embedding: Vec::new(),
+        pairs: Vec::new(),
+        jobs: environment.jobs,
+        notes: state.short_draws().into_iter().collect(),
+    };
+    let unused = state.outputs.unused_before()?;
+    for (name, cells) in &state.grid {
+        let foreseen = state.foresee(name, cells, zoo, &unused)?;
+        forecast.embedding.push(foreseen.embedding);
+        forecast.pairs.extend(foreseen.pairs);
+        forecast.notes.extend(foreseen.notes);
+    }
+    Ok(forecast)
 }
 
 /// What is foreseen of an encoder.
@@ -96,7 +94,7 @@ impl RunState<'_> {
     fn foresee(
         &self,
         name: &str,
-        cells: &[&Cell],
+        cells: &[Cell],
         zoo: &dyn Zoo,
         unused: &BTreeSet<String>,
     ) -> Result<Foreseen, BenchError> {
@@ -169,7 +167,7 @@ impl RunState<'_> {
             };
             let recipe = &self.plans[adapter].recipe;
             let seen = self.seen(&run, adapter);
-            let ingredients = self.ingredients(&run, adapter, recipe, self.ranks, self.config.seeds[0]);
+            let ingredients = self.ingredients(&run, adapter, recipe, &self.ranks, self.config.seeds[0]);
             match self.adapted(&run, &seen, &ingredients) {
                 Err(error) => pair.fails = Some(error.to_string()),
                 Ok(_) if to_run.is_empty() => {}

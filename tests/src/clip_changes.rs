@@ -37,7 +37,7 @@ fn config(encoder: &str, recipes: &[(&str, &str)]) -> BenchConfig {
 
 fn records(place: &Place, out: &str) -> BTreeMap<String, CellRecord> {
     let records = read_runs(&place.out(out)).unwrap().into_iter();
-    records.filter(|record| !record.random_prompts).map(|record| (record.adapter.clone(), record)).collect()
+    records.map(|record| (record.adapter.clone(), record)).collect()
 }
 
 fn spec_of(record: &CellRecord) -> ClipSpec {
@@ -190,7 +190,6 @@ fn a_kept_adapter_predicts_with_the_clips_that_it_was_fitted_with() {
                 row["video"] == *video && row["adapter"].split(' ').next() == Some(&fitted.record.adapter)
             };
             let near = |row: &BTreeMap<String, String>| (row["prediction"].parse::<f32>().unwrap() - value).abs();
-            // A row with a borrowed tower has a twin.
             let error = predictions.iter().filter(own).map(near).fold(f32::INFINITY, f32::min);
             assert!(error < 1e-3, "{encoder} + {}: {value}, off by {error}", fitted.record.adapter);
             compared += 1;

@@ -62,11 +62,6 @@ impl Adapted {
         self.borrowed.is_some()
     }
 
-    /// Whether it reads the target from prompts of every value, without training.
-    pub fn reads_prompts(&self) -> bool {
-        matches!(self.head, Head::Ranked(_) | Head::Expected(_))
-    }
-
     /// Embeddings of clips, or of whole videos where steps of all clips are pooled together.
     ///
     /// - output: `[videos, clips or 1, dim]`, or what the head takes instead of `dim`: both scales beside each other,

@@ -348,19 +348,24 @@ fn assemble(parts: Parts, context: &BuildContext<'_>) -> Result<Adapted, AdaptEr
             let scales = if beside { 2 } else { 1 };
             Head::Linear(linear(scales, LinearStart::Solved).freeze())
         }
-        HeadChoice::Own { templates, reading } => match (card.capabilities.ejection_fraction, encoder.text()) {
-            (Some(name), _) => Head::Native(NativeHead::new(name)),
-            (None, Some(text)) if reading == Reading::Expectation => {
-                Head::Expected(ExpectedPrompts::new(&templates, text, &device)?)
+        HeadChoice::Own { templates, reading } => {
+            match (reading, card.capabilities.ejection_fraction, encoder.text()) {
+                (Reading::Expectation, Some(name), _) => Head::Native(NativeHead::new(name)),
+                (Reading::Expectation, None, Some(text)) => {
+                    Head::Expected(ExpectedPrompts::new(&templates, text, &device)?)
+                }
+                (Reading::Ranks, None, Some(text)) => {
+                    stage = Stage::Steps;
+                    Head::Ranked(RankedPrompts::new(&templates, text, &device)?)
+                }
+                (Reading::Ranks, Some(_), _) => {
+                    return Err(incompatible(name, "its own head reads the target, which is zero-shot".to_owned()));
+                }
+                (_, None, None) => {
+                    return Err(incompatible(name, "it has neither a head for the target nor a text tower".to_owned()));
+                }
             }
-            (None, Some(text)) => {
-                stage = Stage::Steps;
-                Head::Ranked(RankedPrompts::new(&templates, text, &device)?)
-            }
-            (None, None) => {
-                return Err(incompatible(name, "it has neither a head for the target nor a text tower".to_owned()));
-            }
-        },
+        }
     };
     if quirks.contains(&Quirk::UnmaskedText) && !matches!(head, Head::Prompts(_)) {
         let reason = "it is about prompts, and the head has none; join coop or another that brings some";

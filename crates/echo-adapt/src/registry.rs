@@ -24,6 +24,7 @@ pub struct AdapterEntry {
 /// Every adapter.
 pub const ADAPTERS: &[AdapterEntry] = &[
     zero_shot::ENTRY,
+    zero_shot::BY_RANKS,
     linear::ENTRY,
     statistics::ENTRY,
     coop::ENTRY,

@@ -1,4 +1,4 @@
-//! No training at all: the encoder's own reading of the target.
+//! No training at all: the encoder's own reading of the target, in two ways.
 
 use serde::Deserialize;
 
@@ -8,10 +8,18 @@ use crate::{AdaptError, AdapterEntry};
 
 pub(crate) const ENTRY: AdapterEntry = AdapterEntry {
     name: "zero-shot",
-    summary: "no training: the encoder's own head, else prompts for every value",
+    summary: "no training: the encoder's own head, else what prompts of every value expect",
     recipe: include_str!("../../../configs/adapters/zero-shot.toml"),
     trains: false,
-    add,
+    add: |table, parts| add(ENTRY.name, Reading::Expectation, table, parts),
+};
+
+pub(crate) const BY_RANKS: AdapterEntry = AdapterEntry {
+    name: "zero-shot-ranks",
+    summary: "no training: prompts of every value, ranked in every frame, as EchoCLIP reads them",
+    recipe: include_str!("../../../configs/adapters/zero-shot-ranks.toml"),
+    trains: false,
+    add: |table, parts| add(BY_RANKS.name, Reading::Ranks, table, parts),
 };
 
 #[derive(Deserialize)]
@@ -19,12 +27,10 @@ pub(crate) const ENTRY: AdapterEntry = AdapterEntry {
 struct Settings {
     /// Prompts with `<#>` where the value goes.
     templates: Vec<String>,
-    reading: Reading,
 }
 
 /// How a value is read from similarities to prompts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reading {
     /// Ranked in every frame, the median of the best fifth.
     Ranks,
@@ -32,10 +38,10 @@ pub(crate) enum Reading {
     Expectation,
 }
 
-fn add(table: &toml::Table, parts: &mut Parts) -> Result<(), AdaptError> {
-    let Settings { templates, reading } = settings(ENTRY.name, table)?;
-    check_templates(ENTRY.name, &templates)?;
-    parts.set_head(HeadChoice::Own { templates, reading }, ENTRY.name)
+fn add(name: &'static str, reading: Reading, table: &toml::Table, parts: &mut Parts) -> Result<(), AdaptError> {
+    let Settings { templates } = settings(name, table)?;
+    check_templates(name, &templates)?;
+    parts.set_head(HeadChoice::Own { templates, reading }, name)
 }
 
 /// The most templates: each is read with every value from 0 to 100.

@@ -2,7 +2,6 @@
 
 pub(crate) mod clip_change;
 pub(crate) mod prompts_file;
-pub(crate) mod random_prompts;
 pub(crate) mod recipe;
 
 use std::collections::BTreeMap;

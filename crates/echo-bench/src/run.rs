@@ -156,9 +156,9 @@ fn same_run(
 fn adapter_plans(config: &BenchConfig, target: &Target) -> Result<Vec<(String, AdapterPlan)>, BenchError> {
     let known: Vec<&str> = ADAPTERS.iter().map(|entry| entry.name).collect();
     let mut plans: Vec<(String, AdapterPlan)> = Vec::new();
-    let always = (config.zero_shot && target.is_ejection_fraction()).then_some(ZERO_SHOT);
+    let always = ZERO_SHOT.into_iter().filter(|_| config.zero_shot && target.is_ejection_fraction());
     let named = config.adapters.iter().flat_map(|name| if name == "all" { known.clone() } else { vec![name.as_str()] });
-    for name in always.into_iter().chain(named) {
+    for name in always.chain(named) {
         let entries = adapters(name)?;
         let recipe =
             Recipe::new(name, &entries, config.preset, &config.recipes).map_err(|error| config.named(error))?;
@@ -234,7 +234,7 @@ pub fn pair_parameters(
             let context = BuildContext { encoder: &built.encoder, text, ranks: &ranks, seed: 0 };
             let adapted = match echo_adapt::build(entries, &recipe.adapter, &context) {
                 // As in a run: nobody asked for it, and the encoder reads nothing without training.
-                Err(_) if adapter == ZERO_SHOT && !config.asks_for(adapter) => continue,
+                Err(_) if ZERO_SHOT.contains(&adapter.as_str()) && !config.asks_for(adapter) => continue,
                 adapted => adapted?,
             };
             let parameters = parameters(&adapted);

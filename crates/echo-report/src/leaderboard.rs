@@ -8,7 +8,6 @@ mod formats;
 mod leakage;
 mod settings;
 mod shots;
-mod twins;
 mod vs_best;
 
 pub use caution::weights_caution;
@@ -26,7 +25,6 @@ use serde::Serialize;
 use self::absolute_errors::AbsoluteErrors;
 use self::caution::warnings;
 use self::constants::{Externals, rows as constant_rows};
-use self::twins::notes;
 use self::vs_best::compare_with_best;
 use crate::{CellRecord, CellStatus, DataRecord, Outputs, Predictions, Quantity, Reference, ReportError};
 
@@ -243,8 +241,7 @@ impl Leaderboard {
             }
         }
         compare_with_best(&mut rows, &errors, bootstrap)?;
-        let mut notes = notes(groups, outputs, bootstrap)?;
-        notes.extend(notes_of_externals(&rows));
+        let mut notes = notes_of_externals(&rows);
         notes.extend(leakage::notes(groups));
         notes.extend(notes_of_draws(groups));
         let over_ranks = match rows.iter().any(|row| row.get(&Metric::MACRO_MAE).is_some()) {
@@ -402,9 +399,7 @@ impl LeaderboardRow {
         let done: Vec<&CellRecord> = cells.iter().copied().filter(|cell| cell.status == CellStatus::Done).collect();
         let row = |epoch: Option<&'static str>, scores: &[&Scores]| -> Result<Self, ReportError> {
             let text = first.text.as_ref().map(|text| format!("text of {}, {}", text.name, text.weights));
-            let prompts = first.random_prompts.then(|| "random prompts".to_owned());
-            let reading = first.reading().map(str::to_owned);
-            let remarks = reading.into_iter().chain(text).chain(prompts).chain(first.clips.clone());
+            let remarks = text.into_iter().chain(first.clips.clone());
             let remarks = remarks.chain(leakage::remarks(cells));
             let remarks: Vec<String> = remarks.chain(epoch.map(str::to_owned)).collect();
             Ok(Self {
@@ -453,15 +448,6 @@ fn external(done: &[&CellRecord]) -> Result<Option<External>, ReportError> {
     Ok(Some(External { name, hash, test: first.test, excluded: first.excluded, metrics: means(&scores)? }))
 }
 
-/// The settings that a row's cells share: those of the record, without the random prompts that each seed draws anew.
-pub(crate) fn settings(cell: &CellRecord) -> serde_json::Value {
-    let mut settings = cell.config.clone();
-    if let Some(settings) = settings.as_object_mut().filter(|_| cell.random_prompts) {
-        settings.remove("ranks");
-    }
-    settings
-}
-
 /// Whether two cells differ in their seed alone, and so in the draw that follows from it. Names of data sets decide
 /// nothing: two hospitals call theirs `data`, and one of them keeps it under another name on its second machine. The
 /// external test set is among the settings.
@@ -469,16 +455,15 @@ pub(crate) fn same_row(one: &CellRecord, other: &CellRecord) -> bool {
     fn of(cell: &CellRecord) -> impl PartialEq {
         let DataRecord { target, unit, test_hash, splits, .. } = &cell.data;
         let data = [target, unit, test_hash, splits].map(String::as_str);
-        (&cell.encoder, &cell.text, &cell.adapter, cell.shots, cell.random_prompts, data)
+        (&cell.encoder, &cell.text, &cell.adapter, cell.shots, data)
     }
-    of(one) == of(other) && settings(one) == settings(other)
+    of(one) == of(other) && one.config == other.config
 }
 
 /// The cells of every row, in the order of their first ones.
 pub fn groups(records: &[CellRecord]) -> Vec<Vec<&CellRecord>> {
     let mut groups: Vec<Vec<&CellRecord>> = Vec::new();
     for record in records {
-        // A row's cells and those of its twin with random prompts alternate.
         match groups.iter_mut().rev().find(|group| same_row(group[0], record)) {
             Some(group) => group.push(record),
             None => groups.push(vec![record]),

@@ -187,7 +187,7 @@ fn ordered(mut groups: Vec<Vec<&CellRecord>>) -> Vec<Vec<&CellRecord>> {
         let encoder = encoders.iter().position(|name| *name == cell.encoder.name);
         let adapter = names.iter().position(|name| *name == (cell.encoder.name.as_str(), cell.adapter.as_str()));
         let test = tests.iter().position(|test| *test == cell.data.test_hash);
-        (test, encoder, adapter, cell.shots, cell.random_prompts)
+        (test, encoder, adapter, cell.shots)
     });
     for group in &mut groups {
         group.sort_by_key(|cell| cell.seed);

@@ -10,11 +10,8 @@ use toml::{Table, Value};
 
 use crate::{BenchError, ClipChange};
 
-/// The adapter that reads the target without training.
-pub(crate) const ZERO_SHOT: &str = "zero-shot";
-
-/// Its ways of reading prompts of every value.
-const READINGS: [&str; 2] = ["ranks", "expectation"];
+/// The adapters that read the target without training.
+pub(crate) const ZERO_SHOT: [&str; 2] = ["zero-shot", "zero-shot-ranks"];
 
 /// What an adapter is built and trained with: its TOML file, with the preset's own table and the benchmark's
 /// replacements laid over it.
@@ -79,19 +76,6 @@ impl Recipe {
         clip.validate(&what())?;
         echo_adapt::check(entries, &adapter)?;
         Ok(Self { adapter, train, clip })
-    }
-
-    /// How prompts of every value are read without training, where that is what the recipe does.
-    pub(crate) fn reading(&self) -> Option<&str> {
-        self.adapter.get(ZERO_SHOT)?.get("reading")?.as_str()
-    }
-
-    /// The same recipe with the other reading.
-    pub(crate) fn with_other_reading(&self) -> Option<Self> {
-        let other = READINGS.into_iter().find(|reading| Some(*reading) != self.reading())?;
-        let mut recipe = self.clone();
-        recipe.adapter.get_mut(ZERO_SHOT)?.insert("reading".to_owned(), Value::String(other.to_owned()));
-        Some(recipe)
     }
 }
 
@@ -191,17 +175,6 @@ mod tests {
         assert!(with("train.epoch = 3").unwrap_err().to_string().contains("epoch"));
         assert!(with("trian.epochs = 3").is_err());
         assert!(with("train.epochs = 0").is_err());
-    }
-
-    #[test]
-    fn the_other_reading_is_the_one_that_the_preset_does_not_have() {
-        for (preset, own, other) in [(Preset::Full, "ranks", "expectation"), (Preset::Nano, "expectation", "ranks")] {
-            let recipe = recipe(ZERO_SHOT, preset, &[]).unwrap();
-            let twin = recipe.with_other_reading().unwrap();
-            assert_eq!((recipe.reading(), twin.reading()), (Some(own), Some(other)));
-            assert_eq!(twin.with_other_reading(), Some(recipe));
-        }
-        assert_eq!(recipe("coop", Preset::Nano, &[]).unwrap().with_other_reading(), None);
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
-use echo_core::RankSpec;
 use echo_files::FileLock;
 use echo_metrics::Metric;
 use echo_report::{CellRecord, CellStatus, DataRecord, EncoderRecord};
@@ -28,7 +27,6 @@ pub(super) struct Job {
     pub(super) config: serde_json::Value,
     /// The encoder that lends its text tower, where one does.
     pub(super) text: Option<EncoderRecord>,
-    pub(super) ranks: RankSpec,
     /// Training and test videos that could be used.
     pub(super) train: Vec<usize>,
     pub(super) test: Vec<usize>,
@@ -60,7 +58,7 @@ pub(super) enum Earlier<'a> {
 
 impl RunState<'_> {
     /// Runs what is not done of `cells`, and keeps all their records in their order.
-    pub(super) fn run_cells(&mut self, cells: &[Cell], run: &EncoderRun<'_>) -> Result<(), BenchError> {
+    pub(super) fn run_cells(&mut self, cells: &[&Cell], run: &EncoderRun<'_>) -> Result<(), BenchError> {
         let state: &Self = self;
         let jobs: Vec<Job> = cells.iter().map(|cell| state.job(cell, run)).collect();
         let ended = work_off(
@@ -145,7 +143,7 @@ impl Told {
         Self { progress, expected: cells, ended: 0, announced: BTreeSet::new(), waits: false }
     }
 
-    /// An encoder has `found` cells where `expected` were: some have twins, others nothing to read.
+    /// An encoder has `found` cells where `expected` were: it reads nothing without training.
     pub(super) fn recount(&mut self, expected: usize, found: usize) {
         self.expected = self.expected - expected + found;
         self.progress.resize(self.expected);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use echo_adapt::Adapted;
-use echo_core::{Adapter, RankSpec, Stage};
+use echo_core::{Adapter, Stage};
 use echo_files::printable;
 use echo_report::{
     Bins, CellRecord, CellStatus, DataRecord, EncoderRecord, Excluded, ExternalRecord, PredictionRow, Predictions,
@@ -22,11 +22,10 @@ use crate::cell::clip_samples::ClipSamples;
 use crate::cell::features::NUMERICS;
 use crate::cell::seen::Seen;
 use crate::cell::{CellOutput, CellSamples, Ingredients, table};
-use crate::config::random_prompts::random_prompts;
 use crate::data::leakage;
 use crate::data::video_set::VideoSet;
 use crate::run::memory;
-use crate::run::plan::{Cell, Twin, key};
+use crate::run::plan::{Cell, key};
 use crate::{BenchError, Recipe, Selection};
 
 /// Everything that can change a cell's result.
@@ -49,7 +48,6 @@ impl RunState<'_> {
         run: &'b EncoderRun<'_>,
         adapter: &str,
         recipe: &'b Recipe,
-        ranks: &'b RankSpec,
         seed: u64,
     ) -> Ingredients<'b> {
         let AdapterPlan { entries, .. } = &self.plans[adapter];
@@ -59,7 +57,7 @@ impl RunState<'_> {
             text: run.text.as_ref().map(|(built, _)| built),
             recipe,
             target: &self.set.target,
-            ranks,
+            ranks: &self.ranks,
             seed,
             clips: recipe.clip.clips.unwrap_or(self.config.clips),
             bootstrap: self.config.bootstrap,
@@ -102,13 +100,9 @@ impl RunState<'_> {
     /// A cell with its key and all that it is made of.
     pub(super) fn job(&self, cell: &Cell, run: &EncoderRun<'_>) -> Job {
         let encoder = &run.record;
-        let recipe = match (cell.twin, &self.plans[cell.adapter.as_str()].recipe) {
-            (Twin::OtherReading, recipe) => recipe.with_other_reading().unwrap_or_else(|| recipe.clone()),
-            (_, recipe) => recipe.clone(),
-        };
         let seen = self.seen(run, &cell.adapter);
         // What a recipe asks for that is so anyway does not make another cell.
-        let recipe = Recipe { clip: seen.change, ..recipe };
+        let recipe = Recipe { clip: seen.change, ..self.plans[cell.adapter.as_str()].recipe.clone() };
         let draw = &self.draws[&(cell.shots, cell.seed)];
         let (train, test) = (run.usable(Which::Own, &seen, draw), run.usable(Which::Own, &seen, &self.set.test));
         let bins = self.bins(cell.shots, &train);
@@ -136,15 +130,7 @@ impl RunState<'_> {
             let hash = set.hash(&[&usable]);
             (usable, hash)
         });
-        let random;
-        let ranks = match cell.twin {
-            Twin::RandomPrompts => {
-                random = random_prompts(&self.ranks, cell.seed);
-                &random
-            }
-            Twin::None | Twin::OtherReading => &self.ranks,
-        };
-        let ingredients = self.ingredients(run, &cell.adapter, &recipe, ranks, cell.seed);
+        let ingredients = self.ingredients(run, &cell.adapter, &recipe, cell.seed);
         let adapted = self.adapted(run, &seen, &ingredients);
         let borrows = adapted.as_ref().is_ok_and(|adapted| adapted.borrows_text());
         let text = run.text.as_ref().filter(|_| borrows).map(|(_, record)| record.clone());
@@ -152,21 +138,18 @@ impl RunState<'_> {
         // Of a failed cell too, so that it stands in its row.
         let of_external = self.external.as_ref().zip(external.as_ref());
         let of_external = of_external.map(|(set, (_, hash))| serde_json::json!({ "name": set.name, "hash": hash }));
-        let mut config = serde_json::json!({
+        let config = serde_json::json!({
             "numerics": NUMERICS,
             "target": { "name": target.name, "unit": target.unit, "thresholds": target.thresholds },
             "external": of_external,
             "recipe": recipe,
             "clip": seen.spec,
             "view": seen.view,
-            "ranks": ranks,
+            "ranks": self.ranks,
             "bootstrap": self.config.bootstrap,
             "selection": self.config.select,
             "text": text,
         });
-        if adapted.as_ref().is_ok_and(|adapted| adapted.reads_prompts()) {
-            config["reading"] = serde_json::json!(recipe.reading());
-        }
         let key = key(&KeyMaterial {
             encoder,
             adapter: &cell.adapter,
@@ -179,26 +162,20 @@ impl RunState<'_> {
             threads: self.machine.threads,
         });
         let label = format!(
-            "{} + {}{}, {}, seed {}",
+            "{} + {}, {}, seed {}",
             cell.encoder,
             cell.adapter,
-            match cell.twin {
-                Twin::None => "",
-                Twin::RandomPrompts => " with random prompts",
-                Twin::OtherReading => " with the other reading",
-            },
             cell.shots.map_or("split".to_owned(), |shots| format!("{shots} shots")),
             cell.seed
         );
-        let ranks = ranks.clone();
-        Job { cell: cell.clone(), key, label, recipe, seen, data, config, text, ranks, train, test, external }
+        Job { cell: cell.clone(), key, label, recipe, seen, data, config, text, train, test, external }
     }
 
     /// Fits and scores a cell and keeps its files. Gives its record, and the paths of what trained.
     pub(super) fn compute(&self, job: &Job, run: &EncoderRun<'_>) -> Result<(CellRecord, Vec<String>), BenchError> {
         let EncoderRun { built, record: encoder, .. } = run;
-        let Job { cell, key, recipe, seen, data, config, text, ranks, train, test, .. } = job;
-        let ingredients = self.ingredients(run, &cell.adapter, recipe, ranks, cell.seed);
+        let Job { cell, key, recipe, seen, data, config, text, train, test, .. } = job;
+        let ingredients = self.ingredients(run, &cell.adapter, recipe, cell.seed);
         let adapted = self.usable(job).and_then(|()| self.adapted(run, seen, &ingredients));
         // The external data set, which of its test videos can be used, and their hash.
         let external = self.external.as_ref().zip(job.external.as_ref());
@@ -265,7 +242,6 @@ impl RunState<'_> {
             parameters: None,
             scores: None,
             best: None,
-            random_prompts: cell.twin == Twin::RandomPrompts,
             external: None,
             files: BTreeMap::new(),
             seconds: None,
@@ -328,7 +304,7 @@ impl RunState<'_> {
                         text: record.text.clone(),
                         adapter: cell.adapter.clone(),
                         recipe: recipe.clone(),
-                        ranks: ranks.clone(),
+                        ranks: self.ranks.clone(),
                         clip: serde_json::to_value(&seen.spec).expect("a specification is plain data"),
                         clips: seen.view.clips,
                         view: Some(seen.view),

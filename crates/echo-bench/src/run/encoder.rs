@@ -13,7 +13,7 @@ use super::{Environment, RunState, Zoo, build_encoder};
 use crate::cell::features::{Embedder, Wanted};
 use crate::cell::seen::Seen;
 use crate::config::recipe::ZERO_SHOT;
-use crate::run::plan::{Cell, Twin};
+use crate::run::plan::Cell;
 use crate::{BenchError, View};
 
 /// An encoder with all that is known of videos through it.
@@ -89,13 +89,11 @@ impl EncoderRun<'_> {
 }
 
 /// What an encoder's cells need of videos.
-pub(super) struct Needs<'a> {
+pub(super) struct Needs {
     /// Stages of what is seen of all videos.
     pub(super) plain: Vec<(Seen, BTreeSet<Stage>)>,
     /// Stages of other looks at training videos.
     pub(super) looks: Vec<(Seen, BTreeSet<Stage>)>,
-    /// Adapters whose cells have twins.
-    pub(super) twins: BTreeMap<&'a str, Twin>,
 }
 
 impl RunState<'_> {
@@ -103,10 +101,9 @@ impl RunState<'_> {
         let (built, text) = build_encoder(name, self.config, &self.environment.device, zoo)?;
         let mut run = self.encoder_run(name, &built, text);
         let expected = cells.len();
-        let cells = &self.readable(&run, cells);
-        let Needs { plain, looks, twins } = self.needs(&run, cells);
-        let all = with_twins(cells, &twins);
-        self.told(|told| told.recount(expected, all.len()));
+        let cells = self.readable(&run, cells);
+        let Needs { plain, looks } = self.needs(&run, &cells);
+        self.told(|told| told.recount(expected, cells.len()));
         let wanted = self.wanted.clone();
         for (seen, stages) in plain {
             if let Some(external) = &self.external {
@@ -130,7 +127,7 @@ impl RunState<'_> {
             run.forget_unseen(&features, &drawn);
             run.features.push(features);
         }
-        self.run_cells(&all, &run)
+        self.run_cells(&cells, &run)
     }
 
     /// An encoder's part of the run, before anything is embedded.
@@ -154,16 +151,16 @@ impl RunState<'_> {
     pub(super) fn readable<'b>(&self, run: &EncoderRun<'_>, cells: &'b [Cell]) -> Vec<&'b Cell> {
         let reads = |adapter: &str| {
             let recipe = &self.plans[adapter].recipe;
-            let ingredients = self.ingredients(run, adapter, recipe, &self.ranks, 0);
+            let ingredients = self.ingredients(run, adapter, recipe, 0);
             self.config.asks_for(adapter) || self.adapted(run, &self.seen(run, adapter), &ingredients).is_ok()
         };
-        cells.iter().filter(|cell| cell.adapter != ZERO_SHOT || reads(&cell.adapter)).collect()
+        cells.iter().filter(|cell| !ZERO_SHOT.contains(&cell.adapter.as_str()) || reads(&cell.adapter)).collect()
     }
 
     /// What is to be embedded for `cells`: whatever is seen the same way, once.
-    pub(super) fn needs<'b>(&self, run: &EncoderRun<'_>, cells: &[&'b Cell]) -> Needs<'b> {
-        let mut needs = Needs { plain: Vec::new(), looks: Vec::new(), twins: BTreeMap::new() };
-        let Needs { plain, looks, twins } = &mut needs;
+    pub(super) fn needs(&self, run: &EncoderRun<'_>, cells: &[&Cell]) -> Needs {
+        let mut needs = Needs { plain: Vec::new(), looks: Vec::new() };
+        let Needs { plain, looks } = &mut needs;
         for adapter in cells.iter().map(|cell| cell.adapter.as_str()).collect::<BTreeSet<_>>() {
             // Clips that the encoder does not take, and an adapter that cannot be built, are failed cells later.
             let seen = self.seen(run, adapter);
@@ -173,18 +170,8 @@ impl RunState<'_> {
             // Embeddings always: they also tell which videos can be used.
             want(plain, &seen, Stage::Embedding);
             let recipe = &self.plans[adapter].recipe;
-            let ingredients = self.ingredients(run, adapter, recipe, &self.ranks, 0);
+            let ingredients = self.ingredients(run, adapter, recipe, 0);
             let Ok(adapted) = self.adapted(run, &seen, &ingredients) else { continue };
-            if adapted.borrows_text() {
-                twins.insert(adapter, Twin::RandomPrompts);
-            }
-            // Prompts of every value, which an encoder's own head does not need.
-            if let Some(other) = recipe.with_other_reading().filter(|_| adapted.reads_prompts()) {
-                twins.insert(adapter, Twin::OtherReading);
-                if let Ok(adapted) = self.ingredients(run, adapter, &other, &self.ranks, 0).build() {
-                    want(plain, &seen, adapted.stage());
-                }
-            }
             if adapted.stage() == Stage::Clip {
                 continue;
             }
@@ -285,14 +272,4 @@ fn want(wanted: &mut Vec<(Seen, BTreeSet<Stage>)>, seen: &Seen, stage: Stage) {
         Some((_, stages)) => drop(stages.insert(stage)),
         None => wanted.push((seen.clone(), BTreeSet::from([stage]))),
     }
-}
-
-/// `cells`, each followed by its twin where its adapter has one.
-pub(super) fn with_twins(cells: &[&Cell], twins: &BTreeMap<&str, Twin>) -> Vec<Cell> {
-    let of_cell = |cell: &&Cell| {
-        let twin = twins.get(cell.adapter.as_str());
-        let twin = twin.map(|&twin| Cell { twin, ..(*cell).clone() });
-        std::iter::once((*cell).clone()).chain(twin)
-    };
-    cells.iter().flat_map(of_cell).collect()
 }

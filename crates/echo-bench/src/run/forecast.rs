@@ -54,7 +54,7 @@ pub struct PairForecast {
     pub encoder: String,
     /// The adapter.
     pub adapter: String,
-    /// How many there are, twins with random prompts included.
+    /// How many there are.
     pub cells: usize,
     /// Those of them that are done.
     pub done: usize,

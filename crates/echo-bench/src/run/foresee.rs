@@ -10,7 +10,7 @@ use echo_train::parameters;
 use echo_video::{OpenOptions, check_file};
 
 use super::cells::{Earlier, Job};
-use super::encoder::{EncoderRun, Needs, ViewFeatures, Which, with_twins};
+use super::encoder::{EncoderRun, Needs, ViewFeatures, Which};
 use super::{Environment, RunState, Zoo, build_encoder};
 use crate::cell::seen::Seen;
 use crate::data::video_set::VideoSet;
@@ -101,7 +101,7 @@ impl RunState<'_> {
         let (built, text) = build_encoder(name, self.config, &self.environment.device, zoo)?;
         let mut run = self.encoder_run(name, &built, text);
         let cells = &self.readable(&run, cells);
-        let Needs { plain, looks, twins } = self.needs(&run, cells);
+        let Needs { plain, looks } = self.needs(&run, cells);
         let cache = self.cache();
         let uncached = |run: &EncoderRun<'_>, set: &VideoSet, seen: &Seen, stages: &BTreeSet<Stage>, index: usize| {
             let stages: Vec<Stage> = stages.iter().copied().collect();
@@ -142,7 +142,7 @@ impl RunState<'_> {
 
         let embedding = EmbeddingForecast { encoder: name.to_owned(), clips, cached: clips - to_embed };
         let (mut pairs, mut notes): (Vec<PairForecast>, Vec<String>) = Default::default();
-        let all: Vec<Job> = with_twins(cells, &twins).iter().map(|cell| self.job(cell, &run)).collect();
+        let all: Vec<Job> = cells.iter().map(|cell| self.job(cell, &run)).collect();
         for adapter in cells.iter().map(|cell| cell.adapter.as_str()) {
             if pairs.iter().any(|pair| pair.adapter == adapter) {
                 continue;
@@ -167,7 +167,7 @@ impl RunState<'_> {
             };
             let recipe = &self.plans[adapter].recipe;
             let seen = self.seen(&run, adapter);
-            let ingredients = self.ingredients(&run, adapter, recipe, &self.ranks, self.config.seeds[0]);
+            let ingredients = self.ingredients(&run, adapter, recipe, self.config.seeds[0]);
             match self.adapted(&run, &seen, &ingredients) {
                 Err(error) => pair.fails = Some(error.to_string()),
                 Ok(_) if to_run.is_empty() => {}

@@ -15,20 +15,6 @@ pub(crate) struct Cell {
     pub(crate) shots: Option<usize>,
     /// Draws the training videos and what the adapter starts from.
     pub(crate) seed: u64,
-    /// How it differs from the cell that was asked for.
-    pub(crate) twin: Twin,
-}
-
-/// Cells that are run beside others, to be compared with them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Twin {
-    /// Not a twin.
-    #[default]
-    None,
-    /// Random words stand for the ranks' prompts.
-    RandomPrompts,
-    /// Prompts of every value are read in the other way.
-    OtherReading,
 }
 
 /// Every combination once, in the order in which they are run: an encoder's cells together.
@@ -46,13 +32,7 @@ pub(crate) fn cells(
             let (shots, seeds) = if *trains { (shots, seeds) } else { (&[Some(0)][..], &[0][..]) };
             for &shots in shots {
                 for &seed in seeds {
-                    cells.push(Cell {
-                        encoder: encoder.clone(),
-                        adapter: adapter.clone(),
-                        shots,
-                        seed,
-                        twin: Twin::None,
-                    });
+                    cells.push(Cell { encoder: encoder.clone(), adapter: adapter.clone(), shots, seed });
                 }
             }
         }

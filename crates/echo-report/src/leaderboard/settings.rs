@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{settings, short};
+use super::short;
 use crate::CellRecord;
 
 /// Values that are longer, such as a list of ranks, are told apart and not written out.
@@ -40,7 +40,7 @@ pub(super) fn differences(groups: &[&CellRecord]) -> Vec<String> {
 fn leaves(cell: &CellRecord) -> BTreeMap<String, String> {
     let mut leaves = BTreeMap::from([("weights".to_owned(), short(&cell.encoder.weights_hash))]);
     leaves.extend(cell.text.as_ref().map(|text| ("text weights".to_owned(), short(&text.weights_hash))));
-    collect(String::new(), &settings(cell), &mut leaves);
+    collect(String::new(), &cell.config, &mut leaves);
     leaves
 }
 

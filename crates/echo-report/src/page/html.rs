@@ -12,7 +12,6 @@ use super::escape::escape;
 use super::plots::{self, Scale};
 use super::table::{leaderboard, table};
 use super::worst::worst;
-use crate::leaderboard::settings;
 use crate::{CellRecord, CellStatus, Quantity, ReportError};
 
 const STYLE: &str = include_str!("style.css");
@@ -178,7 +177,7 @@ fn cost(report: &Report<'_>) -> String {
         .map(|cell| {
             vec![
                 cell.encoder.name.clone(),
-                cell.adapter_name(),
+                cell.adapter.clone(),
                 cell.shots.map_or("split".to_owned(), |shots| shots.to_string()),
                 cell.seed.to_string(),
                 cell.seconds.map_or_else(dash, |seconds| format!("{:.2}", seconds.fit)),
@@ -280,8 +279,8 @@ fn repeat(report: &Report<'_>) -> String {
     ));
     let mut settings_of: Vec<(String, BTreeSet<String>)> = Vec::new();
     for cell in cells() {
-        let name = format!("{} + {}", cell.encoder.name, cell.adapter_name());
-        let json = serde_json::to_string_pretty(&settings(cell)).expect("JSON that was read can be written");
+        let name = format!("{} + {}", cell.encoder.name, cell.adapter.clone());
+        let json = serde_json::to_string_pretty(&cell.config).expect("JSON that was read can be written");
         match settings_of.iter_mut().find(|(other, _)| *other == json) {
             Some((_, names)) => drop(names.insert(name)),
             None => settings_of.push((json, BTreeSet::from([name]))),

@@ -283,7 +283,7 @@ impl Outputs {
                 encoder.name.clone(),
                 encoder.preset.clone(),
                 encoder.weights.to_string(),
-                record.adapter_name(),
+                record.adapter.clone(),
                 record.shots.map_or("split".to_owned(), |shots| shots.to_string()),
                 record.seed.to_string(),
             ];

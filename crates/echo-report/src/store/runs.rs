@@ -71,9 +71,6 @@ pub struct CellRecord {
     /// What the cell's files hold, by the ending of their names: a file that holds something else is not the cell's.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub files: BTreeMap<String, FileRecord>,
-    /// Whether random words stand for the ranks' prompts, to see what the prompts' meaning does.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub random_prompts: bool,
     /// Wall-clock seconds.
     pub seconds: Option<Seconds>,
     /// The most memory, in bytes, that the process held while the cell ran, where the system tells it.
@@ -435,20 +432,6 @@ impl CellRecord {
         (self.scores, self.best, self.external) = (None, None, None);
         self.files.clear();
     }
-
-    /// How prompts of every value were read without training, where they were.
-    pub(crate) fn reading(&self) -> Option<&str> {
-        self.config.get("reading")?.as_str()
-    }
-
-    /// The adapter, with what tells its cells from those of a twin.
-    pub(crate) fn adapter_name(&self) -> String {
-        let prompts = self.random_prompts.then_some("random prompts");
-        match self.reading().or(prompts) {
-            Some(twin) => format!("{} ({twin})", self.adapter),
-            None => self.adapter.clone(),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -495,7 +478,6 @@ pub(crate) mod tests {
             best: None,
             external: None,
             files: BTreeMap::new(),
-            random_prompts: false,
             seconds: None,
             peak_memory: None,
             jobs: 1,

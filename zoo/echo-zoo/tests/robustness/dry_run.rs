@@ -97,8 +97,7 @@ fn a_dry_run_makes_no_phantoms() {
     println!("{out}");
     assert!(out.contains("1200 phantoms would be made first\n"), "{out}");
     assert!(out.contains("0 validation and 400 test videos are read, not made yet"), "{out}");
-    // With the twins whose prompts are random.
-    assert_eq!(pairs(&out)["coop"][2..5], ["24", "0", "24"], "{out}");
+    assert_eq!(pairs(&out)["coop"][2..5], ["12", "0", "12"], "{out}");
     assert_eq!(pairs(&out)["full"][2..5], ["12", "0", "12"], "{out}");
     // Clips of a batch and the moments of all parameters, beside three parameters of a head.
     let least = |adapter: &str| {

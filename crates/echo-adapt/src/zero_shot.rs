@@ -16,7 +16,7 @@ pub(crate) const ENTRY: AdapterEntry = AdapterEntry {
 
 pub(crate) const BY_RANKS: AdapterEntry = AdapterEntry {
     name: "zero-shot-ranks",
-    summary: "no training: prompts of every value, ranked in every frame, as EchoCLIP reads them",
+    summary: "no training: prompts of every value, ranked in every frame; the median of the best fifth",
     recipe: include_str!("../../../configs/adapters/zero-shot-ranks.toml"),
     trains: false,
     add: |table, parts| add(BY_RANKS.name, Reading::Ranks, table, parts),

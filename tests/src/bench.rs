@@ -323,6 +323,8 @@ fn slips_of_a_recipe_are_told_before_anything_runs_with_the_file_that_they_are_i
         ("lora", "rank = 0", "rank"),
         ("lora", "alpha = nan", "alpha"),
         ("mfl", "init = \"warm\"", "warm"),
+        ("mfl", "[recipes.mfl.clip]\nzoom = nan", "clip.zoom = NaN"),
+        ("coop", "[recipes.coop.train]\nepochs = 0", "recipe of coop"),
     ] {
         let text =
             format!("encoders = [\"panecho\"]\nadapters = [\"{adapter}\"]\n[recipes.{adapter}.adapter]\n{slip}\n");
@@ -341,6 +343,8 @@ fn adapters_joined_in_another_order_are_one_unless_they_train_differently() {
         pairs.into_iter().map(|pair| pair.adapter).collect::<Vec<_>>()
     };
     assert_eq!(pairs(""), ["mfl+echozoom"]);
+    let unknown = BenchConfig::from_toml("own.toml", "adapters = [\"mfl\", \"cop\"]").unwrap_err().to_string();
+    assert!(unknown.starts_with("own.toml") && unknown.contains("\"cop\""), "{unknown}");
     assert_eq!(pairs("[recipes.mfl.train]\nepochs = 3\n"), ["mfl+echozoom", "echozoom+mfl"]);
 }
 
@@ -355,6 +359,14 @@ fn results_that_this_run_was_not_asked_for_are_counted_and_told_apart() {
     let merged = merge(&[place.out("out")], &place.out("merged")).unwrap();
     let names: Vec<&str> = merged.leaderboard.rows.iter().map(|row| row.adapter.as_str()).collect();
     assert_eq!(names[names.len() - 2..], ["linear (view.clips = 1)", "linear (view.clips = 2)"]);
+
+    // What the constant predictors predict is no more to be changed than the rest.
+    let path = place.out("out").join("constants.csv");
+    let constants = read(&path);
+    let value = constants.lines().nth(1).unwrap().split(',').rev().nth(1).unwrap().to_owned();
+    fs::write(&path, constants.replace(&value, "12.5")).unwrap();
+    let error = merge(&[place.out("out")], &place.out("changed")).unwrap_err().to_string();
+    assert!(error.contains("constants.csv") && error.contains("median of validation"), "{error}");
 }
 
 #[cfg(unix)]
@@ -399,6 +411,11 @@ fn a_set_of_which_nothing_can_be_decoded_is_an_error_with_its_reason_and_costs_n
     let root = place.dir.path().to_string_lossy().into_owned();
     assert!(results(&tables).iter().all(|path| !String::from_utf8_lossy(&fs::read(path).unwrap()).contains(&root)));
 
+    // Also where all of them are the same: that is no leakage.
+    for entry in fs::read_dir(place.data().join("Videos")).unwrap() {
+        fs::write(entry.unwrap().path(), "this is no video").unwrap();
+    }
+    assert_eq!(place.run(&config(), "same").failed, 2);
     spoil(&place.data().join("Videos"));
     let outcome = place.run(&config(), "own");
     assert_eq!((outcome.ran, outcome.failed), (0, 2));

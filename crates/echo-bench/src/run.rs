@@ -450,6 +450,7 @@ impl<'a> RunState<'a> {
                 shots,
                 seed,
                 value,
+                checksum: String::new(),
             })
         };
         let draws = self.draws.iter().filter(|((shots, _), _)| *shots != Some(0)).map(|((shots, seed), draw)| {

@@ -39,6 +39,7 @@ pub struct Merged {
 pub fn merge(sources: &[PathBuf], out: &Path) -> Result<Merged, ReportError> {
     let mut found: Vec<(CellRecord, PathBuf)> = Vec::new();
     let mut configs: Vec<String> = Vec::new();
+    let mut references: Vec<Reference> = Vec::new();
     let mut constants: Vec<Constant> = Vec::new();
     let mut damaged: Vec<String> = Vec::new();
     let mut total = 0;
@@ -64,7 +65,12 @@ pub fn merge(sources: &[PathBuf], out: &Path) -> Result<Merged, ReportError> {
         }
         let path = folder.join("bench.toml");
         match echo_files::read_text(&path) {
-            Ok(text) if !configs.contains(&text) => configs.push(text),
+            Ok(text) if !configs.contains(&text) => {
+                let new: Vec<Reference> = references_of(&path, &text);
+                references
+                    .extend(new.into_iter().filter(|reference| !references.contains(reference)).collect::<Vec<_>>());
+                configs.push(text);
+            }
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(ReportError::io(&path)(error)),
             _ => (),
         }
@@ -96,7 +102,7 @@ pub fn merge(sources: &[PathBuf], out: &Path) -> Result<Merged, ReportError> {
     let lines: Vec<String> = records.iter().map(CellRecord::to_line).collect();
     outputs.write_text("runs.jsonl", &lines.concat())?;
     let groups = ordered(groups(&records));
-    let leaderboard = leaderboard(&groups, &constants, &references_of(&configs), &outputs, sources.len())?;
+    let leaderboard = leaderboard(&groups, &constants, &references, &outputs, sources.len())?;
     let done: Vec<&CellRecord> = groups.iter().flatten().copied().filter(|r| r.status == CellStatus::Done).collect();
     outputs.join_cells(&done)?;
     let report = Report {
@@ -200,8 +206,14 @@ fn read_constants(path: &Path) -> Result<Vec<Constant>, ReportError> {
         return Ok(Vec::new());
     }
     let constants: Vec<Constant> = store::read(path)?;
-    match constants.iter().find(|constant| !constant.value.is_finite()) {
-        Some(constant) => Err(invalid(path, format!("{} predicts {}", constant.predictor, constant.value))),
+    match constants.iter().find(|constant| !constant.is_whole() || !constant.value.is_finite()) {
+        Some(constant) => {
+            let reason = format!(
+                "the row of {} is not as it was written; the benchmark, run again on this folder, makes it anew",
+                constant.predictor
+            );
+            Err(invalid(path, reason))
+        }
         None => Ok(constants),
     }
 }
@@ -213,23 +225,17 @@ struct Published {
     references: Vec<Reference>,
 }
 
-/// The published figures of the runs' configurations, each once. What only another version can read has none.
-fn references_of(configs: &[String]) -> Vec<Reference> {
-    let mut references: Vec<Reference> = Vec::new();
-    for config in configs {
-        match toml::from_str::<Published>(config) {
-            Ok(config) => {
-                let new = config.references.into_iter().filter(|reference| reference.complaint().is_none());
-                new.for_each(|reference| {
-                    if !references.contains(&reference) {
-                        references.push(reference);
-                    }
-                });
-            }
-            Err(error) => tracing::warn!("bench.toml: {error}; its references are left out"),
+/// The published figures of a run's configuration. What only another version can read has none.
+fn references_of(path: &Path, config: &str) -> Vec<Reference> {
+    match toml::from_str::<Published>(config) {
+        Ok(Published { references }) => {
+            references.into_iter().filter(|reference| reference.complaint().is_none()).collect()
+        }
+        Err(error) => {
+            tracing::warn!("{}: {error}; its references are left out", path.display());
+            Vec::new()
         }
     }
-    references
 }
 
 /// The table of all that was merged.

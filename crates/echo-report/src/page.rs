@@ -159,6 +159,7 @@ mod tests {
             shots: shots.to_owned(),
             seed,
             value,
+            checksum: String::new(),
         };
         let constants =
             [constant("median of validation", "", None, 150.0), constant(TRAINING_MEDIAN, "1", Some(1), 90.0)];

@@ -7,7 +7,7 @@ pub enum TrainError {
     #[error("no training samples; the data set, its split or --limit leaves none")]
     NoSamples,
     /// A setting that cannot be used.
-    #[error("recipe, [train]: {0}")]
+    #[error("[train]: {0}")]
     Config(String),
     /// Nothing requires gradients.
     #[error("the adapter has no trainable parameter")]

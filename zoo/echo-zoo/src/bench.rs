@@ -184,7 +184,13 @@ impl Args {
     fn config(&self, entries: &[Entry]) -> Result<BenchConfig, CliError> {
         let mut config = match self.config_text()? {
             None => BenchConfig::default(),
-            Some((path, text)) => BenchConfig::from_toml(&path.display().to_string(), &text)?,
+            Some((path, text)) => {
+                let config = BenchConfig::from_toml(&path.display().to_string(), &text)?;
+                for name in config.encoders.iter().filter(|name| *name != "all") {
+                    find(entries, name).map_err(CliError::file(path))?;
+                }
+                config
+            }
         };
         fn replace<T: Clone>(target: &mut Vec<T>, flag: &[T]) {
             if !flag.is_empty() {
@@ -416,7 +422,12 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
                 (Environment { data: data.clone(), cache: cache.clone(), ..environment }, Some(*videos))
             }
         };
-        return print(&dry_run(&config, &environment, &Registry(entries), to_be_made)?.to_string());
+        let plan = dry_run(&config, &environment, &Registry(entries), to_be_made)?;
+        print(&plan.to_string())?;
+        return match plan.failing() {
+            0 => Ok(()),
+            failed => Err(CliError::Cells { failed, total: plan.to_run() }),
+        };
     }
     let outcome = echo_bench::run(&config, &environment, &Registry(entries));
     cache::keep_below(&home, args.cache_limit);

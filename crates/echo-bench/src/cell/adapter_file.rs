@@ -1,5 +1,6 @@
 //! A fitted adapter as a file: its parameters, and everything that they mean something with.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
@@ -87,8 +88,13 @@ impl AdapterFile {
     /// It is not an adapter's file, damaged, of parameters that are no numbers, of counts that nothing has room for, or
     /// was written by a newer version.
     pub fn open(path: &Path) -> Result<Self, BenchError> {
-        let (tensors, text) = read_tensors(path, KEY).map_err(BenchError::io(path))?;
         let refused = |reason: String| BenchError::AdapterFile { path: path.to_owned(), reason };
+        let (tensors, text) = read_tensors(path, KEY).map_err(|error| match error.kind() {
+            ErrorKind::InvalidData => {
+                refused(format!("{error}; give a whole file of those that `echozoo bench --save-adapters` writes"))
+            }
+            _ => BenchError::io(path)(error),
+        })?;
         let record: AdapterRecord = serde_json::from_str(&text).map_err(|error| refused(error.to_string()))?;
         if record.schema > SCHEMA {
             return Err(refused(format!("written with schema {}, this version reads {SCHEMA}", record.schema)));

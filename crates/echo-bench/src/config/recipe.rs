@@ -45,6 +45,10 @@ impl Recipe {
         let mut clips = Vec::new();
         for entry in entries {
             let Tables { adapter: own, train, clip } = tables(entry, preset, replacements.get(entry.name))?;
+            // By itself, before others that it might contradict.
+            let what = format!("recipe of {}", entry.name);
+            let change: Result<ClipChange, _> = clip.clone().try_into();
+            change.map_err(|source| BenchError::Toml { what: what.clone(), source })?.validate(&what)?;
             adapter.insert(entry.name.to_owned(), own);
             first.get_or_insert(train);
             clips.push((entry.name, clip));
@@ -71,7 +75,7 @@ impl Recipe {
         let what = || format!("recipe of {name}");
         let of = |source| BenchError::Toml { what: what(), source };
         let train: TrainConfig = train.try_into().map_err(of)?;
-        train.validate()?;
+        train.validate().map_err(|error| BenchError::Config(format!("{}: {error}", what())))?;
         let clip: ClipChange = agreed(name, &clips, clip)?.try_into().map_err(of)?;
         clip.validate(&what())?;
         echo_adapt::check(entries, &adapter)?;

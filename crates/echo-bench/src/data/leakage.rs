@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use echo_data::{Split, patient_key};
 use echo_files::{excerpt, printable};
 use echo_report::Excluded;
+use echo_video::{OpenOptions, VideoError, check_file};
 
 use crate::data::video_set::{LabelledVideo, VideoSet};
 use crate::{BenchConfig, BenchError};
@@ -70,7 +71,13 @@ fn shared(set: &VideoSet, external: Option<&VideoSet>) -> (Vec<Excluded>, Vec<Ex
     let (mut leaks, mut twins) = (Vec::new(), Vec::new());
     for (is_file, group) in &groups {
         let (split, first) = group[0];
-        if let Some((other, second)) = group.iter().find(|(other, _)| *other != split) {
+        // What is no video is told as such, however often it is there.
+        let is_video = || {
+            let checked = check_file(&first.path, &OpenOptions { allow_truncated: true, ..OpenOptions::default() });
+            !matches!(checked, Err(VideoError::NotAVideo { .. } | VideoError::Empty { .. }))
+        };
+        let elsewhere = group.iter().find(|(other, _)| *other != split);
+        if let Some((other, second)) = elsewhere.filter(|_| !is_file || is_video()) {
             let who = |split: Split, video: &LabelledVideo| match (&video.patient, is_file) {
                 (Some(patient), false) => format!("{} ({split} video of patient {:?})", video.name, excerpt(patient)),
                 _ => format!("{} ({split})", video.name),

@@ -74,6 +74,12 @@ pub enum Memory {
 }
 
 impl DryRun {
+    /// Cells that are left and cannot run.
+    pub fn failing(&self) -> usize {
+        let failing = self.pairs.iter().filter(|pair| pair.fails.is_some());
+        failing.map(|pair| pair.cells - pair.done).sum()
+    }
+
     /// Cells that are left.
     pub fn to_run(&self) -> usize {
         self.pairs.iter().map(|pair| pair.cells - pair.done).sum()
@@ -119,7 +125,11 @@ impl fmt::Display for DryRun {
         for EmbeddingForecast { encoder, clips, cached } in &self.embedding {
             writeln!(f, "{encoder}: {clips} clips, {cached} of them cached, {} to embed", clips - cached)?;
         }
-        writeln!(f, "\n{} cells to run, {} at a time", self.to_run(), self.jobs)?;
+        write!(f, "\n{} cells to run, {} at a time", self.to_run(), self.jobs)?;
+        match self.failing() {
+            0 => writeln!(f)?,
+            failing => writeln!(f, "; {failing} of them would fail")?,
+        }
         for note in &self.notes {
             writeln!(f, "{note}")?;
         }

@@ -36,6 +36,26 @@ pub struct Constant {
     /// What it predicts, in the target's unit.
     #[serde(with = "store::number")]
     pub value: f32,
+    /// Of all that stands before it, so that what was changed is known; filled in where it is written.
+    pub checksum: String,
+}
+
+impl Constant {
+    /// With its checksum.
+    pub(crate) fn sealed(self) -> Self {
+        Self { checksum: self.sum(), ..self }
+    }
+
+    /// Whether nothing was changed since.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.checksum == self.sum()
+    }
+
+    fn sum(&self) -> String {
+        let Self { data, test, test_hash, splits, predictor, shots, seed, value, checksum: _ } = self;
+        let text = format!("{:?}", (data, test, test_hash, splits, predictor, shots, seed, value.to_bits()));
+        blake3::hash(text.as_bytes()).to_hex()[..32].to_owned()
+    }
 }
 
 /// The labels of second test sets, from the cells that were scored on them.
@@ -137,6 +157,7 @@ mod tests {
             shots: shots.to_owned(),
             seed,
             value,
+            checksum: String::new(),
         };
         let all = [
             constant("validation", "", None, 50.0),

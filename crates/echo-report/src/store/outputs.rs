@@ -243,7 +243,8 @@ impl Outputs {
 
     /// Writes `constants.csv`.
     pub fn write_constants(&self, constants: &[Constant]) -> Result<(), ReportError> {
-        self.write_csv(&self.dir.join("constants.csv"), constants)
+        let sealed: Vec<Constant> = constants.iter().cloned().map(Constant::sealed).collect();
+        self.write_csv(&self.dir.join("constants.csv"), &sealed)
     }
 
     /// Where a cell's training is saved while it runs.

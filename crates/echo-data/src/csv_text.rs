@@ -4,11 +4,16 @@
 const SEPARATORS: [char; 4] = [',', ';', '\t', '|'];
 
 /// First bytes of files that are often named `.csv` and are something else.
-const OTHERS: [(&[u8], &str); 4] = [
+const OTHERS: [(&[u8], &str); 9] = [
     (b"PK\x03\x04", "a workbook, such as .xlsx; open it and save the sheet as CSV (UTF-8)"),
     (b"\xd0\xcf\x11\xe0", "an old workbook (.xls); open it and save the sheet as CSV (UTF-8)"),
     (b"\x1f\x8b", "compressed with gzip; unpack it first"),
     (b"%PDF", "a PDF document"),
+    (b"PAR1", "a Parquet file; save the table as CSV"),
+    (b"{", "JSON; save the table as CSV"),
+    (b"[{", "JSON; save the table as CSV"),
+    (b"<!", "a page or XML; save the table as CSV"),
+    (b"<html", "a page; save the table as CSV"),
 ];
 
 /// A table's text, ready for the reader.
@@ -160,6 +165,10 @@ mod tests {
         for (bytes, expected) in [
             (&b"PK\x03\x04\x14\0"[..], "workbook"),
             (b"\xd0\xcf\x11\xe0\xa1", "workbook"),
+            (b"PAR1\x15", "Parquet"),
+            (b"{\"FileName\": {\"0\": \"a\"}}", "JSON"),
+            (b"[{\"FileName\": \"a\"}]", "JSON"),
+            (b"<!DOCTYPE html>", "page"),
             (b"\x1f\x8b\x08", "gzip"),
             (b" <!DOCTYPE html><html>", "web page"),
             (b"F\0i\0l\0e\0", "zero bytes"),

@@ -49,6 +49,7 @@ pub use normalize::normalization;
 pub use padding::{Filler, filler, padded_len};
 pub use pictures::{SAME_LEVELS, count_pictures, doubt};
 pub use pipeline::{Clip, prepare, prepare_shifted};
+pub use plausible::usual_range;
 pub use resize::{Image, Resizer, Size};
 pub use select::{Selection, Start, select_frames};
 pub use spelling::patient_key;

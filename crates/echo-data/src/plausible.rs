@@ -13,7 +13,7 @@ fn factors(unit: &str) -> &'static [f64] {
 
 /// The plausible range of a target whose description gives none: for the ejection fraction in percent, and for volumes
 /// of the heart in millilitres, those of a newborn to those of the largest that were seen.
-pub(crate) fn usual_range(name: &str, unit: &str) -> Option<[f64; 2]> {
+pub fn usual_range(name: &str, unit: &str) -> Option<[f64; 2]> {
     match unit {
         "%" if name.eq_ignore_ascii_case("EF") => Some([3.0, 98.0]),
         "ml" => Some([1.0, 1000.0]),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::activation::softmax;
 use echo_bench::{AdapterFile, predict_clips};
 use echo_core::{Error, Head, Preset, check_finite};
-use echo_data::Start;
+use echo_data::{Start, usual_range};
 use echo_files::{printable, say};
 use echo_report::DataRecord;
 
@@ -139,6 +139,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
         for (index, Reported { head, class, unit, meaning, .. }) in row.value[0].iter().enumerate() {
             let values = row.value.iter().map(|numbers| f64::from(numbers[index].value));
             let mean = values.sum::<f64>() / row.value.len() as f64;
+            let warning = with_value(&warning, head, unit, mean);
             csv.row(&row.name, &[head, class, &mean.to_string(), unit, &warning])?;
             let what = if class.is_empty() { (*meaning).to_owned() } else { format!("P({class}): {meaning}") };
             let name = printable(&row.name).into_owned();
@@ -174,6 +175,19 @@ fn report<R>(
         0 => printed,
         failed => Err(CliError::Inputs { failed, total: failed + seen.rows.len() }),
     }
+}
+
+/// A row's warning, and that its value cannot be right, where it cannot.
+fn with_value(warning: &str, name: &str, unit: &str, value: f64) -> String {
+    let Some([least, most]) = usual_range(name, unit) else { return warning.to_owned() };
+    let doubt = format!("not from {least} to {most} {unit}, as hearts have it");
+    let doubt = Some(doubt).filter(|_| !(least..=most).contains(&value));
+    Some(warning.to_owned())
+        .filter(|warning| !warning.is_empty())
+        .into_iter()
+        .chain(doubt)
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 /// A warning beside a number on the terminal.
@@ -218,7 +232,7 @@ fn fitted(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
         let (value, alone) = row.value.as_ref().map_err(CliError::file(Path::new(&row.name)))?;
         let low = alone.iter().copied().fold(f32::INFINITY, f32::min);
         let high = alone.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let warning = warnings.of(row);
+        let warning = with_value(&warnings.of(row), target, unit, f64::from(*value));
         let numbers = [value, &low, &high].map(|number| number.to_string());
         csv.row(&row.name, &[&numbers[0], &numbers[1], &numbers[2], &alone.len().to_string(), &warning])?;
         let spread = if alone.len() > 1 { format!("{low:.1} to {high:.1}") } else { "one clip".to_owned() };
@@ -229,4 +243,18 @@ fn fitted(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
         record.adapter, record.encoder.weights, record.weights_license, record.data.train, record.data.name
     );
     report(args, csv, &table, &seen, &warnings, Some(printable(&about).into_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_that_no_heart_has_are_told_beside_whatever_else_is() {
+        assert_eq!(with_value("random weights", "EF", "%", 55.0), "random weights");
+        assert_eq!(with_value("", "EF", "%", -108e6), "not from 3 to 98 %, as hearts have it");
+        let both = with_value("random weights", "EDV", "ml", 0.12);
+        assert_eq!(both, "random weights; not from 1 to 1000 ml, as hearts have it");
+        assert_eq!(with_value("", "AVStenosis", "", 2.0), "");
+    }
 }

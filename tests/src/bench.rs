@@ -369,6 +369,20 @@ fn results_that_this_run_was_not_asked_for_are_counted_and_told_apart() {
     assert!(error.contains("constants.csv") && error.contains("median of validation"), "{error}");
 }
 
+#[test]
+fn a_set_without_validation_runs_where_nothing_is_chosen_on_it() {
+    let place = Place::new(30);
+    let list = place.data().join("FileList.csv");
+    let rows: Vec<String> = read(&list).lines().filter(|row| !row.ends_with(",VAL")).map(str::to_owned).collect();
+    fs::write(&list, rows.join("\n")).unwrap();
+    let outcome = place.run(&quick(), "out");
+    assert_eq!((outcome.ran, outcome.failed), (1, 0));
+    let constants: Vec<&str> = outcome.leaderboard.rows.iter().map(|row| row.encoder.as_str()).collect();
+    assert_eq!(constants, ["median of training", "echoclip"]);
+    let chooses = BenchConfig { select: echo_bench::Selection::BestValidation, ..quick() };
+    assert!(place.error(&chooses, "chosen").contains("no validation video is left"));
+}
+
 #[cfg(unix)]
 #[test]
 fn results_are_not_written_through_links() {

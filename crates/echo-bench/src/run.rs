@@ -457,8 +457,9 @@ impl<'a> RunState<'a> {
             let shots = shots.map_or("split".to_owned(), |shots| shots.to_string());
             constant(TRAINING_MEDIAN, shots, Some(*seed), draw)
         });
-        let validation = constant("median of validation", String::new(), None, &self.set.validation);
-        std::iter::once(validation).chain(draws).collect()
+        let validation = (!self.set.validation.is_empty())
+            .then(|| constant("median of validation", String::new(), None, &self.set.validation));
+        validation.into_iter().chain(draws).collect()
     }
 
     fn caption(&self, test: usize) -> String {

@@ -7,7 +7,7 @@ use echo_data::{DatasetConfig, DatasetVideo, Digests, Split, Target, few_shot, r
 use echo_phantom::Phantoms;
 use echo_report::Excluded;
 
-use crate::{BenchConfig, BenchError};
+use crate::{BenchConfig, BenchError, Selection};
 
 /// A labelled video.
 #[derive(Clone, Debug)]
@@ -59,8 +59,12 @@ impl VideoSet {
             set.split_by(path)?;
         }
         set.limit(config.limit);
-        for (split, videos) in [("training", &set.train), ("validation", &set.validation), ("test", &set.test)] {
-            if videos.is_empty() {
+        // Nothing needs validation videos but the choice of an epoch; without them a table lacks their median.
+        let chooses = config.select == Selection::BestValidation;
+        for (split, videos, is_needed) in
+            [("training", &set.train, true), ("validation", &set.validation, chooses), ("test", &set.test, true)]
+        {
+            if videos.is_empty() && is_needed {
                 let list = config.split.as_deref().unwrap_or(dir).display();
                 return Err(BenchError::Config(format!("{list}: no {split} video is left{}", set.left_out())));
             }

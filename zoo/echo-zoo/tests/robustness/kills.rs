@@ -1,7 +1,7 @@
 //! Kills at many instants.
 
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::place::{Place, succeed};
 
@@ -44,7 +44,6 @@ fn a_run_killed_at_any_instant_goes_on_and_ends_the_same() {
     place.assert_same(&out, "whole");
     println!("{KILLS} kills over {whole:?}, {} folders, cells done after each: {done_after:?} of {cells}", folder + 1);
     assert!(done_after.iter().any(|&done| done > 0 && done < cells), "some were killed between cells: {done_after:?}");
-    assert!(started.elapsed() > Duration::ZERO);
 }
 
 /// Finished cells in `runs.jsonl`. A kill leaves nothing else but half a line at the end.

@@ -6,7 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use echo_phantom::{DatasetSpec, PhantomError, Setting, Site, View, Views, write_dataset, write_studies};
+use echo_phantom::{
+    DatasetSpec, PhantomError, Setting, Site, View, Views, write_dataset, write_dataset_while, write_studies,
+};
 
 /// A folder that is removed at the end of a test.
 struct Folder(PathBuf);
@@ -261,6 +263,19 @@ fn a_list_says_what_the_whole_data_set_would() {
             .collect::<std::collections::BTreeSet<_>>()
     };
     assert_eq!(names(&listed), names(&whole));
+}
+
+#[test]
+fn what_is_stopped_leaves_nothing() {
+    let folder = Folder::new("stopped");
+    let spec = DatasetSpec { train: 2, validation: 1, test: 1, ..DatasetSpec::default() };
+    let (set, studies) = (folder.0.join("set"), folder.0.join("studies"));
+    let stopped = [
+        write_dataset_while(&set, &spec, &|done, _| done < 2).unwrap_err(),
+        write_studies(&studies, &spec, &|done, _| done < 2).unwrap_err(),
+    ];
+    assert!(stopped.iter().all(|error| matches!(error, PhantomError::Stopped(_))), "{stopped:?}");
+    assert!(fs::read_dir(&folder.0).unwrap().all(|entry| !entry.unwrap().path().is_dir()));
 }
 
 #[test]

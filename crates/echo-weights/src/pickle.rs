@@ -401,7 +401,11 @@ impl<R: BufRead> Machine<R> {
 
     fn call_object(&mut self, class: Id, arguments: Id) -> Result<(), String> {
         let Object::Global(name) = self.get(class) else {
-            return Err("its pickle calls what another call gave; weights need no such thing, so it is not read".into());
+            return Err(
+                "its pickle calls what another call gave; weights need no such thing, so it is not read; save the \
+                        weights alone, with torch.save(model.state_dict(), FILE)"
+                    .into(),
+            );
         };
         let name = name.clone();
         if !name.is_in_one_form() {

@@ -1,5 +1,6 @@
 //! `echozoo predict`: what an encoder's own heads, or a fitted adapter, say of videos.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::activation::softmax;
@@ -119,7 +120,10 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     })?;
     let has = |name: &str| seen.rows.iter().any(|row| row.value[0].iter().any(|number| number.head == name));
     if let Some(lacking) = args.task.iter().find(|name| !has(name)) {
-        return Err(CliError::Usage(format!("these weights of {} lack the head {lacking}", card.name)));
+        let there: BTreeSet<&str> = seen.rows.iter().flat_map(|row| &row.value[0]).map(|number| number.head).collect();
+        let there = there.into_iter().collect::<Vec<_>>().join(", ");
+        let there = if there.is_empty() { "; they have none".to_owned() } else { format!("; they have {there}") };
+        return Err(CliError::Usage(format!("these weights of {} lack the head {lacking}{there}", card.name)));
     }
     if seen.rows.iter().all(|row| row.value[0].is_empty()) {
         return Err(CliError::Usage(format!(

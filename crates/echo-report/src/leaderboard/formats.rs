@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use echo_files::to_cell;
+
 use super::columns::{Column, Detail};
 use super::{Cell, Leaderboard, LeaderboardRow};
 use crate::Reference;
@@ -98,9 +100,9 @@ impl Leaderboard {
             let LeaderboardRow { encoder, preset, weights, adapter, shots, test_hash, seeds, failed, .. } = row;
             let train =
                 row.train.map(|train| [train.most, train.bins, train.short_bins].map(|count| count.to_string()));
-            let mut line = [encoder, preset, weights, adapter, shots].map(String::clone).to_vec();
+            let mut line = [encoder, preset, weights, adapter, shots].map(|text| to_cell(text).into_owned()).to_vec();
             line.extend(train.unwrap_or_default());
-            line.extend([test_hash.clone(), seeds.to_string(), failed.to_string(), row.warning.clone()]);
+            line.extend([test_hash.clone(), seeds.to_string(), failed.to_string(), to_cell(&row.warning).into_owned()]);
             line.extend(metrics.iter().flat_map(|key| cell(row.metrics.get(key))));
             line.extend(row.vs_best.map_or_else(Default::default, |vs| {
                 [vs.standing.to_string(), vs.difference.to_string(), vs.low.to_string(), vs.high.to_string()]

@@ -20,16 +20,12 @@ pub(crate) fn to_bytes<R: Serialize>(rows: &[R]) -> Result<Vec<u8>, csv::Error> 
     writer.into_inner().map_err(|error| error.into_error().into())
 }
 
-/// Rows of texts, the first of which are the columns' names; none of them is a formula to a spreadsheet.
+/// Rows of cells, the first of which are the columns' names. Those that may be a formula to a spreadsheet have gone
+/// through [`to_cell`]: a name may look like a number, and a number with a sign is no formula.
 pub(crate) fn to_text(rows: &[Vec<String>]) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for row in rows {
-        // A number is no formula, whatever its sign.
-        let cell = |text: &String| match text.parse::<f64>() {
-            Ok(_) => text.clone(),
-            Err(_) => to_cell(text).into_owned(),
-        };
-        writer.write_record(row.iter().map(cell)).expect("rows are of one length and memory is not full");
+        writer.write_record(row).expect("rows are of one length and memory is not full");
     }
     let bytes = writer.into_inner().expect("memory is not full");
     String::from_utf8(bytes).expect("texts are UTF-8")
@@ -131,8 +127,6 @@ mod tests {
         assert_eq!(read::<Row>(file.path()).unwrap(), rows());
         let text = std::fs::read_to_string(file.path()).unwrap();
         assert!(text.contains("\"'=HYPERLINK(\"\"x\"\")\",true,-1.5\n"), "{text}");
-        let text = to_text(&[vec!["name".to_owned(), "mae".to_owned()], vec!["+x".to_owned(), "-2.5".to_owned()]]);
-        assert_eq!(text, "name,mae\n'+x,-2.5\n");
     }
 
     #[test]

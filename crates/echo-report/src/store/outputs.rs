@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use echo_files::{UNFINISHED, lock_file, remove_left_locks, write_atomically};
+use echo_files::{UNFINISHED, lock_file, remove_left_locks, to_cell, write_atomically};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -275,28 +275,29 @@ impl Outputs {
             let of_cell = ["encoder", "preset", "weights", "adapter", "shots", "seed"];
             of_cell.iter().chain(more).map(|&name| name.to_owned()).collect()
         };
+        let cell = |text: &str| to_cell(text).into_owned();
         let mut predictions = vec![names(&["target", "unit", "video", "truth", "prediction", "warning"])];
         let mut external = vec![names(&["set", "target", "unit", "video", "truth", "prediction", "warning"])];
         let mut curves = vec![names(&["epoch", "lr", "loss", "cross_entropy", "kl", "l1", "watched", "warning"])];
         for &record in records {
             let encoder = &record.encoder;
             let of_cell = vec![
-                encoder.name.clone(),
-                encoder.preset.clone(),
-                encoder.weights.to_string(),
-                record.adapter.clone(),
+                cell(&encoder.name),
+                cell(&encoder.preset),
+                cell(&encoder.weights),
+                cell(&record.adapter),
                 record.shots.map_or("split".to_owned(), |shots| shots.to_string()),
                 record.seed.to_string(),
             ];
-            let (target, unit) = (record.data.target.clone(), record.data.unit.clone());
+            let (target, unit) = (cell(&record.data.target), cell(&record.data.unit));
             let values = |row: PredictionRow| {
                 [
                     target.clone(),
                     unit.clone(),
-                    row.video,
+                    cell(&row.video),
                     row.truth.to_string(),
                     row.prediction.to_string(),
-                    row.warning,
+                    cell(&row.warning),
                 ]
             };
             for row in self.read_predictions(record, Predictions::LastEpoch)? {
@@ -304,7 +305,7 @@ impl Outputs {
             }
             if let Some(set) = &record.external {
                 for row in self.read_predictions(record, Predictions::External)? {
-                    external.push([of_cell.clone(), vec![set.name.clone()], values(row).to_vec()].concat());
+                    external.push([of_cell.clone(), vec![cell(&set.name)], values(row).to_vec()].concat());
                 }
             }
             for Epoch { epoch, lr, loss, cross_entropy, kl, l1, watched } in self.read_curve(record)? {
@@ -362,6 +363,21 @@ fn damaged(path: &Path, reason: String) -> ReportError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::tests::record;
+
+    #[test]
+    fn a_name_that_looks_like_a_number_is_none_to_a_spreadsheet() {
+        let dir = tempfile::tempdir().unwrap();
+        let outputs = Outputs::create(dir.path()).unwrap();
+        let mut cell = record("key");
+        let row =
+            PredictionRow { video: "+1".to_owned(), truth: 50.0, prediction: -2.5, warning: "-3 frames".to_owned() };
+        let kept = outputs.keep_predictions(&cell.key, Predictions::LastEpoch, &[row]).unwrap();
+        cell.files.extend([kept, outputs.keep_curve(&cell.key, &[]).unwrap()]);
+        outputs.join_cells(&[&cell]).unwrap();
+        let text = std::fs::read_to_string(dir.path().join("predictions.csv")).unwrap();
+        assert!(text.ends_with(",'+1,50,-2.5,'-3 frames\n"), "{text}");
+    }
 
     #[test]
     fn what_was_begun_long_ago_goes_and_nothing_else() {

@@ -41,7 +41,7 @@ pub fn merge(sources: &[PathBuf], out: &Path) -> Result<Merged, ReportError> {
     let mut configs: Vec<String> = Vec::new();
     let mut references: Vec<Reference> = Vec::new();
     let mut constants: Vec<Constant> = Vec::new();
-    let mut damaged: Vec<String> = Vec::new();
+    let mut damaged: Vec<(String, String)> = Vec::new();
     let mut total = 0;
     for source in sources {
         let folder = folder_of(source)?;
@@ -57,7 +57,7 @@ pub fn merge(sources: &[PathBuf], out: &Path) -> Result<Merged, ReportError> {
             if record.status == CellStatus::Done {
                 check_key(&record, &folder)?;
                 if let Some(reason) = Outputs::at(&folder).damage(&record) {
-                    damaged.push(reason.to_string());
+                    damaged.push((record.key.clone(), reason.to_string()));
                     record.spoil(relative(&reason, &folder));
                 }
             }
@@ -85,6 +85,9 @@ pub fn merge(sources: &[PathBuf], out: &Path) -> Result<Merged, ReportError> {
         }
     }
     let found = newest(found);
+    // Another folder may hold the same cell as it was.
+    let failed = |key: &str| found.iter().any(|(record, _)| record.key == key && record.status == CellStatus::Failed);
+    let damaged = damaged.into_iter().filter(|(key, _)| failed(key)).map(|(_, reason)| reason).collect();
     let targets: BTreeSet<(&str, &str)> =
         found.iter().map(|(record, _)| (record.data.target.as_str(), record.data.unit.as_str())).collect();
     if targets.len() > 1 {

@@ -4,7 +4,6 @@
 #![allow(missing_docs)]
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -148,15 +147,16 @@ fn folders_are_merged_and_what_they_lack_is_named() {
     assert_whole(&page, 3);
     assert!(page.contains("rows of the constant predictors are missing") && page.contains("no <code>bench.toml"));
 
-    // Of a cell that the first folder lacks: a good copy of one that both have would stand for it.
-    let names = |folder: &str| -> BTreeSet<_> {
-        files(&place.path(folder)).iter().map(|path| path.file_name().unwrap().to_os_string()).collect()
+    let runs = place.read("two/runs.jsonl");
+    let file_of = |adapter: &str| {
+        let line = runs.lines().find(|line| line.contains(&format!("\"adapter\":\"{adapter}\""))).unwrap();
+        format!("{}.csv", line.split("\"key\":\"").nth(1).unwrap().split('"').next().unwrap())
     };
-    let is_curve = |name: &OsString| name.to_string_lossy().ends_with(".curve.csv");
-    let name = names("two/cells").difference(&names("one/cells")).find(|name| !is_curve(name)).unwrap().clone();
-    let cell = place.path("two/cells").join(&name);
-    std::fs::remove_file(&cell).unwrap();
-    let name = name.to_string_lossy().into_owned();
+    // What another folder holds too is missed by nobody.
+    std::fs::remove_file(place.path("two/cells").join(file_of("zero-shot"))).unwrap();
+    place.succeed(&["report", "one", "two", "--out", "whole"]);
+    let name = file_of("linear");
+    std::fs::remove_file(place.path("two/cells").join(&name)).unwrap();
     let err = place.fail(&["report", "one", "two", "--out", "broken"]);
     assert!(err.contains(&name) && err.contains("it is missing; the benchmark, run again"), "{err}");
     assert!(err.contains("1 of 4 cells failed"), "{err}");

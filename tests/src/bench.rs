@@ -370,6 +370,24 @@ fn results_that_this_run_was_not_asked_for_are_counted_and_told_apart() {
 }
 
 #[test]
+fn a_folder_holds_results_of_one_set_of_training_videos() {
+    let place = Place::new(24);
+    place.run(&quick(), "out");
+    let video = place.video(&place.names("TRAIN")[0]);
+    let bytes = fs::read(&video).unwrap();
+    fs::write(&video, [&bytes[..], &[0]].concat()).unwrap();
+    let error = place.error(&quick(), "out");
+    assert!(error.contains("results on other videos") && error.contains("--out"), "{error}");
+    fs::write(&video, bytes).unwrap();
+    assert_eq!(place.run(&quick(), "out").ran, 0);
+    let truncated = BenchConfig { allow_truncated: true, ..quick() };
+    assert_eq!(place.run(&truncated, "out").ran, 1);
+    let rows = merge(&[place.out("out")], &place.out("merged")).unwrap().leaderboard.rows;
+    let names: Vec<&str> = rows.iter().map(|row| row.adapter.as_str()).collect();
+    assert_eq!(names[names.len() - 2..], ["linear (allow_truncated = false)", "linear (allow_truncated = true)"]);
+}
+
+#[test]
 fn a_set_without_validation_runs_where_nothing_is_chosen_on_it() {
     let place = Place::new(30);
     let list = place.data().join("FileList.csv");

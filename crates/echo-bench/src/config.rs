@@ -200,9 +200,9 @@ impl BenchConfig {
         toml::to_string(&config).map_err(|error| BenchError::Config(error.to_string()))
     }
 
-    /// Whether the adapter `name` was asked for.
+    /// Whether the adapter `name` was asked for, by its name.
     pub(crate) fn asks_for(&self, name: &str) -> bool {
-        self.adapters.iter().any(|adapter| adapter == name || adapter == "all")
+        self.adapters.iter().any(|adapter| adapter == name)
     }
 
     /// How the data set is laid out, and what of it is predicted.
@@ -227,7 +227,9 @@ impl BenchConfig {
             Some(path) => DatasetConfig::read(path).map_err(of)?,
             None => DatasetConfig::echonet(),
         };
-        let target = dataset.target(&self.target).map_err(of)?.clone();
+        // The name may come from a flag or from a file of the user's; the list that lacks it is often our own.
+        let lacking = |error| BenchError::Config(format!("target {:?}: {error}", self.target));
+        let target = dataset.target(&self.target).map_err(lacking)?.clone();
         Ok((dataset, target))
     }
 

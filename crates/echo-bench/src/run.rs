@@ -137,7 +137,10 @@ fn same_run(
             return Some(format!("predictions of {}, not of {}", data.target, set.target.name));
         }
         if data.splits != splits {
-            return Some("results on other videos or labels, or under another --limit or --split".to_owned());
+            return Some(
+                "results on other videos or labels, with bins of another width, or under another --limit or --split"
+                    .to_owned(),
+            );
         }
         let samples = bootstrap(record).filter(|&samples| samples != config.bootstrap as u64)?;
         Some(format!("results with --bootstrap {samples}, not {}", config.bootstrap))
@@ -307,8 +310,7 @@ impl<'a> RunState<'a> {
         let grid = cells(&encoders, &names, &shots, &config.seeds);
         let outputs = Outputs::at(&environment.out);
         let (runs, earlier) = Runs::open(&environment.out)?;
-        // No file is hashed yet, so this is of names and labels.
-        let splits = set.hash(&[&set.train, &set.validation, &set.test]);
+        let splits = set.splits_hash();
         same_run(&earlier, &set, &splits, config, &environment.out)?;
         let mut draws: BTreeMap<(Option<usize>, u64), Vec<usize>> = BTreeMap::new();
         for cell in &grid {

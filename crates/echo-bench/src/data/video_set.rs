@@ -218,6 +218,24 @@ impl VideoSet {
         hasher.finalize().to_hex()[..32].to_owned()
     }
 
+    /// Hash of what draws are drawn from, and how: the names, labels and sizes of all videos that the splits list, and the
+    /// width of a bin. Sizes stand for bytes, which only the videos that a cell uses are read for.
+    pub(crate) fn splits_hash(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&self.target.bin.to_le_bytes());
+        for part in [&self.train, &self.validation, &self.test] {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            for video in part.iter().map(|&index| &self.videos[index]) {
+                let size = std::fs::metadata(&video.path).map_or(0, |metadata| metadata.len());
+                hasher.update(&(video.name.len() as u64).to_le_bytes());
+                hasher.update(video.name.as_bytes());
+                hasher.update(&video.truth.to_le_bytes());
+                hasher.update(&size.to_le_bytes());
+            }
+        }
+        hasher.finalize().to_hex()[..32].to_owned()
+    }
+
     /// Whether a video is known to be a phantom.
     pub(crate) fn is_phantom(&self, index: usize) -> bool {
         self.videos[index].digest.is_some_and(|digest| self.phantoms.has(digest.as_bytes()))
@@ -245,6 +263,38 @@ impl VideoSet {
             phantoms: Phantoms::default(),
             missing: Vec::new(),
             excluded: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn draws_are_of_other_splits_if_a_bin_a_name_a_label_or_a_size_is_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.avi");
+        std::fs::write(&path, "video").unwrap();
+        let mut set = VideoSet::empty();
+        let video =
+            LabelledVideo { name: "a".to_owned(), path: path.clone(), patient: None, truth: 50.0, digest: None };
+        set.videos.push(video);
+        set.train.push(0);
+        let mut known = vec![set.splits_hash()];
+        assert_eq!(set.splits_hash(), known[0]);
+        let changes: [&dyn Fn(&mut VideoSet); 5] = [
+            &|set| set.target.bin = 5.0,
+            &|set| set.videos[0].name = "b".to_owned(),
+            &|set| set.videos[0].truth = 51.0,
+            &|_| std::fs::write(&path, "another video").unwrap(),
+            &|set| set.validation = std::mem::take(&mut set.train),
+        ];
+        for change in changes {
+            change(&mut set);
+            let hash = set.splits_hash();
+            assert!(!known.contains(&hash), "{known:?}");
+            known.push(hash);
         }
     }
 }

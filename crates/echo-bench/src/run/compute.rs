@@ -148,6 +148,7 @@ impl RunState<'_> {
             "ranks": self.ranks,
             "bootstrap": self.config.bootstrap,
             "selection": self.config.select,
+            "allow_truncated": self.config.allow_truncated,
             "text": text,
         });
         let key = key(&KeyMaterial {

@@ -137,7 +137,8 @@ pub struct DataRecord {
     pub hash: String,
     /// The same of its test videos alone: rows of other hashes have nothing to do with each other.
     pub test_hash: String,
-    /// Hash of the names and labels that every split lists, under the run's limits: what draws are drawn from.
+    /// Hash of the names, labels and sizes of what every split lists, under the run's limits, and of the width of a bin:
+    /// what draws are drawn from, and how.
     pub splits: String,
     /// Training videos.
     pub train: usize,

@@ -94,6 +94,14 @@ impl Video {
         }
         let (width, height) = (avi.width, avi.height);
         let mut warnings: Vec<String> = avi.warning.into_iter().collect();
+        // As recorders write that a picture was dropped; see `resolve_repeats`.
+        if let Some(without @ 1..) = frames.len().checked_sub(pictures) {
+            warnings.push(format!(
+                "{without} of its {} frames have no picture of their own (empty chunks): each shows the one before, as \
+                 players do",
+                frames.len()
+            ));
+        }
         // A whole chunk may hold a picture that was cut when it was recorded.
         if let Some(&last) = frames.last().filter(|last| last.start != first.start) {
             let bytes = read(last)?;

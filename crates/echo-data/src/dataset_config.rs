@@ -2,6 +2,7 @@
 //! split and what can be predicted.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use echo_core::{Rank, RankSpec};
@@ -14,11 +15,11 @@ use crate::split::Split;
 /// EchoNet-Dynamic's layout.
 const ECHONET: &str = include_str!("../../../configs/datasets/echonet-dynamic.toml");
 
-/// The files that it refers to.
+/// Ranks that a description may name without having them beside it.
 const RANKS: [(&str, &str); 3] = [
-    ("../adapters/ranks_ef.toml", include_str!("../../../configs/adapters/ranks_ef.toml")),
-    ("../adapters/ranks_edv.toml", include_str!("../../../configs/adapters/ranks_edv.toml")),
-    ("../adapters/ranks_esv.toml", include_str!("../../../configs/adapters/ranks_esv.toml")),
+    ("ranks_ef.toml", include_str!("../../../configs/adapters/ranks_ef.toml")),
+    ("ranks_edv.toml", include_str!("../../../configs/adapters/ranks_edv.toml")),
+    ("ranks_esv.toml", include_str!("../../../configs/adapters/ranks_esv.toml")),
 ];
 
 /// A data set's description; `configs/datasets/example.toml` explains every entry.
@@ -178,10 +179,7 @@ impl DatasetConfig {
     /// EchoNet-Dynamic's layout, with the targets `EF`, `EDV` and `ESV`.
     pub fn echonet() -> Self {
         let source = Path::new("configs/datasets/echonet-dynamic.toml");
-        let ranks = |name: &Path| {
-            let found = RANKS.iter().find(|(known, _)| Path::new(known) == name);
-            Ok(found.map_or("", |(_, text)| text).to_owned())
-        };
+        let ranks = |name: &Path| Ok(shipped(name).unwrap_or_default());
         Self::parse(source, ECHONET, &ranks).expect("the shipped description is right")
     }
 
@@ -193,7 +191,11 @@ impl DatasetConfig {
         let read =
             |path: &Path| echo_files::read_text(path).map_err(|source| DataError::Io { path: path.to_owned(), source });
         let folder = path.parent().unwrap_or(Path::new(""));
-        Self::parse(path, &read(path)?, &|name| read(&folder.join(name)))
+        let beside_or_shipped = |name: &Path| match (read(&folder.join(name)), shipped(name)) {
+            (Err(DataError::Io { source, .. }), Some(text)) if source.kind() == ErrorKind::NotFound => Ok(text),
+            (beside, _) => beside,
+        };
+        Self::parse(path, &read(path)?, &beside_or_shipped)
     }
 
     fn parse(source: &Path, text: &str, read: &dyn Fn(&Path) -> Result<String, DataError>) -> Result<Self, DataError> {
@@ -371,6 +373,11 @@ impl DatasetConfig {
         let plausible = plausible.or_else(|| usual_range(name, &unit));
         Ok(Target { name: name.to_owned(), unit, column, scale, least, most, plausible, bin, thresholds, ranks })
     }
+}
+
+/// The ranks that come with the program under this name.
+fn shipped(name: &Path) -> Option<String> {
+    RANKS.iter().find(|(known, _)| Path::new(known) == name).map(|(_, text)| (*text).to_owned())
 }
 
 fn from_toml<T: serde::de::DeserializeOwned>(path: &Path, text: &str) -> Result<T, DataError> {

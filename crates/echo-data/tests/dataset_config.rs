@@ -179,6 +179,18 @@ fn ranks_of_a_file_that_are_wrong_name_that_file() {
 }
 
 #[test]
+fn a_copy_of_the_example_works_where_it_lies_and_ranks_beside_it_come_first() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let copy = dir.path().join("mine.toml");
+    fs::write(&copy, include_str!("../../../configs/datasets/example.toml")).expect("a copy");
+    let ranks = || DatasetConfig::read(&copy).expect("a description").target("EF").expect("a target").ranks.clone();
+    assert_eq!(ranks().ranks.len(), 5);
+    let own = "[[ranks]]\nup_to = 50\nvalue = 40.0\nprompt = 'a'\n[[ranks]]\nup_to = 100\nvalue = 60.0\nprompt = 'b'\n";
+    fs::write(dir.path().join("ranks_ef.toml"), own).expect("ranks");
+    assert_eq!(ranks().ranks.len(), 2);
+}
+
+#[test]
 fn columns_words_folders_and_extensions_are_what_the_description_says() -> Result<(), DataError> {
     let place = Place::new(
         "Fold,lvef,Patient ID,Clip,Strain\n1,55,p1,a,-18.5\n2,40.5,p1/x,b.MP4,-12\nheld out,30,p2,a2,\n",

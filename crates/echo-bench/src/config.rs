@@ -3,6 +3,7 @@
 pub(crate) mod clip_change;
 pub(crate) mod prompts_file;
 pub(crate) mod recipe;
+pub(crate) mod weight_files;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::privacy::last_name;
 
 use crate::BenchError;
+use crate::config::weight_files::WeightFiles;
 
 /// The grid and the protocol.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,9 +34,9 @@ pub struct BenchConfig {
     pub seeds: Vec<u64>,
     /// Size of the encoders.
     pub preset: Preset,
-    /// Weights of the encoder; only with a single encoder.
-    pub weights: Option<PathBuf>,
-    /// The entry of that file that holds the encoder, where several do.
+    /// Weights of the encoders.
+    pub weights: Option<WeightFiles>,
+    /// The entry of those files that holds the encoder, where several do.
     pub weights_key: Option<String>,
     /// Random weights instead, from the seed `random_seed`.
     pub random_init: bool,
@@ -181,13 +183,12 @@ impl BenchConfig {
     /// # Errors
     /// A setting cannot be written.
     pub(crate) fn for_others(&self) -> Result<String, BenchError> {
-        let name = |path: &Option<PathBuf>| {
-            let path = path.as_deref()?;
-            let kept = if path.is_absolute() { last_name(path) } else { path.to_string_lossy().into_owned() };
-            Some(PathBuf::from(kept))
+        let kept = |path: &Path| {
+            PathBuf::from(if path.is_absolute() { last_name(path) } else { path.to_string_lossy().into_owned() })
         };
+        let name = |path: &Option<PathBuf>| path.as_deref().map(kept);
         let config = Self {
-            weights: name(&self.weights),
+            weights: self.weights.as_ref().map(|files| files.map(kept)),
             text_weights: name(&self.text_weights),
             data: name(&self.data),
             dataset: name(&self.dataset),
@@ -245,10 +246,10 @@ impl BenchConfig {
         if self.weights.is_some() && self.random_init {
             return Err(BenchError::Config("give either --weights or --random-init".to_owned()));
         }
-        if self.weights.is_some() && (self.encoders.len() > 1 || self.encoders.iter().any(|name| name == "all")) {
-            return Err(BenchError::Config("--weights belongs to one encoder; name it with --encoder".to_owned()));
+        match self.weights.as_ref().and_then(|files| files.complaint(&self.encoders)) {
+            Some(complaint) => Err(BenchError::Config(complaint)),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// What holds whatever the other settings are.
@@ -277,19 +278,19 @@ impl BenchConfig {
             return complain("a limit of 0 videos leaves nothing to do".to_owned());
         }
         // `bench.toml` is to repeat the run.
-        for (entry, path) in [
+        let weights = self.weights.iter().flat_map(WeightFiles::paths).map(|path| ("weights", path));
+        let others = [
             ("data", &self.data),
             ("dataset", &self.dataset),
             ("external", &self.external),
             ("external_dataset", &self.external_dataset),
             ("split", &self.split),
             ("prompts", &self.prompts),
-            ("weights", &self.weights),
             ("text_weights", &self.text_weights),
-        ] {
-            if let Some(path) = path.as_ref().filter(|path| path.to_str().is_none()) {
-                return complain(format!("{entry}: {path:?} is not UTF-8, which a configuration has to be; rename it"));
-            }
+        ];
+        let others = others.into_iter().filter_map(|(entry, path)| Some((entry, path.as_ref()?)));
+        if let Some((entry, path)) = weights.chain(others).find(|(_, path)| path.to_str().is_none()) {
+            return complain(format!("{entry}: {path:?} is not UTF-8, which a configuration has to be; rename it"));
         }
         if let Some(complaint) = self.references.iter().find_map(Reference::complaint) {
             return complain(complaint);
@@ -321,7 +322,7 @@ mod tests {
         assert!(refused(|config| config.shots = vec![0]));
         assert!(refused(|config| config.clips = 0));
         assert!(refused(|config| config.seeds.clear()));
-        assert!(refused(|config| config.weights = Some("a.pt".into())));
+        assert!(refused(|config| config.weights = Some(WeightFiles::One("a.pt".into()))));
         assert!(refused(|config| config.weights_key = Some("model_ema".to_owned())));
         assert!(refused(|config| config.limit = Some(0)));
         fn reference(name: &str, mae: f64) -> Reference {
@@ -361,7 +362,7 @@ mod tests {
         let root = std::env::temp_dir().join("clinic");
         let config = BenchConfig {
             data: Some(root.join("EchoNet-Dynamic")),
-            weights: Some(root.join("model.pt")),
+            weights: Some(WeightFiles::One(root.join("model.pt"))),
             external: path("data/other"),
             split: Some(root.join("list.csv")),
             ..BenchConfig::default()
@@ -371,7 +372,7 @@ mod tests {
         let read = BenchConfig::from_toml("bench.toml", &kept).unwrap();
         assert_eq!(
             (read.data, read.weights, read.split),
-            (path("EchoNet-Dynamic"), path("model.pt"), path("list.csv"))
+            (path("EchoNet-Dynamic"), Some(WeightFiles::One("model.pt".into())), path("list.csv"))
         );
         assert_eq!(read.external, path("data/other"));
     }

@@ -19,6 +19,7 @@ pub use cell::features::NUMERICS;
 pub use cell::view::{Augmented, View};
 pub use config::clip_change::ClipChange;
 pub use config::recipe::Recipe;
+pub use config::weight_files::WeightFiles;
 pub use config::{BenchConfig, Limits, Selection};
 pub use data::video_set::VideoSet;
 pub use error::BenchError;

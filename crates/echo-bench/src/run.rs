@@ -32,6 +32,7 @@ pub use self::foresee::dry_run;
 use crate::cell::constant::median;
 use crate::config::prompts_file::read_ranks;
 use crate::config::recipe::ZERO_SHOT;
+use crate::config::weight_files::WeightFiles;
 use crate::data::leakage;
 use crate::data::privacy::without_folders;
 use crate::data::thumbnails::thumbnails;
@@ -79,9 +80,10 @@ pub struct Environment {
 impl Environment {
     /// `text` without the paths to data and results.
     fn without_folders(&self, config: &BenchConfig, text: &str) -> String {
-        let files = [&config.split, &config.dataset, &config.external_dataset, &config.weights, &config.text_weights];
+        let files = [&config.split, &config.dataset, &config.external_dataset, &config.text_weights];
+        let weights = config.weights.iter().flat_map(WeightFiles::paths);
         let folders = [&self.data, &self.out, &self.cache].into_iter().chain(&self.external);
-        without_folders(text, folders.chain(files.into_iter().flatten()))
+        without_folders(text, folders.chain(files.into_iter().flatten()).chain(weights))
     }
 }
 
@@ -187,18 +189,25 @@ fn build_encoder(
     device: &Device,
     zoo: &dyn Zoo,
 ) -> Result<(Built, Option<Built>), BenchError> {
-    let weights = |path: &Option<PathBuf>, entry: &Option<String>| match (path, config.random_init) {
+    let of = |name: &str| config.weights.as_ref().and_then(|files| files.of(name));
+    let weights = |path: Option<&Path>, entry: &Option<String>| match (path, config.random_init) {
         (Some(path), _) => match entry.clone() {
-            Some(entry) => Weights::Entry { path: path.clone(), entry },
-            None => Weights::File(path.clone()),
+            Some(entry) => Weights::Entry { path: path.to_owned(), entry },
+            None => Weights::File(path.to_owned()),
         },
         (None, true) => Weights::Random(config.random_seed),
         (None, false) => Weights::Shipped,
     };
-    let built = zoo.build(name, config.preset, &weights(&config.weights, &config.weights_key), device)?;
+    let built = zoo.build(name, config.preset, &weights(of(name), &config.weights_key), device)?;
     let text = match &config.text_encoder {
         Some(lender) if built.encoder.text().is_none() => {
-            Some(zoo.build(lender, config.preset, &weights(&config.text_weights, &None), device)?)
+            let own = config.text_weights.as_deref();
+            // Without a file of its own, the one that is named for it.
+            let (path, entry) = match &config.weights {
+                Some(WeightFiles::Each(_)) if own.is_none() => (of(lender), &config.weights_key),
+                _ => (own, &None),
+            };
+            Some(zoo.build(lender, config.preset, &weights(path, entry), device)?)
         }
         _ => None,
     };

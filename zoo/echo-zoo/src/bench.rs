@@ -1,10 +1,11 @@
 //! `echozoo bench`.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use burn::tensor::Device;
-use echo_bench::{BenchConfig, Environment, Outcome, Selection, Zoo, dry_run, pair_parameters};
+use echo_bench::{BenchConfig, Environment, Outcome, Selection, WeightFiles, Zoo, dry_run, pair_parameters};
 use echo_core::Preset;
 use echo_files::{excerpt, printable, read_text, say};
 use echo_phantom::{DatasetSpec, PhantomError, holds_phantoms};
@@ -42,9 +43,9 @@ pub(crate) struct Args {
     /// Size of the encoders: nano or full [default on phantoms: nano].
     #[arg(long)]
     preset: Option<Preset>,
-    /// Weights of the encoder.
+    /// Weights of the encoder; of several, ENCODER=FILE,ENCODER=FILE.
     #[arg(long, value_name = "FILE")]
-    weights: Option<PathBuf>,
+    weights: Option<OsString>,
     /// The entry of the file that holds the encoder, where several do (`model_ema`, for instance).
     #[arg(long, value_name = "KEY", requires = "weights")]
     weights_key: Option<String>,
@@ -212,8 +213,13 @@ impl Args {
             config.recipes.retain(|name, _| parts.contains(&"all") || parts.contains(&name.as_str()));
         }
         config.preset = self.preset.unwrap_or(config.preset);
-        if self.weights.is_some() {
-            config.weights = self.weights.clone();
+        if let Some(weights) = &self.weights {
+            let known: Vec<&str> = entries.iter().map(|entry| entry.card.name).collect();
+            // What is no text is a path.
+            config.weights = Some(match weights.to_str() {
+                Some(text) => WeightFiles::from_arg(text, &known),
+                None => WeightFiles::One(weights.into()),
+            });
             config.weights_key = self.weights_key.clone();
             config.random_init = false;
         }

@@ -66,6 +66,28 @@ const BENCH: [&str; 12] = [
 ];
 
 #[test]
+fn several_encoders_each_have_a_file_of_weights() {
+    let place = Place::new(24);
+    let file = |name: &str| format!("{}/../{name}/weights/nano.safetensors", env!("CARGO_MANIFEST_DIR"));
+    let bench = |weights: &str| {
+        let mut command = place.command(&["bench", "--data", "data", "--preset", "nano", "--smoke", "--out", "out"]);
+        command.args(["--encoder", "echoclip,panecho", "--adapter", "linear", "--no-zero-shot", "--weights", weights]);
+        command
+    };
+    place.succeed(&mut bench(&format!("echoclip={},panecho={}", file("echoclip"), file("panecho"))));
+    let rows = place.rows("out/leaderboard.csv").into_iter().filter(|row| row["adapter"] == "linear");
+    let rows: Vec<(String, String)> = rows.map(|row| (row["encoder"].clone(), row["weights"].clone())).collect();
+    assert_eq!(rows, [("echoclip", "file"), ("panecho", "file")].map(|(a, b)| (a.to_owned(), b.to_owned())));
+    for (weights, about) in
+        [(file("echoclip"), "ENCODER=FILE"), (format!("echoclip={}", file("echoclip")), "panecho=FILE")]
+    {
+        let output = bench(&weights).output().unwrap();
+        let err = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && err.contains(about), "{err}");
+    }
+}
+
+#[test]
 fn scores_do_not_depend_on_the_number_of_threads() {
     let place = Place::new(24);
     let scores = |threads: &str| -> Vec<(String, f64)> {

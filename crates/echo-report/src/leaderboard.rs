@@ -6,6 +6,7 @@ mod columns;
 mod constants;
 mod formats;
 mod leakage;
+mod pivot;
 mod settings;
 mod shots;
 mod vs_best;
@@ -123,7 +124,10 @@ pub struct Leaderboard {
     /// What is to be read before any number.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
-    /// What was measured and how.
+    /// What was measured, on which videos.
+    #[serde(skip)]
+    pub about: String,
+    /// The same, and what the numbers mean.
     pub caption: String,
     /// Constant predictors first, then the grid in its order.
     pub rows: Vec<LeaderboardRow>,
@@ -261,7 +265,8 @@ impl Leaderboard {
         );
         let (target, references) = (sources.target.clone(), sources.references.to_vec());
         let warnings = warnings(groups.iter().flatten().copied());
-        Ok(Self { target, warnings, caption, rows, notes, references })
+        let about = sources.caption.clone();
+        Ok(Self { target, warnings, about, caption, rows, notes, references })
     }
 
     /// Every metric that some row has, in the order of tables.

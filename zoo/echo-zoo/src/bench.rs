@@ -161,7 +161,10 @@ fn selection(name: &str) -> Result<Selection, String> {
 /// How a leaderboard is printed.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 pub(crate) enum Format {
+    /// Shots side by side.
     Table,
+    /// Every number.
+    Wide,
     Md,
     Csv,
     Latex,
@@ -171,7 +174,8 @@ pub(crate) enum Format {
 impl Format {
     pub(crate) fn of(self, leaderboard: &Leaderboard) -> String {
         match self {
-            Format::Table => leaderboard.to_table(),
+            Format::Table => leaderboard.to_pivot(),
+            Format::Wide => leaderboard.to_wide(),
             Format::Md => leaderboard.to_markdown(),
             Format::Csv => leaderboard.to_csv(),
             Format::Latex => leaderboard.to_latex(),

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use echo_files::to_cell;
 
 use super::columns::{Column, Detail};
+use super::pivot::numbered;
 use super::{Cell, Leaderboard, LeaderboardRow};
 use crate::Reference;
 use crate::store::to_text;
@@ -38,19 +39,14 @@ impl Leaderboard {
         text
     }
 
-    /// As an aligned table for the terminal. Of what is no error the mean stands alone, and remarks on adapters stand
+    /// As an aligned table of every number, wider than most terminals. Of what is no error the mean stands alone, and remarks on adapters stand
     /// below the table, so that lines stay short.
-    pub fn to_table(&self) -> String {
+    pub fn to_wide(&self) -> String {
         let mut rows = self.lines(Detail::Errors);
         let adapter = self.columns().iter().position(|column| *column == Column::Adapter).unwrap_or(0);
         let mut remarks: Vec<String> = Vec::new();
         for row in &mut rows {
-            let Some((name, remark)) = row[adapter].split_once(' ') else { continue };
-            let number = remarks.iter().position(|other| other == remark).unwrap_or_else(|| {
-                remarks.push(remark.to_owned());
-                remarks.len() - 1
-            });
-            row[adapter] = format!("{name} [{}]", number + 1);
+            row[adapter] = numbered(&row[adapter], &mut remarks);
         }
         let lines: Vec<Vec<String>> = std::iter::once(self.header()).chain(rows).collect();
         let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
@@ -214,6 +210,7 @@ mod tests {
         Leaderboard {
             target: Quantity::default(),
             warnings: vec!["a_b is wrong".to_owned()],
+            about: String::new(),
             caption: "95 % of A_B".to_owned(),
             rows: vec![constant, row],
             notes: Vec::new(),
@@ -265,14 +262,14 @@ mod tests {
     fn warnings_stand_before_the_numbers_in_every_format() {
         let board = board("echo");
         assert!(board.to_markdown().starts_with("**Warning:** a_b is wrong\n\n95 %"));
-        assert!(board.to_table().starts_with("WARNING: a_b is wrong\n\n95 %"));
+        assert!(board.to_wide().starts_with("WARNING: a_b is wrong\n\n95 %"));
         let json = serde_json::to_value(&board).unwrap();
         assert_eq!((&json["warnings"][0], &json["rows"][1]["warning"]), (&"a_b is wrong".into(), &"wrong".into()));
     }
 
     #[test]
     fn the_terminal_shows_intervals_of_errors_alone() {
-        let text = board("echo").to_table();
+        let text = board("echo").to_wide();
         let line = |start: &str| text.lines().find(|line| line.starts_with(start)).unwrap().to_owned();
         let words: Vec<String> =
             line("echo").split("  ").filter(|cell| !cell.is_empty()).map(|c| c.trim().to_owned()).collect();
@@ -285,7 +282,7 @@ mod tests {
         let remarked = |remark: &str| LeaderboardRow { adapter: format!("coop {remark}"), ..board.rows[1].clone() };
         let rows = ["(text of a, random; random prompts)", "(best)", "(best)"].map(remarked);
         board.rows.extend(rows);
-        let text = board.to_table();
+        let text = board.to_wide();
         let found = ["coop  ", "coop [1]  ", "coop [2]  ", "\n[1] (text of a, random; random prompts)\n[2] (best)\n"];
         assert_eq!(found.map(|part| text.matches(part).count()), [1, 1, 2, 1], "{text}");
     }

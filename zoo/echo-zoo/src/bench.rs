@@ -192,7 +192,7 @@ impl Args {
             Some((path, text)) => {
                 let config = BenchConfig::from_toml(&path.display().to_string(), &text)?;
                 for name in config.encoders.iter().filter(|name| *name != "all") {
-                    find(entries, name).map_err(CliError::file(path))?;
+                    find(entries, name).map_err(|error| CliError::Usage(format!("{}: {error}", path.display())))?;
                 }
                 config
             }

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-use echo_files::say;
+use echo_files::{printable, say};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Seconds between plain lines.
@@ -33,7 +33,7 @@ impl Progress {
     /// `done` of the whole is done; `message` says what was last.
     pub fn set(&mut self, done: usize, message: &str) {
         self.bar.set_position(done as u64);
-        self.bar.set_message(message.to_owned());
+        self.bar.set_message(printable(message).into_owned());
         if let Some(last) = self.last_line
             && (last.elapsed() >= LINE_EVERY || done == self.total)
         {
@@ -54,7 +54,8 @@ impl Progress {
         if self.bar.is_hidden() {
             say(text);
         } else {
-            self.bar.println(text);
+            // As `say` does: a bar prints what it is given.
+            text.lines().for_each(|line| self.bar.println(printable(line)));
         }
     }
 }

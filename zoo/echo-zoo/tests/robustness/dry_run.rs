@@ -108,3 +108,19 @@ fn a_dry_run_makes_no_phantoms() {
     assert!(out.contains("cells to run, 2 at a time"), "{out}");
     assert!(!place.path("home/data").exists() && !place.path("home/cache").exists() && !place.path("out").exists());
 }
+
+#[test]
+fn a_dry_run_of_what_cannot_run_fails_and_names_what_is_unknown() {
+    let place = Place::new();
+    let dry = |config: &str, encoder: &[&str]| {
+        std::fs::write(place.path("own.toml"), config).unwrap();
+        let mut command = place.command(&["bench", "--data", "data", "--dry-run", "--config", "own.toml"], "home");
+        command.args(["--adapter", "full", "--random-init", "--no-zero-shot", "--out", "out"]).args(encoder);
+        let output = command.output().unwrap();
+        (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+    };
+    let (code, said) = dry("[recipes.full.clip]\nsize = 8\n", &["--encoder", "panecho"]);
+    assert!(code == Some(1) && said.contains("of them would fail") && said.contains("cannot run"), "{said}");
+    let (code, said) = dry("encoders = ['nope']\n", &[]);
+    assert!(code == Some(2) && said.contains("own.toml: unknown encoder"), "{said}");
+}

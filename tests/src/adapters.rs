@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
-use echo_adapt::{ADAPTERS, AdaptError, Adapted, BuildContext, adapters, build, zoom_steps};
+use echo_adapt::{ADAPTERS, AdaptError, Adapted, BuildContext, adapters, build, zoom_frames};
 use echo_core::{Adapter, AnyEncoder, Features, Fitting, Preset, Rank, RankSpec, Stage};
 use echo_random::Stream;
 use echo_train::{
@@ -94,10 +94,10 @@ impl Samples for Clips<'_> {
         Ok(match self.stage {
             Stage::Clip => Features::Clip(clip, 1),
             Stage::Embedding => Features::Embedding(self.encoder.encode(clip).unsqueeze_dim(1)),
-            Stage::Steps => Features::Steps(self.encoder.steps(clip).steps.unsqueeze_dim(1)),
-            Stage::ZoomSteps => {
-                let base = self.encoder.steps(clip.clone()).steps;
-                Features::ZoomSteps(zoom_steps(&self.encoder, base, clip).unsqueeze_dim(1))
+            Stage::Frames => Features::Frames(self.encoder.frame_features(&self.encoder.tokens(clip)).unsqueeze_dim(1)),
+            Stage::ZoomFrames => {
+                let base = self.encoder.frame_features(&self.encoder.tokens(clip.clone()));
+                Features::ZoomFrames(zoom_frames(&self.encoder, base, clip).unsqueeze_dim(1))
             }
         })
     }
@@ -159,10 +159,12 @@ fn untrained_mfl_and_echozoom_are_the_encoder() {
             let adapter = adapted(name, &encoder).unwrap();
             let features = match adapter.stage() {
                 Stage::Clip => Features::Clip(clip.clone(), 1),
-                Stage::Steps => Features::Steps(encoder.steps(clip.clone()).steps.unsqueeze_dim(1)),
+                Stage::Frames => {
+                    Features::Frames(encoder.frame_features(&encoder.tokens(clip.clone())).unsqueeze_dim(1))
+                }
                 _ => {
-                    let base = encoder.steps(clip.clone()).steps;
-                    Features::ZoomSteps(zoom_steps(&encoder, base, clip.clone()).unsqueeze_dim(1))
+                    let base = encoder.frame_features(&encoder.tokens(clip.clone()));
+                    Features::ZoomFrames(zoom_frames(&encoder, base, clip.clone()).unsqueeze_dim(1))
                 }
             };
             let error = difference(adapter.embed(features).squeeze_dim::<2>(1), expected.clone());
@@ -261,7 +263,7 @@ fn joins_that_contradict_each_other_say_why() {
         "{}",
         message("linear+coarse-to-fine")
     );
-    assert!(message("mfl+statistics").contains("both decide how steps become"), "{}", message("mfl+statistics"));
+    assert!(message("mfl+statistics").contains("both decide how frames become"), "{}", message("mfl+statistics"));
     for prompts in ["coop+statistics", "statistics+coarse-to-fine"] {
         assert!(message(prompts).contains("prompts are as long as"), "{prompts}: {}", message(prompts));
     }

@@ -10,7 +10,7 @@ use echo_zoo::ZOO;
 
 use crate::bench::Place;
 
-/// Adapters that consume clips, embeddings, steps, and steps beside those of the enlarged clip.
+/// Adapters that consume clips, embeddings, frame features, and those beside those of the enlarged clip.
 const LEVELS: [&str; 4] = ["full", "linear", "mfl", "mfl+echozoom"];
 
 /// Clips of short videos that are left short.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use echo_adapt::{AdaptError, Adapted, BuildContext, adapters, build, zoom_steps};
+use echo_adapt::{AdaptError, Adapted, BuildContext, adapters, build, zoom_frames};
 use echo_core::{Adapter, AnyEncoder, Features, Preset, Rank, RankSpec, Stage};
 use echo_nn::{ClipTextConfig, ConvNextConfig};
 use echo_parity::{Golden, compare};
@@ -18,15 +18,15 @@ use echoclip::{ClipTokenizer, EchoClipConfig};
 
 use crate::fixtures::{device, difference, nano};
 
-/// Each with the stage that it can be fed from: what comes before the steps is computed anew.
+/// Each with the stage that it can be fed from: what comes before the frame features is computed anew.
 const QUIRKS: [(&str, Stage); 7] = [
     ("channel-grid", Stage::Clip),
-    ("frame-norm", Stage::ZoomSteps),
-    ("any-length", Stage::ZoomSteps),
+    ("frame-norm", Stage::ZoomFrames),
+    ("any-length", Stage::ZoomFrames),
     ("raw-pixels", Stage::Clip),
     ("rgb", Stage::Clip),
     ("mixed-planes", Stage::Clip),
-    ("unmasked-text", Stage::ZoomSteps),
+    ("unmasked-text", Stage::ZoomFrames),
 ];
 
 /// What a quirk changes at the least, in percent of ejection fraction.
@@ -118,8 +118,8 @@ fn features(encoder: &AnyEncoder, stage: Stage) -> Features {
     match stage {
         Stage::Clip => Features::Clip(clip(), 1),
         _ => {
-            let base = encoder.steps(clip()).steps;
-            Features::ZoomSteps(zoom_steps(encoder, base, clip()).unsqueeze_dim(1))
+            let base = encoder.frame_features(&encoder.tokens(clip()));
+            Features::ZoomFrames(zoom_frames(encoder, base, clip()).unsqueeze_dim(1))
         }
     }
 }
@@ -139,7 +139,7 @@ fn effect(case: &str, settings: &str, stage: Stage) -> f32 {
 
 #[test]
 fn the_method_each_quirk_and_all_of_them_equal_the_reference_and_each_matters() {
-    assert!(effect("method", "", Stage::ZoomSteps) < 0.01);
+    assert!(effect("method", "", Stage::ZoomFrames) < 0.01);
     for (quirk, stage) in QUIRKS {
         let effect = effect(quirk, &format!("quirks = [\"{quirk}\"]"), stage);
         assert!(effect > EFFECT, "{quirk} moves predictions by {effect}");
@@ -161,7 +161,7 @@ fn compat_throws_the_pretrained_projection_away_and_norms_over_the_videos_tested
         let values: Vec<Vec<f32>> = found.iter().map(|(_, data)| data.iter::<f32>().collect()).collect();
         (values, has_bias, adapter.predicts_together())
     };
-    let pretrained: Vec<f32> = encoder.projection().weight.unwrap().into_data().iter().collect();
+    let pretrained: Vec<f32> = encoder.projection().linear.unwrap().weight.val().into_data().iter().collect();
     let (values, has_bias, together) = base("");
     assert_eq!((&values[0], has_bias, together), (&pretrained, true, None));
     assert!(values[1].iter().all(|value| *value == 0.0));

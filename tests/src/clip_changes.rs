@@ -202,10 +202,10 @@ fn a_kept_adapter_predicts_with_the_clips_that_it_was_fitted_with() {
     }
 }
 
-/// Steps of several clips under attention are one sequence: which clip a step is of does not matter, and a video's
+/// Frames of several clips under attention are one sequence: which clip a step is of does not matter, and a video's
 /// embedding is not the mean of its clips'.
 #[test]
-fn mfl_attends_over_the_steps_of_all_clips() {
+fn mfl_attends_over_the_frames_of_all_clips() {
     for entry in &entries() {
         let encoder = nano(entry);
         let (adapter_entries, lender) = (adapters("mfl").unwrap(), nano(&ZOO[0]));
@@ -213,30 +213,30 @@ fn mfl_attends_over_the_steps_of_all_clips() {
         let recipe = Recipe::new("mfl", &adapter_entries, Preset::Nano, &BTreeMap::new()).unwrap();
         let context = BuildContext { encoder: &encoder, text: Some(&lender), ranks: &ranks, seed: 3 };
         let adapter = build(&adapter_entries, &recipe.adapter, &context).unwrap();
-        // At first all steps weigh the same, which hides what they are weighed against.
+        // At first all frames weigh the same, which hides what they are weighed against.
         let score = parameters(&adapter).into_iter().find(|parameter| parameter.path == "pool.score.weight").unwrap();
         let count: usize = score.shape.iter().product();
         let values: Vec<f32> = (0..count).map(|index| if index % 2 == 0 { 4.0 } else { -3.0 }).collect();
         let value = TensorData::new(values, score.shape.clone());
         let adapter = with_values(adapter, vec![(score.path, value)]).unwrap();
 
-        let clip = |seed: u64| encoder.steps(clips(entry, 1, seed) * seed as f32).steps;
+        let clip = |seed: u64| encoder.frame_features(&encoder.tokens(clips(entry, 1, seed) * seed as f32));
         let (one, other) = (clip(1), clip(2));
-        let [_, steps, width] = one.dims();
+        let [_, time, width] = one.dims();
         let embed = |clips: Vec<Tensor<3>>| {
             let count = clips.len();
-            adapter.embed(Features::Steps(Tensor::cat(clips, 1).reshape([1, count, steps, width])))
+            adapter.embed(Features::Frames(Tensor::cat(clips, 1).reshape([1, count, time, width])))
         };
         let both = embed(vec![one.clone(), other.clone()]);
         assert_eq!(both.dims()[1], 1, "{}: one embedding of the video", entry.card.name);
-        let half = steps / 2;
+        let half = time / 2;
         let mixed = |a: &Tensor<3>, b: &Tensor<3>| {
-            Tensor::cat(vec![a.clone().narrow(1, 0, half), b.clone().narrow(1, half, steps - half)], 1)
+            Tensor::cat(vec![a.clone().narrow(1, 0, half), b.clone().narrow(1, half, time - half)], 1)
         };
         let exchanged = embed(vec![mixed(&one, &other), mixed(&other, &one)]);
         let scale = both.clone().abs().max().into_scalar::<f32>();
         let error = difference(both.clone(), exchanged);
-        assert!(error <= 1e-5 * scale.max(1.0), "{}: steps may change clips: {error}", entry.card.name);
+        assert!(error <= 1e-5 * scale.max(1.0), "{}: frames may change clips: {error}", entry.card.name);
         let mean = (embed(vec![one]) + embed(vec![other])) / 2.0;
         let apart = difference(both, mean);
         assert!(apart > 1e-3 * scale, "{}: {apart} of {scale}", entry.card.name);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use burn::module::{Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor};
 use burn::tensor::{Device, Tensor};
 use echo_bench::Zoo;
-use echo_core::{AnyEncoder, Card, EchoEncoder, Preset, Projection, Steps, TextEncoder};
+use echo_core::{AnyEncoder, Card, EchoEncoder, Preset, Projection, TextEncoder, Tokens};
 use echo_weights::{Built, Weights, WeightsError};
 use echo_zoo::{ZOO, find};
 
@@ -50,19 +50,19 @@ impl EchoEncoder for Counting {
     fn card(&self) -> &'static Card {
         self.inner.card()
     }
-    fn steps(&self, clip: Tensor<5>) -> Steps {
+    fn tokens(&self, clip: Tensor<5>) -> Tokens {
         let [batch, ..] = clip.dims();
         self.clips.fetch_add(batch, Ordering::SeqCst);
-        self.inner.steps(clip)
+        self.inner.tokens(clip)
     }
-    fn project(&self, steps: Tensor<3>) -> Tensor<3> {
-        self.inner.project(steps)
+    fn frame_features(&self, tokens: &Tokens) -> Tensor<3> {
+        self.inner.frame_features(tokens)
+    }
+    fn width(&self) -> usize {
+        self.inner.width()
     }
     fn projection(&self) -> Projection {
         self.inner.projection()
-    }
-    fn pool(&self, tokens: Tensor<3>) -> Tensor<2> {
-        self.inner.pool(tokens)
     }
     fn text(&self) -> Option<&dyn TextEncoder> {
         self.inner.text()

@@ -24,11 +24,15 @@ const NANO_STEP_SECONDS: f64 = 0.03;
 fn shapes_are_those_of_the_card() {
     for entry in &entries() {
         let (encoder, card) = (nano(entry), entry.card.preset(Preset::Nano));
-        let steps = encoder.steps(clips(entry, 2, 1)).steps;
-        let [batch, count, width] = steps.dims();
+        let tokens = encoder.tokens(clips(entry, 2, 1));
+        let [batch, time, _, _, width] = tokens.patches.dims();
         assert_eq!((batch, width), (2, card.width), "{}", entry.card.name);
-        assert_eq!(encoder.project(steps).dims(), [2, count, card.dim], "{}", entry.card.name);
-        assert_eq!(encoder.encode(clips(entry, 2, 1)).dims(), [2, card.dim], "{}", entry.card.name);
+        assert!(tokens.class.as_ref().is_none_or(|class| class.dims() == [2, card.width]), "{}", entry.card.name);
+        let features = encoder.frame_features(&tokens);
+        assert_eq!(features.dims(), [2, time, card.width], "{}", entry.card.name);
+        assert_eq!(encoder.projection().apply(features).dims(), [2, time, card.dim], "{}", entry.card.name);
+        assert_eq!(encoder.embed(&tokens).dims(), [2, card.dim], "{}", entry.card.name);
+        assert_eq!((encoder.width(), encoder.dim()), (card.width, card.dim), "{}", entry.card.name);
         assert_eq!(encoder.num_params(), card.parameters, "{}", entry.card.name);
         assert!(card.parameters <= NANO_PARAMETERS, "{}: {}", entry.card.name, card.parameters);
         assert_eq!(encoder.text().is_some(), entry.card.capabilities.text, "{}", entry.card.name);
@@ -52,18 +56,18 @@ fn embeddings_repeat_and_do_not_depend_on_batch_neighbours() {
 }
 
 #[test]
-fn uniform_pooling_over_steps_is_the_embedding() {
+fn uniform_pooling_over_frames_is_the_embedding() {
     for entry in &entries() {
         let encoder = nano(entry);
-        let projected = encoder.project(encoder.steps(clips(entry, 2, 4)).steps);
-        let [_, steps, _] = projected.dims();
-        let embedding = encoder.encode(clips(entry, 2, 4));
-        let error = difference(encoder.pool(projected.clone()), embedding.clone());
-        assert!(error < ROUNDING, "{} over {steps} steps: {error}", entry.card.name);
+        let tokens = encoder.tokens(clips(entry, 2, 4));
+        let (projection, embedding) = (encoder.projection(), encoder.embed(&tokens));
+        let projected = projection.apply(encoder.frame_features(&tokens));
+        let error = difference(projection.pool(projected.clone()), embedding.clone());
+        assert!(error < ROUNDING, "{}: {error}", entry.card.name);
         // The plain mean points the same way; encoders with a text tower bring it to unit length.
         let unit = |rows: Tensor<2>| rows.clone() / rows.powf_scalar(2.0).sum_dim(1).sqrt();
         let error = difference(unit(projected.mean_dim(1).squeeze_dim(1)), unit(embedding));
-        assert!(error < ROUNDING, "{} over {steps} steps, mean: {error}", entry.card.name);
+        assert!(error < ROUNDING, "{}, mean: {error}", entry.card.name);
     }
 }
 

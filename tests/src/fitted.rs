@@ -145,7 +145,7 @@ fn training_looks_again_at_its_videos_and_each_look_is_encoded_once() {
     let outcome = place.run(&augmented, "augmented");
     let train = read_runs(&place.out("augmented")).unwrap()[0].data.train;
     let test = place.names("TEST").len();
-    // The plain look was cached as embeddings; mfl wants steps too, which one more pass gives.
+    // The plain look was cached as embeddings; mfl wants frame features too, which one more pass gives.
     assert_eq!(outcome.embedded, train + test + 3 * train);
     assert_eq!(place.run(&BenchConfig { seeds: vec![1], ..augmented }, "again").embedded, 0);
     let (plain, augmented) = (predictions(&place, "plain"), predictions(&place, "augmented"));

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use burn::module::{Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor};
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use echo_adapt::{ADAPTERS, Adapted, BuildContext, adapters, build, zoom_steps};
+use echo_adapt::{ADAPTERS, Adapted, BuildContext, adapters, build, zoom_frames};
 use echo_core::{
-    Adapter, AnyEncoder, Card, EchoEncoder, Error, Features, Projection, Rank, RankSpec, Stage, Steps, TextEncoder,
+    Adapter, AnyEncoder, Card, EchoEncoder, Error, Features, Projection, Rank, RankSpec, Stage, TextEncoder, Tokens,
 };
 use echo_nn::{BertConfig, ClipTextConfig, ConvNextConfig, MvitConfig};
 use echo_train::{
@@ -150,20 +150,20 @@ impl EchoEncoder for Tiny {
         self.0.card()
     }
 
-    fn steps(&self, clip: Tensor<5>) -> Steps {
-        self.0.steps(clip)
+    fn tokens(&self, clip: Tensor<5>) -> Tokens {
+        self.0.tokens(clip)
     }
 
-    fn project(&self, steps: Tensor<3>) -> Tensor<3> {
-        self.0.project(steps)
+    fn frame_features(&self, tokens: &Tokens) -> Tensor<3> {
+        self.0.frame_features(tokens)
+    }
+
+    fn width(&self) -> usize {
+        self.0.width()
     }
 
     fn projection(&self) -> Projection {
         self.0.projection()
-    }
-
-    fn pool(&self, tokens: Tensor<3>) -> Tensor<2> {
-        self.0.pool(tokens)
     }
 
     fn text(&self) -> Option<&dyn TextEncoder> {
@@ -229,19 +229,19 @@ impl Samples for Clips<'_> {
     fn batch(&self, indices: &[usize], _epoch: Option<usize>, _device: &Device) -> Result<Features, TrainError> {
         let rows = indices.iter().map(|index| self.clips.clone().narrow(0, index * self.per_video, self.per_video));
         let clips = Tensor::cat(rows.collect(), 0);
-        let per_video = |steps: Tensor<3>| {
-            let [all, count, width] = steps.dims();
-            steps.reshape([all / self.per_video, self.per_video, count, width])
+        let per_video = |features: Tensor<3>| {
+            let [all, count, width] = features.dims();
+            features.reshape([all / self.per_video, self.per_video, count, width])
         };
         Ok(match self.stage {
             Stage::Embedding => {
                 let embeddings = self.encoder.encode(clips).unsqueeze_dim::<3>(1);
                 Features::Embedding(per_video(embeddings).squeeze_dim(2))
             }
-            Stage::Steps => Features::Steps(per_video(self.encoder.steps(clips).steps)),
-            Stage::ZoomSteps => {
-                let base = self.encoder.steps(clips.clone()).steps;
-                Features::ZoomSteps(per_video(zoom_steps(self.encoder, base, clips)))
+            Stage::Frames => Features::Frames(per_video(self.encoder.frame_features(&self.encoder.tokens(clips)))),
+            Stage::ZoomFrames => {
+                let base = self.encoder.frame_features(&self.encoder.tokens(clips.clone()));
+                Features::ZoomFrames(per_video(zoom_frames(self.encoder, base, clips)))
             }
             Stage::Clip => Features::Clip(clips, self.per_video),
         })

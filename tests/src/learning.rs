@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use echo_adapt::{BuildContext, adapters, build, zoom_steps};
+use echo_adapt::{BuildContext, adapters, build, zoom_frames};
 use echo_core::{AnyEncoder, ClipSpec, Features, Preset, Rank, RankSpec, Stage};
 use echo_data::{Start, prepare, select_frames};
 use echo_phantom::{FRAME_SIZE, Phantom, Purpose};
@@ -55,12 +55,12 @@ struct Seen {
 impl Seen {
     fn new(encoder: &AnyEncoder, stage: Stage, clips: &[Tensor<5>], targets: &[f32]) -> Self {
         let see = |clip: &Tensor<5>| -> Tensor<5> {
-            let steps = || encoder.steps(clip.clone()).steps;
+            let features = || encoder.frame_features(&encoder.tokens(clip.clone()));
             match stage {
                 Stage::Clip => clip.clone(),
                 Stage::Embedding => encoder.encode(clip.clone()).unsqueeze(),
-                Stage::Steps => steps().unsqueeze(),
-                Stage::ZoomSteps => zoom_steps(encoder, steps(), clip.clone()).unsqueeze(),
+                Stage::Frames => features().unsqueeze(),
+                Stage::ZoomFrames => zoom_frames(encoder, features(), clip.clone()).unsqueeze(),
             }
         };
         Self { stage, rows: clips.iter().map(see).collect(), targets: targets.to_vec() }
@@ -81,12 +81,12 @@ impl Samples for Seen {
         if self.stage == Stage::Clip {
             return Ok(Features::Clip(Tensor::cat(rows, 0), 1));
         }
-        // `[1, 1, 1, steps, columns]` each.
+        // `[1, 1, 1, time, columns]` each.
         let all: Tensor<4> = Tensor::cat(rows.into_iter().map(|row| row.squeeze_dim::<4>(0)).collect(), 0);
         Ok(match self.stage {
             Stage::Embedding => Features::Embedding(all.squeeze_dim(2)),
-            Stage::Steps => Features::Steps(all),
-            _ => Features::ZoomSteps(all),
+            Stage::Frames => Features::Frames(all),
+            _ => Features::ZoomFrames(all),
         })
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::Tensor;
-use echo_core::{Adapter, AnyEncoder, Features, Fitting, ParameterRole, Prediction, RankSpec, Stage};
+use echo_core::{Adapter, AnyEncoder, Features, Fitting, ParameterRole, Prediction, Projection, RankSpec, Stage};
 use echo_nn::{AttentionPool, ZoomProjection, merge_parts, merge_parts_on_channel_grid, zoom_parts};
 
 use crate::head::Head;
@@ -15,7 +15,7 @@ use crate::statistics::{reading, statistics};
 /// Videos that CardiacCLIP's released code tests together.
 const TESTED_TOGETHER: usize = 2;
 
-/// An encoder, what stands between its steps and a clip's embedding, and a head on that.
+/// An encoder, what stands between its frame features and a clip's embedding, and a head on that.
 #[derive(Module, Debug)]
 pub struct Adapted {
     pub(crate) encoder: AnyEncoder,
@@ -27,7 +27,7 @@ pub struct Adapted {
     #[module(skip)]
     pub(crate) beside: bool,
     pub(crate) pool: Option<AttentionPool>,
-    /// In place of the encoder's pooling, [`statistics`] over a clip's steps.
+    /// In place of the encoder's pooling, [`statistics`] over a clip's frames.
     #[module(skip)]
     pub(crate) statistics: bool,
     /// What the encoder reads without training; stands before the statistics.
@@ -62,118 +62,118 @@ impl Adapted {
         self.borrowed.is_some()
     }
 
-    /// Embeddings of clips, or of whole videos where steps of all clips are pooled together.
+    /// Embeddings of clips, or of whole videos where frames of all clips are pooled together.
     ///
     /// - output: `[videos, clips or 1, dim]`, or what the head takes instead of `dim`: both scales beside each other,
     ///   mean and deviation beside each other, what is read without training before them
     pub fn embed(&self, features: Features) -> Tensor<3> {
-        let steps = match features {
+        let features = match features {
             Features::Embedding(embedding) => return embedding,
-            Features::Steps(steps) | Features::ZoomSteps(steps) => steps,
+            Features::Frames(features) | Features::ZoomFrames(features) => features,
             Features::Clip(clip, clips) => {
-                let steps = self.steps(clip);
-                let [all, count, width] = steps.dims();
-                steps.reshape([all / clips, clips, count, width])
+                let features = self.frame_features(clip);
+                let [all, time, width] = features.dims();
+                features.reshape([all / clips, clips, time, width])
             }
         };
-        let [videos, clips, count, width] = steps.dims();
+        let [videos, clips, time, width] = features.dims();
         if self.beside {
-            let tokens = |index: usize| {
-                let of_scale = steps.clone().narrow(3, index * width / 2, width / 2);
-                self.own_projection(of_scale.reshape([videos * clips, count, width / 2]))
+            let of_scale = |index: usize| {
+                let features = features.clone().narrow(3, index * width / 2, width / 2);
+                self.projection().apply(features.reshape([videos * clips, time, width / 2]))
             };
-            let (usual, enlarged) = (tokens(0), tokens(1));
+            let (usual, enlarged) = (of_scale(0), of_scale(1));
             let both = Tensor::cat(vec![self.pool(usual.clone(), videos), self.pool(enlarged, videos)], 2);
             return self.behind_reading(both, usual);
         }
-        let tokens = self.project(steps.reshape([videos * clips, count, width]));
-        self.behind_reading(self.pool(tokens.clone(), videos), tokens)
+        let frames = self.project(features.reshape([videos * clips, time, width]));
+        self.behind_reading(self.pool(frames.clone(), videos), frames)
     }
 
-    /// `[videos, clips, values]`, what was pooled from `tokens` `[videos * clips, steps, dim]`, with one more value before.
-    fn behind_reading(&self, pooled: Tensor<3>, tokens: Tensor<3>) -> Tensor<3> {
+    /// `[videos, clips, values]`, what was pooled from `frames` `[videos * clips, time, dim]`, with one more value before.
+    fn behind_reading(&self, pooled: Tensor<3>, frames: Tensor<3>) -> Tensor<3> {
         let Some(head) = &self.reading else { return pooled };
         let [videos, clips, _] = pooled.dims();
-        Tensor::cat(vec![reading(head, &self.encoder, tokens).reshape([videos, clips, 1]), pooled], 2)
+        Tensor::cat(vec![reading(head, &self.encoder, frames).reshape([videos, clips, 1]), pooled], 2)
     }
 
-    /// `[videos * clips, steps, dim]` -> `[videos, clips or 1, dim]`
-    fn pool(&self, tokens: Tensor<3>, videos: usize) -> Tensor<3> {
-        let [all, count, dim] = tokens.dims();
+    /// Frame embeddings `[videos * clips, time, dim]` -> `[videos, clips or 1, dim]`
+    fn pool(&self, frames: Tensor<3>, videos: usize) -> Tensor<3> {
+        let [all, time, dim] = frames.dims();
         let clips = all / videos;
         match &self.pool {
-            None if self.statistics => statistics(tokens).reshape([videos, clips, 2 * dim]),
-            None => self.encoder.pool(tokens).reshape([videos, clips, dim]),
+            None if self.statistics => statistics(frames).reshape([videos, clips, 2 * dim]),
+            None => self.encoder.projection().pool(frames).reshape([videos, clips, dim]),
             Some(pool) => {
-                let pooled = pool.forward(tokens.reshape([videos, clips * count, dim]));
-                // One step is its own mean: what the encoder does to a mean is done to this one too.
-                self.encoder.pool(pooled.unsqueeze_dim(1)).unsqueeze_dim(1)
+                let pooled = pool.forward(frames.reshape([videos, clips * time, dim]));
+                // What the encoder does to a mean of frames is done to this one too.
+                self.encoder.projection().finish(pooled).unsqueeze_dim(1)
             }
         }
     }
 
-    /// `[batch, 3, frames, height, width]` -> steps, with those of the enlarged clip beside them where both are used.
-    fn steps(&self, clip: Tensor<5>) -> Tensor<3> {
+    /// `[batch, 3, frames, height, width]` -> frame features, with those of the enlarged clip beside them where both are
+    /// used.
+    fn frame_features(&self, clip: Tensor<5>) -> Tensor<3> {
         let clip = match &self.clip_quirks {
             Some(quirks) => quirks.apply(clip),
             None => clip,
         };
         let merge = if self.quirks.contains(&Quirk::ChannelGrid) { merge_parts_on_channel_grid } else { merge_parts };
         match self.zoom.is_some() || self.beside {
-            false => self.encoder.steps(clip).steps,
-            true => both_scales(&self.encoder, self.encoder.steps(clip.clone()).steps, clip, merge),
+            false => self.encoder.frame_features(&self.encoder.tokens(clip)),
+            true => {
+                let features = self.encoder.frame_features(&self.encoder.tokens(clip.clone()));
+                both_scales(&self.encoder, features, clip, merge)
+            }
         }
     }
 
-    /// `[batch, steps, width or twice that]` -> `[batch, steps, dim]`
-    fn project(&self, steps: Tensor<3>) -> Tensor<3> {
-        let Some(zoom) = &self.zoom else { return self.own_projection(steps) };
-        let projection = self.encoder.projection();
-        let projected = match zoom.norms_jointly() {
-            true => zoom.forward_both(steps),
+    /// Frame features of one scale or both -> frame embeddings, `[batch, time, dim]`
+    fn project(&self, features: Tensor<3>) -> Tensor<3> {
+        let projection = self.projection();
+        let Some(zoom) = &self.zoom else { return projection.apply(features) };
+        projection.finish(match zoom.norms_jointly() {
+            true => zoom.forward_both(features),
             false => {
-                let [_, _, both] = steps.dims();
-                let scale = |index: usize| projection.normalize(steps.clone().narrow(2, index * both / 2, both / 2));
+                let [_, _, both] = features.dims();
+                let scale = |index: usize| projection.normalize(features.clone().narrow(2, index * both / 2, both / 2));
                 zoom.forward(scale(0), scale(1))
             }
-        };
-        match self.quirks.contains(&Quirk::AnyLength) {
-            true => projected,
-            false => projection.finish(projected),
-        }
+        })
     }
 
-    /// The encoder's: `[batch, steps, width]` -> `[batch, steps, dim]`.
-    fn own_projection(&self, steps: Tensor<3>) -> Tensor<3> {
-        match self.quirks.contains(&Quirk::AnyLength) {
-            true => self.encoder.projection().project(steps),
-            false => self.encoder.project(steps),
-        }
+    /// The encoder's own projection, of frames.
+    fn projection(&self) -> Projection {
+        let projection = self.encoder.projection();
+        let any_length = self.quirks.contains(&Quirk::AnyLength);
+        Projection { unit_length: projection.unit_length && !any_length, ..projection }
     }
 
     /// Whether features of this stage can be adapted.
     fn expects(&self, features: &Features) -> bool {
         let stage = match features {
             Features::Embedding(_) => Stage::Embedding,
-            Features::Steps(_) => Stage::Steps,
-            Features::ZoomSteps(_) => Stage::ZoomSteps,
+            Features::Frames(_) => Stage::Frames,
+            Features::ZoomFrames(_) => Stage::ZoomFrames,
             Features::Clip(..) => Stage::Clip,
         };
         stage == self.stage
     }
 }
 
-/// Steps of a clip beside those of the clip enlarged.
+/// Frame features of a clip beside those of the clip enlarged.
 ///
-/// - base: the clip's steps, `[batch, steps, width]`
+/// - base: the clip's own, `[batch, time, width]`
 /// - clip: `[batch, 3, frames, height, width]`
-/// - output: `[batch, steps, 2 * width]`
-pub fn zoom_steps(encoder: &AnyEncoder, base: Tensor<3>, clip: Tensor<5>) -> Tensor<3> {
+/// - output: `[batch, time, 2 * width]`
+pub fn zoom_frames(encoder: &AnyEncoder, base: Tensor<3>, clip: Tensor<5>) -> Tensor<3> {
     both_scales(encoder, base, clip, merge_parts)
 }
 
 fn both_scales(encoder: &AnyEncoder, base: Tensor<3>, clip: Tensor<5>, merge: fn(Tensor<3>) -> Tensor<3>) -> Tensor<3> {
-    Tensor::cat(vec![base, merge(encoder.steps(zoom_parts(clip)).steps)], 2)
+    let parts = encoder.frame_features(&encoder.tokens(zoom_parts(clip)));
+    Tensor::cat(vec![base, merge(parts)], 2)
 }
 
 impl Adapter for Adapted {
@@ -230,9 +230,9 @@ impl Adapter for Adapted {
             }
             path if path.contains("refinement.first.") => Some("the layer behind it is zero at first"),
             path if path.ends_with(".lora.a") => Some("the factor behind it is zero at first"),
-            "pool.score.bias" => Some("a softmax over steps does not change when all scores move"),
+            "pool.score.bias" => Some("a softmax over frames does not change when all scores move"),
             "pool.first.weight" | "pool.first.bias" | "pool.second.weight" | "pool.second.bias" => {
-                Some("the score's weights are zero at first, so that all steps weigh the same")
+                Some("the score's weights are zero at first, so that all frames weigh the same")
             }
             _ => None,
         }
@@ -241,10 +241,10 @@ impl Adapter for Adapted {
     fn forward(&self, features: Features) -> Prediction {
         assert!(self.expects(&features), "{:?} is not what this adapter consumes: {}", features, self.stage.name());
         if let Head::Ranked(head) = &self.head {
-            let Features::Steps(steps) = features else { unreachable!("ranked prompts look at steps") };
-            let [videos, clips, count, width] = steps.dims();
-            let tokens = self.encoder.project(steps.reshape([videos * clips, count, width]));
-            return head.forward(tokens, clips);
+            let Features::Frames(features) = features else { unreachable!("ranked prompts look at frames") };
+            let [videos, clips, time, width] = features.dims();
+            let frames = self.encoder.projection().apply(features.reshape([videos * clips, time, width]));
+            return head.forward(frames, clips);
         }
         let embedding = self.embed(features);
         match &self.borrowed {

@@ -54,7 +54,7 @@ impl Head {
             Head::Linear(head) => head.forward(embedding),
             Head::Native(head) => head.forward(embedding, encoder),
             Head::Expected(head) => head.forward(embedding),
-            Head::Ranked(_) => unreachable!("ranked prompts look at steps"),
+            Head::Ranked(_) => unreachable!("ranked prompts look at frames"),
         }
     }
 }

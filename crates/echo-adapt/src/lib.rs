@@ -2,7 +2,7 @@
 //!
 //! [`ADAPTERS`] lists them; help, `echozoo list` and the benchmark derive from it. An adapter is built for an encoder
 //! from a recipe (TOML) and comes out as [`Adapted`], a Burn module that `echo-train` fits. Names joined by `+` are
-//! parts of one adapter: what of the encoder trains, what stands between its steps and an embedding, and the head.
+//! parts of one adapter: what of the encoder trains, what stands between its frame features and an embedding, and the head.
 
 mod adapted;
 mod coarse_to_fine;
@@ -29,7 +29,7 @@ mod statistics;
 mod trunk;
 mod zero_shot;
 
-pub use adapted::{Adapted, Borrowed, zoom_steps};
+pub use adapted::{Adapted, Borrowed, zoom_frames};
 pub use coop::{CoOpConfig, ContextInit, Position};
 pub use error::AdaptError;
 pub use expected_prompts::ExpectedPrompts;

@@ -1,4 +1,4 @@
-//! MFL: attention over the steps of all clips of a video (Du et al., "CardiacCLIP", MICCAI 2025). It starts as the
+//! MFL: attention over the frames of all clips of a video (Du et al., "CardiacCLIP", MICCAI 2025). It starts as the
 //! encoder's own pooling: see [`echo_nn::AttentionPool`].
 
 use serde::Deserialize;
@@ -10,7 +10,7 @@ use crate::{AdaptError, AdapterEntry};
 
 pub(crate) const ENTRY: AdapterEntry = AdapterEntry {
     name: "mfl",
-    summary: "attention over the steps of a video, encoder frozen (Du et al. 2025)",
+    summary: "attention over the frames of a video, encoder frozen (Du et al. 2025)",
     recipe: include_str!("../../../configs/adapters/mfl.toml"),
     trains: true,
     add,

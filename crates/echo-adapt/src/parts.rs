@@ -77,7 +77,7 @@ pub(crate) enum ZoomNorm {
     OverFrames,
 }
 
-/// How steps become an embedding, where not as the encoder does it.
+/// How frames become an embedding, where not as the encoder does it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PoolChoice {
     /// By attention that is learnt.
@@ -175,9 +175,9 @@ impl Parts {
     }
 
     /// # Errors
-    /// Another name has said how steps become an embedding.
+    /// Another name has said how frames become an embedding.
     pub(crate) fn set_pool(&mut self, pool: PoolChoice, name: &'static str) -> Result<(), AdaptError> {
-        decide(&mut self.pool, pool, name, "how steps become an embedding")
+        decide(&mut self.pool, pool, name, "how frames become an embedding")
     }
 
     /// A head for when no name insists on another.
@@ -259,7 +259,7 @@ fn assemble(parts: Parts, context: &BuildContext<'_>) -> Result<Adapted, AdaptEr
     let choice = match (choice, statistics) {
         (HeadChoice::Automatic, Some(_)) if parts.needs_prompts.is_none() => HeadChoice::Ridge,
         (HeadChoice::Automatic | HeadChoice::Context(_), Some(statistics)) => {
-            let reason = "prompts are as long as the encoder's embeddings, and statistics over its steps twice that; join \
+            let reason = "prompts are as long as the encoder's embeddings, and statistics over its frames twice that; join \
                           linear, full or lora, or nothing";
             return Err(incompatible(statistics, reason.to_owned()));
         }
@@ -279,9 +279,9 @@ fn assemble(parts: Parts, context: &BuildContext<'_>) -> Result<Adapted, AdaptEr
         return Err(refused(Quirk::FrameNorm, reason.to_owned()));
     }
     if quirks.contains(&Quirk::ChannelGrid) {
-        let width = width_of(encoder, &device);
+        let width = encoder.width();
         if grid_side(width).is_none() {
-            let reason = format!("its steps have {width} channels, which fill no square grid as 1024 do");
+            let reason = format!("its frame features have {width} channels, which fill no square grid as 1024 do");
             return Err(refused(Quirk::ChannelGrid, reason));
         }
     }
@@ -290,7 +290,7 @@ fn assemble(parts: Parts, context: &BuildContext<'_>) -> Result<Adapted, AdaptEr
         let norm = if quirks.contains(&Quirk::FrameNorm) { ZoomNorm::OverFrames } else { norm };
         zoom_projection(encoder, init, norm, context.seed, &device)
     });
-    let dim = dim_of(encoder, &device);
+    let dim = encoder.dim();
     let mut stage = Stage::Embedding;
     let mut borrowed = None;
     let mut prompts = |config: Option<CoOpConfig>| -> Result<Head, AdaptError> {
@@ -315,7 +315,7 @@ fn assemble(parts: Parts, context: &BuildContext<'_>) -> Result<Adapted, AdaptEr
             })?,
         };
         if encoder.text().is_none() {
-            let bridge = random_linear(dim, dim_of(lender, &device), context.seed, "adapt/bridge", &device);
+            let bridge = random_linear(dim, lender.dim(), context.seed, "adapt/bridge", &device);
             borrowed = Some(Borrowed { encoder: lender.clone().freeze(), bridge });
         }
         let refine = parts.refine.map(|values| Refinement::new(context.ranks, values, context.seed, &device));
@@ -355,7 +355,7 @@ fn assemble(parts: Parts, context: &BuildContext<'_>) -> Result<Adapted, AdaptEr
                     Head::Expected(ExpectedPrompts::new(&templates, text, &device)?)
                 }
                 (Reading::Ranks, None, Some(text)) => {
-                    stage = Stage::Steps;
+                    stage = Stage::Frames;
                     Head::Ranked(RankedPrompts::new(&templates, text, &device)?)
                 }
                 (Reading::Ranks, Some(_), _) => {
@@ -376,13 +376,13 @@ fn assemble(parts: Parts, context: &BuildContext<'_>) -> Result<Adapted, AdaptEr
         _ => None,
     };
     if parts.pool.is_some() {
-        stage = stage.max(Stage::Steps);
+        stage = stage.max(Stage::Frames);
     }
     if parts.zoom.is_some() {
-        stage = stage.max(Stage::ZoomSteps);
+        stage = stage.max(Stage::ZoomFrames);
     }
-    // The steps that a benchmark keeps know no quirks.
-    if trunk != Trunk::Frozen || quirks.iter().any(|quirk| quirk.comes_before_steps()) {
+    // The frame features that a benchmark keeps know no quirks.
+    if trunk != Trunk::Frozen || quirks.iter().any(|quirk| quirk.comes_before_frames()) {
         stage = Stage::Clip;
     }
     // With a projection of its own for both scales, the encoder's is not part of the prediction; nor is its norm, where
@@ -401,7 +401,7 @@ fn assemble(parts: Parts, context: &BuildContext<'_>) -> Result<Adapted, AdaptEr
     Ok(Adapted { encoder: tower, borrowed, zoom, beside, pool, statistics, reading, head, quirks, clip_quirks, stage })
 }
 
-/// Attention over steps, at the start of training.
+/// Attention over frames, at the start of training.
 fn attention_pool(dim: usize, init: PartInit, seed: u64, device: &Device) -> AttentionPool {
     let mut pool = AttentionPoolConfig { dim }.init(device);
     let mut layers = vec![(&mut pool.first, "adapt/mfl/first"), (&mut pool.second, "adapt/mfl/second")];
@@ -418,11 +418,14 @@ fn attention_pool(dim: usize, init: PartInit, seed: u64, device: &Device) -> Att
 /// The projection of two scales, at the start of training.
 fn zoom_projection(encoder: &AnyEncoder, init: PartInit, norm: ZoomNorm, seed: u64, device: &Device) -> ZoomProjection {
     let projection = encoder.projection();
-    // Where steps are embeddings already, the projection is the identity.
-    let weight = projection.weight.unwrap_or_else(|| Tensor::eye(dim_of(encoder, device), device));
+    // Where frame features are embeddings already, the projection is the identity.
+    let (weight, bias) = match projection.linear {
+        Some(linear) => (linear.weight.val(), linear.bias.map(|bias| bias.val())),
+        None => (Tensor::eye(encoder.width(), device), None),
+    };
     let [width, dim] = weight.dims();
     let zoom = match init {
-        PartInit::Pretrained => ZoomProjection::new(weight, projection.bias),
+        PartInit::Pretrained => ZoomProjection::new(weight, bias),
         PartInit::Random => {
             let both = random_linear(2 * width, dim, seed, "adapt/echozoom", device).weight.val();
             ZoomProjection::from_both(both)
@@ -445,28 +448,3 @@ fn beginning_with(prefixes: &[&str]) -> ParamGroup {
 fn device_of(encoder: &AnyEncoder) -> Device {
     encoder.devices().into_iter().next().expect("an encoder has parameters")
 }
-
-/// Length of an encoder's embeddings.
-fn dim_of(encoder: &AnyEncoder, device: &Device) -> usize {
-    let projection = encoder.projection();
-    match (&projection.weight, &projection.norm_weight) {
-        (Some(weight), _) => weight.dims()[1],
-        (None, Some(norm)) => norm.dims()[0],
-        // Steps are embeddings: the shortest clip tells how long they are.
-        (None, None) => {
-            let smallest = Tensor::zeros([1, 3, 1, SMALLEST, SMALLEST], device);
-            encoder.encode(smallest).dims()[1]
-        }
-    }
-}
-
-/// Length of an encoder's steps.
-fn width_of(encoder: &AnyEncoder, device: &Device) -> usize {
-    match encoder.projection().weight {
-        Some(weight) => weight.dims()[0],
-        None => dim_of(encoder, device),
-    }
-}
-
-/// Side of the smallest frame that every encoder takes.
-const SMALLEST: usize = 32;

@@ -19,7 +19,7 @@ pub(crate) enum Quirk {
     ChannelGrid,
     /// Both scales are normed over the frames of a batch: [`echo_nn::norm_over_frames`].
     FrameNorm,
-    /// Steps are pooled at the length that the projection gives them, also where the encoder makes it one.
+    /// Frames are pooled at the length that the projection gives them, also where the encoder makes it one.
     AnyLength,
     /// The encoder sees pixels from 0 to 255, not normalised.
     RawPixels,
@@ -39,8 +39,8 @@ impl Quirk {
     pub(crate) const OF_VIDEOS: [Self; 5] =
         [Self::AnyLength, Self::RawPixels, Self::Rgb, Self::MixedPlanes, Self::UnmaskedText];
 
-    /// Whether it changes what comes before the steps that a benchmark keeps.
-    pub(crate) fn comes_before_steps(self) -> bool {
+    /// Whether it changes what comes before the frame features that a benchmark keeps.
+    pub(crate) fn comes_before_frames(self) -> bool {
         matches!(self, Self::ChannelGrid | Self::RawPixels | Self::Rgb | Self::MixedPlanes)
     }
 }

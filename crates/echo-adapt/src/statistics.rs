@@ -1,4 +1,4 @@
-//! Statistics pooling: the mean of a clip's steps and, beside it, the logarithm of their deviation over time (Snyder et
+//! Statistics pooling: the mean of a clip's frames and, beside it, the logarithm of their deviation over time (Snyder et
 //! al., "X-vectors", ICASSP 2018, who pool speech so, without the logarithm), under a linear head.
 //!
 //! A mean over frames that are seen one by one is linear in what single frames show, and how much a ventricle ejects is
@@ -20,7 +20,7 @@ use crate::{AdaptError, AdapterEntry};
 
 pub(crate) const ENTRY: AdapterEntry = AdapterEntry {
     name: "statistics",
-    summary: "ridge regression on mean and log deviation of a clip's steps over time and on the zero-shot reading",
+    summary: "ridge regression on mean and log deviation of a clip's frames over time and on the zero-shot reading",
     recipe: include_str!("../../../configs/adapters/statistics.toml"),
     trains: true,
     add,
@@ -48,19 +48,19 @@ fn add(table: &toml::Table, parts: &mut Parts) -> Result<(), AdaptError> {
 }
 
 /// What `head` reads from each clip's embedding, of order one where percentages are read:
-/// `[batch, steps, dim]` -> `[batch, 1]`
-pub(crate) fn reading(head: &Head, encoder: &AnyEncoder, tokens: Tensor<3>) -> Tensor<2> {
-    let embedding = encoder.pool(tokens).unsqueeze_dim(1);
+/// `[batch, time, dim]` -> `[batch, 1]`
+pub(crate) fn reading(head: &Head, encoder: &AnyEncoder, frames: Tensor<3>) -> Tensor<2> {
+    let embedding = encoder.projection().pool(frames).unsqueeze_dim(1);
     ((head.forward(embedding, encoder).value - 50.0) / 20.0).unsqueeze_dim(1)
 }
 
-/// Mean and logarithm of the deviation over steps, of steps at a length of `sqrt(dim)`:
-/// `[batch, steps, dim]` -> `[batch, 2 * dim]`
-pub(crate) fn statistics(tokens: Tensor<3>) -> Tensor<2> {
-    let [_, _, dim] = tokens.dims();
-    let tokens = l2_normalize(tokens) * (dim as f32).sqrt();
-    let mean = tokens.clone().mean_dim(1);
-    let variance = (tokens - mean.clone()).square().mean_dim(1);
+/// Mean and logarithm of the deviation over time, of frame embeddings at a length of `sqrt(dim)`:
+/// `[batch, time, dim]` -> `[batch, 2 * dim]`
+pub(crate) fn statistics(frames: Tensor<3>) -> Tensor<2> {
+    let [_, _, dim] = frames.dims();
+    let frames = l2_normalize(frames) * (dim as f32).sqrt();
+    let mean = frames.clone().mean_dim(1);
+    let variance = (frames - mean.clone()).square().mean_dim(1);
     let deviation = (variance + EPSILON).log() * 0.5;
     Tensor::cat(vec![mean, deviation], 2).squeeze_dim(1)
 }
@@ -71,18 +71,18 @@ mod tests {
 
     use super::*;
 
-    /// Steps (3, 4) and (0, -2) become (0.6, 0.8) and (0, -1) times the square root of two.
+    /// Frames (3, 4) and (0, -2) become (0.6, 0.8) and (0, -1) times the square root of two.
     #[test]
     fn statistics_are_those_by_hand() {
         let device = Device::flex();
-        let tokens = Tensor::<3>::from_floats([[[3.0, 4.0], [0.0, -2.0]], [[1.0, 0.0], [5.0, 0.0]]], &device);
-        let found = statistics(tokens);
+        let frames = Tensor::<3>::from_floats([[[3.0, 4.0], [0.0, -2.0]], [[1.0, 0.0], [5.0, 0.0]]], &device);
+        let found = statistics(frames);
         assert_eq!(found.dims(), [2, 4]);
         let root = 2f64.sqrt();
         let log = |variance: f64| 0.5 * (variance + EPSILON).ln();
         let expected = [
             [0.3 * root, -0.1 * root, log(2.0 * 0.09), log(2.0 * 0.81)],
-            // Steps that differ in length alone do not move.
+            // Frames that differ in length alone do not move.
             [root, 0.0, log(0.0), log(0.0)],
         ];
         for (found, expected) in found.into_data().iter::<f32>().zip(expected.concat()) {

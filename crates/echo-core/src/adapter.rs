@@ -11,10 +11,10 @@ use crate::RankSpec;
 pub enum Stage {
     /// Clip embeddings, `[videos, clips, dim]`.
     Embedding,
-    /// Steps before the projection, `[videos, clips, steps, width]`.
-    Steps,
-    /// The same beside those of the enlarged clip, `[videos, clips, steps, 2 * width]`.
-    ZoomSteps,
+    /// Frame features before the projection, `[videos, clips, time, width]`.
+    Frames,
+    /// The same beside those of the enlarged clip, `[videos, clips, time, 2 * width]`.
+    ZoomFrames,
     /// The clips themselves: nothing is frozen before the adapter.
     Clip,
 }
@@ -24,8 +24,8 @@ impl Stage {
     pub const fn name(self) -> &'static str {
         match self {
             Stage::Embedding => "embedding",
-            Stage::Steps => "steps",
-            Stage::ZoomSteps => "zoom steps",
+            Stage::Frames => "frames",
+            Stage::ZoomFrames => "zoom frames",
             Stage::Clip => "clip",
         }
     }
@@ -36,10 +36,10 @@ impl Stage {
 pub enum Features {
     /// See [`Stage::Embedding`].
     Embedding(Tensor<3>),
-    /// See [`Stage::Steps`].
-    Steps(Tensor<4>),
-    /// See [`Stage::ZoomSteps`].
-    ZoomSteps(Tensor<4>),
+    /// See [`Stage::Frames`].
+    Frames(Tensor<4>),
+    /// See [`Stage::ZoomFrames`].
+    ZoomFrames(Tensor<4>),
     /// `[videos * clips, 3, frames, height, width]` and the number of clips per video.
     Clip(Tensor<5>, usize),
 }

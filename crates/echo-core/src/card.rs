@@ -102,7 +102,7 @@ pub struct PresetCard {
     pub limits: ClipLimits,
     /// Length of a clip embedding.
     pub dim: usize,
-    /// Length of a step before the projection.
+    /// Length of a frame feature, before the projection.
     pub width: usize,
     /// Parameters over all towers.
     pub parameters: usize,

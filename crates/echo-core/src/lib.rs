@@ -1,6 +1,7 @@
 //! The vocabulary of EchoZoo. Read this crate first: every other crate speaks in its terms.
 //!
 //! - [`EchoEncoder`] and [`TextEncoder`]: what a foundation model must offer, whatever it is inside.
+//! - [`Tokens`], [`Projection`]: what an encoder makes of a clip on the way to its embedding.
 //! - [`AnyEncoder`]: any encoder as a Burn module, so that adapters and trainer are compiled once for all.
 //! - [`Card`], [`Preset`], [`ClipSpec`], [`ClipLimits`], [`Head`]: the facts of an encoder as data.
 //! - [`Adapter`], [`Stage`], [`Prediction`]: what a way of adapting with few labels must offer.
@@ -16,14 +17,20 @@ mod clip_spec;
 mod encoder;
 mod error;
 mod head;
+mod projection;
 mod rank_spec;
+mod text_encoder;
+mod tokens;
 
 pub use adapter::{Adapter, Features, Fitting, ParameterRole, Prediction, Stage};
 pub use any_encoder::{AnyEncoder, DynEncoder};
 pub use card::{Capabilities, Card, ParameterPaths, Preset, PresetCard, WeightFile};
 pub use clip_limits::{Allowed, ClipLimits};
 pub use clip_spec::{ChannelOrder, ClipSpec, Crop, Filter, Padding};
-pub use encoder::{EchoEncoder, Projection, Steps, TextEncoder, l2_normalize};
+pub use encoder::EchoEncoder;
 pub use error::{Error, check_finite};
 pub use head::{Head, HeadKind};
+pub use projection::{Projection, l2_normalize};
 pub use rank_spec::{Rank, RankSpec};
+pub use text_encoder::TextEncoder;
+pub use tokens::Tokens;

@@ -1,5 +1,5 @@
 //! Multi-frame learning (MFL) of CardiacCLIP (Du et al., MICCAI 2025): a clip's embedding is a weighted sum of its
-//! steps, with weights from a small network that looks at each step alone (Ilse et al., "Attention-based deep multiple
+//! frames, with weights from a small network that looks at each frame alone (Ilse et al., "Attention-based deep multiple
 //! instance learning", ICML 2018).
 
 use burn::module::{Module, Param};
@@ -15,7 +15,7 @@ const HIDDEN: usize = 64;
 /// Sizes of the pooling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AttentionPoolConfig {
-    /// Length of a step.
+    /// Length of a frame's embedding.
     pub dim: usize,
 }
 
@@ -37,28 +37,28 @@ impl AttentionPoolConfig {
     }
 }
 
-/// Attention over steps.
+/// Attention over frames.
 #[derive(Module, Debug)]
 pub struct AttentionPool {
     /// `dim -> 64`, before a tanh.
     pub first: Linear,
     /// `64 -> 64`, before a tanh.
     pub second: Linear,
-    /// `64 -> 1`. Zero at first, so that all steps weigh the same.
+    /// `64 -> 1`. Zero at first, so that all frames weigh the same.
     pub score: Linear,
     /// `dim -> dim` after the weighted sum. The identity at first.
     pub aggregate: Linear,
 }
 
 impl AttentionPool {
-    /// - tokens: `[batch, steps, dim]`
+    /// - tokens: `[batch, time, dim]`
     /// - output: `[batch, dim]`
     pub fn forward(&self, tokens: Tensor<3>) -> Tensor<2> {
         let weights = self.weights(tokens.clone());
         self.aggregate.forward((tokens * weights.unsqueeze_dim(2)).sum_dim(1).squeeze_dim(1))
     }
 
-    /// How much each step weighs: `[batch, steps, dim]` -> `[batch, steps]`, which sum to one.
+    /// How much each frame weighs: `[batch, time, dim]` -> `[batch, time]`, which sum to one.
     pub fn weights(&self, tokens: Tensor<3>) -> Tensor<2> {
         let scores = self.score.forward(self.second.forward(self.first.forward(tokens).tanh()).tanh());
         softmax(scores.squeeze_dim::<2>(2), 1)
@@ -76,7 +76,7 @@ mod tests {
         let tokens = Tensor::<3>::from_floats([[[1.0, 2.0], [3.0, -4.0]]], &device);
         let values = |x: Tensor<2>| x.into_data().try_to_vec::<f32>().unwrap();
         assert_eq!(values(pool.forward(tokens.clone())), [2.0, -1.0]);
-        // One hidden unit that sees the first value, through both layers, and doubles the second step's odds.
+        // One hidden unit that sees the first value, through both layers, and doubles the second frame's odds.
         let one_hot = |rows: usize, columns: usize| {
             let mut weight = vec![0.0f32; rows * columns];
             weight[0] = 1.0;

@@ -21,6 +21,6 @@ pub use layers::{layer_norm, linear, linear_no_bias};
 pub use multiscale::{
     ZoomProjection, grid_side, merge_parts, merge_parts_on_channel_grid, norm_over_frames, zoom_parts,
 };
-pub use mvit::{Mvit, MvitBlock, MvitConfig, MvitTokens};
+pub use mvit::{Mvit, MvitBlock, MvitConfig};
 pub use pooling_attention::{PoolingAttention, PoolingAttentionConfig};
 pub use temporal::{Temporal, TemporalConfig, sinusoidal_positions};

@@ -38,10 +38,10 @@ pub fn zoom_parts(clip: Tensor<5>) -> Tensor<5> {
     parts.permute([0, 3, 5, 1, 2, 4, 6]).reshape([batch * SCALE * SCALE, channels, frames, height, width])
 }
 
-/// Vectors of the four parts to those of the clip: `[4 * batch, steps, width]` -> `[batch, steps, width]`.
+/// Vectors of the four parts to those of the clip: `[4 * batch, time, width]` -> `[batch, time, width]`.
 pub fn merge_parts(parts: Tensor<3>) -> Tensor<3> {
-    let [all, steps, width] = parts.dims();
-    let merged = parts.reshape([all / (SCALE * SCALE), SCALE * SCALE, steps, width]);
+    let [all, time, width] = parts.dims();
+    let merged = parts.reshape([all / (SCALE * SCALE), SCALE * SCALE, time, width]);
     merged.mean_dim(1).squeeze_dim(1)
 }
 
@@ -54,12 +54,12 @@ pub fn merge_parts(parts: Tensor<3>) -> Tensor<3> {
 /// # Panics
 /// When the width is not [a square](grid_side).
 pub fn merge_parts_on_channel_grid(parts: Tensor<3>) -> Tensor<3> {
-    let [all, steps, width] = parts.dims();
+    let [all, time, width] = parts.dims();
     let side = grid_side(width).unwrap_or_else(|| panic!("a width of {width} is not a square"));
     let batch = all / (SCALE * SCALE);
-    let grids = parts.reshape([batch, SCALE, SCALE, steps, side, side]);
-    let joined = grids.permute([0, 3, 1, 4, 2, 5]).reshape([batch * steps, side, SCALE, side, SCALE]);
-    joined.mean_dim(4).mean_dim(2).reshape([batch, steps, width])
+    let grids = parts.reshape([batch, SCALE, SCALE, time, side, side]);
+    let joined = grids.permute([0, 3, 1, 4, 2, 5]).reshape([batch * time, side, SCALE, side, SCALE]);
+    joined.mean_dim(4).mean_dim(2).reshape([batch, time, width])
 }
 
 /// Side of the square grid that `width` channels fill, if they do.
@@ -149,7 +149,7 @@ impl ZoomProjection {
         self.over_frames
     }
 
-    /// `[batch, steps, 2 * width]`, not normed, the usual scale first -> `[batch, steps, dim]`
+    /// `[batch, time, 2 * width]`, not normed, the usual scale first -> `[batch, time, dim]`
     pub fn forward_both(&self, both: Tensor<3>) -> Tensor<3> {
         let normed = match &self.norm {
             Some(norm) => norm.forward(both),
@@ -161,8 +161,8 @@ impl ZoomProjection {
         self.forward(scale(0), scale(1))
     }
 
-    /// - base, zoom: `[batch, steps, width]`, normed
-    /// - output: `[batch, steps, dim]`
+    /// - base, zoom: `[batch, time, width]`, normed
+    /// - output: `[batch, time, dim]`
     pub fn forward(&self, base: Tensor<3>, zoom: Tensor<3>) -> Tensor<3> {
         let projected = base.matmul(self.base.val().unsqueeze()) + zoom.matmul(self.zoom.val().unsqueeze());
         match &self.bias {
@@ -172,19 +172,19 @@ impl ZoomProjection {
     }
 }
 
-/// What stands for a LayerNorm in CardiacCLIP's released code: each channel less its mean over all steps of all clips
+/// What stands for a LayerNorm in CardiacCLIP's released code: each channel less its mean over all frames of all clips
 /// in the batch, over its standard deviation there (unbiased, epsilon added to it). Nothing is learnt, and nothing is
 /// kept for testing, so that a prediction depends on its batch.
 ///
-/// `[batch, steps, width]` of the same shape. A single step has no deviation and becomes zeros.
+/// `[batch, time, width]` of the same shape. A single frame has no deviation and becomes zeros.
 pub fn norm_over_frames(x: Tensor<3>) -> Tensor<3> {
-    let [batch, steps, width] = x.dims();
-    let rows = x.reshape([batch * steps, width]);
+    let [batch, time, width] = x.dims();
+    let rows = x.reshape([batch * time, width]);
     let centred = rows.clone() - rows.mean_dim(0);
-    let variance = centred.clone().square().sum_dim(0) / (batch * steps).saturating_sub(1).max(1) as f64;
+    let variance = centred.clone().square().sum_dim(0) / (batch * time).saturating_sub(1).max(1) as f64;
     // The root has no derivative at 0.
     let deviation = variance.clamp_min(SMALLEST_VARIANCE).sqrt();
-    (centred / (deviation + EPSILON)).reshape([batch, steps, width])
+    (centred / (deviation + EPSILON)).reshape([batch, time, width])
 }
 
 #[cfg(test)]

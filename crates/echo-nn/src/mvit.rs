@@ -10,6 +10,7 @@ use burn::nn::conv::{Conv3d, Conv3dConfig};
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{Initializer, LayerNorm, Linear, PaddingConfig2d, PaddingConfig3d};
 use burn::tensor::{Device, Tensor, activation::gelu};
+use echo_core::Tokens;
 
 use crate::layers::{layer_norm, linear};
 use crate::pooling_attention::{Grid, PoolingAttention, PoolingAttentionConfig};
@@ -112,15 +113,6 @@ impl MvitConfig {
     }
 }
 
-/// The tokens that an MViT makes of clips, after its last norm.
-#[derive(Clone, Debug)]
-pub struct MvitTokens {
-    /// `[batch, width]`
-    pub class: Tensor<2>,
-    /// `[batch, frames, height, width of the map, width]`
-    pub patches: Tensor<5>,
-}
-
 /// The transformer.
 #[derive(Module, Debug)]
 pub struct Mvit {
@@ -150,10 +142,10 @@ struct Mlp {
 }
 
 impl Mvit {
-    /// `[batch, 3, frames, height, width]` -> its tokens
+    /// `[batch, 3, frames, height, width]` -> its tokens after the last norm, the class token among them
     ///
     /// The output has a map for every `patch_stride` frames, rounded up, whatever the clip's length.
-    pub fn forward(&self, clip: Tensor<5>) -> MvitTokens {
+    pub fn forward(&self, clip: Tensor<5>) -> Tokens {
         let x = self.conv_proj.forward(clip);
         let [batch, channels, frames, height, width] = x.dims();
         let x = x.reshape([batch, channels, frames * height * width]).swap_dims(1, 2);
@@ -165,8 +157,8 @@ impl Mvit {
 
         let [frames, height, width] = grid;
         let [batch, tokens, channels] = x.dims();
-        MvitTokens {
-            class: x.clone().narrow(1, 0, 1).squeeze_dim(1),
+        Tokens {
+            class: Some(x.clone().narrow(1, 0, 1).squeeze_dim(1)),
             patches: x.narrow(1, 1, tokens - 1).reshape([batch, frames, height, width, channels]),
         }
     }
@@ -255,7 +247,7 @@ mod tests {
             let [batch, frames, height, width, channels] = tokens.patches.dims();
             assert_eq!([frames, height, width], expected);
             assert_eq!([batch, channels], [2, 8]);
-            assert_eq!(tokens.class.dims(), [2, 8]);
+            assert_eq!(tokens.class.unwrap().dims(), [2, 8]);
         }
     }
 }

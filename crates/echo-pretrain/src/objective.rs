@@ -44,16 +44,16 @@ pub enum Objective {
 }
 
 impl Objective {
-    /// The loss of clips whose steps have the embeddings `tokens` `[batch, steps, dim]`, and they `embedding` `[batch, dim]`.
+    /// The loss of clips whose frames have the embeddings `frames` `[batch, time, dim]`, and they `embedding` `[batch, dim]`.
     pub(crate) fn loss(
         &self,
         encoder: &AnyEncoder,
-        (tokens, embedding): (Tensor<3>, Tensor<2>),
+        (frames, embedding): (Tensor<3>, Tensor<2>),
         batch: &ClipBatch,
         purpose: Purpose,
     ) -> Result<Tensor<1>, PretrainError> {
         match self {
-            Self::Contrastive(contrastive) => contrastive.loss(encoder, (tokens, embedding), batch, purpose),
+            Self::Contrastive(contrastive) => contrastive.loss(encoder, (frames, embedding), batch, purpose),
             Self::MultiTask(tasks) => Ok(tasks.loss(encoder, embedding, &batch.findings)),
         }
     }
@@ -155,7 +155,7 @@ impl Contrastive {
     fn loss(
         &self,
         encoder: &AnyEncoder,
-        (tokens, embedding): (Tensor<3>, Tensor<2>),
+        (frames, embedding): (Tensor<3>, Tensor<2>),
         batch: &ClipBatch,
         purpose: Purpose,
     ) -> Result<Tensor<1>, PretrainError> {
@@ -185,9 +185,9 @@ impl Contrastive {
         for measure in &self.of_clips {
             of_measures = of_measures + measure.loss(embedding.clone(), &batch.findings, text, &mut stream);
         }
-        let [clips, steps, dim] = tokens.dims();
-        if clips * steps == batch.cavities.len() {
-            let frames = tokens.reshape([clips * steps, dim]);
+        let [clips, time, dim] = frames.dims();
+        if clips * time == batch.cavities.len() {
+            let frames = frames.reshape([clips * time, dim]);
             for measure in &self.of_frames {
                 of_measures = of_measures + measure.loss(frames.clone(), &batch.cavities, text, &mut stream);
             }

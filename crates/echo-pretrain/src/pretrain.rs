@@ -235,10 +235,11 @@ fn step(
     Ok((descent.descend(lr, encoder, loss).map_err(diverged)?, value))
 }
 
-/// Embeddings of the clips' steps, `[batch, steps, dim]`, and of the clips, `[batch, dim]`.
+/// Embeddings of the clips' frames, `[batch, time, dim]`, and of the clips, `[batch, dim]`.
 fn encode(encoder: &AnyEncoder, batch: &ClipBatch, device: &Device) -> (Tensor<3>, Tensor<2>) {
-    let tokens = encoder.project(encoder.steps(batch.clips(device)).steps);
-    (tokens.clone(), encoder.pool(tokens))
+    let projection = encoder.projection();
+    let frames = projection.apply(encoder.frame_features(&encoder.tokens(batch.clips(device))));
+    (frames.clone(), projection.pool(frames))
 }
 
 /// Batches of what is watched.
@@ -256,8 +257,8 @@ fn look(
 ) -> Result<(f64, f64), PretrainError> {
     let (mut loss, mut error, mut count) = (0.0, 0.0, 0);
     for batch in watched {
-        let (tokens, embedding) = encode(encoder, batch, device);
-        let of_batch = objective.loss(encoder, (tokens, embedding.clone()), batch, Purpose::PretrainingValidation)?;
+        let (frames, embedding) = encode(encoder, batch, device);
+        let of_batch = objective.loss(encoder, (frames, embedding.clone()), batch, Purpose::PretrainingValidation)?;
         loss += f64::from(of_batch.into_scalar::<f32>()) / watched.len() as f64;
         for (value, findings) in objective.read(encoder, embedding).into_iter().zip(&batch.findings) {
             error += (f64::from(value) - findings.ef).abs();

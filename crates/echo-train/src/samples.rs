@@ -40,8 +40,8 @@ pub struct FeatureTable {
 }
 
 impl FeatureTable {
-    /// One row of `clips * columns` values per target for [`Stage::Embedding`]; any multiple of that, the clips' steps,
-    /// for stages of steps.
+    /// One row of `clips * columns` values per target for [`Stage::Embedding`]; any multiple of that, the clips' frames,
+    /// for stages of frames.
     ///
     /// # Errors
     /// A row is missing or of a wrong length.
@@ -91,7 +91,7 @@ impl Samples for FeatureTable {
         self.stage
     }
 
-    /// By length: short videos have fewer steps where an encoder does not pad them.
+    /// By length: short videos have fewer frames where an encoder does not pad them.
     fn groups(&self, indices: &[usize]) -> Vec<Vec<usize>> {
         let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for &index in indices {
@@ -106,13 +106,13 @@ impl Samples for FeatureTable {
             _ => &self.rows,
         };
         let values: Vec<f32> = indices.iter().flat_map(|&index| &rows[index]).copied().collect();
-        let steps = values.len() / (indices.len() * self.clips * self.columns).max(1);
+        let time = values.len() / (indices.len() * self.clips * self.columns).max(1);
         let tensor = Tensor::<1>::from_data(TensorData::new(values.clone(), [values.len()]), device);
-        let shape = [indices.len(), self.clips, steps, self.columns];
+        let shape = [indices.len(), self.clips, time, self.columns];
         Ok(match self.stage {
             Stage::Embedding => Features::Embedding(tensor.reshape([indices.len(), self.clips, self.columns])),
-            Stage::Steps => Features::Steps(tensor.reshape(shape)),
-            Stage::ZoomSteps => Features::ZoomSteps(tensor.reshape(shape)),
+            Stage::Frames => Features::Frames(tensor.reshape(shape)),
+            Stage::ZoomFrames => Features::ZoomFrames(tensor.reshape(shape)),
             Stage::Clip => return Err(TrainError::Config("clips are not kept in a feature table".to_owned())),
         })
     }

@@ -370,8 +370,9 @@ mod tests {
         let spec = entry.card.preset(Preset::Nano).clip.clone();
         let source = ClipSource { seed: 5, purpose: Purpose::PretrainingValidation, spec, shift: None, batch: 24 };
         let batch = source.batch(0).unwrap();
-        let tokens = encoder.project(encoder.steps(batch.clips(&device())).steps);
-        let [clips, frames, dim] = tokens.dims();
+        let tokens = encoder.tokens(batch.clips(&device()));
+        let embeddings = encoder.projection().apply(encoder.frame_features(&tokens));
+        let [clips, frames, dim] = embeddings.dims();
         assert_eq!(clips * frames, batch.cavities.len());
         let text = encoder.text().unwrap();
         let values: Vec<f32> = (10..=60).map(|value| value as f32).collect();
@@ -381,7 +382,7 @@ mod tests {
             text.encode_words(text.words(Tensor::<2, Int>::from_data(row, &device())), &[ids.len()])
         });
         let prompts = Tensor::cat(prompts.collect(), 0);
-        let logits = similarities(tokens.reshape([clips * frames, dim]), prompts, text.logit_scale());
+        let logits = similarities(embeddings.reshape([clips * frames, dim]), prompts, text.logit_scale());
         let values = Tensor::<1>::from_floats(values.as_slice(), &device());
         let expected = (softmax(logits, 1) * values.unsqueeze()).sum_dim(1);
         let truths: Vec<f32> = batch.cavities.iter().map(|cavity| 100.0 * cavity.breadth as f32).collect();

@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::module::Module;
 use burn::nn::{LayerNorm, Linear};
 use burn::tensor::{Device, Tensor};
-use echo_core::{Card, EchoEncoder, Preset, Projection, Steps, TextEncoder, l2_normalize};
+use echo_core::{Card, EchoEncoder, Preset, Projection, TextEncoder, Tokens};
 use echo_nn::{ClipTextConfig, ConvNext, ConvNextConfig, layer_norm, linear_no_bias};
 use echo_weights::{Checkpoint, KeyTable, Pretrained, WeightsError};
 
@@ -93,19 +93,8 @@ impl EchoClip {
     /// - frames: `[batch, 3, height, width]`
     /// - output: `[batch, dim]`, not normalised
     pub fn encode_frames(&self, frames: Tensor<4>) -> Tensor<2> {
-        self.head(self.pooled(frames))
-    }
-
-    /// `[batch, 3, height, width]` -> spatial mean of the last feature map, `[batch, width]`
-    fn pooled(&self, frames: Tensor<4>) -> Tensor<2> {
-        let maps = self.visual.trunk.forward(frames);
-        let [batch, height, width, channels] = maps.dims();
-        maps.reshape([batch, height * width, channels]).mean_dim(1).squeeze_dim(1)
-    }
-
-    /// The norm and projection: `[..., width]` -> `[..., dim]`
-    fn head<const D: usize>(&self, pooled: Tensor<D>) -> Tensor<D> {
-        self.visual.head.proj.forward(self.visual.head.norm.forward(pooled))
+        let pooled = self.tokens(frames.unsqueeze_dim(2)).spatial_mean();
+        Projection { unit_length: false, ..self.projection() }.apply(pooled).squeeze_dim(1)
     }
 }
 
@@ -114,32 +103,23 @@ impl EchoEncoder for EchoClip {
         &CARD
     }
 
-    fn steps(&self, clip: Tensor<5>) -> Steps {
+    fn tokens(&self, clip: Tensor<5>) -> Tokens {
         let [batch, channels, frames, height, width] = clip.dims();
         let images = clip.swap_dims(1, 2).reshape([batch * frames, channels, height, width]);
-        let pooled = self.pooled(images);
-        let [_, step_width] = pooled.dims();
-        Steps { steps: pooled.reshape([batch, frames, step_width]) }
+        Tokens::of_maps(self.visual.trunk.forward(images), batch)
     }
 
-    fn project(&self, steps: Tensor<3>) -> Tensor<3> {
-        l2_normalize(self.head(steps))
+    fn frame_features(&self, tokens: &Tokens) -> Tensor<3> {
+        tokens.spatial_mean()
+    }
+
+    fn width(&self) -> usize {
+        self.visual.head.norm.gamma.lazy_shape()[0]
     }
 
     fn projection(&self) -> Projection {
         let VisualHead { norm, proj } = &self.visual.head;
-        Projection {
-            norm_weight: Some(norm.gamma.val()),
-            norm_bias: norm.beta.as_ref().map(|beta| beta.val()),
-            norm_epsilon: HEAD_EPSILON,
-            weight: Some(proj.weight.val()),
-            bias: None,
-            unit_length: true,
-        }
-    }
-
-    fn pool(&self, tokens: Tensor<3>) -> Tensor<2> {
-        l2_normalize(tokens.mean_dim(1).squeeze_dim(1))
+        Projection { norm: Some(norm.clone()), linear: Some(proj.clone()), unit_length: true }
     }
 
     fn text(&self) -> Option<&dyn TextEncoder> {

@@ -47,11 +47,11 @@ fn both_towers_equal_the_real_modules_at_a_tiny_size() {
     let golden = Golden::read(&fixture("echoclip_tiny_io.safetensors"));
     let images: Tensor<4> = golden.tensor("images", &Device::flex());
     compare("frames", model.encode_frames(images.clone()), golden.tensor("image_features", &Device::flex()));
-    // Two videos of two frames: the steps are the pooled vectors of the frames, in order.
+    // Two videos of two frames: the frame features are the pooled vectors of the frames, in order.
     let [_, channels, height, width] = images.dims();
     let clip = images.reshape([2, 2, channels, height, width]).swap_dims(1, 2);
-    let steps = model.steps(clip.clone()).steps;
-    compare("steps", steps.reshape([4, 16]), golden.tensor("pooled", &Device::flex()));
+    let features = model.frame_features(&model.tokens(clip.clone()));
+    compare("frame features", features.reshape([4, 16]), golden.tensor("pooled", &Device::flex()));
     let features: Tensor<2> = golden.tensor("image_features", &Device::flex());
     let frames = echo_core::l2_normalize(features.reshape([2, 2, 16]));
     let expected = echo_core::l2_normalize(frames.mean_dim(1).squeeze_dim::<2>(1));
@@ -81,7 +81,11 @@ fn compare_full(built: &Built, dir: &Path) {
         let input = Golden::read(&dir.join(format!("clip_{clip}.safetensors")));
         let golden = Golden::read(&dir.join(format!("image_{clip}.safetensors")));
         let clip: Tensor<5> = input.tensor("clip", &Device::flex());
-        compare("steps", model.steps(clip.clone()).steps, golden.tensor("pooled", &Device::flex()));
+        compare(
+            "frame features",
+            model.frame_features(&model.tokens(clip.clone())),
+            golden.tensor("pooled", &Device::flex()),
+        );
         compare("clip embedding", model.encode(clip), golden.tensor("embedding", &Device::flex()));
     }
 }

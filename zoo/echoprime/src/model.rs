@@ -6,8 +6,8 @@ use std::path::Path;
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::{Device, Tensor};
-use echo_core::{Card, EchoEncoder, Preset, Projection, Steps, TextEncoder};
-use echo_nn::{BertConfig, ConvNextConfig, Mvit, MvitConfig, MvitTokens, linear};
+use echo_core::{Card, EchoEncoder, Preset, Projection, TextEncoder, Tokens};
+use echo_nn::{BertConfig, ConvNextConfig, Mvit, MvitConfig, linear};
 use echo_weights::{Checkpoint, KeyTable, Part, Pretrained, WeightsError};
 
 use crate::text::TextTower;
@@ -102,35 +102,29 @@ impl EchoEncoder for EchoPrime {
         &CARD
     }
 
-    /// Step `t` is the class token plus what the mean of the patches at `t` has over the mean of all patches, all of
-    /// them after the last norm, which treats tokens one by one. So the mean of the steps is the normed class token,
-    /// and projecting it is upstream's `head(norm(class token))`. Before the norm it would not be: the norm of a mean
-    /// is not the mean of norms.
-    fn steps(&self, clip: Tensor<5>) -> Steps {
-        let MvitTokens { class, patches } = self.video.forward(clip);
-        let [batch, steps, height, width, channels] = patches.dims();
-        let means = patches.reshape([batch, steps, height * width, channels]).mean_dim(2).squeeze_dim::<3>(2);
+    fn tokens(&self, clip: Tensor<5>) -> Tokens {
+        self.video.forward(clip)
+    }
+
+    /// At time `t`, the class token plus what the mean of the patches at `t` has over the mean of all patches, all of
+    /// them after the last norm, which treats tokens one by one. So the mean over time is the normed class token, and
+    /// projecting it is upstream's `head(norm(class token))`. Before the norm it would not be: the norm of a mean is not
+    /// the mean of norms.
+    fn frame_features(&self, tokens: &Tokens) -> Tensor<3> {
+        let means = tokens.spatial_mean();
         let centred = means.clone() - means.mean_dim(1);
-        Steps { steps: class.unsqueeze_dim(1) + centred }
-    }
-
-    fn project(&self, steps: Tensor<3>) -> Tensor<3> {
-        self.head.forward(steps)
-    }
-
-    fn projection(&self) -> Projection {
-        Projection {
-            norm_weight: None,
-            norm_bias: None,
-            norm_epsilon: 0.0,
-            weight: Some(self.head.weight.val()),
-            bias: self.head.bias.as_ref().map(|bias| bias.val()),
-            unit_length: false,
+        match &tokens.class {
+            Some(class) => class.clone().unsqueeze_dim(1) + centred,
+            None => centred,
         }
     }
 
-    fn pool(&self, tokens: Tensor<3>) -> Tensor<2> {
-        tokens.mean_dim(1).squeeze_dim(1)
+    fn width(&self) -> usize {
+        self.head.weight.lazy_shape()[0]
+    }
+
+    fn projection(&self) -> Projection {
+        Projection { linear: Some(self.head.clone()), ..Projection::default() }
     }
 
     fn text(&self) -> Option<&dyn TextEncoder> {

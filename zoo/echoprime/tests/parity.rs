@@ -32,11 +32,11 @@ fn read_clip(folder: &Path, number: usize) -> (Tensor<5>, Output) {
 
 fn compare_video(model: &dyn EchoEncoder, folder: &Path, number: usize) {
     let (clip, expected) = read_clip(folder, number);
-    let steps = model.steps(clip.clone()).steps;
-    compare("mean of the steps", steps.clone().mean_dim(1).squeeze_dim::<2>(1), expected.class.clone());
+    let features = model.frame_features(&model.tokens(clip.clone()));
+    compare("mean of the frame features", features.clone().mean_dim(1).squeeze_dim::<2>(1), expected.class.clone());
     let means = expected.patch_means;
     let centred = means.clone() - means.mean_dim(1);
-    compare("steps", steps, expected.class.unsqueeze_dim(1) + centred);
+    compare("frame features", features, expected.class.unsqueeze_dim(1) + centred);
     compare("embedding", model.encode(clip.clone()), expected.embedding);
     compare("view logits", model.view_logits(clip).unwrap(), expected.view_logits);
 }
@@ -83,13 +83,13 @@ fn the_tiny_model_gives_upstreams_numbers() {
 }
 
 #[test]
-fn uniform_pooling_over_steps_is_the_embedding_of_the_class_token() {
+fn uniform_pooling_over_frames_is_the_embedding_of_the_class_token() {
     let model = tiny(&tiny_folder());
     let (clip, expected) = read_clip(&tiny_folder(), 0);
-    let steps = model.steps(clip.clone()).steps;
-    let projection = model.projection();
-    let mean: Tensor<2> = steps.mean_dim(1).squeeze_dim(1);
-    let by_hand = mean.matmul(projection.weight.unwrap()) + projection.bias.unwrap().unsqueeze();
+    let features = model.frame_features(&model.tokens(clip.clone()));
+    let head = model.projection().linear.unwrap();
+    let mean: Tensor<2> = features.mean_dim(1).squeeze_dim(1);
+    let by_hand = mean.matmul(head.weight.val()) + head.bias.unwrap().val().unsqueeze();
     for (what, embedding) in [("projected mean", by_hand), ("upstream", expected.embedding)] {
         // Means and matrix products in another order: rounding alone.
         let error = (model.encode(clip.clone()) - embedding).abs().max().into_scalar::<f32>();
@@ -125,8 +125,8 @@ fn other_lengths_and_sizes_run_and_a_neighbour_in_the_batch_changes_nothing() {
     let (clip, _) = read_clip(&tiny_folder(), 0);
     let both = model.encode(clip.clone());
     compare("alone", model.encode(clip.clone().narrow(0, 1, 1)), both.narrow(0, 1, 1));
-    let shorter = model.steps(clip.clone().narrow(2, 0, 5).narrow(3, 0, 40)).steps;
-    assert_eq!(shorter.dims(), [2, 3, 32], "one step for every two frames, rounded up");
+    let shorter = model.frame_features(&model.tokens(clip.clone().narrow(2, 0, 5).narrow(3, 0, 40)));
+    assert_eq!(shorter.dims(), [2, 3, 32], "one time step for every two frames, rounded up");
     assert!(shorter.into_data().iter::<f32>().all(f32::is_finite));
 }
 

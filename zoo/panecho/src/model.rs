@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::nn::LayerNorm;
 use burn::tensor::{Device, Tensor};
-use echo_core::{Card, EchoEncoder, Error, Head, Preset, Projection, Steps, TextEncoder};
+use echo_core::{Card, EchoEncoder, Error, Head, Preset, Projection, TextEncoder, Tokens};
 use echo_nn::{ConvNext, ConvNextConfig, Temporal, TemporalConfig, layer_norm, sinusoidal_positions};
 use echo_weights::{Checkpoint, KeyTable, Pretrained, WeightsError};
 
@@ -60,7 +60,7 @@ impl PanEchoConfig {
 /// The released weights rely on a quirk: a clip `[batch, 3, frames, height, width]` becomes images by a *reshape* to
 /// `[batch * frames, 3, height, width]`, without moving the frames' axis. An image is therefore not a frame, but three
 /// consecutive planes of the sequence "channel 0 of all frames, channel 1 of all frames, channel 2 of all frames": the
-/// first image holds channel 0 of frames 0, 1 and 2. Steps are in the order of these images. Every frame still
+/// first image holds channel 0 of frames 0, 1 and 2. Tokens are in the order of these images. Every frame still
 /// reaches the encoder three times.
 #[derive(Module, Debug)]
 pub struct PanEcho {
@@ -84,10 +84,9 @@ pub struct ImageEncoder {
 impl ImageEncoder {
     /// `[batch, 3, height, width]` -> `[batch, width]`: the normalised spatial mean of the last feature map
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        let maps = self.trunk.forward(images);
-        let [batch, height, width, channels] = maps.dims();
-        let pooled = maps.reshape([batch, height * width, channels]).mean_dim(1).squeeze_dim(1);
-        self.norm.forward(pooled)
+        let [batch, ..] = images.dims();
+        let tokens = Tokens::of_maps(self.trunk.forward(images), batch);
+        self.norm.forward(tokens.spatial_mean()).squeeze_dim(1)
     }
 }
 
@@ -111,34 +110,27 @@ impl EchoEncoder for PanEcho {
         &CARD
     }
 
-    fn steps(&self, clip: Tensor<5>) -> Steps {
+    fn tokens(&self, clip: Tensor<5>) -> Tokens {
         let [batch, channels, frames, height, width] = clip.dims();
         // Not a permutation: see `PanEcho`.
         let images = clip.reshape([batch * frames, channels, height, width]);
-        let embeddings = self.encoder.encoder.forward(images);
-        let [_, step_width] = embeddings.dims();
-        let positions = sinusoidal_positions(frames, step_width, &embeddings.device());
-        let x = embeddings.reshape([batch, frames, step_width]) + positions.unsqueeze();
-        Steps { steps: self.encoder.transformer.forward(x) }
+        Tokens::of_maps(self.encoder.encoder.trunk.forward(images), batch)
     }
 
-    fn project(&self, steps: Tensor<3>) -> Tensor<3> {
-        steps
+    fn frame_features(&self, tokens: &Tokens) -> Tensor<3> {
+        let images = self.encoder.encoder.norm.forward(tokens.spatial_mean());
+        let [_, frames, width] = images.dims();
+        let positions = sinusoidal_positions(frames, width, &images.device());
+        self.encoder.transformer.forward(images + positions.unsqueeze())
     }
 
+    fn width(&self) -> usize {
+        self.encoder.encoder.norm.gamma.lazy_shape()[0]
+    }
+
+    /// The transformer's outputs are embeddings already.
     fn projection(&self) -> Projection {
-        Projection {
-            norm_weight: None,
-            norm_bias: None,
-            norm_epsilon: 0.0,
-            weight: None,
-            bias: None,
-            unit_length: false,
-        }
-    }
-
-    fn pool(&self, tokens: Tensor<3>) -> Tensor<2> {
-        tokens.mean_dim(1).squeeze_dim(1)
+        Projection::default()
     }
 
     fn text(&self) -> Option<&dyn TextEncoder> {

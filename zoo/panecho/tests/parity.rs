@@ -20,7 +20,11 @@ fn reported(model: &PanEcho, clip: Tensor<5>) -> Tensor<2> {
 
 fn compare_video(model: &PanEcho, clip: Tensor<5>, golden: &Golden, prefix: &str) {
     let name = |name: &str| format!("{prefix}{name}");
-    compare(&name("steps"), model.steps(clip.clone()).steps, golden.tensor(&name("steps"), &Device::flex()));
+    compare(
+        &name("steps"),
+        model.frame_features(&model.tokens(clip.clone())),
+        golden.tensor(&name("steps"), &Device::flex()),
+    );
     compare(&name("embedding"), model.encode(clip.clone()), golden.tensor(&name("embedding"), &Device::flex()));
     compare(&name("reported"), reported(model, clip), golden.tensor(&name("reported"), &Device::flex()));
 }
@@ -88,9 +92,9 @@ fn compare_full(built: &Built, dir: &Path) {
     for frames in [8, 16, 32] {
         let clip = clip_of(frames);
         let golden = Golden::read(&dir.join(format!("video_{frames}.safetensors")));
-        let steps = model.steps(clip).steps;
-        compare("steps", steps.clone(), golden.tensor("steps", &Device::flex()));
-        let embedding = model.pool(model.project(steps));
+        let tokens = model.tokens(clip);
+        compare("frame features", model.frame_features(&tokens), golden.tensor("steps", &Device::flex()));
+        let embedding = model.embed(&tokens);
         compare("embedding", embedding.clone(), golden.tensor("embedding", &Device::flex()));
         let reported = model.heads(embedding).into_iter().map(|(_, x)| x);
         compare("heads", Tensor::cat(reported.collect(), 1), golden.tensor("reported", &Device::flex()));

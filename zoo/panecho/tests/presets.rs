@@ -27,7 +27,7 @@ fn parameters_and_widths_are_those_of_the_card() {
     assert!(nano.clip.span() as f64 / 50.0 >= 1.4, "a whole beat at 50 frames a second");
     let model = randomize(PanEcho::init(Preset::Nano, &Device::flex()), 1);
     let clip = clip(2, nano.clip.frames, nano.clip.size, &Device::flex());
-    assert_eq!(model.steps(clip.clone()).steps.dims(), [2, nano.clip.frames, nano.width]);
+    assert_eq!(model.frame_features(&model.tokens(clip.clone())).dims(), [2, nano.clip.frames, nano.width]);
     assert_eq!(model.encode(clip).dims(), [2, nano.dim]);
 }
 

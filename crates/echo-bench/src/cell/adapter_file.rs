@@ -13,7 +13,7 @@ use echo_train::{read_tensors, values, with_values, write_tensors};
 use echo_weights::Built;
 use serde::{Deserialize, Serialize};
 
-use crate::cell::features::steps_of;
+use crate::cell::features::of_clip;
 use crate::{BenchError, ClipChange, Recipe, View};
 
 /// Where the record stands in the file's metadata.
@@ -217,14 +217,11 @@ fn features(stage: Stage, built: &Built, clips: &[Tensor<5>]) -> Features {
     if stage == Stage::Clip {
         return Features::Clip(Tensor::cat(clips.to_vec(), 0), clips.len());
     }
-    let rows = clips.iter().map(|clip| {
-        let steps = steps_of(stage, &built.encoder, clip.clone());
-        steps.unsqueeze::<4>()
-    });
+    let rows = clips.iter().map(|clip| of_clip(stage, &built.encoder, clip.clone()).unsqueeze::<4>());
     let all = Tensor::cat(rows.collect(), 1);
     match stage {
         Stage::Embedding => Features::Embedding(all.squeeze_dim(2)),
-        Stage::Steps => Features::Steps(all),
-        _ => Features::ZoomSteps(all),
+        Stage::Frames => Features::Frames(all),
+        _ => Features::ZoomFrames(all),
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use echo_adapt::zoom_steps;
-use echo_core::{AnyEncoder, ClipSpec, Preset, Stage};
+use echo_adapt::zoom_frames;
+use echo_core::{AnyEncoder, ClipSpec, Preset, Stage, Tokens};
 use echo_data::{Feature, FeatureCache, LoadedClip, StageKey, for_each_clip};
 use echo_files::{FileLock, say};
 use echo_video::{DECODER_VERSION, OpenOptions};
@@ -70,7 +70,7 @@ pub(crate) struct Embedder<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Embedded {
     /// By stage, then by index of the video; those that could not be decoded are missing. Embeddings are
-    /// `[clips, dim]`, steps `[clips * steps, width]`.
+    /// `[clips, dim]`, frame features `[clips * time, width]`.
     pub(crate) features: BTreeMap<Stage, BTreeMap<usize, Feature>>,
     /// Why a video is missing.
     pub(crate) failed: BTreeMap<usize, String>,
@@ -216,14 +216,14 @@ impl Embedder<'_> {
         let card = self.built.encoder.card().preset(self.preset);
         let is_whole = |(&stage, feature): (&Stage, &Feature)| match (stage, feature.shape) {
             (Stage::Embedding, shape) => shape == [1, card.dim],
-            (Stage::Steps, [steps, width]) => steps > 0 && width == card.width,
-            (Stage::ZoomSteps, [steps, width]) => steps > 0 && width == 2 * card.width,
+            (Stage::Frames, [time, width]) => time > 0 && width == card.width,
+            (Stage::ZoomFrames, [time, width]) => time > 0 && width == 2 * card.width,
             (Stage::Clip, _) => false,
         };
-        // The same steps at every stage that has them.
-        let steps = |(stage, feature): (&Stage, &Feature)| (*stage != Stage::Embedding).then_some(feature.shape[0]);
-        let steps: Vec<usize> = self.stages.iter().zip(features).filter_map(steps).collect();
-        self.stages.iter().zip(features).all(is_whole) && steps.windows(2).all(|pair| pair[0] == pair[1])
+        // As many frames at every stage that has them.
+        let time = |(stage, feature): (&Stage, &Feature)| (*stage != Stage::Embedding).then_some(feature.shape[0]);
+        let times: Vec<usize> = self.stages.iter().zip(features).filter_map(time).collect();
+        self.stages.iter().zip(features).all(is_whole) && times.windows(2).all(|pair| pair[0] == pair[1])
     }
 
     /// One pass through the encoder: every wanted stage of a clip.
@@ -233,9 +233,9 @@ impl Embedder<'_> {
         let tensor = Tensor::<5>::from_data(TensorData::new(clip.data.clone(), shape), self.device);
         let note = loaded.warnings.join("; ");
         let encoder = &self.built.encoder;
-        let steps = encoder.steps(tensor.clone()).steps;
+        let tokens = encoder.tokens(tensor.clone());
         let of_stage = |&stage: &Stage| {
-            let rows: Tensor<2> = of_steps(stage, encoder, steps.clone(), tensor.clone()).squeeze_dim(0);
+            let rows: Tensor<2> = of_tokens(stage, encoder, &tokens, tensor.clone()).squeeze_dim(0);
             Feature { shape: rows.dims(), values: rows.into_data().iter::<f32>().collect(), note: note.clone() }
         };
         self.stages.iter().map(of_stage).collect()
@@ -246,16 +246,16 @@ fn is_finite(features: &[Feature]) -> bool {
     features.iter().all(|feature| feature.values.iter().all(|value| value.is_finite()))
 }
 
-/// A stage's output for one clip `[1, 3, frames, height, width]`: `[1, steps or 1, columns]`.
-pub(crate) fn steps_of(stage: Stage, encoder: &AnyEncoder, clip: Tensor<5>) -> Tensor<3> {
-    of_steps(stage, encoder, encoder.steps(clip.clone()).steps, clip)
+/// A stage's output for one clip `[1, 3, frames, height, width]`: `[1, time or 1, columns]`.
+pub(crate) fn of_clip(stage: Stage, encoder: &AnyEncoder, clip: Tensor<5>) -> Tensor<3> {
+    of_tokens(stage, encoder, &encoder.tokens(clip.clone()), clip)
 }
 
-fn of_steps(stage: Stage, encoder: &AnyEncoder, steps: Tensor<3>, clip: Tensor<5>) -> Tensor<3> {
+fn of_tokens(stage: Stage, encoder: &AnyEncoder, tokens: &Tokens, clip: Tensor<5>) -> Tensor<3> {
     match stage {
-        Stage::Embedding => encoder.pool(encoder.project(steps)).unsqueeze_dim(1),
-        Stage::Steps => steps,
-        Stage::ZoomSteps => zoom_steps(encoder, steps, clip),
+        Stage::Embedding => encoder.embed(tokens).unsqueeze_dim(1),
+        Stage::Frames => encoder.frame_features(tokens),
+        Stage::ZoomFrames => zoom_frames(encoder, encoder.frame_features(tokens), clip),
         Stage::Clip => unreachable!("clips are read from their files"),
     }
 }

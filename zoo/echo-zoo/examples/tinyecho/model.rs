@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::nn::{LayerNorm, Linear};
 use burn::tensor::{Device, Tensor};
-use echo_core::{Card, EchoEncoder, Preset, Projection, Steps, TextEncoder};
+use echo_core::{Card, EchoEncoder, Preset, Projection, TextEncoder, Tokens};
 use echo_nn::{ConvNext, ConvNextConfig, layer_norm, linear_no_bias};
 use echo_weights::{KeyTable, Pretrained};
 
@@ -54,33 +54,23 @@ impl EchoEncoder for TinyEcho {
         &CARD
     }
 
-    /// One step per frame: the spatial mean of its last feature map.
-    fn steps(&self, clip: Tensor<5>) -> Steps {
+    /// The last feature map of each frame.
+    fn tokens(&self, clip: Tensor<5>) -> Tokens {
         let [batch, channels, frames, height, width] = clip.dims();
         let images = clip.swap_dims(1, 2).reshape([batch * frames, channels, height, width]);
-        let maps = self.frames.forward(images);
-        let [images, height, width, channels] = maps.dims();
-        let pooled = maps.reshape([images, height * width, channels]).mean_dim(1);
-        Steps { steps: pooled.reshape([batch, frames, channels]) }
+        Tokens::of_maps(self.frames.forward(images), batch)
     }
 
-    fn project(&self, steps: Tensor<3>) -> Tensor<3> {
-        self.projection.forward(self.norm.forward(steps))
+    fn frame_features(&self, tokens: &Tokens) -> Tensor<3> {
+        tokens.spatial_mean()
+    }
+
+    fn width(&self) -> usize {
+        self.norm.gamma.lazy_shape()[0]
     }
 
     fn projection(&self) -> Projection {
-        Projection {
-            norm_weight: Some(self.norm.gamma.val()),
-            norm_bias: self.norm.beta.as_ref().map(|beta| beta.val()),
-            norm_epsilon: EPSILON,
-            weight: Some(self.projection.weight.val()),
-            bias: None,
-            unit_length: false,
-        }
-    }
-
-    fn pool(&self, tokens: Tensor<3>) -> Tensor<2> {
-        tokens.mean_dim(1).squeeze_dim(1)
+        Projection { norm: Some(self.norm.clone()), linear: Some(self.projection.clone()), unit_length: false }
     }
 
     fn text(&self) -> Option<&dyn TextEncoder> {

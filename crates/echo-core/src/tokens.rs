@@ -1,0 +1,49 @@
+//! What an encoder's backbone makes of a clip, before anything is averaged over place or time.
+
+use burn::tensor::Tensor;
+
+/// The backbone's last tokens of a batch of clips: what pooling, attentive probes and saliency maps start from.
+#[derive(Clone, Debug)]
+pub struct Tokens {
+    /// The class token, `[batch, width]`, where the architecture has one.
+    pub class: Option<Tensor<2>>,
+    /// One token for every place: `[batch, time, rows, columns, width]`. For an encoder of single frames, `time` counts
+    /// frames and the rest is a frame's last feature map; for a video transformer, it is the grid of its last block.
+    pub patches: Tensor<5>,
+}
+
+impl Tokens {
+    /// Feature maps of images as the tokens of clips, without a class token.
+    ///
+    /// - maps: `[batch * time, rows, columns, width]`, the images of a clip one after the other
+    pub fn of_maps(maps: Tensor<4>, batch: usize) -> Self {
+        let [images, rows, columns, width] = maps.dims();
+        Self { class: None, patches: maps.reshape([batch, images / batch, rows, columns, width]) }
+    }
+
+    /// Patches averaged over rows and columns: `[batch, time, width]`.
+    pub fn spatial_mean(&self) -> Tensor<3> {
+        let [batch, time, rows, columns, width] = self.patches.dims();
+        let places = self.patches.clone().reshape([batch * time, rows * columns, width]);
+        places.mean_dim(1).reshape([batch, time, width])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, TensorData};
+
+    use super::*;
+
+    #[test]
+    fn maps_stay_with_their_clip_and_their_time() {
+        // Two clips of three images of 1 x 2 places and 1 channel, numbered through.
+        let values: Vec<f32> = (0..12).map(|value| value as f32).collect();
+        let maps = Tensor::from_data(TensorData::new(values, [6, 1, 2, 1]), &Device::flex());
+        let tokens = Tokens::of_maps(maps, 2);
+        assert_eq!(tokens.patches.dims(), [2, 3, 1, 2, 1]);
+        let means = tokens.spatial_mean();
+        assert_eq!(means.dims(), [2, 3, 1]);
+        assert_eq!(means.into_data().try_to_vec::<f32>().unwrap(), [0.5, 2.5, 4.5, 6.5, 8.5, 10.5]);
+    }
+}

@@ -103,7 +103,7 @@ fn volumes_of_a_folder_with_other_names_are_predicted_and_no_patient_leaks() {
     let bins: BTreeSet<i64> = train.iter().map(|video| (video.truth / 25.0).floor() as i64).collect();
     assert!(bins.len() < train.len(), "bins hold several videos, of which one is drawn");
     for record in &records {
-        assert_eq!((record.data.target.as_str(), record.data.unit.as_str()), ("EDV", "ml"));
+        assert_eq!((record.data.task.name.as_str(), record.data.task.unit.as_str()), ("EDV", "ml"));
         if record.adapter == "zero-shot" {
             let error = record.error.as_deref().unwrap();
             assert!(error.contains("zero-shot reads the ejection fraction") && error.contains("EDV"), "{error}");

@@ -2,7 +2,6 @@
 
 pub(crate) mod adapter_file;
 pub(crate) mod clip_samples;
-pub(crate) mod constant;
 pub(crate) mod features;
 pub(crate) mod seen;
 pub(crate) mod view;
@@ -13,8 +12,8 @@ use burn::tensor::Device;
 use echo_adapt::{Adapted, AdapterEntry, BuildContext};
 use echo_core::{Adapter, Fitting, RankSpec, Stage};
 use echo_data::{Feature, Target};
-use echo_metrics::{Kind, Metric, Parameters, Scores, Threshold};
-use echo_report::{BestRecord, ParameterCounts, Seconds, ranks_up_to, scores};
+use echo_metrics::{Kind, Metric, Parameters, Threshold};
+use echo_report::{ParameterCounts, Seconds, ranks_up_to};
 use echo_train::{Checkpoints, Epoch, FeatureTable, FitContext, Samples, fit, parameters, predict};
 use echo_weights::Built;
 
@@ -33,7 +32,6 @@ pub(crate) struct Ingredients<'a> {
     pub(crate) seed: u64,
     /// Clips of every video.
     pub(crate) clips: usize,
-    pub(crate) bootstrap: usize,
     pub(crate) device: &'a Device,
 }
 
@@ -54,18 +52,27 @@ pub(crate) struct CellOutput {
     pub(crate) adapter: Adapted,
     /// Paths of the parameters that make it another than it was at the start.
     pub(crate) fitted: Vec<String>,
+    /// For the test videos.
     pub(crate) predictions: Vec<f32>,
-    pub(crate) scores: Scores,
-    /// Predictions and scores of the external test videos.
-    pub(crate) external: Option<(Vec<f32>, Scores)>,
-    pub(crate) best: Option<BestRecord>,
-    /// Those of the epoch that was best on validation, where it was asked for.
-    pub(crate) best_predictions: Option<Vec<f32>>,
+    /// For the external test videos.
+    pub(crate) external: Option<Vec<f32>>,
+    /// Of the epoch that was best on validation, where it was asked for.
+    pub(crate) best: Option<BestEpoch>,
     pub(crate) curve: Vec<echo_report::Epoch>,
     pub(crate) parameters: ParameterCounts,
     /// Paths and shapes of the parameters that train.
     pub(crate) trainable: Vec<String>,
     pub(crate) seconds: Seconds,
+}
+
+/// The epoch that was best on validation.
+#[derive(Debug)]
+pub(crate) struct BestEpoch {
+    pub(crate) epoch: usize,
+    /// The primary metric on validation.
+    pub(crate) validation: f64,
+    /// For the test videos.
+    pub(crate) predictions: Vec<f32>,
 }
 
 impl Ingredients<'_> {
@@ -91,7 +98,7 @@ impl Ingredients<'_> {
         Ok(echo_adapt::build(self.entries, &self.recipe.adapter, &context)?)
     }
 
-    /// Fits on the training videos and scores the test videos.
+    /// Fits on the training videos and predicts the test videos.
     pub(crate) fn run(&self, samples: CellSamples<'_>, checkpoints: &Checkpoints) -> Result<CellOutput, BenchError> {
         let started = Instant::now();
         let adapter = self.build()?;
@@ -119,30 +126,20 @@ impl Ingredients<'_> {
         let fit_seconds = started.elapsed().as_secs_f64();
 
         let started = Instant::now();
-        let scored = |adapter: &Adapted, test: &dyn Samples| -> Result<(Vec<f32>, Scores), BenchError> {
-            let predictions = predict(adapter, test, self.device)?;
-            let metrics = metrics(&self.target.thresholds, self.ranks);
-            let scores = scores(test.targets(), &predictions, &metrics, self.bootstrap)?;
-            Ok((predictions, scores))
-        };
-        let (predictions, scores) = scored(&done.adapter, test)?;
-        let external = external.map(|external| scored(&done.adapter, external)).transpose()?;
-        let (best, best_predictions) = match &done.best {
-            Some(best) => {
-                let (predictions, scores) = scored(&best.adapter, test)?;
-                (Some(BestRecord { epoch: best.epoch, validation_mae: best.mae, scores }), Some(predictions))
-            }
-            None => (None, None),
-        };
+        let predictions = predict(&done.adapter, test, self.device)?;
+        let external = external.map(|external| predict(&done.adapter, external, self.device)).transpose()?;
+        let best = done.best.as_ref().map(|best| -> Result<BestEpoch, BenchError> {
+            let predictions = predict(&best.adapter, test, self.device)?;
+            Ok(BestEpoch { epoch: best.epoch, validation: best.mae, predictions })
+        });
+        let best = best.transpose()?;
         let seconds = Seconds { fit: fit_seconds, evaluate: started.elapsed().as_secs_f64() };
         Ok(CellOutput {
             adapter: done.adapter,
             fitted: paths,
             predictions,
-            scores,
             external,
             best,
-            best_predictions,
             curve: done.curve.into_iter().map(row_of).collect(),
             parameters: counts,
             trainable,
@@ -181,6 +178,9 @@ pub(crate) fn table(
 
 #[cfg(test)]
 mod tests {
+    use echo_metrics::Scores;
+    use echo_report::{PredictionRow, Quantity, Truth};
+
     use super::*;
 
     fn ranks(bounds: &[i64]) -> RankSpec {
@@ -210,6 +210,18 @@ mod tests {
         assert!(asked_for(&keys(&[], &[-20, 0, 10])).is_empty(), "ranks below zero have no metric");
     }
 
+    fn scores(labels: &[f32], metrics: &[Metric], resamples: usize) -> Scores {
+        let row = |(index, &label): (usize, &f32)| PredictionRow {
+            video: index.to_string(),
+            patient: String::new(),
+            truth: Truth::Value(label),
+            prediction: vec![52.0],
+            warning: String::new(),
+        };
+        let rows: Vec<PredictionRow> = labels.iter().enumerate().map(row).collect();
+        echo_report::scores(&Quantity::default(), &rows, metrics, None, resamples).unwrap()
+    }
+
     #[test]
     fn a_rank_that_no_resample_holds_costs_its_own_interval_alone() {
         let metrics = metrics(&[], &ranks(&[30, 100]));
@@ -217,10 +229,10 @@ mod tests {
         let of_one_resample = |place: usize| {
             let mut labels = vec![50.0; 40];
             labels[place] = 10.0;
-            let all = scores(&labels, &[52.0; 40], &metrics, 1000).unwrap();
+            let all = scores(&labels, &metrics, 1000);
             assert_eq!((within(&all, "0-30"), within(&all, "31+")), (Some(42.0), Some(2.0)));
             assert_eq!(all.value(&Metric::MACRO_MAE), Some(22.0));
-            scores(&labels, &[52.0; 40], &metrics, 1).unwrap()
+            scores(&labels, &metrics, 1)
         };
         // A single resample leaves out about a third of the videos.
         let without = (0..40).map(of_one_resample).filter(|scores| within(scores, "0-30").is_none());

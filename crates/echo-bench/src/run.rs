@@ -20,8 +20,8 @@ use echo_core::{Preset, RankSpec};
 use echo_data::{Digests, Target};
 use echo_files::{printable, say};
 use echo_report::{
-    CellRecord, CellStatus, Constant, Excluded, Leaderboard, Machine, Outputs, Quantity, Report, Runs, Sources,
-    TRAINING_MEDIAN, TestSet, groups, target_in_words,
+    CellRecord, CellStatus, Constant, Excluded, Leaderboard, Machine, Outputs, Report, Runs, Sources, TestSet, Truth,
+    groups,
 };
 use echo_train::{Parameter, parameters};
 use echo_video::OpenOptions;
@@ -29,7 +29,6 @@ use echo_weights::{Built, Weights, WeightsError};
 
 use self::cells::Told;
 pub use self::foresee::dry_run;
-use crate::cell::constant::median;
 use crate::config::prompts_file::read_ranks;
 use crate::config::recipe::ZERO_SHOT;
 use crate::config::weight_files::WeightFiles;
@@ -135,8 +134,8 @@ fn same_run(
     let bootstrap = |record: &CellRecord| record.config.get("bootstrap").and_then(serde_json::Value::as_u64);
     let differs = |record: &CellRecord| {
         let data = &record.data;
-        if (data.target.as_str(), data.unit.as_str()) != (set.target.name.as_str(), set.target.unit.as_str()) {
-            return Some(format!("predictions of {}, not of {}", data.target, set.target.name));
+        if data.task != set.task() {
+            return Some(format!("predictions of {}, not of {}", data.task.name, set.target.name));
         }
         if data.splits != splits {
             return Some(
@@ -371,7 +370,7 @@ impl<'a> RunState<'a> {
     fn short_draws(&self) -> BTreeSet<String> {
         let draws = self.draws.iter().filter_map(|(&(shots, _), draw)| Some((shots?, draw)));
         let warning = |(shots, draw): (usize, &Vec<usize>)| {
-            self.bins(Some(shots), draw).warning(&self.set.name, &self.set.target.name, shots, draw.len())
+            self.bins(Some(shots), draw).warning(&self.set.name, &self.set.task(), shots, draw.len())
         };
         draws.filter_map(warning).collect()
     }
@@ -388,14 +387,13 @@ impl<'a> RunState<'a> {
         let test_hash = self.set.hash(&[&test]);
         let constants = self.constants(test.len(), &test_hash)?;
         let groups = groups(&self.records);
-        let labels = test.iter().map(|&index| &self.set.videos[index]).map(|video| (video.name.clone(), video.truth));
         let mut leaderboard = Leaderboard::new(&Sources {
-            target: Quantity { name: self.set.target.name.clone(), unit: self.set.target.unit.clone() },
+            target: self.set.task(),
             caption: self.caption(test.len()),
             resamples: &self.config.bootstrap.to_string(),
             groups: &groups,
             constants: &constants,
-            tests: &[TestSet { data: self.set.name.clone(), hash: test_hash, videos: labels.collect() }],
+            tests: &[TestSet { data: self.set.name.clone(), hash: test_hash, videos: self.set.labelled(&test) }],
             outputs: &self.outputs,
             bootstrap: self.config.bootstrap,
             references: &self.config.references,
@@ -447,11 +445,11 @@ impl<'a> RunState<'a> {
         self.set.test.iter().copied().filter(usable).collect()
     }
 
-    /// The constant predictors: the validation median, and each draw's training median; scored on `test` videos.
+    /// The constant predictors: of validation, and of each draw's training videos; scored on `test` videos.
     fn constants(&self, test: usize, test_hash: &str) -> Result<Vec<Constant>, BenchError> {
+        let task = self.set.task();
         let constant = |predictor: &str, shots: String, seed: Option<u64>, videos: &[usize]| {
-            let value = median(&self.set.labels(videos));
-            let value = value.ok_or_else(|| BenchError::Config("a split without labels has no median".to_owned()))?;
+            let truths: Vec<Truth> = self.set.labelled(videos).into_iter().map(|video| video.truth).collect();
             Ok(Constant {
                 data: self.set.name.clone(),
                 test,
@@ -460,16 +458,16 @@ impl<'a> RunState<'a> {
                 predictor: predictor.to_owned(),
                 shots,
                 seed,
-                value,
+                prediction: Constant::prediction(&task, &truths)?,
                 checksum: String::new(),
             })
         };
         let draws = self.draws.iter().filter(|((shots, _), _)| *shots != Some(0)).map(|((shots, seed), draw)| {
             let shots = shots.map_or("split".to_owned(), |shots| shots.to_string());
-            constant(TRAINING_MEDIAN, shots, Some(*seed), draw)
+            constant(Constant::of_training(task.kind), shots, Some(*seed), draw)
         });
         let validation = (!self.set.validation.is_empty())
-            .then(|| constant("median of validation", String::new(), None, &self.set.validation));
+            .then(|| constant(Constant::of_validation(task.kind), String::new(), None, &self.set.validation));
         validation.into_iter().chain(draws).collect()
     }
 
@@ -484,11 +482,11 @@ impl<'a> RunState<'a> {
             1 => "one clip per video, from its first frame".to_owned(),
             clips => format!("mean over {clips} clips spread evenly over each video"),
         };
-        let VideoSet { name, target, drawn, .. } = &self.set;
+        let VideoSet { name, drawn, .. } = &self.set;
         let name = printable(name);
         format!(
             "{} on {test} test videos of {name}; {}{clips}; {selection}",
-            target_in_words(&target.name, &target.unit),
+            self.set.task().in_words(),
             drawn.map_or(String::new(), |drawn| format!("{drawn}; ")),
         )
     }

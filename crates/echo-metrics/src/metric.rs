@@ -216,6 +216,16 @@ impl Metric {
         if let Parameter::Below(threshold) = self.parameter { Some(threshold) } else { None }
     }
 
+    /// The class or label that it is asked for, if it is asked for one.
+    pub fn class(&self) -> Option<&str> {
+        if let Parameter::Class(class) = &self.parameter { Some(class) } else { None }
+    }
+
+    /// Whether it is asked for nothing: no range, no threshold, no class.
+    pub fn is_of_all(&self) -> bool {
+        self.parameter == Parameter::None
+    }
+
     /// The value on these rows, without an interval, or `None` where the metric is undefined on them.
     ///
     /// # Errors

@@ -16,6 +16,16 @@ pub enum ReportError {
     /// Results that do not belong into one table.
     #[error("{0}")]
     Mixed(String),
+    /// A prediction is not of the task that it is to be scored for.
+    #[error("{video}: {found} do not fit the task {task}")]
+    Task {
+        /// The video.
+        video: String,
+        /// What was given.
+        found: String,
+        /// What was wanted.
+        task: String,
+    },
     /// Scores cannot be computed.
     #[error(transparent)]
     Metrics(#[from] echo_metrics::Error),

@@ -1,19 +1,20 @@
 //! The table at the end: means over seeds, beside the predictors that know nothing.
 
-mod absolute_errors;
+mod absent;
 mod caution;
 mod columns;
 mod constants;
 mod formats;
 mod leakage;
+mod paired;
 mod pivot;
 mod settings;
 mod shots;
 mod vs_best;
 
 pub use caution::weights_caution;
-pub(crate) use columns::Detail;
-pub use constants::{Constant, TRAINING_MEDIAN};
+pub(crate) use columns::{Detail, digits};
+pub use constants::Constant;
 pub use shots::Bins;
 pub use vs_best::{Standing, VsBest};
 
@@ -23,11 +24,14 @@ use echo_files::printable;
 use echo_metrics::{Kind, Metric, Parameters, Scores, Spread};
 use serde::Serialize;
 
-use self::absolute_errors::AbsoluteErrors;
 use self::caution::warnings;
 use self::constants::{Externals, rows as constant_rows};
+use self::paired::Paired;
 use self::vs_best::compare_with_best;
-use crate::{CellRecord, CellStatus, DataRecord, Outputs, Predictions, Quantity, Reference, ReportError};
+use crate::{
+    CellRecord, CellStatus, DataRecord, Outputs, PredictionRow, Predictions, Quantity, Reference, ReportError, Truth,
+    UNCHOSEN_THRESHOLD,
+};
 
 /// A mean over seeds with the mean of its bootstrap intervals' ends.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -40,8 +44,10 @@ pub struct Cell {
     pub high: f64,
     /// Sample standard deviation over seeds, for two seeds and more.
     pub deviation: Option<f64>,
-    /// Videos that it rests on: those of the rank for an error within one.
+    /// Videos that it rests on: those of the rank or the class for a metric of one.
     pub videos: usize,
+    /// The share of resamples on which it is undefined, for lack of a class, and which its interval leaves out.
+    pub undefined: f64,
 }
 
 /// The training videos of a row.
@@ -51,7 +57,7 @@ pub struct TrainVideos {
     pub least: usize,
     /// Of the seed that had most.
     pub most: usize,
-    /// Bins of the target that draws are made from.
+    /// Bins of the target, or classes, that draws are made from.
     pub bins: usize,
     /// Those that hold fewer usable videos than the row's shots, of the seed with most of them.
     pub short_bins: usize,
@@ -92,7 +98,7 @@ pub struct LeaderboardRow {
     pub weights: String,
     /// The adapter; empty for constant predictors.
     pub adapter: String,
-    /// Training videos per EF bin, `split` for a split file's, empty where there are none.
+    /// Training videos per bin of the target or class, `split` for a split file's, empty where there are none.
     pub shots: String,
     /// Training videos that were had; nothing where none are used.
     pub train: Option<TrainVideos>,
@@ -144,8 +150,34 @@ pub struct TestSet {
     pub data: String,
     /// What tells it from others of that name.
     pub hash: String,
-    /// Names and labels.
-    pub videos: Vec<(String, f32)>,
+    /// Its videos.
+    pub videos: Vec<TestVideo>,
+}
+
+/// A test video with its label.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TestVideo {
+    /// The video's name.
+    pub video: String,
+    /// Its patient; empty where patients are not known.
+    pub patient: String,
+    /// What is true.
+    pub truth: Truth,
+}
+
+impl TestVideo {
+    /// With a prediction for it.
+    fn predicted(&self, prediction: &[f32]) -> PredictionRow {
+        let Self { video, patient, truth } = self.clone();
+        PredictionRow { video, patient, truth, prediction: prediction.to_vec(), warning: String::new() }
+    }
+}
+
+impl From<PredictionRow> for TestVideo {
+    fn from(row: PredictionRow) -> Self {
+        let PredictionRow { video, patient, truth, .. } = row;
+        Self { video, patient, truth }
+    }
 }
 
 impl TestSet {
@@ -189,9 +221,15 @@ impl Leaderboard {
     /// A finished cell's predictions cannot be read, or hold what is not finite.
     pub fn new(sources: &Sources<'_>) -> Result<Self, ReportError> {
         let Sources { groups, constants, tests, outputs, bootstrap, .. } = *sources;
+        let task = &sources.target;
+        if let Some(complaint) = task.complaint() {
+            return Err(ReportError::Mixed(complaint));
+        }
+        let primary = task.primary();
         let several = several_tests(groups, tests);
         let several_splits = several_splits(groups);
-        let (mut rows, mut errors) = (Vec::new(), Vec::new());
+        let (mut rows, mut paired) = (Vec::new(), Vec::new());
+        let mut absent = BTreeSet::new();
         for test in tests {
             let of_test = || constants.iter().filter(|constant| constant.test_hash == test.hash);
             let splits: BTreeSet<&str> = of_test().map(|constant| constant.splits.as_str()).collect();
@@ -200,10 +238,11 @@ impl Leaderboard {
             // Encoders may each leave out other videos, so that no row has all that are left.
             let own = if own.is_empty() { cells().collect() } else { own };
             let externals = Externals::read(own.iter().copied(), outputs)?;
-            let metrics = metrics_of(own.iter().copied());
+            absent.extend(absent::notes(task, test, &externals)?);
+            let metrics = metrics_of(task, own.iter().copied());
             for split in &splits {
                 let of_split: Vec<&Constant> = of_test().filter(|constant| constant.splits == *split).collect();
-                for (mut row, of_row) in constant_rows(&of_split, test, &metrics, &externals, bootstrap)? {
+                for (mut row, of_row) in constant_rows(task, &of_split, test, &metrics, &externals, bootstrap)? {
                     if several {
                         let words = TestSet::in_words(&test.data, test.videos.len(), &test.hash);
                         row.encoder.push_str(&format!(" ({words})"));
@@ -212,7 +251,7 @@ impl Leaderboard {
                         row.encoder.push_str(&format!(" (splits {})", short(split)));
                     }
                     rows.push(row);
-                    errors.push(of_row);
+                    paired.push(of_row);
                 }
             }
         }
@@ -235,7 +274,7 @@ impl Leaderboard {
                     same.entry([encoder, preset, weights, adapter, shots]).or_default().push((rows.len(), cell));
                 }
                 rows.push(row);
-                errors.push(errors_of(group, which, outputs)?);
+                paired.push(paired_of(task, group, which, outputs)?);
             }
         }
         for rows_of_name in same.values().filter(|rows| rows.len() > 1) {
@@ -244,8 +283,9 @@ impl Leaderboard {
                 rows[*place].adapter.push_str(&format!(" ({words})"));
             }
         }
-        compare_with_best(&mut rows, &errors, bootstrap)?;
-        let mut notes = notes_of_externals(&rows);
+        compare_with_best(task, &mut rows, &paired, bootstrap)?;
+        let mut notes = notes_of_externals(task, &rows);
+        notes.extend(absent);
         notes.extend(leakage::notes(groups));
         notes.extend(notes_of_draws(groups));
         let over_ranks = match rows.iter().any(|row| row.get(&Metric::MACRO_MAE).is_some()) {
@@ -257,16 +297,19 @@ impl Leaderboard {
         let caption = format!(
             "{}. Each number: mean over seeds ± their standard deviation, which tells how much draws and training vary, \
              and [95 % percentile bootstrap interval over test videos, {} resamples, mean over seeds], which tells how \
-             much the choice of test videos matters; errors in {}.{over_ranks} {} Not for clinical use.",
+             much the choice of test videos matters{}.{over_ranks} {} Not for clinical use.",
             sources.caption,
             sources.resamples,
-            sources.target.differences(),
-            vs_best::CAPTION,
+            if primary.in_unit() { format!("; errors in {}", task.differences()) } else { String::new() },
+            vs_best::caption(&primary),
         );
         let (target, references) = (sources.target.clone(), sources.references.to_vec());
         let warnings = warnings(groups.iter().flatten().copied());
         let about = sources.caption.clone();
-        Ok(Self { target, warnings, about, caption, rows, notes, references })
+        let mut board = Self { target, warnings, about, caption, rows, notes, references };
+        let undefined = absent::undefined_resamples(&board);
+        board.notes.extend(undefined);
+        Ok(board)
     }
 
     /// Every metric that some row has, in the order of tables.
@@ -314,40 +357,43 @@ fn notes_of_draws(groups: &[Vec<&CellRecord>]) -> BTreeSet<String> {
     let warning = |group: &Vec<&CellRecord>| {
         let cell = group.first()?;
         let train = TrainVideos::of(group)?;
-        Bins::of_cells(group).warning(&cell.data.name, &cell.data.target, cell.shots?, train.most)
+        Bins::of_cells(group).warning(&cell.data.name, &cell.data.task, cell.shots?, train.most)
     };
     groups.iter().filter_map(warning).collect()
 }
 
 /// Every metric that the cells were scored by.
-fn metrics_of<'a>(cells: impl Iterator<Item = &'a CellRecord>) -> Vec<Metric> {
+fn metrics_of<'a>(task: &Quantity, cells: impl Iterator<Item = &'a CellRecord>) -> Vec<Metric> {
     let scores = cells.filter_map(|cell| cell.scores.as_ref());
     let metrics: BTreeSet<Metric> =
         scores.flat_map(|scores| &scores.scores).map(|score| score.metric.clone()).collect();
     match metrics.is_empty() {
-        true => echo_metrics::metrics(Kind::Regression, &Parameters::default()),
+        true => {
+            echo_metrics::metrics(task.kind, &Parameters { classes: task.metric_classes(), ..Parameters::default() })
+        }
         false => metrics.into_iter().collect(),
     }
 }
 
-/// The errors of a row's finished cells; nothing where some have no such predictions.
-pub(crate) fn errors_of(
+/// What a row's finished cells predicted; nothing where some have no such predictions.
+fn paired_of(
+    task: &Quantity,
     cells: &[&CellRecord],
     which: Predictions,
     outputs: &Outputs,
-) -> Result<Option<AbsoluteErrors>, ReportError> {
+) -> Result<Option<Paired>, ReportError> {
     let mut seeds = Vec::new();
     for cell in cells.iter().filter(|cell| cell.status == CellStatus::Done) {
         if which == Predictions::BestEpoch && !outputs.has_predictions(cell, which) {
             return Ok(None);
         }
-        seeds.push(outputs.read_predictions(cell, which)?);
+        seeds.push((outputs.read_predictions(cell, which)?, cell.threshold));
     }
-    Ok(cells.first().and_then(|cell| AbsoluteErrors::of(&cell.data.test_hash, seeds)))
+    cells.first().map_or(Ok(None), |cell| Paired::of(task, &cell.data.test_hash, seeds))
 }
 
 /// Says what the second test sets are, and where rows differ in what they could be scored on.
-fn notes_of_externals(rows: &[LeaderboardRow]) -> Vec<String> {
+fn notes_of_externals(task: &Quantity, rows: &[LeaderboardRow]) -> Vec<String> {
     let mut sets: BTreeMap<&str, BTreeSet<(&str, usize, usize)>> = BTreeMap::new();
     for External { name, hash, test, excluded, .. } in rows.iter().flat_map(|row| &row.externals) {
         sets.entry(name).or_default().insert((hash, *test, *excluded));
@@ -364,8 +410,9 @@ fn notes_of_externals(rows: &[LeaderboardRow]) -> Vec<String> {
             })
             .collect();
         format!(
-            "MAE on {name}: a second test set of {}. The adapters of the first column of errors are scored on it as they \
+            "{} on {name}: a second test set of {}. The adapters of the first column of scores are scored on it as they \
              are; nothing was fitted or selected on it.{}",
+            task.primary().label(&task.name),
             counts.join(" or "),
             if counts.len() > 1 { " Each has a column of its own." } else { "" },
         )
@@ -405,7 +452,7 @@ impl LeaderboardRow {
         let row = |epoch: Option<&'static str>, scores: &[&Scores]| -> Result<Self, ReportError> {
             let text = first.text.as_ref().map(|text| format!("text of {}, {}", text.name, text.weights));
             let remarks = text.into_iter().chain(first.clips.clone());
-            let remarks = remarks.chain(leakage::remarks(cells));
+            let remarks = remarks.chain(leakage::remarks(cells)).chain(unchosen_threshold(cells));
             let remarks: Vec<String> = remarks.chain(epoch.map(str::to_owned)).collect();
             Ok(Self {
                 encoder: first.encoder.name.clone(),
@@ -426,7 +473,8 @@ impl LeaderboardRow {
                 error: cells.iter().find_map(|cell| cell.error.clone()),
                 warning: {
                     let caution = cells.iter().find_map(|cell| cell.caution()).map(str::to_owned);
-                    caution.into_iter().chain(leakage::remarks(cells)).collect::<Vec<_>>().join("; ")
+                    let remarks = caution.into_iter().chain(leakage::remarks(cells)).chain(unchosen_threshold(cells));
+                    remarks.collect::<Vec<_>>().join("; ")
                 },
             })
         };
@@ -438,6 +486,13 @@ impl LeaderboardRow {
         }
         Ok(rows)
     }
+}
+
+/// Says that no validation split chose a threshold of these cells, where they need one.
+fn unchosen_threshold(cells: &[&CellRecord]) -> Option<String> {
+    let is_unchosen = |cell: &&CellRecord| cell.data.task.kind == Kind::Binary && cell.threshold.is_none();
+    let mut done = cells.iter().filter(|cell| cell.status == CellStatus::Done);
+    done.any(is_unchosen).then(|| format!("threshold {UNCHOSEN_THRESHOLD}, not chosen on validation"))
 }
 
 /// The second test set's scores, where all finished cells have them of the same videos.
@@ -458,8 +513,8 @@ fn external(done: &[&CellRecord]) -> Result<Option<External>, ReportError> {
 /// external test set is among the settings.
 pub(crate) fn same_row(one: &CellRecord, other: &CellRecord) -> bool {
     fn of(cell: &CellRecord) -> impl PartialEq {
-        let DataRecord { target, unit, test_hash, splits, .. } = &cell.data;
-        let data = [target, unit, test_hash, splits].map(String::as_str);
+        let DataRecord { task, test_hash, splits, .. } = &cell.data;
+        let data = (task, test_hash, splits);
         (&cell.encoder, &cell.text, &cell.adapter, cell.shots, data)
     }
     of(one) == of(other) && one.config == other.config
@@ -494,6 +549,8 @@ pub(crate) fn means(scores: &[&Scores]) -> Result<BTreeMap<String, Cell>, Report
             high: intervals.iter().map(|interval| interval.high).sum::<f64>() / count,
             deviation: spread.deviation,
             videos: score.videos,
+            undefined: intervals.iter().map(|interval| interval.degenerate).max().unwrap_or(0) as f64
+                / scores[0].bootstrap.samples.max(1) as f64,
         };
         metrics.insert(score.metric.key(), cell);
     }

@@ -27,15 +27,15 @@ mod store;
 
 pub use error::ReportError;
 pub use leaderboard::{
-    Bins, Constant, External, Leaderboard, LeaderboardRow, Sources, Standing, TRAINING_MEDIAN, TestSet, VsBest, groups,
+    Bins, Constant, External, Leaderboard, LeaderboardRow, Sources, Standing, TestSet, TestVideo, VsBest, groups,
     weights_caution,
 };
 pub use merge::{Merged, merge};
 pub use page::{Report, Thumbnails};
-pub use quantity::{Quantity, target_in_words};
+pub use quantity::Quantity;
 pub use reference::Reference;
-pub use scoring::{ranks_up_to, scores};
+pub use scoring::{UNCHOSEN_THRESHOLD, ranks_up_to, scores};
 pub use store::{
     BestRecord, CellRecord, CellStatus, DataRecord, EncoderRecord, Epoch, Excluded, ExternalRecord, FileRecord,
-    Machine, Outputs, ParameterCounts, PredictionRow, Predictions, Runs, Seconds, read_runs,
+    Machine, Outputs, ParameterCounts, PredictionRow, Predictions, Runs, Seconds, Truth, read_runs,
 };

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::leaderboard::same_row;
 use crate::{
     CellRecord, CellStatus, Constant, Leaderboard, Outputs, Predictions, Quantity, Reference, Report, ReportError,
-    Sources, TestSet, groups, read_runs, store, target_in_words,
+    Sources, TestSet, TestVideo, groups, read_runs, store,
 };
 
 /// Resamples for the constant predictors, when no record says how many the others had.
@@ -88,12 +88,17 @@ pub fn merge(sources: &[PathBuf], out: &Path) -> Result<Merged, ReportError> {
     // Another folder may hold the same cell as it was.
     let failed = |key: &str| found.iter().any(|(record, _)| record.key == key && record.status == CellStatus::Failed);
     let damaged = damaged.into_iter().filter(|(key, _)| failed(key)).map(|(_, reason)| reason).collect();
-    let targets: BTreeSet<(&str, &str)> =
-        found.iter().map(|(record, _)| (record.data.target.as_str(), record.data.unit.as_str())).collect();
-    if targets.len() > 1 {
-        let names: Vec<&str> = targets.iter().map(|(name, _)| *name).collect();
+    let mut tasks: Vec<&Quantity> = Vec::new();
+    for (record, _) in &found {
+        if !tasks.contains(&&record.data.task) {
+            tasks.push(&record.data.task);
+        }
+    }
+    if tasks.len() > 1 {
+        let mut names: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
+        names.sort_unstable();
         return Err(ReportError::Mixed(format!(
-            "the folders hold predictions of several targets, {}; one table is of one target",
+            "the folders hold predictions of several tasks (names, units or classes differ), {}; one table is of one task",
             names.join(" and ")
         )));
     }
@@ -209,7 +214,10 @@ fn read_constants(path: &Path) -> Result<Vec<Constant>, ReportError> {
         return Ok(Vec::new());
     }
     let constants: Vec<Constant> = store::read(path)?;
-    match constants.iter().find(|constant| !constant.is_whole() || !constant.value.is_finite()) {
+    match constants
+        .iter()
+        .find(|constant| !constant.is_whole() || !constant.prediction.iter().all(|value| value.is_finite()))
+    {
         Some(constant) => {
             let reason = format!(
                 "the row of {} is not as it was written; the benchmark, run again on this folder, makes it anew",
@@ -255,7 +263,7 @@ fn leaderboard(
     for cell in groups.iter().flatten().filter(|cell| cell.status == CellStatus::Done) {
         if !tests.iter().any(|test| test.hash == cell.data.test_hash) {
             let videos = outputs.read_predictions(cell, Predictions::LastEpoch)?;
-            let videos = videos.into_iter().map(|row| (row.video, row.truth)).collect();
+            let videos = videos.into_iter().map(TestVideo::from).collect();
             tests.push(TestSet { data: cell.data.name.clone(), hash: cell.data.test_hash.clone(), videos });
         }
         resamples.extend(cell.scores.as_ref().map(|scores| scores.bootstrap.samples));
@@ -272,10 +280,10 @@ fn leaderboard(
     }
     let of_tests: Vec<String> = tests.iter().map(in_words).collect();
     let resamples: Vec<String> = resamples.iter().map(|count| count.to_string()).collect();
-    let target = groups.iter().flatten().next().map(|cell| Quantity::of(&cell.data)).unwrap_or_default();
+    let target = groups.iter().flatten().next().map(|cell| cell.data.task.clone()).unwrap_or_default();
     let caption = format!(
         "{} on {}, from {sources} output folder{}",
-        target_in_words(&target.name, &target.unit),
+        target.in_words(),
         of_tests.join("; "),
         if sources == 1 { "" } else { "s" },
     );
@@ -329,7 +337,7 @@ mod tests {
         let others: [fn(&mut CellRecord); 7] = [
             |cell| cell.data.test_hash = "other videos".to_owned(),
             |cell| cell.data.splits = "other training videos".to_owned(),
-            |cell| cell.data.target = "EDV".to_owned(),
+            |cell| cell.data.task = Quantity::regression("EDV", "ml"),
             |cell| cell.config = serde_json::json!({ "external": { "name": "far", "hash": "h" } }),
             |cell| cell.config = serde_json::json!({ "bootstrap": 10 }),
             |cell| cell.encoder.weights_hash = "other weights".to_owned(),

@@ -59,11 +59,14 @@ mod tests {
     use super::*;
     use echo_metrics::{Kind, Metric, Parameters, Threshold};
 
+    use crate::scoring::tests::row;
     use crate::store::tests::record;
     use crate::{
-        BestRecord, DataRecord, ExternalRecord, Merged, PredictionRow, Predictions, Reference, Runs, TRAINING_MEDIAN,
+        BestRecord, DataRecord, ExternalRecord, Merged, PredictionRow, Predictions, Quantity, Reference, Runs, Truth,
         merge, ranks_up_to, scores,
     };
+
+    const TRAINING_MEDIAN: &str = "median of training";
 
     const VIDEOS: usize = 40;
 
@@ -76,12 +79,7 @@ mod tests {
         let row = |video: usize| {
             let sign = if (video + seed as usize).is_multiple_of(2) { 1.0 } else { -1.0 };
             let prediction = truth(video) + sign * (error + video as f32 * 0.01);
-            PredictionRow {
-                video: format!("video-{video:02}"),
-                truth: truth(video),
-                prediction,
-                warning: String::new(),
-            }
+            row(&format!("video-{video:02}"), "", Truth::Value(truth(video)), &[prediction])
         };
         (0..VIDEOS).map(row).collect()
     }
@@ -102,25 +100,26 @@ mod tests {
         };
         let (old, every) = (of(&thresholds[..3], &[]), of(&thresholds, &[90, 160, 300]));
         let scored = |rows: &[PredictionRow], metrics: &[Metric]| {
-            let of = |value: fn(&PredictionRow) -> f32| rows.iter().map(value).collect::<Vec<_>>();
-            scores(&of(|row| row.truth), &of(|row| row.prediction), metrics, 200).unwrap()
+            scores(&Quantity::regression("EDV", "ml"), rows, metrics, None, 200).unwrap()
         };
         let cells =
             [("zero-shot", 0, 30.0), ("coop", 1, 10.0), ("linear", 1, 10.05), ("old", 1, 25.0), ("coop", 8, 8.0)];
         for (index, (adapter, shots, error)) in cells.into_iter().enumerate() {
             for seed in [1, 2] {
                 let mut cell = record(&format!("{index}{seed}"));
+                let task = Quantity::regression("EDV", "ml");
                 let (own, far) = (rows(error, seed), rows(error + 10.0, seed));
                 let all = match adapter {
                     "old" => old.clone(),
                     _ => every.clone(),
                 };
                 cell.files.extend([
-                    outputs.keep_predictions(&cell.key, Predictions::LastEpoch, &own).unwrap(),
+                    outputs.keep_predictions(&task, &cell.key, Predictions::LastEpoch, &own).unwrap(),
                     outputs.keep_curve(&cell.key, &[]).unwrap(),
                 ]);
                 if adapter != "old" {
-                    cell.files.extend([outputs.keep_predictions(&cell.key, Predictions::External, &far).unwrap()]);
+                    cell.files
+                        .extend([outputs.keep_predictions(&task, &cell.key, Predictions::External, &far).unwrap()]);
                     let (name, hash) = ("shifted <set>".to_owned(), "abcdefghijk".to_owned());
                     let scores = scored(&far, &all);
                     cell.external = Some(ExternalRecord {
@@ -133,18 +132,19 @@ mod tests {
                         scores,
                     });
                 }
-                cell.data = DataRecord { target: "EDV".to_owned(), unit: "ml".to_owned(), test: VIDEOS, ..cell.data };
+                cell.data = DataRecord { task: task.clone(), test: VIDEOS, ..cell.data };
                 cell.adapter = adapter.to_owned();
                 (cell.shots, cell.seed) = (Some(shots), seed);
                 cell.config = serde_json::json!({ "ranks": ranks.clone() });
                 cell.scores = Some(scored(&own, &all));
                 if shots == 8 {
-                    let best = outputs.keep_predictions(&cell.key, Predictions::BestEpoch, &rows(7.0, seed)).unwrap();
+                    let best =
+                        outputs.keep_predictions(&task, &cell.key, Predictions::BestEpoch, &rows(7.0, seed)).unwrap();
                     cell.files.extend([best]);
                 }
                 cell.best = (shots == 8).then(|| BestRecord {
                     epoch: 2,
-                    validation_mae: 1.0,
+                    validation: 1.0,
                     scores: scored(&rows(7.0, seed), &all),
                 });
                 runs.append(&cell).unwrap();
@@ -158,7 +158,7 @@ mod tests {
             predictor: predictor.to_owned(),
             shots: shots.to_owned(),
             seed,
-            value,
+            prediction: vec![value],
             checksum: String::new(),
         };
         let constants =
@@ -179,7 +179,8 @@ mod tests {
                 |row: &&crate::LeaderboardRow| (row.encoder == name || row.adapter == name) && row.shots == shots;
             leaderboard.rows.iter().find(fits).unwrap_or_else(|| panic!("no row of {name}"))
         };
-        let standing = |name: &str, shots: &str| row(name, shots).vs_best.map_or("-".to_owned(), |vs| vs.to_string());
+        let standing =
+            |name: &str, shots: &str| row(name, shots).vs_best.map_or("-".to_owned(), |vs| vs.text(&Metric::MAE));
         assert_eq!(["coop", "linear"].map(|name| standing(name, "1")), ["best", "+0.05 [0.05, 0.05]"]);
         // Trained rows of other shots have only their best epoch beside them; the best of all has those without training.
         let of_eight = [standing("coop", "8"), standing("coop (best validation epoch)", "8")];
@@ -215,11 +216,9 @@ mod tests {
             assert!(text.contains("shifted") && text.contains("vs") && text.contains("best"), "{name}: {text}");
         }
         let external = read(&out, "external_predictions.csv");
-        assert!(
-            external.starts_with(
-                "encoder,preset,weights,adapter,shots,seed,set,target,unit,video,truth,prediction,warning\n"
-            )
-        );
+        assert!(external.starts_with(
+            "encoder,preset,weights,adapter,shots,seed,set,target,unit,video,patient,truth,prediction,warning\n"
+        ));
         assert_eq!(external.lines().count(), 1 + 4 * 2 * VIDEOS);
 
         merge(std::slice::from_ref(&out), &again).unwrap();

@@ -5,13 +5,15 @@ mod epoch;
 mod excluded;
 mod machine;
 mod outputs;
+mod prediction;
 mod runs;
 
-pub(crate) use csv_file::{number, read, text, to_text};
+pub(crate) use csv_file::{numbers, read, text, to_text};
 pub use epoch::Epoch;
 pub use excluded::Excluded;
 pub use machine::Machine;
-pub use outputs::{Outputs, PredictionRow, Predictions};
+pub use outputs::{Outputs, Predictions};
+pub use prediction::{PredictionRow, Truth};
 #[cfg(test)]
 pub(crate) use runs::tests;
 pub use runs::{

@@ -8,7 +8,6 @@ use echo_bench::{AdapterFile, predict_clips};
 use echo_core::{Error, Head, Preset, check_finite};
 use echo_data::{Start, usual_range};
 use echo_files::{printable, say};
-use echo_report::DataRecord;
 
 use crate::array_file::{out_format, write_file};
 use crate::clip_args::{ClipArgs, Rows};
@@ -224,7 +223,7 @@ fn fitted(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     let seen =
         args.clips.see_as(&spec, clips, look, &device, |clip| clip, |clips| predict_clips(&adapter, &built, &clips))?;
 
-    let DataRecord { target, unit, .. } = &record.data;
+    let (target, unit) = (&record.data.task.name, &record.data.task.unit);
     let name = &record.encoder.name;
     let remedy =
         format!("an adapter of echozoo bench --encoder {name} --data DIR --preset full --weights FILE --save-adapters");

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use echo_data::{DatasetConfig, DatasetVideo, Digests, Split, Target, few_shot, read_dataset, read_split_file};
+use echo_data::{
+    DatasetConfig, DatasetVideo, Digests, Split, Target, few_shot, patient_key, read_dataset, read_split_file,
+};
 use echo_phantom::Phantoms;
-use echo_report::Excluded;
+use echo_report::{Excluded, Quantity, TestVideo, Truth};
 
 use crate::{BenchConfig, BenchError, Selection};
 
@@ -239,6 +241,22 @@ impl VideoSet {
     /// Whether a video is known to be a phantom.
     pub(crate) fn is_phantom(&self, index: usize) -> bool {
         self.videos[index].digest.is_some_and(|digest| self.phantoms.has(digest.as_bytes()))
+    }
+
+    /// What is predicted, as reports call it.
+    pub(crate) fn task(&self) -> Quantity {
+        Quantity::regression(&self.target.name, &self.target.unit)
+    }
+
+    /// The videos `indices` with their labels, as reports know them.
+    pub(crate) fn labelled(&self, indices: &[usize]) -> Vec<TestVideo> {
+        let labelled = |&index: &usize| {
+            let LabelledVideo { name, patient, truth, .. } = &self.videos[index];
+            // Another spelling of a patient is no other patient.
+            let patient = patient.as_deref().map_or_else(String::new, patient_key);
+            TestVideo { video: name.clone(), patient, truth: Truth::Value(*truth) }
+        };
+        indices.iter().map(labelled).collect()
     }
 
     /// Labels of the videos `indices`.

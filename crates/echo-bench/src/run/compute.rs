@@ -1,14 +1,15 @@
 //! What a cell is made of, and running it.
 
 use std::collections::BTreeMap;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use echo_adapt::Adapted;
 use echo_core::{Adapter, Stage};
 use echo_files::printable;
+use echo_metrics::Scores;
 use echo_report::{
-    Bins, CellRecord, CellStatus, DataRecord, EncoderRecord, Excluded, ExternalRecord, PredictionRow, Predictions,
-    weights_caution,
+    BestRecord, Bins, CellRecord, CellStatus, DataRecord, EncoderRecord, Excluded, ExternalRecord, PredictionRow,
+    Predictions, Seconds, TestVideo, scores, weights_caution,
 };
 use echo_train::{Checkpoints, Samples};
 use echo_weights::WeightsKind;
@@ -21,7 +22,7 @@ use crate::cell::adapter_file::{AdapterRecord, save};
 use crate::cell::clip_samples::ClipSamples;
 use crate::cell::features::NUMERICS;
 use crate::cell::seen::Seen;
-use crate::cell::{CellOutput, CellSamples, Ingredients, table};
+use crate::cell::{CellOutput, CellSamples, Ingredients, metrics, table};
 use crate::data::leakage;
 use crate::data::video_set::VideoSet;
 use crate::run::memory;
@@ -60,7 +61,6 @@ impl RunState<'_> {
             ranks: &self.ranks,
             seed,
             clips: recipe.clip.clips.unwrap_or(self.config.clips),
-            bootstrap: self.config.bootstrap,
             device: &self.environment.device,
         }
     }
@@ -111,8 +111,7 @@ impl RunState<'_> {
             [&train, &test].into_iter().chain(&watched).map(|videos: &Vec<usize>| videos.as_slice()).collect();
         let data = DataRecord {
             name: self.set.name.clone(),
-            target: self.set.target.name.clone(),
-            unit: self.set.target.unit.clone(),
+            task: self.set.task(),
             hash: self.set.hash(&used),
             test_hash: self.set.hash(&[&test]),
             splits: self.splits.clone(),
@@ -227,6 +226,13 @@ impl RunState<'_> {
             let external = of_external.as_ref().map(|samples| samples as &dyn Samples);
             ingredients.run(CellSamples { train: &train, validation, test: &test, external }, &checkpoints)
         });
+        let output = output.and_then(|output| {
+            let started = Instant::now();
+            let scored = self.scored(job, run, external, &output)?;
+            let Seconds { fit, evaluate } = output.seconds;
+            let seconds = Seconds { fit, evaluate: evaluate + started.elapsed().as_secs_f64() };
+            Ok((CellOutput { seconds, ..output }, scored))
+        });
         let mut record = CellRecord {
             schema: CellRecord::SCHEMA,
             key: key.clone(),
@@ -239,6 +245,7 @@ impl RunState<'_> {
             seed: cell.seed,
             data: data.clone(),
             config: config.clone(),
+            threshold: None,
             clips: (!recipe.clip.is_empty()).then(|| recipe.clip.to_string()),
             parameters: None,
             scores: None,
@@ -254,25 +261,19 @@ impl RunState<'_> {
         };
         let mut trainable = Vec::new();
         match output {
-            Ok(output) => {
-                let CellOutput { predictions, scores, curve, parameters, seconds, .. } = &output;
-                let rows =
-                    |which: Which, set: &VideoSet, indices: &[usize], predictions: &[f32]| -> Vec<PredictionRow> {
-                        let known = leakage::known(&self.set, train, set, indices);
-                        let row = |(&index, &prediction): (&usize, &f32)| {
-                            let video = &set.videos[index];
-                            let caution = weights_caution(&encoder.preset, &encoder.weights, set.is_phantom(index));
-                            let doubts = run.doubts(which, seen, index);
-                            let leaked = known.contains(&index).then_some(leakage::KNOWN);
-                            let warning =
-                                caution.into_iter().chain(leaked).chain(doubts).collect::<Vec<_>>().join("; ");
-                            PredictionRow { video: video.name.clone(), truth: video.truth, prediction, warning }
-                        };
-                        indices.iter().zip(predictions).map(row).collect()
-                    };
-                if let Some(((set, (usable, hash)), (predictions, scores))) = external.zip(output.external.as_ref()) {
-                    let rows = rows(Which::External, set, usable, predictions);
-                    record.files.extend([self.outputs.keep_predictions(key, Predictions::External, &rows)?]);
+            Ok((output, scored)) => {
+                let CellOutput { curve, parameters, .. } = &output;
+                let mut keep = |which: Predictions, rows: &[PredictionRow]| -> Result<(), BenchError> {
+                    record.files.extend([self.outputs.keep_predictions(&data.task, key, which, rows)?]);
+                    Ok(())
+                };
+                keep(Predictions::LastEpoch, &scored.last.0)?;
+                if let (Some(best), Some((rows, scores))) = (&output.best, scored.best) {
+                    keep(Predictions::BestEpoch, &rows)?;
+                    record.best = Some(BestRecord { epoch: best.epoch, validation: best.validation, scores });
+                }
+                if let (Some((set, (usable, hash))), Some((rows, scores))) = (external, scored.external) {
+                    keep(Predictions::External, &rows)?;
                     record.external = Some(ExternalRecord {
                         name: set.name.clone(),
                         hash: hash.clone(),
@@ -280,18 +281,10 @@ impl RunState<'_> {
                         excluded: set.test.len() - usable.len(),
                         leaked: leakage::known(&self.set, train, set, usable).len(),
                         phantoms: usable.iter().all(|&index| set.is_phantom(index)),
-                        scores: scores.clone(),
+                        scores,
                     });
                 }
-                if let Some(best) = &output.best_predictions {
-                    let rows = rows(Which::Own, &self.set, test, best);
-                    record.files.extend([self.outputs.keep_predictions(key, Predictions::BestEpoch, &rows)?]);
-                }
-                let rows = rows(Which::Own, &self.set, test, predictions);
-                record.files.extend([
-                    self.outputs.keep_predictions(key, Predictions::LastEpoch, &rows)?,
-                    self.outputs.keep_curve(key, curve)?,
-                ]);
+                record.files.extend([self.outputs.keep_curve(key, curve)?]);
                 if self.config.save_adapters {
                     let adapter = AdapterRecord {
                         schema: AdapterRecord::SCHEMA,
@@ -317,16 +310,53 @@ impl RunState<'_> {
                     save(&self.outputs.adapter(&adapter.file_name(key)), &adapter, &output.adapter, &paths)?;
                 }
                 record.status = CellStatus::Done;
-                record.scores = Some(scores.clone());
-                record.best = output.best.clone();
+                record.scores = Some(scored.last.1);
                 record.parameters = Some(*parameters);
-                record.seconds = Some(*seconds);
+                record.seconds = Some(output.seconds);
                 record.peak_memory = memory::peak().filter(|_| alone);
                 trainable = output.trainable;
             }
             Err(error) => record.error = Some(self.environment.without_folders(self.config, &error.to_string())),
         }
         Ok((record, trainable))
+    }
+
+    /// A cell's predictions with what makes them doubtful, and their scores.
+    ///
+    /// # Errors
+    /// A prediction cannot be scored, for instance because it is not finite.
+    fn scored(
+        &self,
+        job: &Job,
+        run: &EncoderRun<'_>,
+        external: Option<(&VideoSet, &(Vec<usize>, String))>,
+        output: &CellOutput,
+    ) -> Result<ScoredCell, BenchError> {
+        let Job { seen, data, train, test, .. } = job;
+        let metrics = metrics(&self.set.target.thresholds, &self.ranks);
+        let scored = |which, set: &VideoSet, indices: &[usize], predictions: &[f32]| -> Result<_, BenchError> {
+            let known = leakage::known(&self.set, train, set, indices);
+            let row = |((&index, &prediction), video): ((&usize, &f32), TestVideo)| {
+                let caution = weights_caution(&run.record.preset, &run.record.weights, set.is_phantom(index));
+                let doubts = run.doubts(which, seen, index);
+                let leaked = known.contains(&index).then_some(leakage::KNOWN);
+                let warning = caution.into_iter().chain(leaked).chain(doubts).collect::<Vec<_>>().join("; ");
+                let TestVideo { video, patient, truth } = video;
+                PredictionRow { video, patient, truth, prediction: vec![prediction], warning }
+            };
+            let rows: Vec<PredictionRow> =
+                indices.iter().zip(predictions).zip(set.labelled(indices)).map(row).collect();
+            let scores = scores(&data.task, &rows, &metrics, None, self.config.bootstrap)?;
+            Ok((rows, scores))
+        };
+        let best = output.best.as_ref().map(|best| scored(Which::Own, &self.set, test, &best.predictions));
+        let external = external.zip(output.external.as_ref());
+        let external = external.map(|((set, (usable, _)), found)| scored(Which::External, set, usable, found));
+        Ok(ScoredCell {
+            last: scored(Which::Own, &self.set, test, &output.predictions)?,
+            best: best.transpose()?,
+            external: external.transpose()?,
+        })
     }
 
     /// # Errors
@@ -340,6 +370,14 @@ impl RunState<'_> {
         }
         Ok(())
     }
+}
+
+/// A cell's rows and their scores: after the last epoch, after the one that was best on validation, and on the external test
+/// videos.
+struct ScoredCell {
+    last: (Vec<PredictionRow>, Scores),
+    best: Option<(Vec<PredictionRow>, Scores)>,
+    external: Option<(Vec<PredictionRow>, Scores)>,
 }
 
 /// The error of a split of which no video can be used, with the first reason.

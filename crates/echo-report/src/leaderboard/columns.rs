@@ -1,6 +1,6 @@
 //! The table's columns: their headings, and what stands in them.
 
-use echo_metrics::Metric;
+use echo_metrics::{Kind, Metric};
 
 use super::{Cell, Leaderboard, LeaderboardRow, TrainVideos};
 
@@ -14,11 +14,12 @@ pub(crate) enum Column {
     /// Training videos that were had.
     Train,
     Seeds,
-    /// A metric with its heading and digits.
-    Metric(Metric, &'static str, usize),
-    VsBest,
-    /// MAE on a second test set, by its title and its hash.
-    External(String, String),
+    /// A metric with its heading, and whether it is the primary one.
+    Metric(Metric, String, bool),
+    /// The difference from the best row, of the primary metric.
+    VsBest(Metric),
+    /// The primary metric on a second test set, by its heading and the set's hash.
+    External(Metric, String, String),
 }
 
 /// How much of a number is shown.
@@ -26,21 +27,39 @@ pub(crate) enum Column {
 pub(crate) enum Detail {
     /// Mean, deviation and interval of every number.
     Full,
-    /// Of errors alone: a terminal is not wide.
-    Errors,
+    /// Of the primary metric alone: a terminal is not wide.
+    Primary,
 }
 
 impl Leaderboard {
     pub(crate) fn columns(&self) -> Vec<Column> {
-        use Column::{Adapter, Encoder, External, Metric as Score, Seeds, Shots, Train, VsBest, Weights};
-        let start = [Encoder, Weights, Adapter, Shots, Train, Seeds, Score(Metric::MAE, "MAE", 2), VsBest];
+        use Column::{Adapter, Encoder, Seeds, Shots, Train, VsBest, Weights};
+        let primary = self.target.primary();
+        let heading = primary.label(&self.target.name);
+        let score = |metric: Metric| {
+            let heading = if metric == Metric::PEARSON { "r".to_owned() } else { metric.label(&self.target.name) };
+            let is_primary = metric == primary;
+            Column::Metric(metric, heading, is_primary)
+        };
+        let start = [Encoder, Weights, Adapter, Shots, Train, Seeds, score(primary.clone()), VsBest(primary.clone())];
+        let metrics = self.metrics();
         // Ranks below zero have none.
-        let over_ranks = self.metrics().contains(&Metric::MACRO_MAE);
-        let over_ranks = over_ranks.then_some(Score(Metric::MACRO_MAE, "macro MAE", 2));
-        let externals = self.externals().into_iter().map(|(title, hash)| External(title, hash));
-        let end = [Score(Metric::RMSE, "RMSE", 2), Score(Metric::R2, "R2", 3), Score(Metric::PEARSON, "r", 3)];
-        start.into_iter().chain(over_ranks).chain(externals).chain(end).collect()
+        let over_ranks = metrics.get(&Metric::MACRO_MAE).cloned().map(score);
+        let external =
+            |(title, hash): (String, String)| Column::External(primary.clone(), format!("{heading} on {title}"), hash);
+        let externals = self.externals().into_iter().map(external);
+        let others: Vec<Metric> = match self.target.kind {
+            Kind::Regression => vec![Metric::RMSE, Metric::R2, Metric::PEARSON],
+            // What is asked for a class has a table of its own.
+            _ => metrics.into_iter().filter(|metric| *metric != primary && metric.is_of_all()).collect(),
+        };
+        start.into_iter().chain(over_ranks).chain(externals).chain(others.into_iter().map(score)).collect()
     }
+}
+
+/// Digits of a value in a table: errors have a unit, and pure numbers are at most about 1.
+pub(crate) fn digits(metric: &Metric) -> usize {
+    if metric.in_unit() { 2 } else { 3 }
 }
 
 impl Column {
@@ -52,15 +71,14 @@ impl Column {
             Self::Shots => "shots".to_owned(),
             Self::Train => "train".to_owned(),
             Self::Seeds => "seeds".to_owned(),
-            Self::Metric(_, heading, _) => (*heading).to_owned(),
-            Self::VsBest => "vs best".to_owned(),
-            Self::External(title, _) => format!("MAE on {title}"),
+            Self::Metric(_, heading, _) | Self::External(_, heading, _) => heading.clone(),
+            Self::VsBest(_) => "vs best".to_owned(),
         }
     }
 
     /// Whether it holds measured numbers.
     pub(crate) fn is_score(&self) -> bool {
-        matches!(self, Self::Metric(..) | Self::VsBest | Self::External(..))
+        matches!(self, Self::Metric(..) | Self::VsBest(_) | Self::External(..))
     }
 
     pub(crate) fn text(&self, row: &LeaderboardRow, detail: Detail) -> String {
@@ -82,19 +100,20 @@ impl Column {
                 0 => row.seeds.to_string(),
                 failed => format!("{} ({failed} failed)", row.seeds),
             },
-            Self::VsBest => row.vs_best.map_or("-".to_owned(), |standing| standing.to_string()),
-            Self::Metric(metric, _, digits) if detail == Detail::Errors && *metric != Metric::MAE => {
-                self.cell(row).map_or("-".to_owned(), |cell| format!("{:.*}", *digits, cell.mean))
+            Self::VsBest(metric) => row.vs_best.map_or("-".to_owned(), |standing| standing.text(metric)),
+            Self::Metric(metric, _, false) if detail == Detail::Primary => {
+                self.cell(row).map_or("-".to_owned(), |cell| format!("{:.*}", digits(metric), cell.mean))
             }
-            &Self::Metric(_, _, digits) => self.cell(row).map_or("-".to_owned(), |cell| cell.text(digits)),
-            Self::External(..) => self.cell(row).map_or("-".to_owned(), |cell| cell.text(2)),
+            Self::Metric(metric, ..) | Self::External(metric, ..) => {
+                self.cell(row).map_or("-".to_owned(), |cell| cell.text(digits(metric)))
+            }
         }
     }
 
     /// What rows are sorted by; nothing where it is a text, or missing.
     pub(crate) fn value(&self, row: &LeaderboardRow) -> Option<f64> {
         match self {
-            Self::VsBest => row.vs_best.map(|standing| standing.difference),
+            Self::VsBest(_) => row.vs_best.map(|standing| standing.difference),
             _ => self.cell(row).map(|cell| cell.mean),
         }
     }
@@ -102,9 +121,9 @@ impl Column {
     fn cell(&self, row: &LeaderboardRow) -> Option<Cell> {
         match self {
             Self::Metric(metric, ..) => row.get(metric),
-            Self::External(_, hash) => {
+            Self::External(metric, _, hash) => {
                 let external = row.externals.iter().find(|external| external.hash == *hash)?;
-                external.metrics.get(&Metric::MAE.key()).copied()
+                external.metrics.get(&metric.key()).copied()
             }
             _ => None,
         }

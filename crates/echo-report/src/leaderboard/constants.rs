@@ -4,15 +4,12 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use echo_metrics::{Metric, Scores};
+use echo_metrics::{Kind, Metric, Scores, class_shares, label_prevalences, prevalence};
 use serde::{Deserialize, Serialize};
 
-use super::absolute_errors::AbsoluteErrors;
-use super::{External, LeaderboardRow, TestSet, means};
-use crate::{CellRecord, CellStatus, Outputs, PredictionRow, Predictions, ReportError, scores, store};
-
-/// The constant predictor that every draw has.
-pub const TRAINING_MEDIAN: &str = "median of training";
+use super::paired::{OfSeed, Paired};
+use super::{External, LeaderboardRow, TestSet, TestVideo, means};
+use crate::{CellRecord, CellStatus, Outputs, PredictionRow, Predictions, Quantity, ReportError, Truth, scores, store};
 
 /// A constant predictor of one draw.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,21 +23,70 @@ pub struct Constant {
     pub test_hash: String,
     /// Hash of what the splits list, as in records of cells.
     pub splits: String,
-    /// What it is called.
+    /// What it is called: [`Constant::of_training`] or [`Constant::of_validation`].
     #[serde(with = "store::text")]
     pub predictor: String,
     /// Shots of the draw; empty for the validation split.
     pub shots: String,
     /// Seed of the draw.
     pub seed: Option<u64>,
-    /// What it predicts, in the target's unit.
-    #[serde(with = "store::number")]
-    pub value: f32,
+    /// What it predicts for every video.
+    #[serde(with = "store::numbers")]
+    pub prediction: Vec<f32>,
     /// Of all that stands before it, so that what was changed is known; filled in where it is written.
     pub checksum: String,
 }
 
 impl Constant {
+    /// What the constant predictor of a draw is called.
+    pub fn of_training(kind: Kind) -> &'static str {
+        match kind {
+            Kind::Regression => "median of training",
+            Kind::Binary | Kind::MultiLabel => "prevalence in training",
+            Kind::SingleLabel | Kind::Ordinal => "majority class of training",
+        }
+    }
+
+    /// What the constant predictor of the validation split is called.
+    pub fn of_validation(kind: Kind) -> &'static str {
+        match kind {
+            Kind::Regression => "median of validation",
+            Kind::Binary | Kind::MultiLabel => "prevalence in validation",
+            Kind::SingleLabel | Kind::Ordinal => "majority class of validation",
+        }
+    }
+
+    /// What it predicts that knows these labels alone: the median, the share of positives, of each class or of each label.
+    ///
+    /// # Errors
+    /// There are no labels, or they are not of the task.
+    pub fn prediction(task: &Quantity, truths: &[Truth]) -> Result<Vec<f32>, ReportError> {
+        let wrong = || {
+            let what = format!("labels that are not of the task {}, or none, have no constant predictor", task.name);
+            ReportError::Mixed(what)
+        };
+        let value = |truth: &Truth| if let Truth::Value(value) = truth { Some(*value) } else { None };
+        let class = |truth: &Truth| if let Truth::Class(class) = truth { Some(*class) } else { None };
+        let labels = |truth: &Truth| if let Truth::Labels(labels) = truth { Some(labels.clone()) } else { None };
+        fn all<T>(truths: &[Truth], of: impl Fn(&Truth) -> Option<T>) -> Option<Vec<T>> {
+            truths.iter().map(of).collect()
+        }
+        let of_kind: Vec<f64> = match task.kind {
+            Kind::Regression => {
+                return Ok(vec![all(truths, value).as_deref().and_then(median).ok_or_else(wrong)?]);
+            }
+            Kind::Binary => {
+                let positive = |truth: &Truth| class(truth).filter(|class| *class < 2).map(|class| class == 1);
+                vec![prevalence(&all(truths, positive).ok_or_else(wrong)?)?]
+            }
+            Kind::SingleLabel | Kind::Ordinal => {
+                class_shares(&all(truths, class).ok_or_else(wrong)?, task.classes.len())?
+            }
+            Kind::MultiLabel => label_prevalences(&all(truths, labels).ok_or_else(wrong)?)?,
+        };
+        Ok(of_kind.into_iter().map(|value| value as f32).collect())
+    }
+
     /// With its checksum.
     pub(crate) fn sealed(self) -> Self {
         Self { checksum: self.sum(), ..self }
@@ -52,14 +98,30 @@ impl Constant {
     }
 
     fn sum(&self) -> String {
-        let Self { data, test, test_hash, splits, predictor, shots, seed, value, checksum: _ } = self;
-        let text = format!("{:?}", (data, test, test_hash, splits, predictor, shots, seed, value.to_bits()));
+        let Self { data, test, test_hash, splits, predictor, shots, seed, prediction: _, checksum: _ } = self;
+        let text = format!("{:?}", (data, test, test_hash, splits, predictor, shots, seed, self.bits()));
         blake3::hash(text.as_bytes()).to_hex()[..32].to_owned()
+    }
+
+    fn bits(&self) -> Vec<u32> {
+        self.prediction.iter().map(|value| value.to_bits()).collect()
     }
 }
 
-/// The labels of second test sets, from the cells that were scored on them.
-pub struct Externals(Vec<(External, Vec<f32>)>);
+/// The median; the mean of the two middle values for an even number.
+fn median(values: &[f32]) -> Option<f32> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f32::total_cmp);
+    let middle = sorted.len() / 2;
+    match sorted.len() {
+        0 => None,
+        length if length % 2 == 1 => Some(sorted[middle]),
+        _ => Some((sorted[middle - 1] + sorted[middle]) / 2.0),
+    }
+}
+
+/// The labelled videos of second test sets, from the cells that were scored on them.
+pub struct Externals(pub(super) Vec<(External, Vec<TestVideo>)>);
 
 impl Externals {
     /// One for every set, from the first cell that has it.
@@ -67,7 +129,7 @@ impl Externals {
     /// # Errors
     /// A cell's file is missing or holds something else than numbers.
     pub fn read<'a>(cells: impl Iterator<Item = &'a CellRecord>, outputs: &Outputs) -> Result<Self, ReportError> {
-        let mut sets: Vec<(External, Vec<f32>)> = Vec::new();
+        let mut sets: Vec<(External, Vec<TestVideo>)> = Vec::new();
         for cell in cells.filter(|cell| cell.status == CellStatus::Done) {
             let Some(record) = &cell.external else { continue };
             if sets.iter().any(|(set, _)| (&set.name, &set.hash) == (&record.name, &record.hash)) {
@@ -81,37 +143,41 @@ impl Externals {
                 excluded: record.excluded,
                 metrics: BTreeMap::new(),
             };
-            sets.push((set, rows.iter().map(|row| row.truth).collect()));
+            sets.push((set, rows.into_iter().map(TestVideo::from).collect()));
         }
         Ok(Self(sets))
     }
 }
 
 /// A row for every predictor and number of shots, in the order of `constants`, scored by `metrics` on the labels of
-/// `test` and of the second test sets, with its errors on `test`.
+/// `test` and of the second test sets, with its predictions for `test`.
 ///
 /// # Errors
-/// A value or a label is not finite.
+/// A prediction or a label is not of the task.
 pub fn rows(
+    task: &Quantity,
     constants: &[&Constant],
     test: &TestSet,
     metrics: &[Metric],
     externals: &Externals,
     bootstrap: usize,
-) -> Result<Vec<(LeaderboardRow, Option<AbsoluteErrors>)>, ReportError> {
+) -> Result<Vec<(LeaderboardRow, Option<Paired>)>, ReportError> {
     if test.videos.is_empty() {
         return Ok(Vec::new());
     }
-    let truth: Vec<f32> = test.videos.iter().map(|(_, truth)| *truth).collect();
-    let scored = |value: f32, truth: &[f32]| scores(truth, &vec![value; truth.len()], metrics, bootstrap);
+    let predicted = |constant: &Constant, videos: &[TestVideo]| -> Vec<PredictionRow> {
+        videos.iter().map(|video| video.predicted(&constant.prediction)).collect()
+    };
     // Draws of many shots often have the same median, and a bootstrap takes a tenth of a second. On the test set first,
     // then on the second ones.
-    let mut known: BTreeMap<u32, Vec<Scores>> = BTreeMap::new();
+    let mut known: BTreeMap<Vec<u32>, Vec<Scores>> = BTreeMap::new();
     let mut groups: Vec<Vec<&Constant>> = Vec::new();
     for &constant in constants {
-        if let Entry::Vacant(place) = known.entry(constant.value.to_bits()) {
-            let sets = std::iter::once(&truth).chain(externals.0.iter().map(|(_, truth)| truth));
-            place.insert(sets.map(|truth| scored(constant.value, truth)).collect::<Result<_, _>>()?);
+        if let Entry::Vacant(place) = known.entry(constant.bits()) {
+            let sets = std::iter::once(&test.videos).chain(externals.0.iter().map(|(_, videos)| videos));
+            // A constant has no threshold that is better than another.
+            let on = |videos: &Vec<TestVideo>| scores(task, &predicted(constant, videos), metrics, None, bootstrap);
+            place.insert(sets.map(on).collect::<Result<_, _>>()?);
         }
         let of = |other: &Constant| (other.predictor.clone(), other.shots.clone());
         match groups.iter_mut().find(|group| of(group[0]) == of(constant)) {
@@ -120,24 +186,13 @@ pub fn rows(
         }
     }
     let row = |group: Vec<&Constant>| {
-        let on = |set: usize| -> Vec<&Scores> {
-            group.iter().map(|constant| &known[&constant.value.to_bits()][set]).collect()
-        };
+        let on = |set: usize| -> Vec<&Scores> { group.iter().map(|constant| &known[&constant.bits()][set]).collect() };
         let mut row = LeaderboardRow::constant(group[0], &on(0))?;
         for (index, (set, _)) in externals.0.iter().enumerate() {
             row.externals.push(External { metrics: means(&on(index + 1))?, ..set.clone() });
         }
-        let predicted = |constant: &&Constant| -> Vec<PredictionRow> {
-            let prediction = constant.value;
-            let row = |(video, truth): &(String, f32)| PredictionRow {
-                video: video.clone(),
-                truth: *truth,
-                prediction,
-                warning: String::new(),
-            };
-            test.videos.iter().map(row).collect()
-        };
-        Ok((row, AbsoluteErrors::of(&test.hash, group.iter().map(predicted).collect())))
+        let seeds: Vec<OfSeed> = group.iter().map(|constant| (predicted(constant, &test.videos), None)).collect();
+        Ok((row, Paired::of(task, &test.hash, seeds)?))
     };
     groups.into_iter().map(row).collect()
 }
@@ -145,10 +200,10 @@ pub fn rows(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::quantity::tests::task;
 
-    #[test]
-    fn draws_of_the_same_shots_are_one_row() {
-        let constant = |predictor: &str, shots: &str, seed, value| Constant {
+    fn constant(predictor: &str, shots: &str, seed: Option<u64>, prediction: &[f32]) -> Constant {
+        Constant {
             data: "data".to_owned(),
             test: 2,
             test_hash: "test hash".to_owned(),
@@ -156,15 +211,23 @@ mod tests {
             predictor: predictor.to_owned(),
             shots: shots.to_owned(),
             seed,
-            value,
+            prediction: prediction.to_vec(),
             checksum: String::new(),
-        };
+        }
+    }
+
+    fn video(name: &str, truth: Truth) -> TestVideo {
+        TestVideo { video: name.to_owned(), patient: String::new(), truth }
+    }
+
+    #[test]
+    fn draws_of_the_same_shots_are_one_row() {
         let all = [
-            constant("validation", "", None, 50.0),
-            constant("training", "1", Some(1), 40.0),
-            constant("training", "1", Some(2), 60.0),
+            constant("validation", "", None, &[50.0]),
+            constant("training", "1", Some(1), &[40.0]),
+            constant("training", "1", Some(2), &[60.0]),
         ];
-        let videos = vec![("b".to_owned(), 50.0), ("a".to_owned(), 54.0)];
+        let videos = vec![video("b", Truth::Value(50.0)), video("a", Truth::Value(54.0))];
         let test = TestSet { data: "data".to_owned(), hash: "test hash".to_owned(), videos };
         let external = External {
             name: "far".to_owned(),
@@ -173,15 +236,38 @@ mod tests {
             excluded: 0,
             metrics: BTreeMap::new(),
         };
-        let externals = Externals(vec![(external, vec![70.0])]);
+        let externals = Externals(vec![(external, vec![video("c", Truth::Value(70.0))])]);
         let metrics = [Metric::MAE, Metric::PEARSON, Metric::mae_within("54+".parse().unwrap())];
-        let rows = rows(&all.iter().collect::<Vec<_>>(), &test, &metrics, &externals, 10).unwrap();
-        let of = |(row, errors): &(LeaderboardRow, Option<AbsoluteErrors>)| {
+        let all: Vec<&Constant> = all.iter().collect();
+        let rows = rows(&Quantity::default(), &all, &test, &metrics, &externals, 10).unwrap();
+        let of = |(row, paired): &(LeaderboardRow, Option<Paired>)| {
             let far = row.externals[0].metrics["mae"].mean;
-            (row.seeds, row.metrics["mae"].mean, far, errors.as_ref().unwrap().errors.clone())
+            (row.seeds, row.metrics["mae"].mean, far, paired.as_ref().unwrap().value)
         };
-        let expected = [(1, 2.0, 20.0, vec![4.0, 0.0]), (2, 10.0, 20.0, vec![10.0, 10.0])];
+        let expected = [(1, 2.0, 20.0, Some(2.0)), (2, 10.0, 20.0, Some(10.0))];
         assert_eq!(rows.iter().map(of).collect::<Vec<_>>(), expected);
         assert_eq!((rows[0].0.metrics["mae_within_54+"].mean, rows[0].0.metrics.len()), (4.0, 2));
+    }
+
+    #[test]
+    fn each_kind_has_the_constant_that_knows_its_labels_alone() {
+        let of = |task: &Quantity, truths: &[Truth]| Constant::prediction(task, truths).ok();
+        let values = |values: &[f32]| values.iter().copied().map(Truth::Value).collect::<Vec<_>>();
+        let classes = |classes: &[usize]| classes.iter().copied().map(Truth::Class).collect::<Vec<_>>();
+        let ef = Quantity::default();
+        assert_eq!(of(&ef, &values(&[3.0, 1.0, 2.0])), Some(vec![2.0]));
+        assert_eq!(of(&ef, &values(&[4.0, 1.0, 2.0, 9.0])), Some(vec![3.0]));
+        assert_eq!(of(&task(Kind::Binary, &["no", "yes"]), &classes(&[0, 1, 0, 0])), Some(vec![0.25]));
+        assert_eq!(of(&task(Kind::Ordinal, &["a", "b", "c"]), &classes(&[2, 0, 2, 2])), Some(vec![0.25, 0.0, 0.75]));
+        let labels = [Truth::Labels(vec![Some(true), None]), Truth::Labels(vec![Some(false), Some(true)])];
+        assert_eq!(of(&task(Kind::MultiLabel, &["a", "b"]), &labels), Some(vec![0.5, 1.0]));
+        assert_eq!((of(&ef, &[]), of(&ef, &classes(&[1]))), (None, None));
+    }
+
+    #[test]
+    fn a_prediction_that_was_changed_is_no_longer_whole() {
+        let sealed = constant("prevalence", "1", Some(1), &[0.25, 0.75]).sealed();
+        let changed = Constant { prediction: vec![0.25, 0.74], ..sealed.clone() };
+        assert!(sealed.is_whole() && !changed.is_whole());
     }
 }

@@ -39,10 +39,10 @@ impl Leaderboard {
         text
     }
 
-    /// As an aligned table of every number, wider than most terminals. Of what is no error the mean stands alone, and remarks on adapters stand
+    /// As an aligned table of every number, wider than most terminals. Of all but the primary metric the mean stands alone, and remarks on adapters stand
     /// below the table, so that lines stay short.
     pub fn to_wide(&self) -> String {
-        let mut rows = self.lines(Detail::Errors);
+        let mut rows = self.lines(Detail::Primary);
         let adapter = self.columns().iter().position(|column| *column == Column::Adapter).unwrap_or(0);
         let mut remarks: Vec<String> = Vec::new();
         for row in &mut rows {
@@ -79,12 +79,13 @@ impl Leaderboard {
         const PARTS: [&str; 4] = ["", "_low", "_high", "_sd"];
         let metrics: Vec<String> = self.metrics().into_iter().map(|metric| metric.key()).collect();
         let externals = self.externals();
+        let primary = self.target.primary().key();
         let names = ["encoder", "preset", "weights", "adapter", "shots", "train", "bins", "short_bins", "test_hash"];
         let mut header: Vec<String> =
             names.into_iter().chain(["seeds", "failed", "warning"]).map(str::to_owned).collect();
         header.extend(metrics.iter().flat_map(|key| PARTS.map(|part| format!("{key}{part}"))));
         header.extend(["vs_best", "vs_best_difference", "vs_best_low", "vs_best_high"].map(str::to_owned));
-        header.extend(externals.iter().flat_map(|(title, _)| PARTS.map(|part| format!("mae_on_{title}{part}"))));
+        header.extend(externals.iter().flat_map(|(title, _)| PARTS.map(|part| format!("{primary}_on_{title}{part}"))));
         let cell = |cell: Option<&Cell>| -> [String; 4] {
             let deviation = cell.and_then(|cell| cell.deviation);
             let values = cell.map(|Cell { mean, low, high, .. }| [*mean, *low, *high]);
@@ -105,7 +106,7 @@ impl Leaderboard {
             }));
             line.extend(externals.iter().flat_map(|(_, hash)| {
                 let external = row.externals.iter().find(|external| external.hash == *hash);
-                cell(external.and_then(|external| external.metrics.get("mae")))
+                cell(external.and_then(|external| external.metrics.get(&primary)))
             }));
             line
         };
@@ -186,7 +187,14 @@ mod tests {
     use crate::quantity::Quantity;
 
     fn board(encoder: &str) -> Leaderboard {
-        let cell = |mean: f64| Cell { mean, low: mean - 1.0, high: mean + 1.5, deviation: Some(0.5), videos: 4 };
+        let cell = |mean: f64| Cell {
+            mean,
+            low: mean - 1.0,
+            high: mean + 1.5,
+            deviation: Some(0.5),
+            videos: 4,
+            undefined: 0.0,
+        };
         let mae = |mean: f64| BTreeMap::from([("mae".to_owned(), cell(mean))]);
         let metrics = ["auc_below_40", "r2", "mae_within_31-45"].map(|key| (key.to_owned(), cell(0.0)));
         let external =

@@ -5,19 +5,21 @@ use std::fmt::Write;
 
 use echo_metrics::Metric;
 
+use super::columns::digits;
 use super::{Cell, Leaderboard, LeaderboardRow};
 
 /// What stands in the column of shots that a row has not.
 const NOTHING: &str = "";
 
 impl Leaderboard {
-    /// One line for every encoder and adapter, with the MAE at each number of shots, in the last column with its spread; of
+    /// One line for every encoder and adapter, with the primary metric at each number of shots, in the last column with its spread; of
     /// a row's most shots the errors over ranks and on the second test sets. Below the shots stand the training videos
     /// that they are.
     pub fn to_pivot(&self) -> String {
         let shots: BTreeSet<Shots> = self.rows.iter().map(|row| Shots::of(&row.shots)).collect();
         let shots: Vec<Shots> = shots.into_iter().filter(|shots| *shots != Shots::None).collect();
         let externals = self.externals();
+        let primary = self.target.primary();
         let over_ranks = self.metrics().contains(&Metric::MACRO_MAE);
         let mut remarks: Vec<String> = Vec::new();
         let mut lines = vec![self.heading(&shots, over_ranks, &externals), self.videos(&shots)];
@@ -31,12 +33,12 @@ impl Leaderboard {
             line.extend(shots.iter().enumerate().map(|(place, column)| {
                 let row = rows.iter().find(|row| Shots::of(&row.shots) == *column);
                 let row = row.or(rows.iter().find(|row| place == 0 && Shots::of(&row.shots) == Shots::None));
-                row.map_or(NOTHING.to_owned(), |row| mae(row, place + 1 == shots.len()))
+                row.map_or(NOTHING.to_owned(), |row| value(row, &primary, place + 1 == shots.len()))
             }));
-            line.extend(over_ranks.then(|| mean(most.get(&Metric::MACRO_MAE))));
+            line.extend(over_ranks.then(|| mean(&primary, most.get(&Metric::MACRO_MAE))));
             line.extend(externals.iter().map(|(_, hash)| {
                 let external = most.externals.iter().find(|external| external.hash == *hash);
-                mean(external.and_then(|external| external.metrics.get(&Metric::MAE.key()).copied()))
+                mean(&primary, external.and_then(|external| external.metrics.get(&primary.key()).copied()))
             }));
             lines.push(line);
         }
@@ -58,9 +60,9 @@ impl Leaderboard {
         }
         let _ = writeln!(
             text,
-            "\nMAE in {}: means over seeds, of the most shots ± their standard deviation and [95 % bootstrap interval \
+            "\n{}: means over seeds, of the most shots ± their standard deviation and [95 % bootstrap interval \
              over test videos]. Every number: --format wide. Not for clinical use.",
-            self.target.differences()
+            self.target.measured(&primary)
         );
         for note in &self.notes {
             let _ = writeln!(text, "\n{note}");
@@ -148,17 +150,17 @@ impl std::fmt::Display for Shots {
     }
 }
 
-fn mae(row: &LeaderboardRow, detailed: bool) -> String {
+fn value(row: &LeaderboardRow, metric: &Metric, detailed: bool) -> String {
     let failed = if row.failed > 0 { " !" } else { "" };
-    match row.get(&Metric::MAE) {
+    match row.get(metric) {
         None => format!("-{failed}"),
-        Some(cell) if detailed => format!("{}{failed}", cell.text(2)),
-        Some(cell) => format!("{:.2}{failed}", cell.mean),
+        Some(cell) if detailed => format!("{}{failed}", cell.text(digits(metric))),
+        Some(cell) => format!("{}{failed}", mean(metric, Some(cell))),
     }
 }
 
-fn mean(cell: Option<Cell>) -> String {
-    cell.map_or("-".to_owned(), |cell| format!("{:.2}", cell.mean))
+fn mean(metric: &Metric, cell: Option<Cell>) -> String {
+    cell.map_or("-".to_owned(), |cell| format!("{:.*}", digits(metric), cell.mean))
 }
 
 /// An adapter's name, with a number in place of what is remarked on it.
@@ -180,7 +182,14 @@ mod tests {
     use crate::quantity::Quantity;
 
     fn row(encoder: &str, adapter: &str, shots: &str, mae: f64, train: usize) -> LeaderboardRow {
-        let cell = |mean: f64| Cell { mean, low: mean - 1.0, high: mean + 1.5, deviation: Some(0.5), videos: 4 };
+        let cell = |mean: f64| Cell {
+            mean,
+            low: mean - 1.0,
+            high: mean + 1.5,
+            deviation: Some(0.5),
+            videos: 4,
+            undefined: 0.0,
+        };
         let far = BTreeMap::from([("mae".to_owned(), cell(mae + 2.0))]);
         let metrics = [("mae".to_owned(), cell(mae)), ("macro_mae".to_owned(), cell(mae + 1.0))];
         LeaderboardRow {

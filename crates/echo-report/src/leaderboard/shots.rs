@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use echo_files::printable;
 
-use crate::CellRecord;
+use crate::{CellRecord, Quantity};
 
-/// The bins that a draw is made from.
+/// The bins of the target, or the classes, that a draw is made from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bins {
     /// How many hold videos.
@@ -30,13 +30,14 @@ impl Bins {
     }
 
     /// A warning of a draw of `train` videos, where there is reason for one; `name` is the data set's.
-    pub fn warning(self, name: &str, target: &str, shots: usize, train: usize) -> Option<String> {
+    pub fn warning(self, name: &str, task: &Quantity, shots: usize, train: usize) -> Option<String> {
         let Self { all, short } = self;
         let name = printable(name);
         (2 * short > all).then(|| {
             format!(
-                "{shots} shots on {name}: {short} of {all} bins of {target} hold fewer than {shots} usable training videos, \
+                "{shots} shots on {name}: {short} of {all} {} hold fewer than {shots} usable training videos, \
                  so a draw has {train}, not {}.",
+                task.groups(),
                 all * shots
             )
         })
@@ -59,8 +60,8 @@ mod tests {
 
     #[test]
     fn most_bins_short_is_worth_a_warning_with_both_numbers() {
-        assert_eq!(Bins { all: 4, short: 2 }.warning("data", "EF", 16, 40), None);
-        let warning = Bins { all: 4, short: 3 }.warning("data", "EF", 16, 40).unwrap();
+        assert_eq!(Bins { all: 4, short: 2 }.warning("data", &Quantity::default(), 16, 40), None);
+        let warning = Bins { all: 4, short: 3 }.warning("data", &Quantity::default(), 16, 40).unwrap();
         for part in ["16 shots on data", "3 of 4 bins of EF", "has 40, not 64"] {
             assert!(warning.contains(part), "{warning}");
         }

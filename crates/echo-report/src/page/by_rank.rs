@@ -1,6 +1,6 @@
 //! Errors within ranks, and how well rows find what lies below a threshold: two tables of all rows.
 
-use echo_metrics::Metric;
+use echo_metrics::{Kind, Metric};
 
 use super::entry::{Entry, shots};
 use super::escape::escape;
@@ -11,6 +11,9 @@ use crate::{Leaderboard, LeaderboardRow};
 /// A table for every set of ranks and one for areas under the curve.
 pub(super) fn by_rank(board: &Leaderboard, entries: &[Entry<'_>]) -> String {
     let target = &board.target;
+    if target.kind != Kind::Regression {
+        return by_class(board);
+    }
     let mut text = format!(
         "<p>MAE in {} by rank of the {}, with the number of its test videos: means over seeds ± their standard deviation \
          [95 % interval over test videos], as in the leaderboard. An interval of few videos says little, of a single \
@@ -77,6 +80,35 @@ pub(super) fn by_rank(board: &Leaderboard, entries: &[Entry<'_>]) -> String {
         text.push_str(&table("Areas under the ROC curve", &headings, &rows));
     }
     text
+}
+
+/// A table of what has a number for each class or label.
+fn by_class(board: &Leaderboard) -> String {
+    let task = &board.target;
+    let of_class = |class: &String| board.metrics().into_iter().find(|metric| metric.class() == Some(class));
+    let metrics: Vec<Metric> = task.classes.iter().filter_map(of_class).collect();
+    if metrics.is_empty() {
+        return "<p>A task of one question has no numbers of single classes.</p>\n".to_owned();
+    }
+    let videos = |metric: &Metric| board.rows.iter().filter_map(|row| row.get(metric)).map(|cell| cell.videos).max();
+    let heading = |metric: &Metric| format!("{} ({})", metric.label(&task.name), videos(metric).unwrap_or(0));
+    let headings: Vec<String> = std::iter::once("row".to_owned()).chain(metrics.iter().map(heading)).collect();
+    let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
+    let cell = |row: &LeaderboardRow, metric: &Metric| row.get(metric).map_or("-".to_owned(), |cell| cell.text(3));
+    let cells = |row: &LeaderboardRow| {
+        std::iter::once(name(row)).chain(metrics.iter().map(|metric| cell(row, metric))).collect::<Vec<_>>()
+    };
+    let rows: Vec<Vec<String>> = board.rows.iter().map(cells).collect();
+    let words = match task.kind {
+        Kind::MultiLabel => "the videos where the label is known",
+        _ => "its test videos",
+    };
+    format!(
+        "<p>By {}, with the number of {words}: means over seeds ± their standard deviation [95 % interval over test videos]. \
+         A dash is undefined: a class without a video.</p>\n{}",
+        if task.kind == Kind::MultiLabel { "label" } else { "class" },
+        table(&format!("By class of {}", task.name), &headings, &rows)
+    )
 }
 
 fn name(row: &LeaderboardRow) -> String {

@@ -2,20 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use echo_metrics::Metric;
-
 use super::Report;
 use super::entry::Entry;
 use super::escape::escape;
 use super::html::figure;
 use super::plots::{self, Line, Panel, Point, Published};
 use super::table::table;
-use crate::{LeaderboardRow, Reference, TRAINING_MEDIAN};
+use crate::{Constant, LeaderboardRow, Reference};
 
 /// One panel per adapter, one line per encoder.
 pub(super) fn by_shots(report: &Report<'_>, entries: &[Entry<'_>]) -> String {
-    let rows =
-        || entries.iter().flat_map(|entry| entry.rows).filter(|row| row.metrics.contains_key(&Metric::MAE.key()));
+    let target = &report.leaderboard.target;
+    let primary = target.primary();
+    let key = primary.key();
+    let rows = || entries.iter().flat_map(|entry| entry.rows).filter(|row| row.metrics.contains_key(&key));
     let mut encoders: Vec<&str> = Vec::new();
     let mut adapters: Vec<&str> = Vec::new();
     for row in rows() {
@@ -33,12 +33,14 @@ pub(super) fn by_shots(report: &Report<'_>, entries: &[Entry<'_>]) -> String {
         rows().map(|row| (row.shots.parse().unwrap_or(usize::MAX), row.shots.clone())).collect();
     let places: Vec<String> = places.into_iter().map(|(_, shots)| shots).collect();
     let place = |row: &LeaderboardRow| places.iter().position(|shots| *shots == row.shots);
-    let mae = |row: &LeaderboardRow| row.get(&Metric::MAE);
-    let target = &report.leaderboard.target;
+    let mae = |row: &LeaderboardRow| row.get(&primary);
     let references = Published::of(&report.leaderboard.references, &places);
     // With several sets of test videos every set has its own, under a longer name: none is right for all plots.
-    let constants =
-        report.leaderboard.rows.iter().filter(|row| row.adapter.is_empty() && row.encoder == TRAINING_MEDIAN);
+    let constants = report
+        .leaderboard
+        .rows
+        .iter()
+        .filter(|row| row.adapter.is_empty() && row.encoder == Constant::of_training(target.kind));
     let constant: Vec<(usize, f64)> = constants.filter_map(|row| Some((place(row)?, mae(row)?.mean))).collect();
     let highest_of = |adapter: &str| {
         rows().filter(|row| row.adapter == adapter).filter_map(|row| Some(mae(row)?.high)).fold(1.0, f64::max)
@@ -49,11 +51,11 @@ pub(super) fn by_shots(report: &Report<'_>, entries: &[Entry<'_>]) -> String {
     let usual = 2.0 * ends[ends.len() / 2];
     let others = constant.iter().map(|(_, value)| *value).chain(references.iter().flat_map(Published::values));
     let common = ends.iter().copied().chain(others).filter(|end| *end <= usual).fold(1.0, f64::max);
-    let known = (!constant.is_empty()).then_some(TRAINING_MEDIAN);
+    let known = (!constant.is_empty()).then_some(Constant::of_training(target.kind));
     let mut text = format!(
-        "<p>Mean over seeds of the MAE in {} with its 95 % interval over test videos. The axis is the same in all plots \
+        "<p>Mean over seeds of the {} with its 95 % interval over test videos. The axis is the same in all plots \
          but those of far greater errors.</p>\n{}<div class=\"plots\">\n",
-        escape(&target.differences()),
+        escape(&target.measured(&primary)),
         plots::legend(&encoders, known, &references)
     );
     // No bar is higher than the greatest error that a value between 0 and 100 can have.

@@ -1,10 +1,13 @@
 //! What the report knows of one row of the grid: its cells, and their predictions averaged over seeds.
 
+use std::collections::BTreeMap;
+
 use echo_metrics::Metric;
 
 use super::plots::{Curve, RankError};
+use crate::scoring::error;
 use crate::{
-    CellRecord, CellStatus, Epoch, LeaderboardRow, Outputs, PredictionRow, Predictions, ReportError, ranks_up_to,
+    CellRecord, CellStatus, Epoch, LeaderboardRow, Outputs, PredictionRow, Predictions, ReportError, Truth, ranks_up_to,
 };
 
 /// A row of the grid.
@@ -16,11 +19,11 @@ pub(super) struct Entry<'a> {
     pub(super) cells: &'a [&'a CellRecord],
     /// The videos that all seeds predicted.
     pub(super) videos: Vec<String>,
-    pub(super) truth: Vec<f64>,
+    pub(super) truth: Vec<Truth>,
     /// Means over seeds, after the last epoch.
-    pub(super) predictions: Vec<f64>,
+    pub(super) predictions: Vec<Vec<f64>>,
     pub(super) curves: Vec<Curve>,
-    /// Means over seeds of the absolute errors.
+    /// Means over seeds of the errors.
     errors: Vec<f64>,
     /// The error within each rank.
     pub(super) ranks: Vec<RankError>,
@@ -57,20 +60,20 @@ impl<'a> Entry<'a> {
             ranks: Vec::new(),
         };
         if let Some((first, others)) = all.split_first() {
-            let others: Vec<std::collections::BTreeMap<&str, f32>> = others
-                .iter()
-                .map(|rows| rows.iter().map(|row| (row.video.as_str(), row.prediction)).collect())
-                .collect();
+            let others: Vec<BTreeMap<&str, &PredictionRow>> =
+                others.iter().map(|rows| rows.iter().map(|row| (row.video.as_str(), row)).collect()).collect();
             for row in first {
-                let of_seeds: Option<Vec<f32>> =
+                let of_seeds: Option<Vec<&PredictionRow>> =
                     others.iter().map(|other| other.get(row.video.as_str()).copied()).collect();
                 let Some(of_seeds) = of_seeds else { continue };
-                let values: Vec<f64> = std::iter::once(row.prediction).chain(of_seeds).map(f64::from).collect();
-                let (truth, seeds) = (f64::from(row.truth), all.len() as f64);
+                let wide = |row: &PredictionRow| row.prediction.iter().map(|&value| f64::from(value)).collect();
+                let seeds: Vec<Vec<f64>> = std::iter::once(row).chain(of_seeds).map(wide).collect();
+                let mean = |output: usize| seeds.iter().map(|seed| seed[output]).sum::<f64>() / seeds.len() as f64;
                 entry.videos.push(row.video.clone());
-                entry.truth.push(truth);
-                entry.predictions.push(values.iter().sum::<f64>() / seeds);
-                entry.errors.push(values.iter().map(|value| (value - truth).abs()).sum::<f64>() / seeds);
+                entry.truth.push(row.truth.clone());
+                entry.predictions.push((0..row.prediction.len()).map(mean).collect());
+                let errors: f64 = seeds.iter().map(|seed| error(&row.truth, seed)).sum();
+                entry.errors.push(errors / seeds.len() as f64);
             }
         }
         entry.score_ranks();
@@ -81,7 +84,8 @@ impl<'a> Entry<'a> {
         // Records of other hands may hold no ranks, or other ones than this version knows: the plot is left out.
         let Some(bounds) = self.cells.first().and_then(|cell| bounds(cell)) else { return };
         for rank in ranks_up_to(&bounds) {
-            let within = self.truth.iter().zip(&self.errors).filter(|(truth, _)| rank.holds(**truth));
+            let holds = |truth: &Truth| matches!(truth, Truth::Value(value) if rank.holds(f64::from(*value)));
+            let within = self.truth.iter().zip(&self.errors).filter(|(truth, _)| holds(truth));
             let errors: Vec<f64> = within.map(|(_, error)| *error).collect();
             // Of too few resamples it may have no interval.
             let metric = Metric::mae_within(rank);
@@ -95,6 +99,15 @@ impl<'a> Entry<'a> {
                 interval: scored.map(|cell| (cell.low, cell.high)),
             });
         }
+    }
+
+    /// True and predicted values of a regression.
+    pub(super) fn values(&self) -> (Vec<f64>, Vec<f64>) {
+        let pair = |(truth, prediction): (&Truth, &Vec<f64>)| match (truth, prediction.as_slice()) {
+            (Truth::Value(truth), [prediction]) => Some((f64::from(*truth), *prediction)),
+            _ => None,
+        };
+        self.truth.iter().zip(&self.predictions).filter_map(pair).unzip()
     }
 
     /// Encoder, adapter and shots.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use echo_metrics::Metric;
+use echo_metrics::Kind;
 
 use super::Report;
 use super::by_rank::by_rank;
@@ -12,6 +12,7 @@ use super::escape::escape;
 use super::plots::{self, Scale};
 use super::table::{leaderboard, table};
 use super::worst::worst;
+use crate::leaderboard::digits;
 use crate::{CellRecord, CellStatus, Quantity, ReportError};
 
 const STYLE: &str = include_str!("style.css");
@@ -128,26 +129,33 @@ fn board(report: &Report<'_>, anchors: &[Option<String>]) -> String {
 
 /// Plots of every row; they are predictions averaged over seeds.
 fn details(quantity: &Quantity, entries: &[Entry<'_>]) -> String {
-    let mut text = String::from(
-        "<p>Dots are test videos, after the last epoch. Each video's prediction is averaged over seeds here, which misses \
-         by no more than the seeds do on average: the MAE in a heading, as in the leaderboard, is the mean of the seeds' \
-         own errors. The dashed lines are bias and limits of agreement of the averaged predictions; error by rank is \
-         again the mean of the seeds' errors, with its interval; learning curves have one line per seed.</p>\n",
-    );
+    let mut text = String::from(match quantity.kind {
+        Kind::Regression => {
+            "<p>Dots are test videos, after the last epoch. Each video's prediction is averaged over seeds here, which \
+             misses by no more than the seeds do on average: the MAE in a heading, as in the leaderboard, is the mean of \
+             the seeds' own errors. The dashed lines are bias and limits of agreement of the averaged predictions; error \
+             by rank is again the mean of the seeds' errors, with its interval; learning curves have one line per \
+             seed.</p>\n"
+        }
+        _ => "<p>After the last epoch. Learning curves have one line per seed.</p>\n",
+    });
+    let primary = quantity.primary();
     for entry in entries {
         let name = entry.name();
-        let mae = entry.rows[0].get(&Metric::MAE);
-        let mae = mae.map_or("no score".to_owned(), |cell| format!("MAE {:.2}", cell.mean));
-        let summary = format!("{}: {mae}", escape(&name));
+        let score = entry.rows[0].get(&primary);
+        let label = primary.label(&quantity.name);
+        let score = score.map_or("no score".to_owned(), |cell| format!("{label} {:.*}", digits(&primary), cell.mean));
+        let summary = format!("{}: {score}", escape(&name));
         text.push_str(&format!("<details id=\"{}\"><summary>{summary}</summary>\n", anchor(entry)));
         if entry.truth.is_empty() {
             text.push_str("<p>There are no predictions.</p>\n");
-        } else {
-            let scale = Scale::of(quantity, &entry.truth, &entry.predictions);
+        } else if quantity.kind == Kind::Regression {
+            let (truth, predictions) = entry.values();
+            let scale = Scale::of(quantity, &truth, &predictions);
             text.push_str("<div class=\"plots\">\n");
             let (scatter, bland_altman) = (
-                plots::scatter(&name, &scale, &entry.truth, &entry.predictions),
-                plots::bland_altman(&name, &scale, &entry.truth, &entry.predictions),
+                plots::scatter(&name, &scale, &truth, &predictions),
+                plots::bland_altman(&name, &scale, &truth, &predictions),
             );
             text.push_str(&figure(&format!("Predicted and true {}, mean over seeds", quantity.name), &scatter));
             text.push_str(&figure("Bland-Altman, mean over seeds", &bland_altman));

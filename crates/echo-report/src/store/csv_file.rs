@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use csv::StringRecord;
 use echo_files::{excerpt, from_cell, to_cell};
 use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -37,6 +38,16 @@ pub(crate) fn to_text(rows: &[Vec<String>]) -> String {
 /// It cannot be read, or a row is not of the kind that is wanted.
 pub(crate) fn read<R: DeserializeOwned>(path: &Path) -> Result<Vec<R>, ReportError> {
     let invalid = |error: csv::Error| ReportError::Io { path: path.to_owned(), source: error.into() };
+    let (names, records) = cells(path)?;
+    records.iter().map(|record| record.deserialize(Some(&names)).map_err(invalid)).collect()
+}
+
+/// The columns' names of the table `path`, and its rows.
+///
+/// # Errors
+/// It cannot be read.
+pub(crate) fn cells(path: &Path) -> Result<(StringRecord, Vec<StringRecord>), ReportError> {
+    let invalid = |error: csv::Error| ReportError::Io { path: path.to_owned(), source: error.into() };
     let text = echo_files::read_text(path).map_err(ReportError::io(path))?;
     let header = text.lines().next().unwrap_or_default();
     let count = |separator: u8| header.bytes().filter(|&byte| byte == separator).count();
@@ -49,10 +60,10 @@ pub(crate) fn read<R: DeserializeOwned>(path: &Path) -> Result<Vec<R>, ReportErr
         let record = record.map_err(invalid)?;
         // Spreadsheets end a table with rows of nothing.
         if record.iter().any(|cell| !cell.trim().is_empty()) {
-            rows.push(record.deserialize(Some(&names)).map_err(invalid)?);
+            rows.push(record);
         }
     }
-    Ok(rows)
+    Ok((names, rows))
 }
 
 /// For fields of text, which may be anything.
@@ -78,26 +89,38 @@ pub(crate) mod truth {
 
     pub(crate) fn deserialize<'a, D: Deserializer<'a>>(deserializer: D) -> Result<bool, D::Error> {
         let text = String::deserialize(deserializer)?;
-        match text.trim().to_ascii_lowercase().as_str() {
-            "true" | "1" => Ok(true),
-            "false" | "0" => Ok(false),
-            _ => Err(D::Error::custom(format!("{:?} is neither true nor false", excerpt(&text)))),
-        }
+        to_truth(&text).ok_or_else(|| D::Error::custom(format!("{:?} is neither true nor false", excerpt(&text))))
     }
 }
 
-/// For fields of numbers, which a spreadsheet may write as text or with a decimal comma.
-pub(crate) mod number {
+/// For fields of several numbers, between spaces.
+pub(crate) mod numbers {
     use super::*;
 
-    pub(crate) fn serialize<S: Serializer>(number: &f32, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_f32(*number)
+    pub(crate) fn serialize<S: Serializer>(numbers: &[f32], serializer: S) -> Result<S::Ok, S::Error> {
+        let texts: Vec<String> = numbers.iter().map(f32::to_string).collect();
+        serializer.serialize_str(&texts.join(" "))
     }
 
-    pub(crate) fn deserialize<'a, D: Deserializer<'a>>(deserializer: D) -> Result<f32, D::Error> {
+    pub(crate) fn deserialize<'a, D: Deserializer<'a>>(deserializer: D) -> Result<Vec<f32>, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let plain = text.trim().trim_start_matches('\'').replace(',', ".");
-        plain.parse().map_err(|_| D::Error::custom(format!("{:?} is no number", excerpt(&text))))
+        let number =
+            |part: &str| to_number(part).ok_or_else(|| D::Error::custom(format!("{:?} is no number", excerpt(part))));
+        from_cell(&text).split_whitespace().map(number).collect()
+    }
+}
+
+/// A number that a spreadsheet may have written as text or with a decimal comma.
+pub(crate) fn to_number(text: &str) -> Option<f32> {
+    text.trim().trim_start_matches('\'').replace(',', ".").parse().ok()
+}
+
+/// Yes or no, which a spreadsheet writes in capitals.
+pub(crate) fn to_truth(text: &str) -> Option<bool> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "1" => Some(true),
+        "false" | "0" => Some(false),
+        _ => None,
     }
 }
 
@@ -111,13 +134,13 @@ mod tests {
         name: String,
         #[serde(with = "truth")]
         used: bool,
-        #[serde(with = "number")]
-        value: f32,
+        #[serde(with = "numbers")]
+        values: Vec<f32>,
     }
 
     fn rows() -> Vec<Row> {
-        let row = |name: &str, used, value| Row { name: name.to_owned(), used, value };
-        vec![row("=HYPERLINK(\"x\")", true, -1.5), row("two\nlines, and a comma", false, 60.25)]
+        let row = |name: &str, used, values: &[f32]| Row { name: name.to_owned(), used, values: values.to_vec() };
+        vec![row("=HYPERLINK(\"x\")", true, &[-1.5]), row("two\nlines, and a comma", false, &[60.25, 0.5])]
     }
 
     #[test]
@@ -133,14 +156,14 @@ mod tests {
     fn what_spreadsheets_do_to_a_table_is_undone() {
         let file = tempfile::NamedTempFile::new().unwrap();
         for saved in [
-            "\u{feff}name,used,value\r\n\"=HYPERLINK(\"\"x\"\")\",TRUE,\"-1.5\"\r\n\"two\nlines, and a comma\",FALSE,60.250\r\n",
-            "name;used;value\n'=HYPERLINK(\"x\");TRUE;-1,5\n\"two\nlines, and a comma\";False;\"60,25\"\n;;\n",
-            "name\tused\tvalue\t\n'=HYPERLINK(\"x\")\t1\t'-1.5\t\n\"two\nlines, and a comma\"\t0\t60.25\t\n",
+            "\u{feff}name,used,values\r\n\"=HYPERLINK(\"\"x\"\")\",TRUE,\"-1.5\"\r\n\"two\nlines, and a comma\",FALSE,60.250 .5\r\n",
+            "name;used;values\n'=HYPERLINK(\"x\");TRUE;-1,5\n\"two\nlines, and a comma\";False;\"60,25 0,5\"\n;;\n",
+            "name\tused\tvalues\t\n'=HYPERLINK(\"x\")\t1\t'-1.5\t\n\"two\nlines, and a comma\"\t0\t60.25 0.5\t\n",
         ] {
             std::fs::write(file.path(), saved).unwrap();
             assert_eq!(read::<Row>(file.path()).unwrap(), rows(), "{saved:?}");
         }
-        std::fs::write(file.path(), "name,used,value\na,maybe,1\n").unwrap();
+        std::fs::write(file.path(), "name,used,values\na,maybe,1\n").unwrap();
         let message = read::<Row>(file.path()).unwrap_err().to_string();
         let name = file.path().display().to_string();
         assert!(message.contains("maybe") && message.contains(&name), "{message}");

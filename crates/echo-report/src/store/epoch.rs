@@ -17,7 +17,7 @@ pub struct Epoch {
     pub kl: f64,
     /// Absolute error.
     pub l1: f64,
-    /// Mean absolute error on what is watched, if anything is.
+    /// The primary metric on what is watched, if anything is.
     #[serde(default)]
     pub watched: Option<f64>,
 }

@@ -6,32 +6,14 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use echo_files::{UNFINISHED, lock_file, remove_left_locks, to_cell, write_atomically};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::csv_file::{self, to_bytes, to_text};
-use super::{CellRecord, Epoch, Excluded, FileRecord};
-use crate::{Constant, ReportError};
+use super::{CellRecord, Epoch, Excluded, FileRecord, PredictionRow};
+use crate::{Constant, Quantity, ReportError};
 
 /// Age at which an unfinished file is no longer being written: who began it was killed.
 const ABANDONED: Duration = Duration::from_secs(3600);
-
-/// One video's prediction by one cell.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PredictionRow {
-    /// The video's name.
-    #[serde(with = "csv_file::text")]
-    pub video: String,
-    /// In the target's unit.
-    #[serde(with = "csv_file::number")]
-    pub truth: f32,
-    /// In the target's unit.
-    #[serde(with = "csv_file::number")]
-    pub prediction: f32,
-    /// What is doubtful about it; empty for most.
-    #[serde(default, with = "csv_file::text")]
-    pub warning: String,
-}
 
 /// Which of a cell's predictions; each has a file of its own beside the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,9 +40,18 @@ impl Predictions {
 const CURVE: &str = "curve.csv";
 
 impl FileRecord {
-    fn of<R: Serialize>(rows: &[R]) -> Result<Self, csv::Error> {
-        Ok(Self { rows: rows.len(), hash: blake3::hash(&to_bytes(rows)?).to_hex()[..32].to_owned() })
+    fn of(rows: usize, bytes: &[u8]) -> Self {
+        Self { rows, hash: blake3::hash(bytes).to_hex()[..32].to_owned() }
     }
+}
+
+/// Rows below the names of their columns.
+fn table(task: &Quantity, rows: &[PredictionRow]) -> Result<Vec<u8>, ReportError> {
+    let mut lines = vec![PredictionRow::columns(task)];
+    for row in rows {
+        lines.push(row.cells(task)?);
+    }
+    Ok(to_text(&lines).into_bytes())
 }
 
 /// The output folder.
@@ -138,25 +129,28 @@ impl Outputs {
 
     /// Keeps predictions of a cell; called before its record is appended, which then carries what this gives: the ending
     /// of the file's name, and what it holds.
+    ///
+    /// # Errors
+    /// A row is not of the task, or the file cannot be written.
     pub fn keep_predictions(
         &self,
+        task: &Quantity,
         key: &str,
         which: Predictions,
         rows: &[PredictionRow],
     ) -> Result<(String, FileRecord), ReportError> {
-        self.keep(key, which.extension(), rows)
+        self.keep(key, which.extension(), rows.len(), &table(task, rows)?)
     }
 
     /// Keeps a cell's losses, as [`keep_predictions`](Self::keep_predictions).
     pub fn keep_curve(&self, key: &str, curve: &[Epoch]) -> Result<(String, FileRecord), ReportError> {
-        self.keep(key, CURVE, curve)
+        let invalid = |error: csv::Error| ReportError::Io { path: self.cell_file(key, CURVE), source: error.into() };
+        self.keep(key, CURVE, curve.len(), &to_bytes(curve).map_err(invalid)?)
     }
 
-    fn keep<R: Serialize>(&self, key: &str, extension: &str, rows: &[R]) -> Result<(String, FileRecord), ReportError> {
-        let path = self.cell_file(key, extension);
-        self.write_csv(&path, rows)?;
-        let invalid = |error: csv::Error| ReportError::Io { path: path.clone(), source: error.into() };
-        Ok((extension.to_owned(), FileRecord::of(rows).map_err(invalid)?))
+    fn keep(&self, key: &str, extension: &str, rows: usize, bytes: &[u8]) -> Result<(String, FileRecord), ReportError> {
+        self.write(&self.cell_file(key, extension), bytes)?;
+        Ok((extension.to_owned(), FileRecord::of(rows, bytes)))
     }
 
     /// A cell's predictions.
@@ -164,15 +158,13 @@ impl Outputs {
     /// # Errors
     /// The file holds something else than the cell left there.
     pub fn read_predictions(&self, cell: &CellRecord, which: Predictions) -> Result<Vec<PredictionRow>, ReportError> {
-        let rows: Vec<PredictionRow> = self.read(cell, which.extension())?;
-        // A record may come from anywhere, and no score is made of what is not finite.
-        match rows.iter().find(|row| !row.truth.is_finite() || !row.prediction.is_finite()) {
-            None => Ok(rows),
-            Some(PredictionRow { video, truth, prediction, .. }) => {
-                let reason = format!("{video}: {truth} and {prediction} are not both numbers");
-                Err(damaged(&self.cell_file(&cell.key, which.extension()), reason))
-            }
-        }
+        let task = &cell.data.task;
+        let read = |path: &Path| {
+            let (names, rows) = csv_file::cells(path)?;
+            let row = |row| PredictionRow::of_cells(task, &names, row).map_err(|reason| damaged(path, reason));
+            rows.iter().map(row).collect::<Result<Vec<_>, _>>()
+        };
+        self.read(cell, which.extension(), read, |rows| table(task, rows))
     }
 
     /// Whether a cell has such predictions.
@@ -185,10 +177,19 @@ impl Outputs {
     /// # Errors
     /// As [`read_predictions`](Self::read_predictions).
     pub fn read_curve(&self, cell: &CellRecord) -> Result<Vec<Epoch>, ReportError> {
-        self.read(cell, CURVE)
+        let path = self.cell_file(&cell.key, CURVE);
+        let invalid = |error: csv::Error| ReportError::Io { path: path.clone(), source: error.into() };
+        self.read(cell, CURVE, csv_file::read::<Epoch>, |rows| to_bytes(rows).map_err(invalid))
     }
 
-    fn read<R: Serialize + DeserializeOwned>(&self, cell: &CellRecord, extension: &str) -> Result<Vec<R>, ReportError> {
+    /// The rows of a cell's file, where they are, written again, what the cell left there.
+    fn read<R>(
+        &self,
+        cell: &CellRecord,
+        extension: &str,
+        read: impl FnOnce(&Path) -> Result<Vec<R>, ReportError>,
+        again: impl FnOnce(&[R]) -> Result<Vec<u8>, ReportError>,
+    ) -> Result<Vec<R>, ReportError> {
         let path = self.cell_file(&cell.key, extension);
         let Some(expected) = cell.files.get(extension) else {
             return Err(damaged(&path, "the cell's record knows no such file".to_owned()));
@@ -200,9 +201,8 @@ impl Outputs {
             ReportError::Io { path, source } => damaged(&path, source.to_string()),
             other => other,
         };
-        let rows: Vec<R> = csv_file::read(&path).map_err(unreadable)?;
-        let found =
-            FileRecord::of(&rows).map_err(|error| ReportError::Io { path: path.clone(), source: error.into() })?;
+        let rows = read(&path).map_err(unreadable)?;
+        let found = FileRecord::of(rows.len(), &again(&rows)?);
         if found == *expected {
             return Ok(rows);
         }
@@ -234,7 +234,7 @@ impl Outputs {
         }
         for which in [Predictions::LastEpoch, Predictions::BestEpoch, Predictions::External] {
             if from.has_predictions(cell, which) {
-                self.keep_predictions(&cell.key, which, &from.read_predictions(cell, which)?)?;
+                self.keep_predictions(&cell.data.task, &cell.key, which, &from.read_predictions(cell, which)?)?;
             }
         }
         self.keep_curve(&cell.key, &from.read_curve(cell)?)?;
@@ -276,10 +276,21 @@ impl Outputs {
             of_cell.iter().chain(more).map(|&name| name.to_owned()).collect()
         };
         let cell = |text: &str| to_cell(text).into_owned();
-        let mut predictions = vec![names(&["target", "unit", "video", "truth", "prediction", "warning"])];
-        let mut external = vec![names(&["set", "target", "unit", "video", "truth", "prediction", "warning"])];
+        let task = records.first().map(|record| record.data.task.clone()).unwrap_or_default();
+        let columns = PredictionRow::columns(&task);
+        let columns = || columns.iter().map(String::as_str);
+        let mut predictions = vec![names(&["target", "unit"].into_iter().chain(columns()).collect::<Vec<_>>())];
+        let mut external = vec![names(&["set", "target", "unit"].into_iter().chain(columns()).collect::<Vec<_>>())];
         let mut curves = vec![names(&["epoch", "lr", "loss", "cross_entropy", "kl", "l1", "watched", "warning"])];
+        let of_task = [cell(&task.name), cell(&task.unit)];
         for &record in records {
+            if record.data.task != task {
+                return Err(ReportError::Mixed(format!(
+                    "cells of {} and of {} stand in one folder; give each task an --out of its own",
+                    task.in_words(),
+                    record.data.task.in_words()
+                )));
+            }
             let encoder = &record.encoder;
             let of_cell = vec![
                 cell(&encoder.name),
@@ -289,23 +300,13 @@ impl Outputs {
                 record.shots.map_or("split".to_owned(), |shots| shots.to_string()),
                 record.seed.to_string(),
             ];
-            let (target, unit) = (cell(&record.data.target), cell(&record.data.unit));
-            let values = |row: PredictionRow| {
-                [
-                    target.clone(),
-                    unit.clone(),
-                    cell(&row.video),
-                    row.truth.to_string(),
-                    row.prediction.to_string(),
-                    cell(&row.warning),
-                ]
-            };
             for row in self.read_predictions(record, Predictions::LastEpoch)? {
-                predictions.push([of_cell.clone(), values(row).to_vec()].concat());
+                predictions.push([of_cell.clone(), of_task.to_vec(), row.cells(&task)?].concat());
             }
             if let Some(set) = &record.external {
                 for row in self.read_predictions(record, Predictions::External)? {
-                    external.push([of_cell.clone(), vec![cell(&set.name)], values(row).to_vec()].concat());
+                    let set = vec![cell(&set.name)];
+                    external.push([of_cell.clone(), set, of_task.to_vec(), row.cells(&task)?].concat());
                 }
             }
             for Epoch { epoch, lr, loss, cross_entropy, kl, l1, watched } in self.read_curve(record)? {
@@ -363,20 +364,31 @@ fn damaged(path: &Path, reason: String) -> ReportError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Truth;
     use crate::store::tests::record;
+
+    fn row(video: &str, prediction: f32) -> PredictionRow {
+        PredictionRow {
+            video: video.to_owned(),
+            patient: String::new(),
+            truth: Truth::Value(50.0),
+            prediction: vec![prediction],
+            warning: String::new(),
+        }
+    }
 
     #[test]
     fn a_name_that_looks_like_a_number_is_none_to_a_spreadsheet() {
         let dir = tempfile::tempdir().unwrap();
         let outputs = Outputs::create(dir.path()).unwrap();
         let mut cell = record("key");
-        let row =
-            PredictionRow { video: "+1".to_owned(), truth: 50.0, prediction: -2.5, warning: "-3 frames".to_owned() };
-        let kept = outputs.keep_predictions(&cell.key, Predictions::LastEpoch, &[row]).unwrap();
+        let row = PredictionRow { warning: "-3 frames".to_owned(), ..row("+1", -2.5) };
+        let task = &cell.data.task;
+        let kept = outputs.keep_predictions(task, &cell.key, Predictions::LastEpoch, &[row]).unwrap();
         cell.files.extend([kept, outputs.keep_curve(&cell.key, &[]).unwrap()]);
         outputs.join_cells(&[&cell]).unwrap();
         let text = std::fs::read_to_string(dir.path().join("predictions.csv")).unwrap();
-        assert!(text.ends_with(",'+1,50,-2.5,'-3 frames\n"), "{text}");
+        assert!(text.ends_with(",'+1,,50,-2.5,'-3 frames\n"), "{text}");
     }
 
     #[test]
@@ -403,16 +415,10 @@ mod tests {
     fn a_file_that_is_not_what_its_cell_left_is_told_and_one_that_a_spreadsheet_saved_is_read() {
         let dir = tempfile::tempdir().unwrap();
         let outputs = Outputs::create(dir.path()).unwrap();
-        let row = |video: &str, prediction| PredictionRow {
-            video: video.to_owned(),
-            truth: 50.0,
-            prediction,
-            warning: String::new(),
-        };
         let rows = [row("=a", 41.25), row("b\nc", 60.1), row("d", 0.3333333)];
         let mut cell = crate::store::tests::record("0a");
         cell.files.extend([
-            outputs.keep_predictions("0a", Predictions::LastEpoch, &rows).unwrap(),
+            outputs.keep_predictions(&cell.data.task, "0a", Predictions::LastEpoch, &rows).unwrap(),
             outputs.keep_curve("0a", &[]).unwrap(),
         ]);
         let path = outputs.cell_file("0a", "csv");
@@ -431,8 +437,8 @@ mod tests {
         assert!(damage(&vec![0; whole.len()]).is_some(), "zeros");
         let text = String::from_utf8(whole).unwrap();
         assert!(damage(text.replace("60.1", "60.2").as_bytes()).unwrap().contains("not those"));
-        assert!(damage(format!("{text}e,50.0,1.0,\n").as_bytes()).unwrap().contains("4 of the 3"));
-        let saved = text.replace(',', ";").replace('.', ",").replace("50,0", "50");
+        assert!(damage(format!("{text}e,,50.0,1.0,\n").as_bytes()).unwrap().contains("4 of the 3"));
+        let saved = text.replace(',', ";").replace('.', ",").replace(";50;", ";50,0;");
         assert_eq!(damage(saved.as_bytes()), None, "{saved}");
         std::fs::remove_file(&path).unwrap();
         assert!(outputs.damage(&cell).is_some());

@@ -13,10 +13,10 @@ use echo_metrics::Scores;
 use serde::{Deserialize, Serialize};
 
 use super::Machine;
-use crate::ReportError;
+use crate::{Quantity, ReportError};
 
 /// Raised when the meaning of a line changes; lines of another schema are refused.
-const SCHEMA: u32 = 3;
+const SCHEMA: u32 = 4;
 
 /// How a cell ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +47,7 @@ pub struct CellRecord {
     pub text: Option<EncoderRecord>,
     /// The adapter's name, or several joined by `+`.
     pub adapter: String,
-    /// Training videos per bin of the target; absent for a split file's own training rows.
+    /// Training videos per bin of the target or per class; absent for a split file's own training rows.
     pub shots: Option<usize>,
     /// The seed.
     pub seed: u64,
@@ -58,6 +58,10 @@ pub struct CellRecord {
     /// What the recipe changes of the encoder's clips, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clips: Option<String>,
+    /// Of a binary task the probability from which on a video counts as positive, as validation chose it; absent where no
+    /// validation split could choose one, which makes it [`UNCHOSEN_THRESHOLD`](crate::UNCHOSEN_THRESHOLD).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
     /// Parameters, by whether they train.
     pub parameters: Option<ParameterCounts>,
     /// Scores on the test split, after the last epoch.
@@ -130,9 +134,7 @@ pub struct DataRecord {
     /// The data set's name, which others may have too: hashes say what it is.
     pub name: String,
     /// What is predicted.
-    pub target: String,
-    /// Its unit.
-    pub unit: String,
+    pub task: Quantity,
     /// Hash of the names, labels and bytes of all videos that the cell used.
     pub hash: String,
     /// The same of its test videos alone: rows of other hashes have nothing to do with each other.
@@ -142,7 +144,7 @@ pub struct DataRecord {
     pub splits: String,
     /// Training videos.
     pub train: usize,
-    /// Bins of the target that hold training videos; none where a split file's training rows are used whole.
+    /// Bins of the target, or classes, that hold training videos; none where a split file's training rows are used whole.
     pub bins: usize,
     /// Those that had fewer usable videos than were asked for.
     pub short_bins: usize,
@@ -189,8 +191,8 @@ pub struct ExternalRecord {
 pub struct BestRecord {
     /// From 1.
     pub epoch: usize,
-    /// Its mean absolute error on the validation split.
-    pub validation_mae: f64,
+    /// Its primary metric on the validation split.
+    pub validation: f64,
     /// Its scores on the test split.
     pub scores: Scores,
 }
@@ -459,8 +461,7 @@ pub(crate) mod tests {
             seed: 1,
             data: DataRecord {
                 name: "data".to_owned(),
-                target: "EF".to_owned(),
-                unit: "%".to_owned(),
+                task: Quantity::default(),
                 hash: "hash".to_owned(),
                 test_hash: "test hash".to_owned(),
                 splits: "splits".to_owned(),
@@ -474,6 +475,7 @@ pub(crate) mod tests {
             },
             config: serde_json::json!({}),
             clips: None,
+            threshold: None,
             parameters: None,
             scores: None,
             best: None,
@@ -609,9 +611,9 @@ pub(crate) mod tests {
 
     #[test]
     fn a_line_with_scores_is_torn_wherever_it_is_cut() {
-        let (labels, predictions) = ([40.0, 50.0, 60.0], [41.0, 55.0, 52.0]);
+        let rows = crate::scoring::tests::values(&[(40.0, 41.0), (50.0, 55.0), (60.0, 52.0)]);
         let metrics = echo_metrics::metrics(echo_metrics::Kind::Regression, &echo_metrics::Parameters::default());
-        let scores = crate::scoring::scores(&labels, &predictions, &metrics, 50).unwrap();
+        let scores = crate::scores(&Quantity::default(), &rows, &metrics, None, 50).unwrap();
         let line = CellRecord { scores: Some(scores), ..record("key") }.to_line();
         let line = line.trim_end().as_bytes();
         assert!(matches!(parse(line), Ok(Some(_))));

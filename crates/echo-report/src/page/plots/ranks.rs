@@ -82,7 +82,7 @@ mod tests {
             error("91-150", None, None),
             error("151+", Some(30.0), None),
         ];
-        let quantity = Quantity { name: "EDV".to_owned(), unit: "ml".to_owned() };
+        let quantity = Quantity::regression("EDV", "ml");
         let svg = ranks("row", &Scale::of(&quantity, &[60.0, 290.0], &[70.0, 200.0]), &errors);
         assert_well_formed(&svg);
         assert_eq!(svg.matches("<rect").count(), 2, "{svg}");

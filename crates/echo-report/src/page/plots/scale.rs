@@ -41,13 +41,13 @@ mod tests {
 
     #[test]
     fn volumes_fit_and_percentages_have_the_same_axis() {
-        let (edv, ef) = (Quantity { name: "EDV".to_owned(), unit: "ml".to_owned() }, Quantity::default());
+        let (edv, ef) = (Quantity::regression("EDV", "ml"), Quantity::default());
         let scale = Scale::of(&edv, &[60.0, 290.0], &[80.0, 310.0]);
         assert!(scale.low >= 0.0 && scale.low < 60.0 && (310.0..400.0).contains(&scale.high), "{scale:?}");
         let far = Scale::of(&edv, &[60.0, 290.0], &[80.0, 1e30]);
         assert!(far.high < 700.0 && far.inside(1e30) == far.high, "{far:?}");
         assert!(Scale::of(&edv, &[60.0, 290.0], &[-80.0, 100.0]).low < -80.0);
-        let strain = Quantity { name: "GLS".to_owned(), unit: "%".to_owned() };
+        let strain = Quantity::regression("GLS", "%");
         assert!(Scale::of(&strain, &[-22.0, -8.0], &[-20.0, -9.0]).high < 0.0);
         let scale = Scale::of(&ef, &[60.0], &[300.0]);
         assert_eq!((scale.low, scale.high), (0.0, 100.0));

@@ -33,7 +33,7 @@ mod tests {
 
     #[test]
     fn every_video_is_a_dot_wherever_it_lies_and_the_name_is_text() {
-        let quantity = Quantity { name: "<i>".to_owned(), unit: "&ml".to_owned() };
+        let quantity = Quantity::regression("<i>", "&ml");
         let scale = Scale::of(&quantity, &[10.0, 99.0], &[12.0, 80.0]);
         let svg = scatter("<b>\"&", &scale, &[10.0, 50.0, 99.0, 50.0], &[12.0, -1e30, 1e30, f64::MAX]);
         assert_well_formed(&svg);

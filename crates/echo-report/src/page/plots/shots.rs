@@ -53,13 +53,11 @@ pub(in super::super) fn shots(panel: &Panel<'_>) -> String {
         format!("{} {}", line.name, points.collect::<Vec<_>>().join(", "))
     });
     let words = words.chain(panel.references.iter().map(|reference| reference.in_words(panel.shots)));
-    let alt = format!("{}: MAE by shots; {}", panel.name, words.collect::<Vec<_>>().join("; "));
-    let bin = match panel.quantity.is_percentage() {
-        true => format!("{} point", panel.quantity.name),
-        false => format!("bin of {}", panel.quantity.name),
-    };
-    let (x_name, y_name) =
-        (format!("training videos per {bin} (shots)"), format!("MAE ({})", panel.quantity.differences()));
+    let label = panel.quantity.primary().label(&panel.quantity.name);
+    let alt = format!("{}: {label} by shots; {}", panel.name, words.collect::<Vec<_>>().join("; "));
+    let primary = panel.quantity.primary();
+    let x_name = format!("training videos per {} (shots)", panel.quantity.shot());
+    let y_name = panel.quantity.axis(&primary);
     svg(&alt, |area| {
         let label = |value: &f64| match value.fract() == 0.0 && *value >= 0.0 {
             true => panel.shots.get(*value as usize).cloned().unwrap_or_default(),

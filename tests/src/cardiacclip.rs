@@ -151,7 +151,7 @@ fn the_method_each_quirk_and_all_of_them_equal_the_reference_and_each_matters() 
 }
 
 #[test]
-fn compat_throws_the_pretrained_projection_away_and_norms_over_the_videos_tested_together() {
+fn compat_throws_the_pretrained_projection_away() {
     let encoder = tiny();
     let base = |settings: &str| {
         let adapter = adapted("echozoom", &[("echozoom", settings)], &encoder).unwrap();
@@ -159,19 +159,38 @@ fn compat_throws_the_pretrained_projection_away_and_norms_over_the_videos_tested
         let has_bias = paths.iter().any(|path| path == "zoom.bias");
         let found = echo_train::values(&adapter, &["zoom.base", "zoom.zoom"]);
         let values: Vec<Vec<f32>> = found.iter().map(|(_, data)| data.iter::<f32>().collect()).collect();
-        (values, has_bias, adapter.predicts_together())
+        (values, has_bias)
     };
     let pretrained: Vec<f32> = encoder.projection().linear.unwrap().weight.val().into_data().iter().collect();
-    let (values, has_bias, together) = base("");
-    assert_eq!((&values[0], has_bias, together), (&pretrained, true, None));
+    let (values, has_bias) = base("");
+    assert_eq!((&values[0], has_bias), (&pretrained, true));
     assert!(values[1].iter().all(|value| *value == 0.0));
-    let (values, has_bias, together) = base("compat = \"cardiacclip\"");
-    assert_eq!((has_bias, together), (false, Some(2)));
+    let (values, has_bias) = base("compat = \"cardiacclip\"");
+    assert!(!has_bias);
     // As PyTorch starts a layer of 32 inputs.
     let bound = 32f32.sqrt().recip();
     let all = || values.iter().flatten();
     assert!(all().all(|value| value.abs() <= bound) && all().any(|value| value.abs() > 0.9 * bound), "{values:?}");
     assert_ne!(values[0], pretrained);
+}
+
+/// The released code tests two videos at a time, whatever the batch: its norm mixes the frames of both.
+#[test]
+fn videos_are_tested_two_by_two_where_their_frames_are_normed_together() {
+    let encoder = tiny();
+    let three = Tensor::cat(vec![clip(), clip().narrow(0, 0, 1) * 0.5], 0);
+    let videos = |from: usize, count: usize| Features::Clip(three.clone().narrow(0, from, count), 1);
+    let both = |settings: &str| {
+        let adapter = adapted("echozoom", &[("echozoom", settings)], &encoder).unwrap();
+        let values = |features| -> Vec<f32> { adapter.forward(features).value.into_data().iter().collect() };
+        let two_by_two = [values(videos(0, 2)), values(videos(2, 1))].concat();
+        (adapter.predict(videos(0, 3)), values(videos(0, 3)), two_by_two)
+    };
+    let (predicted, at_once, _) = both("trunk = \"tuned\"");
+    assert_eq!(predicted, at_once);
+    let (predicted, at_once, two_by_two) = both("compat = \"cardiacclip\"");
+    assert_eq!(predicted, two_by_two);
+    assert_ne!(predicted, at_once);
 }
 
 struct Videos {

@@ -4,6 +4,7 @@
 //! A step of plain descent moves a parameter by its gradient times the rate, so `fit` itself is what is compared: its
 //! losses, its groups of parameters and its accumulation are inside.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -142,6 +143,10 @@ impl TextEncoder for Tiny {
 
     fn logit_scale(&self) -> Tensor<1> {
         self.0.text().unwrap().logit_scale()
+    }
+
+    fn network(&self) -> &dyn Any {
+        self.0.text().unwrap().network()
     }
 }
 

@@ -9,11 +9,8 @@ use echo_core::{Adapter, AnyEncoder, Features, Fitting, ParameterRole, Predictio
 use echo_nn::{AttentionPool, ZoomProjection, merge_parts, merge_parts_on_channel_grid, zoom_parts};
 
 use crate::head::Head;
-use crate::quirks::{ClipQuirks, Quirk};
+use crate::quirks::{ClipQuirks, Quirk, TESTED_TOGETHER};
 use crate::statistics::{reading, statistics};
-
-/// Videos that CardiacCLIP's released code tests together.
-const TESTED_TOGETHER: usize = 2;
 
 /// An encoder, what stands between its frame features and a clip's embedding, and a head on that.
 #[derive(Module, Debug)]
@@ -201,8 +198,13 @@ impl Adapter for Adapted {
         }
     }
 
-    fn predicts_together(&self) -> Option<usize> {
-        self.zoom.as_ref().filter(|zoom| zoom.norms_over_frames()).map(|_| TESTED_TOGETHER)
+    /// With a norm over the frames of a batch, what is said of a video depends on the others of it.
+    fn predict(&self, features: Features) -> Vec<f32> {
+        let values = |features| self.forward(features).value.into_data().iter::<f32>().collect::<Vec<f32>>();
+        match self.quirks.contains(&Quirk::FrameNorm) {
+            true => features.split(TESTED_TOGETHER).into_iter().flat_map(values).collect(),
+            false => values(features),
+        }
     }
 
     fn weights_ordinally(&self) -> bool {

@@ -9,6 +9,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 use echo_core::{Error, Prediction, RankSpec, TextEncoder, l2_normalize};
 
 use crate::Refinement;
+use crate::quirks::encode_words_unmasked;
 
 /// Prompts of all ranks, with or without learnable context vectors among their words.
 #[derive(Module, Debug)]
@@ -105,7 +106,7 @@ impl PromptHead {
     /// The same with prompts that pass through the text tower without its causal mask; `None` if it has none.
     pub(crate) fn without_mask(self, text: &dyn TextEncoder) -> Option<Self> {
         let one_word = self.words.clone().narrow(0, 0, 1).narrow(1, 0, 1);
-        text.encode_words_unmasked(one_word, &[1])?;
+        encode_words_unmasked(text, one_word, &[1])?;
         Some(Self { unmasked: true, ..self })
     }
 
@@ -171,7 +172,7 @@ impl PromptHead {
     fn encode_rows(&self, rows: Tensor<3>, lengths: &[usize], text: &dyn TextEncoder) -> Tensor<2> {
         match self.unmasked {
             false => text.encode_words(rows, lengths),
-            true => text.encode_words_unmasked(rows, lengths).expect("it was asked for a mask to leave out"),
+            true => encode_words_unmasked(text, rows, lengths).expect("it was asked for a mask to leave out"),
         }
     }
 }

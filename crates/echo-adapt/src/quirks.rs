@@ -8,8 +8,12 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use burn::tensor::{Tensor, TensorData};
-use echo_core::{Card, ChannelOrder, ClipSpec};
+use echo_core::{Card, ChannelOrder, ClipSpec, TextEncoder};
+use echo_nn::ClipText;
 use serde::Deserialize;
+
+/// Videos that the released code tests together: [`Quirk::FrameNorm`] mixes them.
+pub(crate) const TESTED_TOGETHER: usize = 2;
 
 /// One of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -68,6 +72,13 @@ pub(crate) enum Compat {
     #[default]
     None,
     CardiacClip,
+}
+
+/// Text embeddings as [`TextEncoder::encode_words`] gives them, but without the causal mask; `None` where there is none to
+/// leave out.
+pub(crate) fn encode_words_unmasked(text: &dyn TextEncoder, words: Tensor<3>, lengths: &[usize]) -> Option<Tensor<2>> {
+    let network = text.network().downcast_ref::<ClipText>()?;
+    Some(network.encode_words_unmasked(words, lengths))
 }
 
 /// What the quirks make of a clip before the encoder sees it.

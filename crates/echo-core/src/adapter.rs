@@ -44,6 +44,18 @@ pub enum Features {
     Clip(Tensor<5>, usize),
 }
 
+impl Features {
+    /// The same in batches of `videos` each, the last of what is left.
+    pub fn split(self, videos: usize) -> Vec<Self> {
+        match self {
+            Self::Embedding(x) => x.split(videos, 0).into_iter().map(Self::Embedding).collect(),
+            Self::Frames(x) => x.split(videos, 0).into_iter().map(Self::Frames).collect(),
+            Self::ZoomFrames(x) => x.split(videos, 0).into_iter().map(Self::ZoomFrames).collect(),
+            Self::Clip(x, clips) => x.split(videos * clips, 0).into_iter().map(|x| Self::Clip(x, clips)).collect(),
+        }
+    }
+}
+
 /// What a parameter belongs to: recipes give each its own learning rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParameterRole {
@@ -117,11 +129,6 @@ pub trait Adapter: Module {
         false
     }
 
-    /// How many videos are predicted together, where what is said of one depends on the others.
-    fn predicts_together(&self) -> Option<usize> {
-        None
-    }
-
     /// Why the gradient of the parameter at `path` is exactly zero, for those where it is by construction, such as a
     /// bias before a softmax. Any other zero is warned of.
     fn zero_gradient_reason(&self, _path: &str) -> Option<&'static str> {
@@ -133,4 +140,12 @@ pub trait Adapter: Module {
     /// # Panics
     /// When `features` is not of [`stage`](Self::stage).
     fn forward(&self, features: Features) -> Prediction;
+
+    /// What it says of each video of a batch when nothing is being fitted.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    fn predict(&self, features: Features) -> Vec<f32> {
+        self.forward(features).value.into_data().iter::<f32>().collect()
+    }
 }

@@ -1,5 +1,6 @@
 //! What the text tower of a foundation model must offer.
 
+use std::any::Any;
 use std::fmt::Debug;
 
 use burn::tensor::{Int, Tensor};
@@ -26,12 +27,9 @@ pub trait TextEncoder: Send + Sync + Debug {
     /// Positions at or past a row's length do not change its embedding.
     fn encode_words(&self, words: Tensor<3>, lengths: &[usize]) -> Tensor<2>;
 
-    /// The same without the causal mask: every token attends to the whole context, which token 0 fills up. `None` where
-    /// there is no causal mask to leave out. For results of code that forgets the mask.
-    fn encode_words_unmasked(&self, _words: Tensor<3>, _lengths: &[usize]) -> Option<Tensor<2>> {
-        None
-    }
-
     /// Natural logarithm of the factor on cosine similarities, `[1]`.
     fn logit_scale(&self) -> Tensor<1>;
+
+    /// The network inside, for what only its architecture has: see [`downcast_ref`](dyn Any::downcast_ref).
+    fn network(&self) -> &dyn Any;
 }

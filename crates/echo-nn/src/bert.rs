@@ -6,9 +6,10 @@
 
 use burn::module::Module;
 use burn::nn::{Embedding, EmbeddingConfig, Initializer, LayerNorm, Linear};
-use burn::tensor::activation::{gelu, softmax};
+use burn::tensor::activation::gelu;
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
+use crate::attention::{attend, check_heads};
 use crate::layers::{layer_norm, linear};
 
 /// Epsilon of every norm.
@@ -46,7 +47,7 @@ impl BertConfig {
     /// When `heads` does not divide `width`.
     pub fn init(&self, device: &Device) -> Bert {
         let Self { width, heads, .. } = *self;
-        assert!(heads > 0 && width.is_multiple_of(heads), "{heads} heads do not divide a width of {width}");
+        check_heads(width, heads);
         let table = |rows| EmbeddingConfig::new(rows, width).with_initializer(Initializer::Zeros).init(device);
         Bert {
             embeddings: Embeddings {
@@ -165,17 +166,8 @@ impl Attention {
     /// - x: `[batch, tokens, width]`
     /// - mask: `[batch, 1, 1, tokens]`, true where a key is padding
     fn forward(&self, x: Tensor<3>, mask: Tensor<4, Bool>) -> Tensor<3> {
-        let [batch, tokens, width] = x.dims();
-        let heads = self.heads;
-        let head_width = width / heads;
-        let split = |x: Tensor<3>| x.reshape([batch, tokens, heads, head_width]).swap_dims(1, 2);
-        let query = split(self.query.forward(x.clone()));
-        let key = split(self.key.forward(x.clone()));
-        let value = split(self.value.forward(x.clone()));
-        let scores = query.matmul(key.transpose()) / (head_width as f64).sqrt();
-        let weights = softmax(scores.mask_fill(mask.expand([batch, heads, tokens, tokens]), f32::NEG_INFINITY), 3);
-        let y = weights.matmul(value).swap_dims(1, 2).reshape([batch, tokens, width]);
-        self.output.forward(y, x)
+        let [query, key, value] = [&self.query, &self.key, &self.value].map(|layer| layer.forward(x.clone()));
+        self.output.forward(attend(query, key, value, self.heads, Some(mask)), x)
     }
 }
 

@@ -6,9 +6,10 @@
 
 use burn::module::{Module, Param};
 use burn::nn::{Embedding, EmbeddingConfig, Initializer, LayerNorm, Linear};
-use burn::tensor::activation::{gelu, softmax};
+use burn::tensor::activation::gelu;
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
+use crate::attention::SelfAttention;
 use crate::layers::{layer_norm, linear};
 
 /// Epsilon of every norm.
@@ -38,6 +39,9 @@ impl ClipTextConfig {
     }
 
     /// The network with constant parameters.
+    ///
+    /// # Panics
+    /// When `heads` does not divide `width`.
     pub fn init(&self, device: &Device) -> ClipText {
         let width = self.width;
         ClipText {
@@ -74,18 +78,9 @@ struct Transformer {
 #[derive(Module, Debug)]
 struct Block {
     ln_1: LayerNorm,
-    attn: Attention,
+    attn: SelfAttention,
     ln_2: LayerNorm,
     mlp: Mlp,
-}
-
-#[derive(Module, Debug)]
-struct Attention {
-    /// Queries, keys and values side by side: `[width, 3 * width]`.
-    in_proj: Linear,
-    out_proj: Linear,
-    #[module(skip)]
-    heads: usize,
 }
 
 #[derive(Module, Debug)]
@@ -150,14 +145,9 @@ impl ClipText {
 
 impl Block {
     fn new(width: usize, heads: usize, device: &Device) -> Self {
-        assert!(heads > 0 && width.is_multiple_of(heads), "{heads} heads do not divide a width of {width}");
         Self {
             ln_1: layer_norm(width, EPSILON, device),
-            attn: Attention {
-                in_proj: linear(width, 3 * width, device),
-                out_proj: linear(width, width, device),
-                heads,
-            },
+            attn: SelfAttention::new(width, heads, device),
             ln_2: layer_norm(width, EPSILON, device),
             mlp: Mlp { c_fc: linear(width, 4 * width, device), c_proj: linear(4 * width, width, device) },
         }
@@ -168,26 +158,6 @@ impl Block {
         let y = self.mlp.c_fc.forward(self.ln_2.forward(x.clone()));
         let y = gelu(y);
         x + self.mlp.c_proj.forward(y)
-    }
-}
-
-impl Attention {
-    /// - x: `[batch, tokens, width]`
-    /// - mask: `[1, 1, tokens, tokens]`, true where a query (row) must not see a key (column)
-    fn forward(&self, x: Tensor<3>, mask: Option<Tensor<4, Bool>>) -> Tensor<3> {
-        let [batch, tokens, width] = x.dims();
-        let head_width = width / self.heads;
-        let qkv = self.in_proj.forward(x).reshape([batch, tokens, 3, self.heads, head_width]);
-        let part = |index: usize| qkv.clone().narrow(2, index, 1).squeeze_dim::<4>(2).swap_dims(1, 2);
-        let (query, key, value) = (part(0), part(1), part(2));
-        let scores = query.matmul(key.transpose()) / (head_width as f64).sqrt();
-        let scores = match mask {
-            Some(mask) => scores.mask_fill(mask.expand([batch, self.heads, tokens, tokens]), f32::NEG_INFINITY),
-            None => scores,
-        };
-        let weights = softmax(scores, 3);
-        let x = weights.matmul(value).swap_dims(1, 2).reshape([batch, tokens, width]);
-        self.out_proj.forward(x)
     }
 }
 

@@ -3,6 +3,7 @@
 //! Parameters start as constants (zeros, norm weights one): they are filled from a checkpoint or, on request, at
 //! random by `echo-weights`, so that building a full-size network costs nothing and no draw escapes the seed.
 
+pub mod attention;
 pub mod attention_pool;
 pub mod bert;
 pub mod clip_text;
@@ -13,6 +14,7 @@ pub mod mvit;
 pub mod pooling_attention;
 pub mod temporal;
 
+pub use attention::{SelfAttention, attend};
 pub use attention_pool::{AttentionPool, AttentionPoolConfig};
 pub use bert::{Bert, BertConfig};
 pub use clip_text::{ClipText, ClipTextConfig};

@@ -144,11 +144,6 @@ impl ZoomProjection {
         self.norm.is_some() || self.over_frames
     }
 
-    /// Whether what it makes of a clip depends on the others of its batch.
-    pub fn norms_over_frames(&self) -> bool {
-        self.over_frames
-    }
-
     /// `[batch, time, 2 * width]`, not normed, the usual scale first -> `[batch, time, dim]`
     pub fn forward_both(&self, both: Tensor<3>) -> Tensor<3> {
         let normed = match &self.norm {

@@ -17,6 +17,7 @@ use burn::tensor::module::attention;
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Device, Tensor};
 
+use crate::attention::check_heads;
 use crate::layers::linear;
 use pool::Pool;
 
@@ -47,7 +48,7 @@ impl PoolingAttentionConfig {
     /// When `heads` does not divide `output`, or a stride or side is zero.
     pub fn init(&self, device: &Device) -> PoolingAttention {
         let Self { input, output, heads, stride_q, stride_kv, grid: [frames, height, width] } = *self;
-        assert!(heads > 0 && output.is_multiple_of(heads), "{heads} heads do not divide a width of {output}");
+        check_heads(output, heads);
         assert!(stride_q > 0 && stride_kv > 0 && frames > 0, "strides {stride_q}, {stride_kv}, {frames} frames");
         let head_width = output / heads;
         // One length for both spatial tables, from the longer side and strides rounded down, is torchvision's choice.

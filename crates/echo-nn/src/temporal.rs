@@ -1,14 +1,14 @@
 //! The encoder half of the transformer (Vaswani et al., "Attention is all you need", NeurIPS 2017), over time steps.
 //!
 //! Written from torch's `nn.TransformerEncoderLayer` (BSD-3) with its defaults: the norm follows the residual sum, the
-//! activation is ReLU. Fields are named as there; `in_proj` is its `in_proj_weight` and `in_proj_bias`. There is no
-//! dropout.
+//! activation is ReLU. Fields are named as there. There is no dropout.
 
 use burn::module::Module;
 use burn::nn::{LayerNorm, Linear};
-use burn::tensor::activation::{relu, softmax};
+use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor, TensorData};
 
+use crate::attention::SelfAttention;
 use crate::layers::{layer_norm, linear};
 
 /// Epsilon of every norm.
@@ -36,12 +36,6 @@ impl TemporalConfig {
     /// # Panics
     /// When `heads` does not divide `width`.
     pub fn init(&self, device: &Device) -> Temporal {
-        assert!(
-            self.heads > 0 && self.width.is_multiple_of(self.heads),
-            "{} heads do not divide a width of {}",
-            self.heads,
-            self.width
-        );
         Temporal { layers: (0..self.layers).map(|_| Layer::new(self, device)).collect() }
     }
 }
@@ -55,20 +49,11 @@ pub struct Temporal {
 
 #[derive(Module, Debug)]
 struct Layer {
-    self_attn: Attention,
+    self_attn: SelfAttention,
     linear1: Linear,
     linear2: Linear,
     norm1: LayerNorm,
     norm2: LayerNorm,
-}
-
-#[derive(Module, Debug)]
-struct Attention {
-    /// Queries, keys and values side by side: `[width, 3 * width]`.
-    in_proj: Linear,
-    out_proj: Linear,
-    #[module(skip)]
-    heads: usize,
 }
 
 impl Temporal {
@@ -82,11 +67,7 @@ impl Layer {
     fn new(config: &TemporalConfig, device: &Device) -> Self {
         let &TemporalConfig { width, heads, feed_forward, .. } = config;
         Self {
-            self_attn: Attention {
-                in_proj: linear(width, 3 * width, device),
-                out_proj: linear(width, width, device),
-                heads,
-            },
+            self_attn: SelfAttention::new(width, heads, device),
             linear1: linear(width, feed_forward, device),
             linear2: linear(feed_forward, width, device),
             norm1: layer_norm(width, EPSILON, device),
@@ -95,23 +76,9 @@ impl Layer {
     }
 
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let x = self.norm1.forward(x.clone() + self.self_attn.forward(x));
+        let x = self.norm1.forward(x.clone() + self.self_attn.forward(x, None));
         let y = relu(self.linear1.forward(x.clone()));
         self.norm2.forward(x + self.linear2.forward(y))
-    }
-}
-
-impl Attention {
-    /// `[batch, steps, width]` -> the same shape
-    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let [batch, steps, width] = x.dims();
-        let head_width = width / self.heads;
-        let qkv = self.in_proj.forward(x).reshape([batch, steps, 3, self.heads, head_width]);
-        let part = |index: usize| qkv.clone().narrow(2, index, 1).squeeze_dim::<4>(2).swap_dims(1, 2);
-        let (query, key, value) = (part(0), part(1), part(2));
-        let scores = query.matmul(key.transpose()) / (head_width as f64).sqrt();
-        let x = softmax(scores, 3).matmul(value).swap_dims(1, 2).reshape([batch, steps, width]);
-        self.out_proj.forward(x)
     }
 }
 
@@ -161,11 +128,5 @@ mod tests {
             // The norm's epsilon is 1e-5 of the variance.
             assert!(mean.abs() < 1e-5 && (variance - 1.0).abs() < 1e-4, "{step:?}");
         }
-    }
-
-    #[test]
-    #[should_panic(expected = "3 heads do not divide a width of 4")]
-    fn heads_that_do_not_divide_the_width_are_refused() {
-        TemporalConfig { width: 4, heads: 3, feed_forward: 4, layers: 1 }.init(&Device::flex());
     }
 }

@@ -290,12 +290,11 @@ pub fn predict<A: Adapter>(adapter: &A, samples: &dyn Samples, device: &Device) 
     let count = samples.targets().len();
     let mut predictions = vec![f32::NAN; count];
     // Clips are large, and each runs through the whole encoder.
-    let most = if samples.stage() == Stage::Clip { PREDICT_CLIPS } else { PREDICT_BATCH };
-    let size = adapter.predicts_together().unwrap_or(most).max(1);
+    let size = if samples.stage() == Stage::Clip { PREDICT_CLIPS } else { PREDICT_BATCH };
     for group in samples.groups(&(0..count).collect::<Vec<_>>()) {
         for indices in group.chunks(size) {
-            let value = adapter.forward(samples.batch(indices, None, device)?).value;
-            indices.iter().zip(value.into_data().iter::<f32>()).for_each(|(&index, value)| predictions[index] = value);
+            let values = adapter.predict(samples.batch(indices, None, device)?);
+            indices.iter().zip(values).for_each(|(&index, value)| predictions[index] = value);
         }
     }
     match predictions.iter().position(|value| !value.is_finite()) {

@@ -1,5 +1,7 @@
 //! The text tower: CLIP's transformer, and one of two tokenizers.
 
+use std::any::Any;
+
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
 use burn::tensor::{Device, Int, Tensor};
@@ -91,12 +93,12 @@ impl TextEncoder for TextTower {
         self.net.encode_words(words, lengths)
     }
 
-    fn encode_words_unmasked(&self, words: Tensor<3>, lengths: &[usize]) -> Option<Tensor<2>> {
-        Some(self.net.encode_words_unmasked(words, lengths))
-    }
-
     fn logit_scale(&self) -> Tensor<1> {
         self.logit_scale.val()
+    }
+
+    fn network(&self) -> &dyn Any {
+        &self.net
     }
 }
 

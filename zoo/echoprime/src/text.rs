@@ -1,5 +1,7 @@
 //! The text tower: BERT and a projection of its class token.
 
+use std::any::Any;
+
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::{Device, Int, Tensor};
@@ -79,5 +81,9 @@ impl TextEncoder for TextTower {
 
     fn logit_scale(&self) -> Tensor<1> {
         Tensor::from_floats([LOGIT_SCALE], &self.text_projection.weight.val().device())
+    }
+
+    fn network(&self) -> &dyn Any {
+        &self.bert
     }
 }

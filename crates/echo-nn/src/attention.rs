@@ -1,0 +1,96 @@
+//! Multi-head attention (Vaswani et al., "Attention is all you need", NeurIPS 2017).
+
+use burn::module::Module;
+use burn::nn::Linear;
+use burn::tensor::activation::softmax;
+use burn::tensor::{Bool, Device, Tensor};
+
+use crate::layers::linear;
+
+/// Self-attention whose queries, keys and values come from one layer. Fields are named as in torch's
+/// `nn.MultiheadAttention`; `in_proj` is its `in_proj_weight` and `in_proj_bias`.
+#[derive(Module, Debug)]
+pub struct SelfAttention {
+    /// Queries, keys and values side by side: `[width, 3 * width]`.
+    in_proj: Linear,
+    out_proj: Linear,
+    #[module(skip)]
+    heads: usize,
+}
+
+impl SelfAttention {
+    /// The layer with constant parameters.
+    ///
+    /// # Panics
+    /// When `heads` does not divide `width`.
+    pub fn new(width: usize, heads: usize, device: &Device) -> Self {
+        check_heads(width, heads);
+        Self { in_proj: linear(width, 3 * width, device), out_proj: linear(width, width, device), heads }
+    }
+
+    /// - x: `[batch, tokens, width]`
+    /// - mask: see [`attend`]
+    /// - output: `[batch, tokens, width]`
+    pub fn forward(&self, x: Tensor<3>, mask: Option<Tensor<4, Bool>>) -> Tensor<3> {
+        let [_, _, width] = x.dims();
+        let qkv = self.in_proj.forward(x);
+        let part = |index: usize| qkv.clone().narrow(2, index * width, width);
+        self.out_proj.forward(attend(part(0), part(1), part(2), self.heads, mask))
+    }
+}
+
+/// Attention in `heads` heads, each on its own slice of the width.
+///
+/// - query: `[batch, tokens, width]`
+/// - key, value: `[batch, places, width]`
+/// - mask: true where a query must not see a key; of `[batch, heads, tokens, places]`, each axis either whole or 1
+/// - output: `[batch, tokens, width]`
+pub fn attend(
+    query: Tensor<3>,
+    key: Tensor<3>,
+    value: Tensor<3>,
+    heads: usize,
+    mask: Option<Tensor<4, Bool>>,
+) -> Tensor<3> {
+    let [batch, tokens, width] = query.dims();
+    let [_, places, _] = key.dims();
+    let head_width = width / heads;
+    let split = |x: Tensor<3>, count: usize| x.reshape([batch, count, heads, head_width]).swap_dims(1, 2);
+    let (query, key, value) = (split(query, tokens), split(key, places), split(value, places));
+    let scores = query.matmul(key.transpose()) / (head_width as f64).sqrt();
+    let scores = match mask {
+        Some(mask) => scores.mask_fill(mask.expand([batch, heads, tokens, places]), f32::NEG_INFINITY),
+        None => scores,
+    };
+    softmax(scores, 3).matmul(value).swap_dims(1, 2).reshape([batch, tokens, width])
+}
+
+/// # Panics
+/// When `heads` does not divide `width`.
+pub(crate) fn check_heads(width: usize, heads: usize) {
+    assert!(heads > 0 && width.is_multiple_of(heads), "{heads} heads do not divide a width of {width}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two heads of width one: the first query is all for the second place of its head, the second for none.
+    #[test]
+    fn heads_weigh_places_apart_and_a_hidden_place_counts_nothing() {
+        let device = Device::flex();
+        let query = Tensor::<3>::from_floats([[[3f32.ln(), 0.0]]], &device);
+        let key = Tensor::<3>::from_floats([[[0.0, 5.0], [1.0, -5.0], [9.0, 9.0]]], &device);
+        let value = Tensor::<3>::from_floats([[[4.0, 1.0], [8.0, 3.0], [100.0, 100.0]]], &device);
+        let mask = Tensor::<4, Bool>::from_data([[[[false, false, true]]]], &device);
+        let found = attend(query, key, value, 2, Some(mask)).into_data().try_to_vec::<f32>().unwrap();
+        // Weights 1/4 and 3/4 in the first head, one half each in the second.
+        assert!((found[0] - 7.0).abs() < 1e-5 && (found[1] - 2.0).abs() < 1e-5, "{found:?}");
+    }
+
+    #[test]
+    #[should_panic(expected = "3 heads do not divide a width of 4")]
+    fn heads_that_do_not_divide_the_width_are_refused() {
+        SelfAttention::new(4, 3, &Device::flex());
+    }
+}

@@ -21,7 +21,7 @@ pub(crate) const TESTED_TOGETHER: usize = 2;
 pub(crate) enum Quirk {
     /// The enlarged clip's parts are joined on a grid of channels: [`echo_nn::merge_parts_on_channel_grid`].
     ChannelGrid,
-    /// Both scales are normed over the frames of a batch: [`echo_nn::norm_over_frames`].
+    /// Both scales are normed over the frames of a batch: [`echo_nn::ZoomProjection::with_norm_over_frames`].
     FrameNorm,
     /// Frames are pooled at the length that the projection gives them, also where the encoder makes it one.
     AnyLength,

@@ -15,7 +15,6 @@ mod progress;
 mod run;
 
 pub use cell::adapter_file::{AdapterFile, AdapterRecord, predict_clips};
-pub use cell::features::NUMERICS;
 pub use cell::view::{Augmented, View};
 pub use config::clip_change::ClipChange;
 pub use config::recipe::Recipe;

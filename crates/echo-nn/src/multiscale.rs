@@ -102,7 +102,7 @@ pub struct ZoomProjection {
     bias: Option<Param<Tensor<1>>>,
     /// Over both scales together, in place of the encoder's own on each.
     norm: Option<LayerNorm>,
-    /// In place of either: see [`norm_over_frames`].
+    /// In place of either: `norm_over_frames`.
     #[module(skip)]
     over_frames: bool,
 }
@@ -134,7 +134,8 @@ impl ZoomProjection {
         Self { norm: Some(layer_norm(SCALE * width, EPSILON, device)), ..self }
     }
 
-    /// The same with both scales normed over the frames of a batch: see [`norm_over_frames`].
+    /// The same with both scales normed over the frames of a batch, as in CardiacCLIP's released code: each channel less
+    /// its mean over all frames of all clips, over its standard deviation there.
     pub fn with_norm_over_frames(self) -> Self {
         Self { over_frames: true, ..self }
     }
@@ -172,7 +173,7 @@ impl ZoomProjection {
 /// kept for testing, so that a prediction depends on its batch.
 ///
 /// `[batch, time, width]` of the same shape. A single frame has no deviation and becomes zeros.
-pub fn norm_over_frames(x: Tensor<3>) -> Tensor<3> {
+fn norm_over_frames(x: Tensor<3>) -> Tensor<3> {
     let [batch, time, width] = x.dims();
     let rows = x.reshape([batch * time, width]);
     let centred = rows.clone() - rows.mean_dim(0);

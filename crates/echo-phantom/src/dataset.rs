@@ -12,7 +12,7 @@ use crate::view::{View, Views};
 use crate::{Phantom, PhantomError};
 
 /// Raised whenever the same seed gives other files: folders made by another version are not reused.
-pub const GENERATOR_VERSION: u32 = 6;
+const GENERATOR_VERSION: u32 = 6;
 
 /// Most videos in one data set: more are a slip of the pen, not a wish.
 const MOST_VIDEOS: usize = 1_000_000;

@@ -73,7 +73,7 @@ mod writer;
 
 pub use acquisition::{Acquisition, Gain, Plane, Quality};
 pub use chamber_sizes::ChamberSize;
-pub use dataset::{DatasetSpec, GENERATOR_VERSION};
+pub use dataset::DatasetSpec;
 pub use error::PhantomError;
 pub use findings::{Cavity, Chamber, Findings};
 pub use marker::{Phantoms, holds_phantoms, is_phantom};

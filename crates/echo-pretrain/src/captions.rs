@@ -10,7 +10,7 @@ use echo_random::Stream;
 use crate::PretrainError;
 
 /// Where a number goes in a template.
-pub const PLACE: &str = "<#>";
+pub(crate) const PLACE: &str = "<#>";
 
 /// Ways of saying the ejection fraction beside the templates that a caption writer is given.
 const EF_WORDS: [&str; 6] = [

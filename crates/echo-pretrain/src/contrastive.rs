@@ -21,14 +21,14 @@ pub fn similarities(clips: Tensor<2>, texts: Tensor<2>, log_scale: Tensor<1>) ->
 ///
 /// - logits: `[batch, batch]`, clips down, texts across
 /// - targets: `[batch * batch]`, the distribution over texts of each clip; also that over clips of each text
-pub fn info_nce(logits: Tensor<2>, targets: &[f32]) -> Tensor<1> {
+pub(crate) fn info_nce(logits: Tensor<2>, targets: &[f32]) -> Tensor<1> {
     let across = soft_cross_entropy(logits.clone(), targets);
     let down = soft_cross_entropy(logits.transpose(), targets);
     (across + down) * 0.5
 }
 
 /// Mean over rows of the cross-entropy of `logits` `[rows, columns]` against distributions `[rows * columns]`.
-pub fn soft_cross_entropy(logits: Tensor<2>, targets: &[f32]) -> Tensor<1> {
+pub(crate) fn soft_cross_entropy(logits: Tensor<2>, targets: &[f32]) -> Tensor<1> {
     let [rows, columns] = logits.dims();
     let targets = Tensor::<2>::from_data(TensorData::new(targets.to_vec(), [rows, columns]), &logits.device());
     (log_softmax(logits, 1) * targets).sum().neg() / rows as f32
@@ -46,7 +46,7 @@ pub fn near(values: &[f32], candidates: &[f32], width: f32) -> Vec<f32> {
 }
 
 /// Targets of a batch: half on each clip's own caption, half on captions of hearts whose value is within about `width`.
-pub fn pair_targets(values: &[f32], width: f32) -> Vec<f32> {
+pub(crate) fn pair_targets(values: &[f32], width: f32) -> Vec<f32> {
     let mut targets = near(values, values, width);
     let count = values.len();
     targets.iter_mut().enumerate().for_each(|(index, target)| {

@@ -15,10 +15,10 @@ mod objective;
 mod pretrain;
 mod values;
 
-pub use captions::{Captions, PLACE};
+pub use captions::Captions;
 pub use ceiling::{Ceiling, ceiling};
 pub use clips::{ClipBatch, ClipSource, ClipStream};
-pub use contrastive::{info_nce, near, pair_targets, similarities, soft_cross_entropy};
+pub use contrastive::{near, similarities};
 pub use error::PretrainError;
 pub use multitask::{MultiTask, Task, Truth};
 pub use objective::{Contrastive, Objective};

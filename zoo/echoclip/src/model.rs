@@ -87,17 +87,6 @@ struct VisualHead {
     proj: Linear,
 }
 
-impl EchoClip {
-    /// Embeddings of single frames as open_clip's `encode_image` gives them.
-    ///
-    /// - frames: `[batch, 3, height, width]`
-    /// - output: `[batch, dim]`, not normalised
-    pub fn encode_frames(&self, frames: Tensor<4>) -> Tensor<2> {
-        let pooled = self.tokens(frames.unsqueeze_dim(2)).spatial_mean();
-        Projection { unit_length: false, ..self.projection() }.apply(pooled).squeeze_dim(1)
-    }
-}
-
 impl EchoEncoder for EchoClip {
     fn card(&self) -> &'static Card {
         &CARD

@@ -3,6 +3,7 @@
 use burn::module::Module;
 use burn::nn::{LayerNorm, Linear};
 use burn::tensor::{Device, Tensor};
+use echo_core::Tokens;
 use echo_nn::{ConvNext, ConvNextConfig, layer_norm, linear};
 
 /// Epsilon of the norm between pooling and classifier.
@@ -42,9 +43,8 @@ impl ViewClassifier {
 
     /// `[batch, 3, height, width]` -> logits over [`VIEWS`], `[batch, 11]`
     pub fn forward(&self, frames: Tensor<4>) -> Tensor<2> {
-        let maps = self.trunk.forward(frames);
-        let [batch, height, width, channels] = maps.dims();
-        let pooled = maps.reshape([batch, height * width, channels]).mean_dim(1).squeeze_dim(1);
+        let [batch, ..] = frames.dims();
+        let pooled = Tokens::of_maps(self.trunk.forward(frames), batch).spatial_mean().squeeze_dim(1);
         self.classifier.forward(self.norm.forward(pooled))
     }
 }

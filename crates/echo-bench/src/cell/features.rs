@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::{BenchError, Progress, View};
 
 /// Raised whenever results may change for the same inputs: in decoding, preprocessing, networks or training.
-pub const NUMERICS: u32 = 3;
+pub(crate) const NUMERICS: u32 = 3;
 
 /// Everything that a stage's output depends on, beside the video.
 #[derive(Serialize)]

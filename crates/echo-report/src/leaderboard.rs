@@ -5,6 +5,7 @@ mod caution;
 mod columns;
 mod constants;
 mod formats;
+mod latex;
 mod leakage;
 mod paired;
 mod pivot;
@@ -16,6 +17,7 @@ pub use caution::weights_caution;
 pub(crate) use columns::{Detail, digits};
 pub use constants::Constant;
 pub use shots::Bins;
+pub(crate) use vs_best::distance;
 pub use vs_best::{Standing, VsBest};
 
 use std::collections::{BTreeMap, BTreeSet};

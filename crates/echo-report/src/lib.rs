@@ -10,8 +10,9 @@
 //!
 //! [`Report`] makes of it
 //!
-//! - `leaderboard.md`, `.csv`, `.tex` and `.json`: means over seeds beside the constant predictors;
-//! - `report.html`: the same with plots, the worst videos and the settings.
+//! - `leaderboard.md`, `.csv`, `.tex` and `.json`: means over seeds beside the constant predictors, ranked by the primary
+//!   metric of the task;
+//! - `report.html`: the same with plots, the worst videos and the settings; every plot is a file in `figures` too.
 //!
 //! [`merge`] makes both again from any set of output folders, for which `constants.csv` and `bench.toml` are there too.
 //! A record carries what its cell's files hold, so that what was changed or cut since is known.

@@ -7,7 +7,9 @@ mod by_rank;
 mod by_shots;
 mod entry;
 mod escape;
+mod figures;
 mod html;
+mod of_row;
 mod plots;
 mod table;
 mod worst;
@@ -48,7 +50,9 @@ impl Report<'_> {
         if let [config] = self.configs {
             outputs.write_text("bench.toml", config)?;
         }
-        outputs.write_text("report.html", &html::page(self)?)
+        let (page, figures) = html::page(self)?;
+        outputs.write_figures(figures.files())?;
+        outputs.write_text("report.html", &page)
     }
 }
 
@@ -211,7 +215,9 @@ mod tests {
         assert!(
             markdown.contains("| MAE on shifted <set> |") && markdown.contains("| a paper | 1 | 12.50 | one seed |")
         );
-        for name in ["leaderboard.csv", "leaderboard.json", "leaderboard.tex"] {
+        let paper = read(&out, "leaderboard.tex");
+        assert!(paper.contains(" & coop & ") && paper.contains("shifted \\textless{}set"), "{paper}");
+        for name in ["leaderboard.csv", "leaderboard.json"] {
             let text = read(&out, name).to_lowercase();
             assert!(text.contains("shifted") && text.contains("vs") && text.contains("best"), "{name}: {text}");
         }

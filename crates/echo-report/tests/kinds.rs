@@ -237,7 +237,25 @@ fn every_kind_is_ranked_by_its_primary_metric_and_made_again_to_the_same_bytes()
             Kind::MultiLabel => &["truth: effusion", "p: effusion"],
         };
         assert!(wanted.iter().all(|name| columns.contains(name)) && columns.contains("patient"), "{columns:?}");
+        let drawn = |folder: &Path| -> BTreeSet<String> {
+            let files = std::fs::read_dir(folder.join("figures")).unwrap();
+            files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
+        };
+        let of_row: &[&str] = match task.kind {
+            Kind::Regression => &["predicted-and-true-ef", "bland-altman"],
+            Kind::MultiLabel => &["roc", "precision-and-recall", "reliability"],
+            _ => &["roc", "precision-and-recall", "confusion", "reliability"],
+        };
+        let names = of_row.iter().map(|name| format!("echoclip-coop-8-shots-{name}.svg"));
+        let names: Vec<String> = names.chain(["shots-coop.svg".to_owned(), "shots-full.svg".to_owned()]).collect();
+        assert!(names.iter().all(|name| drawn(&out).contains(name)), "{names:?} of {:?}", drawn(&out));
+        let page = read(&out, "report.html");
+        assert!(page.contains(">\n12 (1)\n<") && page.contains(&format!(">\n{constant}\n<")), "{task:?}");
+        // Of an earlier report.
+        std::fs::create_dir_all(again.join("figures")).unwrap();
+        std::fs::write(again.join("figures/old.svg"), "<svg/>").unwrap();
         merge(std::slice::from_ref(&out), &again).unwrap();
+        assert_eq!(drawn(&out), drawn(&again));
         for name in ["leaderboard.csv", "predictions.csv", "external_predictions.csv", "constants.csv", "report.html"] {
             assert_eq!(read(&out, name), read(&again, name), "{name} of {task:?}");
         }

@@ -1,4 +1,4 @@
-//! The table as text: Markdown, for the terminal, CSV, LaTeX.
+//! The table as text: Markdown, for a wide terminal, CSV.
 
 use std::fmt::Write;
 
@@ -112,33 +112,6 @@ impl Leaderboard {
         };
         to_text(&std::iter::once(header).chain(self.rows.iter().map(line)).collect::<Vec<_>>())
     }
-
-    /// As a LaTeX table for the package `booktabs`.
-    pub fn to_latex(&self) -> String {
-        let line = |cells: &[String]| cells.iter().map(|cell| latex(cell)).collect::<Vec<_>>().join(" & ") + " \\\\\n";
-        let columns = self.columns();
-        let scores = columns.iter().filter(|column| column.is_score()).count();
-        let mut text = String::from("% \\usepackage{booktabs}\n\\begin{table}\n\\centering\n");
-        let warnings: String = self.warnings.iter().map(|warning| format!("Warning: {warning} ")).collect();
-        let _ = writeln!(text, "\\caption{{{}}}", latex(&(warnings + &self.caption)));
-        let _ = write!(text, "\\begin{{tabular}}{{lllrrr{}}}\n\\toprule\n", "l".repeat(scores));
-        text.push_str(&line(&self.header()));
-        text.push_str("\\midrule\n");
-        let mut constant = self.rows.first().is_some_and(LeaderboardRow::is_constant);
-        for (row, cells) in self.rows.iter().zip(self.lines(Detail::Full)) {
-            if constant && !row.is_constant() {
-                text.push_str("\\midrule\n");
-                constant = false;
-            }
-            text.push_str(&line(&cells));
-        }
-        text.push_str("\\bottomrule\n\\end{tabular}\n");
-        for note in &self.notes {
-            let _ = writeln!(text, "\n{}", latex(note));
-        }
-        text.push_str("\\end{table}\n");
-        text
-    }
 }
 
 fn markdown(header: &[String], rows: &[Vec<String>]) -> String {
@@ -153,32 +126,8 @@ fn markdown(header: &[String], rows: &[Vec<String>]) -> String {
     text
 }
 
-/// Text without a meaning to LaTeX.
-fn latex(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '\\' => escaped.push_str("\\textbackslash{}"),
-            '~' => escaped.push_str("\\textasciitilde{}"),
-            '^' => escaped.push_str("\\textasciicircum{}"),
-            '<' => escaped.push_str("\\textless{}"),
-            '>' => escaped.push_str("\\textgreater{}"),
-            '±' => escaped.push_str("$\\pm$"),
-            // At a line's start an opening bracket would be an argument of the line's end before it.
-            '[' => escaped.push_str("{[}"),
-            '&' | '%' | '$' | '#' | '_' | '{' | '}' => {
-                escaped.push('\\');
-                escaped.push(character);
-            }
-            character if character.is_control() => escaped.push(' '),
-            character => escaped.push(character),
-        }
-    }
-    escaped
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
@@ -186,7 +135,7 @@ mod tests {
     use crate::leaderboard::{External, TrainVideos};
     use crate::quantity::Quantity;
 
-    fn board(encoder: &str) -> Leaderboard {
+    pub(in super::super) fn board(encoder: &str) -> Leaderboard {
         let cell = |mean: f64| Cell {
             mean,
             low: mean - 1.0,
@@ -224,24 +173,6 @@ mod tests {
             notes: Vec::new(),
             references: vec![reference],
         }
-    }
-
-    #[test]
-    fn latex_has_as_many_columns_as_it_says_and_no_command_comes_from_a_name() {
-        let board = board(r"a_b & \input{x} 5% #1 $x$");
-        let text = board.to_latex();
-        let row = text.lines().find(|line| line.starts_with("a")).unwrap();
-        assert!(
-            row.starts_with(r"a\_b \& \textbackslash{}input\{x\} 5\% \#1 \$x\$ & nano & coop & 1 & 40-41 & 2 & "),
-            "{row}"
-        );
-        assert!(row.contains(r"7.00 $\pm$ 0.50 {[}6.00, 8.50] & +1.2 {[}0.8, 1.6] & 9.00"), "{row}");
-        assert_eq!(row.replace(r"\&", "").matches('&').count(), board.header().len() - 1);
-        assert!(
-            text.contains(r"\begin{tabular}{lllrrrllllll}")
-                && text.contains(r"\caption{Warning: a\_b is wrong 95 \% of A\_B}"),
-            "{text}"
-        );
     }
 
     #[test]

@@ -8,27 +8,69 @@ use echo_metrics::Metric;
 use super::columns::digits;
 use super::{Cell, Leaderboard, LeaderboardRow};
 
+/// Columns of a terminal.
+const WIDTH: usize = 100;
+
 /// What stands in the column of shots that a row has not.
 const NOTHING: &str = "";
 
+/// The table with shots side by side, before it is set: headings, training videos below them, and a line for every encoder
+/// and adapter.
+pub(super) struct Pivot {
+    pub(super) headings: Vec<String>,
+    pub(super) videos: Vec<String>,
+    pub(super) lines: Vec<Vec<String>>,
+    /// How many of the first lines are constant predictors'.
+    pub(super) constants: usize,
+    /// Remarks on adapters, by their number.
+    pub(super) remarks: Vec<String>,
+    /// What the columns of second test sets are.
+    pub(super) externals: Vec<String>,
+}
+
 impl Leaderboard {
-    /// One line for every encoder and adapter, with the primary metric at each number of shots, in the last column with its spread; of
-    /// a row's most shots the errors over ranks and on the second test sets. Below the shots stand the training videos
-    /// that they are.
-    pub fn to_pivot(&self) -> String {
+    /// One line for every encoder and adapter, with the primary metric at each number of shots, in the last column with its
+    /// interval; of a row's most shots the errors over ranks and on the second test sets. Below the shots stand the training
+    /// videos that they are.
+    pub(super) fn pivot(&self) -> Pivot {
         let shots: BTreeSet<Shots> = self.rows.iter().map(|row| Shots::of(&row.shots)).collect();
         let shots: Vec<Shots> = shots.into_iter().filter(|shots| *shots != Shots::None).collect();
         let externals = self.externals();
         let primary = self.target.primary();
         let over_ranks = self.metrics().contains(&Metric::MACRO_MAE);
-        let mut remarks: Vec<String> = Vec::new();
-        let mut lines = vec![self.heading(&shots, over_ranks, &externals), self.videos(&shots)];
+        let numbered_set = |place: usize| match externals.len() {
+            1 => "external".to_owned(),
+            _ => format!("external {}", place + 1),
+        };
+        let mut headings = vec!["encoder".to_owned(), "adapter".to_owned()];
+        // Said once, it holds for the columns that follow.
+        headings.extend(shots.iter().enumerate().map(|(place, shots)| match shots {
+            Shots::Number(count) if place > 0 => count.to_string(),
+            shots => shots.to_string(),
+        }));
+        headings.extend(over_ranks.then(|| "macro".to_owned()));
+        headings.extend((0..externals.len()).map(numbered_set));
+        let sets = externals.iter().enumerate().map(|(place, (title, _))| format!("{}: {title}", numbered_set(place)));
+        let mut pivot = Pivot {
+            headings,
+            videos: self.videos(&shots),
+            lines: Vec::new(),
+            constants: 0,
+            remarks: Vec::new(),
+            externals: sets.collect(),
+        };
         let mut before = String::new();
         for rows in self.by_name() {
             let most = rows.iter().max_by_key(|row| Shots::of(&row.shots)).expect("a name has a row");
-            let encoder = if most.encoder == before { String::new() } else { most.encoder.clone() };
-            before = most.encoder.clone();
-            let mut line = vec![encoder, numbered(&most.adapter, &mut remarks)];
+            // A constant's name is as long as an encoder's and an adapter's together.
+            let (encoder, adapter) = match most.encoder.split_once(' ') {
+                Some((first, rest)) if most.is_constant() => (first.to_owned(), rest.to_owned()),
+                _ => (most.encoder.clone(), numbered(&most.adapter, &mut pivot.remarks)),
+            };
+            pivot.constants += usize::from(most.is_constant());
+            let name = if encoder == before { String::new() } else { encoder.clone() };
+            before = encoder;
+            let mut line = vec![name, adapter];
             // A constant of no shots is the same at each.
             line.extend(shots.iter().enumerate().map(|(place, column)| {
                 let row = rows.iter().find(|row| Shots::of(&row.shots) == *column);
@@ -40,40 +82,47 @@ impl Leaderboard {
                 let external = most.externals.iter().find(|external| external.hash == *hash);
                 mean(&primary, external.and_then(|external| external.metrics.get(&primary.key()).copied()))
             }));
-            lines.push(line);
+            pivot.lines.push(line);
         }
+        pivot
+    }
+
+    /// The table for a terminal.
+    pub fn to_pivot(&self) -> String {
+        let pivot = self.pivot();
+        let lines = || [&pivot.headings, &pivot.videos].into_iter().chain(&pivot.lines);
         let width = |column: usize| {
-            lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+            lines().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
         };
-        let widths: Vec<usize> = (0..lines[0].len()).map(width).collect();
+        let widths: Vec<usize> = (0..pivot.headings.len()).map(width).collect();
         let mut text = String::new();
         for warning in &self.warnings {
-            let _ = writeln!(text, "WARNING: {warning}\n");
+            let _ = writeln!(text, "{}\n", wrap(&format!("WARNING: {warning}"), WIDTH));
         }
-        let _ = writeln!(text, "{}\n", self.about);
-        for line in lines {
+        let _ = writeln!(text, "{}\n", wrap(&self.about, WIDTH));
+        for line in lines() {
             let cells = line.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}"));
             let _ = writeln!(text, "{}", cells.collect::<Vec<_>>().join("  ").trim_end());
         }
-        for (index, remark) in remarks.iter().enumerate() {
-            let _ = writeln!(text, "{}[{}] {remark}", if index == 0 { "\n" } else { "" }, index + 1);
+        for (index, remark) in pivot.remarks.iter().enumerate() {
+            let line = format!("[{}] {remark}", index + 1);
+            let _ = writeln!(text, "{}{}", if index == 0 { "\n" } else { "" }, wrap(&line, WIDTH));
         }
-        let _ = writeln!(
-            text,
-            "\n{}: means over seeds, of the most shots ± their standard deviation and [95 % bootstrap interval \
-             over test videos]. Every number: --format wide. Not for clinical use.",
-            self.target.measured(&primary)
+        let externals: String = pivot.externals.iter().map(|external| format!(" {external}.")).collect();
+        let caption = format!(
+            "{}: means over seeds, of the most shots with the 95 % bootstrap interval over test videos.{externals} Every \
+             number: --format wide. Not for clinical use.",
+            self.target.measured(&self.target.primary()),
         );
+        let _ = writeln!(text, "\n{}", wrap(&caption, WIDTH));
         for note in &self.notes {
-            let _ = writeln!(text, "\n{note}");
+            let _ = writeln!(text, "\n{}", wrap(note, WIDTH));
         }
         for row in self.rows.iter().filter(|row| row.failed > 0) {
             let error = row.error.as_deref().unwrap_or_default();
-            let _ = writeln!(
-                text,
-                "\n{} + {}, {} shots: {} failed: {error}",
-                row.encoder, row.adapter, row.shots, row.failed
-            );
+            let line =
+                format!("{} + {}, {} shots: {} failed: {error}", row.encoder, row.adapter, row.shots, row.failed);
+            let _ = writeln!(text, "\n{}", wrap(&line, WIDTH));
         }
         text
     }
@@ -95,14 +144,6 @@ impl Leaderboard {
         names
     }
 
-    fn heading(&self, shots: &[Shots], over_ranks: bool, externals: &[(String, String)]) -> Vec<String> {
-        let mut line = vec!["encoder".to_owned(), "adapter".to_owned()];
-        line.extend(shots.iter().map(|shots| shots.to_string()));
-        line.extend(over_ranks.then(|| "macro".to_owned()));
-        line.extend(externals.iter().map(|(title, _)| format!("on {title}")));
-        line
-    }
-
     /// The training videos of each number of shots, over all rows.
     fn videos(&self, shots: &[Shots]) -> Vec<String> {
         let of = |column: &Shots| {
@@ -112,11 +153,11 @@ impl Leaderboard {
                 (counts.iter().map(|train| train.least).min(), counts.iter().map(|train| train.most).max());
             match least.zip(most) {
                 None | Some((0, 0)) => NOTHING.to_owned(),
-                Some((least, most)) if least == most => format!("{most} videos"),
-                Some((least, most)) => format!("{least}-{most} videos"),
+                Some((least, most)) if least == most => most.to_string(),
+                Some((least, most)) => format!("{least}-{most}"),
             }
         };
-        [NOTHING.to_owned(), NOTHING.to_owned()].into_iter().chain(shots.iter().map(of)).collect()
+        [NOTHING.to_owned(), "training videos".to_owned()].into_iter().chain(shots.iter().map(of)).collect()
     }
 }
 
@@ -154,13 +195,39 @@ fn value(row: &LeaderboardRow, metric: &Metric, detailed: bool) -> String {
     let failed = if row.failed > 0 { " !" } else { "" };
     match row.get(metric) {
         None => format!("-{failed}"),
-        Some(cell) if detailed => format!("{}{failed}", cell.text(digits(metric))),
+        // Of an interval two digits are enough.
+        Some(Cell { low, high, .. }) if detailed => {
+            format!("{} [{low:.2}, {high:.2}]{failed}", mean(metric, row.get(metric)))
+        }
         Some(cell) => format!("{}{failed}", mean(metric, Some(cell))),
     }
 }
 
 fn mean(metric: &Metric, cell: Option<Cell>) -> String {
     cell.map_or("-".to_owned(), |cell| format!("{:.*}", digits(metric), cell.mean))
+}
+
+/// The text in lines of at most `width` characters, but for longer words.
+fn wrap(text: &str, width: usize) -> String {
+    let mut wrapped = String::new();
+    let mut column = 0;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        match column {
+            0 => (),
+            _ if column + 1 + length > width => {
+                wrapped.push('\n');
+                column = 0;
+            }
+            _ => {
+                wrapped.push(' ');
+                column += 1;
+            }
+        }
+        wrapped.push_str(word);
+        column += length;
+    }
+    wrapped
 }
 
 /// An adapter's name, with a number in place of what is remarked on it.
@@ -211,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn shots_stand_side_by_side_over_their_videos_and_the_most_have_their_spread() {
+    fn shots_stand_side_by_side_over_their_videos_and_the_most_have_their_interval() {
         let mut failed = row("echo", "full", "8", 4.0, 90);
         (failed.failed, failed.error) = (1, Some("no room".to_owned()));
         let board = Leaderboard {
@@ -236,15 +303,57 @@ mod tests {
             .collect();
         assert_eq!((&lines[0][..], &lines[2][..]), (&["WARNING: toy"][..], &["EF on 4 test videos"][..]));
         let lines = &lines[2..];
-        assert_eq!(lines[2], ["encoder", "adapter", "0 shots", "1 shot", "8 shots", "macro", "on far"]);
-        assert_eq!(lines[3], ["12 videos", "90 videos"]);
-        assert_eq!(lines[4], ["median of validation", "9.00", "10.00", "11.00"]);
+        assert_eq!(lines[2], ["encoder", "adapter", "0 shots", "1", "8", "macro", "external"]);
+        assert_eq!(lines[3], ["training videos", "12", "90"]);
+        assert_eq!(lines[4], ["median", "of validation", "9.00", "10.00", "11.00"]);
         assert_eq!(lines[5], ["echo", "zero-shot", "6.00", "7.00", "8.00"]);
-        assert_eq!(lines[6], ["coop [1]", "5.50", "5.00 ± 0.50 [4.00, 6.50]", "6.00", "7.00"]);
-        assert_eq!(lines[7], ["full", "4.00 ± 0.50 [3.00, 5.50] !", "5.00", "6.00"]);
-        for part in ["[1] (text of a)", "MAE in EF points", "noted", "echo + full, 8 shots: 1 failed: no room"] {
+        assert_eq!(lines[6], ["coop [1]", "5.50", "5.00 [4.00, 6.50]", "6.00", "7.00"]);
+        assert_eq!(lines[7], ["full", "4.00 [3.00, 5.50] !", "5.00", "6.00"]);
+        for part in [
+            "[1] (text of a)",
+            "MAE in EF points: means",
+            "external: far.",
+            "noted",
+            "echo + full, 8 shots: 1 failed: no room",
+        ] {
             assert!(text.contains(part), "{part}: {text}");
         }
-        assert!(text.lines().take(10).all(|line| line.chars().count() <= 100), "{text}");
+    }
+
+    /// What `bench` without arguments prints: three encoders, five numbers of shots, a second test set.
+    #[test]
+    fn the_default_grid_fits_a_terminal_of_a_hundred_columns() {
+        let mut rows = vec![row("median of validation", "", "", 10.12, 0)];
+        for shots in ["1", "2", "4", "8"] {
+            rows.push(row("median of training", "", shots, 12.34, 400));
+        }
+        for encoder in ["echoclip", "echoprime", "panecho"] {
+            rows.push(row(encoder, "zero-shot", "0", 10.95, 0));
+            for shots in ["1", "2", "4", "8"] {
+                rows.push(row(encoder, "mfl+echozoom (text of echoclip, nano)", shots, 12.95, 400));
+            }
+        }
+        let board = Leaderboard {
+            target: Quantity::default(),
+            warnings: vec!["long ".repeat(60)],
+            about: "words ".repeat(40),
+            caption: String::new(),
+            rows,
+            notes: vec!["a note of many words ".repeat(20)],
+            references: Vec::new(),
+        };
+        let text = board.to_pivot();
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+        let mut of_classes = board.clone();
+        of_classes.target = crate::quantity::tests::task(echo_metrics::Kind::Ordinal, &["a", "b"]);
+        for row in &mut of_classes.rows {
+            let cell = Cell { mean: 0.5, low: 0.4, high: 0.6, deviation: None, videos: 4, undefined: 0.0 };
+            row.metrics = BTreeMap::from([("quadratic_kappa".to_owned(), cell)]);
+        }
+        let text = of_classes.to_pivot();
+        assert!(
+            text.contains("0.500 [0.40, 0.60]") && text.lines().all(|line| line.chars().count() <= WIDTH),
+            "{text}"
+        );
     }
 }

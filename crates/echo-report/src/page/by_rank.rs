@@ -88,7 +88,7 @@ fn by_class(board: &Leaderboard) -> String {
     let of_class = |class: &String| board.metrics().into_iter().find(|metric| metric.class() == Some(class));
     let metrics: Vec<Metric> = task.classes.iter().filter_map(of_class).collect();
     if metrics.is_empty() {
-        return "<p>A task of one question has no numbers of single classes.</p>\n".to_owned();
+        return "<p>The metrics of this task are of all classes together.</p>\n".to_owned();
     }
     let videos = |metric: &Metric| board.rows.iter().filter_map(|row| row.get(metric)).map(|cell| cell.videos).max();
     let heading = |metric: &Metric| format!("{} ({})", metric.label(&task.name), videos(metric).unwrap_or(0));

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use echo_metrics::Metric;
+use echo_metrics::{Kind, Metric, Scored};
 
 use super::plots::{Curve, RankError};
-use crate::scoring::error;
+use crate::scoring::{error, scored};
 use crate::{
     CellRecord, CellStatus, Epoch, LeaderboardRow, Outputs, PredictionRow, Predictions, ReportError, Truth, ranks_up_to,
 };
@@ -23,6 +23,8 @@ pub(super) struct Entry<'a> {
     /// Means over seeds, after the last epoch.
     pub(super) predictions: Vec<Vec<f64>>,
     pub(super) curves: Vec<Curve>,
+    /// Of classes and labels: every seed.
+    pub(super) scored: Vec<Scored>,
     /// Means over seeds of the errors.
     errors: Vec<f64>,
     /// The error within each rank.
@@ -41,9 +43,13 @@ impl<'a> Entry<'a> {
         outputs: &Outputs,
     ) -> Result<Self, ReportError> {
         let mut all: Vec<Vec<PredictionRow>> = Vec::new();
-        let mut curves = Vec::new();
+        let (mut curves, mut seeds) = (Vec::new(), Vec::new());
         for cell in cells.iter().filter(|cell| cell.status == CellStatus::Done) {
-            all.push(outputs.read_predictions(cell, Predictions::LastEpoch)?);
+            let rows = outputs.read_predictions(cell, Predictions::LastEpoch)?;
+            if cell.data.task.kind != Kind::Regression {
+                seeds.push(scored(&cell.data.task, &rows, &[], cell.threshold)?);
+            }
+            all.push(rows);
             let epochs: Vec<Epoch> = outputs.read_curve(cell)?;
             let losses = epochs.iter().map(|epoch| (epoch.epoch, epoch.loss)).collect();
             curves.push(Curve { seed: cell.seed, losses });
@@ -56,6 +62,7 @@ impl<'a> Entry<'a> {
             truth: Vec::new(),
             predictions: Vec::new(),
             curves,
+            scored: seeds,
             errors: Vec::new(),
             ranks: Vec::new(),
         };

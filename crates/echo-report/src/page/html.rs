@@ -2,18 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use echo_metrics::Kind;
-
 use super::Report;
 use super::by_rank::by_rank;
 use super::by_shots::by_shots;
 use super::entry::{Entry, shots};
 use super::escape::escape;
-use super::plots::{self, Scale};
+use super::figures::{COLORS, Figures, PLOTS};
+use super::of_row::of_rows;
 use super::table::{leaderboard, table};
 use super::worst::worst;
-use crate::leaderboard::digits;
-use crate::{CellRecord, CellStatus, Quantity, ReportError};
+use crate::{CellRecord, CellStatus, ReportError};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("table.js");
@@ -24,9 +22,9 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 
 /// The page's sections: address, heading.
 const SECTIONS: [(&str, &str); 7] = [
     ("board", "Leaderboard"),
-    ("shots", "Error by shots"),
+    ("shots", "Scores by shots"),
     ("rows", "Every row"),
-    ("ranks", "By rank and threshold"),
+    ("ranks", "By rank, threshold and class"),
     ("worst", "Worst videos"),
     ("cost", "Time and memory"),
     ("repeat", "Configuration, and how to repeat it"),
@@ -36,7 +34,8 @@ const SECTIONS: [(&str, &str); 7] = [
 ///
 /// # Errors
 /// A prediction file or a curve is missing or holds something else than numbers.
-pub(super) fn page(report: &Report<'_>) -> Result<String, ReportError> {
+pub(super) fn page(report: &Report<'_>) -> Result<(String, Figures), ReportError> {
+    let mut figures = Figures::default();
     let mut entries = Vec::new();
     let of_groups: usize = report.groups.iter().map(|group| rows_of(group)).sum();
     let mut place = report.leaderboard.rows.len().saturating_sub(of_groups);
@@ -52,8 +51,8 @@ pub(super) fn page(report: &Report<'_>) -> Result<String, ReportError> {
     }
     let bodies = [
         board(report, &anchors),
-        by_shots(report, &entries),
-        details(&report.leaderboard.target, &entries),
+        by_shots(report, &entries, &mut figures),
+        of_rows(&report.leaderboard.target, &entries, &mut figures)?,
         by_rank(report.leaderboard, &entries),
         worst(&report.leaderboard.target, &entries, report.thumbnails),
         cost(report),
@@ -63,7 +62,7 @@ pub(super) fn page(report: &Report<'_>) -> Result<String, ReportError> {
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
-         <title>EchoZoo benchmark</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n"
+         <title>EchoZoo benchmark</title>\n<style>\n{COLORS}{STYLE}{PLOTS}</style>\n</head>\n<body>\n"
     );
     text.push_str(
         "<header>\n<h1>EchoZoo benchmark</h1>\n<p class=\"warning\"><strong>Not for clinical use.</strong></p>\n",
@@ -77,14 +76,14 @@ pub(super) fn page(report: &Report<'_>) -> Result<String, ReportError> {
         text.push_str(&format!("<section id=\"{address}\">\n<h2>{heading}</h2>\n{body}</section>\n"));
     }
     text.push_str(&format!("</main>\n<script>\n{SCRIPT}</script>\n</body>\n</html>\n"));
-    Ok(text)
+    Ok((text, figures))
 }
 
 fn rows_of(group: &[&CellRecord]) -> usize {
     1 + usize::from(group.iter().any(|cell| cell.status == CellStatus::Done && cell.best.is_some()))
 }
 
-fn anchor(entry: &Entry<'_>) -> String {
+pub(super) fn anchor(entry: &Entry<'_>) -> String {
     format!("of-row-{}", entry.place)
 }
 
@@ -127,55 +126,6 @@ fn board(report: &Report<'_>, anchors: &[Option<String>]) -> String {
     text
 }
 
-/// Plots of every row; they are predictions averaged over seeds.
-fn details(quantity: &Quantity, entries: &[Entry<'_>]) -> String {
-    let mut text = String::from(match quantity.kind {
-        Kind::Regression => {
-            "<p>Dots are test videos, after the last epoch. Each video's prediction is averaged over seeds here, which \
-             misses by no more than the seeds do on average: the MAE in a heading, as in the leaderboard, is the mean of \
-             the seeds' own errors. The dashed lines are bias and limits of agreement of the averaged predictions; error \
-             by rank is again the mean of the seeds' errors, with its interval; learning curves have one line per \
-             seed.</p>\n"
-        }
-        _ => "<p>After the last epoch. Learning curves have one line per seed.</p>\n",
-    });
-    let primary = quantity.primary();
-    for entry in entries {
-        let name = entry.name();
-        let score = entry.rows[0].get(&primary);
-        let label = primary.label(&quantity.name);
-        let score = score.map_or("no score".to_owned(), |cell| format!("{label} {:.*}", digits(&primary), cell.mean));
-        let summary = format!("{}: {score}", escape(&name));
-        text.push_str(&format!("<details id=\"{}\"><summary>{summary}</summary>\n", anchor(entry)));
-        if entry.truth.is_empty() {
-            text.push_str("<p>There are no predictions.</p>\n");
-        } else if quantity.kind == Kind::Regression {
-            let (truth, predictions) = entry.values();
-            let scale = Scale::of(quantity, &truth, &predictions);
-            text.push_str("<div class=\"plots\">\n");
-            let (scatter, bland_altman) = (
-                plots::scatter(&name, &scale, &truth, &predictions),
-                plots::bland_altman(&name, &scale, &truth, &predictions),
-            );
-            text.push_str(&figure(&format!("Predicted and true {}, mean over seeds", quantity.name), &scatter));
-            text.push_str(&figure("Bland-Altman, mean over seeds", &bland_altman));
-            if !entry.ranks.is_empty() {
-                text.push_str(&figure("Error by rank", &plots::ranks(&name, &scale, &entry.ranks)));
-            }
-            if let Some(losses) = plots::losses(&name, &entry.curves) {
-                text.push_str(&figure("Learning curves, by seed", &losses));
-            }
-            text.push_str("</div>\n");
-        }
-        text.push_str("</details>\n");
-    }
-    text
-}
-
-pub(super) fn figure(caption: &str, svg: &str) -> String {
-    format!("<figure><figcaption>{}</figcaption>\n{svg}</figure>\n", escape(caption))
-}
-
 /// What every cell took.
 fn cost(report: &Report<'_>) -> String {
     let cells: Vec<&CellRecord> = report.groups.iter().flatten().copied().collect();
@@ -198,6 +148,8 @@ fn cost(report: &Report<'_>) -> String {
         })
         .collect();
     let sum: f64 = cells.iter().filter_map(|cell| cell.seconds).map(|seconds| seconds.fit + seconds.evaluate).sum();
+    // The sum of nothing has a sign.
+    let sum = sum + 0.0;
     let beside = match cells.iter().filter(|cell| cell.jobs > 1).count() {
         0 => "every cell ran alone in its process.".to_owned(),
         count => format!(

@@ -75,7 +75,7 @@ impl Outputs {
 
     /// Makes the folder, where it does not exist yet.
     pub fn make(&self) -> Result<(), ReportError> {
-        for folder in [self.cells(), self.adapters()] {
+        for folder in [self.cells(), self.adapters(), self.figures()] {
             // What lies behind a link is somebody else's.
             if std::fs::symlink_metadata(&folder).is_ok_and(|found| found.is_symlink()) {
                 let reason =
@@ -89,6 +89,10 @@ impl Outputs {
 
     fn adapters(&self) -> PathBuf {
         self.dir.join("adapters")
+    }
+
+    fn figures(&self) -> PathBuf {
+        self.dir.join("figures")
     }
 
     fn cells(&self) -> PathBuf {
@@ -338,6 +342,28 @@ impl Outputs {
             [] => self.write(&path, b"video,used,reason\n"),
             rows => self.write_csv(&path, rows),
         }
+    }
+
+    /// Writes the plots, by the names of their files, and removes those of an earlier report.
+    pub(crate) fn write_figures<'a>(
+        &self,
+        figures: impl Iterator<Item = (String, &'a str)>,
+    ) -> Result<(), ReportError> {
+        let folder = self.figures();
+        std::fs::create_dir_all(&folder).map_err(ReportError::io(&folder))?;
+        let mut written = BTreeSet::new();
+        for (name, svg) in figures {
+            self.write(&folder.join(&name), svg.as_bytes())?;
+            written.insert(name);
+        }
+        for entry in std::fs::read_dir(&folder).map_err(ReportError::io(&folder))? {
+            let entry = entry.map_err(ReportError::io(&folder))?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.ends_with(".svg") && !written.contains(&name) {
+                std::fs::remove_file(entry.path()).map_err(ReportError::io(&entry.path()))?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes a text file of the folder.

@@ -1,9 +1,11 @@
 //! Bland-Altman: difference against mean of predicted and true values.
 
 use echo_metrics::{Metric, Scored};
-use plotters::prelude::{Circle, PathElement};
+use plotters::prelude::{Circle, PathElement, Text};
+use plotters::style::IntoFont;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::canvas::{Axes, Role, chart, number, svg};
+use super::canvas::{Axes, FONT, Role, chart, number, svg};
 use super::scale::Scale;
 
 /// One dot per video, with bias and limits of agreement. Differences are drawn up to the scale's span; beyond they stand
@@ -29,7 +31,8 @@ pub(in super::super) fn bland_altman(name: &str, scale: &Scale<'_>, truth: &[f64
     let (x_name, y_name) =
         (quantity.values("mean of predicted and true"), format!("predicted − true ({})", quantity.differences()));
     svg(&alt, |area| {
-        let axes = Axes { x: (&x_name, low, high), y: (&y_name, -edge, edge), x_labels: 6, x_format: &number };
+        let axes =
+            Axes { x: (&x_name, low, high), y: (&y_name, -edge, edge), x_labels: 6, x_format: &number, key: &[] };
         let mut chart = chart(area, &axes)?;
         chart.draw_series([PathElement::new([(low, 0.0), (high, 0.0)], Role::Ink.stroke(1))])?;
         let dots = truth.iter().zip(predictions).map(|(truth, prediction)| {
@@ -37,9 +40,15 @@ pub(in super::super) fn bland_altman(name: &str, scale: &Scale<'_>, truth: &[f64
             (mean, (prediction - truth).clamp(-edge, edge))
         });
         chart.draw_series(dots.map(|place| Circle::new(place, 2, Role::Series(0).fill())))?;
-        let inside = lines.iter().filter(|(value, _)| value.abs() <= edge);
+        let inside = || lines.iter().filter(|(value, _)| value.abs() <= edge);
+        let ink = Role::Ink.color();
+        let font = ("sans-serif", FONT).into_font().color(&ink).pos(Pos::new(HPos::Right, VPos::Bottom));
+        let right = high - 0.01 * scale.span();
+        chart.draw_series(inside().map(|&(value, _)| {
+            Text::new(format!("{:+.1}", (value * 10.0).round() / 10.0 + 0.0), (right, value), font.clone())
+        }))?;
         chart
-            .draw_series(inside.map(|&(value, width)| {
+            .draw_series(inside().map(|&(value, width)| {
                 PathElement::new([(low, value), (high, value)], Role::Reference.stroke(width))
             }))?;
         Ok(())
@@ -59,6 +68,7 @@ mod tests {
         let svg = bland_altman("row", scale, &[50.0, 60.0, 40.0], &[51.0, 63.0, 45.0]);
         assert_well_formed(&svg);
         assert!(svg.contains("bias 3.0, limits of agreement -0.9 to 6.9"), "{svg}");
+        assert!(["+3.0", "-0.9", "+6.9"].iter().all(|number| svg.contains(&format!(">\n{number}\n<"))), "{svg}");
         assert_well_formed(&bland_altman("row", scale, &[50.0], &[1e30]));
     }
 }

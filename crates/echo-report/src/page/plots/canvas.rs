@@ -5,13 +5,17 @@ use std::fmt::Write;
 use plotters::chart::{ChartBuilder, ChartContext};
 use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
+use plotters::element::{PathElement, Text};
 use plotters::prelude::{Cartesian2d, DrawingArea, IntoDrawingArea, RGBColor, SVGBackend, ShapeStyle, TextStyle};
 use plotters::style::IntoFont;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::page::escape::escape;
 
 /// Width and height in units of the view box; a little less than the narrowest phone, so that text keeps its size.
 pub(super) const SIZE: (u32, u32) = (360, 270);
+/// The same of plots whose axes are alike.
+pub(super) const SQUARE: (u32, u32) = (330, 330);
 /// Font size that plotters writes as 11.
 pub(super) const FONT: f64 = 13.64;
 /// The other two bytes of colours that stand for classes.
@@ -71,17 +75,28 @@ pub(super) struct Axes<'a> {
     pub(super) x_labels: usize,
     /// How a value of the x axis is written; an empty text is none.
     pub(super) x_format: &'a dyn Fn(&f64) -> String,
+    /// What colours mean, above the plot.
+    pub(super) key: &'a [(Role, String)],
 }
 
 /// The SVG of what `draw` draws. `alt` says in words what there is to see.
 pub(super) fn svg(alt: &str, draw: impl FnOnce(&Area<'_>) -> Result<(), DrawError>) -> String {
+    sized(SIZE, alt, draw)
+}
+
+/// The same for a plot whose axes are alike.
+pub(super) fn square(alt: &str, draw: impl FnOnce(&Area<'_>) -> Result<(), DrawError>) -> String {
+    sized(SQUARE, alt, draw)
+}
+
+fn sized(size: (u32, u32), alt: &str, draw: impl FnOnce(&Area<'_>) -> Result<(), DrawError>) -> String {
     let mut text = String::new();
     let drawn = {
-        let area = SVGBackend::with_string(&mut text, SIZE).into_drawing_area();
+        let area = SVGBackend::with_string(&mut text, size).into_drawing_area();
         draw(&area).and_then(|()| Ok(area.present()?))
     };
     match drawn {
-        Ok(()) => classes(&text, alt),
+        Ok(()) => classes(&text, size, alt),
         Err(error) => format!("<p>This plot could not be drawn: {}</p>", escape(&error.to_string())),
     }
 }
@@ -89,8 +104,10 @@ pub(super) fn svg(alt: &str, draw: impl FnOnce(&Area<'_>) -> Result<(), DrawErro
 /// Axes with labels, ready for series.
 pub(super) fn chart<'a, 'b>(area: &'a Area<'b>, axes: &Axes<'_>) -> Result<Chart<'a, 'b>, DrawError> {
     let ((x_name, x_low, x_high), (y_name, y_low, y_high)) = (axes.x, axes.y);
+    let above = key(area, axes.key)?;
     let mut chart = ChartBuilder::on(area)
         .margin(6)
+        .margin_top(6 + above)
         .margin_right(12)
         .x_label_area_size(38)
         .y_label_area_size(46)
@@ -116,6 +133,29 @@ pub(super) fn chart<'a, 'b>(area: &'a Area<'b>, axes: &Axes<'_>) -> Result<Chart
     Ok(chart)
 }
 
+/// Draws what colours mean in lines above the plot, and gives their height.
+fn key(area: &Area<'_>, items: &[(Role, String)]) -> Result<u32, DrawError> {
+    /// Units of a character, and of a line.
+    const WIDE: usize = 6;
+    const HIGH: i32 = 15;
+    let (width, ink) = (area.dim_in_pixel().0 as usize, Role::Ink.color());
+    let font = TextStyle::from(("sans-serif", FONT).into_font()).color(&ink).pos(Pos::new(HPos::Left, VPos::Center));
+    let (mut x, mut y) = (8, 0);
+    for (role, name) in items {
+        let name: String = name.chars().take(width / WIDE - 6).collect();
+        let needed = 16 + WIDE * name.chars().count() + 10;
+        if x > 8 && x + needed > width {
+            (x, y) = (8, y + HIGH);
+        }
+        let (left, middle) = (x as i32, y + 10);
+        let line = [(left, middle), (left + 12, middle)];
+        area.draw(&PathElement::new(line, role.stroke(if *role == Role::Reference { 2 } else { 3 })))?;
+        area.draw(&Text::new(name, (left + 16, middle), font.clone()))?;
+        x += needed;
+    }
+    Ok(if items.is_empty() { 0 } else { (y + HIGH + 5) as u32 })
+}
+
 /// A number without needless zeros.
 pub(super) fn number(value: &f64) -> String {
     let rounded = (value * 1000.0).round() / 1000.0;
@@ -138,9 +178,8 @@ pub(super) fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
 }
 
 /// Classes for colours, one path for all dots of a series, and a title for those who do not see it.
-fn classes(svg: &str, alt: &str) -> String {
+fn classes(svg: &str, (width, height): (u32, u32), alt: &str) -> String {
     let alt = escape(alt);
-    let (width, height) = SIZE;
     let mut text = format!("<svg viewBox=\"0 0 {width} {height}\" role=\"img\"><title>{alt}</title>\n");
     let mut dots: Option<(u8, String)> = None;
     let flush = |dots: &mut Option<(u8, String)>, text: &mut String| {

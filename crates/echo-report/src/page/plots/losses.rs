@@ -26,7 +26,7 @@ pub(in super::super) fn losses(name: &str, curves: &[Curve]) -> Option<String> {
             false => String::new(),
         };
         let x = ("epoch", 1.0, epochs.max(2) as f64);
-        let axes = Axes { x, y: ("loss", low, high), x_labels: epochs.min(7), x_format: &label };
+        let axes = Axes { x, y: ("loss", low, high), x_labels: epochs.min(7), x_format: &label, key: &[] };
         let mut chart = chart(area, &axes)?;
         for (index, curve) in curves.iter().enumerate() {
             let finite = curve.losses.iter().filter(|(_, loss)| loss.is_finite());

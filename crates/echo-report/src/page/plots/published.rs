@@ -5,6 +5,7 @@ use plotters::style::IntoFont;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::canvas::{Chart, DrawError, FONT, Role};
+use super::shots::Place;
 use crate::Reference;
 
 /// Characters of a name that are shown in a plot; the legend has all of them.
@@ -22,10 +23,10 @@ pub(in super::super) struct Published {
 
 impl Published {
     /// By name; those of shots that the axis has not are left to the table.
-    pub(in super::super) fn of(references: &[Reference], places: &[String]) -> Vec<Self> {
+    pub(in super::super) fn of(references: &[Reference], places: &[Place]) -> Vec<Self> {
         let mut all: Vec<Self> = Vec::new();
         for Reference { name, shots, mae, .. } in references {
-            let place = shots.map(|shots| places.iter().position(|place| *place == shots.to_string()));
+            let place = shots.map(|shots| places.iter().position(|place| place.shots == shots.to_string()));
             if place == Some(None) {
                 continue;
             }
@@ -46,31 +47,31 @@ impl Published {
         self.places.iter().map(|(_, value)| *value).chain(self.everywhere.iter().copied())
     }
 
-    /// For an axis that begins one place later.
-    pub(in super::super) fn without_first_place(&mut self) {
-        self.places.retain(|(place, _)| *place > 0);
-        self.places.iter_mut().for_each(|(place, _)| *place -= 1);
-    }
-
     /// For those who do not see the plot.
-    pub(super) fn in_words(&self, shots: &[String]) -> String {
-        let at =
-            |(place, value): &(usize, f64)| format!("{value:.1} at {}", shots.get(*place).map_or("", String::as_str));
+    pub(super) fn in_words(&self, places: &[Place]) -> String {
+        let at = |(place, value): &(usize, f64)| {
+            format!("{value:.1} at {}", places.get(*place).map_or("", |place| place.shots.as_str()))
+        };
         let values: Vec<String> =
             self.places.iter().map(at).chain(self.everywhere.iter().map(|value| format!("{value:.1}"))).collect();
         format!("published, {} {}", self.name, values.join(", "))
     }
 
     /// Dashed lines with the name above their first end.
-    pub(super) fn draw(&self, chart: &mut Chart<'_, '_>, width: usize, highest: f64) -> Result<(), DrawError> {
+    pub(super) fn draw(
+        &self,
+        chart: &mut Chart<'_, '_>,
+        width: usize,
+        (lowest, highest): (f64, f64),
+    ) -> Result<(), DrawError> {
         let (left, right) = (-0.5, width.max(1) as f64 - 0.5);
         let role = Role::Published;
         let of_shots: Vec<(f64, f64)> =
-            self.places.iter().map(|&(place, value)| (place as f64, value.min(highest))).collect();
+            self.places.iter().map(|&(place, value)| (place as f64, value.clamp(lowest, highest))).collect();
         let mut lines: Vec<Vec<(f64, f64)>> = self
             .everywhere
             .iter()
-            .map(|value| value.min(highest))
+            .map(|value| value.clamp(lowest, highest))
             .map(|value| vec![(left, value), (right, value)])
             .collect();
         chart.draw_series(of_shots.iter().map(|&place| Circle::new(place, 3, role.stroke(1))))?;
@@ -84,7 +85,7 @@ impl Published {
         let name: String = self.name.chars().take(NAME).collect();
         for line in lines {
             let (x, y) = line[0];
-            let start = (x + 0.04, y + highest * 0.015);
+            let start = (x + 0.04, y + (highest - lowest) * 0.015);
             chart.draw_series([PathElement::new(line, role.stroke(1))])?;
             chart.draw_series([Text::new(name.clone(), start, font.clone())])?;
         }
@@ -106,12 +107,10 @@ mod tests {
             reference("paper", None, 4.0),
             reference("other", Some(16), 5.0),
         ];
-        let places = ["0", "1", "8"].map(str::to_owned);
-        let mut found = Published::of(&all, &places);
+        let places = ["0", "1", "8"].map(|shots| Place { shots: shots.to_owned(), videos: 3 });
+        let found = Published::of(&all, &places);
         assert_eq!(found.len(), 2);
         assert_eq!((&found[0].places, &found[1].everywhere), (&vec![(1, 7.1), (2, 6.6)], &vec![4.0]));
         assert_eq!(found[0].in_words(&places), "published, logs 7.1 at 1, 6.6 at 8");
-        found[0].without_first_place();
-        assert_eq!(found[0].places, [(0, 7.1), (1, 6.6)]);
     }
 }

@@ -47,6 +47,7 @@ pub(in super::super) fn ranks(name: &str, scale: &Scale<'_>, errors: &[RankError
             y: (&y_name, 0.0, highest),
             x_labels: errors.len() * 2 + 1,
             x_format: &label,
+            key: &[],
         };
         let mut chart = chart(area, &axes)?;
         let bars = errors.iter().enumerate().filter_map(|(index, error)| Some((index as f64, error.mean?)));

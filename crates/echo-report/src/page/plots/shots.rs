@@ -1,10 +1,9 @@
-//! MAE against shots, with intervals.
+//! The primary metric against training videos, with intervals.
 
 use plotters::element::{Circle, Cross, PathElement, TriangleMarker};
 
-use super::canvas::{Axes, Role, SERIES, chart, svg};
+use super::canvas::{Axes, Role, chart, svg};
 use super::published::Published;
-use crate::page::escape::escape;
 use crate::quantity::Quantity;
 
 /// A mean with its interval.
@@ -15,7 +14,7 @@ pub(in super::super) struct Point {
     pub(in super::super) high: f64,
 }
 
-/// One encoder's errors by place on the axis.
+/// One encoder's scores by place on the axis.
 #[derive(Clone, Debug, PartialEq)]
 pub(in super::super) struct Line {
     /// Number of the series, the same in every panel.
@@ -24,59 +23,101 @@ pub(in super::super) struct Line {
     pub(in super::super) points: Vec<(usize, Point)>,
 }
 
+/// A place on the axis.
+#[derive(Clone, Debug, PartialEq)]
+pub(in super::super) struct Place {
+    pub(in super::super) shots: String,
+    /// Training videos that were had.
+    pub(in super::super) videos: usize,
+}
+
 /// One adapter's plot.
 #[derive(Clone, Debug, PartialEq)]
 pub(in super::super) struct Panel<'a> {
     pub(in super::super) name: String,
     pub(in super::super) quantity: &'a Quantity,
-    /// Names of the places on the axis.
-    pub(in super::super) shots: &'a [String],
+    pub(in super::super) places: &'a [Place],
     pub(in super::super) lines: Vec<Line>,
-    /// A constant predictor's errors, for comparison.
-    pub(in super::super) constant: Vec<(usize, f64)>,
+    /// Scores without training, by the number of the encoder's series.
+    pub(in super::super) zero_shot: Vec<(usize, f64)>,
+    /// Names and scores of constant predictors.
+    pub(in super::super) constants: Vec<(String, f64)>,
     /// Published figures, for comparison.
     pub(in super::super) references: Vec<Published>,
-    /// The axis's upper end, the same in every panel.
-    pub(in super::super) highest: f64,
+    /// The ends of the axis of scores.
+    pub(in super::super) range: (f64, f64),
 }
 
 /// Intervals of neighbouring series stand this far apart.
 const APART: f64 = 0.09;
+/// Dots of a horizontal line.
+const DOTS: usize = 60;
 
 /// The panel's plot.
 pub(in super::super) fn shots(panel: &Panel<'_>) -> String {
+    let Panel { quantity, places, range: (lowest, highest), .. } = *panel;
+    let primary = quantity.primary();
+    let digits = if primary.in_unit() { 1 } else { 2 };
     let words = panel.lines.iter().map(|line| {
         let points = line.points.iter().map(|(place, Point { mean, low, high })| {
-            let shots = panel.shots.get(*place).map_or("", String::as_str);
-            format!("{mean:.1} [{low:.1}, {high:.1}] at {shots}")
+            let shots = places.get(*place).map_or("", |place| place.shots.as_str());
+            format!("{mean:.digits$} [{low:.digits$}, {high:.digits$}] at {shots}")
         });
-        format!("{} {}", line.name, points.collect::<Vec<_>>().join(", "))
+        let zero_shot = panel.zero_shot.iter().find(|(series, _)| *series == line.series);
+        let zero_shot = zero_shot.map(|(_, value)| format!("{value:.digits$} zero-shot"));
+        format!("{} {}", line.name, zero_shot.into_iter().chain(points).collect::<Vec<_>>().join(", "))
     });
-    let words = words.chain(panel.references.iter().map(|reference| reference.in_words(panel.shots)));
-    let label = panel.quantity.primary().label(&panel.quantity.name);
+    let words = words.chain(panel.constants.iter().map(|(name, value)| format!("{name} {value:.digits$}")));
+    let words = words.chain(panel.references.iter().map(|reference| reference.in_words(places)));
+    let label = primary.label(&quantity.name);
     let alt = format!("{}: {label} by shots; {}", panel.name, words.collect::<Vec<_>>().join("; "));
-    let primary = panel.quantity.primary();
-    let x_name = format!("training videos per {} (shots)", panel.quantity.shot());
-    let y_name = panel.quantity.axis(&primary);
+    let x_name = format!("training videos (shots per {})", quantity.shot());
+    let y_name = quantity.axis(&primary);
+    let key: Vec<(Role, String)> = panel
+        .lines
+        .iter()
+        .map(|line| (Role::Series(line.series), line.name.clone()))
+        .chain(panel.constants.iter().map(|(name, _)| (Role::Reference, name.clone())))
+        .chain(panel.references.iter().map(|one| (Role::Published, format!("published: {}", one.name))))
+        .collect();
     svg(&alt, |area| {
         let label = |value: &f64| match value.fract() == 0.0 && *value >= 0.0 {
-            true => panel.shots.get(*value as usize).cloned().unwrap_or_default(),
+            true => {
+                places.get(*value as usize).map_or_else(String::new, |Place { shots, videos }| match shots.as_str() {
+                    "split" => format!("{videos} (split)"),
+                    shots => format!("{videos} ({shots})"),
+                })
+            }
             false => String::new(),
         };
+        let (left, right) = (-0.5, places.len().max(1) as f64 - 0.5);
         let axes = Axes {
-            x: (&x_name, -0.5, panel.shots.len().max(1) as f64 - 0.5),
-            y: (&y_name, 0.0, panel.highest),
-            x_labels: panel.shots.len() * 2 + 1,
+            x: (&x_name, left, right),
+            y: (&y_name, lowest, highest),
+            x_labels: places.len() * 2 + 1,
             x_format: &label,
+            key: &key,
         };
         let mut chart = chart(area, &axes)?;
-        let inside = |value: f64| value.clamp(0.0, panel.highest);
-        chart.draw_series(panel.constant.iter().map(|&(place, value)| {
-            let (left, right) = (place as f64 - 0.4, place as f64 + 0.4);
-            PathElement::new([(left, inside(value)), (right, inside(value))], Role::Reference.stroke(2))
+        let inside = |value: f64| value.clamp(lowest, highest);
+        chart.draw_series(panel.constants.iter().map(|(_, value)| {
+            PathElement::new([(left, inside(*value)), (right, inside(*value))], Role::Reference.stroke(2))
         }))?;
+        for &(series, value) in &panel.zero_shot {
+            // Of encoders that the panel has: another one's colour would mean nothing.
+            if panel.lines.iter().any(|line| line.series == series) {
+                let at = |dot: usize| left + (right - left) * dot as f64 / DOTS as f64;
+                let dots = (0..DOTS).map(|dot| {
+                    PathElement::new(
+                        [(at(dot), inside(value)), (at(dot) + 0.3 * (right - left) / DOTS as f64, inside(value))],
+                        Role::Series(series).stroke(2),
+                    )
+                });
+                chart.draw_series(dots)?;
+            }
+        }
         for reference in &panel.references {
-            reference.draw(&mut chart, panel.shots.len(), panel.highest)?;
+            reference.draw(&mut chart, places.len(), (lowest, highest))?;
         }
         let middle = (panel.lines.iter().map(|line| line.series).max().unwrap_or(0)) as f64 / 2.0;
         for line in &panel.lines {
@@ -100,23 +141,6 @@ pub(in super::super) fn shots(panel: &Panel<'_>) -> String {
     })
 }
 
-/// What the series' colours and shapes mean, as HTML.
-pub(in super::super) fn legend(encoders: &[&str], constant: Option<&str>, references: &[Published]) -> String {
-    let shape = |index: usize| match (index % 3, index % SERIES + 3) {
-        (0, role) => format!("<circle cx=\"8\" cy=\"8\" r=\"5\" class=\"f{role}\"/>"),
-        (1, role) => format!("<polygon points=\"8,2 14,13 2,13\" class=\"f{role}\"/>"),
-        (_, role) => format!("<path d=\"M3 3 13 13M13 3 3 13\" stroke-width=\"3\" class=\"k{role}\"/>"),
-    };
-    let item = |shape: String, name: &str| {
-        format!("<li><svg class=\"key\" viewBox=\"0 0 16 16\" aria-hidden=\"true\">{shape}</svg>{}</li>", escape(name))
-    };
-    let mut items: Vec<String> = encoders.iter().enumerate().map(|(index, name)| item(shape(index), name)).collect();
-    items.extend(constant.map(|name| item("<path d=\"M0 8H16\" stroke-width=\"3\" class=\"k2\"/>".to_owned(), name)));
-    let dashed = "<path d=\"M0 8H16\" stroke-width=\"2\" stroke-dasharray=\"3 2\" class=\"k9\"/>";
-    items.extend(references.iter().map(|one| item(dashed.to_owned(), &format!("published: {}", one.name))));
-    format!("<ul class=\"legend\">{}</ul>\n", items.join(""))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,31 +148,39 @@ mod tests {
     use crate::page::plots::canvas::tests::assert_well_formed;
 
     #[test]
-    fn panels_name_their_shots_and_take_any_value() {
+    fn panels_name_their_videos_and_take_any_value() {
         let point = |mean: f64| Point { mean, low: mean - 1.0, high: mean + 1.0 };
-        let names = ["1".to_owned(), "8".to_owned()];
+        let places = [("1", 12), ("8", 90)].map(|(shots, videos)| Place { shots: shots.to_owned(), videos });
         let line =
             |series| Line { series, name: format!("e{series}"), points: vec![(0, point(9.0)), (1, point(1e30))] };
         let lines = (0..7).map(line).collect();
         let reference = |shots, mae| Reference { name: "<b>&".to_owned(), shots, mae, note: String::new() };
         let references =
-            Published::of(&[reference(Some(1), 7.0), reference(Some(8), 6.0), reference(None, 5.0)], &names);
+            Published::of(&[reference(Some(1), 7.0), reference(Some(8), 6.0), reference(None, 5.0)], &places);
         let quantity = &Quantity::default();
         let panel = Panel {
             name: "coop".to_owned(),
             quantity,
-            shots: &names,
+            places: &places,
             lines,
-            constant: vec![(0, 8.0)],
-            references: references.clone(),
-            highest: 20.0,
+            zero_shot: vec![(0, 6.5), (9, 3.0)],
+            constants: vec![("median <of>".to_owned(), 8.0)],
+            references,
+            range: (0.0, 20.0),
         };
         let svg = shots(&panel);
-        assert_eq!(svg.matches("class=\"k9\"").count(), 4, "two points, their line, and one everywhere: {svg}");
+        // Two points, their line, one everywhere, and the key.
+        assert_eq!(svg.matches("class=\"k9\"").count(), 5, "{svg}");
         assert!(svg.contains("&lt;b&gt;&amp; 7.0 at 1, 6.0 at 8, 5.0") && svg.contains("MAE (EF points)"), "{svg}");
-        assert!(legend(&["e0"], None, &references).contains("published: &lt;b&gt;&amp;"));
+        assert!(svg.contains("published: &lt;b&gt;&amp;") && svg.contains(">\nmedian &lt;of&gt;\n<"), "{svg}");
         assert_well_formed(&svg);
-        assert!(svg.contains(">\n1\n<") && svg.contains(">\n8\n<"), "{svg}");
-        assert!(svg.contains("e0 9.0 [8.0, 10.0] at 1"), "{svg}");
+        assert!(svg.contains(">\n12 (1)\n<") && svg.contains(">\n90 (8)\n<"), "{svg}");
+        assert!(
+            svg.contains("e0 6.5 zero-shot, 9.0 [8.0, 10.0] at 1") && svg.contains("median &lt;of&gt; 8.0"),
+            "{svg}"
+        );
+        // An encoder that the panel has not has no line of dots there.
+        let without = shots(&Panel { zero_shot: vec![(9, 3.0)], ..panel.clone() });
+        assert_eq!(svg.matches("<polyline").count() - without.matches("<polyline").count(), DOTS);
     }
 }

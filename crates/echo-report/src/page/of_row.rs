@@ -1,0 +1,118 @@
+//! Plots of every row of the grid.
+
+use echo_metrics::{BootstrapOptions, CurvePoint, Kind, Scored, confusion, precision_recall, reliability, roc};
+
+use super::entry::Entry;
+use super::escape::escape;
+use super::figures::Figures;
+use super::html::anchor;
+use super::plots::{self, Band, Scale};
+use crate::leaderboard::digits;
+use crate::{Quantity, ReportError};
+
+/// Resamples of a curve's band: it is drawn, not quoted.
+const RESAMPLES: usize = 500;
+
+/// [`roc`] or [`precision_recall`].
+type CurveOf = fn(&Scored, &BootstrapOptions) -> Result<Option<Vec<CurvePoint>>, echo_metrics::Error>;
+
+/// One fold for every row.
+///
+/// # Errors
+/// Predictions cannot be scored.
+pub(super) fn of_rows(task: &Quantity, entries: &[Entry<'_>], figures: &mut Figures) -> Result<String, ReportError> {
+    let mut text = String::from(match task.kind {
+        Kind::Regression => {
+            "<p>Each point is a test video after the last epoch, its prediction averaged over seeds. The MAE in a heading and \
+             the error by rank are means of the seeds' own errors, as in the leaderboard.</p>\n"
+        }
+        Kind::Binary => {
+            "<p>After the last epoch. Curves: mean over seeds with its pointwise 95 % interval over test videos. Confusion: \
+             videos, mean over seeds, at the threshold of each seed. Reliability: predictions of all seeds in 15 bins; \
+             larger dots hold more of them.</p>\n"
+        }
+        Kind::MultiLabel => {
+            "<p>After the last epoch, of each label on the videos where it is known. Curves: mean over seeds with their \
+             pointwise 95 % interval over test videos. Reliability: predictions of all seeds in 15 bins; larger dots hold \
+             more of them.</p>\n"
+        }
+        Kind::SingleLabel | Kind::Ordinal => {
+            "<p>After the last epoch. Curves of each class against the rest: mean over seeds with its pointwise 95 % interval \
+             over test videos. Confusion: videos, mean over seeds. Reliability: predictions of all seeds in 15 bins; larger \
+             dots hold more of them.</p>\n"
+        }
+    });
+    let primary = task.primary();
+    for entry in entries {
+        let name = entry.name();
+        let label = primary.label(&task.name);
+        let score = entry.rows[0].get(&primary);
+        let score = score.map_or("no score".to_owned(), |cell| format!("{label} {:.*}", digits(&primary), cell.mean));
+        let id = anchor(entry);
+        text.push_str(&format!("<details id=\"{id}\"><summary>{}: {score}</summary>\n", escape(&name)));
+        let mut drawn = if task.kind == Kind::Regression { of_values(task, entry) } else { of_classes(task, entry)? };
+        drawn.extend(plots::losses(&name, &entry.curves).map(|svg| ("learning curves, by seed".to_owned(), svg)));
+        if entry.truth.is_empty() {
+            text.push_str("<p>There are no predictions.</p>\n");
+        } else {
+            let add = |(caption, svg): (String, String)| figures.add(&format!("{name} {caption}"), &caption, &svg);
+            let drawn: Vec<String> = drawn.into_iter().map(add).collect();
+            text.push_str(&format!("<div class=\"plots\">\n{}</div>\n", drawn.concat()));
+        }
+        text.push_str("</details>\n");
+    }
+    Ok(text)
+}
+
+/// Captions and plots of a regression.
+fn of_values(task: &Quantity, entry: &Entry<'_>) -> Vec<(String, String)> {
+    let (name, (truth, predictions)) = (entry.name(), entry.values());
+    let scale = Scale::of(task, &truth, &predictions);
+    let mut drawn = vec![
+        (format!("predicted and true {}", task.name), plots::scatter(&name, &scale, &truth, &predictions)),
+        ("Bland-Altman".to_owned(), plots::bland_altman(&name, &scale, &truth, &predictions)),
+    ];
+    if !entry.ranks.is_empty() {
+        drawn.push(("error by rank".to_owned(), plots::ranks(&name, &scale, &entry.ranks)));
+    }
+    drawn
+}
+
+/// Captions and plots of any other kind.
+fn of_classes(task: &Quantity, entry: &Entry<'_>) -> Result<Vec<(String, String)>, ReportError> {
+    let name = entry.name();
+    // A question of yes and no for each class, or the one of a binary task.
+    let mut questions: Vec<(String, Vec<Scored>)> = Vec::new();
+    match task.kind {
+        Kind::Binary => questions.push((task.classes[1].clone(), entry.scored.clone())),
+        _ => {
+            for class in &task.classes {
+                // A label that is known of no video has no curve.
+                let alone = entry.scored.iter().map(|seed| seed.one_vs_rest(class, 0.5)).collect::<Result<Vec<_>, _>>();
+                questions.extend(alone.ok().map(|alone| (class.clone(), alone)));
+            }
+        }
+    }
+    let options = BootstrapOptions { samples: RESAMPLES, ..BootstrapOptions::default() };
+    let (mut rocs, mut recalls, mut reliabilities) = (Vec::new(), Vec::new(), Vec::new());
+    for (series, (class, seeds)) in questions.iter().enumerate() {
+        let band = |of: CurveOf| {
+            let curves = seeds.iter().map(|seed| of(seed, &options)).collect::<Result<Option<Vec<_>>, _>>()?;
+            Ok::<_, ReportError>(curves.map(|curves| Band::mean(series, class, &curves)))
+        };
+        rocs.extend(band(roc)?);
+        recalls.extend(band(precision_recall)?);
+        let bins = seeds.iter().map(reliability).collect::<Result<Vec<_>, _>>()?;
+        reliabilities.push((class.clone(), bins.concat()));
+    }
+    let mut drawn = vec![
+        ("ROC".to_owned(), plots::roc(&name, &rocs)),
+        ("precision and recall".to_owned(), plots::precision_recall(&name, &recalls)),
+    ];
+    if task.kind != Kind::MultiLabel {
+        let matrices = entry.scored.iter().map(confusion).collect::<Result<Vec<_>, _>>()?;
+        drawn.push(("confusion".to_owned(), plots::confusion(&name, &task.classes, &matrices)));
+    }
+    drawn.push(("reliability".to_owned(), plots::reliability(&name, &reliabilities)));
+    Ok(drawn)
+}

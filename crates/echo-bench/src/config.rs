@@ -325,8 +325,8 @@ mod tests {
         assert!(refused(|config| config.weights = Some(WeightFiles::One("a.pt".into()))));
         assert!(refused(|config| config.weights_key = Some("model_ema".to_owned())));
         assert!(refused(|config| config.limit = Some(0)));
-        fn reference(name: &str, mae: f64) -> Reference {
-            Reference { name: name.to_owned(), shots: None, mae, note: String::new() }
+        fn reference(name: &str, value: f64) -> Reference {
+            Reference { name: name.to_owned(), shots: None, value, note: String::new() }
         }
         assert!(!refused(|config| config.references = vec![reference("a", 7.0)]));
         assert!(refused(|config| config.references = vec![reference(" ", 7.0)]));
@@ -388,14 +388,14 @@ mod tests {
 
     #[test]
     fn references_are_read_and_survive_being_written() {
-        let text = "[recipes.coop.train]\nepochs = 2\n[[references]]\nname = \"logs\"\nshots = 8\nmae = 6.64\n\
-                    [[references]]\nname = \"paper\"\nmae = 5.0\nnote = \"one seed\"\n";
+        let text = "[recipes.coop.train]\nepochs = 2\n[[references]]\nname = \"logs\"\nshots = 8\nvalue = 6.64\n\
+                    [[references]]\nname = \"paper\"\nvalue = 5.0\nnote = \"one seed\"\n";
         let config = BenchConfig::from_toml("x.toml", text).unwrap();
         assert_eq!((config.references[0].shots, config.references[1].note.as_str()), (Some(8), "one seed"));
         let written = toml::to_string(&config).unwrap();
         assert_eq!(BenchConfig::from_toml("x.toml", &written).unwrap(), config);
         assert!(!toml::to_string(&BenchConfig::default()).unwrap().contains("references"));
-        let error = BenchConfig::from_toml("x.toml", "[[references]]\nname = \"a\"\nmae = 1\nshot = 1").unwrap_err();
+        let error = BenchConfig::from_toml("x.toml", "[[references]]\nname = \"a\"\nvalue = 1\nshot = 1").unwrap_err();
         assert!(error.to_string().contains("shot"), "{error}");
     }
 
@@ -408,9 +408,9 @@ mod tests {
         ] {
             let config = BenchConfig::from_toml(name, text).unwrap();
             config.validate().unwrap();
-            let maes: Vec<(Option<usize>, f64)> = config.references.iter().map(|r| (r.shots, r.mae)).collect();
+            let values: Vec<(Option<usize>, f64)> = config.references.iter().map(|r| (r.shots, r.value)).collect();
             let published = [(Some(1), 7.15), (Some(2), 7.08), (Some(4), 6.89), (Some(8), 6.64)];
-            assert_eq!(maes, if name == "cardiacclip" { &published[..] } else { &[] }, "{name}");
+            assert_eq!(values, if name == "cardiacclip" { &published[..] } else { &[] }, "{name}");
         }
     }
 }

@@ -4,11 +4,13 @@ mod absent;
 mod caution;
 mod columns;
 mod constants;
+mod external;
 mod formats;
 mod latex;
 mod leakage;
 mod paired;
 mod pivot;
+mod row;
 mod settings;
 mod shots;
 mod vs_best;
@@ -16,6 +18,8 @@ mod vs_best;
 pub use caution::weights_caution;
 pub(crate) use columns::{Detail, digits};
 pub use constants::Constant;
+pub use external::External;
+pub use row::LeaderboardRow;
 pub use shots::Bins;
 pub(crate) use vs_best::distance;
 pub use vs_best::{Standing, VsBest};
@@ -23,106 +27,17 @@ pub use vs_best::{Standing, VsBest};
 use std::collections::{BTreeMap, BTreeSet};
 
 use echo_files::printable;
-use echo_metrics::{Kind, Metric, Parameters, Scores, Spread};
+use echo_metrics::{Metric, Parameters};
 use serde::Serialize;
 
 use self::caution::warnings;
 use self::constants::{Externals, rows as constant_rows};
 use self::paired::Paired;
+use self::row::{Cell, TrainVideos, means};
 use self::vs_best::compare_with_best;
 use crate::{
     CellRecord, CellStatus, DataRecord, Outputs, PredictionRow, Predictions, Quantity, Reference, ReportError, Truth,
-    UNCHOSEN_THRESHOLD,
 };
-
-/// A mean over seeds with the mean of its bootstrap intervals' ends.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Cell {
-    /// Mean over seeds.
-    pub mean: f64,
-    /// Mean lower end.
-    pub low: f64,
-    /// Mean upper end.
-    pub high: f64,
-    /// Sample standard deviation over seeds, for two seeds and more.
-    pub deviation: Option<f64>,
-    /// Videos that it rests on: those of the rank or the class for a metric of one.
-    pub videos: usize,
-    /// The share of resamples on which it is undefined, for lack of a class, and which its interval leaves out.
-    pub undefined: f64,
-}
-
-/// The training videos of a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct TrainVideos {
-    /// Of the seed that had fewest.
-    pub least: usize,
-    /// Of the seed that had most.
-    pub most: usize,
-    /// Bins of the target, or classes, that draws are made from.
-    pub bins: usize,
-    /// Those that hold fewer usable videos than the row's shots, of the seed with most of them.
-    pub short_bins: usize,
-}
-
-impl TrainVideos {
-    fn of(cells: &[&CellRecord]) -> Option<Self> {
-        let counts = || cells.iter().map(|cell| cell.data.train);
-        let bins = Bins::of_cells(cells);
-        let (least, most) = (counts().min()?, counts().max()?);
-        (most > 0).then_some(Self { least, most, bins: bins.all, short_bins: bins.short })
-    }
-}
-
-/// What a row scores on a second test set.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct External {
-    /// The set's name.
-    pub name: String,
-    /// Hash of the videos' bytes and labels.
-    pub hash: String,
-    /// Videos that were scored.
-    pub test: usize,
-    /// Videos that could not be used.
-    pub excluded: usize,
-    /// By the metric's key.
-    pub metrics: BTreeMap<String, Cell>,
-}
-
-/// One row.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct LeaderboardRow {
-    /// The encoder, or the constant predictor.
-    pub encoder: String,
-    /// Its preset; empty for constant predictors.
-    pub preset: String,
-    /// What kind of weights; empty for constant predictors.
-    pub weights: String,
-    /// The adapter; empty for constant predictors.
-    pub adapter: String,
-    /// Training videos per bin of the target or class, `split` for a split file's, empty where there are none.
-    pub shots: String,
-    /// Training videos that were had; nothing where none are used.
-    pub train: Option<TrainVideos>,
-    /// Hash of the test videos.
-    pub test_hash: String,
-    /// Seeds that ended well.
-    pub seeds: usize,
-    /// Cells that failed.
-    pub failed: usize,
-    /// By the metric's key; metrics that are undefined for the row are missing.
-    pub metrics: BTreeMap<String, Cell>,
-    /// How it stands to the best row; nothing where they have other test videos, or there is no other row.
-    pub vs_best: Option<VsBest>,
-    /// The second test sets that it was scored on.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub externals: Vec<External>,
-    /// The first failed cell's error.
-    pub error: Option<String>,
-    /// What makes its numbers doubtful; empty for most.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub warning: String,
-}
 
 /// The rows, and what stands above them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -286,7 +201,7 @@ impl Leaderboard {
             }
         }
         compare_with_best(task, &mut rows, &paired, bootstrap)?;
-        let mut notes = notes_of_externals(task, &rows);
+        let mut notes = external::notes(task, &rows);
         notes.extend(absent);
         notes.extend(leakage::notes(groups));
         notes.extend(notes_of_draws(groups));
@@ -318,23 +233,6 @@ impl Leaderboard {
     pub(crate) fn metrics(&self) -> BTreeSet<Metric> {
         // A key that this version does not know cannot be in a row that it made.
         self.rows.iter().flat_map(|row| row.metrics.keys()).filter_map(|key| key.parse().ok()).collect()
-    }
-
-    /// The second test sets that some row was scored on: their titles, and their hashes.
-    pub(crate) fn externals(&self) -> Vec<(String, String)> {
-        let mut sets: Vec<(&str, &str)> = Vec::new();
-        for External { name, hash, .. } in self.rows.iter().flat_map(|row| &row.externals) {
-            if !sets.iter().any(|(_, other)| other == hash) {
-                sets.push((name, hash));
-            }
-        }
-        let title = |(name, hash): &(&str, &str)| {
-            // Another hospital's folder may have the same name.
-            let shared = sets.iter().filter(|(other, _)| other == name).count() > 1;
-            let title = if shared { format!("{name} (hash {})", short(hash)) } else { (*name).to_owned() };
-            (title, (*hash).to_owned())
-        };
-        sets.iter().map(title).collect()
     }
 }
 
@@ -394,122 +292,6 @@ fn paired_of(
     cells.first().map_or(Ok(None), |cell| Paired::of(task, &cell.data.test_hash, seeds))
 }
 
-/// Says what the second test sets are, and where rows differ in what they could be scored on.
-fn notes_of_externals(task: &Quantity, rows: &[LeaderboardRow]) -> Vec<String> {
-    let mut sets: BTreeMap<&str, BTreeSet<(&str, usize, usize)>> = BTreeMap::new();
-    for External { name, hash, test, excluded, .. } in rows.iter().flat_map(|row| &row.externals) {
-        sets.entry(name).or_default().insert((hash, *test, *excluded));
-    }
-    let note = |(name, videos): (&str, BTreeSet<(&str, usize, usize)>)| {
-        let counts: Vec<String> = videos
-            .iter()
-            .map(|(hash, test, excluded)| {
-                let hash = short(hash);
-                match excluded {
-                    0 => format!("{test} videos (hash {hash})"),
-                    _ => format!("{test} videos ({excluded} more could not be used; hash {hash})"),
-                }
-            })
-            .collect();
-        format!(
-            "{} on {name}: a second test set of {}. The adapters of the first column of scores are scored on it as they \
-             are; nothing was fitted or selected on it.{}",
-            task.primary().label(&task.name),
-            counts.join(" or "),
-            if counts.len() > 1 { " Each has a column of its own." } else { "" },
-        )
-    };
-    sets.into_iter().map(note).collect()
-}
-
-impl LeaderboardRow {
-    /// A constant predictor's row, from one set of scores per seed.
-    pub(crate) fn constant(constant: &Constant, scores: &[&Scores]) -> Result<Self, ReportError> {
-        let Constant { predictor, shots, test_hash, .. } = constant;
-        Ok(Self {
-            encoder: printable(predictor).into_owned(),
-            shots: shots.clone(),
-            test_hash: test_hash.clone(),
-            seeds: scores.len(),
-            metrics: means(scores)?,
-            ..Self::default()
-        })
-    }
-
-    /// Whether it is a constant predictor's.
-    pub(crate) fn is_constant(&self) -> bool {
-        self.adapter.is_empty()
-    }
-
-    /// A metric's mean over seeds.
-    pub(crate) fn get(&self, metric: &Metric) -> Option<Cell> {
-        self.metrics.get(&metric.key()).copied()
-    }
-
-    /// The rows of cells that differ in their seed alone: after the last epoch and, where it was asked for, after the
-    /// one that was best on the validation split.
-    pub(crate) fn of_cells(cells: &[&CellRecord]) -> Result<Vec<Self>, ReportError> {
-        let Some(first) = cells.first() else { return Ok(Vec::new()) };
-        let done: Vec<&CellRecord> = cells.iter().copied().filter(|cell| cell.status == CellStatus::Done).collect();
-        let row = |epoch: Option<&'static str>, scores: &[&Scores]| -> Result<Self, ReportError> {
-            let text = first.text.as_ref().map(|text| format!("text of {}, {}", text.name, text.weights));
-            let remarks = text.into_iter().chain(first.clips.clone());
-            let remarks = remarks.chain(leakage::remarks(cells)).chain(unchosen_threshold(cells));
-            let remarks: Vec<String> = remarks.chain(epoch.map(str::to_owned)).collect();
-            Ok(Self {
-                encoder: first.encoder.name.clone(),
-                preset: first.encoder.preset.clone(),
-                weights: first.encoder.weights.clone(),
-                adapter: match remarks.is_empty() {
-                    true => first.adapter.clone(),
-                    false => format!("{} ({})", first.adapter, remarks.join("; ")),
-                },
-                shots: first.shots.map_or("split".to_owned(), |shots| shots.to_string()),
-                train: TrainVideos::of(if done.is_empty() { cells } else { &done }),
-                test_hash: first.data.test_hash.clone(),
-                seeds: done.len(),
-                failed: cells.len() - done.len(),
-                metrics: means(scores)?,
-                vs_best: None,
-                externals: Vec::new(),
-                error: cells.iter().find_map(|cell| cell.error.clone()),
-                warning: {
-                    let caution = cells.iter().find_map(|cell| cell.caution()).map(str::to_owned);
-                    let remarks = caution.into_iter().chain(leakage::remarks(cells)).chain(unchosen_threshold(cells));
-                    remarks.collect::<Vec<_>>().join("; ")
-                },
-            })
-        };
-        let last: Vec<&Scores> = done.iter().filter_map(|cell| cell.scores.as_ref()).collect();
-        let best: Vec<&Scores> = done.iter().filter_map(|cell| Some(&cell.best.as_ref()?.scores)).collect();
-        let mut rows = vec![Self { externals: external(&done)?.into_iter().collect(), ..row(None, &last)? }];
-        if !best.is_empty() {
-            rows.push(row(Some("best validation epoch"), &best)?);
-        }
-        Ok(rows)
-    }
-}
-
-/// Says that no validation split chose a threshold of these cells, where they need one.
-fn unchosen_threshold(cells: &[&CellRecord]) -> Option<String> {
-    let is_unchosen = |cell: &&CellRecord| cell.data.task.kind == Kind::Binary && cell.threshold.is_none();
-    let mut done = cells.iter().filter(|cell| cell.status == CellStatus::Done);
-    done.any(is_unchosen).then(|| format!("threshold {UNCHOSEN_THRESHOLD}, not chosen on validation"))
-}
-
-/// The second test set's scores, where all finished cells have them of the same videos.
-fn external(done: &[&CellRecord]) -> Result<Option<External>, ReportError> {
-    let records: Vec<_> = done.iter().filter_map(|cell| cell.external.as_ref()).collect();
-    let Some(first) = records.first() else { return Ok(None) };
-    let same = records.iter().all(|record| (&record.name, &record.hash) == (&first.name, &first.hash));
-    if !same || records.len() < done.len() {
-        return Ok(None);
-    }
-    let scores: Vec<&Scores> = records.iter().map(|record| &record.scores).collect();
-    let (name, hash) = (first.name.clone(), first.hash.clone());
-    Ok(Some(External { name, hash, test: first.test, excluded: first.excluded, metrics: means(&scores)? }))
-}
-
 /// Whether two cells differ in their seed alone, and so in the draw that follows from it. Names of data sets decide
 /// nothing: two hospitals call theirs `data`, and one of them keeps it under another name on its second machine. The
 /// external test set is among the settings.
@@ -532,29 +314,4 @@ pub fn groups(records: &[CellRecord]) -> Vec<Vec<&CellRecord>> {
         }
     }
     groups
-}
-
-/// Means over seeds of every metric that all of them have: one that some seed lacks would be a mean over other videos than
-/// its neighbours'.
-pub(crate) fn means(scores: &[&Scores]) -> Result<BTreeMap<String, Cell>, ReportError> {
-    let mut metrics = BTreeMap::new();
-    for score in scores.first().map_or(&[][..], |scores| &scores.scores) {
-        let intervals: Vec<_> = scores.iter().filter_map(|scores| scores.get(&score.metric)).collect();
-        if intervals.len() < scores.len() {
-            continue;
-        }
-        let count = intervals.len() as f64;
-        let spread = Spread::of(&intervals.iter().map(|interval| interval.value).collect::<Vec<_>>())?;
-        let cell = Cell {
-            mean: spread.mean,
-            low: intervals.iter().map(|interval| interval.low).sum::<f64>() / count,
-            high: intervals.iter().map(|interval| interval.high).sum::<f64>() / count,
-            deviation: spread.deviation,
-            videos: score.videos,
-            undefined: intervals.iter().map(|interval| interval.degenerate).max().unwrap_or(0) as f64
-                / scores[0].bootstrap.samples.max(1) as f64,
-        };
-        metrics.insert(score.metric.key(), cell);
-    }
-    Ok(metrics)
 }

@@ -168,7 +168,7 @@ mod tests {
         let constants =
             [constant("median of validation", "", None, 150.0), constant(TRAINING_MEDIAN, "1", Some(1), 90.0)];
         outputs.write_constants(&constants).unwrap();
-        let config = "[[references]]\nname = \"a paper\"\nshots = 1\nmae = 12.5\nnote = \"one seed\"\n";
+        let config = "[[references]]\nname = \"a paper\"\nshots = 1\nvalue = 12.5\nnote = \"one seed\"\n";
         outputs.write_text("bench.toml", config).unwrap();
     }
 

@@ -3,6 +3,9 @@
 use echo_files::printable;
 use serde::{Deserialize, Serialize};
 
+use crate::Quantity;
+use crate::leaderboard::digits;
+
 /// A figure that someone published. This program did not compute it; it changes no result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -12,8 +15,8 @@ pub struct Reference {
     /// The number of shots that it is of, where it is of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shots: Option<usize>,
-    /// The mean absolute error, in the target's unit.
-    pub mae: f64,
+    /// The task's primary metric; of a regression the mean absolute error, in the target's unit.
+    pub value: f64,
     /// How it came about: source, protocol, what differs.
     #[serde(default)]
     pub note: String,
@@ -24,22 +27,24 @@ impl Reference {
     pub(crate) const CAPTION: &str = "Published figures, not computed by this program";
 
     /// The headings of a table of them.
-    pub(crate) const HEADINGS: [&str; 4] = ["name", "shots", "MAE", "note"];
+    pub(crate) fn headings(task: &Quantity) -> [String; 4] {
+        ["name", "shots", &task.primary().label(&task.name), "note"].map(str::to_owned)
+    }
 
     /// A row of that table.
-    pub(crate) fn cells(&self) -> [String; 4] {
+    pub(crate) fn cells(&self, task: &Quantity) -> [String; 4] {
         let shots = self.shots.map_or("-".to_owned(), |shots| shots.to_string());
         let [name, note] = [&self.name, &self.note].map(|text| printable(text).into_owned());
-        [name, shots, format!("{:.2}", self.mae), note]
+        [name, shots, format!("{:.*}", digits(&task.primary()), self.value), note]
     }
 
     /// Why it cannot be used.
     pub fn complaint(&self) -> Option<String> {
-        let Self { name, mae, .. } = self;
-        match (name.trim(), *mae) {
+        let Self { name, value, .. } = self;
+        match (name.trim(), *value) {
             ("", _) => Some("a reference needs a name".to_owned()),
-            (_, mae) if mae.is_finite() && mae > 0.0 => None,
-            (name, mae) => Some(format!("the reference {name:?} has an MAE of {mae}: give a number above 0")),
+            (_, value) if value.is_finite() && value > 0.0 => None,
+            (name, value) => Some(format!("the reference {name:?} has the value {value}: give a number above 0")),
         }
     }
 }

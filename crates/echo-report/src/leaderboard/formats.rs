@@ -32,8 +32,8 @@ impl Leaderboard {
             let _ = writeln!(text, "\n{} + {}, {} shots failed: {error}", row.encoder, row.adapter, row.shots);
         }
         if !self.references.is_empty() {
-            let rows: Vec<Vec<String>> = self.references.iter().map(|reference| reference.cells().to_vec()).collect();
-            let table = markdown(&Reference::HEADINGS.map(str::to_owned), &rows);
+            let rows: Vec<Vec<String>> = self.references.iter().map(|one| one.cells(&self.target).to_vec()).collect();
+            let table = markdown(&Reference::headings(&self.target), &rows);
             let _ = write!(text, "\n{}:\n\n{table}", Reference::CAPTION);
         }
         text
@@ -66,10 +66,11 @@ impl Leaderboard {
         if !self.references.is_empty() {
             let _ = writeln!(text, "\n{}:", Reference::CAPTION);
         }
-        for [name, shots, mae, note] in self.references.iter().map(Reference::cells) {
+        let label = self.target.primary().label(&self.target.name);
+        for [name, shots, value, note] in self.references.iter().map(|one| one.cells(&self.target)) {
             let shots = if shots == "-" { String::new() } else { format!(", shots {shots}") };
             let note = if note.is_empty() { String::new() } else { format!(" ({note})") };
-            let _ = writeln!(text, "  {name}{shots}: MAE {mae}{note}");
+            let _ = writeln!(text, "  {name}{shots}: {label} {value}{note}");
         }
         text
     }
@@ -163,7 +164,7 @@ pub(super) mod tests {
             ..LeaderboardRow::default()
         };
         let constant = LeaderboardRow { encoder: "median".to_owned(), metrics: mae(8.0), ..LeaderboardRow::default() };
-        let reference = Reference { name: "a|b".to_owned(), shots: Some(8), mae: 6.641, note: "one seed".to_owned() };
+        let reference = Reference { name: "a|b".to_owned(), shots: Some(8), value: 6.641, note: "one seed".to_owned() };
         Leaderboard {
             target: Quantity::default(),
             warnings: vec!["a_b is wrong".to_owned()],

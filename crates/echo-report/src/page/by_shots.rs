@@ -17,7 +17,7 @@ use crate::{Constant, LeaderboardRow, Quantity, Reference};
 pub(super) fn by_shots(report: &Report<'_>, entries: &[Entry<'_>], figures: &mut Figures) -> String {
     let board = report.leaderboard;
     let (target, primary) = (&board.target, board.target.primary());
-    let published = published(&board.references);
+    let published = published(target, &board.references);
     let trained: Vec<(&Entry<'_>, &LeaderboardRow)> = rows_of(entries, &primary, |shots| shots != "0");
     if trained.is_empty() {
         return format!("<p>No adapter that trains ended with a score.</p>\n{published}");
@@ -209,11 +209,12 @@ fn margins((low, high): (f64, f64), primary: &Metric, target: &Quantity) -> (f64
 }
 
 /// A table of the published figures, where there are any.
-fn published(references: &[Reference]) -> String {
-    let rows: Vec<Vec<String>> = references.iter().map(|reference| reference.cells().to_vec()).collect();
+fn published(task: &Quantity, references: &[Reference]) -> String {
+    let rows: Vec<Vec<String>> = references.iter().map(|reference| reference.cells(task).to_vec()).collect();
+    let headings = Reference::headings(task);
     match rows.is_empty() {
         true => String::new(),
-        false => table(Reference::CAPTION, &Reference::HEADINGS, &rows),
+        false => table(Reference::CAPTION, &headings.each_ref().map(String::as_str), &rows),
     }
 }
 

@@ -25,7 +25,7 @@ impl Published {
     /// By name; those of shots that the axis has not are left to the table.
     pub(in super::super) fn of(references: &[Reference], places: &[Place]) -> Vec<Self> {
         let mut all: Vec<Self> = Vec::new();
-        for Reference { name, shots, mae, .. } in references {
+        for Reference { name, shots, value, .. } in references {
             let place = shots.map(|shots| places.iter().position(|place| place.shots == shots.to_string()));
             if place == Some(None) {
                 continue;
@@ -35,8 +35,8 @@ impl Published {
                 all.len() - 1
             });
             match place.flatten() {
-                Some(place) => all[index].places.push((place, *mae)),
-                None => all[index].everywhere.push(*mae),
+                Some(place) => all[index].places.push((place, *value)),
+                None => all[index].everywhere.push(*value),
             }
         }
         all.iter_mut().for_each(|one| one.places.sort_by_key(|(place, _)| *place));
@@ -99,7 +99,8 @@ mod tests {
 
     #[test]
     fn figures_of_one_name_are_a_line_and_those_of_other_shots_are_left_out() {
-        let reference = |name: &str, shots, mae| Reference { name: name.to_owned(), shots, mae, note: String::new() };
+        let reference =
+            |name: &str, shots, value| Reference { name: name.to_owned(), shots, value, note: String::new() };
         let all = [
             reference("logs", Some(8), 6.6),
             reference("logs", Some(1), 7.1),

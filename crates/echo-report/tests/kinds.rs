@@ -140,7 +140,7 @@ fn write_run(dir: &Path, task: &Quantity) {
                     cross_entropy: 0.0,
                     kl: 0.0,
                     l1: 0.0,
-                    watched: None,
+                    watched: (adapter == "coop").then(|| noise(epoch, seed, 8)),
                 };
                 let curve: Vec<Epoch> = if shots > 0 { (1..=12).map(epoch).collect() } else { Vec::new() };
                 (cell.scores, cell.external) = (
@@ -246,10 +246,12 @@ fn every_kind_is_ranked_by_its_primary_metric_and_made_again_to_the_same_bytes()
             Kind::MultiLabel => &["roc", "precision-and-recall", "reliability"],
             _ => &["roc", "precision-and-recall", "confusion", "reliability"],
         };
-        let names = of_row.iter().map(|name| format!("echoclip-coop-8-shots-{name}.svg"));
+        let names = of_row.iter().chain(&["learning-curves-training-loss-by-seed"]);
+        let names = names.map(|name| format!("echoclip-coop-8-shots-{name}.svg"));
         let names: Vec<String> = names.chain(["shots-coop.svg".to_owned(), "shots-full.svg".to_owned()]).collect();
         assert!(names.iter().all(|name| drawn(&out).contains(name)), "{names:?} of {:?}", drawn(&out));
         let page = read(&out, "report.html");
+        assert_eq!(page.matches(&format!("learning curves, {label} on validation by seed")).count(), 4, "{task:?}");
         assert!(page.contains(">\n12 (1)\n<") && page.contains(&format!(">\n{constant}\n<")), "{task:?}");
         // Of an earlier report.
         std::fs::create_dir_all(again.join("figures")).unwrap();

@@ -196,8 +196,8 @@ fn a_hostile_record_is_text_in_the_page_or_an_error() {
     let path = place.path("out/cells").join(format!("{key}.csv"));
     let text = std::fs::read_to_string(&path).unwrap();
     let (rows, last) = text.trim_end().rsplit_once('\n').unwrap();
-    let [video, truth, _, warning] = last.split(',').collect::<Vec<_>>()[..] else { panic!("{last}") };
-    std::fs::write(&path, format!("{rows}\n{video},{truth},NaN,{warning}\n")).unwrap();
+    let [video, patient, truth, _, warning] = last.split(',').collect::<Vec<_>>()[..] else { panic!("{last}") };
+    std::fs::write(&path, format!("{rows}\n{video},{patient},{truth},NaN,{warning}\n")).unwrap();
     assert!(place.fail(&["report", "out", "--out", "page"]).contains(key));
 }
 

@@ -22,7 +22,10 @@ pub(super) struct Entry<'a> {
     pub(super) truth: Vec<Truth>,
     /// Means over seeds, after the last epoch.
     pub(super) predictions: Vec<Vec<f64>>,
-    pub(super) curves: Vec<Curve>,
+    /// Training losses.
+    pub(super) losses: Vec<Curve>,
+    /// The primary metric on validation, where it was watched.
+    pub(super) watched: Vec<Curve>,
     /// Of classes and labels: every seed.
     pub(super) scored: Vec<Scored>,
     /// Means over seeds of the errors.
@@ -43,7 +46,7 @@ impl<'a> Entry<'a> {
         outputs: &Outputs,
     ) -> Result<Self, ReportError> {
         let mut all: Vec<Vec<PredictionRow>> = Vec::new();
-        let (mut curves, mut seeds) = (Vec::new(), Vec::new());
+        let (mut losses, mut watched, mut seeds) = (Vec::new(), Vec::new(), Vec::new());
         for cell in cells.iter().filter(|cell| cell.status == CellStatus::Done) {
             let rows = outputs.read_predictions(cell, Predictions::LastEpoch)?;
             if cell.data.task.kind != Kind::Regression {
@@ -51,8 +54,12 @@ impl<'a> Entry<'a> {
             }
             all.push(rows);
             let epochs: Vec<Epoch> = outputs.read_curve(cell)?;
-            let losses = epochs.iter().map(|epoch| (epoch.epoch, epoch.loss)).collect();
-            curves.push(Curve { seed: cell.seed, losses });
+            let of = |value: fn(&Epoch) -> Option<f64>| {
+                let values = epochs.iter().filter_map(|epoch| Some((epoch.epoch, value(epoch)?)));
+                Curve { seed: cell.seed, values: values.collect() }
+            };
+            losses.push(of(|epoch| Some(epoch.loss)));
+            watched.push(of(|epoch| epoch.watched));
         }
         let mut entry = Self {
             rows,
@@ -61,7 +68,8 @@ impl<'a> Entry<'a> {
             videos: Vec::new(),
             truth: Vec::new(),
             predictions: Vec::new(),
-            curves,
+            losses,
+            watched,
             scored: seeds,
             errors: Vec::new(),
             ranks: Vec::new(),

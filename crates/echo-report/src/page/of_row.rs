@@ -51,7 +51,11 @@ pub(super) fn of_rows(task: &Quantity, entries: &[Entry<'_>], figures: &mut Figu
         let id = anchor(entry);
         text.push_str(&format!("<details id=\"{id}\"><summary>{}: {score}</summary>\n", escape(&name)));
         let mut drawn = if task.kind == Kind::Regression { of_values(task, entry) } else { of_classes(task, entry)? };
-        drawn.extend(plots::losses(&name, &entry.curves).map(|svg| ("learning curves, by seed".to_owned(), svg)));
+        let learning = [("training loss".to_owned(), &entry.losses), (target_on_validation(task), &entry.watched)];
+        for (what, curves) in learning {
+            let svg = plots::learning(&name, &what, curves);
+            drawn.extend(svg.map(|svg| (format!("learning curves, {what} by seed"), svg)));
+        }
         if entry.truth.is_empty() {
             text.push_str("<p>There are no predictions.</p>\n");
         } else {
@@ -62,6 +66,11 @@ pub(super) fn of_rows(task: &Quantity, entries: &[Entry<'_>], figures: &mut Figu
         text.push_str("</details>\n");
     }
     Ok(text)
+}
+
+/// What epochs are selected by.
+fn target_on_validation(task: &Quantity) -> String {
+    format!("{} on validation", task.primary().label(&task.name))
 }
 
 /// Captions and plots of a regression.

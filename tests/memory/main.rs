@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use echo_adapt::{BuildContext, adapters, build};
-use echo_core::{Adapter, AnyEncoder, Features, Preset, Rank, RankSpec, Stage};
+use echo_core::{Adapter, AnyEncoder, Features, Preset, Rank, RankSpec, Stage, Task, Truth};
 use echo_nn::ConvNextConfig;
 use echo_random::Stream;
 use echo_train::{
@@ -48,10 +48,10 @@ static ALLOCATOR: Counting = Counting;
 const FRAMES: usize = 8;
 const SIDE: usize = 64;
 
-struct Clips(Vec<f32>);
+struct Clips(Vec<Truth>);
 
 impl Samples for Clips {
-    fn targets(&self) -> &[f32] {
+    fn truths(&self) -> &[Truth] {
         &self.0
     }
 
@@ -75,10 +75,10 @@ fn step(blocks: usize, settings: &str) -> usize {
     let model = EchoClipConfig { visual, ..nano }.init(ClipTokenizer::nano(), &device);
     let encoder = AnyEncoder::new(randomize(model, 1)).freeze();
     let rank = |up_to, value| Rank { up_to, value, prompt: "heart".to_owned() };
-    let ranks = RankSpec { ranks: vec![rank(50, 40.0), rank(100, 60.0)] };
+    let task = Task::of_ranks("EF", "%", RankSpec { ranks: vec![rank(50, 40.0), rank(100, 60.0)] });
     let table: toml::Table = settings.parse().unwrap();
     let tables = BTreeMap::from([("full".to_owned(), table)]);
-    let context = BuildContext { encoder: &encoder, text: None, ranks: &ranks, seed: 1 };
+    let context = BuildContext { encoder: &encoder, text: None, task: &task, seed: 1 };
     let adapter = build(&adapters("full").unwrap(), &tables, &context).unwrap();
     assert_eq!(adapter.stage(), Stage::Clip);
     let config = TrainConfig {
@@ -95,7 +95,8 @@ fn step(blocks: usize, settings: &str) -> usize {
     };
     let before = NOW.load(Ordering::Relaxed);
     PEAK.store(before, Ordering::Relaxed);
-    fit(adapter, &Clips(vec![40.0, 60.0]), &config, &FitContext::new(1, &device), |_| ()).unwrap();
+    fit(adapter, &Clips([40.0, 60.0].map(Truth::Value).to_vec()), &config, &FitContext::new(1, &device), |_| ())
+        .unwrap();
     PEAK.load(Ordering::Relaxed) - before
 }
 

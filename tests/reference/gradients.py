@@ -46,7 +46,7 @@ COARSE = {"ordinal": True, "refine": True, "values": "middles"}
 MFL = {"trunk": "frozen", "init": "pretrained"}
 ZOOM = {"trunk": "frozen", "init": "pretrained", "norm": "each"}
 FULL = {"frozen": [], "last_blocks": 0, "text": False, "head": "regression"}
-STATISTICS = {"reading": False, "templates": []}
+STATISTICS = {"reading": False}
 LORA = {"rank": 2, "alpha": 3.0, "targets": []}
 
 # Clips per video and the adapters with all their settings.

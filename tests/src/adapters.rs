@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
 use echo_adapt::{ADAPTERS, AdaptError, Adapted, BuildContext, adapters, build, zoom_frames};
-use echo_core::{Adapter, AnyEncoder, Features, Fitting, Preset, Rank, RankSpec, Stage};
+use echo_core::{Adapter, AnyEncoder, Features, Fitting, Kind, Preset, Stage, Task, Truth};
 use echo_random::Stream;
 use echo_train::{
     AugmentConfig, FitContext, LossWeights, OptimizerConfig, RateFactors, Samples, ScheduleConfig, TrainConfig,
@@ -13,7 +13,7 @@ use echo_train::{
 };
 use echo_zoo::{Entry, ZOO};
 
-use crate::fixtures::{clips, device, difference, entries, nano};
+use crate::fixtures::{classes, clips, device, difference, ef, entries, nano, truths, values as values_of};
 
 /// Names whose start must be the encoder itself, and one of every other kind of join.
 const JOINED: [&str; 13] = [
@@ -32,12 +32,6 @@ const JOINED: [&str; 13] = [
     "full+coarse-to-fine",
 ];
 
-fn ranks() -> RankSpec {
-    let rows = [(30, 15.0, "poor"), (45, 37.0, "reduced"), (55, 50.0, "fair"), (70, 62.0, "good"), (100, 85.0, "high")];
-    let rank = |&(up_to, value, word): &(i64, f32, &str)| Rank { up_to, value, prompt: format!("{word} function") };
-    RankSpec { ranks: rows.iter().map(rank).collect() }
-}
-
 /// The adapter with the settings of its shipped recipe.
 fn adapted(name: &str, encoder: &AnyEncoder) -> Result<Adapted, AdaptError> {
     adapted_with(name, "", encoder)
@@ -45,6 +39,11 @@ fn adapted(name: &str, encoder: &AnyEncoder) -> Result<Adapted, AdaptError> {
 
 /// The same with other settings of the first name.
 fn adapted_with(name: &str, settings: &str, encoder: &AnyEncoder) -> Result<Adapted, AdaptError> {
+    adapted_for(&ef(), name, settings, encoder)
+}
+
+/// The same for another task.
+fn adapted_for(task: &Task, name: &str, settings: &str, encoder: &AnyEncoder) -> Result<Adapted, AdaptError> {
     let entries = adapters(name)?;
     let table = |recipe: &str| match recipe.parse::<toml::Table>().unwrap().remove("adapter") {
         Some(toml::Value::Table(table)) => table,
@@ -53,8 +52,8 @@ fn adapted_with(name: &str, settings: &str, encoder: &AnyEncoder) -> Result<Adap
     let mut tables: BTreeMap<String, toml::Table> =
         entries.iter().map(|entry| (entry.name.to_owned(), table(entry.recipe))).collect();
     tables.get_mut(entries[0].name).unwrap().extend(settings.parse::<toml::Table>().unwrap());
-    let (lender, ranks) = (nano(&ZOO[0]), ranks());
-    build(&entries, &tables, &BuildContext { encoder, text: Some(&lender), ranks: &ranks, seed: 5 })
+    let lender = nano(&ZOO[0]);
+    build(&entries, &tables, &BuildContext { encoder, text: Some(&lender), task, seed: 5 })
 }
 
 /// Clips of some brightness, and targets that may follow it.
@@ -64,12 +63,12 @@ struct Clips<'a> {
     encoder: AnyEncoder,
     stage: Stage,
     brightness: Vec<f32>,
-    targets: Vec<f32>,
+    truths: Vec<Truth>,
 }
 
 impl Samples for Clips<'_> {
-    fn targets(&self) -> &[f32] {
-        &self.targets
+    fn truths(&self) -> &[Truth] {
+        &self.truths
     }
 
     fn stage(&self) -> Stage {
@@ -105,8 +104,8 @@ impl Samples for Clips<'_> {
 
 /// Clips that brighten with their target.
 fn samples<'a>(entry: &'a Entry, encoder: &AnyEncoder, stage: Stage) -> Clips<'a> {
-    let targets = vec![20.0, 35.0, 50.0, 60.0, 75.0, 28.0];
-    Clips { entry, encoder: encoder.clone(), stage, brightness: targets.clone(), targets }
+    let brightness = vec![20.0, 35.0, 50.0, 60.0, 75.0, 28.0];
+    Clips { entry, encoder: encoder.clone(), stage, truths: truths(&brightness), brightness }
 }
 
 fn config(epochs: usize) -> TrainConfig {
@@ -177,12 +176,12 @@ fn untrained_mfl_and_echozoom_are_the_encoder() {
 /// Whether an encoder says something of the target without training: by a head of its own or by its text tower.
 fn reads_ef(entry: &Entry) -> bool {
     let capabilities = &entry.card.capabilities;
-    capabilities.text || capabilities.ejection_fraction.is_some()
+    capabilities.text || ef().value_head(entry.card).is_some()
 }
 
 /// Whether it does so by prompts of every value.
 fn reads_prompts(entry: &Entry) -> bool {
-    entry.card.capabilities.text && entry.card.capabilities.ejection_fraction.is_none()
+    entry.card.capabilities.text && ef().value_head(entry.card).is_none()
 }
 
 #[test]
@@ -212,7 +211,7 @@ fn every_adapter_fits_on_every_encoder_and_leaves_frozen_parameters_alone() {
                 .unwrap_or_else(|error| panic!("{what}: {error}"));
             assert!(fitted.zero_gradients.is_empty(), "{what}: {:?}", fitted.zero_gradients);
             let predictions = predict(&fitted.adapter, &data, &device()).unwrap();
-            assert_eq!(predictions.len(), data.targets.len(), "{what}");
+            assert_eq!(predictions.len(), data.truths.len(), "{what}");
             let after = values(&fitted.adapter);
             let changed: Vec<&String> =
                 before.iter().filter(|(path, values)| after[*path] != **values).map(|(path, _)| path).collect();
@@ -235,16 +234,16 @@ fn statistics_stand_behind_what_is_read_without_training() {
         let encoder = nano(entry);
         let own = adapted("zero-shot", &encoder).unwrap();
         let stage = own.stage();
-        let read = |data: &Clips<'_>| predict(&own, &Clips { stage, ..data.clone() }, &device()).unwrap();
+        let read = |data: &Clips<'_>| values_of(&predict(&own, &Clips { stage, ..data.clone() }, &device()).unwrap());
         let wanted =
             |data: &Clips<'_>| -> Vec<f32> { read(data).into_iter().map(|value| 0.5 * value + 10.0).collect() };
         let adapter = adapted("statistics", &encoder).unwrap();
         let train = samples(entry, &encoder, adapter.stage());
         let held = vec![80.0, 40.0, 55.0, 24.0, 66.0];
-        let held = Clips { targets: held.clone(), brightness: held, ..train.clone() };
-        let train = Clips { targets: wanted(&train), ..train };
+        let held = Clips { truths: truths(&held), brightness: held, ..train.clone() };
+        let train = Clips { truths: truths(&wanted(&train)), ..train };
         let fitted = fit(adapter, &train, &config(1), &FitContext::new(1, &device()), |_| ()).unwrap().adapter;
-        let (found, wanted) = (predict(&fitted, &held, &device()).unwrap(), wanted(&held));
+        let (found, wanted) = (values_of(&predict(&fitted, &held, &device()).unwrap()), wanted(&held));
         let spread = wanted.iter().fold(0f32, |most, value| most.max((value - wanted[0]).abs()));
         for (found, wanted) in found.iter().zip(&wanted) {
             assert!((found - wanted).abs() < 0.05 * spread, "{}: {found}, not {wanted}", entry.card.name);
@@ -321,4 +320,78 @@ fn settings_change_what_trains_and_every_choice_trains() {
     assert!(message("full", "last_blocks = 99").contains("99"), "{}", message("full", "last_blocks = 99"));
     assert!(message("full", "frozen = [\"trunk\"]").contains("\"trunk\""));
     assert!(message("lora", "targets = [\"attention\"]").contains("attention"));
+}
+
+/// Every kind of task on every encoder: what trains lowers its loss below where it began, what is solved at once tells the
+/// training samples apart, and each sample has a probability of every class.
+#[test]
+fn every_adapter_tells_classes_and_labels_apart() {
+    for entry in &entries() {
+        let encoder = nano(entry);
+        for kind in [Kind::Binary, Kind::SingleLabel, Kind::Ordinal, Kind::MultiLabel] {
+            let task = classes(kind);
+            for name in ADAPTERS
+                .iter()
+                .map(|entry| entry.name)
+                .chain(["mfl+echozoom", "full+coop", "linear+echozoom"])
+                .chain((kind == Kind::Ordinal).then_some("coop+coarse-to-fine"))
+            {
+                let what = format!("{} + {name}, {kind}", entry.card.name);
+                let adapter = match adapted_for(&task, name, "", &encoder) {
+                    Ok(adapter) => adapter,
+                    Err(error) => {
+                        let message = error.to_string();
+                        let expected = match name {
+                            "coarse-to-fine" if kind != Kind::Ordinal => "have no order",
+                            "coarse-to-fine" => "grades have none",
+                            "zero-shot-ranks" => "no `templates`",
+                            "zero-shot" if !entry.card.capabilities.text => "neither a head",
+                            _ => panic!("{what}: {message}"),
+                        };
+                        assert!(message.contains(expected), "{what}: {message}");
+                        continue;
+                    }
+                };
+                let data = samples(entry, &encoder, adapter.stage());
+                let class = |brightness: f32| usize::from(brightness > 40.0);
+                let truth = |&brightness: &f32| match kind {
+                    Kind::MultiLabel => Truth::Labels(vec![
+                        Some(class(brightness) == 1),
+                        (brightness > 30.0).then_some(class(brightness) == 0),
+                    ]),
+                    _ => Truth::Class(class(brightness)),
+                };
+                let data = Clips { truths: data.brightness.iter().map(truth).collect(), ..data };
+                let fitted = fit(adapter.clone(), &data, &config(3), &FitContext::new(1, &device()), |_| ())
+                    .unwrap_or_else(|error| panic!("{what}: {error}"));
+                assert!(fitted.zero_gradients.is_empty(), "{what}: {:?}", fitted.zero_gradients);
+                let rows = predict(&fitted.adapter, &data, &device()).unwrap();
+                let probabilities = |row: &Vec<f32>| row.iter().all(|p| (0.0..=1.0).contains(p));
+                assert!(rows.iter().all(|row| row.len() == task.outputs() && probabilities(row)), "{what}: {rows:?}");
+                if kind != Kind::MultiLabel {
+                    let sums = rows.iter().map(|row| row.iter().sum::<f32>());
+                    assert!(sums.into_iter().all(|sum| (sum - 1.0).abs() < 1e-5), "{what}: {rows:?}");
+                }
+                match adapter.fitting() {
+                    Fitting::Nothing => {}
+                    Fitting::ClosedForm => {
+                        let of_class = |row: &Vec<f32>| if kind == Kind::MultiLabel { row[0] } else { row[1] };
+                        let told = rows.iter().zip(&data.brightness);
+                        let right = told
+                            .filter(|(row, brightness)| (of_class(row) > 0.5) == (class(**brightness) == 1))
+                            .count();
+                        assert_eq!(right, rows.len(), "{what}: {rows:?}");
+                    }
+                    Fitting::Gradient => {
+                        let curve: Vec<f64> = fitted.curve.iter().map(|epoch| epoch.loss).collect();
+                        assert!(
+                            curve[2] < curve[0]
+                                && curve == fitted.curve.iter().map(|e| e.cross_entropy).collect::<Vec<_>>(),
+                            "{what}: {curve:?}"
+                        );
+                    }
+                }
+            }
+        }
+    }
 }

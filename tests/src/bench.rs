@@ -468,7 +468,7 @@ fn a_folder_is_of_one_data_set_under_one_set_of_limits() {
     let report = read(&place.out("out").join("leaderboard.csv"));
     let edv = || {
         let recipes = [("linear".to_owned(), "train.epochs = 1".parse().unwrap())].into();
-        BenchConfig { target: "EDV".to_owned(), recipes, ..quick() }
+        BenchConfig { task: "EDV".to_owned(), recipes, ..quick() }
     };
     let others: [BenchConfig; 3] =
         [BenchConfig { limit: Some(4), ..quick() }, BenchConfig { bootstrap: 100, ..quick() }, edv()];

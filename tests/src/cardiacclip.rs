@@ -5,7 +5,7 @@ use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use echo_adapt::{AdaptError, Adapted, BuildContext, adapters, build, zoom_frames};
-use echo_core::{Adapter, AnyEncoder, Features, Preset, Rank, RankSpec, Stage};
+use echo_core::{Adapter, AnyEncoder, Features, Prediction, Preset, Stage, Truth};
 use echo_nn::{ClipTextConfig, ConvNextConfig};
 use echo_parity::{Golden, compare};
 use echo_train::{
@@ -16,7 +16,7 @@ use echo_weights::{Checkpoint, load};
 use echo_zoo::{Entry, ZOO};
 use echoclip::{ClipTokenizer, EchoClipConfig};
 
-use crate::fixtures::{device, difference, nano};
+use crate::fixtures::{device, difference, ef, nano, truths};
 
 /// Each with the stage that it can be fed from: what comes before the frame features is computed anew.
 const QUIRKS: [(&str, Stage); 7] = [
@@ -74,12 +74,6 @@ fn clip() -> Tensor<5> {
     Tensor::from_data(TensorData::new(values, [VIDEOS, 3, FRAMES, SIZE, SIZE]), &device())
 }
 
-fn ranks() -> RankSpec {
-    let rows = [(30, 15.0, "poor"), (45, 37.0, "reduced"), (55, 50.0, "fair"), (70, 62.0, "good"), (100, 85.0, "high")];
-    let rank = |&(up_to, value, word): &(i64, f32, &str)| Rank { up_to, value, prompt: format!("{word} function") };
-    RankSpec { ranks: rows.iter().map(rank).collect() }
-}
-
 /// Settings by adapter, over those of the shipped recipe.
 fn adapted(name: &str, settings: &[(&str, &str)], encoder: &AnyEncoder) -> Result<Adapted, AdaptError> {
     let entries = adapters(name)?;
@@ -92,8 +86,8 @@ fn adapted(name: &str, settings: &[(&str, &str)], encoder: &AnyEncoder) -> Resul
         }
         tables.insert(entry.name.to_owned(), table);
     }
-    let (lender, ranks) = (nano(&ZOO[0]), ranks());
-    build(&entries, &tables, &BuildContext { encoder, text: Some(&lender), ranks: &ranks, seed: 5 })
+    let (lender, task) = (nano(&ZOO[0]), ef());
+    build(&entries, &tables, &BuildContext { encoder, text: Some(&lender), task: &task, seed: 5 })
 }
 
 /// MFL on EchoZoom with the script's parameters.
@@ -129,12 +123,14 @@ fn effect(case: &str, settings: &str, stage: Stage) -> f32 {
     let golden = golden();
     let (encoder, adapter) = released(settings);
     assert_eq!(adapter.stage(), stage, "{case}");
-    let prediction = adapter.forward(features(&encoder, stage));
+    let Prediction::Values { value, ranks } = adapter.forward(features(&encoder, stage)) else {
+        unreachable!("values")
+    };
     let expected = |what: &str| golden.tensor::<1>(&format!("{case}/{what}"), &device());
-    compare(case, prediction.value.clone().unsqueeze::<2>(), expected("values").unsqueeze());
+    compare(case, value.clone().unsqueeze::<2>(), expected("values").unsqueeze());
     let logits = golden.tensor::<2>(&format!("{case}/logits"), &device());
-    compare(&format!("{case}, logits"), prediction.logits.unwrap(), logits);
-    difference(prediction.value, golden.tensor("method/values", &device()))
+    compare(&format!("{case}, logits"), ranks.unwrap(), logits);
+    difference(value, golden.tensor("method/values", &device()))
 }
 
 #[test]
@@ -182,7 +178,7 @@ fn videos_are_tested_two_by_two_where_their_frames_are_normed_together() {
     let videos = |from: usize, count: usize| Features::Clip(three.clone().narrow(0, from, count), 1);
     let both = |settings: &str| {
         let adapter = adapted("echozoom", &[("echozoom", settings)], &encoder).unwrap();
-        let values = |features| -> Vec<f32> { adapter.forward(features).value.into_data().iter().collect() };
+        let values = |features| adapter.forward(features).rows();
         let two_by_two = [values(videos(0, 2)), values(videos(2, 1))].concat();
         (adapter.predict(videos(0, 3)), values(videos(0, 3)), two_by_two)
     };
@@ -194,12 +190,12 @@ fn videos_are_tested_two_by_two_where_their_frames_are_normed_together() {
 }
 
 struct Videos {
-    targets: Vec<f32>,
+    truths: Vec<Truth>,
 }
 
 impl Samples for Videos {
-    fn targets(&self) -> &[f32] {
-        &self.targets
+    fn truths(&self) -> &[Truth] {
+        &self.truths
     }
 
     fn stage(&self) -> Stage {
@@ -236,7 +232,7 @@ fn the_released_code_trains_all_that_it_uses_of_both_towers() {
     };
     assert!(trains("encoder.visual.trunk") > 0 && trains("encoder.text") > 0 && trains("pool") == 8);
     assert_eq!((trains("encoder.visual.head"), trains("encoder.text.logit_scale"), trains("zoom")), (0, 0, 2));
-    let videos = Videos { targets: vec![25.0, 60.0] };
+    let videos = Videos { truths: truths(&[25.0, 60.0]) };
     let fitted = fit(adapter, &videos, &config, &FitContext::new(1, &device()), |_| ()).unwrap();
     assert!(fitted.zero_gradients.is_empty(), "{:?}", fitted.zero_gradients);
 }

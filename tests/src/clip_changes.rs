@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burn::tensor::{Int, Tensor, TensorData};
 use echo_adapt::{BuildContext, adapters, build};
 use echo_bench::{AdapterFile, BenchConfig, ClipChange, Outcome, Recipe, predict_clips};
-use echo_core::{ClipSpec, Features, Padding, Preset};
+use echo_core::{ClipSpec, Features, Kind, Padding, Preset};
 use echo_data::{Look, Start, load_clip};
 use echo_report::{CellRecord, CellStatus, read_runs};
 use echo_train::{parameters, with_values};
@@ -178,7 +178,7 @@ fn a_kept_adapter_predicts_with_the_clips_that_it_was_fitted_with() {
                 Tensor::from_data(TensorData::new(clip.data, shape), &device())
             };
             let said = |spec: &ClipSpec, looks: [Look; 2]| {
-                predict_clips(&adapter, &built, &looks.map(|look| clip(spec, look))).unwrap().0
+                predict_clips(&adapter, Kind::Regression, &built, &looks.map(|look| clip(spec, look))).unwrap().0[0]
             };
             let looks = [0, 1].map(|index| fitted.look(&path, index, 2, &spec).unwrap());
             let value = said(&spec, looks);
@@ -209,9 +209,9 @@ fn mfl_attends_over_the_frames_of_all_clips() {
     for entry in &entries() {
         let encoder = nano(entry);
         let (adapter_entries, lender) = (adapters("mfl").unwrap(), nano(&ZOO[0]));
-        let ranks = echo_data::DatasetConfig::echonet().target("EF").unwrap().ranks.clone();
+        let task = echo_data::Target::shipped("ef").task;
         let recipe = Recipe::new("mfl", &adapter_entries, Preset::Nano, &BTreeMap::new()).unwrap();
-        let context = BuildContext { encoder: &encoder, text: Some(&lender), ranks: &ranks, seed: 3 };
+        let context = BuildContext { encoder: &encoder, text: Some(&lender), task: &task, seed: 3 };
         let adapter = build(&adapter_entries, &recipe.adapter, &context).unwrap();
         // At first all frames weigh the same, which hides what they are weighed against.
         let score = parameters(&adapter).into_iter().find(|parameter| parameter.path == "pool.score.weight").unwrap();

@@ -1,7 +1,7 @@
 //! CoOp learns, and learns through the text tower.
 
 use echo_adapt::{AdaptError, Adapted, BuildContext, adapters, build};
-use echo_core::{Adapter, AnyEncoder, Features, Prediction, Rank, RankSpec, Stage};
+use echo_core::{Adapter, AnyEncoder, Features, Prediction, RankSpec, Stage, Truth};
 use echo_random::Stream;
 use echo_train::{
     AugmentConfig, Epoch, FeatureTable, FitContext, LossWeights, OptimizerConfig, RateFactors, Samples, ScheduleConfig,
@@ -9,13 +9,7 @@ use echo_train::{
 };
 use echo_zoo::{Entry, ZOO};
 
-use crate::fixtures::{device, nano};
-
-fn ranks() -> RankSpec {
-    let rows = [(30, 15.0, "poor"), (45, 37.0, "reduced"), (55, 50.0, "fair"), (70, 62.0, "good"), (100, 85.0, "high")];
-    let rank = |&(up_to, value, word): &(i64, f32, &str)| Rank { up_to, value, prompt: format!("{word} function") };
-    RankSpec { ranks: rows.iter().map(rank).collect() }
-}
+use crate::fixtures::{device, ef, nano};
 
 fn with_text() -> impl Iterator<Item = &'static Entry> {
     ZOO.iter().filter(|entry| entry.card.capabilities.text)
@@ -31,9 +25,9 @@ fn samples(dim: usize, seed: u64) -> FeatureTable {
         let ef = stream.range(15.0, 80.0);
         let signal = (ef - 47.5) / 20.0;
         rows.push(direction.iter().map(|d| (signal * d + 0.5 * stream.normal()) as f32).collect());
-        targets.push(ef as f32);
+        targets.push(Truth::Value(ef as f32));
     }
-    FeatureTable::new(Stage::Embedding, 1, dim, rows, targets).unwrap()
+    FeatureTable::new(Stage::Embedding, vec![1; rows.len()], dim, rows, targets).unwrap()
 }
 
 fn config(epochs: usize) -> TrainConfig {
@@ -56,15 +50,15 @@ fn built(context: &BuildContext<'_>, table: &str) -> Result<Adapted, AdaptError>
 }
 
 fn coop(encoder: &AnyEncoder, table: &str) -> Adapted {
-    let ranks = ranks();
-    built(&BuildContext { encoder, text: None, ranks: &ranks, seed: 3 }, table).unwrap()
+    let task = ef();
+    built(&BuildContext { encoder, text: None, task: &task, seed: 3 }, table).unwrap()
 }
 
 const RECIPE: &str = "context = 4\nposition = \"end\"\nper_class = false\ninit = \"random\"";
 
 fn mean_error(adapter: &Adapted, samples: &FeatureTable) -> f32 {
     let predictions = predict(adapter, samples, &device()).unwrap();
-    let errors = predictions.iter().zip(samples.targets()).map(|(p, t)| (p - t).abs());
+    let errors = predictions.iter().zip(samples.truths()).map(|(p, t)| (p[0] - t.value().unwrap()).abs());
     errors.sum::<f32>() / predictions.len() as f32
 }
 
@@ -106,8 +100,8 @@ impl Adapter for Detached {
     fn forward(&self, features: Features) -> Prediction {
         use burn::module::Module;
         // `valid` drops the graph, as a detached context would.
-        let Prediction { value, logits } = self.inner.valid().forward(features);
-        Prediction { value: value.autodiff().require_grad(), logits: logits.map(|logits| logits.autodiff()) }
+        let Prediction::Values { value, ranks } = self.inner.valid().forward(features) else { unreachable!("values") };
+        Prediction::Values { value: value.autodiff().require_grad(), ranks: ranks.map(|ranks| ranks.autodiff()) }
     }
 }
 
@@ -140,8 +134,8 @@ impl Adapter for Silent {
         (self.declared && path == "silent").then_some("its factor is zero")
     }
     fn forward(&self, features: Features) -> Prediction {
-        let Prediction { value, logits } = self.inner.forward(features);
-        Prediction { value: value + self.silent.val() * 0.0, logits }
+        let Prediction::Values { value, ranks } = self.inner.forward(features) else { unreachable!("values") };
+        Prediction::Values { value: value + self.silent.val() * 0.0, ranks }
     }
 }
 
@@ -202,8 +196,8 @@ fn every_position_and_start_of_the_context_trains() {
 #[test]
 fn an_empty_context_and_prompts_that_are_too_long_are_refused() {
     let entry = with_text().next().unwrap();
-    let (encoder, ranks) = (nano(entry), ranks());
-    let context = BuildContext { encoder: &encoder, text: None, ranks: &ranks, seed: 1 };
+    let (encoder, task) = (nano(entry), ef());
+    let context = BuildContext { encoder: &encoder, text: None, task: &task, seed: 1 };
     let message = |table: &str| built(&context, table).unwrap_err().to_string();
     assert!(message(&RECIPE.replace("context = 4", "context = 0")).contains("context is empty"));
     assert!(message(&RECIPE.replace("context = 4", "context = 400")).contains("context = 400"));

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use burn::tensor::{Tensor, TensorData};
 use echo_bench::{AdapterFile, BenchConfig, Selection, predict_clips};
-use echo_core::Preset;
+use echo_core::{Kind, Preset};
 use echo_data::{Start, load_clip};
 use echo_report::read_runs;
 use echo_video::OpenOptions;
@@ -81,9 +81,10 @@ fn a_kept_adapter_predicts_what_the_benchmark_predicted_and_refuses_other_weight
                     Tensor::from_data(TensorData::new(clip.data, shape), &device())
                 })
                 .collect();
-            let (value, alone) = predict_clips(&adapter, &built, &clips).unwrap();
+            let (value, alone) = predict_clips(&adapter, Kind::Regression, &built, &clips).unwrap();
             let name = fitted.record.adapter.clone();
             let expected = expected[&(name.clone(), video.clone())];
+            let value = value[0];
             assert!((value - expected).abs() < 1e-3, "{encoder} + {name}: {value} instead of {expected}");
             assert_eq!(alone.len(), 2);
 
@@ -116,7 +117,7 @@ fn refuses_what_claims_too_much(
         (0..100_000).map(|rank| serde_json::json!({ "up_to": rank, "value": rank, "prompt": "a" })).collect();
     for (pointer, value, expected) in [
         ("/clips", MANY.into(), "clips"),
-        ("/ranks/ranks", ranks.into(), "at most 1000 ranks"),
+        ("/task/answer/value/ranks/ranks", ranks.into(), "at most 1000 ranks"),
         ("/recipe/adapter/coop/context", MANY.into(), "context"),
         ("/recipe/adapter/lora/rank", MANY.into(), "rank"),
         ("/recipe/train/epochs", MANY.into(), "epochs"),

@@ -1,7 +1,7 @@
 //! What the tests share.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use echo_core::{AnyEncoder, Preset};
+use echo_core::{Answer, AnyEncoder, Class, Classification, Kind, Preset, Rank, RankSpec, Task, Truth};
 use echo_random::Stream;
 use echo_weights::Weights;
 use echo_zoo::{DeviceChoice, Entry, ZOO};
@@ -35,4 +35,38 @@ pub fn clips(entry: &Entry, batch: usize, seed: u64) -> Tensor<5> {
 pub fn difference<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> f32 {
     assert_eq!(a.dims(), b.dims());
     (a - b).abs().max().into_scalar::<f32>()
+}
+
+/// The ejection fraction in five ranks, which every value from 0 to 100 reads without training.
+pub fn ef() -> Task {
+    let rows = [(30, 15.0, "poor"), (45, 37.0, "reduced"), (55, 50.0, "fair"), (70, 62.0, "good"), (100, 85.0, "high")];
+    let rank = |&(up_to, value, word): &(i64, f32, &str)| Rank { up_to, value, prompt: format!("{word} function") };
+    let mut task = Task::of_ranks("EF", "%", RankSpec { ranks: rows.iter().map(rank).collect() });
+    if let Answer::Value(regression) = &mut task.answer {
+        regression.templates = vec!["the ejection fraction is <#> percent.".to_owned()];
+    }
+    task
+}
+
+/// A task of classes, two of labels, three else.
+pub fn classes(kind: Kind) -> Task {
+    let count = if matches!(kind, Kind::Binary | Kind::MultiLabel) { 2 } else { 3 };
+    let class = |&word: &&str| Class {
+        name: word.to_owned(),
+        prompts: vec![format!("{word} function")],
+        absent: if kind == Kind::MultiLabel { vec![format!("not {word}")] } else { Vec::new() },
+    };
+    let classes = ["poor", "good", "high"].iter().take(count).map(class).collect();
+    let answer = Answer::Classes(Classification { kind, classes });
+    Task { name: "function".to_owned(), answer, heads: Default::default() }
+}
+
+/// Values as labels.
+pub fn truths(values: &[f32]) -> Vec<Truth> {
+    values.iter().map(|&value| Truth::Value(value)).collect()
+}
+
+/// Predicted values.
+pub fn values(predictions: &[Vec<f32>]) -> Vec<f32> {
+    predictions.iter().map(|row| row[0]).collect()
 }

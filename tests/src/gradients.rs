@@ -12,7 +12,8 @@ use burn::module::{Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use echo_adapt::{ADAPTERS, Adapted, BuildContext, adapters, build, zoom_frames};
 use echo_core::{
-    Adapter, AnyEncoder, Card, EchoEncoder, Error, Features, Projection, Rank, RankSpec, Stage, TextEncoder, Tokens,
+    Adapter, AnyEncoder, Card, EchoEncoder, Error, Features, Projection, Rank, RankSpec, Stage, Task, TextEncoder,
+    Tokens, Truth,
 };
 use echo_nn::{BertConfig, ClipTextConfig, ConvNextConfig, MvitConfig};
 use echo_train::{
@@ -26,7 +27,7 @@ use echoprime::EchoPrimeConfig;
 use panecho::PanEchoConfig;
 use serde::Deserialize;
 
-use crate::fixtures::device;
+use crate::fixtures::{device, truths};
 
 /// Largest error of a tensor's gradient, relative to its largest entry. Measured: 2e-5, of which the golden's rounding
 /// is 5e-6.
@@ -219,12 +220,12 @@ struct Clips<'a> {
     per_video: usize,
     encoder: &'a AnyEncoder,
     stage: Stage,
-    targets: &'a [f32],
+    truths: &'a [Truth],
 }
 
 impl Samples for Clips<'_> {
-    fn targets(&self) -> &[f32] {
-        self.targets
+    fn truths(&self) -> &[Truth] {
+        self.truths
     }
 
     fn stage(&self) -> Stage {
@@ -280,8 +281,8 @@ fn start(path: &str, shape: &[usize]) -> TensorData {
 }
 
 /// The adapter of a case, with the reference's values in what it adds to the encoder.
-fn adapted(case: &Case, encoder: &AnyEncoder, lender: &AnyEncoder, ranks: &RankSpec) -> Adapted {
-    let context = BuildContext { encoder, text: Some(lender), ranks, seed: 1 };
+fn adapted(case: &Case, encoder: &AnyEncoder, lender: &AnyEncoder, task: &Task) -> Adapted {
+    let context = BuildContext { encoder, text: Some(lender), task, seed: 1 };
     let adapter = build(&adapters(&case.name()).unwrap(), &case.settings, &context).unwrap();
     let added = parameters(&adapter).into_iter().filter(|parameter| {
         parameter.trainable && (!parameter.path.starts_with("encoder.") || parameter.path.contains(".lora."))
@@ -299,7 +300,7 @@ fn step(
 ) -> Result<(f64, BTreeMap<String, Vec<f64>>), TrainError> {
     let config = TrainConfig {
         epochs: 1,
-        batch: samples.targets.len(),
+        batch: samples.truths.len(),
         max_views: None,
         micro_batch,
         clip_norm: None,
@@ -381,7 +382,8 @@ fn golden() -> Golden {
 #[test]
 fn gradients_of_one_training_step_are_pytorchs() {
     let golden = golden();
-    let ranks = RankSpec { ranks: golden.ranks.clone() };
+    let task = Task::of_ranks("EF", "%", RankSpec { ranks: golden.ranks.clone() });
+    let truths = truths(&golden.targets);
     let lender = Tiny::load(&ZOO[0]);
     let mut problems = Vec::new();
     for entry in ZOO {
@@ -394,13 +396,13 @@ fn gradients_of_one_training_step_are_pytorchs() {
         let encoder = Tiny::load(entry);
         for case in cases {
             let name = format!("{} {}", entry.card.name, case.name());
-            let adapter = adapted(case, &encoder, &lender, &ranks);
+            let adapter = adapted(case, &encoder, &lender, &task);
             let samples = Clips {
                 clips: clips(case.clips * golden.targets.len(), *clip),
                 per_video: case.clips,
                 encoder: &encoder,
                 stage: adapter.stage(),
-                targets: &golden.targets,
+                truths: &truths,
             };
             // At once, and in two parts whose gradients are added up.
             for (how, micro_batch) in [("at once ", None), ("in parts", Some(2))] {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use echo_adapt::{BuildContext, adapters, build, zoom_frames};
-use echo_core::{AnyEncoder, ClipSpec, Features, Preset, Rank, RankSpec, Stage};
+use echo_core::{AnyEncoder, ClipSpec, Features, Preset, Stage, Truth};
 use echo_data::{Start, prepare, select_frames};
 use echo_phantom::{FRAME_SIZE, Phantom, Purpose};
 use echo_train::{
@@ -14,7 +14,7 @@ use echo_train::{
 use echo_video::Frames;
 use echo_zoo::{Entry, ZOO};
 
-use crate::fixtures::{device, nano};
+use crate::fixtures::{device, ef, nano, truths, values};
 
 /// Phantoms to learn from, and as many others.
 const VIDEOS: usize = 10;
@@ -49,7 +49,7 @@ fn easy(count: usize, first: u32, spec: &ClipSpec) -> (Vec<Tensor<5>>, Vec<f32>)
 struct Seen {
     stage: Stage,
     rows: Vec<Tensor<5>>,
-    targets: Vec<f32>,
+    truths: Vec<Truth>,
 }
 
 impl Seen {
@@ -63,13 +63,13 @@ impl Seen {
                 Stage::ZoomFrames => zoom_frames(encoder, features(), clip.clone()).unsqueeze(),
             }
         };
-        Self { stage, rows: clips.iter().map(see).collect(), targets: targets.to_vec() }
+        Self { stage, rows: clips.iter().map(see).collect(), truths: truths(targets) }
     }
 }
 
 impl Samples for Seen {
-    fn targets(&self) -> &[f32] {
-        &self.targets
+    fn truths(&self) -> &[Truth] {
+        &self.truths
     }
 
     fn stage(&self) -> Stage {
@@ -91,8 +91,9 @@ impl Samples for Seen {
     }
 }
 
-fn error(values: &[f32], targets: &[f32]) -> f32 {
-    values.iter().zip(targets).map(|(value, target)| (value - target).abs()).sum::<f32>() / targets.len() as f32
+fn error(predictions: &[Vec<f32>], targets: &[f32]) -> f32 {
+    values(predictions).iter().zip(targets).map(|(value, target)| (value - target).abs()).sum::<f32>()
+        / targets.len() as f32
 }
 
 fn median(targets: &[f32]) -> f32 {
@@ -117,12 +118,6 @@ fn config(epochs: usize, lr: f64) -> TrainConfig {
     }
 }
 
-fn ranks() -> RankSpec {
-    let rows = [(30, 15.0, "poor"), (45, 37.0, "reduced"), (55, 50.0, "fair"), (70, 62.0, "good"), (100, 85.0, "high")];
-    let rank = |&(up_to, value, word): &(i64, f32, &str)| Rank { up_to, value, prompt: format!("{word} function") };
-    RankSpec { ranks: rows.iter().map(rank).collect() }
-}
-
 fn recipe(text: &str) -> toml::Table {
     match text.parse::<toml::Table>().unwrap().remove("adapter") {
         Some(toml::Value::Table(table)) => table,
@@ -137,8 +132,8 @@ fn learns(entry: &Entry, beat_unseen: &[&str]) {
     let spec = &entry.card.preset(Preset::Nano).clip;
     let (clips, targets) = easy(VIDEOS, 0, spec);
     let (held_clips, held_targets) = easy(VIDEOS, 5_000, spec);
-    let constant = median(&targets);
-    let (own, held) = (error(&[constant; VIDEOS], &targets), error(&[constant; VIDEOS], &held_targets));
+    let constant = vec![vec![median(&targets)]; VIDEOS];
+    let (own, held) = (error(&constant, &targets), error(&constant, &held_targets));
     let cases = [
         ("linear", 1, 1.0),
         ("statistics", 1, 1.0),
@@ -159,8 +154,8 @@ fn learns(entry: &Entry, beat_unseen: &[&str]) {
         if name == "statistics" {
             tables.get_mut(name).unwrap().insert("reading".to_owned(), false.into());
         }
-        let ranks = ranks();
-        let context = BuildContext { encoder: &encoder, text: Some(&lender), ranks: &ranks, seed: 5 };
+        let task = ef();
+        let context = BuildContext { encoder: &encoder, text: Some(&lender), task: &task, seed: 5 };
         let adapter = build(&entries, &tables, &context).unwrap();
         let stage = echo_core::Adapter::stage(&adapter);
         let train = Seen::new(&encoder, stage, &clips, &targets);

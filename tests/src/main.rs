@@ -25,4 +25,5 @@ mod learning;
 mod own_data;
 mod preprocessing;
 mod shipped;
+mod tasks;
 mod tinyecho;

@@ -16,12 +16,10 @@ videos = { folder = "clips", file = "{patient}/{video}", extension = "AVI" }
 columns = { video = "Clip", patient = "Who" }
 split = { seed = 5, validation = 0.2, test = 0.4 }
 
-[targets.EF]
+[tasks.EF]
 column = "LVEF (%)"
-unit = "%"
-ranks_file = "ranks.toml"
 
-[targets.EDV]
+[tasks.EDV]
 column = "volume"
 unit = "ml"
 least = 0
@@ -54,7 +52,6 @@ fn rename(place: &Place) -> BTreeMap<String, f32> {
     fs::write(data.join("lists/studies.csv"), table).unwrap();
     fs::remove_file(data.join("FileList.csv")).unwrap();
     fs::write(place.out("own.toml"), DESCRIPTION).unwrap();
-    fs::write(place.out("ranks.toml"), include_str!("../../configs/adapters/ranks_ef.toml")).unwrap();
     volumes
 }
 
@@ -68,7 +65,7 @@ fn config(place: &Place, adapters: &[&str]) -> BenchConfig {
         random_init: true,
         bootstrap: 50,
         dataset: Some(place.out("own.toml")),
-        target: "edv".to_owned(),
+        task: "edv".to_owned(),
         recipes: [("coop".to_owned(), "train.epochs = 2".parse().unwrap())].into(),
         ..BenchConfig::default()
     }
@@ -78,7 +75,8 @@ fn config(place: &Place, adapters: &[&str]) -> BenchConfig {
 fn volumes_of_a_folder_with_other_names_are_predicted_and_no_patient_leaks() {
     let place = Place::new(36);
     let volumes = rename(&place);
-    let data = read_dataset(&place.out("data"), &DatasetConfig::read(&place.out("own.toml")).unwrap(), "EDV").unwrap();
+    let description = DatasetConfig::read(&place.out("own.toml")).unwrap();
+    let data = read_dataset(&place.out("data"), &description, &description.target("EDV", None).unwrap()).unwrap();
     assert_eq!(data.videos.len(), 36);
     let patients: BTreeMap<&str, &str> =
         data.videos.iter().map(|video| (video.name.as_str(), video.patient.as_deref().unwrap())).collect();
@@ -100,13 +98,13 @@ fn volumes_of_a_folder_with_other_names_are_predicted_and_no_patient_leaks() {
 
     let records = read_runs(&place.out("out")).unwrap();
     let train: Vec<_> = data.videos.iter().filter(|video| video.split == echo_data::Split::Train).collect();
-    let bins: BTreeSet<i64> = train.iter().map(|video| (video.truth / 25.0).floor() as i64).collect();
+    let bins: BTreeSet<i64> = train.iter().map(|video| (video.truth.value().unwrap() / 25.0).floor() as i64).collect();
     assert!(bins.len() < train.len(), "bins hold several videos, of which one is drawn");
     for record in &records {
         assert_eq!((record.data.task.name.as_str(), record.data.task.unit.as_str()), ("EDV", "ml"));
         if record.adapter == "zero-shot" {
             let error = record.error.as_deref().unwrap();
-            assert!(error.contains("zero-shot reads the ejection fraction") && error.contains("EDV"), "{error}");
+            assert!(error.contains("no `templates`") && error.contains("EDV"), "{error}");
             continue;
         }
         assert_eq!((record.status, record.data.train), (CellStatus::Done, bins.len()), "{:?}", record.error);
@@ -134,9 +132,9 @@ fn volumes_of_a_folder_with_other_names_are_predicted_and_no_patient_leaks() {
 #[test]
 fn targets_of_one_data_set_share_its_features_and_nothing_else() {
     let place = Place::new(24);
-    let of = |target: &str| BenchConfig {
+    let of = |task: &str| BenchConfig {
         dataset: None,
-        target: target.to_owned(),
+        task: task.to_owned(),
         recipes: BTreeMap::new(),
         ..config(&place, &["linear"])
     };
@@ -150,7 +148,7 @@ fn targets_of_one_data_set_share_its_features_and_nothing_else() {
     assert_eq!((again.ran, again.skipped), (0, 1));
     assert_eq!(again.leaderboard, ef.leaderboard);
     let error = of("GLS").described().unwrap_err().to_string();
-    assert!(error.contains("EDV, EF, ESV"), "{error}");
+    assert!(error.contains("EDV, EF, ef-grade"), "{error}");
     let error =
         echo_report::merge(&[place.out("out"), place.out("edv")], &place.out("merged")).unwrap_err().to_string();
     assert!(error.contains("EDV and EF"), "{error}");

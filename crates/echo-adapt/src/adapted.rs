@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::Tensor;
-use echo_core::{Adapter, AnyEncoder, Features, Fitting, ParameterRole, Prediction, Projection, RankSpec, Stage};
+use echo_core::{
+    Adapter, AnyEncoder, Features, Fitting, ParameterRole, Prediction, Projection, RankSpec, Stage, Truth,
+};
 use echo_nn::{AttentionPool, ZoomProjection, merge_parts, merge_parts_on_channel_grid, zoom_parts};
 
 use crate::head::Head;
@@ -180,7 +182,7 @@ impl Adapter for Adapted {
 
     fn ranks(&self) -> Option<&RankSpec> {
         match &self.head {
-            Head::Prompts(head) => Some(head.ranks()),
+            Head::Prompts(head) => head.ranks(),
             _ => None,
         }
     }
@@ -199,11 +201,11 @@ impl Adapter for Adapted {
     }
 
     /// With a norm over the frames of a batch, what is said of a video depends on the others of it.
-    fn predict(&self, features: Features) -> Vec<f32> {
-        let values = |features| self.forward(features).value.into_data().iter::<f32>().collect::<Vec<f32>>();
+    fn predict(&self, features: Features) -> Vec<Vec<f32>> {
+        let rows = |features| self.forward(features).rows();
         match self.quirks.contains(&Quirk::FrameNorm) {
-            true => features.split(TESTED_TOGETHER).into_iter().flat_map(values).collect(),
-            false => values(features),
+            true => features.split(TESTED_TOGETHER).into_iter().flat_map(rows).collect(),
+            false => rows(features),
         }
     }
 
@@ -219,9 +221,9 @@ impl Adapter for Adapted {
         Features::Embedding(self.embed(features))
     }
 
-    fn solve(mut self, batches: Vec<Features>, targets: &[f32]) -> Self {
+    fn solve(mut self, batches: Vec<Features>, truths: &[Truth]) -> Self {
         let embeddings: Vec<Tensor<3>> = batches.into_iter().map(|features| self.embed(features)).collect();
-        self.head = self.head.solve(&embeddings, targets);
+        self.head = self.head.solve(&embeddings, truths);
         self
     }
 
@@ -247,6 +249,9 @@ impl Adapter for Adapted {
             let [videos, clips, time, width] = features.dims();
             let frames = self.encoder.projection().apply(features.reshape([videos * clips, time, width]));
             return head.forward(frames, clips);
+        }
+        if let (Head::Native(head), Features::Clip(clip, clips)) = (&self.head, &features) {
+            return head.forward_clips(clip.clone(), *clips, &self.encoder);
         }
         let embedding = self.embed(features);
         match &self.borrowed {

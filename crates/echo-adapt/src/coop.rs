@@ -7,7 +7,7 @@ use echo_random::Stream;
 use serde::{Deserialize, Serialize};
 
 use crate::parts::{HeadChoice, Parts};
-use crate::prompt_head::{PromptHead, Row};
+use crate::prompt_head::{Meaning, PromptHead, Row};
 use crate::registry::settings;
 use crate::{AdaptError, AdapterEntry, BuildContext};
 
@@ -69,12 +69,12 @@ impl CoOpConfig {
                 format!("context = {}: the text encoder takes {} tokens", self.context, text.context_length());
             return Err(AdaptError::Setting { adapter: ENTRY.name, complaint });
         }
-        context.ranks.validate()?;
+        context.task.validate()?;
         let device = text.logit_scale().device();
         let start = text.tokenize("")?;
         let start_ids = Tensor::<2, Int>::from_data(TensorData::new(vec![i64::from(start[0])], [1, 1]), &device);
         let [_, _, width] = text.words(start_ids).dims();
-        let rows = if self.per_class { context.ranks.ranks.len() } else { 1 };
+        let rows = if self.per_class { Meaning::of(context.task).1.len() } else { 1 };
         let vectors: Tensor<3> = match &self.init {
             ContextInit::Random if self.context > 0 => {
                 let mut stream = Stream::new(context.seed, "coop/context", 0);
@@ -101,7 +101,7 @@ impl CoOpConfig {
                 Position::Front => Row { head: 0, head_at: 1, tail_at: after_words, tokens },
             }
         };
-        Ok(PromptHead::with_context(context.ranks, text, Some(vectors), row)?)
+        Ok(PromptHead::with_context(context.task, text, Some(vectors), row)?)
     }
 }
 

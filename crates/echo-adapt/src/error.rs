@@ -17,12 +17,6 @@ pub enum AdaptError {
     /// CoOp without anything to learn.
     #[error("recipe of coop: the context is empty; set `context` to 1 or more, or `init` to some words")]
     EmptyContext,
-    /// Prompts for every value without a place for the value.
-    #[error("recipe of {adapter}: give `templates`, each with <#> where the value goes")]
-    Templates {
-        /// The adapter's name.
-        adapter: &'static str,
-    },
     /// A setting of a recipe that cannot be used.
     #[error("recipe of {adapter}: {complaint}")]
     Setting {

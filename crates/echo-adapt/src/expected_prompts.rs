@@ -12,7 +12,7 @@ use echo_core::{Error, Prediction, TextEncoder, l2_normalize};
 use crate::ranked_prompts::value_prompts;
 
 /// CLIP's limit on the factor on similarities, 100, as its natural logarithm.
-const LARGEST_SCALE: f64 = 4.605_170_185_988_092;
+pub(crate) const LARGEST_SCALE: f64 = 4.605_170_185_988_092;
 
 /// Prompts of all values, in one or more wordings.
 #[derive(Module, Debug)]
@@ -46,7 +46,7 @@ impl ExpectedPrompts {
         let weights = softmax(logits.reshape([videos * clips, wordings, self.values.len()]), 2);
         let values = Tensor::<1>::from_floats(self.values.as_slice(), &weights.device());
         let expected = (weights * values.unsqueeze()).sum_dim(2).reshape([videos, clips * wordings]);
-        Prediction { value: expected.mean_dim(1).squeeze_dim(1), logits: None }
+        Prediction::Values { value: expected.mean_dim(1).squeeze_dim(1), ranks: None }
     }
 }
 
@@ -65,7 +65,7 @@ mod tests {
         let scale = Tensor::from_floats([3f32.ln()], &device);
         let head = ExpectedPrompts { prompts: prompts.clone(), scale: scale.clone(), values: vec![0.0, 10.0] };
         let value = |head: &ExpectedPrompts, embedding: Tensor<3>| -> Vec<f32> {
-            head.forward(embedding).value.into_data().iter::<f32>().collect()
+            head.forward(embedding).into_values().unwrap().into_data().iter::<f32>().collect()
         };
         // Its length does not matter.
         let along = Tensor::<3>::from_floats([[[7.0, 0.0, 0.0]]], &device);

@@ -2,8 +2,9 @@
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use echo_core::{AnyEncoder, Fitting, Prediction};
+use echo_core::{AnyEncoder, Fitting, Prediction, Truth};
 
+use crate::class_prompts::ClassPrompts;
 use crate::expected_prompts::ExpectedPrompts;
 use crate::linear_head::LinearHead;
 use crate::native_head::NativeHead;
@@ -15,7 +16,7 @@ use crate::ranked_prompts::RankedPrompts;
 // There is one head in a process at a time.
 #[allow(clippy::large_enum_variant)]
 pub enum Head {
-    /// Ranks with prompts.
+    /// Ranks, classes or labels with prompts.
     Prompts(PromptHead),
     /// A linear map.
     Linear(LinearHead),
@@ -25,6 +26,8 @@ pub enum Head {
     Ranked(RankedPrompts),
     /// Prompts for every value, read from the clip's embedding.
     Expected(ExpectedPrompts),
+    /// Prompts for classes or labels, read from the clip's embedding.
+    Classes(ClassPrompts),
 }
 
 impl Head {
@@ -32,19 +35,19 @@ impl Head {
         match self {
             Head::Prompts(_) => Fitting::Gradient,
             Head::Linear(head) => head.fitting(),
-            Head::Native(_) | Head::Ranked(_) | Head::Expected(_) => Fitting::Nothing,
+            Head::Native(_) | Head::Ranked(_) | Head::Expected(_) | Head::Classes(_) => Fitting::Nothing,
         }
     }
 
-    /// Embeddings of several batches, `[videos, clips, dim]` each, with the targets of all their videos.
-    pub(crate) fn solve(self, embeddings: &[Tensor<3>], targets: &[f32]) -> Self {
+    /// Embeddings of several batches, `[samples, clips, dim]` each, with what is true of all their samples.
+    pub(crate) fn solve(self, embeddings: &[Tensor<3>], truths: &[Truth]) -> Self {
         match self {
-            Head::Linear(head) => Head::Linear(head.solve(embeddings, targets)),
+            Head::Linear(head) => Head::Linear(head.solve(embeddings, truths)),
             other => other,
         }
     }
 
-    /// `[videos, clips, dim]` -> predictions, each the mean over a video's clips.
+    /// `[samples, clips, dim]` -> predictions, each the mean over a sample's clips.
     pub(crate) fn forward(&self, embedding: Tensor<3>, encoder: &AnyEncoder) -> Prediction {
         match self {
             Head::Prompts(head) => {
@@ -54,6 +57,7 @@ impl Head {
             Head::Linear(head) => head.forward(embedding),
             Head::Native(head) => head.forward(embedding, encoder),
             Head::Expected(head) => head.forward(embedding),
+            Head::Classes(head) => head.forward(embedding),
             Head::Ranked(_) => unreachable!("ranked prompts look at frames"),
         }
     }

@@ -5,6 +5,7 @@
 //! parts of one adapter: what of the encoder trains, what stands between its frame features and an embedding, and the head.
 
 mod adapted;
+mod class_prompts;
 mod coarse_to_fine;
 mod coop;
 mod echozoom;
@@ -14,6 +15,7 @@ mod full;
 mod head;
 mod linear;
 mod linear_head;
+mod logistic;
 mod lora;
 mod mfl;
 mod native_head;
@@ -30,6 +32,7 @@ mod trunk;
 mod zero_shot;
 
 pub use adapted::{Adapted, Borrowed, zoom_frames};
+pub use class_prompts::ClassPrompts;
 pub use coop::{CoOpConfig, ContextInit, Position};
 pub use error::AdaptError;
 pub use expected_prompts::ExpectedPrompts;

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use burn::module::{Module, ParamGroup};
 use burn::tensor::{Device, Tensor};
-use echo_core::{AnyEncoder, RankSpec, Stage};
+use echo_core::{AnyEncoder, Stage, Task};
 use echo_nn::{AttentionPool, AttentionPoolConfig, ZoomProjection, grid_side};
 use serde::Deserialize;
 
 use crate::adapted::Borrowed;
+use crate::class_prompts::ClassPrompts;
 use crate::coop::CoOpConfig;
 use crate::expected_prompts::ExpectedPrompts;
 use crate::head::Head;
@@ -30,8 +31,8 @@ pub struct BuildContext<'a> {
     pub encoder: &'a AnyEncoder,
     /// Another encoder with a text tower, for encoders that have none.
     pub text: Option<&'a AnyEncoder>,
-    /// The target's ranks.
-    pub ranks: &'a RankSpec,
+    /// What is predicted.
+    pub task: &'a Task,
     /// Seed of what the adapter starts from.
     pub seed: u64,
 }
@@ -109,7 +110,7 @@ pub(crate) enum HeadChoice {
     /// A linear map, at once.
     Ridge,
     /// No training: the encoder's own reading.
-    Own { templates: Vec<String>, reading: Reading },
+    Own(Reading),
 }
 
 /// The parts chosen so far, some with the name that chose them.
@@ -122,9 +123,8 @@ pub(crate) struct Parts {
     pub(crate) text: bool,
     pub(crate) zoom: Option<(PartInit, ZoomNorm)>,
     pool: Option<(PoolChoice, &'static str)>,
-    /// Templates of the prompts that an encoder without a head of its own reads, where its reading stands before what is
-    /// pooled.
-    pub(crate) reading: Option<Vec<String>>,
+    /// Whether what the encoder reads without training stands before what is pooled.
+    pub(crate) reading: bool,
     pub(crate) ordinal: bool,
     pub(crate) refine: Option<RefinedValues>,
     /// Each with the name that asked for it first.
@@ -146,7 +146,7 @@ impl Parts {
             text: false,
             zoom: None,
             pool: None,
-            reading: None,
+            reading: false,
             ordinal: false,
             refine: None,
             quirks: BTreeMap::new(),
@@ -241,10 +241,25 @@ fn assemble(parts: Parts, context: &BuildContext<'_>) -> Result<Adapted, AdaptEr
     let encoder = context.encoder;
     let card = encoder.card();
     let device = device_of(encoder);
+    context.task.validate()?;
     let fallback = if parts.needs_prompts.is_some() { HeadChoice::Automatic } else { parts.fallback };
     let (choice, name) = parts.head.unwrap_or((fallback, "the head"));
     let incompatible =
         |adapter: &'static str, reason: String| AdaptError::Incompatible { adapter, encoder: card.name, reason };
+    if (parts.ordinal || parts.refine.is_some()) && !context.task.is_ordered() {
+        let asked = parts.needs_prompts.unwrap_or(name);
+        let reason =
+            format!("it weights ranks by their distance, and the classes of {} have no order", context.task.name);
+        return Err(incompatible(asked, reason));
+    }
+    let prompts_train = matches!(choice, HeadChoice::Context(_));
+    let alone = context.task.regression().is_none() && !prompts_train && !parts.tuned;
+    if let (true, None, None, None, Some(asked)) = (alone, &parts.trunk, &parts.pool, &parts.zoom, parts.needs_prompts)
+    {
+        let reason = "it refines values of ranks, and grades have none, so nothing would train; join another that does, \
+                          such as coop";
+        return Err(incompatible(asked, reason.to_owned()));
+    }
     let everything = || Trunk::Tuned { frozen: Vec::new(), last_blocks: 0 };
     let (trunk, trunk_name) = match parts.trunk {
         Some(chosen) => chosen,
@@ -253,7 +268,7 @@ fn assemble(parts: Parts, context: &BuildContext<'_>) -> Result<Adapted, AdaptEr
     let statistics = parts.pool.and_then(|(pool, name)| (pool == PoolChoice::Statistics).then_some(name));
     let trains_below = trunk != Trunk::Frozen || (parts.pool.is_some() && statistics.is_none());
     let joined = parts.pool.is_some() || parts.zoom.is_some() || parts.refine.is_some();
-    if matches!(choice, HeadChoice::Own { .. }) && (trains_below || joined) {
+    if matches!(choice, HeadChoice::Own(_)) && (trains_below || joined) {
         return Err(incompatible(name, "it trains nothing, so nothing else can be joined to it".to_owned()));
     }
     let choice = match (choice, statistics) {
@@ -305,7 +320,7 @@ fn assemble(parts: Parts, context: &BuildContext<'_>) -> Result<Adapted, AdaptEr
         let text = lender.text().expect("it was chosen for its text tower");
         let head = match config {
             Some(config) => config.init(context, text)?,
-            None => PromptHead::fixed(context.ranks, text)?,
+            None => PromptHead::fixed(context.task, text)?,
         };
         let head = match quirks.contains(&Quirk::UnmaskedText) {
             false => head,
@@ -318,17 +333,17 @@ fn assemble(parts: Parts, context: &BuildContext<'_>) -> Result<Adapted, AdaptEr
             let bridge = random_linear(dim, lender.dim(), context.seed, "adapt/bridge", &device);
             borrowed = Some(Borrowed { encoder: lender.clone().freeze(), bridge });
         }
-        let refine = parts.refine.map(|values| Refinement::new(context.ranks, values, context.seed, &device));
+        let ranks = parts.refine.zip(context.task.regression());
+        let refine = ranks.map(|(values, task)| Refinement::new(&task.ranks, values, context.seed, &device));
         Ok(Head::Prompts(head.refined(refine, parts.ordinal)))
     };
-    let reading = match (parts.reading, card.capabilities.ejection_fraction, encoder.text()) {
-        (Some(_), Some(name), _) => Some(Head::Native(NativeHead::new(name))),
-        (Some(templates), None, Some(text)) => Some(Head::Expected(ExpectedPrompts::new(&templates, text, &device)?)),
-        _ => None,
+    let reading = match parts.reading && context.task.regression().is_some() {
+        true => own_reading(context, &device)?,
+        false => None,
     };
     let linear = |scales: usize, start: LinearStart| match (statistics, usize::from(reading.is_some())) {
-        (None, _) => LinearHead::new(scales * dim, context.ranks, start, &device),
-        (Some(_), read) => LinearHead::new(read + scales * 2 * dim, context.ranks, start, &device).on_statistics(read),
+        (None, _) => LinearHead::new(scales * dim, context.task, start, &device),
+        (Some(_), read) => LinearHead::new(read + scales * 2 * dim, context.task, start, &device).on_statistics(read),
     };
     let head = match choice {
         HeadChoice::Context(config) => prompts(Some(config))?,
@@ -348,25 +363,43 @@ fn assemble(parts: Parts, context: &BuildContext<'_>) -> Result<Adapted, AdaptEr
             let scales = if beside { 2 } else { 1 };
             Head::Linear(linear(scales, LinearStart::Solved).freeze())
         }
-        HeadChoice::Own { templates, reading } => {
-            match (reading, card.capabilities.ejection_fraction, encoder.text()) {
-                (Reading::Expectation, Some(name), _) => Head::Native(NativeHead::new(name)),
-                (Reading::Expectation, None, Some(text)) => {
-                    Head::Expected(ExpectedPrompts::new(&templates, text, &device)?)
+        HeadChoice::Own(Reading::Expectation) => match own_reading(context, &device)? {
+            Some(head) => head,
+            None => {
+                let task = &context.task.name;
+                let reason = match (encoder.text(), context.task.regression()) {
+                    (Some(_), Some(_)) => {
+                        format!("it has no head for the task {task}, which has no `templates` to read it by")
+                    }
+                    _ => format!("it has neither a head for the task {task} nor a text tower"),
+                };
+                return Err(incompatible(name, reason));
+            }
+        },
+        HeadChoice::Own(Reading::Ranks) => {
+            let templates = context.task.regression().map(|task| &task.templates).filter(|texts| !texts.is_empty());
+            match (templates, encoder.text()) {
+                _ if context.task.value_head(card).is_some() => {
+                    return Err(incompatible(name, "its own head reads the task, which is zero-shot".to_owned()));
                 }
-                (Reading::Ranks, None, Some(text)) => {
+                (Some(templates), Some(text)) => {
                     stage = Stage::Frames;
-                    Head::Ranked(RankedPrompts::new(&templates, text, &device)?)
+                    Head::Ranked(RankedPrompts::new(templates, text, &device)?)
                 }
-                (Reading::Ranks, Some(_), _) => {
-                    return Err(incompatible(name, "its own head reads the target, which is zero-shot".to_owned()));
+                (None, _) => {
+                    let reason = format!("the task {} has no `templates` with a place for values", context.task.name);
+                    return Err(incompatible(name, reason));
                 }
-                (_, None, None) => {
-                    return Err(incompatible(name, "it has neither a head for the target nor a text tower".to_owned()));
+                (_, None) => {
+                    let reason = format!("it has neither a head for the task {} nor a text tower", context.task.name);
+                    return Err(incompatible(name, reason));
                 }
             }
         }
     };
+    if matches!(&head, Head::Native(native) if native.reads_views()) {
+        stage = Stage::Clip;
+    }
     if quirks.contains(&Quirk::UnmaskedText) && !matches!(head, Head::Prompts(_)) {
         let reason = "it is about prompts, and the head has none; join coop or another that brings some";
         return Err(refused(Quirk::UnmaskedText, reason.to_owned()));
@@ -399,6 +432,23 @@ fn assemble(parts: Parts, context: &BuildContext<'_>) -> Result<Adapted, AdaptEr
     }
     let statistics = statistics.is_some();
     Ok(Adapted { encoder: tower, borrowed, zoom, beside, pool, statistics, reading, head, quirks, clip_quirks, stage })
+}
+
+/// What the encoder says of the task without training: by heads of its own, else by the task's prompts.
+fn own_reading(context: &BuildContext<'_>, device: &Device) -> Result<Option<Head>, AdaptError> {
+    let BuildContext { encoder, task, .. } = *context;
+    let card = encoder.card();
+    let unfit = |reason| AdaptError::Incompatible { adapter: "zero-shot", encoder: card.name, reason };
+    if let Some(native) = NativeHead::of(task, encoder, device).map_err(unfit)? {
+        return Ok(Some(Head::Native(native)));
+    }
+    Ok(match (encoder.text(), task.regression()) {
+        (Some(text), None) => Some(Head::Classes(ClassPrompts::new(task, text, device)?)),
+        (Some(text), Some(regression)) if !regression.templates.is_empty() => {
+            Some(Head::Expected(ExpectedPrompts::new(&regression.templates, text, device)?))
+        }
+        _ => None,
+    })
 }
 
 /// Attention over frames, at the start of training.

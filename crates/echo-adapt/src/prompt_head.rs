@@ -1,25 +1,25 @@
-//! Regression by prompts: each rank of the target has a prompt, and the prediction is the mean of the ranks' values
-//! weighted by how similar the clip is to their prompts.
+//! Prompts for ranks, classes or labels. Of ranks the prediction is the mean of their values weighted by how similar the
+//! clip is to their prompts.
 //!
 //! OrdinalCLIP (Li et al., NeurIPS 2022) and CardiacCLIP (Du et al., MICCAI 2025) regress this way.
 
 use burn::module::{Module, Param};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Int, Tensor, TensorData};
-use echo_core::{Error, Prediction, RankSpec, TextEncoder, l2_normalize};
+use echo_core::{Answer, Error, Kind, Prediction, RankSpec, Task, TextEncoder, l2_normalize};
 
 use crate::Refinement;
 use crate::quirks::encode_words_unmasked;
 
-/// Prompts of all ranks, with or without learnable context vectors among their words.
+/// Prompts of all ranks, classes or labels, with or without learnable context vectors among their words.
 #[derive(Module, Debug)]
 pub struct PromptHead {
-    /// `[1 or ranks, context, width]`: one row shared by all ranks, or one each.
+    /// `[1 or prompts, context, width]`: one row shared by all prompts, or one each.
     context: Option<Param<Tensor<3>>>,
-    /// Word embeddings of the ranks' own tokens, `[ranks, tokens, width]`, zeros after each row's end.
+    /// Word embeddings of the prompts' own tokens, `[prompts, tokens, width]`, zeros after each row's end.
     words: Tensor<3>,
-    /// The ranks' values, `[ranks]`.
-    values: Tensor<1>,
+    /// The ranks' values, `[ranks]`, where there are any.
+    values: Option<Tensor<1>>,
     /// What takes the place of those values.
     refinement: Option<Refinement>,
     /// Whether losses weight wrong ranks by their distance.
@@ -31,7 +31,52 @@ pub struct PromptHead {
     #[module(skip)]
     rows: Vec<Row>,
     #[module(skip)]
-    ranks: RankSpec,
+    meaning: Meaning,
+}
+
+/// What similarities to prompts mean.
+#[derive(Clone, Debug)]
+pub(crate) enum Meaning {
+    /// Ranks of a value.
+    Ranks(RankSpec),
+    /// One class each.
+    Classes,
+    /// Labels that hold, then the same labels that do not.
+    Labels,
+}
+
+impl Meaning {
+    /// Of a task, and for each prompt all its wordings.
+    pub(crate) fn of(task: &Task) -> (Self, Vec<Vec<&str>>) {
+        match &task.answer {
+            Answer::Value(regression) => {
+                let prompts = regression.ranks.prompts().into_iter().map(|prompt| vec![prompt]);
+                (Self::Ranks(regression.ranks.clone()), prompts.collect())
+            }
+            Answer::Classes(classification) => {
+                let classes = classification.classes.iter();
+                let present = classes.clone().map(|class| class.prompts.iter().map(String::as_str).collect());
+                match classification.kind {
+                    Kind::MultiLabel => {
+                        let absent = classes.map(|class| class.absent.iter().map(String::as_str).collect());
+                        (Self::Labels, present.chain(absent).collect())
+                    }
+                    _ => (Self::Classes, present.collect()),
+                }
+            }
+        }
+    }
+
+    /// Logits of classes or labels from those of their prompts, `[samples * clips, prompts]`: the mean over a sample's
+    /// clips. Of ranks the same, without their values.
+    pub(crate) fn read(&self, logits: Tensor<2>, clips: usize) -> Tensor<2> {
+        let [all, prompts] = logits.dims();
+        let mean = logits.reshape([all / clips, clips, prompts]).mean_dim(1).squeeze_dim::<2>(1);
+        match self {
+            Self::Ranks(_) | Self::Classes => mean,
+            Self::Labels => mean.clone().narrow(1, 0, prompts / 2) - mean.narrow(1, prompts / 2, prompts / 2),
+        }
+    }
 }
 
 /// Where the context goes in one rank's prompt: the first `head` vectors before token `head_at`, the rest before
@@ -50,22 +95,23 @@ impl PromptHead {
     ///
     /// # Errors
     /// A prompt is too long for the text encoder, or the ranks are disordered.
-    pub fn fixed(ranks: &RankSpec, text: &dyn TextEncoder) -> Result<Self, Error> {
+    pub fn fixed(task: &Task, text: &dyn TextEncoder) -> Result<Self, Error> {
         let row = |tokens| Row { head: 0, head_at: 1, tail_at: 1, tokens };
-        Self::with_context(ranks, text, None, row)
+        Self::with_context(task, text, None, row)
     }
 
     /// Prompts with `context` put where `row` says, given the number of a prompt's own tokens.
     pub(crate) fn with_context(
-        ranks: &RankSpec,
+        task: &Task,
         text: &dyn TextEncoder,
         context: Option<Tensor<3>>,
         row: impl Fn(usize) -> Row,
     ) -> Result<Self, Error> {
-        ranks.validate()?;
+        task.validate()?;
+        let (meaning, wordings) = Meaning::of(task);
         let extra = context.as_ref().map_or(0, |context| context.dims()[1]);
         let mut prompts = Vec::new();
-        for prompt in ranks.prompts() {
+        for prompt in wordings.into_iter().filter_map(|wordings| wordings.into_iter().next()) {
             let sentence = format!("{}.", prompt.trim_end_matches('.'));
             let ids = text.tokenize(&sentence)?;
             if ids.len() + extra > text.context_length() {
@@ -85,16 +131,19 @@ impl PromptHead {
             ids.iter().map(|&id| i64::from(id)).chain(padding).collect::<Vec<_>>()
         });
         let ids = TensorData::new(padded.collect::<Vec<i64>>(), [prompts.len(), longest]);
-        let values = TensorData::new(ranks.values(), [prompts.len()]);
+        let values = match &meaning {
+            Meaning::Ranks(ranks) => Some(Tensor::from_data(TensorData::new(ranks.values(), [prompts.len()]), &device)),
+            Meaning::Classes | Meaning::Labels => None,
+        };
         Ok(Self {
             context: context.map(Param::from_tensor),
             words: text.words(Tensor::<2, Int>::from_data(ids, &device)),
-            values: Tensor::from_data(values, &device),
+            values,
             refinement: None,
             ordinal: false,
             unmasked: false,
             rows,
-            ranks: ranks.clone(),
+            meaning,
         })
     }
 
@@ -114,33 +163,36 @@ impl PromptHead {
         self.ordinal
     }
 
-    /// The ranks that it was built for.
-    pub fn ranks(&self) -> &RankSpec {
-        &self.ranks
+    /// The ranks that it was built for, if it was for ranks.
+    pub fn ranks(&self) -> Option<&RankSpec> {
+        if let Meaning::Ranks(ranks) = &self.meaning { Some(ranks) } else { None }
     }
 
     /// Predictions from clip embeddings.
     ///
-    /// - embedding: `[videos, clips, dim]`
-    /// - output: `value` `[videos]`, `logits` `[videos, ranks]`, each the mean over a video's clips
+    /// - embedding: `[samples, clips, dim]`
+    /// - output: means over a sample's clips
     pub fn forward(&self, embedding: Tensor<3>, text: &dyn TextEncoder) -> Prediction {
-        let [videos, clips, dim] = embedding.dims();
+        let [samples, clips, dim] = embedding.dims();
         let prompts = l2_normalize(self.encode_prompts(text));
-        let [ranks, _] = prompts.dims();
-        let clip_embeddings = l2_normalize(embedding.reshape([videos * clips, dim]));
+        let clip_embeddings = l2_normalize(embedding.reshape([samples * clips, dim]));
         let logits = clip_embeddings.matmul(prompts.transpose()) * text.logit_scale().exp().unsqueeze();
-        let values = match &self.refinement {
-            Some(refinement) => refinement.forward(logits.clone()),
-            None => self.values.clone().unsqueeze(),
-        };
-        let weighted = softmax(logits.clone(), 1) * values;
-        Prediction {
-            value: weighted.sum_dim(1).reshape([videos, clips]).mean_dim(1).squeeze_dim(1),
-            logits: Some(logits.reshape([videos, clips, ranks]).mean_dim(1).squeeze_dim(1)),
+        match (&self.meaning, &self.values) {
+            (Meaning::Labels, _) => Prediction::Labels(self.meaning.read(logits, clips)),
+            (Meaning::Classes, _) | (Meaning::Ranks(_), None) => Prediction::Classes(self.meaning.read(logits, clips)),
+            (Meaning::Ranks(_), Some(values)) => {
+                let values = match &self.refinement {
+                    Some(refinement) => refinement.forward(logits.clone()),
+                    None => values.clone().unsqueeze(),
+                };
+                let weighted = softmax(logits.clone(), 1) * values;
+                let value = weighted.sum_dim(1).reshape([samples, clips]).mean_dim(1).squeeze_dim(1);
+                Prediction::Values { value, ranks: Some(self.meaning.read(logits, clips)) }
+            }
         }
     }
 
-    /// Text embeddings of the ranks' prompts, `[ranks, dim]`.
+    /// Text embeddings of the prompts, `[prompts, dim]`.
     fn encode_prompts(&self, text: &dyn TextEncoder) -> Tensor<2> {
         let Some(context) = &self.context else {
             let lengths: Vec<usize> = self.rows.iter().map(|row| row.tokens).collect();

@@ -39,7 +39,8 @@ impl RankedPrompts {
         let per_clip = similarity.chunks(steps * self.values.len()).map(|clip| self.value(clip));
         let per_clip: Vec<f32> = per_clip.collect();
         let value = per_clip.chunks(clips).map(|clips| clips.iter().sum::<f32>() / clips.len() as f32);
-        Prediction { value: Tensor::from_floats(value.collect::<Vec<f32>>().as_slice(), &device), logits: None }
+        let value = Tensor::from_floats(value.collect::<Vec<f32>>().as_slice(), &device);
+        Prediction::Values { value, ranks: None }
     }
 
     /// The prediction of one clip, from the similarities of its steps to all prompts.

@@ -15,12 +15,11 @@ use serde::Deserialize;
 use crate::head::Head;
 use crate::parts::{Parts, PoolChoice};
 use crate::registry::settings;
-use crate::zero_shot::check_templates;
 use crate::{AdaptError, AdapterEntry};
 
 pub(crate) const ENTRY: AdapterEntry = AdapterEntry {
     name: "statistics",
-    summary: "ridge regression on mean and log deviation of a clip's frames over time and on the zero-shot reading",
+    summary: "linear probe on mean and log deviation of a clip's frames over time, and on the zero-shot reading of values",
     recipe: include_str!("../../../configs/adapters/statistics.toml"),
     trains: true,
     add,
@@ -32,18 +31,13 @@ const EPSILON: f64 = 1e-4;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Settings {
-    /// Whether what the encoder reads without training stands before the statistics.
+    /// Whether what the encoder reads without training stands before the statistics, where a value is predicted.
     reading: bool,
-    /// Prompts with `<#>` where the value goes, for encoders without a head of their own.
-    templates: Vec<String>,
 }
 
 fn add(table: &toml::Table, parts: &mut Parts) -> Result<(), AdaptError> {
-    let Settings { reading, templates } = settings(ENTRY.name, table)?;
-    if reading {
-        check_templates(ENTRY.name, &templates)?;
-        parts.reading = Some(templates);
-    }
+    let Settings { reading } = settings(ENTRY.name, table)?;
+    parts.reading = reading;
     parts.set_pool(PoolChoice::Statistics, ENTRY.name)
 }
 
@@ -51,7 +45,8 @@ fn add(table: &toml::Table, parts: &mut Parts) -> Result<(), AdaptError> {
 /// `[batch, time, dim]` -> `[batch, 1]`
 pub(crate) fn reading(head: &Head, encoder: &AnyEncoder, frames: Tensor<3>) -> Tensor<2> {
     let embedding = encoder.projection().pool(frames).unsqueeze_dim(1);
-    ((head.forward(embedding, encoder).value - 50.0) / 20.0).unsqueeze_dim(1)
+    let value = head.forward(embedding, encoder).into_values().expect("what stands before statistics reads a value");
+    ((value - 50.0) / 20.0).unsqueeze_dim(1)
 }
 
 /// Mean and logarithm of the deviation over time, of frame embeddings at a length of `sqrt(dim)`:

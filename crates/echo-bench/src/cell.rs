@@ -10,13 +10,14 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use echo_adapt::{Adapted, AdapterEntry, BuildContext};
-use echo_core::{Adapter, Fitting, RankSpec, Stage};
-use echo_data::{Feature, Target};
-use echo_metrics::{Kind, Metric, Parameters, Threshold};
-use echo_report::{ParameterCounts, Seconds, ranks_up_to};
-use echo_train::{Checkpoints, Epoch, FeatureTable, FitContext, Samples, fit, parameters, predict};
+use echo_core::{Adapter, Answer, Fitting, Kind, Stage, Task, Truth};
+use echo_data::Feature;
+use echo_metrics::{Better, Metric, Parameters, Scores, Threshold, youden};
+use echo_report::{BestRecord, ParameterCounts, PredictionRow, Quantity, Seconds, TestVideo, ranks_up_to, scores};
+use echo_train::{Checkpoints, Epoch, FeatureTable, FitContext, Samples, Watched, fit, parameters, predict};
 use echo_weights::Built;
 
+use crate::data::video_set::VideoSet;
 use crate::{BenchError, Recipe};
 
 /// What a cell is made of.
@@ -27,23 +28,55 @@ pub(crate) struct Ingredients<'a> {
     /// An encoder that lends its text tower.
     pub(crate) text: Option<&'a Built>,
     pub(crate) recipe: &'a Recipe,
-    pub(crate) target: &'a Target,
-    pub(crate) ranks: &'a RankSpec,
+    pub(crate) task: &'a Task,
+    /// The task, as reports call it.
+    pub(crate) quantity: &'a Quantity,
     pub(crate) seed: u64,
-    /// Clips of every video.
-    pub(crate) clips: usize,
+    pub(crate) bootstrap: usize,
     pub(crate) device: &'a Device,
+}
+
+/// Videos that are predicted.
+#[derive(Clone, Copy)]
+pub(crate) struct Part<'a> {
+    pub(crate) samples: &'a dyn Samples,
+    pub(crate) set: &'a VideoSet,
+    /// Places in the set, in the order of the samples.
+    pub(crate) videos: &'a [usize],
+}
+
+impl Part<'_> {
+    /// What `predictions`, as [`predict`] gives them, say of the videos.
+    fn rows(&self, kind: Kind, predictions: Vec<Vec<f32>>) -> Vec<PredictionRow> {
+        let row = |(TestVideo { video, patient, truth }, prediction)| PredictionRow {
+            video,
+            patient,
+            truth,
+            prediction: reported(kind, prediction),
+            warning: String::new(),
+        };
+        self.set.labelled(self.videos).into_iter().zip(predictions).map(row).collect()
+    }
+}
+
+/// What is reported of a sample's numbers: of yes and no, the probability of yes.
+pub(crate) fn reported(kind: Kind, numbers: Vec<f32>) -> Vec<f32> {
+    if kind == Kind::Binary { numbers.into_iter().skip(1).collect() } else { numbers }
 }
 
 /// The videos of a cell.
 #[derive(Clone, Copy)]
 pub(crate) struct CellSamples<'a> {
     pub(crate) train: &'a dyn Samples,
-    /// Where the best epoch is asked for.
-    pub(crate) validation: Option<&'a dyn Samples>,
-    pub(crate) test: &'a dyn Samples,
+    /// Where the best epoch is asked for, or a threshold is to be chosen.
+    pub(crate) validation: Option<Part<'a>>,
+    /// Whether the best epoch is asked for.
+    pub(crate) selects: bool,
+    pub(crate) test: Part<'a>,
     /// Test videos of another data set.
-    pub(crate) external: Option<&'a dyn Samples>,
+    pub(crate) external: Option<Part<'a>>,
+    /// Each test video by itself, where samples are studies.
+    pub(crate) alone: Option<Part<'a>>,
 }
 
 /// What came out.
@@ -52,12 +85,17 @@ pub(crate) struct CellOutput {
     pub(crate) adapter: Adapted,
     /// Paths of the parameters that make it another than it was at the start.
     pub(crate) fitted: Vec<String>,
-    /// For the test videos.
-    pub(crate) predictions: Vec<f32>,
-    /// For the external test videos.
-    pub(crate) external: Option<Vec<f32>>,
-    /// Of the epoch that was best on validation, where it was asked for.
-    pub(crate) best: Option<BestEpoch>,
+    pub(crate) predictions: Vec<PredictionRow>,
+    pub(crate) scores: Scores,
+    /// Of a binary task, as validation chose it.
+    pub(crate) threshold: Option<f64>,
+    /// Predictions and scores of the external test videos.
+    pub(crate) external: Option<(Vec<PredictionRow>, Scores)>,
+    /// The same of each test video by itself, where samples are studies.
+    pub(crate) alone: Option<(Vec<PredictionRow>, Scores)>,
+    pub(crate) best: Option<BestRecord>,
+    /// Those of the epoch that was best on validation, where it was asked for.
+    pub(crate) best_predictions: Option<Vec<PredictionRow>>,
     pub(crate) curve: Vec<echo_report::Epoch>,
     pub(crate) parameters: ParameterCounts,
     /// Paths and shapes of the parameters that train.
@@ -65,40 +103,22 @@ pub(crate) struct CellOutput {
     pub(crate) seconds: Seconds,
 }
 
-/// The epoch that was best on validation.
-#[derive(Debug)]
-pub(crate) struct BestEpoch {
-    pub(crate) epoch: usize,
-    /// The primary metric on validation.
-    pub(crate) validation: f64,
-    /// For the test videos.
-    pub(crate) predictions: Vec<f32>,
-}
-
 impl Ingredients<'_> {
     /// The adapter before it is fitted.
     ///
     /// # Errors
-    /// It does not fit the encoder, or cannot predict the target.
+    /// It does not fit the encoder, or cannot predict the task.
     pub(crate) fn build(&self) -> Result<Adapted, BenchError> {
-        if !self.target.is_ejection_fraction() && !self.entries.iter().any(|entry| entry.trains) {
-            let names: Vec<&str> = self.entries.iter().map(|entry| entry.name).collect();
-            return Err(BenchError::Config(format!(
-                "{} reads the ejection fraction (target EF) and learns nothing else; for {} use an adapter that trains",
-                names.join("+"),
-                self.target.name
-            )));
-        }
         let context = BuildContext {
             encoder: &self.built.encoder,
             text: self.text.map(|text| &text.encoder),
-            ranks: self.ranks,
+            task: self.task,
             seed: self.seed,
         };
         Ok(echo_adapt::build(self.entries, &self.recipe.adapter, &context)?)
     }
 
-    /// Fits on the training videos and predicts the test videos.
+    /// Fits on the training videos and scores the test videos.
     pub(crate) fn run(&self, samples: CellSamples<'_>, checkpoints: &Checkpoints) -> Result<CellOutput, BenchError> {
         let started = Instant::now();
         let adapter = self.build()?;
@@ -116,36 +136,86 @@ impl Ingredients<'_> {
         };
         let trainable = fitted.iter().map(|parameter| format!("{} {:?}", parameter.path, parameter.shape)).collect();
         let paths = fitted.iter().map(|parameter| parameter.path.clone()).collect();
-        let CellSamples { train, validation, test, external } = samples;
-        let context =
-            FitContext { seed: self.seed, device: self.device, checkpoints: Some(checkpoints), watched: validation };
-        let config = self.recipe.train.within_views(train.targets().len() * self.clips);
+        let CellSamples { train, validation, selects, test, external, alone } = samples;
+        let error = |predictions: &[Vec<f32>]| {
+            validation.map_or(f64::INFINITY, |part| self.error(&part.rows(self.task.kind(), predictions.to_vec())))
+        };
+        let watched = validation.filter(|_| selects).map(|part| Watched { samples: part.samples, error: &error });
+        let context = FitContext { seed: self.seed, device: self.device, checkpoints: Some(checkpoints), watched };
+        let config = self.recipe.train.within_views(train.clips());
         let done = fit(adapter, train, &config, &context, |epoch| {
             tracing::debug!("epoch {}: loss {:.4}, lr {:.2e}", epoch.epoch, epoch.loss, epoch.lr);
         })?;
         let fit_seconds = started.elapsed().as_secs_f64();
 
         let started = Instant::now();
-        let predictions = predict(&done.adapter, test, self.device)?;
-        let external = external.map(|external| predict(&done.adapter, external, self.device)).transpose()?;
-        let best = done.best.as_ref().map(|best| -> Result<BestEpoch, BenchError> {
-            let predictions = predict(&best.adapter, test, self.device)?;
-            Ok(BestEpoch { epoch: best.epoch, validation: best.mae, predictions })
-        });
-        let best = best.transpose()?;
+        let metrics = metrics(self.task);
+        let predicted = |adapter: &Adapted, part: &Part<'_>| -> Result<Vec<PredictionRow>, BenchError> {
+            Ok(part.rows(self.task.kind(), predict(adapter, part.samples, self.device)?))
+        };
+        let threshold = |adapter: &Adapted| match validation.filter(|_| self.task.kind() == Kind::Binary) {
+            Some(part) => predicted(adapter, &part).map(|rows| threshold(&rows)),
+            None => Ok(None),
+        };
+        let scored = |adapter: &Adapted, part: &Part<'_>, threshold: Option<f64>| {
+            let rows = predicted(adapter, part)?;
+            let scores = scores(self.quantity, &rows, &metrics, threshold, self.bootstrap)?;
+            Ok::<_, BenchError>((rows, scores))
+        };
+        let chosen = threshold(&done.adapter)?;
+        let (predictions, scores) = scored(&done.adapter, &test, chosen)?;
+        let external = external.map(|external| scored(&done.adapter, &external, chosen)).transpose()?;
+        let alone = alone.map(|alone| scored(&done.adapter, &alone, chosen)).transpose()?;
+        let (best, best_predictions) = match &done.best {
+            Some(best) => {
+                let (predictions, scores) = scored(&best.adapter, &test, threshold(&best.adapter)?)?;
+                let validation = self.value_of(best.error);
+                (Some(BestRecord { epoch: best.epoch, validation, scores }), Some(predictions))
+            }
+            None => (None, None),
+        };
         let seconds = Seconds { fit: fit_seconds, evaluate: started.elapsed().as_secs_f64() };
+        let of_epoch =
+            |epoch: Epoch| row_of(Epoch { watched: epoch.watched.map(|error| self.value_of(error)), ..epoch });
         Ok(CellOutput {
             adapter: done.adapter,
             fitted: paths,
             predictions,
+            scores,
+            threshold: chosen,
             external,
+            alone,
             best,
-            curve: done.curve.into_iter().map(row_of).collect(),
+            best_predictions,
+            curve: done.curve.into_iter().map(of_epoch).collect(),
             parameters: counts,
             trainable,
             seconds,
         })
     }
+
+    /// The primary metric, such that less is better; infinite where it is undefined.
+    fn error(&self, rows: &[PredictionRow]) -> f64 {
+        let primary = self.quantity.primary();
+        let scores = scores(self.quantity, rows, std::slice::from_ref(&primary), None, 1).ok();
+        let value = scores.and_then(|scores| scores.value(&primary));
+        value.map_or(f64::INFINITY, |value| self.value_of(value))
+    }
+
+    /// The primary metric from what [`error`](Self::error) made of it.
+    fn value_of(&self, error: f64) -> f64 {
+        match self.quantity.primary().better() {
+            Better::Higher => -error,
+            Better::Lower | Better::NearZero => error,
+        }
+    }
+}
+
+/// The threshold that tells the validation videos apart best; nothing where all are of one side.
+fn threshold(rows: &[PredictionRow]) -> Option<f64> {
+    let truths: Vec<bool> = rows.iter().map(|row| row.truth == Truth::Class(1)).collect();
+    let probabilities: Vec<f64> = rows.iter().flat_map(|row| row.prediction.first()).map(|&p| f64::from(p)).collect();
+    youden(&truths, &probabilities).ok()
 }
 
 /// An epoch as a row of a file.
@@ -154,44 +224,67 @@ fn row_of(epoch: Epoch) -> echo_report::Epoch {
     echo_report::Epoch { epoch, lr, loss, cross_entropy, kl, l1, watched }
 }
 
-/// Every metric of a regression, with areas under the curve for `thresholds`, and the errors within each rank and over all
-/// of them.
-pub(crate) fn metrics(thresholds: &[u8], ranks: &RankSpec) -> Vec<Metric> {
-    let thresholds: Vec<Threshold> = thresholds.iter().copied().map(Threshold).collect();
-    let ranks = ranks_up_to(&ranks.ranks.iter().map(|rank| rank.up_to).collect::<Vec<_>>());
-    echo_metrics::metrics(Kind::Regression, &Parameters { thresholds: &thresholds, ranks: &ranks, classes: &[] })
+/// Every metric of a task: of a regression with areas under the curve for its thresholds, and the errors within each rank
+/// and over all of them; of others for each class or label.
+pub(crate) fn metrics(task: &Task) -> Vec<Metric> {
+    let (thresholds, ranks) = match &task.answer {
+        Answer::Value(regression) => {
+            let bounds: Vec<i64> = regression.ranks.ranks.iter().map(|rank| rank.up_to).collect();
+            (regression.thresholds.iter().copied().map(Threshold).collect(), ranks_up_to(&bounds))
+        }
+        Answer::Classes(_) => (Vec::new(), Vec::new()),
+    };
+    let classes = if task.kind() == Kind::Binary { Vec::new() } else { task.class_names() };
+    echo_metrics::metrics(task.kind(), &Parameters { thresholds: &thresholds, ranks: &ranks, classes: &classes })
 }
 
-/// Cached features as samples; `views` are other looks at the same videos.
+/// Cached features as samples, each with those of all its videos, which see `clips` clips each; `views` are other looks at
+/// the same videos.
 pub(crate) fn table(
     stage: Stage,
     clips: usize,
-    features: &[&Feature],
-    views: &[Vec<&Feature>],
-    labels: Vec<f32>,
+    features: &[Vec<&Feature>],
+    views: &[Vec<Vec<&Feature>>],
+    truths: Vec<Truth>,
 ) -> Result<FeatureTable, BenchError> {
-    let columns = features.first().map_or(1, |feature| feature.shape[1]);
-    let rows = |features: &[&Feature]| features.iter().map(|feature| feature.values.clone()).collect::<Vec<_>>();
-    let table = FeatureTable::new(stage, clips, columns, rows(features), labels)?;
+    let columns = features.iter().flatten().next().map_or(1, |feature| feature.shape[1]);
+    let row = |videos: &Vec<&Feature>| videos.iter().flat_map(|feature| &feature.values).copied().collect::<Vec<f32>>();
+    let rows = |samples: &[Vec<&Feature>]| samples.iter().map(row).collect::<Vec<_>>();
+    let clips = features.iter().map(|videos| videos.len() * clips).collect();
+    let table = FeatureTable::new(stage, clips, columns, rows(features), truths)?;
     Ok(table.with_views(views.iter().map(|view| rows(view)).collect())?)
 }
 
 #[cfg(test)]
 mod tests {
-    use echo_metrics::Scores;
-    use echo_report::{PredictionRow, Quantity, Truth};
-
     use super::*;
 
-    fn ranks(bounds: &[i64]) -> RankSpec {
+    fn task(thresholds: &[u8], bounds: &[i64]) -> Task {
         let rank = |&up_to: &i64| echo_core::Rank { up_to, value: up_to as f32, prompt: up_to.to_string() };
-        RankSpec { ranks: bounds.iter().map(rank).collect() }
+        let ranks = echo_core::RankSpec { ranks: bounds.iter().map(rank).collect() };
+        let mut task = Task::of_ranks("EF", "%", ranks);
+        if let Answer::Value(regression) = &mut task.answer {
+            regression.thresholds = thresholds.to_vec();
+        }
+        task
+    }
+
+    fn scores(labels: &[f32], metrics: &[Metric], resamples: usize) -> Scores {
+        let row = |(index, &label): (usize, &f32)| PredictionRow {
+            video: index.to_string(),
+            patient: String::new(),
+            truth: Truth::Value(label),
+            prediction: vec![52.0],
+            warning: String::new(),
+        };
+        let rows: Vec<PredictionRow> = labels.iter().enumerate().map(row).collect();
+        echo_report::scores(&Quantity::default(), &rows, metrics, None, resamples).unwrap()
     }
 
     #[test]
     fn thresholds_and_ranks_of_the_target_make_its_metrics() {
         let keys = |thresholds: &[u8], bounds: &[i64]| -> Vec<String> {
-            metrics(thresholds, &ranks(bounds)).iter().map(Metric::key).collect()
+            metrics(&task(thresholds, bounds)).iter().map(Metric::key).collect()
         };
         let asked_for = |keys: &[String]| -> Vec<String> {
             keys.iter()
@@ -210,21 +303,9 @@ mod tests {
         assert!(asked_for(&keys(&[], &[-20, 0, 10])).is_empty(), "ranks below zero have no metric");
     }
 
-    fn scores(labels: &[f32], metrics: &[Metric], resamples: usize) -> Scores {
-        let row = |(index, &label): (usize, &f32)| PredictionRow {
-            video: index.to_string(),
-            patient: String::new(),
-            truth: Truth::Value(label),
-            prediction: vec![52.0],
-            warning: String::new(),
-        };
-        let rows: Vec<PredictionRow> = labels.iter().enumerate().map(row).collect();
-        echo_report::scores(&Quantity::default(), &rows, metrics, None, resamples).unwrap()
-    }
-
     #[test]
     fn a_rank_that_no_resample_holds_costs_its_own_interval_alone() {
-        let metrics = metrics(&[], &ranks(&[30, 100]));
+        let metrics = metrics(&task(&[], &[30, 100]));
         let within = |scores: &Scores, rank: &str| scores.value(&Metric::mae_within(rank.parse().unwrap()));
         let of_one_resample = |place: usize| {
             let mut labels = vec![50.0; 40];

@@ -8,7 +8,7 @@ pub(crate) mod weight_files;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use echo_core::Preset;
+use echo_core::{Answer, Preset};
 use echo_data::{DataError, DatasetConfig, Target};
 use echo_report::Reference;
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::privacy::last_name;
 
 use crate::BenchError;
+use crate::config::prompts_file::read_ranks;
 use crate::config::weight_files::WeightFiles;
 
 /// The grid and the protocol.
@@ -26,9 +27,9 @@ pub struct BenchConfig {
     pub encoders: Vec<String>,
     /// Adapters by name; `all` for every one.
     pub adapters: Vec<String>,
-    /// Whether what encoders read without training stands in the table beside these, wherever they read the target.
+    /// Whether what encoders read without training stands in the table beside these, wherever they read what is predicted.
     pub zero_shot: bool,
-    /// Training videos per bin of the target; a bin of EF is one percent.
+    /// Training videos per bin of the value, or per class; a bin of EF is one percent.
     pub shots: Vec<usize>,
     /// Seeds: each draws its own training videos and its own start.
     pub seeds: Vec<u64>,
@@ -48,14 +49,19 @@ pub struct BenchConfig {
     pub text_weights: Option<PathBuf>,
     /// The data set's folder; phantoms when absent.
     pub data: Option<PathBuf>,
-    /// How the data set is laid out, see `configs/datasets/example.toml`; EchoNet-Dynamic's layout when absent.
+    /// How the data set is laid out, see `configs/datasets/example.toml`; the folder's own `dataset.toml` when
+    /// absent, else EchoNet-Dynamic's layout.
     pub dataset: Option<PathBuf>,
     /// The folder of a second data set, on whose test split every fitted adapter is scored too.
     pub external: Option<PathBuf>,
     /// How that is laid out; as the first when absent.
     pub external_dataset: Option<PathBuf>,
-    /// Which of the data set's targets is predicted.
-    pub target: String,
+    /// What is predicted: a task of the data set's description, one that comes with the program, or a file (`.toml`).
+    pub task: String,
+    /// Where a task that cuts a number in two cuts it, in place of its own.
+    pub below: Option<f64>,
+    /// Whether studies or videos are drawn, predicted and scored.
+    pub samples: Samples,
     /// A list that says which video is in which split, in the format of `FileList.csv`; its training rows are used
     /// whole instead of a draw.
     pub split: Option<PathBuf>,
@@ -88,6 +94,19 @@ pub struct BenchConfig {
     pub source: Option<String>,
 }
 
+/// What a sample is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Samples {
+    /// A study where studies are known, else a video.
+    #[default]
+    Automatic,
+    /// A study with all its videos: draws, splits and scores go by studies.
+    Study,
+    /// Each video alone.
+    Video,
+}
+
 /// Which epoch's adapter is scored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -117,7 +136,9 @@ impl Default for BenchConfig {
             dataset: None,
             external: None,
             external_dataset: None,
-            target: "EF".to_owned(),
+            task: "ef".to_owned(),
+            below: None,
+            samples: Samples::Automatic,
             split: None,
             prompts: None,
             clips: 1,
@@ -196,6 +217,10 @@ impl BenchConfig {
             external_dataset: name(&self.external_dataset),
             split: name(&self.split),
             prompts: name(&self.prompts),
+            task: match Path::new(&self.task).is_absolute() {
+                true => last_name(Path::new(&self.task)),
+                false => self.task.clone(),
+            },
             ..self.clone()
         };
         toml::to_string(&config).map_err(|error| BenchError::Config(error.to_string()))
@@ -211,26 +236,45 @@ impl BenchConfig {
     /// # Errors
     /// The description cannot be read, or has no such target.
     pub fn described(&self) -> Result<(DatasetConfig, Target), BenchError> {
-        self.described_by(self.dataset.as_deref())
+        self.described_by(self.dataset.as_deref(), self.data.as_deref())
     }
 
     /// The same of the external data set.
     pub(crate) fn external_described(&self) -> Result<(DatasetConfig, Target), BenchError> {
-        self.described_by(self.external_dataset.as_deref().or(self.dataset.as_deref()))
+        self.described_by(self.external_dataset.as_deref().or(self.dataset.as_deref()), self.external.as_deref())
     }
 
-    fn described_by(&self, description: Option<&Path>) -> Result<(DatasetConfig, Target), BenchError> {
+    fn described_by(
+        &self,
+        description: Option<&Path>,
+        folder: Option<&Path>,
+    ) -> Result<(DatasetConfig, Target), BenchError> {
         let of = |error: DataError| match error {
             DataError::Config { .. } | DataError::Toml { .. } => BenchError::Config(error.to_string()),
             error => BenchError::Data(error),
         };
-        let dataset = match description {
+        // A folder that brings its description need not be told of it.
+        let own = folder.map(|folder| folder.join("dataset.toml")).filter(|path| path.is_file());
+        let dataset = match description.or(own.as_deref()) {
             Some(path) => DatasetConfig::read(path).map_err(of)?,
             None => DatasetConfig::echonet(),
         };
         // The name may come from a flag or from a file of the user's; the list that lacks it is often our own.
-        let lacking = |error| BenchError::Config(format!("target {:?}: {error}", self.target));
-        let target = dataset.target(&self.target).map_err(lacking)?.clone();
+        let lacking = |error| BenchError::Config(format!("task {:?}: {error}", self.task));
+        let mut target = match self.task.ends_with(".toml") {
+            true => Target::read(Path::new(&self.task), self.below).map_err(of)?,
+            false => dataset.target(&self.task, self.below).map_err(lacking)?,
+        };
+        if let Some(path) = &self.prompts {
+            let Answer::Value(regression) = &mut target.task.answer else {
+                return Err(BenchError::Config(format!(
+                    "--prompts: {} has ranks, and {} has classes; their prompts stand in the task's file (--task F.toml)",
+                    path.display(),
+                    target.task.name
+                )));
+            };
+            regression.ranks = read_ranks(path)?;
+        }
         Ok((dataset, target))
     }
 

@@ -19,7 +19,7 @@ pub use cell::view::{Augmented, View};
 pub use config::clip_change::ClipChange;
 pub use config::recipe::Recipe;
 pub use config::weight_files::WeightFiles;
-pub use config::{BenchConfig, Limits, Selection};
+pub use config::{BenchConfig, Limits, Samples, Selection};
 pub use data::video_set::VideoSet;
 pub use error::BenchError;
 pub use progress::Progress;

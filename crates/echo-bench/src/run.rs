@@ -16,12 +16,12 @@ use std::time::Duration;
 
 use burn::tensor::Device;
 use echo_adapt::{ADAPTERS, AdapterEntry, BuildContext, adapters};
-use echo_core::{Preset, RankSpec};
-use echo_data::{Digests, Target};
+use echo_core::{Kind, Preset};
+use echo_data::Digests;
 use echo_files::{printable, say};
 use echo_report::{
-    CellRecord, CellStatus, Constant, Excluded, Leaderboard, Machine, Outputs, Report, Runs, Sources, TestSet, Truth,
-    groups,
+    CellRecord, CellStatus, Constant, Excluded, Leaderboard, Machine, Outputs, Quantity, Report, Runs, Sources,
+    TestSet, groups,
 };
 use echo_train::{Parameter, parameters};
 use echo_video::OpenOptions;
@@ -29,13 +29,12 @@ use echo_weights::{Built, Weights, WeightsError};
 
 use self::cells::Told;
 pub use self::foresee::dry_run;
-use crate::config::prompts_file::read_ranks;
 use crate::config::recipe::ZERO_SHOT;
 use crate::config::weight_files::WeightFiles;
 use crate::data::leakage;
 use crate::data::privacy::without_folders;
 use crate::data::thumbnails::thumbnails;
-use crate::data::video_set::VideoSet;
+use crate::data::video_set::{Sample, VideoSet};
 use crate::run::plan::{Cell, cells};
 use crate::{BenchConfig, BenchError, Recipe, Selection};
 
@@ -135,7 +134,7 @@ fn same_run(
     let differs = |record: &CellRecord| {
         let data = &record.data;
         if data.task != set.task() {
-            return Some(format!("predictions of {}, not of {}", data.task.name, set.target.name));
+            return Some(format!("predictions of {}, not of {}", data.task.in_words(), set.task().in_words()));
         }
         if data.splits != splits {
             return Some(
@@ -157,10 +156,10 @@ fn same_run(
 
 /// The adapters of a benchmark, by name, in its order. What an encoder reads without training is always among them,
 /// where it reads that: what trains has to beat it.
-fn adapter_plans(config: &BenchConfig, target: &Target) -> Result<Vec<(String, AdapterPlan)>, BenchError> {
+fn adapter_plans(config: &BenchConfig) -> Result<Vec<(String, AdapterPlan)>, BenchError> {
     let known: Vec<&str> = ADAPTERS.iter().map(|entry| entry.name).collect();
     let mut plans: Vec<(String, AdapterPlan)> = Vec::new();
-    let always = ZERO_SHOT.into_iter().filter(|_| config.zero_shot && target.is_ejection_fraction());
+    let always = ZERO_SHOT.into_iter().filter(|_| config.zero_shot);
     let named = config.adapters.iter().flat_map(|name| if name == "all" { known.clone() } else { vec![name.as_str()] });
     for name in always.chain(named) {
         let entries = adapters(name)?;
@@ -235,14 +234,13 @@ pub fn pair_parameters(
 ) -> Result<Vec<PairParameters>, BenchError> {
     config.validate()?;
     let target = config.described()?.1;
-    let ranks = ranks_of(config, &target)?;
-    let plans = adapter_plans(config, &target)?;
+    let plans = adapter_plans(config)?;
     let mut pairs = Vec::new();
     for name in resolve("encoder", &config.encoders, &zoo.names())? {
         let (built, text) = build_encoder(&name, config, device, zoo)?;
         for (adapter, AdapterPlan { entries, recipe }) in &plans {
             let text = text.as_ref().map(|text| &text.encoder);
-            let context = BuildContext { encoder: &built.encoder, text, ranks: &ranks, seed: 0 };
+            let context = BuildContext { encoder: &built.encoder, text, task: &target.task, seed: 0 };
             let adapted = match echo_adapt::build(entries, &recipe.adapter, &context) {
                 // As in a run: nobody asked for it, and the encoder reads nothing without training.
                 Err(_) if ZERO_SHOT.contains(&adapter.as_str()) && !config.asks_for(adapter) => continue,
@@ -274,7 +272,7 @@ struct Counts {
 struct RunState<'a> {
     config: &'a BenchConfig,
     environment: &'a Environment,
-    ranks: RankSpec,
+    quantity: Quantity,
     plans: BTreeMap<String, AdapterPlan>,
     draws: BTreeMap<(Option<usize>, u64), Vec<usize>>,
     outputs: Outputs,
@@ -285,6 +283,8 @@ struct RunState<'a> {
     set: VideoSet,
     /// Hash of what its splits list.
     splits: String,
+    /// The same set with each video by itself, where samples are studies.
+    alone: Option<VideoSet>,
     /// A second data set, of which the test split is used.
     external: Option<VideoSet>,
     /// The encoders and their cells, in their order.
@@ -304,11 +304,10 @@ impl<'a> RunState<'a> {
     fn new(config: &'a BenchConfig, environment: &'a Environment, zoo: &dyn Zoo) -> Result<Self, BenchError> {
         config.validate()?;
         let encoders = resolve("encoder", &config.encoders, &zoo.names())?;
-        let plans = adapter_plans(config, &config.described()?.1)?;
+        let plans = adapter_plans(config)?;
         let mut set = VideoSet::read(&environment.data, config)?;
         let mut external =
             environment.external.as_deref().map(|folder| VideoSet::read_external(folder, config)).transpose()?;
-        let ranks = ranks_of(config, &set.target)?;
         let shots: Vec<Option<usize>> = match set.fixed_train {
             true => vec![None],
             false => config.shots.iter().copied().map(Some).collect(),
@@ -324,13 +323,10 @@ impl<'a> RunState<'a> {
         for cell in &grid {
             draws.entry((cell.shots, cell.seed)).or_insert_with(|| set.draw(cell.shots, cell.seed));
         }
-        let validation = match config.select {
-            Selection::LastEpoch => &[][..],
-            Selection::BestValidation => &set.validation,
-        };
+        let validation = if needs_validation(config, &set) { &set.validation[..] } else { &[] };
         let wanted: BTreeSet<usize> = draws.values().flatten().chain(&set.test).chain(validation).copied().collect();
         let wanted: Vec<usize> = wanted.into_iter().collect();
-        // Also where nothing selects on validation: every table holds its median, and nothing of it is in another split.
+        // Also where nothing looks at validation: every table holds its constant predictor, and nothing of it is in another split.
         let hashed: BTreeSet<usize> = wanted.iter().chain(&set.validation).copied().collect();
         let digests = Digests::open(&environment.cache.join("digests.tsv"))?;
         set.digest(&hashed.into_iter().collect::<Vec<_>>(), &digests);
@@ -347,13 +343,14 @@ impl<'a> RunState<'a> {
         Ok(Self {
             config,
             environment,
-            ranks,
+            quantity: set.task(),
             plans: plans.into_iter().collect(),
             draws,
             outputs,
             runs,
             machine: Machine::current(),
             wanted,
+            alone: set.has_studies().then(|| set.alone()),
             set,
             splits,
             external,
@@ -370,7 +367,7 @@ impl<'a> RunState<'a> {
     fn short_draws(&self) -> BTreeSet<String> {
         let draws = self.draws.iter().filter_map(|(&(shots, _), draw)| Some((shots?, draw)));
         let warning = |(shots, draw): (usize, &Vec<usize>)| {
-            self.bins(Some(shots), draw).warning(&self.set.name, &self.set.task(), shots, draw.len())
+            self.bins(Some(shots), draw).warning(&self.set.name, &self.quantity, shots, draw.len())
         };
         draws.filter_map(warning).collect()
     }
@@ -385,11 +382,12 @@ impl<'a> RunState<'a> {
         self.set.excluded.sort();
         self.set.excluded.dedup();
         let test_hash = self.set.hash(&[&test]);
-        let constants = self.constants(test.len(), &test_hash)?;
+        let samples = self.set.samples(&test).len();
+        let constants = self.constants(samples, &test_hash)?;
         let groups = groups(&self.records);
         let mut leaderboard = Leaderboard::new(&Sources {
-            target: self.set.task(),
-            caption: self.caption(test.len()),
+            target: self.quantity.clone(),
+            caption: self.caption(samples),
             resamples: &self.config.bootstrap.to_string(),
             groups: &groups,
             constants: &constants,
@@ -403,8 +401,10 @@ impl<'a> RunState<'a> {
         self.outputs.join_cells(&done)?;
         self.outputs.write_excluded(&self.set.excluded)?;
         let options = OpenOptions { allow_truncated: self.config.allow_truncated, ..OpenOptions::default() };
-        let videos = test.iter().map(|&index| &self.set.videos[index]);
-        let paths: BTreeMap<&str, &Path> = videos.map(|video| (video.name.as_str(), video.path.as_path())).collect();
+        let samples = self.set.samples(&test);
+        let path = |sample: &Sample<'_>| self.set.videos[sample.videos[0]].path.clone();
+        let paths: BTreeMap<String, PathBuf> =
+            samples.iter().map(|sample| (sample.id.to_owned(), path(sample))).collect();
         let pictures = |name: &str| match paths.get(name) {
             Some(path) => thumbnails(path, &options),
             None => Err("there is no file".to_owned()),
@@ -447,9 +447,7 @@ impl<'a> RunState<'a> {
 
     /// The constant predictors: of validation, and of each draw's training videos; scored on `test` videos.
     fn constants(&self, test: usize, test_hash: &str) -> Result<Vec<Constant>, BenchError> {
-        let task = self.set.task();
         let constant = |predictor: &str, shots: String, seed: Option<u64>, videos: &[usize]| {
-            let truths: Vec<Truth> = self.set.labelled(videos).into_iter().map(|video| video.truth).collect();
             Ok(Constant {
                 data: self.set.name.clone(),
                 test,
@@ -458,16 +456,16 @@ impl<'a> RunState<'a> {
                 predictor: predictor.to_owned(),
                 shots,
                 seed,
-                prediction: Constant::prediction(&task, &truths)?,
+                prediction: Constant::prediction(&self.quantity, &self.set.labels(videos))?,
                 checksum: String::new(),
             })
         };
         let draws = self.draws.iter().filter(|((shots, _), _)| *shots != Some(0)).map(|((shots, seed), draw)| {
             let shots = shots.map_or("split".to_owned(), |shots| shots.to_string());
-            constant(Constant::of_training(task.kind), shots, Some(*seed), draw)
+            constant(Constant::of_training(self.quantity.kind), shots, Some(*seed), draw)
         });
         let validation = (!self.set.validation.is_empty())
-            .then(|| constant(Constant::of_validation(task.kind), String::new(), None, &self.set.validation));
+            .then(|| constant(Constant::of_validation(self.quantity.kind), String::new(), None, &self.set.validation));
         validation.into_iter().chain(draws).collect()
     }
 
@@ -485,8 +483,9 @@ impl<'a> RunState<'a> {
         let VideoSet { name, drawn, .. } = &self.set;
         let name = printable(name);
         format!(
-            "{} on {test} test videos of {name}; {}{clips}; {selection}",
-            self.set.task().in_words(),
+            "{} on {test} test {} of {name}; {}{clips}; {selection}",
+            self.quantity.in_words(),
+            if self.set.has_studies() { "studies" } else { "videos" },
             drawn.map_or(String::new(), |drawn| format!("{drawn}; ")),
         )
     }
@@ -512,7 +511,7 @@ fn resolve(what: &'static str, names: &[String], known: &[&'static str]) -> Resu
     Ok(resolved)
 }
 
-/// The ranks in the file that the configuration names, or those of `target`.
-fn ranks_of(config: &BenchConfig, target: &Target) -> Result<RankSpec, BenchError> {
-    config.prompts.as_deref().map_or_else(|| Ok(target.ranks.clone()), read_ranks)
+/// Whether cells look at the validation split: to choose an epoch, or the threshold between yes and no.
+pub(crate) fn needs_validation(config: &BenchConfig, set: &VideoSet) -> bool {
+    config.select == Selection::BestValidation || set.target.task.kind() == Kind::Binary
 }

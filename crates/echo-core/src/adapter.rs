@@ -2,6 +2,8 @@
 
 use burn::module::Module;
 use burn::tensor::Tensor;
+use burn::tensor::activation::{sigmoid, softmax};
+use echo_metrics::Truth;
 
 use crate::RankSpec;
 
@@ -80,11 +82,39 @@ pub enum Fitting {
 
 /// What an adapter says of a batch.
 #[derive(Clone, Debug)]
-pub struct Prediction {
-    /// The target in its own unit (EF in percent), `[videos]`.
-    pub value: Tensor<1>,
-    /// Scaled similarities to the ranks' prompts, `[videos, ranks]`, for adapters that have ranks.
-    pub logits: Option<Tensor<2>>,
+// Tensors are handles, and there are few predictions at a time.
+#[allow(clippy::large_enum_variant)]
+pub enum Prediction {
+    /// Numbers.
+    Values {
+        /// In the task's own unit (EF in percent), `[samples]`.
+        value: Tensor<1>,
+        /// Scaled similarities to the ranks' prompts, `[samples, ranks]`, for adapters that have ranks.
+        ranks: Option<Tensor<2>>,
+    },
+    /// One class of several: logits `[samples, classes]`, of which a softmax makes probabilities.
+    Classes(Tensor<2>),
+    /// Any number of labels: logits `[samples, labels]`, of which a sigmoid makes probabilities.
+    Labels(Tensor<2>),
+}
+
+impl Prediction {
+    /// For each sample its value, or the probability of every class or label.
+    pub fn rows(self) -> Vec<Vec<f32>> {
+        let table = match self {
+            Self::Values { value, .. } => value.unsqueeze_dim(1),
+            Self::Classes(logits) => softmax(logits, 1),
+            Self::Labels(logits) => sigmoid(logits),
+        };
+        let [_, columns] = table.dims();
+        let numbers: Vec<f32> = table.into_data().iter::<f32>().collect();
+        numbers.chunks(columns).map(<[f32]>::to_vec).collect()
+    }
+
+    /// The values, of a regression.
+    pub fn into_values(self) -> Option<Tensor<1>> {
+        if let Self::Values { value, .. } = self { Some(value) } else { None }
+    }
 }
 
 /// An encoder with something learnable on it, ready to be fitted.
@@ -94,7 +124,7 @@ pub trait Adapter: Module {
     /// What it consumes.
     fn stage(&self) -> Stage;
 
-    /// The ranks that its logits are of, for adapters that have any.
+    /// The ranks that its logits are of, for adapters of a regression that have any.
     fn ranks(&self) -> Option<&RankSpec>;
 
     /// How it is fitted.
@@ -113,9 +143,9 @@ pub trait Adapter: Module {
         features
     }
 
-    /// The same adapter fitted to batches of features and the targets of their videos, for [`Fitting::ClosedForm`] and
+    /// The same adapter fitted to batches of features and what is true of their samples, for [`Fitting::ClosedForm`] and
     /// for those that [solve first](Self::solves_first). Also takes what [`represent`](Self::represent) gave.
-    fn solve(self, _batches: Vec<Features>, _targets: &[f32]) -> Self {
+    fn solve(self, _batches: Vec<Features>, _truths: &[Truth]) -> Self {
         self
     }
 
@@ -124,7 +154,7 @@ pub trait Adapter: Module {
         ParameterRole::Head
     }
 
-    /// Whether losses weight the logits of wrong ranks by their distance from the right one.
+    /// Whether losses weight the logits of wrong ranks or grades by their distance from the right one.
     fn weights_ordinally(&self) -> bool {
         false
     }
@@ -141,11 +171,11 @@ pub trait Adapter: Module {
     /// When `features` is not of [`stage`](Self::stage).
     fn forward(&self, features: Features) -> Prediction;
 
-    /// What it says of each video of a batch when nothing is being fitted.
+    /// What it says of each sample of a batch when nothing is being fitted: see [`Prediction::rows`].
     ///
     /// # Panics
     /// As [`forward`](Self::forward).
-    fn predict(&self, features: Features) -> Vec<f32> {
-        self.forward(features).value.into_data().iter::<f32>().collect()
+    fn predict(&self, features: Features) -> Vec<Vec<f32>> {
+        self.forward(features).rows()
     }
 }

@@ -72,8 +72,6 @@ pub struct Capabilities {
     pub text: bool,
     /// Heads of its own, on clip embeddings.
     pub heads: &'static [Head],
-    /// Name of the head that gives the ejection fraction in percent.
-    pub ejection_fraction: Option<&'static str>,
     /// Views that it tells apart.
     pub views: &'static [&'static str],
 }

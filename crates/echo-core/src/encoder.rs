@@ -56,6 +56,11 @@ pub trait EchoEncoder: Send + Sync + Debug {
         Vec::new()
     }
 
+    /// Whether it has a classifier of views, as some weights do.
+    fn has_views(&self) -> bool {
+        false
+    }
+
     /// Logits over the views of [`Capabilities::views`](crate::Capabilities::views):
     /// `[batch, 3, frames, height, width]` -> `[batch, views]`.
     fn view_logits(&self, _clip: Tensor<5>) -> Option<Tensor<2>> {

@@ -33,6 +33,14 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// A task that nothing can be trained or scored for.
+    #[error("task {task}: {reason}")]
+    Task {
+        /// Its name.
+        task: String,
+        /// Why, and what would be right.
+        reason: String,
+    },
     /// A result that is no number.
     #[error("{what}: {wrong} of {total} values are not finite (NaN or infinity), so nothing can be said of it")]
     NotFinite {

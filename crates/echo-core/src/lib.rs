@@ -5,6 +5,7 @@
 //! - [`AnyEncoder`]: any encoder as a Burn module, so that adapters and trainer are compiled once for all.
 //! - [`Card`], [`Preset`], [`ClipSpec`], [`ClipLimits`], [`Head`]: the facts of an encoder as data.
 //! - [`Adapter`], [`Stage`], [`Prediction`]: what a way of adapting with few labels must offer.
+//! - [`Task`], [`Truth`]: what is predicted, and what is true of a sample.
 //! - [`RankSpec`]: how a continuous target such as the ejection fraction is cut into ordered ranks.
 //!
 //! The backend is chosen at run time by Burn's `Device`; nothing here, or in any library crate, names one.
@@ -19,6 +20,7 @@ mod error;
 mod head;
 mod projection;
 mod rank_spec;
+mod task;
 mod text_encoder;
 mod tokens;
 
@@ -27,10 +29,12 @@ pub use any_encoder::{AnyEncoder, DynEncoder};
 pub use card::{Capabilities, Card, ParameterPaths, Preset, PresetCard, WeightFile};
 pub use clip_limits::{Allowed, ClipLimits};
 pub use clip_spec::{ChannelOrder, ClipSpec, Crop, Filter, Padding};
+pub use echo_metrics::{Kind, Truth};
 pub use encoder::EchoEncoder;
 pub use error::{Error, check_finite};
 pub use head::{Head, HeadKind};
 pub use projection::{Projection, l2_normalize};
 pub use rank_spec::{Rank, RankSpec};
+pub use task::{Answer, Class, Classification, HeadClasses, NativeHeads, Regression, Task};
 pub use text_encoder::TextEncoder;
 pub use tokens::Tokens;

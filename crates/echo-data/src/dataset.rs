@@ -4,15 +4,18 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
+use csv::StringRecord;
+use echo_core::Truth;
 use echo_files::excerpt;
 use echo_random::Stream;
 
 use crate::dataset_config::SeededSplit;
 use crate::numbers::{Notation, Number};
-use crate::plausible::check_unit;
+use crate::plausible::{Labelled, check_unit};
 use crate::spelling::patient_key;
 use crate::split::Split;
-use crate::table::{Table, is_missing};
+use crate::table::{Table, is_missing, without_extension};
+use crate::task_file::{Reading, yes_or_no};
 use crate::video_files::VideoFiles;
 use crate::{DataError, DatasetConfig, Target};
 
@@ -26,10 +29,12 @@ pub struct DatasetVideo {
     pub name: String,
     /// The file.
     pub path: PathBuf,
-    /// The patient, where they are known.
+    /// The patient, where they are known; where studies alone are, the study.
     pub patient: Option<String>,
-    /// The target in its unit.
-    pub truth: f32,
+    /// The study that it is of, where studies are known.
+    pub study: Option<String>,
+    /// Its label.
+    pub truth: Truth,
     /// The part of the data set.
     pub split: Split,
 }
@@ -63,38 +68,38 @@ pub struct DatasetReport {
 /// What a row says.
 #[derive(PartialEq)]
 struct Row {
-    /// By target.
-    values: Vec<Option<f32>>,
+    /// By target: the label, and the number that it is made of, where it is made of one.
+    values: Vec<Option<(Truth, f32)>>,
     patient: Option<String>,
+    study: Option<String>,
     /// Where the table says so.
     split: Option<Split>,
 }
 
-/// Reads the data set in the folder `dir` as `config` describes it, with the target called `target`.
+/// Reads the data set in the folder `dir` as `config` describes it, with the labels of `target`. A column that is not in the
+/// table that lists the videos is looked for in the table of labels.
 ///
-/// The columns of other targets may be absent; where they are there, their values are checked too. A drawn split is a
+/// The columns of the description's other tasks may be absent; where they are there, their values are checked too. A drawn split is a
 /// pure function of its seed and of the names of the patients in the table, whether or not their videos are there.
 ///
 /// # Errors
-/// An unknown target, a table or folder that cannot be read, a column that is absent, a value that cannot be, values
+/// A table or folder that cannot be read, a column that is absent, a value that cannot be, values
 /// most of which are not plausible, two rows that contradict each other, no file at all.
-pub fn read_dataset(dir: &Path, config: &DatasetConfig, target: &str) -> Result<Dataset, DataError> {
-    let target = config.target(target)?;
+pub fn read_dataset(dir: &Path, config: &DatasetConfig, target: &Target) -> Result<Dataset, DataError> {
     let file = &config.file;
     let table = Table::read(&dir.join(&file.table))?;
     let video_column = table.column(&file.columns.video)?;
     let optional = |name: &Option<String>| name.as_ref().map(|name| table.column(name)).transpose();
     let (split_column, patient_column) = (optional(&file.columns.split)?, optional(&file.columns.patient)?);
-    let target_column = table.column(&target.column)?;
-    let mut targets = vec![(target, target_column)];
-    for other in config.targets().filter(|other| other.name != target.name) {
-        if let Some(column) = table.optional_column(&other.column)? {
-            targets.push((other, column));
+    let study_column = optional(&file.columns.study)?;
+    let mut labels = Labels::of(&table, dir, config)?;
+    let mut targets = vec![(target, labels.places(target)?)];
+    for other in config.targets().filter(|other| other.task.name != target.task.name) {
+        if let Some(places) = labels.optional_places(other)? {
+            targets.push((other, places));
         }
     }
-
-    let columns: Vec<(usize, &str)> = targets.iter().map(|(target, column)| (*column, target.unit.as_str())).collect();
-    let notation = table.notation(&columns);
+    labels.note_numbers(&targets);
 
     let folder = dir.join(&file.videos.folder);
     let mut files = VideoFiles::open(&folder, file.videos.extension.as_deref())?;
@@ -108,22 +113,28 @@ pub fn read_dataset(dir: &Path, config: &DatasetConfig, target: &str) -> Result<
             report.incomplete.push((format!("line {line}"), "listed without a name".to_owned()));
             continue;
         };
-        let missing = [(patient_column, "patient, so it might be in another split too"), (split_column, "split")];
+        let missing = [
+            (patient_column, "patient, so it might be in another split too"),
+            (study_column, "study, so it might be one of another one's videos"),
+            (split_column, "split"),
+        ];
         let missing = missing.iter().find(|(column, _)| column.is_some_and(|column| present(column).is_none()));
         if let Some((_, what)) = missing {
             report.incomplete.push((name.to_owned(), format!("listed without a {what}")));
             continue;
         }
-        let patient = patient_column.and_then(present).map(str::to_owned);
+        let study = study_column.and_then(present).map(str::to_owned);
+        let patient = patient_column.and_then(present).map(str::to_owned).or_else(|| study.clone());
         let split =
             split_column.and_then(present).map(|word| split_of(config, &table, *line, name, word)).transpose()?;
-        let values = targets.iter().map(|(target, column)| {
-            let field = present(*column);
-            field
-                .map(|field| value(&notation, target, field).map_err(|why| table.wrong_row(*line, name, why)))
-                .transpose()
-        });
-        let row = Row { values: values.collect::<Result<_, _>>()?, patient, split };
+        let of_video = labels.of_video(fields, name);
+        let value = |(target, places): &(&Target, Vec<Place>)| {
+            of_video.truth(target, places).map_err(|(column, why)| {
+                let (table, line) = of_video.row(column, &table, *line);
+                table.wrong_row(line, name, why)
+            })
+        };
+        let row = Row { values: targets.iter().map(value).collect::<Result<_, _>>()?, patient, study, split };
         match seen.entry(name) {
             Entry::Vacant(entry) => {
                 entry.insert(rows.len());
@@ -139,10 +150,11 @@ pub fn read_dataset(dir: &Path, config: &DatasetConfig, target: &str) -> Result<
     let key_of = |name: &str, row: &Row| row.patient.as_deref().map_or_else(|| name.to_owned(), patient_key);
     let drawn = file.split.map(|split| draw(split, rows.iter().map(|(_, name, row)| key_of(name, row)).collect()));
     let mut videos = Vec::with_capacity(rows.len());
+    let mut numbers = Vec::with_capacity(rows.len());
     let mut owners: HashMap<PathBuf, u64> = HashMap::new();
     let (mut tried, mut respelled) = (Vec::new(), Vec::new());
     for (line, name, row) in rows {
-        let Some(truth) = row.values[0] else {
+        let Some((truth, number)) = row.values.first().cloned().flatten() else {
             report.without_target.push(name.to_owned());
             continue;
         };
@@ -166,7 +178,9 @@ pub fn read_dataset(dir: &Path, config: &DatasetConfig, target: &str) -> Result<
         }
         let of_patient = drawn.as_ref().and_then(|drawn| drawn.get(&key_of(name, &row)).copied());
         let split = row.split.or(of_patient).expect("a description has one kind of split");
-        videos.push(DatasetVideo { name: name.to_owned(), path, patient: row.patient, truth, split });
+        numbers.push(number);
+        let Row { patient, study, .. } = row;
+        videos.push(DatasetVideo { name: name.to_owned(), path, patient, study, truth, split });
     }
     if videos.is_empty() && !tried.is_empty() {
         return Err(DataError::NoVideos { folder, table: table.path, count: report.missing.len(), tried });
@@ -180,8 +194,12 @@ pub fn read_dataset(dir: &Path, config: &DatasetConfig, target: &str) -> Result<
         );
         tracing::warn!("{}", echo_files::printable(&message));
     }
-    let unlikely = check_unit(target, &videos).map_err(|reason| DataError::Unit { path: table.path, reason })?;
-    report.implausible = unlikely;
+    if target.is_number() {
+        let checked: Vec<Labelled<'_>> =
+            videos.iter().zip(&numbers).map(|(video, &number)| (video.name.as_str(), video.split, number)).collect();
+        let unlikely = check_unit(target, &checked).map_err(|reason| DataError::Unit { path: table.path, reason })?;
+        report.implausible = unlikely;
+    }
     Ok(Dataset { videos, report })
 }
 
@@ -192,11 +210,163 @@ fn split_of(config: &DatasetConfig, table: &Table, line: u64, name: &str, word: 
     })
 }
 
-/// The target in its unit.
-fn value(notation: &Notation, target: &Target, field: &str) -> Result<f32, String> {
-    let Target { column, unit, scale, .. } = target;
+/// Where a column of labels is.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// In the second table.
+    second: bool,
+    column: usize,
+}
+
+/// The tables that labels stand in.
+struct Labels<'a> {
+    first: &'a Table,
+    second: Option<Table>,
+    /// Rows of the second table by the video's name, as both tables write it without extension.
+    rows: HashMap<String, usize>,
+    notations: [Notation; 2],
+}
+
+impl<'a> Labels<'a> {
+    fn of(first: &'a Table, dir: &Path, config: &DatasetConfig) -> Result<Self, DataError> {
+        let path = config.file.labels.as_ref().map(|labels| dir.join(&labels.table)).filter(|path| path.exists());
+        let second = path.map(|path| Table::read(&path)).transpose()?;
+        let mut rows = HashMap::new();
+        if let Some(table) = &second {
+            let column = table.column(&config.file.columns.video)?;
+            for (place, (line, fields)) in table.rows.iter().enumerate() {
+                let name = fields.get(column).unwrap_or_default();
+                if let Some(before) = rows.insert(key(name, config), place)
+                    && table.rows[before].1 != *fields
+                {
+                    return Err(table.contradiction(name, table.rows[before].0, *line));
+                }
+            }
+        }
+        Ok(Self { first, second, rows, notations: Default::default() })
+    }
+
+    /// Where the labels of a target are.
+    fn places(&self, target: &Target) -> Result<Vec<Place>, DataError> {
+        let place = |column: &String| match self.place(column)? {
+            Some(place) => Ok(place),
+            None => Err(match (self.first.column(column), &self.second) {
+                (Err(DataError::Column { path, column, count, mut found }), Some(second)) => {
+                    found.push(format!("and, in {}, {}", second.path.display(), second.names().join(", ")));
+                    DataError::Column { path, column, count, found }
+                }
+                (Err(error), _) => error,
+                (Ok(_), _) => return Ok(Place { second: false, column: 0 }),
+            }),
+        };
+        target.columns.iter().map(place).collect()
+    }
+
+    /// The same; nothing where a column is nowhere.
+    fn optional_places(&self, target: &Target) -> Result<Option<Vec<Place>>, DataError> {
+        target.columns.iter().map(|column| self.place(column)).collect()
+    }
+
+    fn place(&self, column: &str) -> Result<Option<Place>, DataError> {
+        if let Some(column) = self.first.optional_column(column)? {
+            return Ok(Some(Place { second: false, column }));
+        }
+        let in_second = self.second.as_ref().map(|table| table.optional_column(column)).transpose()?.flatten();
+        Ok(in_second.map(|column| Place { second: true, column }))
+    }
+
+    /// Looks at how the numbers of all targets are written.
+    fn note_numbers(&mut self, targets: &[(&Target, Vec<Place>)]) {
+        let of = |second: bool| -> Vec<(usize, &str)> {
+            let numbers = targets.iter().filter(|(target, _)| target.is_number());
+            let places = numbers.flat_map(|(target, places)| places.iter().map(move |place| (place, &target.unit)));
+            places
+                .filter(|(place, _)| place.second == second)
+                .map(|(place, unit)| (place.column, unit.as_str()))
+                .collect()
+        };
+        let second = self.second.as_ref().map_or_else(Notation::default, |table| table.notation(&of(true)));
+        self.notations = [self.first.notation(&of(false)), second];
+    }
+
+    fn of_video<'b>(&'b self, first: &'b StringRecord, name: &str) -> VideoLabels<'b> {
+        let second = self.second.as_ref().zip(self.rows.get(&name.to_lowercase()));
+        VideoLabels {
+            first,
+            second: second.map(|(table, &place)| (table, &table.rows[place])),
+            notations: &self.notations,
+        }
+    }
+}
+
+/// A video's name as rows of both tables are matched by: without its extension, in small letters.
+fn key(name: &str, config: &DatasetConfig) -> String {
+    let extension = config.file.videos.extension.as_deref().unwrap_or("avi").trim_start_matches('.');
+    without_extension(name, extension).unwrap_or(name).to_lowercase()
+}
+
+/// What the tables say of one video.
+struct VideoLabels<'a> {
+    first: &'a StringRecord,
+    second: Option<(&'a Table, &'a (u64, StringRecord))>,
+    notations: &'a [Notation; 2],
+}
+
+impl VideoLabels<'_> {
+    fn field(&self, place: Place) -> Option<&str> {
+        let fields = if place.second { &self.second?.1.1 } else { self.first };
+        fields.get(place.column).filter(|field| !is_missing(field))
+    }
+
+    /// The table and line that a column is of.
+    fn row<'b>(&'b self, place: Place, first: &'b Table, line: u64) -> (&'b Table, u64) {
+        match self.second.filter(|_| place.second) {
+            Some((table, (line, _))) => (table, *line),
+            None => (first, line),
+        }
+    }
+
+    /// The label of a target, and the number that it is made of; nothing where the field is empty.
+    fn truth(&self, target: &Target, places: &[Place]) -> Result<Option<(Truth, f32)>, (Place, String)> {
+        if target.reading == Reading::YesOrNo {
+            let mut labels = Vec::with_capacity(places.len());
+            for (&place, column) in places.iter().zip(&target.columns) {
+                let label = self.field(place).map(|field| {
+                    let wrong = || format!("{column} is {:?}; it must be 1 or 0, yes or no, or empty", excerpt(field));
+                    yes_or_no(field).ok_or_else(|| (place, wrong()))
+                });
+                labels.push(label.transpose()?);
+            }
+            return Ok(labels.iter().any(Option::is_some).then_some((Truth::Labels(labels), 0.0)));
+        }
+        let [place] = places else { return Ok(None) };
+        let Some(field) = self.field(*place) else { return Ok(None) };
+        if let Reading::Words(words) = &target.reading {
+            let class = words.iter().position(|words| words.iter().any(|word| word.trim().eq_ignore_ascii_case(field)));
+            let wrong = || {
+                let known = words.iter().map(|words| words.join(" or ")).collect::<Vec<_>>().join(", ");
+                format!("{} is {:?}; it must be one of {known}, or empty", target.columns[0], excerpt(field))
+            };
+            return class.map(|class| Some((Truth::Class(class), 0.0))).ok_or_else(|| (*place, wrong()));
+        }
+        let value = number(&self.notations[usize::from(place.second)], target, field).map_err(|why| (*place, why))?;
+        let truth = match &target.reading {
+            Reading::Below(bound) => Truth::Class(usize::from(f64::from(value) < *bound)),
+            Reading::UpTo(bounds) => {
+                let floor = value.floor() as i64;
+                Truth::Class(bounds.iter().position(|&bound| floor <= bound).unwrap_or(bounds.len() - 1))
+            }
+            _ => Truth::Value(value),
+        };
+        Ok(Some((truth, value)))
+    }
+}
+
+/// A number in the target's unit.
+fn number(notation: &Notation, target: &Target, field: &str) -> Result<f32, String> {
+    let Target { unit, scale, columns, .. } = target;
     let (least, most) = (target.least.unwrap_or(f64::NEG_INFINITY), target.most.unwrap_or(f64::INFINITY));
-    let wrong = |what: &str| format!("{column} is {:?}; {what}", excerpt(field));
+    let wrong = |what: &str| format!("{} is {:?}; {what}", columns[0], excerpt(field));
     let number = notation.number(field, unit).map_err(|unclear| wrong(&unclear.to_string()))?;
     let in_unit = number.map(|Number { value, has_unit }| if has_unit { value } else { target.in_unit(value) });
     let in_range = in_unit.filter(|number| (least..=most).contains(number)).map(to_f32);

@@ -2,25 +2,17 @@
 //! split and what can be predicted.
 
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use echo_core::{Rank, RankSpec};
-use serde::{Deserialize, Serialize};
+use echo_core::{Answer, Task, Truth};
+use serde::Deserialize;
 
 use crate::DataError;
-use crate::plausible::usual_range;
 use crate::split::Split;
+use crate::task_file::{Reading, TASKS, TaskFile};
 
 /// EchoNet-Dynamic's layout.
 const ECHONET: &str = include_str!("../../../configs/datasets/echonet-dynamic.toml");
-
-/// Ranks that a description may name without having them beside it.
-const RANKS: [(&str, &str); 3] = [
-    ("ranks_ef.toml", include_str!("../../../configs/adapters/ranks_ef.toml")),
-    ("ranks_edv.toml", include_str!("../../../configs/adapters/ranks_edv.toml")),
-    ("ranks_esv.toml", include_str!("../../../configs/adapters/ranks_esv.toml")),
-];
 
 /// A data set's description; `configs/datasets/example.toml` explains every entry.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,7 +20,7 @@ pub struct DatasetConfig {
     /// What messages call the description.
     pub(crate) source: PathBuf,
     pub(crate) file: DatasetFile,
-    targets: BTreeMap<String, Target>,
+    targets: Vec<Target>,
 }
 
 /// The TOML file.
@@ -43,7 +35,11 @@ pub(crate) struct DatasetFile {
     words: Option<Words>,
     #[serde(default)]
     pub(crate) split: Option<SeededSplit>,
-    targets: BTreeMap<String, TargetEntry>,
+    /// A second table, whose rows are found by the video's column.
+    #[serde(default)]
+    pub(crate) labels: Option<Labels>,
+    #[serde(default)]
+    tasks: BTreeMap<String, TaskFile>,
 }
 
 /// Where the files are.
@@ -70,6 +66,7 @@ pub(crate) struct Columns {
     pub(crate) video: String,
     pub(crate) split: Option<String>,
     pub(crate) patient: Option<String>,
+    pub(crate) study: Option<String>,
 }
 
 /// What the split's column says.
@@ -104,43 +101,24 @@ impl SeededSplit {
     }
 }
 
+/// A table of labels beside the one that lists the videos.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct TargetEntry {
-    column: Option<String>,
-    unit: String,
-    #[serde(default = "TargetEntry::scale")]
-    scale: f64,
-    least: Option<f64>,
-    most: Option<f64>,
-    plausible: Option<[f64; 2]>,
-    #[serde(default = "TargetEntry::bin")]
-    bin: f64,
-    #[serde(default)]
-    thresholds: Vec<u8>,
-    ranks_file: Option<PathBuf>,
-    ranks: Option<Vec<Rank>>,
+pub(crate) struct Labels {
+    /// It need not be there.
+    pub(crate) table: PathBuf,
 }
 
-impl TargetEntry {
-    fn scale() -> f64 {
-        1.0
-    }
-
-    fn bin() -> f64 {
-        1.0
-    }
-}
-
-/// A column that can be predicted.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// A task, and where a table has its labels.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Target {
-    /// Its name on the command line and in tables.
-    pub name: String,
-    /// Its unit, such as `ml`.
+    /// What is predicted.
+    pub task: Task,
+    /// The table's columns: one, or one for each label.
+    pub columns: Vec<String>,
+    pub(crate) reading: Reading,
+    /// The unit of the table's numbers, of a value or of one that is cut into classes.
     pub unit: String,
-    /// The table's column.
-    pub column: String,
     /// What the table's numbers are multiplied by to be in `unit`: 100 for fractions of a percentage.
     pub scale: f64,
     /// The least value that can be.
@@ -149,18 +127,26 @@ pub struct Target {
     pub most: Option<f64>,
     /// Where values usually lie. Most of a data set's outside are a mistake of the unit; single ones are reported.
     pub plausible: Option<[f64; 2]>,
-    /// Width of the bins that few-shot draws take videos from.
-    pub bin: f64,
-    /// Areas under the curve are computed for values below each of these.
-    pub thresholds: Vec<u8>,
-    /// Ranks and prompts.
-    pub ranks: RankSpec,
 }
 
 impl Target {
-    /// Whether it is the left ventricle's ejection fraction in percent: whether it is called `EF`.
-    pub fn is_ejection_fraction(&self) -> bool {
-        self.name.eq_ignore_ascii_case("EF")
+    /// The task in the file `path`, or one that comes with the program where `path` is the name of one.
+    ///
+    /// # Errors
+    /// It cannot be read, or makes no sense.
+    pub fn read(path: &Path, below: Option<f64>) -> Result<Self, DataError> {
+        let text = echo_files::read_text(path).map_err(|source| DataError::Io { path: path.to_owned(), source })?;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        let wrong = |reason| DataError::Config { path: path.to_owned(), reason };
+        TaskFile::parse(path, &text)?.target(&name, below).map_err(wrong)
+    }
+
+    /// The task of that name that comes with the program.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn shipped(name: &str) -> Self {
+        TaskFile::default().target(name, None).expect("a task that comes with the program")
     }
 
     /// A number of the table in the target's unit.
@@ -169,46 +155,58 @@ impl Target {
         if self.scale == 1.0 { number } else { (number * self.scale * 1e9).round() / 1e9 }
     }
 
-    /// The bin of a few-shot draw that `value` belongs to.
-    pub fn bin_of(&self, value: f32) -> f32 {
-        (f64::from(value) / self.bin).floor() as f32
+    /// Whether its labels are numbers, or made of them.
+    pub(crate) fn is_number(&self) -> bool {
+        matches!(self.reading, Reading::Number | Reading::Below(_) | Reading::UpTo(_))
+    }
+
+    /// The bins of a few-shot draw that a sample is in: one by its value or its class, or one for each label that is known,
+    /// by whether it holds.
+    pub fn bins_of(&self, truth: &Truth) -> Vec<i64> {
+        match (&self.task.answer, truth) {
+            (Answer::Value(regression), Truth::Value(value)) => {
+                vec![(f64::from(*value) / regression.bin).floor() as f32 as i64]
+            }
+            (_, Truth::Value(value)) => vec![value.floor() as i64],
+            (_, Truth::Class(class)) => vec![*class as i64],
+            (_, Truth::Labels(labels)) => {
+                let known = labels.iter().enumerate().filter_map(|(place, label)| Some((place, (*label)?)));
+                known.map(|(place, holds)| 2 * place as i64 + i64::from(holds)).collect()
+            }
+        }
     }
 }
 
 impl DatasetConfig {
-    /// EchoNet-Dynamic's layout, with the targets `EF`, `EDV` and `ESV`.
+    /// EchoNet-Dynamic's layout.
     pub fn echonet() -> Self {
         let source = Path::new("configs/datasets/echonet-dynamic.toml");
-        let ranks = |name: &Path| Ok(shipped(name).unwrap_or_default());
-        Self::parse(source, ECHONET, &ranks).expect("the shipped description is right")
+        Self::parse(source, ECHONET).expect("the shipped description is right")
     }
 
-    /// Reads a description and the files of ranks that it refers to.
+    /// Reads a description.
     ///
     /// # Errors
     /// A file that cannot be read, an unknown or missing entry, or entries that make no sense together.
     pub fn read(path: &Path) -> Result<Self, DataError> {
-        let read =
-            |path: &Path| echo_files::read_text(path).map_err(|source| DataError::Io { path: path.to_owned(), source });
-        let folder = path.parent().unwrap_or(Path::new(""));
-        let beside_or_shipped = |name: &Path| match (read(&folder.join(name)), shipped(name)) {
-            (Err(DataError::Io { source, .. }), Some(text)) if source.kind() == ErrorKind::NotFound => Ok(text),
-            (beside, _) => beside,
-        };
-        Self::parse(path, &read(path)?, &beside_or_shipped)
+        let text = echo_files::read_text(path).map_err(|source| DataError::Io { path: path.to_owned(), source })?;
+        Self::parse(path, &text)
     }
 
-    fn parse(source: &Path, text: &str, read: &dyn Fn(&Path) -> Result<String, DataError>) -> Result<Self, DataError> {
-        let mut file: DatasetFile = from_toml(source, text)?;
-        let targets = std::mem::take(&mut file.targets);
-        let mut config = Self { source: source.to_owned(), file, targets: BTreeMap::new() };
+    fn parse(source: &Path, text: &str) -> Result<Self, DataError> {
+        let file: DatasetFile = toml::from_str(text)
+            .map_err(|error| DataError::Toml { path: source.to_owned(), source: Box::new(error) })?;
+        let mut config = Self { source: source.to_owned(), file, targets: Vec::new() };
         config.check()?;
-        if targets.is_empty() {
-            return Err(config.wrong("give at least one target, such as [targets.EF]".to_owned()));
-        }
-        for (name, entry) in targets {
-            let target = config.target_of(&name, entry, read)?;
-            config.targets.insert(name, target);
+        for (name, entry) in config.file.tasks.clone() {
+            let target =
+                entry.target(&name, None).map_err(|reason| config.wrong(format!("[tasks.{name}]: {reason}")))?;
+            if config.targets.iter().any(|other| other.task.name.eq_ignore_ascii_case(&target.task.name)) {
+                return Err(
+                    config.wrong(format!("[tasks.{name}]: there is another task of this name; capitals do not count"))
+                );
+            }
+            config.targets.push(target);
         }
         Ok(config)
     }
@@ -218,25 +216,43 @@ impl DatasetConfig {
         &self.file.name
     }
 
-    /// What can be predicted, in alphabetical order.
+    /// The tasks that it describes, in alphabetical order. Those that come with the program can be predicted too.
     pub fn targets(&self) -> impl Iterator<Item = &Target> {
-        self.targets.values()
+        self.targets.iter()
     }
 
-    /// The target called `name`, in any case.
+    /// The task called `name`, in any case: of the description, else of those that come with the program; `below` cuts its
+    /// number elsewhere.
     ///
     /// # Errors
     /// There is none; the message names those there are.
-    pub fn target(&self, name: &str) -> Result<&Target, DataError> {
-        self.targets().find(|target| target.name.eq_ignore_ascii_case(name)).ok_or_else(|| {
-            let known: Vec<&str> = self.targets().map(|target| target.name.as_str()).collect();
-            self.wrong(format!("no target {name:?}; there are: {}; describe it as [targets.{name}]", known.join(", ")))
-        })
+    pub fn target(&self, name: &str, below: Option<f64>) -> Result<Target, DataError> {
+        let own = self.file.tasks.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        let shipped = TASKS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        let found = match (own, shipped) {
+            (Some((known, entry)), _) => entry.clone().target(known, below),
+            (None, Some((known, _))) => TaskFile::default().target(known, below),
+            (None, None) => {
+                let own = self.targets().map(|target| target.task.name.as_str());
+                let shipped = TASKS.iter().map(|(name, _)| *name);
+                let mut known: Vec<&str> = own.chain(shipped).collect();
+                known.sort_unstable_by_key(|name| name.to_lowercase());
+                known.dedup_by(|one, other| one.eq_ignore_ascii_case(other));
+                let known = known.join(", ");
+                Err(format!("no task {name:?}; there are: {known}; describe it as [tasks.{name}], or give a file"))
+            }
+        };
+        found.map_err(|reason| self.wrong(reason))
     }
 
-    /// Whether patients are known, so that none is in two splits.
+    /// Whether patients are known, if only by their studies, so that none is in two splits.
     pub fn knows_patients(&self) -> bool {
-        self.file.columns.patient.is_some()
+        self.file.columns.patient.is_some() || self.knows_studies()
+    }
+
+    /// Whether videos are of studies, whose labels theirs are.
+    pub fn knows_studies(&self) -> bool {
+        self.file.columns.study.is_some()
     }
 
     /// Whether splits are drawn, not read from the table.
@@ -318,70 +334,6 @@ impl DatasetConfig {
         }
         Ok(())
     }
-
-    fn target_of(
-        &self,
-        name: &str,
-        entry: TargetEntry,
-        read: &dyn Fn(&Path) -> Result<String, DataError>,
-    ) -> Result<Target, DataError> {
-        let wrong = |reason: &str| self.wrong(format!("[targets.{name}]: {reason}"));
-        let TargetEntry { column, unit, scale, least, most, plausible, bin, thresholds, ranks_file, ranks } = entry;
-        if name.is_empty() || [name, &unit].iter().any(|text| text.contains([',', '"', '\n', '|'])) {
-            return Err(wrong("names and units are words without commas, quotes and |"));
-        }
-        if self.targets.keys().any(|other| other.eq_ignore_ascii_case(name)) {
-            return Err(wrong("there is another target of this name; capitals do not count"));
-        }
-        // Narrower ones have numbers that a 32-bit float cannot tell apart.
-        if !bin.is_finite() || bin < 1e-3 {
-            return Err(wrong(&format!("`bin` is {bin}; it must be a width of 0.001 or more")));
-        }
-        if [least, most].into_iter().flatten().any(|bound| !bound.is_finite())
-            || least.zip(most).is_some_and(|(least, most)| least >= most)
-        {
-            return Err(wrong("`least` must be below `most`"));
-        }
-        if !scale.is_finite() || scale == 0.0 {
-            return Err(wrong(&format!(
-                "`scale` is {scale}; it must be a factor, such as 100 for fractions of a percentage"
-            )));
-        }
-        if plausible.is_some_and(|[least, most]| !least.is_finite() || !most.is_finite() || least >= most) {
-            return Err(wrong("`plausible` must be two numbers, the lower first"));
-        }
-        if name.eq_ignore_ascii_case("EF") && unit != "%" {
-            return Err(wrong(&format!(
-                "the ejection fraction is predicted in percent: give unit = \"%\", not {unit:?}, and scale = 100 where the \
-                 table has fractions"
-            )));
-        }
-        let (ranks, from) = match (ranks, ranks_file) {
-            (Some(ranks), None) => (RankSpec { ranks }, None),
-            (None, Some(file)) => {
-                let path = self.source.parent().unwrap_or(Path::new("")).join(&file);
-                let text = read(&file).map_err(|error| wrong(&format!("its `ranks_file`: {error}")))?;
-                (from_toml(&path, &text)?, Some(path))
-            }
-            _ => return Err(wrong("give either `ranks_file` or [[ranks]]")),
-        };
-        ranks.validate().map_err(|error| match from {
-            Some(path) => DataError::Config { path, reason: error.to_string() },
-            None => wrong(&error.to_string()),
-        })?;
-        let column = column.unwrap_or_else(|| name.to_owned());
-        let plausible = plausible.or_else(|| usual_range(name, &unit));
-        Ok(Target { name: name.to_owned(), unit, column, scale, least, most, plausible, bin, thresholds, ranks })
-    }
-}
-
-/// The ranks that come with the program under this name.
-fn shipped(name: &Path) -> Option<String> {
-    RANKS.iter().find(|(known, _)| Path::new(known) == name).map(|(_, text)| (*text).to_owned())
-}
-
-fn from_toml<T: serde::de::DeserializeOwned>(path: &Path, text: &str) -> Result<T, DataError> {
-    toml::from_str(text).map_err(|source| DataError::Toml { path: path.to_owned(), source: Box::new(source) })
 }
 
 #[cfg(test)]
@@ -389,33 +341,35 @@ mod tests {
     use super::*;
 
     const START: &str = "name = 'x'\ntable = 'x.csv'\nvideos = { folder = 'v' }\n";
-    const EF: &str = "[targets.EF]\nunit = '%'\nranks = [{ up_to = 1, value = 1, prompt = 'a' }, { up_to = 2, value = 2, prompt = 'b' }]\n";
+    const EF: &str = "[tasks.EF]\n";
 
     fn error(text: &str) -> String {
-        let nothing = |path: &Path| Err(DataError::Config { path: path.to_owned(), reason: "not read".to_owned() });
-        DatasetConfig::parse(Path::new("own.toml"), text, &nothing).unwrap_err().to_string()
+        DatasetConfig::parse(Path::new("own.toml"), text).unwrap_err().to_string()
     }
 
     #[test]
     fn shipped_descriptions_are_right() {
-        let config = DatasetConfig::echonet();
-        let targets: Vec<(&str, &str, f64)> =
-            config.targets().map(|target| (target.name.as_str(), target.unit.as_str(), target.bin)).collect();
-        assert_eq!(targets, [("EDV", "ml", 10.0), ("EF", "%", 1.0), ("ESV", "ml", 10.0)]);
-        assert_eq!(config.target("ef").unwrap().thresholds, [35, 40, 50]);
         for file in ["echonet-dynamic.toml", "example.toml"] {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/datasets").join(file);
             let read = DatasetConfig::read(&path).unwrap();
-            assert!(read.targets().all(|target| target.ranks.ranks.len() >= 2), "{file}");
+            assert!(read.targets().count() >= 2, "{file}");
         }
+        let config = DatasetConfig::echonet();
+        let bins: Vec<(String, f64)> =
+            config.targets().map(|target| (target.task.name.clone(), target.task.regression().unwrap().bin)).collect();
+        assert_eq!(bins, [("EDV".to_owned(), 10.0), ("EF".to_owned(), 1.0), ("ESV".to_owned(), 10.0)]);
+        assert_eq!(config.target("ef", None).unwrap().task.regression().unwrap().thresholds, [35, 40, 50]);
     }
 
     #[test]
     fn bins_have_the_width_that_was_asked_for() {
-        let config = DatasetConfig::echonet();
-        let bins = |name: &str, values: [f32; 4]| values.map(|value| config.target(name).unwrap().bin_of(value));
-        assert_eq!(bins("EDV", [9.99, 10.0, 119.999_99, 120.0]), [0.0, 1.0, 11.0, 12.0]);
-        assert_eq!(bins("EF", [29.99, 30.0, 30.99, 31.0]), [29.0, 30.0, 30.0, 31.0]);
+        let bins = |name: &str, values: [f32; 4]| {
+            values.map(|value| DatasetConfig::echonet().target(name, None).unwrap().bins_of(&Truth::Value(value))[0])
+        };
+        assert_eq!(bins("EDV", [9.99, 10.0, 119.999_99, 120.0]), [0, 1, 11, 12]);
+        assert_eq!(bins("EF", [29.99, 30.0, 30.99, 31.0]), [29, 30, 30, 31]);
+        let labels = Truth::Labels(vec![Some(true), None, Some(false)]);
+        assert_eq!(Target::shipped("findings").bins_of(&labels), [1, 4]);
     }
 
     #[test]
@@ -438,16 +392,22 @@ mod tests {
             (format!("{START}{columns}{EF}least = 5\nmost = 5"), "below `most`"),
             (format!("{START}{columns}{EF}scale = 0"), "`scale` is 0"),
             (format!("{START}{columns}{EF}plausible = [90, 10]"), "the lower first"),
-            (format!("{START}{columns}{}", EF.replace('%', "1")), "predicted in percent"),
+            (format!("{START}{columns}{EF}unit = '1'"), "predicted in percent"),
             (format!("{START}{columns}{EF}thresholds = [300]"), "300"),
-            (format!("{START}{columns}[targets.EF]\nunit = '%'"), "ranks_file"),
-            (format!("{START}{columns}[targets.EF]\nunit = '%'\nranks = []"), "two ranks"),
-            (format!("{START}{columns}[targets]"), "at least one target"),
+            (format!("{START}{columns}{EF}ranks = []"), "two ranks"),
+            (
+                format!(
+                    "{START}{columns}[tasks.GLS]
+unit = '%'"
+                ),
+                "[[ranks]]",
+            ),
+            (format!("{START}{columns}{EF}[tasks.ef]"), "another task of this name"),
         ] {
             let error = error(&text);
             assert!(error.contains("own.toml") && error.contains(expected), "{expected}: {error}");
         }
-        let error = DatasetConfig::echonet().target("GLS").unwrap_err().to_string();
-        assert!(error.contains("EDV, EF, ESV") && error.contains("[targets.GLS]"), "{error}");
+        let error = DatasetConfig::echonet().target("GLS", None).unwrap_err().to_string();
+        assert!(error.contains("EDV, EF, ef-grade") && error.contains("[tasks.GLS]"), "{error}");
     }
 }

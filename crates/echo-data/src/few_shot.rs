@@ -1,27 +1,33 @@
 //! The few labelled videos of a few-shot run.
 
+use std::collections::HashSet;
+
 use echo_random::Stream;
 
-/// Up to `k` videos of each integer `floor(ef)` bin, as places in `records` (name and ejection fraction in percent).
+/// Up to `k` samples of each bin, as places in `records` (a name, and the bins that it is in).
 ///
 /// A pure function of the seed and, for each bin, the names in it: every name is given a random number, and the lowest
-/// `k` are taken. So neither the order of `records` nor the other bins matter, and videos that join or leave the list
+/// `k` are taken. So neither the order of `records` nor the other bins matter, and samples that join or leave the list
 /// change the draw as little as possible. If `nested`, the number does not depend on `k`, and what is drawn for fewer
-/// shots is drawn for more; otherwise every `k` is a draw of its own. The result is in the order of bins, then of draw.
+/// shots is drawn for more; otherwise every `k` is a draw of its own. The result is in the order of bins, then of draw; a
+/// sample that several bins draw stands where the first does.
 ///
-/// Names should be unique, and ejection fractions finite: a NaN counts as 0.
-pub fn few_shot<N: AsRef<str>>(records: &[(N, f32)], k: usize, seed: u64, nested: bool) -> Vec<usize> {
+/// Names should be unique.
+pub fn few_shot<N: AsRef<str>>(records: &[(N, Vec<i64>)], k: usize, seed: u64, nested: bool) -> Vec<usize> {
     let draw = if nested { 0 } else { k as u64 };
     let mut order: Vec<(i64, u64, &str, usize)> = records
         .iter()
         .enumerate()
-        .map(|(place, (name, ef))| {
+        .flat_map(|(place, (name, bins))| {
             let name = name.as_ref();
-            (ef.floor() as i64, Stream::new(seed, &format!("few-shot/{name}"), draw).bits64(), name, place)
+            let number = Stream::new(seed, &format!("few-shot/{name}"), draw).bits64();
+            bins.iter().map(move |&bin| (bin, number, name, place))
         })
         .collect();
     order.sort_unstable();
-    order.chunk_by(|a, b| a.0 == b.0).flat_map(|bin| bin.iter().take(k).map(|&(.., place)| place)).collect()
+    let drawn = order.chunk_by(|a, b| a.0 == b.0).flat_map(|bin| bin.iter().take(k).map(|&(.., place)| place));
+    let mut known = HashSet::new();
+    drawn.filter(|&place| known.insert(place)).collect()
 }
 
 #[cfg(test)]
@@ -30,12 +36,13 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     /// 600 videos, denser around 60 than elsewhere, some bins with a single one.
-    fn videos() -> Vec<(String, f32)> {
+    fn videos() -> Vec<(String, Vec<i64>)> {
         let mut stream = Stream::new(3, "test/few-shot", 0);
-        (0..600).map(|i| (format!("0X{i:X}"), (60.0 + 12.0 * stream.normal()).clamp(5.0, 95.0) as f32)).collect()
+        let mut ef = || (60.0 + 12.0 * stream.normal()).clamp(5.0, 95.0) as i64;
+        (0..600).map(|i| (format!("0X{i:X}"), vec![ef()])).collect()
     }
 
-    fn names(videos: &[(String, f32)], k: usize, seed: u64, nested: bool) -> Vec<String> {
+    fn names(videos: &[(String, Vec<i64>)], k: usize, seed: u64, nested: bool) -> Vec<String> {
         few_shot(videos, k, seed, nested).into_iter().map(|place| videos[place].0.clone()).collect()
     }
 
@@ -43,9 +50,9 @@ mod tests {
         names.into_iter().collect()
     }
 
-    fn bins(videos: &[(String, f32)], places: impl IntoIterator<Item = usize>) -> BTreeMap<i64, usize> {
+    fn bins(videos: &[(String, Vec<i64>)], places: impl IntoIterator<Item = usize>) -> BTreeMap<i64, usize> {
         places.into_iter().fold(BTreeMap::new(), |mut bins, place| {
-            *bins.entry(videos[place].1.floor() as i64).or_default() += 1;
+            *bins.entry(videos[place].1[0]).or_default() += 1;
             bins
         })
     }
@@ -64,11 +71,15 @@ mod tests {
     }
 
     #[test]
-    fn bins_begin_at_whole_percents() {
-        let videos = [("a", 29.99), ("b", 30.0), ("c", 30.99), ("d", 31.0)];
-        assert_eq!(few_shot(&videos, 5, 1, true).len(), 4);
-        let one = few_shot(&videos, 1, 1, true);
-        assert_eq!((one.len(), one[0], one[2]), (3, 0, 3));
+    fn a_sample_in_several_bins_is_drawn_once_and_counts_in_each() {
+        let both = |name: &'static str, bins: &[i64]| (name, bins.to_vec());
+        let records = [both("a", &[0, 3]), both("b", &[0, 2]), both("c", &[1, 2]), both("d", &[]), both("e", &[1, 3])];
+        let drawn = few_shot(&records, 1, 1, true);
+        let distinct: BTreeSet<usize> = drawn.iter().copied().collect();
+        assert_eq!((distinct.len(), distinct.contains(&3)), (drawn.len(), false), "{drawn:?}");
+        for bin in 0..4 {
+            assert!(drawn.iter().any(|&place| records[place].1.contains(&bin)), "{drawn:?}");
+        }
     }
 
     #[test]
@@ -105,7 +116,7 @@ mod tests {
 
     #[test]
     fn every_video_of_a_bin_is_equally_likely() {
-        let videos = [("a", 50.1), ("b", 50.2), ("c", 50.3), ("d", 50.4)];
+        let videos = ["a", "b", "c", "d"].map(|name| (name, vec![50]));
         let mut counts = [0i32; 4];
         (0..4000).for_each(|seed| counts[few_shot(&videos, 1, seed, true)[0]] += 1);
         // Five standard deviations of a binomial(4000, 1/4).

@@ -33,6 +33,7 @@ mod spelling;
 mod split;
 mod split_file;
 mod table;
+mod task_file;
 mod video_files;
 
 pub use channel_order::source_channels;
@@ -55,4 +56,5 @@ pub use select::{Selection, Start, select_frames};
 pub use spelling::patient_key;
 pub use split::Split;
 pub use split_file::{SplitFile, read_split_file};
+pub use task_file::TASKS;
 pub use video_files::files_below;

@@ -1,6 +1,9 @@
 //! Values that a target can hardly have: most often the right number in another unit.
 
-use crate::{DatasetVideo, Split, Target};
+use crate::{Split, Target};
+
+/// A video's name, split and number.
+pub(crate) type Labelled<'a> = (&'a str, Split, f32);
 
 /// Factors between the units that people use for one thing: fractions and percentages, litres and millilitres.
 fn factors(unit: &str) -> &'static [f64] {
@@ -26,11 +29,10 @@ pub fn usual_range(name: &str, unit: &str) -> Option<[f64; 2]> {
 /// # Errors
 /// Half of the values or more are not plausible, or a tenth of a split's and three at least, as where a table was put
 /// together from two: what to do.
-pub(crate) fn check_unit(target: &Target, videos: &[DatasetVideo]) -> Result<Vec<(String, String)>, String> {
-    let all: Vec<&DatasetVideo> = videos.iter().collect();
-    let unlikely = check_part(target, "", &all, |few, all| few * 2 >= all)?;
+pub(crate) fn check_unit(target: &Target, videos: &[Labelled<'_>]) -> Result<Vec<(String, String)>, String> {
+    let unlikely = check_part(target, "", videos, |few, all| few * 2 >= all)?;
     for split in [Split::Train, Split::Validation, Split::Test] {
-        let part: Vec<&DatasetVideo> = videos.iter().filter(|video| video.split == split).collect();
+        let part: Vec<Labelled<'_>> = videos.iter().copied().filter(|(_, of, _)| *of == split).collect();
         check_part(target, &format!(" of the {split} split"), &part, |few, all| few >= 3 && few * 10 >= all)?;
     }
     Ok(unlikely)
@@ -40,32 +42,31 @@ pub(crate) fn check_unit(target: &Target, videos: &[DatasetVideo]) -> Result<Vec
 fn check_part(
     target: &Target,
     part: &str,
-    videos: &[&DatasetVideo],
+    videos: &[Labelled<'_>],
     wrong: fn(usize, usize) -> bool,
 ) -> Result<Vec<(String, String)>, String> {
     let Some([least, most]) = target.plausible else { return Ok(Vec::new()) };
-    let Target { name, unit, column, scale, .. } = target;
+    let Target { task, unit, columns, scale, .. } = target;
+    let (name, column) = (&task.name, &columns[0]);
     let is_plausible = |value: f64| (least..=most).contains(&value);
-    let of = |video: &DatasetVideo| f64::from(video.truth);
-    let unlikely: Vec<&DatasetVideo> = videos.iter().copied().filter(|video| !is_plausible(of(video))).collect();
+    let of = |&(_, _, value): &Labelled<'_>| f64::from(value);
+    let unlikely: Vec<Labelled<'_>> = videos.iter().copied().filter(|video| !is_plausible(of(video))).collect();
     let (few, all) = (unlikely.len(), videos.len());
     if few == 0 || !wrong(few, all) {
-        let reason = |video: &DatasetVideo| {
-            format!("its {name} is {} {unit}; plausible is {least} to {most} {unit}", video.truth)
-        };
-        return Ok(unlikely.into_iter().map(|video| (video.name.clone(), reason(video))).collect());
+        let reason = |value: f32| format!("its {column} is {value} {unit}; plausible is {least} to {most} {unit}");
+        return Ok(unlikely.into_iter().map(|(video, _, value)| (video.to_owned(), reason(value))).collect());
     }
-    let mut values: Vec<f64> = unlikely.iter().map(|video| of(video)).collect();
+    let mut values: Vec<f64> = unlikely.iter().map(of).collect();
     values.sort_by(f64::total_cmp);
     let (lowest, median, highest) = (values[0], values[values.len() / 2], values[values.len() - 1]);
     let factor = factors(unit).iter().find(|&&factor| is_plausible(median * factor));
     let what_to_do = match factor {
         Some(factor) => format!(
-            "they look like another unit: give `scale = {}` under [targets.{name}] in the data set's description (--dataset)",
+            "they look like another unit: give `scale = {}` under [tasks.{name}] in the data set's description (--dataset)",
             // As people write it.
             (scale * factor * 1e6).round() / 1e6
         ),
-        None => format!("check the column, or give `plausible` under [targets.{name}] in the data set's description"),
+        None => format!("check the column, or give `plausible` under [tasks.{name}] in the data set's description"),
     };
     Err(format!(
         "column {column:?}: {few} of {all} values{part} lie outside the plausible {least} to {most} {unit}, \
@@ -77,21 +78,18 @@ fn check_part(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::DatasetConfig;
-
-    fn videos(values: &[f32], split: Split) -> Vec<DatasetVideo> {
-        let video = |(place, &truth): (usize, &f32)| DatasetVideo {
-            name: format!("v{place}"),
-            path: "v.avi".into(),
-            patient: None,
-            truth,
-            split,
-        };
-        values.iter().enumerate().map(video).collect()
-    }
 
     fn check(target: &str, values: &[f32]) -> Result<Vec<(String, String)>, String> {
-        check_unit(DatasetConfig::echonet().target(target).expect("a target"), &videos(values, Split::Test))
+        check_all(target, &[(values, Split::Test)])
+    }
+
+    fn check_all(target: &str, parts: &[(&[f32], Split)]) -> Result<Vec<(String, String)>, String> {
+        let values = parts.iter().flat_map(|(values, split)| values.iter().map(move |value| (*split, *value)));
+        let values: Vec<(String, Split, f32)> =
+            values.enumerate().map(|(place, (split, value))| (format!("v{place}"), split, value)).collect();
+        let videos: Vec<Labelled<'_>> =
+            values.iter().map(|(name, split, value)| (name.as_str(), *split, *value)).collect();
+        check_unit(&Target::shipped(target), &videos)
     }
 
     #[test]
@@ -102,7 +100,7 @@ mod tests {
             ("EF", [2100.0, 5500.0, 7300.0], "`scale = 0.01`"),
         ] {
             let error = check(target, &values).unwrap_err();
-            assert!(error.contains(scale) && error.contains(&format!("[targets.{target}]")), "{error}");
+            assert!(error.contains(scale) && error.contains(&format!("[tasks.{target}]")), "{error}");
         }
         assert!(check("EF", &[0.0, 0.0, 0.0]).unwrap_err().contains("check the column"));
     }
@@ -118,10 +116,7 @@ mod tests {
 
     #[test]
     fn a_split_or_a_tenth_of_one_in_another_unit_is_an_error() {
-        let check = |train: &[f32], test: &[f32]| {
-            let videos = [videos(train, Split::Train), videos(test, Split::Test)].concat();
-            check_unit(DatasetConfig::echonet().target("EF").expect("a target"), &videos)
-        };
+        let check = |train: &[f32], test: &[f32]| check_all("EF", &[(train, Split::Train), (test, Split::Test)]);
         let error = check(&[55.0; 20], &[0.5, 0.6, 0.7]).unwrap_err();
         assert!(error.contains("3 of 3 values of the test split") && error.contains("`scale = 100`"), "{error}");
         let mixed: Vec<f32> = (0..30).map(|place| if place % 10 == 0 { 0.5 } else { 55.0 }).collect();

@@ -106,6 +106,11 @@ impl Table {
         DataError::Column { path: self.path.clone(), column: column.to_owned(), count, found }
     }
 
+    /// Names of its columns, as many as a message shows.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.header.iter().take(SHOWN).collect()
+    }
+
     /// An error that names a row.
     pub(crate) fn wrong_row(&self, line: u64, name: &str, reason: String) -> DataError {
         DataError::Row { path: self.path.clone(), line, name: excerpt(name).into_owned(), reason }

@@ -4,10 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use echo_data::{DataError, Dataset, DatasetConfig, Split, read_dataset};
+use echo_core::Truth;
+use echo_data::{DataError, Dataset, DatasetConfig, Split, Target, read_dataset};
 
 /// Ranks that every target here has.
 const RANKS: &str = "[{ up_to = 50, value = 30, prompt = 'low' }, { up_to = 500, value = 90, prompt = 'high' }]";
+
+/// Videos with their labels.
+type Labelled = Vec<(String, Truth)>;
 
 struct Place(tempfile::TempDir);
 
@@ -38,11 +42,12 @@ impl Place {
     fn read_as(&self, entries: &str, target: &str, of_ef: &str) -> Result<Dataset, DataError> {
         let path = self.path().join("own.toml");
         let text = format!(
-            "name = 'own'\ntable = 'table.csv'\n{entries}\n[targets.EF]\ncolumn = 'LVEF'\nunit = '%'\nleast = 0\nmost = 100\n\
-             {of_ef}\nranks = {RANKS}\n[targets.Strain]\nunit = '%'\nbin = 2\nranks = {RANKS}\n"
+            "name = 'own'\ntable = 'table.csv'\n{entries}\n[tasks.EF]\ncolumn = 'LVEF'\nunit = '%'\nleast = 0\nmost = 100\n\
+             {of_ef}\nranks = {RANKS}\n[tasks.Strain]\nunit = '%'\nbin = 2\nranks = {RANKS}\n"
         );
         fs::write(&path, text).expect("a description");
-        read_dataset(self.path(), &DatasetConfig::read(&path)?, target)
+        let config = DatasetConfig::read(&path)?;
+        read_dataset(self.path(), &config, &config.target(target, None)?)
     }
 
     fn error(&self, entries: &str, target: &str) -> String {
@@ -69,9 +74,10 @@ fn the_released_form_is_read_and_what_cannot_be_used_is_listed() -> Result<(), D
     for file in ["a.avi", "b.AVI", "c.avi", "d.avi", "e.avi", "unread.avi", "not_listed.avi", "c.txt"] {
         fs::write(dir.path().join("Videos").join(file), "").expect("a file");
     }
-    let read = |target: &str| read_dataset(dir.path(), &DatasetConfig::echonet(), target);
+    let config = DatasetConfig::echonet();
+    let read = |target: &str| read_dataset(dir.path(), &config, &config.target(target, None)?);
     let data = read("EF")?;
-    let found: Vec<_> = data.videos.iter().map(|v| (v.name.as_str(), v.truth, v.split)).collect();
+    let found: Vec<_> = data.videos.iter().map(|v| (v.name.as_str(), v.truth.value().unwrap(), v.split)).collect();
     let d = 30f32.next_down();
     let (train, validation, test) = (Split::Train, Split::Validation, Split::Test);
     assert_eq!(found, [("a", 59.5, train), ("b", 8.0, validation), ("c", 97.0, test), ("d", d, train)]);
@@ -84,7 +90,7 @@ fn the_released_form_is_read_and_what_cannot_be_used_is_listed() -> Result<(), D
     assert_eq!(incomplete, [("line 9", "listed without a name"), ("e", "listed without a split")]);
     for (target, values) in [("EDV", [96.75, 3.0, 5.0, 40.0]), ("ESV", [39.5, 2.0, 4.0, 10.0])] {
         let data = read(target)?;
-        assert_eq!(data.videos.iter().map(|v| v.truth).collect::<Vec<_>>(), values, "{target}");
+        assert_eq!(data.videos.iter().map(|v| v.truth.value().unwrap()).collect::<Vec<_>>(), values, "{target}");
         assert_eq!(data.report.without_target, ["b"], "{target}");
     }
     Ok(())
@@ -96,14 +102,17 @@ fn what_spreadsheets_write_for_nothing_leaves_the_row_out() -> Result<(), DataEr
     let rows: String = missing.iter().enumerate().map(|(row, missing)| format!("v{row};TRAIN;{missing}\n")).collect();
     let place = Place::new(&format!("sep=;\nClip;Fold;LVEF;\n{rows}a;TEST;55,5;\n"), &["a.avi"]);
     let data = place.read(COLUMNS, "EF")?;
-    assert_eq!(data.videos.iter().map(|video| (video.name.as_str(), video.truth)).collect::<Vec<_>>(), [("a", 55.5)]);
+    assert_eq!(
+        data.videos.iter().map(|video| (video.name.as_str(), video.truth.value().unwrap())).collect::<Vec<_>>(),
+        [("a", 55.5)]
+    );
     assert_eq!(data.report.without_target, (0..missing.len()).map(|row| format!("v{row}")).collect::<Vec<_>>());
     Ok(())
 }
 
 #[test]
 fn numbers_are_read_as_people_write_them_or_refused_with_the_reason() -> Result<(), DataError> {
-    let values = |data: Dataset| data.videos.iter().map(|video| video.truth).collect::<Vec<_>>();
+    let values = |data: Dataset| data.videos.iter().map(|video| video.truth.value().unwrap()).collect::<Vec<_>>();
     let files = ["a.avi", "b.avi", "c.avi"];
     for table in [
         "Clip,Fold,LVEF\na,TRAIN,42.3%\nb,TRAIN,60 %\nc,TEST,55\n",
@@ -133,9 +142,12 @@ fn numbers_are_read_as_people_write_them_or_refused_with_the_reason() -> Result<
 fn fractions_are_an_error_that_says_what_to_do_and_a_scale_makes_percentages() -> Result<(), DataError> {
     let place = Place::new("Clip,Fold,LVEF\na,TRAIN,0.29\nb,TRAIN,0.573\nc,TEST,0.7\n", &["a.avi", "b.avi", "c.avi"]);
     let error = place.error(COLUMNS, "EF");
-    assert!(error.contains("table.csv") && error.contains("`scale = 100` under [targets.EF]"), "{error}");
+    assert!(error.contains("table.csv") && error.contains("`scale = 100` under [tasks.EF]"), "{error}");
     let of_percent = place.read_as(COLUMNS, "EF", "scale = 100")?;
-    assert_eq!(of_percent.videos.iter().map(|video| video.truth).collect::<Vec<_>>(), [29.0, 57.3, 70.0]);
+    assert_eq!(
+        of_percent.videos.iter().map(|video| video.truth.value().unwrap()).collect::<Vec<_>>(),
+        [29.0, 57.3, 70.0]
+    );
     let error = place.read_as(COLUMNS, "EF", "scale = 1000").unwrap_err().to_string();
     assert!(error.contains("LVEF is \"0.29\"; it, times 1000, must be a number from 0 to 100"), "{error}");
     let own = place.read_as(COLUMNS, "EF", "plausible = [0.1, 1]")?;
@@ -164,30 +176,69 @@ fn a_list_of_which_nothing_is_found_names_what_was_tried_and_other_spellings_are
 }
 
 #[test]
-fn ranks_of_a_file_that_are_wrong_name_that_file() {
-    let dir = tempfile::tempdir().expect("a temporary folder");
-    let description = "name = 'x'\ntable = 'x.csv'\nvideos = { folder = 'v' }\ncolumns = { video = 'v', split = 's' }\n\
-                       [targets.EF]\nunit = '%'\nranks_file = 'ranks.toml'\n";
-    fs::write(dir.path().join("own.toml"), description).expect("a description");
-    let error = DatasetConfig::read(&dir.path().join("own.toml")).unwrap_err().to_string();
-    assert!(error.contains("own.toml") && error.contains("[targets.EF]") && error.contains("ranks.toml"), "{error}");
-    for ranks in ["[[ranks]]\nup_to = 1\nvalue = 1.0\nprompt = 'a'\n", "ranks = 5\n"] {
-        fs::write(dir.path().join("ranks.toml"), ranks).expect("ranks");
-        let error = DatasetConfig::read(&dir.path().join("own.toml")).unwrap_err().to_string();
-        assert!(error.starts_with(&dir.path().join("ranks.toml").display().to_string()), "{error}");
-    }
-}
-
-#[test]
-fn a_copy_of_the_example_works_where_it_lies_and_ranks_beside_it_come_first() {
+fn a_copy_of_the_example_works_where_it_lies_and_its_entries_come_before_the_program_s() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let copy = dir.path().join("mine.toml");
     fs::write(&copy, include_str!("../../../configs/datasets/example.toml")).expect("a copy");
-    let ranks = || DatasetConfig::read(&copy).expect("a description").target("EF").expect("a target").ranks.clone();
-    assert_eq!(ranks().ranks.len(), 5);
-    let own = "[[ranks]]\nup_to = 50\nvalue = 40.0\nprompt = 'a'\n[[ranks]]\nup_to = 100\nvalue = 60.0\nprompt = 'b'\n";
-    fs::write(dir.path().join("ranks_ef.toml"), own).expect("ranks");
-    assert_eq!(ranks().ranks.len(), 2);
+    let target = || DatasetConfig::read(&copy).expect("a description").target("EF", None).expect("a task");
+    let ranks = |target: Target| target.task.regression().expect("a number").ranks.ranks.len();
+    assert_eq!((target().columns, ranks(target())), (vec!["LVEF (%)".to_owned()], 5));
+    let own = fs::read_to_string(&copy).expect("a description").replace(
+        "bin = 1.0",
+        "bin = 1.0\nranks = [\n\
+        { up_to = 50, value = 40.0, prompt = 'a' }, { up_to = 100, value = 60.0, prompt = 'b' }]\n",
+    );
+    fs::write(&copy, own).expect("a description");
+    assert_eq!(ranks(target()), 2);
+}
+
+#[test]
+fn labels_are_read_from_both_tables_as_the_task_says() -> Result<(), DataError> {
+    let place = Place::new(
+        "Clip,Fold,LVEF\na,TRAIN,20\nb,TRAIN,45\nc,TEST,60\nd,TEST,\n",
+        &["a.avi", "b.avi", "c.avi", "d.avi"],
+    );
+    fs::write(
+        place.path().join("more.csv"),
+        "Clip,View,DilatedLeftAtrium,ReducedEF,RegionalWallMotionAbnormality\nA.avi,a2c,0,1,no\nc,4CH,,yes,yes\nd,A4C,,,\n",
+    )
+    .expect("labels");
+    let entries = format!("{COLUMNS}\nlabels = {{ table = 'more.csv' }}");
+    let own = "[tasks.two]\nkind = 'multi-label'\n[[tasks.two.classes]]\nname = 'ReducedEF'\nprompts = ['a']\nabsent = ['b']\n\
+               [[tasks.two.classes]]\nname = 'left atrium'\ncolumn = 'DilatedLeftAtrium'\nprompts = ['a']\nabsent = ['b']\n";
+    let read = |task: &str, below: Option<f64>| -> Result<(Labelled, Vec<String>), DataError> {
+        let path = place.path().join("own.toml");
+        let text = format!("name = 'own'\ntable = 'table.csv'\n{entries}\n{own}[tasks.ef]\ncolumn = 'LVEF'\n");
+        let text = text + "[tasks.ef-reduced]\ncolumn = 'LVEF'\n[tasks.ef-grade]\ncolumn = 'LVEF'\n";
+        fs::write(&path, text).expect("a description");
+        let config = DatasetConfig::read(&path)?;
+        let data = read_dataset(place.path(), &config, &config.target(task, below)?)?;
+        let videos = data.videos.into_iter().map(|video| (video.name, video.truth)).collect();
+        Ok((videos, data.report.without_target))
+    };
+    let of = |pairs: &[(&str, Truth)]| {
+        pairs.iter().map(|(name, truth)| ((*name).to_owned(), truth.clone())).collect::<Vec<_>>()
+    };
+    let class = Truth::Class;
+    assert_eq!(read("view", None)?, (of(&[("a", class(1)), ("c", class(0)), ("d", class(0))]), vec!["b".to_owned()]));
+    assert_eq!(read("wall-motion", None)?.0, of(&[("a", class(0)), ("c", class(1))]));
+    assert_eq!(read("ef-reduced", None)?.0, of(&[("a", class(1)), ("b", class(1)), ("c", class(0))]));
+    assert_eq!(read("ef-reduced", Some(40.0))?.0, of(&[("a", class(1)), ("b", class(0)), ("c", class(0))]));
+    assert_eq!(read("ef-grade", None)?.0, of(&[("a", class(0)), ("b", class(2)), ("c", class(3))]));
+    let labels = |labels: [Option<bool>; 2]| Truth::Labels(labels.to_vec());
+    assert_eq!(
+        read("two", None)?.0,
+        of(&[("a", labels([Some(true), Some(false)])), ("c", labels([Some(true), None]))])
+    );
+    let error = read("lv-size", None).unwrap_err().to_string();
+    assert!(["table.csv", "LeftVentricleSize", "more.csv", "View"].iter().all(|part| error.contains(part)), "{error}");
+
+    fs::write(place.path().join("more.csv"), "Clip,View\na,A4C\nb,PLAX\n").expect("labels");
+    let error = read("view", None).unwrap_err().to_string();
+    assert!(["more.csv", "line 3", "\"PLAX\"", "A4C or 4CH"].iter().all(|part| error.contains(part)), "{error}");
+    fs::write(place.path().join("more.csv"), "Clip,View\na,A4C\na,A2C\n").expect("labels");
+    assert!(read("view", None).unwrap_err().to_string().contains("more.csv"));
+    Ok(())
 }
 
 #[test]
@@ -201,10 +252,10 @@ fn columns_words_folders_and_extensions_are_what_the_description_says() -> Resul
                    words = { train = ['1'], validation = ['2'], test = ['Held Out'] }";
     let data = place.read(entries, "EF")?;
     assert_eq!([Split::Train, Split::Validation, Split::Test].map(|split| names(&data, split)), [["a"], ["b"], ["a2"]]);
-    assert_eq!(data.videos.iter().map(|video| video.truth).collect::<Vec<_>>(), [55.0, 40.5, 30.0]);
+    assert_eq!(data.videos.iter().map(|video| video.truth.value().unwrap()).collect::<Vec<_>>(), [55.0, 40.5, 30.0]);
     assert!(data.videos[1].path.ends_with("clips/p1/x/b.mp4"));
     let data = place.read(entries, "strain")?;
-    assert_eq!(data.videos.iter().map(|video| video.truth).collect::<Vec<_>>(), [-18.5, -12.0]);
+    assert_eq!(data.videos.iter().map(|video| video.truth.value().unwrap()).collect::<Vec<_>>(), [-18.5, -12.0]);
     assert_eq!(data.report.without_target, ["a2"]);
     Ok(())
 }
@@ -273,7 +324,7 @@ fn mistakes_are_named_with_file_line_column_and_value() {
         assert!(expected.iter().all(|part| found.contains(part)), "{expected:?}: {found}");
     }
     let error = Place::new("Clip,Fold,LVEF\n", &[]).error(COLUMNS, "GLS");
-    assert!(error.contains("own.toml") && error.contains("EF, Strain"), "{error}");
+    assert!(error.contains("own.toml") && error.contains("lv-size, Strain"), "{error}");
 }
 
 #[test]

@@ -83,12 +83,15 @@ pub fn write_dataset_while(
     spec: &DatasetSpec,
     go_on: &(dyn Fn(usize, usize) -> bool + Sync),
 ) -> Result<Summary, PhantomError> {
-    write(out, spec.videos()?, &|video| spec.recording(video), go_on)
+    write(out, spec.videos()?, &|video| spec.recording(video), None, go_on)
 }
+
+/// How a data set of studies is described, for whoever reads it.
+const STUDIES: &str = include_str!("../../../configs/datasets/phantom-studies.toml");
 
 /// As [`write_dataset_while`], but the specification's numbers are of studies: one to four videos of one heart, each under the
 /// study's biplane ejection fraction and volumes. `FileList.csv` has columns for patient, study and view, and splits go
-/// by patient; what a single video shows stands in `Findings.csv`.
+/// by patient; what a single video shows stands in `Findings.csv`, and how to read the tables in `dataset.toml`.
 ///
 /// # Errors
 /// As [`write_dataset_while`].
@@ -99,13 +102,14 @@ pub fn write_studies(
 ) -> Result<Summary, PhantomError> {
     let drawn = spec.studies()?.into_par_iter().map(|study| study.recordings(spec));
     let recordings: Vec<Vec<Recording>> = drawn.collect::<Result<_, PhantomError>>()?;
-    write(out, recordings.into_iter().flatten().collect(), &Ok, go_on)
+    write(out, recordings.into_iter().flatten().collect(), &Ok, Some(STUDIES), go_on)
 }
 
 fn write<T: Send>(
     out: &Path,
     list: Vec<T>,
     draw: &(dyn Fn(T) -> Result<Recording, PhantomError> + Sync),
+    description: Option<&str>,
     go_on: &(dyn Fn(usize, usize) -> bool + Sync),
 ) -> Result<Summary, PhantomError> {
     let folder = Unfinished::beside(out)?;
@@ -128,6 +132,10 @@ fn write<T: Send>(
     write_file_list(&folder.path.join("FileList.csv"), &rows)?;
     write_tracings(&folder.path.join("VolumeTracings.csv"), &rows)?;
     write_findings(&folder.path.join("Findings.csv"), &rows)?;
+    if let Some(description) = description {
+        let path = folder.path.join("dataset.toml");
+        fs::write(&path, description).map_err(PhantomError::io(&path))?;
+    }
     marker::write_list(&folder.path, rows.iter().map(|row| row.recording.name.clone()))?;
     folder.finish(out)?;
     Ok(Summary::of(&rows))
@@ -151,6 +159,7 @@ pub fn write_list(out: &Path, spec: &DatasetSpec) -> Result<(), PhantomError> {
     });
     let rows: Vec<Row> = listed.collect::<Result<_, PhantomError>>()?;
     marker::write_list(out, rows.iter().map(|row| row.recording.name.clone()))?;
+    write_findings(&out.join("Findings.csv"), &rows)?;
     write_file_list(&out.join("FileList.csv"), &rows)
 }
 

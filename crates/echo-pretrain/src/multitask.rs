@@ -14,6 +14,9 @@ const SURVEYED: u32 = 600;
 /// Errors beyond this many standard deviations count linearly.
 const DELTA: f32 = 1.0;
 
+/// The head for the ejection fraction.
+const EF: &str = "EF";
+
 /// Probabilities are kept this far from 0 and 1.
 const EPSILON: f64 = 1e-6;
 
@@ -60,8 +63,7 @@ impl MultiTask {
     pub fn new(encoder: &AnyEncoder, tasks: &[Task], seed: u64) -> Result<Self, PretrainError> {
         let card = encoder.card();
         let unfit = |reason: String| PretrainError::Unfit { encoder: card.name, reason };
-        let ef = card.capabilities.ejection_fraction;
-        let ef = ef.filter(|name| tasks.iter().any(|task| task.head == *name));
+        let ef = tasks.iter().map(|task| task.head).find(|name| *name == EF);
         let ef = ef.ok_or_else(|| unfit("no task is its head for the ejection fraction".to_owned()))?;
         let mut surveyed = Vec::new();
         for number in 0..SURVEYED {

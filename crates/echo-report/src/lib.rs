@@ -37,6 +37,6 @@ pub use quantity::Quantity;
 pub use reference::Reference;
 pub use scoring::{UNCHOSEN_THRESHOLD, ranks_up_to, scores};
 pub use store::{
-    BestRecord, CellRecord, CellStatus, DataRecord, EncoderRecord, Epoch, Excluded, ExternalRecord, FileRecord,
-    Machine, Outputs, ParameterCounts, PredictionRow, Predictions, Runs, Seconds, Truth, read_runs,
+    AloneRecord, BestRecord, CellRecord, CellStatus, DataRecord, EncoderRecord, Epoch, Excluded, ExternalRecord,
+    FileRecord, Machine, Outputs, ParameterCounts, PredictionRow, Predictions, Runs, Seconds, Truth, read_runs,
 };

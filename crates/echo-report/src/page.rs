@@ -139,7 +139,7 @@ mod tests {
                 cell.data = DataRecord { task: task.clone(), test: VIDEOS, ..cell.data };
                 cell.adapter = adapter.to_owned();
                 (cell.shots, cell.seed) = (Some(shots), seed);
-                cell.config = serde_json::json!({ "ranks": ranks.clone() });
+                cell.config = serde_json::json!({ "task": { "answer": { "value": { "ranks": ranks.clone() } } } });
                 cell.scores = Some(scored(&own, &all));
                 if shots == 8 {
                     let best =

@@ -9,14 +9,15 @@ mod prediction;
 mod runs;
 
 pub(crate) use csv_file::{numbers, read, text, to_text};
+pub use echo_metrics::Truth;
 pub use epoch::Epoch;
 pub use excluded::Excluded;
 pub use machine::Machine;
 pub use outputs::{Outputs, Predictions};
-pub use prediction::{PredictionRow, Truth};
+pub use prediction::PredictionRow;
 #[cfg(test)]
 pub(crate) use runs::tests;
 pub use runs::{
-    BestRecord, CellRecord, CellStatus, DataRecord, EncoderRecord, ExternalRecord, FileRecord, ParameterCounts, Runs,
-    Seconds, read_runs,
+    AloneRecord, BestRecord, CellRecord, CellStatus, DataRecord, EncoderRecord, ExternalRecord, FileRecord,
+    ParameterCounts, Runs, Seconds, read_runs,
 };

@@ -80,7 +80,7 @@ impl<'a> Saver<'a> {
         let state = State {
             curve: progress.curve.clone(),
             zero_gradients: progress.zero_gradients.clone(),
-            best: progress.best.as_ref().map(|best| (best.epoch, best.mae)),
+            best: progress.best.as_ref().map(|best| (best.epoch, best.error)),
             memory,
         };
         let file = &self.to.file;
@@ -144,7 +144,7 @@ fn restored<A: Module>(
     };
     let adapter = with(under(PARAMETER))?;
     let best = match state.best {
-        Some((epoch, mae)) => Some(Best { epoch, mae, adapter: with(under(BEST))? }),
+        Some((epoch, error)) => Some(Best { epoch, error, adapter: with(under(BEST))? }),
         None => None,
     };
     state.memory.tensors = under(MEMORY);

@@ -43,13 +43,16 @@ pub enum TrainError {
     /// A sample cannot be read.
     #[error("{0}")]
     Sample(String),
-    /// Table and targets disagree.
-    #[error("{values} feature values and {targets} targets do not make rows of {row}")]
+    /// Labels are not of the kind that the adapter predicts.
+    #[error("the labels are of another kind than the adapter's predictions")]
+    Kind,
+    /// Table and labels disagree.
+    #[error("{values} feature values and {samples} labels do not make rows of {row}")]
     Shape {
         /// Feature values given.
         values: usize,
-        /// Targets given.
-        targets: usize,
+        /// Labels given.
+        samples: usize,
         /// Values that a row should have.
         row: usize,
     },

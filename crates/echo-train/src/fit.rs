@@ -2,11 +2,11 @@
 
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor};
-use echo_core::{Adapter, Fitting, Prediction, Stage};
+use echo_core::{Adapter, Fitting, Prediction, Stage, Truth};
 use echo_random::Stream;
 
 use crate::checkpoint::{Checkpoints, Progress, Saver, discard, resume};
-use crate::objective::{Labels, Objective, objective};
+use crate::objective::{Objective, Ranks, objective};
 use crate::optimizer::factor;
 use crate::{Descent, Parameter, Samples, TrainConfig, TrainError, gradients, learning_rate, parameters};
 
@@ -28,13 +28,13 @@ pub struct Epoch {
     pub lr: f64,
     /// Weighted sum of the losses.
     pub loss: f64,
-    /// Cross-entropy, where there are ranks.
+    /// Cross-entropy, where there are ranks or classes.
     pub cross_entropy: f64,
     /// Divergence, where there are ranks.
     pub kl: f64,
-    /// Absolute error.
+    /// Absolute error of values.
     pub l1: f64,
-    /// Mean absolute error on what is watched, if anything is.
+    /// What [`Watched::error`] says of the samples that are watched, if any are.
     #[serde(default)]
     pub watched: Option<f64>,
 }
@@ -48,8 +48,17 @@ pub struct FitContext<'a> {
     pub device: &'a Device,
     /// Where training is saved, to go on after an interruption.
     pub checkpoints: Option<&'a Checkpoints>,
-    /// Samples that are predicted after every epoch, to find the best one: never those of the test split.
-    pub watched: Option<&'a dyn Samples>,
+    /// What finds the best epoch.
+    pub watched: Option<Watched<'a>>,
+}
+
+/// Samples that are predicted after every epoch, to find the best one: never those of the test split.
+#[derive(Clone, Copy)]
+pub struct Watched<'a> {
+    /// The samples.
+    pub samples: &'a dyn Samples,
+    /// What is to become small, given the predictions as [`predict`] gives them.
+    pub error: &'a dyn Fn(&[Vec<f32>]) -> f64,
 }
 
 impl<'a> FitContext<'a> {
@@ -61,7 +70,7 @@ impl<'a> FitContext<'a> {
 
 impl std::fmt::Debug for FitContext<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let watched = self.watched.map(|samples| samples.targets().len());
+        let watched = self.watched.map(|watched| watched.samples.truths().len());
         let mut debug = f.debug_struct("FitContext");
         debug.field("seed", &self.seed).field("checkpoints", &self.checkpoints).field("watched", &watched).finish()
     }
@@ -72,8 +81,8 @@ impl std::fmt::Debug for FitContext<'_> {
 pub struct Best<A> {
     /// From 1.
     pub epoch: usize,
-    /// Its mean absolute error.
-    pub mae: f64,
+    /// Its error, as [`Watched::error`] says.
+    pub error: f64,
     /// The adapter, ready for inference.
     pub adapter: A,
 }
@@ -109,8 +118,8 @@ pub fn fit<A: Adapter>(
 ) -> Result<Fitted<A>, TrainError> {
     config.validate()?;
     let device = context.device;
-    let targets = samples.targets();
-    if targets.is_empty() && adapter.fitting() != Fitting::Nothing {
+    let truths = samples.truths();
+    if truths.is_empty() && adapter.fitting() != Fitting::Nothing {
         return Err(TrainError::NoSamples);
     }
     let at_once = |adapter| Fitted { adapter, best: None, curve: Vec::new(), zero_gradients: Vec::new() };
@@ -123,8 +132,8 @@ pub fn fit<A: Adapter>(
     if trainable.is_empty() {
         return Err(TrainError::NothingTrains);
     }
-    let ranks: Option<Vec<usize>> =
-        adapter.ranks().map(|spec| targets.iter().map(|&target| spec.rank_of(target)).collect());
+    let rank_of = |truth: &Truth| Some(adapter.ranks()?.rank_of(truth.value()?));
+    let ranks: Option<Vec<usize>> = truths.iter().map(rank_of).collect();
     let rate = |path: &str| factor(&config.rates, adapter.role(path));
     let mut descent = Descent::with_factors(&config.optimizer, config.clip_norm, &trainable, rate);
     let mut saver = context.checkpoints.map(|checkpoints| Saver::new(checkpoints, &trainable));
@@ -143,7 +152,7 @@ pub fn fit<A: Adapter>(
     let mut first_loss = progress.curve.first().map(|epoch| epoch.loss);
     for epoch in progress.curve.len()..config.epochs {
         let lr = learning_rate(config, epoch);
-        let mut order: Vec<usize> = (0..targets.len()).collect();
+        let mut order: Vec<usize> = (0..truths.len()).collect();
         Stream::new(context.seed, "train/shuffle", epoch as u64).shuffle(&mut order);
         let mut mean = Epoch { epoch: epoch + 1, lr, ..Epoch::default() };
         for (step, indices) in order.chunks(config.batch).enumerate() {
@@ -155,7 +164,7 @@ pub fn fit<A: Adapter>(
             if !loss.is_finite() || loss > DIVERGED * first.max(1.0) {
                 return Err(diverged(loss));
             }
-            let share = indices.len() as f64 / targets.len() as f64;
+            let share = indices.len() as f64 / truths.len() as f64;
             mean.loss += share * loss;
             mean.cross_entropy += share * losses.cross_entropy;
             mean.kl += share * losses.kl;
@@ -167,10 +176,10 @@ pub fn fit<A: Adapter>(
         }
         if let Some(watched) = context.watched {
             let adapter = progress.adapter.valid();
-            let mae = mean_absolute_error(watched.targets(), &predict(&adapter, watched, device)?);
-            mean.watched = Some(mae);
-            if progress.best.as_ref().is_none_or(|best| mae < best.mae) {
-                progress.best = Some(Best { epoch: epoch + 1, mae, adapter });
+            let error = (watched.error)(&predict(&adapter, watched.samples, device)?);
+            mean.watched = Some(error);
+            if progress.best.as_ref().is_none_or(|best| error < best.error) {
+                progress.best = Some(Best { epoch: epoch + 1, error, adapter });
             }
         }
         on_epoch(&mean);
@@ -193,15 +202,15 @@ fn solved<A: Adapter>(
     config: &TrainConfig,
     device: &Device,
 ) -> Result<A, TrainError> {
-    let targets = samples.targets();
+    let truths = samples.truths();
     let inference = adapter.valid();
     // Clips are large, and each runs through the whole encoder.
     let size = if samples.stage() == Stage::Clip { PREDICT_CLIPS } else { config.batch };
     let (mut batches, mut order) = (Vec::new(), Vec::new());
-    for group in samples.groups(&(0..targets.len()).collect::<Vec<_>>()) {
+    for group in samples.groups(&(0..truths.len()).collect::<Vec<_>>()) {
         for indices in group.chunks(size) {
             batches.push(inference.represent(samples.batch(indices, None, device)?));
-            order.extend(indices.iter().map(|&index| targets[index]));
+            order.extend(indices.iter().map(|&index| truths[index].clone()));
         }
     }
     Ok(adapter.solve(batches, &order))
@@ -240,24 +249,25 @@ impl Batch<'_> {
         let inference = adapter.valid();
         let predictions: Vec<Prediction> =
             parts.iter().map(|part| forward(&inference, part)).collect::<Result<_, _>>()?;
-        let Prediction { value, logits } = joined(predictions);
-        let value = Tensor::from_inner(value).require_grad();
+        let whole = joined(predictions);
+        let (value, logits) = tensors(&whole);
+        let value = value.map(|value| Tensor::from_inner(value).require_grad());
         let logits = logits.map(|logits| Tensor::from_inner(logits).require_grad());
-        let whole = Prediction { value: value.clone(), logits: logits.clone() };
-        let losses = self.losses(adapter, whole, &order)?;
+        let losses = self.losses(adapter, with_tensors(&whole, value.clone(), logits.clone()), &order)?;
         let found = losses.total.backward();
-        let (value, logits) = (value.grad(&found), logits.and_then(|logits| logits.grad(&found)));
+        let value = value.and_then(|value| value.grad(&found));
+        let logits = logits.and_then(|logits| logits.grad(&found));
         let mut accumulated = GradientsAccumulator::new();
         let mut from = 0;
         for part in parts {
-            let prediction = forward(adapter, part)?;
+            let (of_value, of_logits) = tensors(&forward(adapter, part)?);
             // The derivative of this sum is the losses' by the chain rule.
             let mut terms = Vec::new();
-            if let Some(value) = &value {
-                let weights = Tensor::from_inner(value.clone().narrow(0, from, part.len()));
-                terms.push((prediction.value * weights).sum());
+            if let (Some(found), Some(weights)) = (of_value, &value) {
+                let weights = Tensor::from_inner(weights.clone().narrow(0, from, part.len()));
+                terms.push((found * weights).sum());
             }
-            if let (Some(logits), Some(weights)) = (prediction.logits, &logits) {
+            if let (Some(logits), Some(weights)) = (of_logits, &logits) {
                 let weights = Tensor::from_inner(weights.clone().narrow(0, from, part.len()));
                 terms.push((logits * weights).sum());
             }
@@ -275,37 +285,33 @@ impl Batch<'_> {
         prediction: Prediction,
         order: &[usize],
     ) -> Result<Objective, TrainError> {
-        let targets: Vec<f32> = order.iter().map(|&index| self.samples.targets()[index]).collect();
+        let truths: Vec<&Truth> = order.iter().map(|&index| &self.samples.truths()[index]).collect();
         let ranks: Option<Vec<usize>> = self.ranks.map(|ranks| order.iter().map(|&index| ranks[index]).collect());
-        let labels = Labels { targets: &targets, ranks: ranks.as_deref(), ordinal: adapter.weights_ordinally() };
-        objective(prediction, labels, &self.config.loss)
+        let ranks = Ranks { of_samples: ranks.as_deref(), ordinal: adapter.weights_ordinally() };
+        objective(prediction, &truths, ranks, &self.config.loss)
     }
 }
 
-/// Predictions for all samples, in their order.
+/// For every sample, in their order, its value, or the probability of every class or label.
 ///
 /// # Errors
 /// [`TrainError::NotANumber`] for the first prediction that is not finite.
-pub fn predict<A: Adapter>(adapter: &A, samples: &dyn Samples, device: &Device) -> Result<Vec<f32>, TrainError> {
-    let count = samples.targets().len();
-    let mut predictions = vec![f32::NAN; count];
+pub fn predict<A: Adapter>(adapter: &A, samples: &dyn Samples, device: &Device) -> Result<Vec<Vec<f32>>, TrainError> {
+    let count = samples.truths().len();
+    let mut predictions = vec![Vec::new(); count];
     // Clips are large, and each runs through the whole encoder.
     let size = if samples.stage() == Stage::Clip { PREDICT_CLIPS } else { PREDICT_BATCH };
     for group in samples.groups(&(0..count).collect::<Vec<_>>()) {
         for indices in group.chunks(size) {
-            let values = adapter.predict(samples.batch(indices, None, device)?);
-            indices.iter().zip(values).for_each(|(&index, value)| predictions[index] = value);
+            let rows = adapter.predict(samples.batch(indices, None, device)?);
+            indices.iter().zip(rows).for_each(|(&index, row)| predictions[index] = row);
         }
     }
-    match predictions.iter().position(|value| !value.is_finite()) {
+    let is_wrong = |row: &Vec<f32>| row.is_empty() || row.iter().any(|number| !number.is_finite());
+    match predictions.iter().position(is_wrong) {
         Some(index) => Err(TrainError::NotANumber(index)),
         None => Ok(predictions),
     }
-}
-
-fn mean_absolute_error(targets: &[f32], predictions: &[f32]) -> f64 {
-    let errors = targets.iter().zip(predictions).map(|(target, value)| f64::from((target - value).abs()));
-    errors.sum::<f64>() / targets.len().max(1) as f64
 }
 
 /// Predictions of several groups as one.
@@ -313,9 +319,27 @@ fn joined(mut predictions: Vec<Prediction>) -> Prediction {
     if predictions.len() == 1 {
         return predictions.remove(0);
     }
-    let logits: Option<Vec<_>> = predictions.iter().map(|prediction| prediction.logits.clone()).collect();
-    Prediction {
-        value: Tensor::cat(predictions.into_iter().map(|prediction| prediction.value).collect(), 0),
-        logits: logits.map(|logits| Tensor::cat(logits, 0)),
+    let (values, logits): (Vec<_>, Vec<_>) = predictions.iter().map(tensors).unzip();
+    let values: Option<Vec<Tensor<1>>> = values.into_iter().collect();
+    let logits: Option<Vec<Tensor<2>>> = logits.into_iter().collect();
+    let (values, logits) = (values.map(|values| Tensor::cat(values, 0)), logits.map(|logits| Tensor::cat(logits, 0)));
+    with_tensors(&predictions[0], values, logits)
+}
+
+/// What gradients flow through: values, and logits of ranks, classes or labels.
+fn tensors(prediction: &Prediction) -> (Option<Tensor<1>>, Option<Tensor<2>>) {
+    match prediction {
+        Prediction::Values { value, ranks } => (Some(value.clone()), ranks.clone()),
+        Prediction::Classes(logits) | Prediction::Labels(logits) => (None, Some(logits.clone())),
+    }
+}
+
+/// A prediction of the same kind from other [`tensors`].
+fn with_tensors(like: &Prediction, value: Option<Tensor<1>>, logits: Option<Tensor<2>>) -> Prediction {
+    match (like, value, logits) {
+        (Prediction::Values { .. }, Some(value), ranks) => Prediction::Values { value, ranks },
+        (Prediction::Classes(_), _, Some(logits)) => Prediction::Classes(logits),
+        (Prediction::Labels(_), _, Some(logits)) => Prediction::Labels(logits),
+        (like, ..) => like.clone(),
     }
 }

@@ -1,6 +1,6 @@
 //! Losses of a prediction, each a scalar tensor `[1]`.
 
-use burn::tensor::activation::log_softmax;
+use burn::tensor::activation::{log_sigmoid, log_softmax};
 use burn::tensor::{Int, Tensor, TensorData};
 
 /// Sharpness of the target distribution over the batch in [`ordinal_kl`]: 10 times a one-hot before its softmax.
@@ -9,12 +9,26 @@ const TARGET_SHARPNESS: f32 = 10.0;
 /// Errors above this many units of the target count linearly in [`huber`].
 pub const HUBER_DELTA: f32 = 2.0;
 
-/// Mean cross-entropy of `logits` `[batch, ranks]` against each sample's rank.
+/// Mean cross-entropy of `logits` `[batch, ranks or classes]` against each sample's rank or class.
 pub fn cross_entropy(logits: Tensor<2>, ranks: &[usize]) -> Tensor<1> {
     let [batch, _] = logits.dims();
     let indices: Vec<i64> = ranks.iter().map(|&rank| rank as i64).collect();
     let indices = Tensor::<2, Int>::from_data(TensorData::new(indices, [batch, 1]), &logits.device());
     log_softmax(logits, 1).gather(1, indices).mean().neg()
+}
+
+/// Mean binary cross-entropy of `logits` `[batch, labels]` over the labels of which something is known; 0 where nothing is.
+pub fn binary_cross_entropy(logits: Tensor<2>, labels: &[&[Option<bool>]]) -> Tensor<1> {
+    let [batch, columns] = logits.dims();
+    let known = labels.iter().flat_map(|labels| labels.iter()).flatten().count().max(1) as f32;
+    let matrix = |wanted: bool| {
+        let entries = labels.iter().flat_map(|labels| labels.iter());
+        let entries = entries.map(|label| f32::from(u8::from(*label == Some(wanted)))).collect::<Vec<f32>>();
+        Tensor::<2>::from_data(TensorData::new(entries, [batch, columns]), &logits.device())
+    };
+    let (holds, fails) = (matrix(true), matrix(false));
+    let likelihood = log_sigmoid(logits.clone()) * holds + log_sigmoid(logits.neg()) * fails;
+    likelihood.sum().neg() / known
 }
 
 /// OrdinalCLIP's text-to-image divergence: for every rank present in the batch, the divergence of the logits'
@@ -104,6 +118,10 @@ mod tests {
         near(ordinal_kl(logits(), &RANKS), KL);
         let values = Tensor::from_floats([50.0, 61.5, 20.25, 70.0], &Device::flex());
         near(l1(values.clone(), &[55.0, 60.0, 21.0, 68.0]), 2.3125);
+        // `(F.binary_cross_entropy_with_logits(x, y, reduction="none") * known).sum() / known.sum()`
+        let labels = [[Some(true), None, Some(false)], [Some(false), Some(true), None]];
+        let labels: Vec<&[Option<bool>]> = labels.iter().map(|row| row.as_slice()).collect();
+        near(binary_cross_entropy(logits().narrow(0, 0, 2), &labels), BINARY_CROSS_ENTROPY);
         // `F.huber_loss(values, targets, delta=2.0)`
         near(huber(values, &[55.0, 60.0, 21.0, 68.0]), 2.851_562_5);
     }
@@ -124,5 +142,6 @@ mod tests {
     }
 
     const CROSS_ENTROPY: f32 = 1.618_438;
+    const BINARY_CROSS_ENTROPY: f32 = 1.214_193_4;
     const KL: f32 = 1.650_384_8;
 }

@@ -3,17 +3,22 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use echo_core::{Features, Stage};
+use echo_core::{Features, Stage, Truth};
 
 use crate::TrainError;
 
-/// Samples with a target each, batched on demand.
+/// Labelled samples, batched on demand.
 pub trait Samples {
-    /// Targets in the target's own unit, one per sample.
-    fn targets(&self) -> &[f32];
+    /// What is true of each sample; all are of one kind.
+    fn truths(&self) -> &[Truth];
 
     /// The stage that its features are of.
     fn stage(&self) -> Stage;
+
+    /// Clips of all samples together.
+    fn clips(&self) -> usize {
+        self.truths().len()
+    }
 
     /// `indices` in groups that make one batch each: features of different shapes do not.
     fn groups(&self, indices: &[usize]) -> Vec<Vec<usize>> {
@@ -31,38 +36,38 @@ pub trait Samples {
 #[derive(Clone, Debug)]
 pub struct FeatureTable {
     stage: Stage,
-    clips: usize,
+    /// Of each sample: a study has those of all its videos.
+    clips: Vec<usize>,
     columns: usize,
     rows: Vec<Vec<f32>>,
     /// Other looks at the samples, each with a row for every one.
     views: Vec<Vec<Vec<f32>>>,
-    targets: Vec<f32>,
+    truths: Vec<Truth>,
 }
 
 impl FeatureTable {
-    /// One row of `clips * columns` values per target for [`Stage::Embedding`]; any multiple of that, the clips' frames,
+    /// For each sample its number of `clips`, and a row of as many times `columns` values for [`Stage::Embedding`]; any multiple of that, the clips' frames,
     /// for stages of frames.
     ///
     /// # Errors
     /// A row is missing or of a wrong length.
     pub fn new(
         stage: Stage,
-        clips: usize,
+        clips: Vec<usize>,
         columns: usize,
         rows: Vec<Vec<f32>>,
-        targets: Vec<f32>,
+        truths: Vec<Truth>,
     ) -> Result<Self, TrainError> {
-        let unit = clips * columns;
-        let fits = |row: &&Vec<f32>| match stage {
-            Stage::Embedding => row.len() == unit,
-            _ => !row.is_empty() && row.len().is_multiple_of(unit.max(1)),
+        let fits = |(row, clips): (&Vec<f32>, &usize)| match stage {
+            Stage::Embedding => row.len() == clips * columns,
+            _ => !row.is_empty() && row.len().is_multiple_of((clips * columns).max(1)),
         };
-        let wrong = rows.iter().find(|row| !fits(row));
-        if rows.len() != targets.len() || wrong.is_some() {
-            let values = wrong.map_or(rows.len() * unit, Vec::len);
-            return Err(TrainError::Shape { values, targets: targets.len(), row: unit });
+        let wrong = rows.iter().zip(&clips).find(|pair| !fits(*pair));
+        if rows.len() != truths.len() || clips.len() != truths.len() || wrong.is_some() {
+            let (values, unit) = wrong.map_or((rows.len(), 1), |(row, clips)| (row.len(), clips * columns));
+            return Err(TrainError::Shape { values, samples: truths.len(), row: unit });
         }
-        Ok(Self { stage, clips, columns, rows, views: Vec::new(), targets })
+        Ok(Self { stage, clips, columns, rows, views: Vec::new(), truths })
     }
 
     /// The same with other looks at its samples, which epochs take in turn instead of the plain one.
@@ -75,7 +80,7 @@ impl FeatureTable {
             if view.len() != self.rows.len() || wrong.is_some() {
                 let (values, row) =
                     wrong.map_or((view.len(), self.rows.len()), |(row, plain)| (row.len(), plain.len()));
-                return Err(TrainError::Shape { values, targets: self.targets.len(), row });
+                return Err(TrainError::Shape { values, samples: self.truths.len(), row });
             }
         }
         Ok(Self { views, ..self })
@@ -83,19 +88,24 @@ impl FeatureTable {
 }
 
 impl Samples for FeatureTable {
-    fn targets(&self) -> &[f32] {
-        &self.targets
+    fn truths(&self) -> &[Truth] {
+        &self.truths
     }
 
     fn stage(&self) -> Stage {
         self.stage
     }
 
-    /// By length: short videos have fewer frames where an encoder does not pad them.
+    fn clips(&self) -> usize {
+        self.clips.iter().sum()
+    }
+
+    /// By clips and length: studies have any number of videos, and short videos fewer frames where an encoder does not pad
+    /// them.
     fn groups(&self, indices: &[usize]) -> Vec<Vec<usize>> {
-        let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        let mut groups: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
         for &index in indices {
-            groups.entry(self.rows[index].len()).or_default().push(index);
+            groups.entry((self.clips[index], self.rows[index].len())).or_default().push(index);
         }
         groups.into_values().collect()
     }
@@ -105,12 +115,13 @@ impl Samples for FeatureTable {
             Some(epoch) if !self.views.is_empty() => &self.views[epoch % self.views.len()],
             _ => &self.rows,
         };
+        let clips = indices.first().map_or(1, |&index| self.clips[index]);
         let values: Vec<f32> = indices.iter().flat_map(|&index| &rows[index]).copied().collect();
-        let time = values.len() / (indices.len() * self.clips * self.columns).max(1);
+        let time = values.len() / (indices.len() * clips * self.columns).max(1);
         let tensor = Tensor::<1>::from_data(TensorData::new(values.clone(), [values.len()]), device);
-        let shape = [indices.len(), self.clips, time, self.columns];
+        let shape = [indices.len(), clips, time, self.columns];
         Ok(match self.stage {
-            Stage::Embedding => Features::Embedding(tensor.reshape([indices.len(), self.clips, self.columns])),
+            Stage::Embedding => Features::Embedding(tensor.reshape([indices.len(), clips, self.columns])),
             Stage::Frames => Features::Frames(tensor.reshape(shape)),
             Stage::ZoomFrames => Features::ZoomFrames(tensor.reshape(shape)),
             Stage::Clip => return Err(TrainError::Config("clips are not kept in a feature table".to_owned())),

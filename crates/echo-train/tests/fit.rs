@@ -6,11 +6,11 @@ use std::time::Duration;
 use burn::module::{Module, Param};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
-use echo_core::{Adapter, Features, ParameterRole, Prediction, Rank, RankSpec, Stage};
+use echo_core::{Adapter, Features, ParameterRole, Prediction, Rank, RankSpec, Stage, Truth};
 use echo_random::Stream;
 use echo_train::{
     AugmentConfig, Checkpoints, FeatureTable, FitContext, LossWeights, OptimizerConfig, RateFactors, Samples,
-    ScheduleConfig, TrainConfig, TrainError, fit,
+    ScheduleConfig, TrainConfig, TrainError, Watched, fit,
 };
 
 const DIM: usize = 5;
@@ -43,7 +43,7 @@ impl Adapter for Small {
         let logits = hidden.matmul(self.head.val());
         let values = Tensor::<1>::from_floats(self.ranks.values().as_slice(), &logits.device());
         let value = (softmax(logits.clone(), 1) * values.unsqueeze()).sum_dim(1).squeeze_dim(1);
-        Prediction { value, logits: Some(logits) }
+        Prediction::Values { value, ranks: Some(logits) }
     }
 }
 
@@ -67,8 +67,8 @@ fn small() -> Small {
 
 fn samples(count: usize) -> FeatureTable {
     let rows: Vec<Vec<f32>> = draw("test/rows", count * DIM).chunks(DIM).map(<[f32]>::to_vec).collect();
-    let targets = rows.iter().map(|row| 50.0 + 12.0 * row[0].tanh()).collect();
-    FeatureTable::new(Stage::Embedding, 1, DIM, rows, targets).unwrap()
+    let targets = rows.iter().map(|row| Truth::Value(50.0 + 12.0 * row[0].tanh())).collect();
+    FeatureTable::new(Stage::Embedding, vec![1; rows.len()], DIM, rows, targets).unwrap()
 }
 
 fn config() -> TrainConfig {
@@ -151,6 +151,11 @@ fn the_norm_of_all_gradients_together_is_clipped() {
     assert_eq!(step(Some(2.0 * f64::from(free))).1, direction, "smaller gradients stay as they are");
 }
 
+fn mean_error(samples: &FeatureTable, predictions: &[Vec<f32>]) -> f64 {
+    let errors = predictions.iter().zip(samples.truths()).map(|(row, truth)| (row[0] - truth.value().unwrap()).abs());
+    errors.map(f64::from).sum::<f64>() / predictions.len() as f64
+}
+
 /// Samples that cannot be read from some epoch on, as when the process is killed there.
 struct Interrupted {
     inner: FeatureTable,
@@ -159,8 +164,8 @@ struct Interrupted {
 }
 
 impl Samples for Interrupted {
-    fn targets(&self) -> &[f32] {
-        self.inner.targets()
+    fn truths(&self) -> &[Truth] {
+        self.inner.truths()
     }
 
     fn stage(&self) -> Stage {
@@ -180,7 +185,8 @@ impl Samples for Interrupted {
 fn training_goes_on_from_a_checkpoint_as_if_it_had_not_been_interrupted() {
     let folder = tempfile::tempdir().unwrap();
     let checkpoints = Checkpoints { file: folder.path().join("deep/cell.safetensors"), every: Duration::ZERO };
-    let watched = samples(9);
+    let held = samples(9);
+    let watched = Watched { samples: &held, error: &|predictions| mean_error(&held, predictions) };
     let (lr, weight_decay) = (1e-2, 1e-3);
     let optimizers = [
         OptimizerConfig::Sgd { lr, momentum: 0.9, weight_decay },
@@ -190,7 +196,7 @@ fn training_goes_on_from_a_checkpoint_as_if_it_had_not_been_interrupted() {
     for optimizer in optimizers {
         let config = TrainConfig { epochs: 9, optimizer, ..config() };
         let device = device();
-        let context = FitContext { watched: Some(&watched), ..FitContext::new(1, &device) };
+        let context = FitContext { watched: Some(watched), ..FitContext::new(1, &device) };
         let expected = fit(small(), &samples(21), &config, &context, |_| ()).unwrap();
 
         let context = FitContext { checkpoints: Some(&checkpoints), ..context };
@@ -204,8 +210,8 @@ fn training_goes_on_from_a_checkpoint_as_if_it_had_not_been_interrupted() {
         assert_eq!(resumed.curve, expected.curve);
         let (best, expected) = (resumed.best.unwrap(), expected.best.unwrap());
         assert_eq!(
-            (best.epoch, best.mae, values(&best.adapter)),
-            (expected.epoch, expected.mae, values(&expected.adapter))
+            (best.epoch, best.error, values(&best.adapter)),
+            (expected.epoch, expected.error, values(&expected.adapter))
         );
         assert!(!checkpoints.file.exists(), "a finished training leaves no checkpoint");
     }
@@ -250,16 +256,16 @@ fn the_best_epoch_is_kept_beside_the_last() {
     // Learning far too fast, the last epochs are worse than some before.
     let optimizer = OptimizerConfig::Sgd { lr: 0.6, momentum: 0.95, weight_decay: 0.0 };
     let config = TrainConfig { epochs: 12, optimizer, schedule: ScheduleConfig::Constant, ..config() };
-    let (watched, device) = (samples(15), device());
-    let context = FitContext { watched: Some(&watched), ..FitContext::new(1, &device) };
+    let (held, device) = (samples(15), device());
+    let watched = Watched { samples: &held, error: &|predictions| mean_error(&held, predictions) };
+    let context = FitContext { watched: Some(watched), ..FitContext::new(1, &device) };
     let fitted = fit(small(), &samples(21), &config, &context, |_| ()).unwrap();
     let errors: Vec<f64> = fitted.curve.iter().map(|epoch| epoch.watched.unwrap()).collect();
     let least = errors.iter().copied().fold(f64::INFINITY, f64::min);
     let best = fitted.best.unwrap();
     assert!(least < errors[errors.len() - 1], "{errors:?}");
-    assert_eq!((best.mae, errors[best.epoch - 1]), (least, least));
-    let predicted = echo_train::predict(&best.adapter, &watched, &device).unwrap();
-    let error = predicted.iter().zip(watched.targets()).map(|(a, b)| f64::from((a - b).abs())).sum::<f64>() / 15.0;
+    assert_eq!((best.error, errors[best.epoch - 1]), (least, least));
+    let error = mean_error(&held, &echo_train::predict(&best.adapter, &held, &device).unwrap());
     assert!((error - least).abs() < 1e-5, "{error} {least}");
 }
 

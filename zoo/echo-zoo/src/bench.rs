@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use burn::tensor::Device;
-use echo_bench::{BenchConfig, Environment, Outcome, Selection, WeightFiles, Zoo, dry_run, pair_parameters};
+use echo_bench::{BenchConfig, Environment, Outcome, Samples, Selection, WeightFiles, Zoo, dry_run, pair_parameters};
 use echo_core::Preset;
 use echo_files::{excerpt, printable, read_text, say};
 use echo_phantom::{DatasetSpec, PhantomError, holds_phantoms};
@@ -22,132 +22,158 @@ use crate::{CliError, DeviceChoice, Entry, build, cache, find, phantom};
 /// What `--smoke` takes from the smoke benchmark.
 const SMOKE: &str = include_str!("../../../configs/bench/smoke.toml");
 
+/// What stands below the flags.
+const EXAMPLES: &str = "Examples:
+  echozoo bench --encoder echoprime --adapter coop
+  echozoo bench --task view --encoder all --adapter linear,coop --shots 1,2,4,8,16
+  echozoo bench --encoder echoclip,panecho --weights echoclip=F.bin,panecho=G.pt --preset full --data EchoNet-Dynamic
+  echozoo bench --data DIR --dataset own.toml --task stenosis --dry-run";
+
 /// Videos that are named on the terminal; the rest stand in `excluded.csv`.
 const EXCLUDED_SHOWN: usize = 20;
 
 /// Flags of `echozoo bench`; each beats the configuration file, which beats the defaults.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Encoders, or `all`.
-    #[arg(long, value_delimiter = ',')]
+    /// Encoders, separated by commas, or `all`.
+    #[arg(help_heading = "What is compared", long, value_delimiter = ',')]
     encoder: Vec<String>,
-    /// Adapters, or `all`; joined by `+` they are one adapter.
-    #[arg(long, value_delimiter = ',')]
+    /// Adapters, separated by commas, or `all`; joined by `+` they are one adapter.
+    #[arg(help_heading = "What is compared", long, value_delimiter = ',')]
     adapter: Vec<String>,
-    /// Training videos per bin of the target, which is one percent for EF [default: 1,2,4,8].
-    #[arg(long, value_delimiter = ',')]
+    /// Training videos per class, or per bin of a value, which is one percent for EF; several, separated by commas
+    /// [default: 1,2,4,8].
+    #[arg(help_heading = "What is compared", long, value_delimiter = ',')]
     shots: Vec<usize>,
-    /// Seeds [default: 1,2,3].
-    #[arg(long, value_delimiter = ',')]
+    /// Seeds, separated by commas [default: 1,2,3].
+    #[arg(help_heading = "What is compared", long, value_delimiter = ',')]
     seeds: Vec<u64>,
+    /// What is predicted: ef, edv, esv, ef-reduced, ef-grade, view, wall-motion, lv-size, findings, a task of the data set's
+    /// description, or a file (.toml) [default: ef].
+    #[arg(help_heading = "What is compared", long, value_name = "TASK")]
+    task: Option<String>,
+    /// Where a task that cuts a number in two cuts it: --task ef-reduced --below 40.
+    #[arg(help_heading = "What is compared", long, value_name = "VALUE")]
+    below: Option<f64>,
+    /// What a sample is: study, with all its videos, or video, each alone [default: study where the description names their
+    /// column].
+    #[arg(help_heading = "What is compared", long, value_parser = samples)]
+    samples: Option<Samples>,
+    /// Ranks and prompts (TOML) of a value instead of the task's own.
+    #[arg(help_heading = "What is compared", long, value_name = "FILE")]
+    prompts: Option<PathBuf>,
+    /// Leave out what encoders read without training, which otherwise stands in every table.
+    #[arg(help_heading = "What is compared", long)]
+    no_zero_shot: bool,
     /// Size of the encoders: nano or full [default on phantoms: nano].
-    #[arg(long)]
+    #[arg(help_heading = "Weights", long)]
     preset: Option<Preset>,
     /// Weights of the encoder; of several, ENCODER=FILE,ENCODER=FILE.
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = "Weights", long, value_name = "FILE")]
     weights: Option<OsString>,
     /// The entry of the file that holds the encoder, where several do (`model_ema`, for instance).
-    #[arg(long, value_name = "KEY", requires = "weights")]
+    #[arg(help_heading = "Weights", long, value_name = "KEY", requires = "weights")]
     weights_key: Option<String>,
     /// Random weights.
-    #[arg(long, conflicts_with_all = ["weights", "weights_key"])]
+    #[arg(help_heading = "Weights", long, conflicts_with_all = ["weights", "weights_key"])]
     random_init: bool,
     /// Seed of random weights [default: 0].
-    #[arg(long, value_name = "SEED")]
+    #[arg(help_heading = "Weights", long, value_name = "SEED")]
     random_seed: Option<u64>,
     /// An encoder that lends its text tower to those that have none [default: the first that has one].
-    #[arg(long, value_name = "ENCODER")]
+    #[arg(help_heading = "Weights", long, value_name = "ENCODER")]
     text_encoder: Option<String>,
     /// Weights of that encoder.
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = "Weights", long, value_name = "FILE")]
     text_weights: Option<PathBuf>,
     /// The data set's folder; phantoms, made on first use, when absent.
-    #[arg(long, value_name = "DIR")]
+    #[arg(help_heading = "Data", long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// A description (TOML) of the data set's table, columns, splits and targets [default: EchoNet-Dynamic's layout].
-    #[arg(long, value_name = "FILE")]
+    /// A description (TOML) of the data set's table, columns, splits and tasks [default: dataset.toml in the
+    /// data set's folder, else EchoNet-Dynamic's layout].
+    #[arg(help_heading = "Data", long, value_name = "FILE")]
     dataset: Option<PathBuf>,
+    /// A list in the format of FileList.csv that says which video is in which split.
+    #[arg(help_heading = "Data", long, value_name = "FILE")]
+    split: Option<PathBuf>,
     /// The folder of a second data set, on whose test split every fitted adapter is scored too; shifted phantoms when both
     /// this and --data are absent.
-    #[arg(long, value_name = "DIR")]
+    #[arg(help_heading = "Data", long, value_name = "DIR")]
     external: Option<PathBuf>,
     /// A description of it [default: that of the first].
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = "Data", long, value_name = "FILE")]
     external_dataset: Option<PathBuf>,
     /// No second data set.
-    #[arg(long, conflicts_with_all = ["external", "external_dataset"])]
+    #[arg(help_heading = "Data", long, conflicts_with_all = ["external", "external_dataset"])]
     no_external: bool,
-    /// Leave out what encoders read without training, which otherwise stands in every table.
-    #[arg(long)]
-    no_zero_shot: bool,
-    /// What is predicted: one of the description's targets, such as EF, EDV or ESV [default: EF].
-    #[arg(long)]
-    target: Option<String>,
-    /// A list in the format of FileList.csv that says which video is in which split.
-    #[arg(long, value_name = "FILE")]
-    split: Option<PathBuf>,
-    /// Ranks and prompts (TOML) instead of the shipped ones.
-    #[arg(long, value_name = "FILE")]
-    prompts: Option<PathBuf>,
-    /// Clips per video, spread evenly [default: 1].
-    #[arg(long)]
-    clips: Option<usize>,
-    /// Resamples of the bootstrap [default: 10000].
-    #[arg(long)]
-    bootstrap: Option<usize>,
     /// Videos per split at most.
-    #[arg(long)]
+    #[arg(help_heading = "Data", long)]
     limit: Option<usize>,
     /// Use what can be decoded of truncated videos, and report it.
-    #[arg(long)]
+    #[arg(help_heading = "Data", long)]
     allow_truncated: bool,
     /// Go on where splits share patients or files; the results say so. Files are compared by their bytes: a copy in another
     /// container or coding is not recognised.
-    #[arg(long)]
+    #[arg(help_heading = "Data", long)]
     allow_leakage: bool,
+    /// Clips per video, spread evenly [default: 1].
+    #[arg(help_heading = "Protocol", long)]
+    clips: Option<usize>,
     /// Which epoch's adapter is scored: last-epoch, or best-validation beside it [default: last-epoch].
-    #[arg(long, value_parser = selection)]
+    #[arg(help_heading = "Protocol", long, value_parser = selection)]
     select: Option<Selection>,
-    /// Keep every fitted adapter in the results, for `echozoo predict --adapter-file`.
-    #[arg(long)]
-    save_adapters: bool,
+    /// Resamples of the bootstrap [default: 10000].
+    #[arg(help_heading = "Protocol", long)]
+    bootstrap: Option<usize>,
     /// One shot, one seed, two epochs, 24 videos: does everything run?
-    #[arg(long)]
+    #[arg(help_heading = "Protocol", long)]
     smoke: bool,
     /// A configuration file (TOML).
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = "Protocol", long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Folder for the results [default: runs/<name of the run>].
-    #[arg(long, value_name = "DIR")]
+    #[arg(help_heading = "Results", long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// cpu, wgpu, cuda or cuda:INDEX.
-    #[arg(long, default_value_t = DeviceChoice::Cpu)]
-    device: DeviceChoice,
-    /// Size that the cache of features is brought down to at the end, such as 500MB or 20GB.
-    #[arg(long, value_name = "SIZE", env = "ECHOZOO_CACHE_LIMIT", default_value = "20GB")]
-    cache_limit: cache::Size,
-    /// Run cells again that are done.
-    #[arg(long)]
-    force: bool,
-    /// Cells of an encoder that run at a time. Several processes may also work on the same --out.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
-    jobs: u16,
+    /// Keep every fitted adapter in the results, for `echozoo predict --adapter-file`.
+    #[arg(help_heading = "Results", long)]
+    save_adapters: bool,
     /// How the leaderboard is printed.
-    #[arg(long, value_enum, default_value_t = Format::Table)]
+    #[arg(help_heading = "Results", long, value_enum, default_value_t = Format::Table)]
     format: Format,
     /// Put frames of the videos with the greatest errors into report.html. They are pictures of patients.
-    #[arg(long)]
+    #[arg(help_heading = "Results", long)]
     thumbnails: bool,
+    /// Run cells again that are done.
+    #[arg(help_heading = "Results", long)]
+    force: bool,
+    /// cpu, wgpu, cuda or cuda:INDEX.
+    #[arg(help_heading = "Machine", long, default_value_t = DeviceChoice::Cpu)]
+    device: DeviceChoice,
+    /// Cells of an encoder that run at a time. Several processes may also work on the same --out.
+    #[arg(help_heading = "Machine", long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: u16,
+    /// Size that the cache of features is brought down to at the end, such as 500MB or 20GB.
+    #[arg(help_heading = "Machine", long, value_name = "SIZE", env = "ECHOZOO_CACHE_LIMIT", default_value = "20GB")]
+    cache_limit: cache::Size,
     /// Print what would run, what is cached and what memory it needs, and stop. Videos are not decoded, but files that are missing,
     /// empty or no video are named.
-    #[arg(long)]
+    #[arg(help_heading = "Look first", long)]
     dry_run: bool,
     /// Print the configuration that would run, and stop.
-    #[arg(long, conflicts_with = "dry_run")]
+    #[arg(help_heading = "Look first", long, conflicts_with = "dry_run")]
     print_config: bool,
     /// Print which parameters of each pair train, and stop.
-    #[arg(long, conflicts_with_all = ["dry_run", "print_config"])]
+    #[arg(help_heading = "Look first", long, conflicts_with_all = ["dry_run", "print_config"])]
     dump_params: bool,
+}
+
+fn samples(name: &str) -> Result<Samples, String> {
+    match name {
+        "study" => Ok(Samples::Study),
+        "video" => Ok(Samples::Video),
+        other => Err(format!("{other:?} is neither study nor video")),
+    }
 }
 
 fn selection(name: &str) -> Result<Selection, String> {
@@ -247,7 +273,9 @@ impl Args {
             let reason = "say with --external where the folder is that the description is about";
             return Err(CliError::Usage(format!("{}: {reason}", description.display())));
         }
-        config.target = self.target.clone().unwrap_or(config.target);
+        config.task = self.task.clone().unwrap_or(config.task);
+        config.below = self.below.or(config.below);
+        config.samples = self.samples.unwrap_or(config.samples);
         config.split = self.split.clone().or(config.split);
         config.prompts = self.prompts.clone().or(config.prompts);
         config.clips = self.clips.unwrap_or(config.clips);
@@ -290,10 +318,12 @@ impl Args {
         let of_file = stem.map(|stem| vec![stem.to_string_lossy().into_owned()]);
         let data =
             config.data.as_deref().and_then(|dir| dir.file_name()).map(|name| name.to_string_lossy().into_owned());
-        let target = (config.target != BenchConfig::default().target).then(|| config.target.clone());
+        let task = Path::new(&config.task).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let task = (config.task != BenchConfig::default().task).then_some(task);
+        let task = task.into_iter().chain(config.below.map(|below| format!("below-{below}")));
         let of_flags = || {
             let parts = [config.encoders.join("+"), config.adapters.join("+")];
-            parts.into_iter().chain(data).chain(target).collect()
+            parts.into_iter().chain(data).chain(task).collect()
         };
         let mut parts: Vec<String> = of_file.unwrap_or_else(of_flags);
         // A run of other limits is another run.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::activation::softmax;
 use echo_bench::{AdapterFile, predict_clips};
-use echo_core::{Error, Head, Preset, check_finite};
+use echo_core::{Error, Head, Kind, Preset, check_finite};
 use echo_data::{Start, usual_range};
 use echo_files::{printable, say};
 
@@ -33,7 +33,7 @@ pub(crate) struct Args {
     preset: Preset,
     #[command(flatten)]
     weights: WeightArgs,
-    /// A fitted adapter (of `echozoo bench --save-adapters`): the ejection fraction of videos with it. It names its
+    /// A fitted adapter (of `echozoo bench --save-adapters`): what it says of videos. It names its
     /// encoder; give that one's weights where they are neither shipped nor fetched.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["encoder", "preset", "task", "tensor", "random_init"])]
     adapter_file: Option<PathBuf>,
@@ -220,26 +220,51 @@ fn fitted(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     let spec = file.spec()?;
     // A video that cannot be read is told when it is decoded.
     let look = |path: &Path, clip: usize| file.look(path, clip, clips, &spec).unwrap_or(Start::First.into());
-    let seen =
-        args.clips.see_as(&spec, clips, look, &device, |clip| clip, |clips| predict_clips(&adapter, &built, &clips))?;
+    let task = &record.task;
+    let predicted = |clips: &[_]| predict_clips(&adapter, task.kind(), &built, clips);
+    let seen = args.clips.see_as(&spec, clips, look, &device, |clip| clip, |clips| predicted(&clips))?;
 
-    let (target, unit) = (&record.data.task.name, &record.data.task.unit);
     let name = &record.encoder.name;
     let remedy =
         format!("an adapter of echozoo bench --encoder {name} --data DIR --preset full --weights FILE --save-adapters");
     let mut warnings = Warnings::new(&built, preset, remedy);
-    let target_column = target.to_lowercase();
-    let mut csv = Table::new(&["name", &target_column, "lowest_clip", "highest_clip", "clips", "warning"])?;
-    let mut table = vec![["", target, "over clips", ""].map(str::to_owned).to_vec()];
+    let unit = task.unit();
+    // A value, the probability of yes, or that of every class or label: a row each.
+    let outputs: Vec<String> = match task.kind() {
+        Kind::Regression => vec![task.name.clone()],
+        Kind::Binary => task.class_names().into_iter().skip(1).collect(),
+        _ => task.class_names(),
+    };
+    let is_value = task.kind() == Kind::Regression;
+    let column = if is_value { task.name.to_lowercase() } else { "probability".to_owned() };
+    let columns: &[&str] = match is_value {
+        true => &["name", &column, "lowest_clip", "highest_clip", "clips", "warning"],
+        false => &["name", "class", &column, "lowest_clip", "highest_clip", "clips", "warning"],
+    };
+    let mut csv = Table::new(columns)?;
+    let mut table = vec![["", &task.name, "over clips", ""].map(str::to_owned).to_vec()];
     for row in &seen.rows {
-        let (value, alone) = row.value.as_ref().map_err(CliError::file(Path::new(&row.name)))?;
-        let low = alone.iter().copied().fold(f32::INFINITY, f32::min);
-        let high = alone.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let warning = with_value(&warnings.of(row), target, unit, f64::from(*value));
-        let numbers = [value, &low, &high].map(|number| number.to_string());
-        csv.row(&row.name, &[&numbers[0], &numbers[1], &numbers[2], &alone.len().to_string(), &warning])?;
-        let spread = if alone.len() > 1 { format!("{low:.1} to {high:.1}") } else { "one clip".to_owned() };
-        table.push(vec![printable(&row.name).into_owned(), format!("{value:.1} {unit}"), spread, beside(&warning)]);
+        let (together, alone) = row.value.as_ref().map_err(CliError::file(Path::new(&row.name)))?;
+        for (place, output) in outputs.iter().enumerate() {
+            let value = together.get(place).copied().unwrap_or(f32::NAN);
+            let of_clips = || alone.iter().filter_map(|numbers| numbers.get(place)).copied();
+            let (low, high) = (of_clips().fold(f32::INFINITY, f32::min), of_clips().fold(f32::NEG_INFINITY, f32::max));
+            let warning = with_value(&warnings.of(row), &task.name, unit, f64::from(value));
+            let numbers = [value, low, high].map(|number| number.to_string());
+            let clips = alone.len().to_string();
+            let cells: Vec<&str> = (!is_value)
+                .then_some(output.as_str())
+                .into_iter()
+                .chain(numbers.iter().map(String::as_str))
+                .chain([clips.as_str(), warning.as_str()])
+                .collect();
+            csv.row(&row.name, &cells)?;
+            let shown = |number: f32| if is_value { format!("{number:.1}") } else { format!("{number:.3}") };
+            let spread =
+                if alone.len() > 1 { format!("{} to {}", shown(low), shown(high)) } else { "one clip".to_owned() };
+            let said = if is_value { format!("{} {unit}", shown(value)) } else { format!("{output} {}", shown(value)) };
+            table.push(vec![printable(&row.name).into_owned(), said, spread, beside(&warning)]);
+        }
     }
     let about = format!(
         "{name} + {}, {} weights (licence: {}), fitted on {} videos of {}",

@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use echo_bench::Progress;
-use echo_core::{AnyEncoder, ClipSpec, Preset, RankSpec};
+use echo_core::{AnyEncoder, ClipSpec, Preset};
+use echo_data::Target;
 use echo_phantom::{ChamberSize, Findings};
 use echo_pretrain::{
     Captions, Contrastive, MultiTask, Objective, Point, PretrainConfig, Task, Truth, ceiling, pretrain,
@@ -17,9 +18,6 @@ use echo_weights::{Precision, Weights, save};
 use crate::array_file::{out_format, write_file};
 use crate::output::print;
 use crate::{CliError, DeviceChoice, Entry, build, find};
-
-/// Ranks whose prompts captions quote.
-const RANKS: &str = include_str!("../../../configs/adapters/ranks_ef.toml");
 
 /// Flags of `echozoo pretrain`.
 #[derive(Debug, clap::Args)]
@@ -182,7 +180,7 @@ fn config(
 /// Captions where there is a text tower, else the heads that phantoms know the truth for.
 fn objective(encoder: &AnyEncoder, seed: u64) -> Result<Objective, CliError> {
     if encoder.text().is_some() {
-        let captions = Captions::new(templates()?, ranks()?)?;
+        let captions = captions()?;
         return Ok(Objective::Contrastive(Box::new(Contrastive::new(encoder, captions, seed)?)));
     }
     let known = |task: &&Task| encoder.card().capabilities.heads.iter().any(|head| head.name == task.head);
@@ -190,19 +188,11 @@ fn objective(encoder: &AnyEncoder, seed: u64) -> Result<Objective, CliError> {
     Ok(Objective::MultiTask(MultiTask::new(encoder, &tasks, seed)?))
 }
 
-/// The prompts that the ejection fraction is read with when nothing is trained.
-fn templates() -> Result<Vec<String>, CliError> {
-    let [zero_shot] = echo_adapt::adapters("zero-shot")?[..] else {
-        return Err(CliError::Usage("there is no adapter zero-shot".to_owned()));
-    };
-    let recipe: toml::Table = zero_shot.recipe.parse().map_err(CliError::file(Path::new("zero-shot.toml")))?;
-    let templates = recipe.get("adapter").and_then(|table| table.get("templates")).and_then(|list| list.as_array());
-    let texts = templates.into_iter().flatten().filter_map(|template| template.as_str().map(str::to_owned));
-    Ok(texts.collect())
-}
-
-fn ranks() -> Result<RankSpec, CliError> {
-    toml::from_str(RANKS).map_err(CliError::file(Path::new("ranks_ef.toml")))
+/// A writer of captions in the words of the prompts that the ejection fraction is read with.
+fn captions() -> Result<Captions, CliError> {
+    let ef = Target::shipped("ef").task;
+    let Some(ef) = ef.regression() else { return Err(CliError::Usage("EF is no number".to_owned())) };
+    Ok(Captions::new(ef.templates.clone(), ef.ranks.clone())?)
 }
 
 /// Without the heads that phantoms cannot train, where the encoder is one whose heads can be left out.
@@ -399,7 +389,7 @@ mod tests {
     /// A caption that does not fit would end a training in its middle.
     #[test]
     fn captions_fit_the_text_towers_as_they_are_written() {
-        let captions = Captions::new(templates().unwrap(), ranks().unwrap()).unwrap();
+        let captions = captions().unwrap();
         for entry in ZOO {
             let encoder = nano(entry);
             let Some(text) = encoder.text() else { continue };

@@ -23,7 +23,7 @@ use std::time::Instant;
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use echo_adapt::{Adapted, BuildContext, adapters};
-use echo_core::{Adapter, AnyEncoder, Card, Features, Preset, Rank, RankSpec};
+use echo_core::{Adapter, AnyEncoder, Card, Features, Preset, Rank, RankSpec, Task};
 use echo_train::{Descent, OptimizerConfig, l1};
 
 use crate::array_file::{read_safetensors, safetensors, write_file};
@@ -250,8 +250,9 @@ impl Step {
     fn new(encoder: &AnyEncoder, clips: Tensor<5>) -> Result<Self, String> {
         let rank = |up_to, value| Rank { up_to, value, prompt: "heart".to_owned() };
         let ranks = RankSpec { ranks: vec![rank(50, CENTRE - SPREAD), rank(100, CENTRE + SPREAD)] };
+        let task = Task::of_ranks("EF", "%", ranks);
         let settings = [("full".to_owned(), toml::from_str(FULL).map_err(text)?)].into();
-        let context = BuildContext { encoder, text: None, ranks: &ranks, seed: 0 };
+        let context = BuildContext { encoder, text: None, task: &task, seed: 0 };
         let adapter = echo_adapt::build(&adapters("full").map_err(text)?, &settings, &context).map_err(text)?;
         let [batch, ..] = clips.dims();
         Ok(Self {
@@ -265,7 +266,8 @@ impl Step {
 
     fn take(&mut self) -> Result<Array, String> {
         let adapter = self.adapter.take().ok_or("an earlier step failed")?;
-        let loss = l1(adapter.forward(Features::Clip(self.clips.clone(), 1)).value, &self.targets);
+        let predicted = adapter.forward(Features::Clip(self.clips.clone(), 1)).into_values();
+        let loss = l1(predicted.ok_or("the adapter predicts no values")?, &self.targets);
         self.losses.push(loss.clone().into_scalar::<f32>());
         let adapter = self.descent.descend(OPTIMIZER.lr(), adapter, loss);
         self.adapter = Some(adapter.map_err(|norm| format!("the gradients' norm is {norm}"))?);

@@ -86,7 +86,7 @@ fn the_cache_is_seen_shrunk_and_cleared_and_a_benchmark_keeps_its_limit() {
 fn a_wrong_description_or_target_is_a_wrong_usage() {
     let place = Place(tempfile::tempdir().unwrap());
     std::fs::write(place.0.path().join("own.toml"), "name = 'own'\ntabel = 'x.csv'\n").unwrap();
-    for (args, expected) in [(&["--target", "GLS"][..], "EDV, EF, ESV"), (&["--dataset", "own.toml"], "tabel")] {
+    for (args, expected) in [(&["--task", "GLS"][..], "EDV, EF, ef-grade"), (&["--dataset", "own.toml"], "tabel")] {
         let output = place.run(&[&BENCH[..], args].concat(), "20GB");
         let told = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.code() == Some(2) && told.contains(expected), "{told}");

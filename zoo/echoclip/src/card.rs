@@ -59,7 +59,7 @@ pub static CARD: Card = Card {
             contents: "both towers of EchoCLIP-R, for the retrieval of whole reports",
         },
     ],
-    capabilities: Capabilities { text: true, heads: &[], ejection_fraction: None, views: &[] },
+    capabilities: Capabilities { text: true, heads: &[], views: &[] },
     parameters: ParameterPaths {
         video: &["visual."],
         projection: &["visual.head.proj."],

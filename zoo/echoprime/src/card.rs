@@ -58,7 +58,7 @@ pub static CARD: Card = Card {
             contents: "the text tower's vocabulary (BiomedBERT's, MIT); tokenizer.json serves as well",
         },
     ],
-    capabilities: Capabilities { text: true, heads: &[], ejection_fraction: None, views: &VIEWS },
+    capabilities: Capabilities { text: true, heads: &[], views: &VIEWS },
     parameters: ParameterPaths {
         video: &["video.", "head."],
         projection: &["head."],

@@ -131,6 +131,10 @@ impl EchoEncoder for EchoPrime {
         self.text.as_ref().map(|text| text as &dyn TextEncoder)
     }
 
+    fn has_views(&self) -> bool {
+        self.view.is_some()
+    }
+
     /// The view is read off the first frame.
     fn view_logits(&self, clip: Tensor<5>) -> Option<Tensor<2>> {
         self.view.as_ref().map(|view| view.forward(clip.narrow(2, 0, 1).squeeze_dim(2)))

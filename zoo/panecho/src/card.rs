@@ -48,7 +48,7 @@ pub static CARD: Card = Card {
         member: None,
         contents: "image encoder, temporal transformer and all heads, as a PyTorch file",
     }],
-    capabilities: Capabilities { text: false, heads: &TASKS, ejection_fraction: Some("EF"), views: &[] },
+    capabilities: Capabilities { text: false, heads: &TASKS, views: &[] },
     parameters: ParameterPaths { video: &["encoder."], projection: &[], norm: &[], text: &[] },
     presets: &[
         PresetCard {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 use echo_adapt::{Adapted, BuildContext, adapters};
-use echo_core::{Adapter, ClipSpec, Features, Preset, RankSpec, Stage, check_finite};
+use echo_core::{Adapter, ClipSpec, Features, Kind, Preset, Stage, Task, check_finite};
 use echo_data::Look;
 use echo_report::{DataRecord, EncoderRecord};
 use echo_train::{read_tensors, values, with_values, write_tensors};
@@ -14,6 +14,7 @@ use echo_weights::Built;
 use serde::{Deserialize, Serialize};
 
 use crate::cell::features::of_clip;
+use crate::cell::reported;
 use crate::{BenchError, ClipChange, Recipe, View};
 
 /// Where the record stands in the file's metadata.
@@ -39,8 +40,8 @@ pub struct AdapterRecord {
     pub adapter: String,
     /// How it was built and trained.
     pub recipe: Recipe,
-    /// The target's ranks.
-    pub ranks: RankSpec,
+    /// What it predicts.
+    pub task: Task,
     /// What the encoder sees: as its card said, with the changes of the recipe.
     pub clip: serde_json::Value,
     /// Clips per video.
@@ -113,7 +114,7 @@ impl AdapterFile {
     /// # Errors
     /// A count or setting that no benchmark could have written.
     fn check(&self) -> Result<(), BenchError> {
-        let AdapterRecord { recipe, ranks, clips, view, .. } = &self.record;
+        let AdapterRecord { recipe, task, clips, view, .. } = &self.record;
         let clip = ClipChange { clips: Some(*clips), ..recipe.clip };
         clip.validate("its record")?;
         if view.is_some_and(|view| view.clips != *clips || view.augmented.is_some()) {
@@ -122,7 +123,7 @@ impl AdapterFile {
             )));
         }
         recipe.train.validate()?;
-        Ok(ranks.validate()?)
+        Ok(task.validate()?)
     }
 
     /// The preset of its encoder.
@@ -170,7 +171,7 @@ impl AdapterFile {
     /// # Errors
     /// These are not the encoder, weights, clips or tensors that it was fitted with.
     pub fn adapt(&self, built: &Built, text: Option<&Built>) -> Result<Adapted, BenchError> {
-        let AdapterRecord { encoder, recipe, ranks, clip, seed, .. } = &self.record;
+        let AdapterRecord { encoder, recipe, task, clip, seed, .. } = &self.record;
         let refused = |reason: String| BenchError::AdapterFile { path: self.path.clone(), reason };
         let same_weights = |record: &EncoderRecord, found: &Built| match record.weights_hash == found.hash {
             true => Ok(()),
@@ -191,30 +192,35 @@ impl AdapterFile {
         if *clip != now {
             return Err(refused(format!("{} saw other clips then: {clip} instead of {now}", card.name)));
         }
-        let context =
-            BuildContext { encoder: &built.encoder, text: text.map(|text| &text.encoder), ranks, seed: *seed };
+        let context = BuildContext { encoder: &built.encoder, text: text.map(|text| &text.encoder), task, seed: *seed };
         let adapted = echo_adapt::build(&adapters(&self.record.adapter)?, &recipe.adapter, &context)?;
         with_values(adapted.freeze(), self.tensors.clone()).map_err(refused)
     }
 }
 
 /// What a fitted adapter says of one video's clips, each `[1, 3, frames, height, width]`: the prediction of them all
-/// together, as the benchmark makes it, and of each alone.
+/// together, as the benchmark makes it, and of each alone. Each is a value, the probability of yes, or the probability of
+/// every class or label.
 ///
 /// # Errors
 /// One of them is no number.
 ///
 /// # Panics
 /// When there is no clip.
-pub fn predict_clips(adapter: &Adapted, built: &Built, clips: &[Tensor<5>]) -> Result<(f32, Vec<f32>), BenchError> {
+pub fn predict_clips(
+    adapter: &Adapted,
+    kind: Kind,
+    built: &Built,
+    clips: &[Tensor<5>],
+) -> Result<(Vec<f32>, Vec<Vec<f32>>), BenchError> {
     let value = |clips: &[Tensor<5>]| {
         let features = features(adapter.stage(), built, clips);
-        adapter.forward(features).value.into_scalar::<f32>()
+        reported(kind, adapter.forward(features).rows().remove(0))
     };
     let (together, alone) =
         (value(clips), clips.iter().map(|clip| value(std::slice::from_ref(clip))).collect::<Vec<_>>());
-    check_finite("the prediction", &[together])?;
-    check_finite("the prediction of single clips", &alone)?;
+    check_finite("the prediction", &together)?;
+    check_finite("the prediction of single clips", &alone.concat())?;
     Ok((together, alone))
 }
 

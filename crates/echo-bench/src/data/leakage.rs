@@ -87,7 +87,7 @@ fn shared(set: &VideoSet, external: Option<&VideoSet>) -> (Vec<Excluded>, Vec<Ex
             leaks.push(Excluded { video: second.name.clone(), used: true, reason });
         }
         for (_, twin) in group.iter().skip(1).filter(|(other, _)| *is_file && *other == split) {
-            let reason = format!("the same file as {}, whose value is {}", first.name, first.truth);
+            let reason = format!("the same file as {}, whose label is {}", first.name, set.in_words(&first.truth));
             twins.push(Excluded { video: twin.name.clone(), used: true, reason });
         }
     }
@@ -144,7 +144,8 @@ mod tests {
                     name: name.to_owned(),
                     path: name.into(),
                     patient: (!patient.is_empty()).then(|| patient.to_owned()),
-                    truth: 50.0,
+                    study: None,
+                    truth: echo_core::Truth::Value(50.0),
                     digest: Some(blake3::hash(bytes)),
                 });
             }

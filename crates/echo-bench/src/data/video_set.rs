@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use echo_core::Truth;
 use echo_data::{
     DatasetConfig, DatasetVideo, Digests, Split, Target, few_shot, patient_key, read_dataset, read_split_file,
 };
 use echo_phantom::Phantoms;
-use echo_report::{Excluded, Quantity, TestVideo, Truth};
+use echo_report::{Excluded, Quantity, TestVideo};
 
-use crate::{BenchConfig, BenchError, Selection};
+use crate::{BenchConfig, BenchError, Samples, Selection};
 
 /// A labelled video.
 #[derive(Clone, Debug)]
@@ -18,14 +19,22 @@ pub(crate) struct LabelledVideo {
     pub(crate) path: PathBuf,
     /// As the table writes it, where patients are known.
     pub(crate) patient: Option<String>,
-    /// In the target's unit.
-    pub(crate) truth: f32,
+    /// The study whose label is its own, where studies are samples.
+    pub(crate) study: Option<String>,
+    pub(crate) truth: Truth,
     /// Digest of the file; filled in for the videos that a cell uses.
     pub(crate) digest: Option<blake3::Hash>,
 }
 
+/// A study with its videos, or a video alone.
+#[derive(Clone, Debug)]
+pub(crate) struct Sample<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) videos: Vec<usize>,
+}
+
 /// A data set with one target, split.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct VideoSet {
     pub(crate) name: String,
     pub(crate) target: Target,
@@ -45,6 +54,22 @@ pub struct VideoSet {
     pub excluded: Vec<Excluded>,
 }
 
+/// What reports say of a target.
+pub(crate) fn quantity(target: &Target) -> Quantity {
+    let task = &target.task;
+    let (name, unit) = (task.name.clone(), task.unit().to_owned());
+    Quantity { name, unit, kind: task.kind(), classes: task.class_names() }
+}
+
+/// A label as bytes that tell it from others.
+fn bytes(truth: &Truth) -> Vec<u8> {
+    match truth {
+        Truth::Value(value) => value.to_le_bytes().to_vec(),
+        Truth::Class(class) => (*class as u64).to_le_bytes().to_vec(),
+        Truth::Labels(labels) => labels.iter().map(|label| label.map_or(2, u8::from)).collect(),
+    }
+}
+
 /// The name of a data set without a description.
 fn folder_name(dir: &Path) -> String {
     dir.file_name().map_or_else(|| dir.display().to_string(), |name| name.to_string_lossy().into_owned())
@@ -60,6 +85,7 @@ impl VideoSet {
         if let Some(path) = &config.split {
             set.split_by(path)?;
         }
+        set.take(config.samples, dir)?;
         set.limit(config.limit);
         // Nothing needs validation videos but the choice of an epoch; without them a table lacks their median.
         let chooses = config.select == Selection::BestValidation;
@@ -83,12 +109,14 @@ impl VideoSet {
     /// A list cannot be read, no test video is there, or the target is measured in another unit.
     pub fn read_external(dir: &Path, config: &BenchConfig) -> Result<Self, BenchError> {
         let (dataset, target) = config.external_described()?;
-        let unit = config.described()?.1.unit;
-        if target.unit != unit {
-            let reason = format!("{} is measured in {}, in the first data set in {unit}", target.name, target.unit);
+        let (own, of_external) = (quantity(&config.described()?.1), quantity(&target));
+        if (own.kind, &own.unit, &own.classes) != (of_external.kind, &of_external.unit, &of_external.classes) {
+            let (one, other) = (own.in_words(), of_external.in_words());
+            let reason = format!("what is predicted there is {other}, in the first data set {one}");
             return Err(BenchError::Config(format!("{}: {reason}", dir.display())));
         }
         let mut set = Self::described(dir, (dataset, target))?;
+        set.take(config.samples, dir)?;
         set.limit(config.limit);
         if set.test.is_empty() {
             return Err(BenchError::Config(format!("{}: no test video is left{}", dir.display(), set.left_out())));
@@ -100,12 +128,12 @@ impl VideoSet {
     }
 
     fn described(dir: &Path, (dataset, target): (DatasetConfig, Target)) -> Result<Self, BenchError> {
-        let data = read_dataset(dir, &dataset, &target.name)?;
+        let data = read_dataset(dir, &dataset, &target)?;
         let folder = data.report.folder.display();
         let missing = format!("listed, but there is no such file in {folder}");
-        let without = match target.is_ejection_fraction() {
-            true => "listed without an ejection fraction".to_owned(),
-            false => format!("listed without a value in the column {:?}", target.column),
+        let without = match &target.columns[..] {
+            [column] => format!("listed without a value in the column {column:?}"),
+            columns => format!("listed without a value in any of the columns {}", columns.join(", ")),
         };
         let drawn = match dataset.knows_patients() {
             _ if !dataset.draws_splits() => None,
@@ -135,10 +163,11 @@ impl VideoSet {
             set.excluded.extend(rows.into_iter().map(|(video, reason)| Excluded { video, used, reason }));
         }
         set.exclude_all(&data.report.duplicates, true, "listed more than once with the same values; used once");
-        let labelled = |DatasetVideo { name, path, patient, truth, .. }| LabelledVideo {
+        let labelled = |DatasetVideo { name, path, patient, study, truth, .. }| LabelledVideo {
             name,
             path,
             patient,
+            study,
             truth,
             digest: None,
         };
@@ -168,9 +197,79 @@ impl VideoSet {
         Ok(())
     }
 
+    /// Makes studies or single videos of what is there.
+    ///
+    /// # Errors
+    /// Studies are asked for and not known, or the videos of one carry different labels.
+    fn take(&mut self, samples: Samples, dir: &Path) -> Result<(), BenchError> {
+        let wrong = |reason: String| Err(BenchError::Config(format!("{}: {reason}", dir.display())));
+        let known = self.videos.iter().any(|video| video.study.is_some());
+        match samples {
+            Samples::Study if !known => {
+                return wrong(
+                    "there are no studies; name their column with `columns.study` in the description".to_owned(),
+                );
+            }
+            Samples::Video => self.videos.iter_mut().for_each(|video| video.study = None),
+            Samples::Automatic | Samples::Study => {}
+        }
+        let mut first: BTreeMap<&str, &LabelledVideo> = BTreeMap::new();
+        for video in &self.videos {
+            let Some(study) = video.study.as_deref() else { continue };
+            let other = *first.entry(study).or_insert(video);
+            if other.truth != video.truth {
+                return wrong(format!(
+                    "the study {study} has a video {} with the label {} and a video {} with {}; a study has one label, or \
+                     give --samples video",
+                    other.name,
+                    self.in_words(&other.truth),
+                    video.name,
+                    self.in_words(&video.truth)
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Videos grouped to samples, in the order of their first ones: studies, or single videos.
+    pub(crate) fn samples(&self, videos: &[usize]) -> Vec<Sample<'_>> {
+        let mut samples: Vec<Sample<'_>> = Vec::new();
+        let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+        for &index in videos {
+            let video = &self.videos[index];
+            match &video.study {
+                None => samples.push(Sample { id: &video.name, videos: vec![index] }),
+                Some(study) => match places.get(study.as_str()) {
+                    Some(&place) => samples[place].videos.push(index),
+                    None => {
+                        places.insert(study, samples.len());
+                        samples.push(Sample { id: study, videos: vec![index] });
+                    }
+                },
+            }
+        }
+        samples
+    }
+
+    /// The same set with each video by itself.
+    pub(crate) fn alone(&self) -> Self {
+        let mut set = self.clone();
+        set.videos.iter_mut().for_each(|video| video.study = None);
+        set
+    }
+
+    /// Whether samples are studies.
+    pub(crate) fn has_studies(&self) -> bool {
+        self.videos.iter().any(|video| video.study.is_some())
+    }
+
     fn limit(&mut self, limit: Option<usize>) {
-        let splits = [&mut self.train, &mut self.validation, &mut self.test];
-        splits.into_iter().for_each(|split| split.truncate(limit.unwrap_or(usize::MAX)));
+        let Some(limit) = limit else { return };
+        let first = |set: &Self, split: &[usize]| -> Vec<usize> {
+            set.samples(split).into_iter().take(limit).flat_map(|sample| sample.videos).collect()
+        };
+        let splits = [&self.train, &self.validation, &self.test].map(|split| first(self, split));
+        [self.train, self.validation, self.test] = splits;
     }
 
     fn exclude_all(&mut self, names: &[String], used: bool, reason: &str) {
@@ -178,13 +277,45 @@ impl VideoSet {
         self.excluded.extend(excluded);
     }
 
+    /// What is predicted, as reports call it.
+    pub(crate) fn task(&self) -> Quantity {
+        quantity(&self.target)
+    }
+
+    /// A label in words.
+    pub(crate) fn in_words(&self, truth: &Truth) -> String {
+        let names = self.target.task.class_names();
+        match truth {
+            Truth::Value(value) => value.to_string(),
+            Truth::Class(class) => names.get(*class).cloned().unwrap_or_default(),
+            Truth::Labels(labels) => {
+                let holds =
+                    names.iter().zip(labels).filter(|(_, label)| **label == Some(true)).map(|(name, _)| name.as_str());
+                let holds: Vec<&str> = holds.collect();
+                if holds.is_empty() { "none".to_owned() } else { holds.join(" and ") }
+            }
+        }
+    }
+
+    /// The samples that the videos `indices` make, with their labels.
+    pub(crate) fn labelled(&self, indices: &[usize]) -> Vec<TestVideo> {
+        let of = |(id, video): (&str, &LabelledVideo)| TestVideo {
+            video: id.to_owned(),
+            // Another spelling of a patient is no other patient.
+            patient: video.patient.as_deref().map_or_else(String::new, patient_key),
+            truth: video.truth.clone(),
+        };
+        self.samples(indices).iter().map(|sample| of((sample.id, &self.videos[sample.videos[0]]))).collect()
+    }
+
     /// The training videos of one draw.
     pub(crate) fn draw(&self, shots: Option<usize>, seed: u64) -> Vec<usize> {
         let Some(shots) = shots else { return self.train.clone() };
-        let binned = |video: &LabelledVideo| self.target.bin_of(video.truth);
-        let videos = self.train.iter().map(|&index| &self.videos[index]);
-        let labels: Vec<(&str, f32)> = videos.map(|video| (video.name.as_str(), binned(video))).collect();
-        few_shot(&labels, shots, seed, true).into_iter().map(|place| self.train[place]).collect()
+        let samples = self.samples(&self.train);
+        let bins = |sample: &Sample<'_>| self.target.bins_of(&self.videos[sample.videos[0]].truth);
+        let binned: Vec<(&str, Vec<i64>)> = samples.iter().map(|sample| (sample.id, bins(sample))).collect();
+        let drawn = few_shot(&binned, shots, seed, true).into_iter();
+        drawn.flat_map(|place| samples[place].videos.iter().copied()).collect()
     }
 
     /// Fills in the digests of the videos `wanted`; those that cannot be read are left without and excluded.
@@ -210,28 +341,38 @@ impl VideoSet {
         for part in parts {
             hasher.update(&(part.len() as u64).to_le_bytes());
             for &index in *part {
-                let LabelledVideo { name, truth, digest, .. } = &self.videos[index];
+                let LabelledVideo { name, study, truth, digest, .. } = &self.videos[index];
+                if let Some(study) = study {
+                    hasher.update(study.as_bytes());
+                    hasher.update(&[0]);
+                }
                 hasher.update(&(name.len() as u64).to_le_bytes());
                 hasher.update(name.as_bytes());
-                hasher.update(&truth.to_le_bytes());
+                hasher.update(&bytes(truth));
                 hasher.update(digest.map_or([0; 32], |digest| *digest.as_bytes()).as_slice());
             }
         }
         hasher.finalize().to_hex()[..32].to_owned()
     }
 
-    /// Hash of what draws are drawn from, and how: the names, labels and sizes of all videos that the splits list, and the
-    /// width of a bin. Sizes stand for bytes, which only the videos that a cell uses are read for.
+    /// Hash of what draws are drawn from, and how: the names, labels, bins and sizes of all videos that the splits
+    /// list. Sizes stand for bytes, which only the videos that a cell uses are read for.
     pub(crate) fn splits_hash(&self) -> String {
         let mut hasher = blake3::Hasher::new();
-        hasher.update(&self.target.bin.to_le_bytes());
         for part in [&self.train, &self.validation, &self.test] {
             hasher.update(&(part.len() as u64).to_le_bytes());
             for video in part.iter().map(|&index| &self.videos[index]) {
                 let size = std::fs::metadata(&video.path).map_or(0, |metadata| metadata.len());
                 hasher.update(&(video.name.len() as u64).to_le_bytes());
                 hasher.update(video.name.as_bytes());
-                hasher.update(&video.truth.to_le_bytes());
+                if let Some(study) = &video.study {
+                    hasher.update(study.as_bytes());
+                    hasher.update(&[0]);
+                }
+                hasher.update(&bytes(&video.truth));
+                for bin in self.target.bins_of(&video.truth) {
+                    hasher.update(&bin.to_le_bytes());
+                }
                 hasher.update(&size.to_le_bytes());
             }
         }
@@ -243,25 +384,9 @@ impl VideoSet {
         self.videos[index].digest.is_some_and(|digest| self.phantoms.has(digest.as_bytes()))
     }
 
-    /// What is predicted, as reports call it.
-    pub(crate) fn task(&self) -> Quantity {
-        Quantity::regression(&self.target.name, &self.target.unit)
-    }
-
-    /// The videos `indices` with their labels, as reports know them.
-    pub(crate) fn labelled(&self, indices: &[usize]) -> Vec<TestVideo> {
-        let labelled = |&index: &usize| {
-            let LabelledVideo { name, patient, truth, .. } = &self.videos[index];
-            // Another spelling of a patient is no other patient.
-            let patient = patient.as_deref().map_or_else(String::new, patient_key);
-            TestVideo { video: name.clone(), patient, truth: Truth::Value(*truth) }
-        };
-        indices.iter().map(labelled).collect()
-    }
-
-    /// Labels of the videos `indices`.
-    pub(crate) fn labels(&self, indices: &[usize]) -> Vec<f32> {
-        indices.iter().map(|&index| self.videos[index].truth).collect()
+    /// Labels of the samples that the videos `indices` make.
+    pub(crate) fn labels(&self, indices: &[usize]) -> Vec<Truth> {
+        self.samples(indices).iter().map(|sample| self.videos[sample.videos[0]].truth.clone()).collect()
     }
 }
 
@@ -271,7 +396,7 @@ impl VideoSet {
     pub(crate) fn empty() -> Self {
         Self {
             name: "empty".to_owned(),
-            target: DatasetConfig::echonet().target("EF").expect("a target").clone(),
+            target: Target::shipped("ef"),
             videos: Vec::new(),
             train: Vec::new(),
             validation: Vec::new(),
@@ -287,6 +412,8 @@ impl VideoSet {
 
 #[cfg(test)]
 mod tests {
+    use echo_core::Answer;
+
     use super::*;
 
     #[test]
@@ -295,16 +422,26 @@ mod tests {
         let path = dir.path().join("a.avi");
         std::fs::write(&path, "video").unwrap();
         let mut set = VideoSet::empty();
-        let video =
-            LabelledVideo { name: "a".to_owned(), path: path.clone(), patient: None, truth: 50.0, digest: None };
+        let video = LabelledVideo {
+            name: "a".to_owned(),
+            path: path.clone(),
+            patient: None,
+            study: None,
+            truth: Truth::Value(50.0),
+            digest: None,
+        };
         set.videos.push(video);
         set.train.push(0);
         let mut known = vec![set.splits_hash()];
         assert_eq!(set.splits_hash(), known[0]);
         let changes: [&dyn Fn(&mut VideoSet); 5] = [
-            &|set| set.target.bin = 5.0,
+            &|set| {
+                if let Answer::Value(regression) = &mut set.target.task.answer {
+                    regression.bin = 5.0;
+                }
+            },
             &|set| set.videos[0].name = "b".to_owned(),
-            &|set| set.videos[0].truth = 51.0,
+            &|set| set.videos[0].truth = Truth::Value(51.0),
             &|_| std::fs::write(&path, "another video").unwrap(),
             &|set| set.validation = std::mem::take(&mut set.train),
         ];

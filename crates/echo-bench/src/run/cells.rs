@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
 use echo_files::FileLock;
-use echo_metrics::Metric;
 use echo_report::{CellRecord, CellStatus, DataRecord, EncoderRecord};
 
 use super::RunState;
@@ -169,10 +168,12 @@ impl Told {
         }
         let elsewhere = if origin == Origin::Elsewhere { " (by another process)" } else { "" };
         if origin != Origin::Before {
-            let mae = record.scores.as_ref().and_then(|scores| scores.value(&Metric::MAE));
+            let primary = record.data.task.primary();
+            let value = record.scores.as_ref().and_then(|scores| scores.value(&primary));
             let outcome = match &record.error {
                 Some(error) => format!(" failed: {error}"),
-                None => mae.map_or(String::new(), |mae| format!(": MAE {mae:.2}")),
+                None => value
+                    .map_or(String::new(), |value| format!(": {} {value:.2}", primary.label(&record.data.task.name))),
             };
             self.progress.line(&format!("{label}{outcome}{elsewhere}"));
         }

@@ -1,15 +1,15 @@
 //! What a cell is made of, and running it.
 
-use std::collections::BTreeMap;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use echo_adapt::Adapted;
 use echo_core::{Adapter, Stage};
 use echo_files::printable;
-use echo_metrics::Scores;
 use echo_report::{
-    BestRecord, Bins, CellRecord, CellStatus, DataRecord, EncoderRecord, Excluded, ExternalRecord, PredictionRow,
-    Predictions, Seconds, TestVideo, scores, weights_caution,
+    AloneRecord, Bins, CellRecord, CellStatus, DataRecord, EncoderRecord, Excluded, ExternalRecord, PredictionRow,
+    Predictions, weights_caution,
 };
 use echo_train::{Checkpoints, Samples};
 use echo_weights::WeightsKind;
@@ -17,14 +17,14 @@ use serde::Serialize;
 
 use super::cells::Job;
 use super::encoder::{EncoderRun, Which};
-use super::{AdapterPlan, RunState};
+use super::{AdapterPlan, RunState, needs_validation};
 use crate::cell::adapter_file::{AdapterRecord, save};
 use crate::cell::clip_samples::ClipSamples;
 use crate::cell::features::NUMERICS;
 use crate::cell::seen::Seen;
-use crate::cell::{CellOutput, CellSamples, Ingredients, metrics, table};
+use crate::cell::{CellOutput, CellSamples, Ingredients, Part, table};
 use crate::data::leakage;
-use crate::data::video_set::VideoSet;
+use crate::data::video_set::{Sample, VideoSet};
 use crate::run::memory;
 use crate::run::plan::{Cell, key};
 use crate::{BenchError, Recipe, Selection};
@@ -57,10 +57,10 @@ impl RunState<'_> {
             entries,
             text: run.text.as_ref().map(|(built, _)| built),
             recipe,
-            target: &self.set.target,
-            ranks: &self.ranks,
+            task: &self.set.target.task,
+            quantity: &self.quantity,
             seed,
-            clips: recipe.clip.clips.unwrap_or(self.config.clips),
+            bootstrap: self.config.bootstrap,
             device: &self.environment.device,
         }
     }
@@ -83,18 +83,15 @@ impl RunState<'_> {
     pub(super) fn bins(&self, shots: Option<usize>, train: &[usize]) -> Bins {
         let Some(shots) = shots.filter(|&shots| shots > 0) else { return Bins::default() };
         let bins = |videos: &[usize]| -> Vec<i64> {
-            let truths = self.set.labels(videos).into_iter();
-            truths.map(|truth| self.set.target.bin_of(truth).floor() as i64).collect()
+            self.set.labels(videos).iter().flat_map(|truth| self.set.target.bins_of(truth)).collect()
         };
         Bins::of(&bins(&self.set.train), &bins(train), shots)
     }
 
-    /// Validation videos that can be used, where the best epoch is asked for.
+    /// Validation videos that can be used, where cells look at them.
     fn watched(&self, run: &EncoderRun<'_>, seen: &Seen) -> Option<Vec<usize>> {
-        match self.config.select {
-            Selection::LastEpoch => None,
-            Selection::BestValidation => Some(run.usable(Which::Own, seen, &self.set.validation)),
-        }
+        let needed = needs_validation(self.config, &self.set) && !self.set.validation.is_empty();
+        needed.then(|| run.usable(Which::Own, seen, &self.set.validation))
     }
 
     /// A cell with its key and all that it is made of.
@@ -111,14 +108,14 @@ impl RunState<'_> {
             [&train, &test].into_iter().chain(&watched).map(|videos: &Vec<usize>| videos.as_slice()).collect();
         let data = DataRecord {
             name: self.set.name.clone(),
-            task: self.set.task(),
+            task: self.quantity.clone(),
             hash: self.set.hash(&used),
             test_hash: self.set.hash(&[&test]),
             splits: self.splits.clone(),
-            train: train.len(),
+            train: self.set.samples(&train).len(),
             bins: bins.all,
             short_bins: bins.short,
-            test: test.len(),
+            test: self.set.samples(&test).len(),
             excluded: draw.len() - train.len() + self.set.test.len() - test.len(),
             leaked: leakage::known(&self.set, &train, &self.set, &test).len(),
             phantoms: train.iter().chain(&test).all(|&index| self.set.is_phantom(index)),
@@ -133,18 +130,16 @@ impl RunState<'_> {
         let adapted = self.adapted(run, &seen, &ingredients);
         let borrows = adapted.as_ref().is_ok_and(|adapted| adapted.borrows_text());
         let text = run.text.as_ref().filter(|_| borrows).map(|(_, record)| record.clone());
-        let target = &self.set.target;
         // Of a failed cell too, so that it stands in its row.
         let of_external = self.external.as_ref().zip(external.as_ref());
         let of_external = of_external.map(|(set, (_, hash))| serde_json::json!({ "name": set.name, "hash": hash }));
         let config = serde_json::json!({
             "numerics": NUMERICS,
-            "target": { "name": target.name, "unit": target.unit, "thresholds": target.thresholds },
+            "task": self.set.target.task,
             "external": of_external,
             "recipe": recipe,
             "clip": seen.spec,
             "view": seen.view,
-            "ranks": self.ranks,
             "bootstrap": self.config.bootstrap,
             "selection": self.config.select,
             "allow_truncated": self.config.allow_truncated,
@@ -171,6 +166,36 @@ impl RunState<'_> {
         Job { cell: cell.clone(), key, label, recipe, seen, data, config, text, train, test, external }
     }
 
+    /// Videos of a set as samples of what an adapter consumes: features that were kept, with other `looks` at them, or clips.
+    fn samples<'b>(
+        &'b self,
+        run: &'b EncoderRun<'_>,
+        job: &'b Job,
+        stage: Stage,
+        (which, set): (Which, &VideoSet),
+        indices: &[usize],
+        looks: &[Seen],
+    ) -> Result<Box<dyn Samples + 'b>, BenchError> {
+        let Job { recipe, seen, .. } = job;
+        let labels = set.labels(indices);
+        if stage == Stage::Clip {
+            let files = |sample: Sample<'_>| -> Vec<(PathBuf, blake3::Hash)> {
+                let videos = sample.videos.into_iter().map(|index| &set.videos[index]);
+                videos.filter_map(|video| Some((video.path.clone(), video.digest?))).collect()
+            };
+            let files = set.samples(indices).into_iter().map(files).collect();
+            let augment = recipe.train.augment;
+            return Ok(Box::new(ClipSamples::new(files, labels, &seen.spec, seen.view, augment, &run.options)));
+        }
+        let rows = |seen: &Seen| {
+            let missing = || BenchError::Config(format!("not every video was embedded at the stage {}", stage.name()));
+            let of_sample = |sample: Sample<'_>| run.features(which, seen, stage, &sample.videos).ok_or_else(missing);
+            set.samples(indices).into_iter().map(of_sample).collect::<Result<Vec<_>, _>>()
+        };
+        let looks = looks.iter().map(rows).collect::<Result<Vec<_>, _>>()?;
+        Ok(Box::new(table(stage, seen.view.clips, &rows(seen)?, &looks, labels)?))
+    }
+
     /// Fits and scores a cell and keeps its files. Gives its record, and the paths of what trained.
     pub(super) fn compute(&self, job: &Job, run: &EncoderRun<'_>) -> Result<(CellRecord, Vec<String>), BenchError> {
         let EncoderRun { built, record: encoder, .. } = run;
@@ -192,46 +217,34 @@ impl RunState<'_> {
             if validation.as_ref().is_some_and(Vec::is_empty) {
                 return Err(nothing_usable(&self.set, "validation", &self.set.validation));
             }
-            if stage == Stage::Clip {
-                let samples = |set: &VideoSet, indices: &[usize]| {
-                    let paths = indices.iter().map(|&index| set.videos[index].path.clone()).collect();
-                    let digests = indices.iter().filter_map(|&index| set.videos[index].digest).collect();
-                    let labels = set.labels(indices);
-                    ClipSamples::new(paths, digests, labels, &seen.spec, seen.view, recipe.train.augment, &run.options)
-                };
-                let of_external = external.map(|(set, (usable, _))| samples(set, usable));
-                let samples = |indices: &[usize]| samples(&self.set, indices);
-                let validation = validation.map(|validation| samples(&validation));
-                let validation = validation.as_ref().map(|validation| validation as &dyn Samples);
-                let external = of_external.as_ref().map(|samples| samples as &dyn Samples);
-                let samples = CellSamples { train: &samples(train), validation, test: &samples(test), external };
-                return ingredients.run(samples, &checkpoints);
-            }
-            let rows = |which: Which, seen: &Seen, indices: &[usize]| {
-                let missing =
-                    || BenchError::Config(format!("not every video was embedded at the stage {}", stage.name()));
-                run.features(which, seen, stage, indices).ok_or_else(missing)
+            let samples = |which: Which, set: &VideoSet, indices: &[usize], looks: &[Seen]| {
+                self.samples(run, job, stage, (which, set), indices, looks)
             };
-            let of_external = external.map(|(set, (usable, _))| {
-                table(stage, seen.view.clips, &rows(Which::External, seen, usable)?, &[], set.labels(usable))
-            });
-            let of_external = of_external.transpose()?;
-            let samples = |indices: &[usize], looks: &[Seen]| {
-                let looks = looks.iter().map(|look| rows(Which::Own, look, indices)).collect::<Result<Vec<_>, _>>()?;
-                table(stage, seen.view.clips, &rows(Which::Own, seen, indices)?, &looks, self.set.labels(indices))
+            let own = |indices: &[usize], looks: &[Seen]| samples(Which::Own, &self.set, indices, looks);
+            let train = own(train, &seen.in_training(recipe.train.augment))?;
+            let of_validation = validation.as_ref().map(|videos| own(videos, &[])).transpose()?;
+            let of_test = own(test, &[])?;
+            let of_external =
+                external.map(|(set, (usable, _))| samples(Which::External, set, usable, &[])).transpose()?;
+            let of_alone = self.alone.as_ref().map(|set| samples(Which::Own, set, test, &[])).transpose()?;
+            let part = |samples, videos| Part { samples, set: &self.set, videos };
+            let cell_samples = CellSamples {
+                train: &*train,
+                validation: of_validation.as_deref().zip(validation.as_deref()).map(|(of, videos)| part(of, videos)),
+                selects: self.config.select == Selection::BestValidation,
+                test: part(&*of_test, test),
+                external: of_external.as_deref().zip(external).map(|(samples, (set, (usable, _)))| Part {
+                    samples,
+                    set,
+                    videos: usable,
+                }),
+                alone: of_alone.as_deref().zip(self.alone.as_ref()).map(|(samples, set)| Part {
+                    samples,
+                    set,
+                    videos: test,
+                }),
             };
-            let validation = validation.map(|validation| samples(&validation, &[])).transpose()?;
-            let validation = validation.as_ref().map(|validation| validation as &dyn Samples);
-            let (train, test) = (samples(train, &seen.in_training(recipe.train.augment))?, samples(test, &[])?);
-            let external = of_external.as_ref().map(|samples| samples as &dyn Samples);
-            ingredients.run(CellSamples { train: &train, validation, test: &test, external }, &checkpoints)
-        });
-        let output = output.and_then(|output| {
-            let started = Instant::now();
-            let scored = self.scored(job, run, external, &output)?;
-            let Seconds { fit, evaluate } = output.seconds;
-            let seconds = Seconds { fit, evaluate: evaluate + started.elapsed().as_secs_f64() };
-            Ok((CellOutput { seconds, ..output }, scored))
+            ingredients.run(cell_samples, &checkpoints)
         });
         let mut record = CellRecord {
             schema: CellRecord::SCHEMA,
@@ -246,6 +259,7 @@ impl RunState<'_> {
             data: data.clone(),
             config: config.clone(),
             threshold: None,
+            alone: None,
             clips: (!recipe.clip.is_empty()).then(|| recipe.clip.to_string()),
             parameters: None,
             scores: None,
@@ -261,30 +275,54 @@ impl RunState<'_> {
         };
         let mut trainable = Vec::new();
         match output {
-            Ok((output, scored)) => {
-                let CellOutput { curve, parameters, .. } = &output;
-                let mut keep = |which: Predictions, rows: &[PredictionRow]| -> Result<(), BenchError> {
-                    record.files.extend([self.outputs.keep_predictions(&data.task, key, which, rows)?]);
-                    Ok(())
+            Ok(output) => {
+                let CellOutput { predictions, scores, curve, parameters, seconds, .. } = &output;
+                let task = &data.task;
+                let rows = |which: Which,
+                            set: &VideoSet,
+                            indices: &[usize],
+                            predictions: &[PredictionRow]|
+                 -> Vec<PredictionRow> {
+                    let known = leakage::known(&self.set, train, set, indices);
+                    let row = |(sample, prediction): (Sample<'_>, &PredictionRow)| {
+                        let videos = || sample.videos.iter().copied();
+                        let phantom = videos().all(|index| set.is_phantom(index));
+                        let caution = weights_caution(&encoder.preset, &encoder.weights, phantom);
+                        let doubts: BTreeSet<&str> =
+                            videos().filter_map(|index| run.doubts(which, seen, index)).collect();
+                        let leaked = videos().any(|index| known.contains(&index)).then_some(leakage::KNOWN);
+                        let warning = caution.into_iter().chain(leaked).chain(doubts).collect::<Vec<_>>().join("; ");
+                        PredictionRow { warning, ..prediction.clone() }
+                    };
+                    set.samples(indices).into_iter().zip(predictions).map(row).collect()
                 };
-                keep(Predictions::LastEpoch, &scored.last.0)?;
-                if let (Some(best), Some((rows, scores))) = (&output.best, scored.best) {
-                    keep(Predictions::BestEpoch, &rows)?;
-                    record.best = Some(BestRecord { epoch: best.epoch, validation: best.validation, scores });
-                }
-                if let (Some((set, (usable, hash))), Some((rows, scores))) = (external, scored.external) {
-                    keep(Predictions::External, &rows)?;
+                if let Some(((set, (usable, hash)), (predictions, scores))) = external.zip(output.external.as_ref()) {
+                    let rows = rows(Which::External, set, usable, predictions);
+                    record.files.extend([self.outputs.keep_predictions(task, key, Predictions::External, &rows)?]);
                     record.external = Some(ExternalRecord {
                         name: set.name.clone(),
                         hash: hash.clone(),
-                        test: usable.len(),
+                        test: set.samples(usable).len(),
                         excluded: set.test.len() - usable.len(),
                         leaked: leakage::known(&self.set, train, set, usable).len(),
                         phantoms: usable.iter().all(|&index| set.is_phantom(index)),
-                        scores,
+                        scores: scores.clone(),
                     });
                 }
-                record.files.extend([self.outputs.keep_curve(key, curve)?]);
+                if let Some((set, (predictions, scores))) = self.alone.as_ref().zip(output.alone.as_ref()) {
+                    let rows = rows(Which::Own, set, test, predictions);
+                    record.files.extend([self.outputs.keep_predictions(task, key, Predictions::Alone, &rows)?]);
+                    record.alone = Some(AloneRecord { videos: rows.len(), scores: scores.clone() });
+                }
+                if let Some(best) = &output.best_predictions {
+                    let rows = rows(Which::Own, &self.set, test, best);
+                    record.files.extend([self.outputs.keep_predictions(task, key, Predictions::BestEpoch, &rows)?]);
+                }
+                let rows = rows(Which::Own, &self.set, test, predictions);
+                record.files.extend([
+                    self.outputs.keep_predictions(task, key, Predictions::LastEpoch, &rows)?,
+                    self.outputs.keep_curve(key, curve)?,
+                ]);
                 if self.config.save_adapters {
                     let adapter = AdapterRecord {
                         schema: AdapterRecord::SCHEMA,
@@ -298,7 +336,7 @@ impl RunState<'_> {
                         text: record.text.clone(),
                         adapter: cell.adapter.clone(),
                         recipe: recipe.clone(),
-                        ranks: self.ranks.clone(),
+                        task: self.set.target.task.clone(),
                         clip: serde_json::to_value(&seen.spec).expect("a specification is plain data"),
                         clips: seen.view.clips,
                         view: Some(seen.view),
@@ -310,53 +348,17 @@ impl RunState<'_> {
                     save(&self.outputs.adapter(&adapter.file_name(key)), &adapter, &output.adapter, &paths)?;
                 }
                 record.status = CellStatus::Done;
-                record.scores = Some(scored.last.1);
+                record.scores = Some(scores.clone());
+                record.threshold = output.threshold;
+                record.best = output.best.clone();
                 record.parameters = Some(*parameters);
-                record.seconds = Some(output.seconds);
+                record.seconds = Some(*seconds);
                 record.peak_memory = memory::peak().filter(|_| alone);
                 trainable = output.trainable;
             }
             Err(error) => record.error = Some(self.environment.without_folders(self.config, &error.to_string())),
         }
         Ok((record, trainable))
-    }
-
-    /// A cell's predictions with what makes them doubtful, and their scores.
-    ///
-    /// # Errors
-    /// A prediction cannot be scored, for instance because it is not finite.
-    fn scored(
-        &self,
-        job: &Job,
-        run: &EncoderRun<'_>,
-        external: Option<(&VideoSet, &(Vec<usize>, String))>,
-        output: &CellOutput,
-    ) -> Result<ScoredCell, BenchError> {
-        let Job { seen, data, train, test, .. } = job;
-        let metrics = metrics(&self.set.target.thresholds, &self.ranks);
-        let scored = |which, set: &VideoSet, indices: &[usize], predictions: &[f32]| -> Result<_, BenchError> {
-            let known = leakage::known(&self.set, train, set, indices);
-            let row = |((&index, &prediction), video): ((&usize, &f32), TestVideo)| {
-                let caution = weights_caution(&run.record.preset, &run.record.weights, set.is_phantom(index));
-                let doubts = run.doubts(which, seen, index);
-                let leaked = known.contains(&index).then_some(leakage::KNOWN);
-                let warning = caution.into_iter().chain(leaked).chain(doubts).collect::<Vec<_>>().join("; ");
-                let TestVideo { video, patient, truth } = video;
-                PredictionRow { video, patient, truth, prediction: vec![prediction], warning }
-            };
-            let rows: Vec<PredictionRow> =
-                indices.iter().zip(predictions).zip(set.labelled(indices)).map(row).collect();
-            let scores = scores(&data.task, &rows, &metrics, None, self.config.bootstrap)?;
-            Ok((rows, scores))
-        };
-        let best = output.best.as_ref().map(|best| scored(Which::Own, &self.set, test, &best.predictions));
-        let external = external.zip(output.external.as_ref());
-        let external = external.map(|((set, (usable, _)), found)| scored(Which::External, set, usable, found));
-        Ok(ScoredCell {
-            last: scored(Which::Own, &self.set, test, &output.predictions)?,
-            best: best.transpose()?,
-            external: external.transpose()?,
-        })
     }
 
     /// # Errors
@@ -370,14 +372,6 @@ impl RunState<'_> {
         }
         Ok(())
     }
-}
-
-/// A cell's rows and their scores: after the last epoch, after the one that was best on validation, and on the external test
-/// videos.
-struct ScoredCell {
-    last: (Vec<PredictionRow>, Scores),
-    best: Option<(Vec<PredictionRow>, Scores)>,
-    external: Option<(Vec<PredictionRow>, Scores)>,
 }
 
 /// The error of a split of which no video can be used, with the first reason.

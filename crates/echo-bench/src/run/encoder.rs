@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use echo_adapt::AdaptError;
 use echo_core::{Adapter, Stage};
 use echo_data::{Feature, FeatureCache};
+use echo_files::say;
 use echo_report::EncoderRecord;
 use echo_video::OpenOptions;
 use echo_weights::Built;
@@ -149,12 +151,24 @@ impl RunState<'_> {
 
     /// `cells` without those that nobody asked for and that the encoder has nothing for: what it reads without training.
     pub(super) fn readable<'b>(&self, run: &EncoderRun<'_>, cells: &'b [Cell]) -> Vec<&'b Cell> {
-        let reads = |adapter: &str| {
-            let recipe = &self.plans[adapter].recipe;
-            let ingredients = self.ingredients(run, adapter, recipe, 0);
-            self.config.asks_for(adapter) || self.adapted(run, &self.seen(run, adapter), &ingredients).is_ok()
+        let fits = |adapter: &str| {
+            if self.config.asks_for(adapter) {
+                return true;
+            }
+            let ingredients = self.ingredients(run, adapter, &self.plans[adapter].recipe, 0);
+            match self.adapted(run, &self.seen(run, adapter), &ingredients) {
+                Ok(_) => true,
+                Err(_) if ZERO_SHOT.contains(&adapter) => false,
+                Err(error @ BenchError::Adapt(AdaptError::Incompatible { .. })) => {
+                    say(&format!("left out of all adapters: {error}"));
+                    false
+                }
+                Err(_) => true,
+            }
         };
-        cells.iter().filter(|cell| !ZERO_SHOT.contains(&cell.adapter.as_str()) || reads(&cell.adapter)).collect()
+        let adapters: BTreeSet<&str> = cells.iter().map(|cell| cell.adapter.as_str()).collect();
+        let fitting: BTreeSet<&str> = adapters.into_iter().filter(|adapter| fits(adapter)).collect();
+        cells.iter().filter(|cell| fitting.contains(cell.adapter.as_str())).collect()
     }
 
     /// What is to be embedded for `cells`: whatever is seen the same way, once.

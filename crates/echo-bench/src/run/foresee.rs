@@ -11,12 +11,12 @@ use echo_video::{OpenOptions, check_file};
 
 use super::cells::{Earlier, Job};
 use super::encoder::{EncoderRun, Needs, ViewFeatures, Which};
-use super::{Environment, RunState, Zoo, build_encoder};
+use super::{Environment, RunState, Zoo, build_encoder, needs_validation};
 use crate::cell::seen::Seen;
 use crate::data::video_set::VideoSet;
 use crate::run::forecast::{EmbeddingForecast, Memory, PairForecast};
 use crate::run::plan::Cell;
-use crate::{BenchConfig, BenchError, DryRun, Recipe, Selection};
+use crate::{BenchConfig, BenchError, DryRun, Recipe};
 
 /// What [`run`](crate::run) would do with the same arguments: nothing is embedded, fitted or written to the output
 /// folder. Videos are hashed, to find what is cached of them.
@@ -36,7 +36,7 @@ pub fn dry_run(
         state.exclude_broken();
     }
     let drawn: BTreeSet<usize> = state.draws.values().flatten().copied().collect();
-    let is_watching = config.select == Selection::BestValidation;
+    let is_watching = needs_validation(config, &state.set);
     let sizes = state.wanted.iter().filter_map(|&index| std::fs::metadata(&state.set.videos[index].path).ok());
     let mut forecast = DryRun {
         data: state.set.name.clone(),

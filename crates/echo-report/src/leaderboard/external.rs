@@ -50,6 +50,13 @@ pub(super) fn notes(task: &Quantity, rows: &[LeaderboardRow]) -> Vec<String> {
         sets.entry(name).or_default().insert((hash, *test, *excluded));
     }
     let note = |(name, videos): (&str, BTreeSet<(&str, usize, usize)>)| {
+        if name == ALONE {
+            return format!(
+                "{} on {name}: the same fitted adapters on each test video by itself, under its study's label. How much better \
+                 a row's own score is, studies gain.",
+                task.primary().label(&task.name)
+            );
+        }
         let counts: Vec<String> = videos
             .iter()
             .map(|(hash, test, excluded)| {
@@ -82,4 +89,19 @@ pub(super) fn external(done: &[&CellRecord]) -> Result<Option<External>, ReportE
     let scores: Vec<&Scores> = records.iter().map(|record| &record.scores).collect();
     let (name, hash) = (first.name.clone(), first.hash.clone());
     Ok(Some(External { name, hash, test: first.test, excluded: first.excluded, metrics: means(&scores)? }))
+}
+
+/// What single videos of studies are called among test sets.
+const ALONE: &str = "single videos of the studies";
+
+/// The scores of single test videos, where samples are studies.
+pub(super) fn alone(done: &[&CellRecord]) -> Result<Option<External>, ReportError> {
+    let records: Vec<_> = done.iter().filter_map(|cell| cell.alone.as_ref()).collect();
+    let (Some(first), Some(cell)) = (records.first(), done.first()) else { return Ok(None) };
+    if records.len() < done.len() {
+        return Ok(None);
+    }
+    let scores: Vec<&Scores> = records.iter().map(|record| &record.scores).collect();
+    let (name, hash) = (ALONE.to_owned(), format!("alone-{}", cell.data.test_hash));
+    Ok(Some(External { name, hash, test: first.videos, excluded: 0, metrics: means(&scores)? }))
 }

@@ -6,7 +6,7 @@ use echo_files::printable;
 use echo_metrics::{Kind, Metric, Scores, Spread};
 use serde::Serialize;
 
-use super::external::{External, external};
+use super::external::{External, alone, external};
 use super::{Bins, Constant, VsBest, leakage};
 use crate::{CellRecord, CellStatus, ReportError, UNCHOSEN_THRESHOLD};
 
@@ -144,7 +144,8 @@ impl LeaderboardRow {
         };
         let last: Vec<&Scores> = done.iter().filter_map(|cell| cell.scores.as_ref()).collect();
         let best: Vec<&Scores> = done.iter().filter_map(|cell| Some(&cell.best.as_ref()?.scores)).collect();
-        let mut rows = vec![Self { externals: external(&done)?.into_iter().collect(), ..row(None, &last)? }];
+        let externals = external(&done)?.into_iter().chain(alone(&done)?).collect();
+        let mut rows = vec![Self { externals, ..row(None, &last)? }];
         if !best.is_empty() {
             rows.push(row(Some("best validation epoch"), &best)?);
         }

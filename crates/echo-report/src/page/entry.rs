@@ -134,7 +134,7 @@ impl<'a> Entry<'a> {
 
 /// The upper bounds of the ranks that a cell was fitted with.
 fn bounds(cell: &CellRecord) -> Option<Vec<i64>> {
-    let ranks = cell.config.get("ranks")?.get("ranks")?.as_array()?;
+    let ranks = cell.config.pointer("/task/answer/value/ranks/ranks")?.as_array()?;
     ranks.iter().map(|rank| rank.get("up_to")?.as_i64()).collect()
 }
 

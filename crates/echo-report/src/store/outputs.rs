@@ -24,6 +24,8 @@ pub enum Predictions {
     BestEpoch,
     /// For the second test set, after the last epoch.
     External,
+    /// For each video of the test split by itself, after the last epoch, where samples are studies.
+    Alone,
 }
 
 impl Predictions {
@@ -32,6 +34,7 @@ impl Predictions {
             Self::LastEpoch => "csv",
             Self::BestEpoch => "best.csv",
             Self::External => "external.csv",
+            Self::Alone => "alone.csv",
         }
     }
 }
@@ -224,6 +227,7 @@ impl Outputs {
         let mut needed = vec![Predictions::LastEpoch];
         needed.extend(cell.best.as_ref().map(|_| Predictions::BestEpoch));
         needed.extend(cell.external.as_ref().map(|_| Predictions::External));
+        needed.extend(cell.alone.as_ref().map(|_| Predictions::Alone));
         let of_predictions = needed.into_iter().find_map(|which| self.read_predictions(cell, which).err());
         of_predictions.or_else(|| self.read_curve(cell).err())
     }
@@ -236,7 +240,7 @@ impl Outputs {
         if let Some(damage) = from.damage(cell) {
             return Err(damage);
         }
-        for which in [Predictions::LastEpoch, Predictions::BestEpoch, Predictions::External] {
+        for which in [Predictions::LastEpoch, Predictions::BestEpoch, Predictions::External, Predictions::Alone] {
             if from.has_predictions(cell, which) {
                 self.keep_predictions(&cell.data.task, &cell.key, which, &from.read_predictions(cell, which)?)?;
             }
@@ -283,7 +287,12 @@ impl Outputs {
         let task = records.first().map(|record| record.data.task.clone()).unwrap_or_default();
         let columns = PredictionRow::columns(&task);
         let columns = || columns.iter().map(String::as_str);
-        let mut predictions = vec![names(&["target", "unit"].into_iter().chain(columns()).collect::<Vec<_>>())];
+        // With studies, rows are of two levels.
+        let levels = records.iter().any(|record| record.alone.is_some());
+        let level = |level: &str| if levels { vec![level.to_owned()] } else { Vec::new() };
+        let of_level = if levels { &["level"][..] } else { &[] };
+        let of_task = of_level.iter().copied().chain(["target", "unit"]);
+        let mut predictions = vec![names(&of_task.chain(columns()).collect::<Vec<_>>())];
         let mut external = vec![names(&["set", "target", "unit"].into_iter().chain(columns()).collect::<Vec<_>>())];
         let mut curves = vec![names(&["epoch", "lr", "loss", "cross_entropy", "kl", "l1", "watched", "warning"])];
         let of_task = [cell(&task.name), cell(&task.unit)];
@@ -305,7 +314,12 @@ impl Outputs {
                 record.seed.to_string(),
             ];
             for row in self.read_predictions(record, Predictions::LastEpoch)? {
-                predictions.push([of_cell.clone(), of_task.to_vec(), row.cells(&task)?].concat());
+                predictions.push([of_cell.clone(), level("study"), of_task.to_vec(), row.cells(&task)?].concat());
+            }
+            if record.alone.is_some() {
+                for row in self.read_predictions(record, Predictions::Alone)? {
+                    predictions.push([of_cell.clone(), level("video"), of_task.to_vec(), row.cells(&task)?].concat());
+                }
             }
             if let Some(set) = &record.external {
                 for row in self.read_predictions(record, Predictions::External)? {

@@ -2,21 +2,10 @@
 
 use csv::StringRecord;
 use echo_files::{excerpt, from_cell, printable, to_cell};
-use echo_metrics::Kind;
+use echo_metrics::{Kind, Truth};
 
 use super::csv_file;
 use crate::{Quantity, ReportError};
-
-/// What is true of a sample.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Truth {
-    /// In the target's unit.
-    Value(f32),
-    /// A class or grade by its place; of a binary task 1 is positive.
-    Class(usize),
-    /// Of each label whether it holds, where that is known.
-    Labels(Vec<Option<bool>>),
-}
 
 /// One video's prediction by one cell.
 #[derive(Clone, Debug, PartialEq)]

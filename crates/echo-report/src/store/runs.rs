@@ -72,6 +72,9 @@ pub struct CellRecord {
     /// Scores of the same fitted adapter on a second test set, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external: Option<ExternalRecord>,
+    /// Scores of single test videos under their study's label, where samples are studies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alone: Option<AloneRecord>,
     /// What the cell's files hold, by the ending of their names: a file that holds something else is not the cell's.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub files: BTreeMap<String, FileRecord>,
@@ -183,6 +186,15 @@ pub struct ExternalRecord {
     #[serde(default)]
     pub phantoms: bool,
     /// Scores after the last epoch.
+    pub scores: Scores,
+}
+
+/// What the fitted adapter says of the test videos one by one, where samples are studies of several.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AloneRecord {
+    /// Videos that were scored.
+    pub videos: usize,
+    /// Scores after the last epoch, each video under its study's label.
     pub scores: Scores,
 }
 
@@ -479,6 +491,7 @@ pub(crate) mod tests {
             parameters: None,
             scores: None,
             best: None,
+            alone: None,
             external: None,
             files: BTreeMap::new(),
             seconds: None,

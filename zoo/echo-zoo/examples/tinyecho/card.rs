@@ -43,7 +43,7 @@ pub static CARD: Card = Card {
         member: None,
         contents: "the frame encoder and its projection",
     }],
-    capabilities: Capabilities { text: false, heads: &[], ejection_fraction: None, views: &[] },
+    capabilities: Capabilities { text: false, heads: &[], views: &[] },
     parameters: ParameterPaths {
         video: &["frames.", "norm.", "projection."],
         projection: &["projection."],

@@ -25,6 +25,9 @@ pub enum AdaptError {
         /// What would be right.
         complaint: String,
     },
+    /// A task names heads or classes that an encoder lacks.
+    #[error("{0}")]
+    Heads(String),
     /// Two of the joined names each decide what one alone can.
     #[error("{first} and {second} cannot be joined: both decide {what}")]
     BothDecide {

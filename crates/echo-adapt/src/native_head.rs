@@ -27,12 +27,16 @@ impl NativeHead {
     /// The heads of `encoder` that answer `task`; nothing where it has none, as some weights lack heads of their card.
     ///
     /// # Errors
-    /// The task names heads or classes that the encoder lacks.
+    /// The task names heads or classes that the encoder's card lacks: a slip, which must not pass for a missing head.
     pub fn of(task: &Task, encoder: &AnyEncoder, device: &Device) -> Result<Option<Self>, String> {
         let card = encoder.card();
         let present =
             || encoder.heads(Tensor::zeros([1, encoder.dim()], device)).into_iter().map(|(head, _)| head.name);
         let Some(classification) = task.classification() else {
+            if let (Some(NativeHeads::Value(named)), None) = (task.heads.get(card.name), task.value_head(card)) {
+                let unit = task.unit();
+                return Err(format!("[heads] of the task {} names {named:?}, which {} has not in {unit}", task.name, card.title));
+            }
             let head = task.value_head(card).filter(|head| present().any(|name| name == head.name));
             return Ok(head.map(|head| Self { reads: Reads::Value(head.name.to_owned()) }));
         };
@@ -56,9 +60,10 @@ impl NativeHead {
             return Err(format!("[heads] of the task {} leaves out {left_out} of its classes", task.name));
         }
         for class in classes.iter().flatten() {
-            let known = classes_of(card, &class.head).ok_or_else(|| format!("it has no head {:?}", class.head))?;
+            let known = classes_of(card, &class.head).ok_or_else(|| format!("[heads] of the task {}: {} has no head {:?}", task.name, card.title, class.head))?;
             if let Some(unknown) = class.classes.iter().find(|name| !known.contains(&name.as_str())) {
-                return Err(format!("its head {} has no class {unknown:?}; it has {}", class.head, known.join(", ")));
+                let (title, known) = (card.title, known.join(", "));
+                return Err(format!("[heads] of the task {}: the head {} of {title} has no class {unknown:?}; it has {known}", task.name, class.head));
             }
         }
         let there = |class: &HeadClasses| match class.head.as_str() {

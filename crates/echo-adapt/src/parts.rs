@@ -438,8 +438,7 @@ fn assemble(parts: Parts, context: &BuildContext<'_>) -> Result<Adapted, AdaptEr
 fn own_reading(context: &BuildContext<'_>, device: &Device) -> Result<Option<Head>, AdaptError> {
     let BuildContext { encoder, task, .. } = *context;
     let card = encoder.card();
-    let unfit = |reason| AdaptError::Incompatible { adapter: "zero-shot", encoder: card.name, reason };
-    if let Some(native) = NativeHead::of(task, encoder, device).map_err(unfit)? {
+    if let Some(native) = NativeHead::of(task, encoder, device).map_err(AdaptError::Heads)? {
         return Ok(Some(Head::Native(native)));
     }
     Ok(match (encoder.text(), task.regression()) {

@@ -202,7 +202,8 @@ impl TaskFile {
             match (class.words.is_empty(), kind) {
                 (false, _) => class.words.clone(),
                 (true, Kind::Binary) => {
-                    name.into_iter().chain(NO_AND_YES[place.min(1)].iter().map(|&word| word.to_owned())).collect()
+                    let usual = NO_AND_YES[place.min(1)].iter().filter(|word| !class.name.eq_ignore_ascii_case(word));
+                    name.into_iter().chain(usual.map(|&word| word.to_owned())).collect()
                 }
                 (true, _) => name.to_vec(),
             }
@@ -278,12 +279,19 @@ mod tests {
     }
 
     #[test]
+    fn classes_that_are_called_no_and_yes_are_read() {
+        let class = |name: &str| format!("[[classes]]\nname = '{name}'\nprompts = ['a {name}']\n");
+        assert!(target(&format!("kind = 'binary'\n{}{}", class("no"), class("Yes"))).is_ok());
+    }
+
+    #[test]
     fn tasks_that_make_no_sense_say_why() {
         let class = |name: &str| format!("[[classes]]\nname = '{name}'\nprompts = ['a {name}']\n");
         for (text, expected) in [
             ("unit = 'cm'".to_owned(), "[[ranks]]"),
             (format!("kind = 'binary'\n{}", class("a")), "binary ones have 2"),
             (format!("kind = 'single-label'\n{}{}", class("a"), class("A")), "means two classes"),
+            (format!("kind = 'binary'\n{}{}", class("yes"), class("no")), "means two classes"),
             (format!("kind = 'single-label'\nbin = 1.0\n{}{}", class("a"), class("b")), "`bin` belongs"),
             (format!("kind = 'ordinal'\nbelow = 3.0\n{}{}", class("a"), class("b")), "`below`"),
             (format!("kind = 'ordinal'\n{}up_to = 3\n{}", class("a"), class("b")), "`up_to`"),

@@ -21,7 +21,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Compare encoders and adapters in few-shot LVEF regression.
+    /// Compare encoders and adapters in few-shot regimes, on any task.
     Bench(Box<bench::Args>),
     /// See, shrink or clear what frozen encoders made of videos.
     Cache(cache::Args),

@@ -158,7 +158,7 @@ impl RunState<'_> {
             let ingredients = self.ingredients(run, adapter, &self.plans[adapter].recipe, 0);
             match self.adapted(run, &self.seen(run, adapter), &ingredients) {
                 Ok(_) => true,
-                Err(_) if ZERO_SHOT.contains(&adapter) => false,
+                Err(BenchError::Adapt(AdaptError::Incompatible { .. })) if ZERO_SHOT.contains(&adapter) => false,
                 Err(error @ BenchError::Adapt(AdaptError::Incompatible { .. })) => {
                     say(&format!("left out of all adapters: {error}"));
                     false

@@ -71,6 +71,27 @@ fn every_task_is_predicted_by_every_encoder_and_scored_by_its_own_metric() {
     }
 }
 
+/// A slip in a task's heads must not look as if the encoder had none.
+#[test]
+fn heads_that_an_encoder_lacks_fail_its_zero_shot_cell() {
+    let place = Place::new(24);
+    for (heads, expected) in [
+        ("heads = { panecho = 'HR' }", "\"HR\""),
+        ("[heads.panecho]\nabnormal = { head = 'LVWallMotionAbnormalities', classes = ['present'] }", "\"present\""),
+        ("[heads.panecho]\nabnormal = { head = 'WallMotion', classes = ['Present'] }", "\"WallMotion\""),
+        ("[heads.panecho]\nakinetic = { head = 'LVWallMotionAbnormalities', classes = ['Present'] }", "\"akinetic\""),
+    ] {
+        let task = if heads.contains("HR") { "name = 'EF'" } else { "name = 'wall-motion'" };
+        let path = place.out(if heads.contains("HR") { "ef.toml" } else { "wall-motion.toml" });
+        fs::write(&path, format!("{task}\n{heads}\n")).unwrap();
+        let encoders = vec!["panecho".to_owned()];
+        let config = BenchConfig { encoders, ..config(path.to_str().unwrap(), &["linear"]) };
+        let outcome = place.run(&config, &format!("out-{expected}"));
+        let errors: Vec<&str> = outcome.leaderboard.rows.iter().filter_map(|row| row.error.as_deref()).collect();
+        assert!(outcome.failed > 0 && errors.iter().all(|error| error.contains(expected)), "{expected}: {errors:?}");
+    }
+}
+
 #[test]
 fn studies_are_drawn_predicted_and_scored_whole_and_their_videos_beside() {
     let place = Place::new(3);

@@ -35,7 +35,10 @@ impl NativeHead {
         let Some(classification) = task.classification() else {
             if let (Some(NativeHeads::Value(named)), None) = (task.heads.get(card.name), task.value_head(card)) {
                 let unit = task.unit();
-                return Err(format!("[heads] of the task {} names {named:?}, which {} has not in {unit}", task.name, card.title));
+                return Err(format!(
+                    "[heads] of the task {} names {named:?}, which {} has not in {unit}",
+                    task.name, card.title
+                ));
             }
             let head = task.value_head(card).filter(|head| present().any(|name| name == head.name));
             return Ok(head.map(|head| Self { reads: Reads::Value(head.name.to_owned()) }));
@@ -60,10 +63,15 @@ impl NativeHead {
             return Err(format!("[heads] of the task {} leaves out {left_out} of its classes", task.name));
         }
         for class in classes.iter().flatten() {
-            let known = classes_of(card, &class.head).ok_or_else(|| format!("[heads] of the task {}: {} has no head {:?}", task.name, card.title, class.head))?;
+            let known = classes_of(card, &class.head).ok_or_else(|| {
+                format!("[heads] of the task {}: {} has no head {:?}", task.name, card.title, class.head)
+            })?;
             if let Some(unknown) = class.classes.iter().find(|name| !known.contains(&name.as_str())) {
                 let (title, known) = (card.title, known.join(", "));
-                return Err(format!("[heads] of the task {}: the head {} of {title} has no class {unknown:?}; it has {known}", task.name, class.head));
+                return Err(format!(
+                    "[heads] of the task {}: the head {} of {title} has no class {unknown:?}; it has {known}",
+                    task.name, class.head
+                ));
             }
         }
         let there = |class: &HeadClasses| match class.head.as_str() {

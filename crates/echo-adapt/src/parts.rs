@@ -437,7 +437,6 @@ fn assemble(parts: Parts, context: &BuildContext<'_>) -> Result<Adapted, AdaptEr
 /// What the encoder says of the task without training: by heads of its own, else by the task's prompts.
 fn own_reading(context: &BuildContext<'_>, device: &Device) -> Result<Option<Head>, AdaptError> {
     let BuildContext { encoder, task, .. } = *context;
-    let card = encoder.card();
     if let Some(native) = NativeHead::of(task, encoder, device).map_err(AdaptError::Heads)? {
         return Ok(Some(Head::Native(native)));
     }

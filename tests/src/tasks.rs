@@ -21,7 +21,10 @@ fn config(task: &str, adapters: &[&str]) -> BenchConfig {
         text_encoder: Some("echoclip".to_owned()),
         bootstrap: 20,
         task: task.to_owned(),
-        recipes: [("coop".to_owned(), "train.epochs = 1".parse().unwrap())].into(),
+        recipes: match adapters.contains(&"coop") {
+            true => [("coop".to_owned(), "train.epochs = 1".parse().unwrap())].into(),
+            false => BTreeMap::new(),
+        },
         ..BenchConfig::default()
     }
 }

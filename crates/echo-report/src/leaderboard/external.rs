@@ -53,7 +53,7 @@ pub(super) fn notes(task: &Quantity, rows: &[LeaderboardRow]) -> Vec<String> {
         if name == ALONE {
             return format!(
                 "{} on {name}: the same fitted adapters on each test video by itself, under its study's label. How much better \
-                 a row's own score is, studies gain.",
+                 a row's own score is, studies gain. Samples are studies: elsewhere, training and test videos count studies.",
                 task.primary().label(&task.name)
             );
         }

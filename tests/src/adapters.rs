@@ -395,3 +395,29 @@ fn every_adapter_tells_classes_and_labels_apart() {
         }
     }
 }
+
+/// Weights with a classifier of views read the task by it: a softmax over the two views of all that it tells apart, of logits
+/// whose probabilities are averaged over a sample's clips.
+#[test]
+fn a_classifier_of_views_is_read_without_training() {
+    let view = Some(echo_nn::ConvNextConfig { depths: [1; 4], dims: [4, 8, 12, 16] });
+    let config = echoprime::EchoPrimeConfig { view, ..echoprime::EchoPrimeConfig::preset(Preset::Nano) };
+    let model = config.init(Ok(echoprime::WordPiece::nano()), &device());
+    let encoder = AnyEncoder::new(echo_weights::randomize(model, 1)).freeze();
+    let task = echo_data::Target::shipped("view").task;
+    let adapter = adapted_for(&task, "zero-shot", "", &encoder).unwrap();
+    assert_eq!(adapter.stage(), Stage::Clip);
+    let entry = ZOO.iter().find(|entry| entry.card.name == "echoprime").unwrap();
+    let clip = clips(entry, 4, 7);
+    let found = adapter.predict(Features::Clip(clip.clone(), 2));
+    let logits = encoder.view_logits(clip).unwrap();
+    let views = burn::tensor::activation::softmax(logits, 1).into_data().iter::<f32>().collect::<Vec<_>>();
+    let place = |name: &str| entry.card.capabilities.views.iter().position(|view| *view == name).unwrap();
+    let count = entry.card.capabilities.views.len();
+    for (sample, found) in found.iter().enumerate() {
+        let mean = |name: &str| (0..2).map(|clip| views[(2 * sample + clip) * count + place(name)]).sum::<f32>() / 2.0;
+        let (a4c, a2c) = (mean("A4C"), mean("A2C"));
+        let expected = a4c / (a4c + a2c);
+        assert!((found[0] - expected).abs() < 1e-5 && (found[1] - 1.0 + expected).abs() < 1e-5, "{found:?} {expected}");
+    }
+}

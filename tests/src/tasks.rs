@@ -81,6 +81,10 @@ fn heads_that_an_encoder_lacks_fail_its_zero_shot_cell() {
     for (heads, expected) in [
         ("heads = { panecho = 'HR' }", "\"HR\""),
         ("[heads.panecho]\nabnormal = { head = 'LVWallMotionAbnormalities', classes = ['present'] }", "\"present\""),
+        (
+            "[heads.panecho]\nabnormal = { head = 'LVWallMotionAbnormalities', classes = [] }",
+            "name classes of the head",
+        ),
         ("[heads.panecho]\nabnormal = { head = 'WallMotion', classes = ['Present'] }", "\"WallMotion\""),
         ("[heads.panecho]\nakinetic = { head = 'LVWallMotionAbnormalities', classes = ['Present'] }", "\"akinetic\""),
     ] {

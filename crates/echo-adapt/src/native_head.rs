@@ -66,6 +66,9 @@ impl NativeHead {
             let known = classes_of(card, &class.head).ok_or_else(|| {
                 format!("[heads] of the task {}: {} has no head {:?}", task.name, card.title, class.head)
             })?;
+            if class.classes.is_empty() {
+                return Err(format!("[heads] of the task {}: name classes of the head {}", task.name, class.head));
+            }
             if let Some(unknown) = class.classes.iter().find(|name| !known.contains(&name.as_str())) {
                 let (title, known) = (card.title, known.join(", "));
                 return Err(format!(
@@ -101,7 +104,13 @@ impl NativeHead {
     /// The same of clips `[samples * clips, 3, frames, height, width]`, for the classifier of views.
     pub(crate) fn forward_clips(&self, clip: Tensor<5>, clips: usize, encoder: &AnyEncoder) -> Prediction {
         let views = encoder.view_logits(clip.clone()).map(|logits| softmax(logits, 1));
-        self.read(encoder.heads(encoder.encode(clip)), views, encoder.card(), clips)
+        let classes = match &self.reads {
+            Reads::Value(_) => &[][..],
+            Reads::Classes { classes, .. } => classes,
+        };
+        let others = classes.iter().flatten().any(|class| class.head != HeadClasses::VIEWS);
+        let heads = if others { encoder.heads(encoder.encode(clip)) } else { Vec::new() };
+        self.read(heads, views, encoder.card(), clips)
     }
 
     fn read(
@@ -137,21 +146,10 @@ impl NativeHead {
         };
         let known: Vec<Option<Tensor<2>>> =
             classes.iter().map(|class| class.as_ref().map(|class| mean(probability(class)))).collect();
-        let sum = known.iter().flatten().cloned().reduce(|sum, next| sum + next);
-        let rest = |device: &Device, samples: usize| match &sum {
-            Some(sum) => (sum.clone().neg() + 1.0).clamp_min(0.0),
-            None => Tensor::ones([samples, 1], device),
-        };
-        let columns: Vec<Tensor<2>> = known
-            .iter()
-            .map(|column| match column {
-                Some(column) => column.clone(),
-                None => {
-                    let like = known.iter().flatten().next().expect("some class has a head");
-                    rest(&like.device(), like.dims()[0])
-                }
-            })
-            .collect();
+        // What a class that is left out gets.
+        let rest = known.iter().flatten().cloned().reduce(|sum, next| sum + next);
+        let rest = rest.map(|sum| (sum.neg() + 1.0).clamp_min(0.0));
+        let columns = known.into_iter().filter_map(|column| column.or_else(|| rest.clone())).collect();
         let table = Tensor::cat(columns, 1);
         let log = |table: Tensor<2>| table.clamp_min(LEAST).log();
         match kind {

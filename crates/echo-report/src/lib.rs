@@ -25,6 +25,7 @@ mod quantity;
 mod reference;
 mod scoring;
 mod store;
+mod text_table;
 
 pub use error::ReportError;
 pub use leaderboard::{
@@ -40,3 +41,4 @@ pub use store::{
     AloneRecord, BestRecord, CellRecord, CellStatus, DataRecord, EncoderRecord, Epoch, Excluded, ExternalRecord,
     FileRecord, Machine, Outputs, ParameterCounts, PredictionRow, Predictions, Runs, Seconds, Truth, read_runs,
 };
+pub use text_table::text_table;

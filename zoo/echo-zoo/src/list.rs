@@ -2,9 +2,10 @@
 
 use echo_adapt::ADAPTERS;
 use echo_core::Preset;
+use echo_report::text_table;
 
 use crate::fetch::is_fetched;
-use crate::output::{columns, print};
+use crate::output::print;
 use crate::{CliError, Entry};
 
 /// What a nano preset without trained weights has, which nobody licenses.
@@ -34,10 +35,10 @@ pub(crate) fn run(entries: &[Entry]) -> Result<(), CliError> {
             ]);
         }
     }
-    let mut text = columns(&rows);
+    let mut text = text_table(&rows);
     text.push('\n');
     let mut rows = vec![vec!["adapter".to_owned(), "what it does".to_owned()]];
     rows.extend(ADAPTERS.iter().map(|adapter| vec![adapter.name.to_owned(), adapter.summary.to_owned()]));
-    text.push_str(&columns(&rows));
+    text.push_str(&text_table(&rows));
     print(&text)
 }

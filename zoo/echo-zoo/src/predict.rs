@@ -8,11 +8,12 @@ use echo_bench::{AdapterFile, predict_clips};
 use echo_core::{Error, Head, Kind, Preset, check_finite};
 use echo_data::{Start, usual_range};
 use echo_files::{printable, say};
+use echo_report::text_table;
 
 use crate::array_file::{out_format, write_file};
 use crate::clip_args::{ClipArgs, Rows};
 use crate::encoder_args::WeightArgs;
-use crate::output::{columns, print};
+use crate::output::print;
 use crate::table::Table;
 use crate::warnings::Warnings;
 use crate::{CliError, Entry};
@@ -171,7 +172,7 @@ fn report<R>(
     if let Some(path) = &args.out {
         write_file(path, &csv.into_bytes(path)?)?;
     }
-    let printed = print(&columns(table));
+    let printed = print(&text_table(table));
     about.iter().for_each(|about| say(about));
     warnings.say();
     match seen.failed {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use echo_files::{excerpt, printable};
 
-use echo_report::Excluded;
+use echo_report::{Excluded, text_table};
 
 /// Unusable videos that are named.
 const UNUSABLE_SHOWN: usize = 20;
@@ -100,7 +100,7 @@ impl fmt::Display for DryRun {
                 pair.fails.as_ref().map_or(String::new(), |reason| format!("cannot run: {reason}")),
             ]);
         }
-        write_columns(f, &rows)?;
+        f.write_str(&text_table(&rows))?;
 
         let Self { data, train, validation, test, unusable, bytes, .. } = self;
         let size = match self.to_be_made {
@@ -135,17 +135,6 @@ impl fmt::Display for DryRun {
         }
         writeln!(f, "Videos were not decoded, so that more of them may not be usable. Nothing was embedded or fitted.")
     }
-}
-
-/// Columns aligned to the left, two spaces apart.
-fn write_columns<const N: usize>(f: &mut fmt::Formatter<'_>, rows: &[[String; N]]) -> fmt::Result {
-    let widths: [usize; N] =
-        std::array::from_fn(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
-    for row in rows {
-        let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        writeln!(f, "{}", cells.join("  ").trim_end())?;
-    }
-    Ok(())
 }
 
 fn megabytes(bytes: u64) -> String {

@@ -9,6 +9,7 @@ use super::pivot::numbered;
 use super::{Cell, Leaderboard, LeaderboardRow};
 use crate::Reference;
 use crate::store::to_text;
+use crate::text_table::{markdown_table, text_table};
 
 impl Leaderboard {
     fn header(&self) -> Vec<String> {
@@ -23,7 +24,8 @@ impl Leaderboard {
     /// As Markdown.
     pub fn to_markdown(&self) -> String {
         let warnings: String = self.warnings.iter().map(|warning| format!("**Warning:** {warning}\n\n")).collect();
-        let mut text = format!("{warnings}{}\n\n{}", self.caption, markdown(&self.header(), &self.lines(Detail::Full)));
+        let mut text =
+            format!("{warnings}{}\n\n{}", self.caption, markdown_table(&self.header(), &self.lines(Detail::Full)));
         for note in &self.notes {
             let _ = writeln!(text, "\n{note}");
         }
@@ -33,7 +35,7 @@ impl Leaderboard {
         }
         if !self.references.is_empty() {
             let rows: Vec<Vec<String>> = self.references.iter().map(|one| one.cells(&self.target).to_vec()).collect();
-            let table = markdown(&Reference::headings(&self.target), &rows);
+            let table = markdown_table(&Reference::headings(&self.target), &rows);
             let _ = write!(text, "\n{}:\n\n{table}", Reference::CAPTION);
         }
         text
@@ -49,14 +51,8 @@ impl Leaderboard {
             row[adapter] = numbered(&row[adapter], &mut remarks);
         }
         let lines: Vec<Vec<String>> = std::iter::once(self.header()).chain(rows).collect();
-        let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
-        let widths: Vec<usize> = (0..lines[0].len()).map(width).collect();
         let warnings: String = self.warnings.iter().map(|warning| format!("WARNING: {warning}\n\n")).collect();
-        let mut text = format!("{warnings}{}\n\n", self.caption);
-        for line in lines {
-            let cells = line.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}"));
-            let _ = writeln!(text, "{}", cells.collect::<Vec<_>>().join("  ").trim_end());
-        }
+        let mut text = format!("{warnings}{}\n\n{}", self.caption, text_table(&lines));
         for (index, remark) in remarks.iter().enumerate() {
             let _ = writeln!(text, "{}[{}] {remark}", if index == 0 { "\n" } else { "" }, index + 1);
         }
@@ -115,18 +111,6 @@ impl Leaderboard {
     }
 }
 
-fn markdown(header: &[String], rows: &[Vec<String>]) -> String {
-    let mut text = String::new();
-    let mut line = |cells: Vec<String>| {
-        let _ = writeln!(text, "| {} |", cells.join(" | "));
-    };
-    let plain = |cell: &String| cell.replace('|', "\\|").replace(['\n', '\r'], " ");
-    line(header.iter().map(plain).collect());
-    line(vec!["---".to_owned(); header.len()]);
-    rows.iter().for_each(|row| line(row.iter().map(plain).collect()));
-    text
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use std::collections::BTreeMap;
@@ -176,10 +160,16 @@ pub(super) mod tests {
         }
     }
 
+    /// Without the spaces that align columns.
+    fn squeezed(text: &str) -> String {
+        let line = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        text.lines().map(line).collect::<Vec<_>>().join("\n")
+    }
+
     #[test]
     fn a_name_cannot_add_a_column() {
         let board = board("a|b,\"c\"\nd");
-        let text = board.to_markdown();
+        let text = squeezed(&board.to_markdown());
         let row = text.lines().find(|line| line.starts_with("| a")).unwrap();
         assert!(row.starts_with(r#"| a\|b,"c" d | nano |"#), "{row}");
         assert!(

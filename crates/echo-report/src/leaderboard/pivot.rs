@@ -7,6 +7,7 @@ use echo_metrics::Metric;
 
 use super::columns::digits;
 use super::{Cell, Leaderboard, LeaderboardRow};
+use crate::text_table::text_table;
 
 /// Columns of a terminal.
 const WIDTH: usize = 100;
@@ -90,20 +91,12 @@ impl Leaderboard {
     /// The table for a terminal.
     pub fn to_pivot(&self) -> String {
         let pivot = self.pivot();
-        let lines = || [&pivot.headings, &pivot.videos].into_iter().chain(&pivot.lines);
-        let width = |column: usize| {
-            lines().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..pivot.headings.len()).map(width).collect();
+        let lines: Vec<_> = [&pivot.headings, &pivot.videos].into_iter().chain(&pivot.lines).cloned().collect();
         let mut text = String::new();
         for warning in &self.warnings {
             let _ = writeln!(text, "{}\n", wrap(&format!("WARNING: {warning}"), WIDTH));
         }
-        let _ = writeln!(text, "{}\n", wrap(&self.about, WIDTH));
-        for line in lines() {
-            let cells = line.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}"));
-            let _ = writeln!(text, "{}", cells.collect::<Vec<_>>().join("  ").trim_end());
-        }
+        let _ = writeln!(text, "{}\n\n{}", wrap(&self.about, WIDTH), text_table(&lines).trim_end());
         for (index, remark) in pivot.remarks.iter().enumerate() {
             let line = format!("[{}] {remark}", index + 1);
             let _ = writeln!(text, "{}{}", if index == 0 { "\n" } else { "" }, wrap(&line, WIDTH));

@@ -1,26 +1,19 @@
 //! Errors within ranks, and how well rows find what lies below a threshold: two tables of all rows.
 
 use echo_metrics::{Kind, Metric};
+use maud::{Markup, html};
 
 use super::entry::{Entry, shots};
-use super::escape::escape;
 use super::plots::RankError;
 use super::table::table;
 use crate::{Leaderboard, LeaderboardRow};
 
 /// A table for every set of ranks and one for areas under the curve.
-pub(super) fn by_rank(board: &Leaderboard, entries: &[Entry<'_>]) -> String {
+pub(super) fn by_rank(board: &Leaderboard, entries: &[Entry<'_>]) -> Markup {
     let target = &board.target;
     if target.kind != Kind::Regression {
         return by_class(board);
     }
-    let mut text = format!(
-        "<p>MAE in {} by rank of the {}, with the number of its test videos: means over seeds ± their standard deviation \
-         [95 % interval over test videos], as in the leaderboard. An interval of few videos says little, of a single \
-         one nothing.</p>\n",
-        escape(&target.differences()),
-        escape(&target.values("true")),
-    );
     let mut sets: Vec<(&[RankError], Vec<&Entry<'_>>)> = Vec::new();
     for entry in entries.iter().filter(|entry| !entry.ranks.is_empty() && !entry.truth.is_empty()) {
         let of = |ranks: &[RankError]| ranks.iter().map(|rank| (rank.key.clone(), rank.videos)).collect::<Vec<_>>();
@@ -29,7 +22,7 @@ pub(super) fn by_rank(board: &Leaderboard, entries: &[Entry<'_>]) -> String {
             None => sets.push((&entry.ranks, vec![entry])),
         }
     }
-    for (ranks, entries) in &sets {
+    let of_ranks = sets.iter().map(|(ranks, entries)| {
         let headings: Vec<String> = std::iter::once("row".to_owned())
             .chain(ranks.iter().map(|rank| format!("{} ({})", rank.name, rank.videos)))
             .collect();
@@ -59,41 +52,45 @@ pub(super) fn by_rank(board: &Leaderboard, entries: &[Entry<'_>]) -> String {
         });
         let rows: Vec<Vec<String>> =
             constants.chain(grid).map(|(row, cells)| std::iter::once(name(row)).chain(cells).collect()).collect();
-        let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
-        text.push_str(&table(&format!("MAE by rank of the {}", target.values("true")), &headings, &rows));
-    }
+        table(&format!("MAE by rank of the {}", target.values("true")), &headings, &rows)
+    });
     let areas: Vec<Metric> = board.metrics().into_iter().filter(|metric| metric.threshold().is_some()).collect();
-    if !areas.is_empty() {
-        text.push_str(
-            "<p>Area under the ROC curve for finding the test videos whose true value is below a threshold: 1 finds all, \
-             0.5 is chance.</p>\n",
-        );
-        let headings: Vec<String> =
-            std::iter::once("row".to_owned()).chain(areas.iter().map(|area| area.label(&target.name))).collect();
-        let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
-        let cell = |row: &LeaderboardRow, area: &Metric| row.get(area).map_or("-".to_owned(), |cell| cell.text(3));
-        let rows: Vec<Vec<String>> = board
-            .rows
-            .iter()
-            .map(|row| std::iter::once(name(row)).chain(areas.iter().map(|area| cell(row, area))).collect())
-            .collect();
-        text.push_str(&table("Areas under the ROC curve", &headings, &rows));
+    let headings: Vec<String> =
+        std::iter::once("row".to_owned()).chain(areas.iter().map(|area| area.label(&target.name))).collect();
+    let cell = |row: &LeaderboardRow, area: &Metric| row.get(area).map_or("-".to_owned(), |cell| cell.text(3));
+    let rows: Vec<Vec<String>> = board
+        .rows
+        .iter()
+        .map(|row| std::iter::once(name(row)).chain(areas.iter().map(|area| cell(row, area))).collect())
+        .collect();
+    html! {
+        p {
+            "MAE in " (target.differences()) " by rank of the " (target.values("true")) ", with the number of its test videos: \
+             means over seeds ± their standard deviation [95 % interval over test videos], as in the leaderboard. An interval \
+             of few videos says little, of a single one nothing."
+        }
+        @for table in of_ranks { (table) }
+        @if !areas.is_empty() {
+            p {
+                "Area under the ROC curve for finding the test videos whose true value is below a threshold: 1 finds all, 0.5 is \
+                 chance."
+            }
+            (table("Areas under the ROC curve", &headings, &rows))
+        }
     }
-    text
 }
 
 /// A table of what has a number for each class or label.
-fn by_class(board: &Leaderboard) -> String {
+fn by_class(board: &Leaderboard) -> Markup {
     let task = &board.target;
     let of_class = |class: &String| board.metrics().into_iter().find(|metric| metric.class() == Some(class));
     let metrics: Vec<Metric> = task.classes.iter().filter_map(of_class).collect();
     if metrics.is_empty() {
-        return "<p>The metrics of this task are of all classes together.</p>\n".to_owned();
+        return html! { p { "The metrics of this task are of all classes together." } };
     }
     let videos = |metric: &Metric| board.rows.iter().filter_map(|row| row.get(metric)).map(|cell| cell.videos).max();
     let heading = |metric: &Metric| format!("{} ({})", metric.label(&task.name), videos(metric).unwrap_or(0));
     let headings: Vec<String> = std::iter::once("row".to_owned()).chain(metrics.iter().map(heading)).collect();
-    let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
     let cell = |row: &LeaderboardRow, metric: &Metric| row.get(metric).map_or("-".to_owned(), |cell| cell.text(3));
     let cells = |row: &LeaderboardRow| {
         std::iter::once(name(row)).chain(metrics.iter().map(|metric| cell(row, metric))).collect::<Vec<_>>()
@@ -103,12 +100,14 @@ fn by_class(board: &Leaderboard) -> String {
         Kind::MultiLabel => "the videos where the label is known",
         _ => "its test videos",
     };
-    format!(
-        "<p>By {}, with the number of {words}: means over seeds ± their standard deviation [95 % interval over test videos]. \
-         A dash is undefined: a class without a video.</p>\n{}",
-        if task.kind == Kind::MultiLabel { "label" } else { "class" },
-        table(&format!("By class of {}", task.name), &headings, &rows)
-    )
+    html! {
+        p {
+            "By " (if task.kind == Kind::MultiLabel { "label" } else { "class" }) ", with the number of " (words)
+            ": means over seeds ± their standard deviation [95 % interval over test videos]. A dash is undefined: a class \
+             without a video."
+        }
+        (table(&format!("By class of {}", task.name), &headings, &rows))
+    }
 }
 
 fn name(row: &LeaderboardRow) -> String {

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use echo_metrics::{Better, Metric};
+use maud::{Markup, html};
 
 use super::Report;
 use super::entry::Entry;
-use super::escape::escape;
 use super::figures::Figures;
 use super::plots::{self, Line, Panel, Place, Point, Published};
 use super::table::table;
@@ -14,13 +14,13 @@ use crate::leaderboard::distance;
 use crate::{Constant, LeaderboardRow, Quantity, Reference};
 
 /// One panel per adapter, in it one line per encoder.
-pub(super) fn by_shots(report: &Report<'_>, entries: &[Entry<'_>], figures: &mut Figures) -> String {
+pub(super) fn by_shots(report: &Report<'_>, entries: &[Entry<'_>], figures: &mut Figures) -> Markup {
     let board = report.leaderboard;
     let (target, primary) = (&board.target, board.target.primary());
     let published = published(target, &board.references);
     let trained: Vec<(&Entry<'_>, &LeaderboardRow)> = rows_of(entries, &primary, |shots| shots != "0");
     if trained.is_empty() {
-        return format!("<p>No adapter that trains ended with a score.</p>\n{published}");
+        return html! { p { "No adapter that trains ended with a score." } (published) };
     }
     let series = series(&trained);
     let places = places(&trained);
@@ -55,19 +55,21 @@ pub(super) fn by_shots(report: &Report<'_>, entries: &[Entry<'_>], figures: &mut
             lines[line].points.sort_by_key(|(place, _)| *place);
         }
     }
-    let mut text = format!(
-        "<p>{}: mean over seeds with its 95 % interval over test videos. Horizontal lines need no training: dotted, each \
-         encoder's best zero-shot; dashed grey, a constant predictor.</p>\n<div class=\"plots\">\n",
-        escape(&target.measured(&primary)),
-    );
     let common = common_range(&panels, &primary, target);
-    for mut panel in panels {
-        panel.range = with_own(common, &panel, &primary, target);
-        let name = panel.name.clone();
-        text.push_str(&figures.add(&format!("shots {name}"), &name, &plots::shots(&panel)));
+    html! {
+        p {
+            (target.measured(&primary)) ": mean over seeds with its 95 % interval over test videos. Horizontal lines need no \
+             training: dotted, each encoder's best zero-shot; dashed grey, a constant predictor."
+        }
+        div.plots {
+            @for panel in panels {
+                @let name = panel.name.clone();
+                @let range = with_own(common, &panel, &primary, target);
+                (figures.add(&format!("shots {name}"), &name, &plots::shots(&Panel { range, ..panel })))
+            }
+        }
+        (published)
     }
-    text.push_str("</div>\n");
-    text + &published
 }
 
 /// Rows with a score whose shots are wanted.
@@ -209,13 +211,9 @@ fn margins((low, high): (f64, f64), primary: &Metric, target: &Quantity) -> (f64
 }
 
 /// A table of the published figures, where there are any.
-fn published(task: &Quantity, references: &[Reference]) -> String {
+fn published(task: &Quantity, references: &[Reference]) -> Markup {
     let rows: Vec<Vec<String>> = references.iter().map(|reference| reference.cells(task).to_vec()).collect();
-    let headings = Reference::headings(task);
-    match rows.is_empty() {
-        true => String::new(),
-        false => table(Reference::CAPTION, &headings.each_ref().map(String::as_str), &rows),
-    }
+    html! { @if !rows.is_empty() { (table(Reference::CAPTION, &Reference::headings(task), &rows)) } }
 }
 
 #[cfg(test)]

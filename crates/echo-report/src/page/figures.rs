@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::escape::escape;
+use maud::{Markup, PreEscaped, html};
+
+use super::visible::visible;
 
 /// What colours are called, one declaration after another.
 pub(super) const COLORS: &str = include_str!("colors.css");
@@ -15,7 +17,7 @@ pub(super) struct Figures(BTreeMap<String, String>);
 
 impl Figures {
     /// The plot for the page. `name` says whose it is and what it shows; its file has as much of it as every system takes.
-    pub(super) fn add(&mut self, name: &str, caption: &str, svg: &str) -> String {
+    pub(super) fn add(&mut self, name: &str, caption: &str, svg: &str) -> Markup {
         // What could not be drawn says so on the page alone.
         if svg.starts_with("<svg") {
             let plain: String =
@@ -25,9 +27,9 @@ impl Figures {
             let plain = words.join("-").to_lowercase();
             let other = |count: usize| if count == 1 { plain.clone() } else { format!("{plain}-{count}") };
             let free = (1..).map(other).find(|name| !self.0.contains_key(name)).unwrap_or(plain.clone());
-            self.0.insert(free, alone(svg));
+            self.0.insert(free, visible(&alone(svg)));
         }
-        format!("<figure><figcaption>{}</figcaption>\n{svg}</figure>\n", escape(caption))
+        html! { figure { figcaption { (caption) } (PreEscaped(svg)) } }
     }
 
     /// Names of files, and what they hold.
@@ -57,7 +59,7 @@ mod tests {
         let mut figures = Figures::default();
         let svg = "<svg viewBox=\"0 0 1 1\" role=\"img\"><title>a</title>\n<path class=\"k3\"/>\n</svg>\n";
         for name in ["../E 1 + <coop>, 8 shots", "e-1-coop-8-shots"] {
-            assert!(figures.add(name, "<b>", svg).contains("&lt;b&gt;"));
+            assert!(figures.add(name, "<b>", svg).0.contains("&lt;b&gt;"));
         }
         figures.add("none", "", "<p>This plot could not be drawn</p>");
         let files: Vec<(String, &str)> = figures.files().collect();

@@ -1,15 +1,17 @@
-//! The page: every section, in its order, as one string of HTML.
+//! The page: every section, in its order.
 
 use std::collections::BTreeSet;
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::Report;
 use super::by_rank::by_rank;
 use super::by_shots::by_shots;
 use super::entry::{Entry, shots};
-use super::escape::escape;
 use super::figures::{COLORS, Figures, PLOTS};
 use super::of_row::of_rows;
 use super::table::{leaderboard, table};
+use super::visible::visible;
 use super::worst::worst;
 use crate::{CellRecord, CellStatus, ReportError};
 
@@ -58,25 +60,35 @@ pub(super) fn page(report: &Report<'_>) -> Result<(String, Figures), ReportError
         cost(report),
         repeat(report),
     ];
-    let mut text = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
-         <title>EchoZoo benchmark</title>\n<style>\n{COLORS}{STYLE}{PLOTS}</style>\n</head>\n<body>\n"
-    );
-    text.push_str(
-        "<header>\n<h1>EchoZoo benchmark</h1>\n<p class=\"warning\"><strong>Not for clinical use.</strong></p>\n",
-    );
-    for warning in warnings(report) {
-        text.push_str(&format!("<p class=\"warning\">{}</p>\n", escape(&warning)));
-    }
-    let links = SECTIONS.map(|(address, heading)| format!("<li><a href=\"#{address}\">{heading}</a></li>")).concat();
-    text.push_str(&format!("<nav aria-label=\"Sections\"><ul>{links}</ul></nav>\n</header>\n<main>\n"));
-    for ((address, heading), body) in SECTIONS.iter().zip(bodies) {
-        text.push_str(&format!("<section id=\"{address}\">\n<h2>{heading}</h2>\n{body}</section>\n"));
-    }
-    text.push_str(&format!("</main>\n<script>\n{SCRIPT}</script>\n</body>\n</html>\n"));
-    Ok((text, figures))
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                title { "EchoZoo benchmark" }
+                style { (PreEscaped(COLORS)) (PreEscaped(STYLE)) (PreEscaped(PLOTS)) }
+            }
+            body {
+                header {
+                    h1 { "EchoZoo benchmark" }
+                    p.warning { strong { "Not for clinical use." } }
+                    @for warning in warnings(report) { p.warning { (warning) } }
+                    nav aria-label="Sections" {
+                        ul { @for (address, heading) in SECTIONS { li { a href={ "#" (address) } { (heading) } } } }
+                    }
+                }
+                main {
+                    @for ((address, heading), body) in SECTIONS.iter().zip(bodies) {
+                        section id=(address) { h2 { (heading) } (body) }
+                    }
+                }
+                script { (PreEscaped(SCRIPT)) }
+            }
+        }
+    };
+    Ok((visible(&page.into_string()), figures))
 }
 
 fn rows_of(group: &[&CellRecord]) -> usize {
@@ -110,24 +122,22 @@ fn warnings(report: &Report<'_>) -> Vec<String> {
     warnings
 }
 
-fn board(report: &Report<'_>, anchors: &[Option<String>]) -> String {
+fn board(report: &Report<'_>, anchors: &[Option<String>]) -> Markup {
     let board = report.leaderboard;
-    let mut text = format!("<p>{}</p>\n{}", escape(&board.caption), leaderboard(board, anchors));
-    if !board.notes.is_empty() {
-        let notes = board.notes.iter().map(|note| format!("<li>{}</li>", escape(note)));
-        text.push_str(&format!("<ul>\n{}\n</ul>\n", notes.collect::<Vec<_>>().join("\n")));
-    }
-    for row in &board.rows {
-        if let Some(error) = &row.error {
-            let name = format!("{} + {}, {} failed: {error}", row.encoder, row.adapter, shots(&row.shots));
-            text.push_str(&format!("<p class=\"warning\">{}</p>\n", escape(&name)));
+    html! {
+        p { (board.caption) }
+        (leaderboard(board, anchors))
+        @if !board.notes.is_empty() { ul { @for note in &board.notes { li { (note) } } } }
+        @for row in &board.rows {
+            @if let Some(error) = &row.error {
+                p.warning { (row.encoder) " + " (row.adapter) ", " (shots(&row.shots)) " failed: " (error) }
+            }
         }
     }
-    text
 }
 
 /// What every cell took.
-fn cost(report: &Report<'_>) -> String {
+fn cost(report: &Report<'_>) -> Markup {
     let cells: Vec<&CellRecord> = report.groups.iter().flatten().copied().collect();
     let dash = || "-".to_owned();
     let rows: Vec<Vec<String>> = cells
@@ -168,42 +178,21 @@ fn cost(report: &Report<'_>) -> String {
         "all parameters",
         "training videos",
     ];
-    format!(
-        "<p>{} cells, {sum:.1} s together. Features are computed once before the cells and shared; memory is the most \
-         that the process held while the cell ran, features of all videos included; {beside}</p>\n\
-         <details><summary>Every cell</summary>\n{}</details>\n",
-        cells.len(),
-        table("Time and memory by cell", &headings, &rows)
-    )
+    html! {
+        p {
+            (cells.len()) " cells, " (format!("{sum:.1}")) " s together. Features are computed once before the cells and \
+             shared; memory is the most that the process held while the cell ran, features of all videos included; "
+            (beside)
+        }
+        details { summary { "Every cell" } (table("Time and memory by cell", &headings, &rows)) }
+    }
 }
 
 /// Settings, machines, weights, data.
-fn repeat(report: &Report<'_>) -> String {
+fn repeat(report: &Report<'_>) -> Markup {
     let cells = || report.groups.iter().flatten();
-    let mut text = String::new();
     let devices: BTreeSet<&str> = cells().map(|cell| cell.device.as_str()).collect();
     let devices = devices.into_iter().collect::<Vec<_>>().join(" or ");
-    match report.configs {
-        [] => {
-            text.push_str("<p>The folders hold no <code>bench.toml</code>; the settings of each row stand below.</p>\n")
-        }
-        configs => {
-            for config in configs {
-                text.push_str(&format!(
-                    "<p>Save this as <code>bench.toml</code>, then, on the device {}:</p>\n\
-                     <pre tabindex=\"0\">echozoo bench --config bench.toml --out runs/again --device {}</pre>\n\
-                     <pre tabindex=\"0\">{}</pre>\n",
-                    escape(&devices),
-                    escape(devices.split(' ').next().unwrap_or_default()),
-                    escape(config)
-                ));
-            }
-        }
-    }
-    text.push_str(
-        "<p>The same version, weights, data and number of threads give the same numbers. Of files and folders that were \
-         given by their whole path the last name alone is kept: put your own path in its place.</p>\n",
-    );
     let distinct = |row: &dyn Fn(&CellRecord) -> Vec<String>| -> Vec<Vec<String>> {
         cells().map(|cell| row(cell)).collect::<BTreeSet<_>>().into_iter().collect()
     };
@@ -220,23 +209,17 @@ fn repeat(report: &Report<'_>) -> String {
             git,
         ]
     });
-    text.push_str(&table("Machines", &["processor", "threads", "system", "device", "version", "git"], &machines));
     let weights = distinct(&|cell| {
         let encoder = &cell.encoder;
         vec![encoder.name.clone(), encoder.preset.clone(), encoder.weights.to_string(), encoder.weights_hash.clone()]
     });
-    text.push_str(&table("Weights", &["encoder", "preset", "kind", "hash"], &weights));
     let data = distinct(&|cell| {
         let data = &cell.data;
         let draw = cell.shots.map_or("split".to_owned(), |shots| shots.to_string());
         let (train, test) = (data.train.to_string(), data.test.to_string());
         vec![data.name.clone(), draw, cell.seed.to_string(), train, test, data.excluded.to_string(), data.hash.clone()]
     });
-    let headings = ["data", "shots", "seed", "training videos", "test videos", "left out", "hash"];
-    text.push_str(&format!(
-        "<details><summary>Data of every draw</summary>\n{}</details>\n",
-        table("Data of every draw", &headings, &data)
-    ));
+    let of_data = ["data", "shots", "seed", "training videos", "test videos", "left out", "hash"];
     let mut settings_of: Vec<(String, BTreeSet<String>)> = Vec::new();
     for cell in cells() {
         let name = format!("{} + {}", cell.encoder.name, cell.adapter.clone());
@@ -246,12 +229,29 @@ fn repeat(report: &Report<'_>) -> String {
             None => settings_of.push((json, BTreeSet::from([name]))),
         }
     }
-    for (json, names) in &settings_of {
-        let names = escape(&names.iter().cloned().collect::<Vec<_>>().join("; "));
-        text.push_str(&format!(
-            "<details><summary>Settings of {names}</summary>\n<pre tabindex=\"0\">{}</pre></details>\n",
-            escape(json)
-        ));
+    html! {
+        @if report.configs.is_empty() {
+            p { "The folders hold no " code { "bench.toml" } "; the settings of each row stand below." }
+        }
+        @for config in report.configs {
+            p { "Save this as " code { "bench.toml" } ", then, on the device " (devices) ":" }
+            pre tabindex="0" {
+                "echozoo bench --config bench.toml --out runs/again --device " (devices.split(' ').next().unwrap_or_default())
+            }
+            pre tabindex="0" { (config) }
+        }
+        p {
+            "The same version, weights, data and number of threads give the same numbers. Of files and folders that were given \
+             by their whole path the last name alone is kept: put your own path in its place."
+        }
+        (table("Machines", &["processor", "threads", "system", "device", "version", "git"], &machines))
+        (table("Weights", &["encoder", "preset", "kind", "hash"], &weights))
+        details { summary { "Data of every draw" } (table("Data of every draw", &of_data, &data)) }
+        @for (json, names) in &settings_of {
+            details {
+                summary { "Settings of " (names.iter().cloned().collect::<Vec<_>>().join("; ")) }
+                pre tabindex="0" { (json) }
+            }
+        }
     }
-    text
 }

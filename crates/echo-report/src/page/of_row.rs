@@ -1,9 +1,9 @@
 //! Plots of every row of the grid.
 
 use echo_metrics::{BootstrapOptions, CurvePoint, Kind, Scored, confusion, precision_recall, reliability, roc};
+use maud::{Markup, html};
 
 use super::entry::Entry;
-use super::escape::escape;
 use super::figures::Figures;
 use super::html::anchor;
 use super::plots::{self, Band, Scale};
@@ -20,52 +20,54 @@ type CurveOf = fn(&Scored, &BootstrapOptions) -> Result<Option<Vec<CurvePoint>>,
 ///
 /// # Errors
 /// Predictions cannot be scored.
-pub(super) fn of_rows(task: &Quantity, entries: &[Entry<'_>], figures: &mut Figures) -> Result<String, ReportError> {
-    let mut text = String::from(match task.kind {
+pub(super) fn of_rows(task: &Quantity, entries: &[Entry<'_>], figures: &mut Figures) -> Result<Markup, ReportError> {
+    let about = match task.kind {
         Kind::Regression => {
-            "<p>Each point is a test video after the last epoch, its prediction averaged over seeds. The MAE in a heading and \
-             the error by rank are means of the seeds' own errors, as in the leaderboard.</p>\n"
+            "Each point is a test video after the last epoch, its prediction averaged over seeds. The MAE in a heading and \
+             the error by rank are means of the seeds' own errors, as in the leaderboard."
         }
         Kind::Binary => {
-            "<p>After the last epoch. Curves: mean over seeds with its pointwise 95 % interval over test videos. Confusion: \
+            "After the last epoch. Curves: mean over seeds with its pointwise 95 % interval over test videos. Confusion: \
              videos, mean over seeds, at the threshold of each seed. Reliability: predictions of all seeds in 15 bins; \
-             larger dots hold more of them.</p>\n"
+             larger dots hold more of them."
         }
         Kind::MultiLabel => {
-            "<p>After the last epoch, of each label on the videos where it is known. Curves: mean over seeds with their \
+            "After the last epoch, of each label on the videos where it is known. Curves: mean over seeds with their \
              pointwise 95 % interval over test videos. Reliability: predictions of all seeds in 15 bins; larger dots hold \
-             more of them.</p>\n"
+             more of them."
         }
         Kind::SingleLabel | Kind::Ordinal => {
-            "<p>After the last epoch. Curves of each class against the rest: mean over seeds with its pointwise 95 % interval \
+            "After the last epoch. Curves of each class against the rest: mean over seeds with its pointwise 95 % interval \
              over test videos. Confusion: videos, mean over seeds. Reliability: predictions of all seeds in 15 bins; larger \
-             dots hold more of them.</p>\n"
+             dots hold more of them."
         }
-    });
+    };
     let primary = task.primary();
+    let mut folds = Vec::new();
     for entry in entries {
         let name = entry.name();
-        let label = primary.label(&task.name);
-        let score = entry.rows[0].get(&primary);
-        let score = score.map_or("no score".to_owned(), |cell| format!("{label} {:.*}", digits(&primary), cell.mean));
-        let id = anchor(entry);
-        text.push_str(&format!("<details id=\"{id}\"><summary>{}: {score}</summary>\n", escape(&name)));
+        let score = entry.rows[0].get(&primary).map_or("no score".to_owned(), |cell| {
+            format!("{} {:.*}", primary.label(&task.name), digits(&primary), cell.mean)
+        });
         let mut drawn = if task.kind == Kind::Regression { of_values(task, entry) } else { of_classes(task, entry)? };
         let learning = [("training loss".to_owned(), &entry.losses), (target_on_validation(task), &entry.watched)];
         for (what, curves) in learning {
             let svg = plots::learning(&name, &what, curves);
             drawn.extend(svg.map(|svg| (format!("learning curves, {what} by seed"), svg)));
         }
-        if entry.truth.is_empty() {
-            text.push_str("<p>There are no predictions.</p>\n");
-        } else {
-            let add = |(caption, svg): (String, String)| figures.add(&format!("{name} {caption}"), &caption, &svg);
-            let drawn: Vec<String> = drawn.into_iter().map(add).collect();
-            text.push_str(&format!("<div class=\"plots\">\n{}</div>\n", drawn.concat()));
-        }
-        text.push_str("</details>\n");
+        folds.push(html! {
+            details id=(anchor(entry)) {
+                summary { (name) ": " (score) }
+                @if entry.truth.is_empty() { p { "There are no predictions." } }
+                @else {
+                    div.plots {
+                        @for (caption, svg) in drawn { (figures.add(&format!("{name} {caption}"), &caption, &svg)) }
+                    }
+                }
+            }
+        });
     }
-    Ok(text)
+    Ok(html! { p { (about) } @for fold in folds { (fold) } })
 }
 
 /// What epochs are selected by.

@@ -2,84 +2,94 @@
 
 use std::collections::BTreeSet;
 
-use super::escape::escape;
+use maud::{Markup, html};
+
 use crate::Leaderboard;
 use crate::leaderboard::Detail;
 
+/// A table that is moved sideways where it is wider than the window.
+pub(super) fn framed(caption: &str, table: &Markup) -> Markup {
+    html! { div.wide tabindex="0" role="region" aria-label=(caption) { (table) } }
+}
+
+/// A heading of a column; those of numbers stand to the right, as numbers do.
+pub(super) fn column(heading: &str, is_number: bool) -> Markup {
+    html! { th scope="col" class=[is_number.then_some("number")] { (heading) } }
+}
+
 /// A table with headings of columns; the first cell of a row is its heading.
-pub(super) fn table(caption: &str, headings: &[&str], rows: &[Vec<String>]) -> String {
-    let caption = escape(caption);
-    let mut text = format!("<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\"><table>");
-    text.push_str(&format!("<caption>{caption}</caption><thead><tr>"));
-    for (index, heading) in headings.iter().enumerate() {
+pub(super) fn table(caption: &str, headings: &[impl AsRef<str>], rows: &[Vec<String>]) -> Markup {
+    let is_number = |index: usize| {
         let mut cells = rows.iter().filter_map(|row| row.get(index)).filter(|cell| *cell != "-").peekable();
-        let numbers = index > 0 && cells.peek().is_some() && cells.all(|cell| is_measured(cell));
-        let class = if numbers { " class=\"number\"" } else { "" };
-        text.push_str(&format!("<th scope=\"col\"{class}>{}</th>", escape(heading)));
-    }
-    text.push_str("</tr></thead><tbody>\n");
-    for row in rows {
-        text.push_str("<tr>");
-        for (index, cell) in row.iter().enumerate() {
-            let cell_text = escape(cell);
-            match index {
-                0 => text.push_str(&format!("<th scope=\"row\">{cell_text}</th>")),
-                _ if is_measured(cell) => {
-                    text.push_str(&format!("<td class=\"number\">{}</td>", interval_below(&cell_text)));
+        index > 0 && cells.peek().is_some() && cells.all(|cell| is_measured(cell))
+    };
+    let table = html! {
+        table {
+            caption { (caption) }
+            thead { tr { @for (index, heading) in headings.iter().enumerate() { (column(heading.as_ref(), is_number(index))) } } }
+            tbody {
+                @for row in rows {
+                    tr {
+                        @for (index, cell) in row.iter().enumerate() {
+                            @if index == 0 { th scope="row" { (cell) } }
+                            @else if is_measured(cell) { td.number { (interval_below(cell)) } }
+                            @else { td { (cell) } }
+                        }
+                    }
                 }
-                _ => text.push_str(&format!("<td>{cell_text}</td>")),
             }
         }
-        text.push_str("</tr>\n");
-    }
-    text.push_str("</tbody></table></div>\n");
-    text
+    };
+    framed(caption, &table)
 }
 
 /// The leaderboard; rows for which `anchors` has one link to their section.
-pub(super) fn leaderboard(board: &Leaderboard, anchors: &[Option<String>]) -> String {
-    let mut text = String::from("<form id=\"filters\" hidden>");
-    for (name, values) in [
+pub(super) fn leaderboard(board: &Leaderboard, anchors: &[Option<String>]) -> Markup {
+    let filters = [
         ("encoder", unique(board.rows.iter().map(|row| row.encoder.as_str()))),
         ("adapter", unique(board.rows.iter().map(|row| row.adapter.as_str()))),
         ("shots", unique(board.rows.iter().map(|row| row.shots.as_str()))),
-    ] {
-        text.push_str(&format!("<label>{name} <select name=\"{name}\"><option value=\"\">all</option>"));
-        for value in values {
-            text.push_str(&format!("<option>{}</option>", escape(value)));
-        }
-        text.push_str("</select></label>\n");
-    }
-    text.push_str("<output id=\"shown\" aria-live=\"polite\"></output></form>\n");
-    text.push_str("<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Leaderboard\">");
-    text.push_str("<table id=\"leaderboard\"><caption>Leaderboard</caption><thead><tr>");
+    ];
     let columns = board.columns();
-    for column in &columns {
-        let class = if column.is_score() { " class=\"number\"" } else { "" };
-        text.push_str(&format!("<th scope=\"col\"{class}>{}</th>", escape(&column.heading())));
-    }
-    text.push_str("</tr></thead><tbody>\n");
-    for (index, row) in board.rows.iter().enumerate() {
-        let attributes = [("encoder", &row.encoder), ("adapter", &row.adapter), ("shots", &row.shots)]
-            .map(|(name, value)| format!(" data-{name}=\"{}\"", escape(value)));
-        text.push_str(&format!("<tr id=\"row-{index}\"{}>", attributes.concat()));
-        for (place, column) in columns.iter().enumerate() {
-            let cell = escape(&column.text(row, Detail::Full));
-            match (place, anchors.get(index).and_then(Option::as_ref)) {
-                (0, Some(anchor)) => text.push_str(&format!("<th scope=\"row\"><a href=\"#{anchor}\">{cell}</a></th>")),
-                (0, None) => text.push_str(&format!("<th scope=\"row\">{cell}</th>")),
-                _ if column.is_score() => {
-                    let value = column.value(row).map_or(String::new(), |value| value.to_string());
-                    let cell = interval_below(&cell);
-                    text.push_str(&format!("<td class=\"number\" data-value=\"{value}\">{cell}</td>"));
+    let table = html! {
+        table id="leaderboard" {
+            caption { "Leaderboard" }
+            thead { tr { @for one in &columns { (column(&one.heading(), one.is_score())) } } }
+            tbody {
+                @for (index, row) in board.rows.iter().enumerate() {
+                    tr id=(format!("row-{index}")) data-encoder=(row.encoder) data-adapter=(row.adapter) data-shots=(row.shots) {
+                        @for (place, column) in columns.iter().enumerate() {
+                            @let cell = column.text(row, Detail::Full);
+                            @if place == 0 {
+                                th scope="row" {
+                                    @if let Some(Some(anchor)) = anchors.get(index) { a href={ "#" (anchor) } { (cell) } }
+                                    @else { (cell) }
+                                }
+                            } @else if column.is_score() {
+                                @let value = column.value(row).map_or(String::new(), |value| value.to_string());
+                                td.number data-value=(value) { (interval_below(&cell)) }
+                            } @else { td { (cell) } }
+                        }
+                    }
                 }
-                _ => text.push_str(&format!("<td>{cell}</td>")),
             }
         }
-        text.push_str("</tr>\n");
+    };
+    html! {
+        form id="filters" hidden {
+            @for (name, values) in &filters {
+                label {
+                    (name) " "
+                    select name=(name) {
+                        option value="" { "all" }
+                        @for value in values { option { (value) } }
+                    }
+                }
+            }
+            output id="shown" aria-live="polite" {}
+        }
+        (framed("Leaderboard", &table))
     }
-    text.push_str("</tbody></table></div>\n");
-    text
 }
 
 /// Whether a cell is a number, alone or with its interval.
@@ -89,8 +99,11 @@ fn is_measured(cell: &str) -> bool {
 }
 
 /// The interval of a number below it, since columns are narrow.
-fn interval_below(cell: &str) -> String {
-    cell.replace(" [", " <span class=\"interval\">[").replace(']', "]</span>")
+fn interval_below(cell: &str) -> Markup {
+    match cell.split_once(" [") {
+        Some((number, interval)) => html! { (number) " " span.interval { "[" (interval) } },
+        None => html! { (cell) },
+    }
 }
 
 /// What there is, shots in their order; the constant predictors' empty names are left to `all`.

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use echo_metrics::Kind;
+use maud::{Markup, html};
 
 use super::entry::Entry;
-use super::escape::escape;
+use super::table::{column, framed};
 use crate::scoring::error;
 use crate::{Quantity, Truth};
 
@@ -28,10 +29,16 @@ impl Missed<'_> {
         let sum: f64 = self.predictions.iter().map(|prediction| error(self.truth, prediction)).sum();
         sum / self.predictions.len().max(1) as f64
     }
+
+    /// The least and the greatest value that a row predicts.
+    fn ends(&self) -> (f64, f64) {
+        let values = self.predictions.iter().filter_map(|prediction| prediction.first());
+        values.fold((f64::MAX, f64::MIN), |(low, high), &value| (low.min(value), high.max(value)))
+    }
 }
 
 /// The section's table.
-pub(super) fn worst(quantity: &Quantity, entries: &[Entry<'_>], files: Option<Thumbnails<'_>>) -> String {
+pub(super) fn worst(quantity: &Quantity, entries: &[Entry<'_>], files: Option<Thumbnails<'_>>) -> Markup {
     // The same name in another test set is another video.
     let mut videos: BTreeMap<(&str, &str, String), Missed<'_>> = BTreeMap::new();
     for entry in entries {
@@ -44,58 +51,55 @@ pub(super) fn worst(quantity: &Quantity, entries: &[Entry<'_>], files: Option<Th
     let mut videos: Vec<Missed<'_>> = videos.into_values().collect();
     videos.sort_by(|one, other| other.error().total_cmp(&one.error()));
     videos.truncate(COUNT);
-    let pictures_are = match files {
-        Some(_) => "Pictures: first and middle frame.",
-        None => {
-            "Without pictures: these are patients' videos, and <code>echozoo bench --thumbnails</code> puts frames of \
-             them into the page."
+    let by = match quantity.kind {
+        Kind::Regression => format!("the absolute error in {}", quantity.differences()),
+        Kind::Binary => "the probability of the wrong class".to_owned(),
+        Kind::SingleLabel | Kind::Ordinal => "the probability of all wrong classes".to_owned(),
+        Kind::MultiLabel => "the mean probability of the wrong answer, over known labels".to_owned(),
+    };
+    let is_value = quantity.kind == Kind::Regression;
+    let predicted: &[&str] = if is_value { &["predicted, from", "to"] } else { &["most often predicted"] };
+    let table = html! {
+        table {
+            caption { "The ten videos with the greatest error" }
+            thead {
+                tr {
+                    (column("video", false))
+                    @if files.is_some() { (column("frames", false)) }
+                    (column(&quantity.values("true"), is_value))
+                    (column("mean error", true))
+                    @for heading in predicted { (column(heading, is_value)) }
+                }
+            }
+            tbody {
+                @for video in &videos {
+                    tr {
+                        th scope="row" { (video.name) }
+                        @if let Some(files) = files { td.frames { (pictures(video.name, files)) } }
+                        @if let Truth::Value(truth) = video.truth {
+                            @let (low, high) = video.ends();
+                            @for value in [f64::from(*truth), video.error(), low, high] { td.number { (format!("{value:.1}")) } }
+                        } @else {
+                            td { (in_words(quantity, video.truth)) }
+                            td.number { (format!("{:.2}", video.error())) }
+                            td { (usual(quantity, &video.predictions)) }
+                        }
+                    }
+                }
+            }
         }
     };
-    let mut text = format!(
-        "<p>By the error of predictions averaged over seeds, mean over all rows: {}. {pictures_are}</p>\n",
-        escape(&match quantity.kind {
-            Kind::Regression => format!("the absolute error in {}", quantity.differences()),
-            Kind::Binary => "the probability of the wrong class".to_owned(),
-            Kind::SingleLabel | Kind::Ordinal => "the probability of all wrong classes".to_owned(),
-            Kind::MultiLabel => "the mean probability of the wrong answer, over known labels".to_owned(),
-        })
-    );
-    text.push_str("<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Worst videos\"><table>");
-    text.push_str("<caption>The ten videos with the greatest error</caption><thead><tr><th scope=\"col\">video</th>");
-    if files.is_some() {
-        text.push_str("<th scope=\"col\">frames</th>");
-    }
-    let is_value = quantity.kind == Kind::Regression;
-    let values: &[&str] = if is_value { &["predicted, from", "to"] } else { &["most often predicted"] };
-    let class = if is_value { " class=\"number\"" } else { "" };
-    text.push_str(&format!("<th scope=\"col\"{class}>{}</th>", escape(&quantity.values("true"))));
-    text.push_str("<th scope=\"col\" class=\"number\">mean error</th>");
-    for heading in values {
-        text.push_str(&format!("<th scope=\"col\"{class}>{heading}</th>"));
-    }
-    text.push_str("</tr></thead><tbody>\n");
-    for video in &videos {
-        let name = escape(video.name);
-        text.push_str(&format!("<tr><th scope=\"row\">{name}</th>"));
-        if let Some(files) = files {
-            text.push_str(&format!("<td class=\"frames\">{}</td>", pictures(video.name, files)));
-        }
-        let mean = video.error();
-        if let Truth::Value(truth) = video.truth {
-            let values = || video.predictions.iter().filter_map(|prediction| prediction.first());
-            let (low, high) = values().fold((f64::MAX, f64::MIN), |(l, h), &p| (l.min(p), h.max(p)));
-            for value in [f64::from(*truth), mean, low, high] {
-                text.push_str(&format!("<td class=\"number\">{value:.1}</td>"));
+    html! {
+        p {
+            "By the error of predictions averaged over seeds, mean over all rows: " (by) ". "
+            @if files.is_some() { "Pictures: first and middle frame." }
+            @else {
+                "Without pictures: these are patients' videos, and " code { "echozoo bench --thumbnails" } " puts frames of them \
+                 into the page."
             }
-        } else {
-            let truth = escape(&in_words(quantity, video.truth));
-            let found = escape(&usual(quantity, &video.predictions));
-            text.push_str(&format!("<td>{truth}</td><td class=\"number\">{mean:.2}</td><td>{found}</td>"));
         }
-        text.push_str("</tr>\n");
+        (framed("Worst videos", &table))
     }
-    text.push_str("</tbody></table></div>\n");
-    text
 }
 
 /// A class or labels by name.
@@ -130,16 +134,13 @@ fn usual(quantity: &Quantity, predictions: &[&[f64]]) -> String {
     usual.map_or_else(String::new, |name| format!("{name} ({} of {} rows)", count(name), names.len()))
 }
 
-fn pictures(name: &str, files: Thumbnails<'_>) -> String {
-    let escaped = escape(name);
+fn pictures(name: &str, files: Thumbnails<'_>) -> Markup {
     match files(name) {
-        Err(reason) => format!("no picture: {}", escape(&reason)),
-        Ok(pictures) => pictures
-            .iter()
-            .zip(["First", "Middle"])
-            .map(|(picture, which)| {
-                format!("<img src=\"{picture}\" alt=\"{which} frame of {escaped}\" loading=\"lazy\">")
-            })
-            .collect(),
+        Err(reason) => html! { "no picture: " (reason) },
+        Ok(pictures) => html! {
+            @for (picture, which) in pictures.iter().zip(["First", "Middle"]) {
+                img src=(picture) alt={ (which) " frame of " (name) } loading="lazy";
+            }
+        },
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use maud::html;
 use plotters::chart::{ChartBuilder, ChartContext};
 use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
@@ -9,8 +10,6 @@ use plotters::element::{PathElement, Text};
 use plotters::prelude::{Cartesian2d, DrawingArea, IntoDrawingArea, RGBColor, SVGBackend, ShapeStyle, TextStyle};
 use plotters::style::IntoFont;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-
-use crate::page::escape::escape;
 
 /// Width and height in units of the view box; a little less than the narrowest phone, so that text keeps its size.
 pub(super) const SIZE: (u32, u32) = (360, 270);
@@ -97,7 +96,7 @@ fn sized(size: (u32, u32), alt: &str, draw: impl FnOnce(&Area<'_>) -> Result<(),
     };
     match drawn {
         Ok(()) => classes(&text, size, alt),
-        Err(error) => format!("<p>This plot could not be drawn: {}</p>", escape(&error.to_string())),
+        Err(error) => html! { p { "This plot could not be drawn: " (error) } }.into_string(),
     }
 }
 
@@ -179,8 +178,8 @@ pub(super) fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
 
 /// Classes for colours, one path for all dots of a series, and a title for those who do not see it.
 fn classes(svg: &str, (width, height): (u32, u32), alt: &str) -> String {
-    let alt = escape(alt);
-    let mut text = format!("<svg viewBox=\"0 0 {width} {height}\" role=\"img\"><title>{alt}</title>\n");
+    let title = html! { title { (alt) } }.into_string();
+    let mut text = format!("<svg viewBox=\"0 0 {width} {height}\" role=\"img\">{title}\n");
     let mut dots: Option<(u8, String)> = None;
     let flush = |dots: &mut Option<(u8, String)>, text: &mut String| {
         if let Some((role, path)) = dots.take() {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use echo_bench::{BenchConfig, BenchError, Environment, Outcome, Zoo, dry_run, pair_parameters, run};
 use echo_core::Preset;
-use echo_phantom::{DatasetSpec, write_dataset};
+use echo_phantom::{DatasetSpec, Site, write_dataset};
 use echo_report::{CellStatus, merge, read_runs};
 use echo_weights::{Built, Weights, WeightsError};
 use echo_zoo::{ZOO, find};
@@ -231,7 +231,7 @@ fn a_split_file_decides_who_trains() {
 fn every_cell_is_scored_on_an_external_test_set_too() {
     let place = Place::new(30);
     let folder = place.dir.path().join("elsewhere");
-    write_dataset(&folder, &DatasetSpec::shifted(6, 9), &|_, _| ()).unwrap();
+    write_dataset(&folder, &DatasetSpec::test_of(Site::New, 6, 9), &|_, _| ()).unwrap();
     let config = || BenchConfig { adapters: vec!["linear".to_owned(), "full".to_owned()], shots: vec![1], ..config() };
     let config =
         || BenchConfig { recipes: [("full".to_owned(), "train.epochs = 1".parse().unwrap())].into(), ..config() };
@@ -251,7 +251,7 @@ fn every_cell_is_scored_on_an_external_test_set_too() {
         };
         assert_eq!(without.iter().find(same).unwrap().scores, record.scores, "{}", record.adapter);
         let path = place.out("out").join("cells").join(format!("{}.external.csv", record.key));
-        assert!(read(&path).lines().skip(1).all(|line| line.starts_with("phantom-shifted-")), "{}", path.display());
+        assert!(read(&path).lines().skip(1).all(|line| line.starts_with("phantom-new-test-")), "{}", path.display());
         assert_eq!(read(&path).lines().count(), 7);
     }
     let again = place.run_beside(&config(), "out", Some(&folder));
@@ -281,7 +281,7 @@ fn results(folder: &Path) -> Vec<PathBuf> {
 fn a_cell_whose_files_are_not_what_it_left_runs_again() {
     let place = Place::new(30);
     let folder = place.dir.path().join("elsewhere");
-    write_dataset(&folder, &DatasetSpec::shifted(6, 9), &|_, _| ()).unwrap();
+    write_dataset(&folder, &DatasetSpec::test_of(Site::New, 6, 9), &|_, _| ()).unwrap();
     let config = || BenchConfig {
         adapters: vec!["coop".to_owned()],
         select: echo_bench::Selection::BestValidation,
@@ -300,7 +300,7 @@ fn a_cell_whose_files_are_not_what_it_left_runs_again() {
         let cut = whole.trim_end().rfind('\n').unwrap();
         for damaged in ["", &"\0".repeat(whole.len()), &whole[..cut]] {
             fs::write(&path, damaged).unwrap();
-            let plan = dry_run(&config(), &place.environment("out", Some(&folder)), &Registry, None).unwrap();
+            let plan = dry_run(&config(), &place.environment("out", Some(&folder)), &Registry).unwrap();
             assert!(plan.to_run() == 1 && plan.to_string().contains(&format!("{key}.{extension}")), "{plan}");
             let merged = merge(&[place.out("out")], &place.out("merged")).unwrap();
             let [reason] = &merged.damaged[..] else { panic!("{extension}: {damaged:?}: {:?}", merged.damaged) };
@@ -420,7 +420,7 @@ fn results_are_not_written_through_links() {
 fn a_set_of_which_nothing_can_be_decoded_is_an_error_with_its_reason_and_costs_nothing_else() {
     let place = Place::new(30);
     let folder = place.dir.path().join("elsewhere");
-    write_dataset(&folder, &DatasetSpec::shifted(6, 9), &|_, _| ()).unwrap();
+    write_dataset(&folder, &DatasetSpec::test_of(Site::New, 6, 9), &|_, _| ()).unwrap();
     let spoil = |videos: &Path| {
         for entry in fs::read_dir(videos).unwrap() {
             let path = entry.unwrap().path();
@@ -474,10 +474,9 @@ fn a_folder_is_of_one_data_set_under_one_set_of_limits() {
         [BenchConfig { limit: Some(4), ..quick() }, BenchConfig { bootstrap: 100, ..quick() }, edv()];
     for other in others {
         let environment = place.environment("out", None);
-        for error in [
-            run(&other, &environment, &Registry).unwrap_err(),
-            dry_run(&other, &environment, &Registry, None).unwrap_err(),
-        ] {
+        for error in
+            [run(&other, &environment, &Registry).unwrap_err(), dry_run(&other, &environment, &Registry).unwrap_err()]
+        {
             let message = error.to_string();
             assert!(matches!(error, BenchError::Config(_)) && message.contains("--out"), "{message}");
         }
@@ -535,7 +534,7 @@ fn a_plan_is_made_of_adapters_that_see_different_clips() {
     }
     let slip = [("full".to_owned(), "clip.size = 8".parse().unwrap())].into();
     let refused = BenchConfig { adapters: vec!["full".to_owned()], recipes: slip, ..quick() };
-    let plan = |config: &BenchConfig| dry_run(config, &place.environment("out", None), &Registry, None).unwrap();
+    let plan = |config: &BenchConfig| dry_run(config, &place.environment("out", None), &Registry).unwrap();
     for config in [&several, &cardiacclip] {
         let plan = plan(config);
         assert!(plan.pairs.len() >= 2 && plan.pairs.iter().all(|pair| pair.fails.is_none()), "{plan}");

@@ -36,7 +36,7 @@ use crate::data::privacy::without_folders;
 use crate::data::thumbnails::thumbnails;
 use crate::data::video_set::{Sample, VideoSet};
 use crate::run::plan::{Cell, cells};
-use crate::{BenchConfig, BenchError, Recipe, Selection};
+use crate::{BenchConfig, BenchError, Progress, Recipe, Selection};
 
 /// Where encoders come from: the registry, which this crate does not know.
 pub trait Zoo {
@@ -110,7 +110,7 @@ pub struct Outcome {
 /// Nothing can run: a wrong setting, an unknown name, data or weights that cannot be used. A cell that fails is a row
 /// with its error instead.
 pub fn run(config: &BenchConfig, environment: &Environment, zoo: &dyn Zoo) -> Result<Outcome, BenchError> {
-    let mut state = RunState::new(config, environment, zoo)?;
+    let mut state = RunState::new(config, environment, zoo, Unrendered::Render)?;
     state.outputs.make()?;
     for warning in state.short_draws() {
         say(&format!("warning: {warning}"));
@@ -268,6 +268,32 @@ struct Counts {
     embedded: usize,
 }
 
+/// What becomes of phantoms that are listed and not rendered yet, and that a run reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unrendered {
+    Render,
+    /// They stay so: nothing is computed.
+    Leave,
+}
+
+/// Renders phantoms that are not there yet, with a progress bar.
+fn render(set: &mut VideoSet, videos: &[usize]) -> Result<(), BenchError> {
+    let what = format!("rendering {}", printable(&set.name));
+    let progress = Mutex::new(None);
+    set.render(videos, &|done, total| {
+        // A poisoned lock means that another thread is already failing; its error is the one to see.
+        if let Ok(mut progress) = progress.lock() {
+            progress.get_or_insert_with(|| Progress::new(&what, total)).set(done, "");
+        }
+    })
+}
+
+/// The videos `wanted` and those of validation, also where no cell looks at them: every table holds their constant predictor,
+/// and nothing of them is in another split.
+fn with_validation(wanted: &[usize], set: &VideoSet) -> Vec<usize> {
+    wanted.iter().chain(&set.validation).copied().collect::<BTreeSet<_>>().into_iter().collect()
+}
+
 /// A run in progress.
 struct RunState<'a> {
     config: &'a BenchConfig,
@@ -301,7 +327,12 @@ struct RunState<'a> {
 
 impl<'a> RunState<'a> {
     /// All that a run knows before its first encoder; writes no results.
-    fn new(config: &'a BenchConfig, environment: &'a Environment, zoo: &dyn Zoo) -> Result<Self, BenchError> {
+    fn new(
+        config: &'a BenchConfig,
+        environment: &'a Environment,
+        zoo: &dyn Zoo,
+        unrendered: Unrendered,
+    ) -> Result<Self, BenchError> {
         config.validate()?;
         let encoders = resolve("encoder", &config.encoders, &zoo.names())?;
         let plans = adapter_plans(config)?;
@@ -326,10 +357,15 @@ impl<'a> RunState<'a> {
         let validation = if needs_validation(config, &set) { &set.validation[..] } else { &[] };
         let wanted: BTreeSet<usize> = draws.values().flatten().chain(&set.test).chain(validation).copied().collect();
         let wanted: Vec<usize> = wanted.into_iter().collect();
-        // Also where nothing looks at validation: every table holds its constant predictor, and nothing of it is in another split.
-        let hashed: BTreeSet<usize> = wanted.iter().chain(&set.validation).copied().collect();
+        let hashed = with_validation(&wanted, &set);
+        if unrendered == Unrendered::Render {
+            render(&mut set, &hashed)?;
+            if let Some(external) = &mut external {
+                render(external, &external.test.clone())?;
+            }
+        }
         let digests = Digests::open(&environment.cache.join("digests.tsv"))?;
-        set.digest(&hashed.into_iter().collect::<Vec<_>>(), &digests);
+        set.digest(&hashed, &digests);
         if let Some(external) = &mut external {
             external.digest(&external.test.clone(), &digests);
         }

@@ -1,6 +1,7 @@
 //! What a data set of phantoms holds.
 
 use echo_random::Stream;
+use serde::{Deserialize, Serialize};
 
 use crate::acquisition::Quality;
 use crate::phantom::Setting;
@@ -12,13 +13,14 @@ use crate::view::{View, Views};
 use crate::{Phantom, PhantomError};
 
 /// Raised whenever the same seed gives other files: folders made by another version are not reused.
-const GENERATOR_VERSION: u32 = 6;
+pub(crate) const GENERATOR_VERSION: u32 = 6;
 
 /// Most videos in one data set: more are a slip of the pen, not a wish.
 const MOST_VIDEOS: usize = 1_000_000;
 
 /// What a data set holds. The default has 600 training, 200 validation and 400 test videos in both views.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct DatasetSpec {
     /// Number of training videos.
     pub train: usize,
@@ -28,7 +30,7 @@ pub struct DatasetSpec {
     pub test: usize,
     /// Seed of all of them.
     pub seed: u64,
-    /// How they are recorded. Test videos of shifted quality are those of [`Purpose::ShiftedTest`].
+    /// How they are recorded.
     pub setting: Setting,
 }
 
@@ -58,12 +60,12 @@ impl Video {
 }
 
 impl DatasetSpec {
-    /// The default data set of a site. The new one has twice as many training videos, and labels in steps of 5, so that a few
-    /// shots are a small part of them.
+    /// The default data set of a site. The new one has about as many training videos as EchoNet-Dynamic, of which a few shots are
+    /// a small part.
     pub fn of_site(site: Site, seed: u64) -> Self {
         let train = match site {
             Site::Home => 600,
-            Site::New => 1200,
+            Site::New => 7200,
         };
         Self { train, seed, setting: Setting { site, ..Setting::default() }, ..Self::default() }
     }
@@ -76,11 +78,9 @@ impl DatasetSpec {
         Self { train: count - test - validation, validation, test, seed, ..Self::default() }
     }
 
-    /// The shifted test set that goes with a data set of this seed: `count` test videos from other bands of gain, depth,
-    /// tilt and noise, and nothing to train on.
-    pub fn shifted(count: usize, seed: u64) -> Self {
-        let setting = Setting { quality: Quality::Shifted, ..Setting::default() };
-        Self { train: 0, validation: 0, test: count, seed, setting }
+    /// `count` test videos of a site, and nothing to train on.
+    pub fn test_of(site: Site, count: usize, seed: u64) -> Self {
+        Self { train: 0, validation: 0, test: count, ..Self::of_site(site, seed) }
     }
 
     /// Number of videos.
@@ -94,7 +94,6 @@ impl DatasetSpec {
         let quality = match setting.quality {
             Quality::Typical => "",
             Quality::Easy => "-easy",
-            Quality::Shifted => "-shifted",
         };
         let views = match setting.views {
             Views::Both => "",
@@ -110,8 +109,7 @@ impl DatasetSpec {
 
     /// The purposes of the training, validation and test videos.
     pub fn purposes(&self) -> [Purpose; 3] {
-        let test = if self.setting.quality == Quality::Shifted { Purpose::ShiftedTest } else { Purpose::Test };
-        [Purpose::Train, Purpose::Validation, test]
+        [Purpose::Train, Purpose::Validation, Purpose::Test]
     }
 
     /// Numbers of training, validation and test videos.
@@ -193,7 +191,6 @@ mod tests {
             DatasetSpec { test: 1, ..base.clone() },
             DatasetSpec { seed: 2, ..base.clone() },
             with(Views::Both, Quality::Easy),
-            with(Views::Both, Quality::Shifted),
             with(Views::Only(View::A4c), Quality::Typical),
             with(Views::Only(View::A2c), Quality::Typical),
             DatasetSpec { setting: Setting { site: Site::New, ..Setting::default() }, ..base.clone() },
@@ -204,13 +201,25 @@ mod tests {
     }
 
     #[test]
-    fn a_shifted_set_tests_other_phantoms_and_trains_on_none() {
-        let spec = DatasetSpec::shifted(5, 1);
-        let videos = spec.videos().unwrap();
-        assert_eq!(videos.len(), 5);
-        assert!(videos.iter().all(|video| video.purpose == Purpose::ShiftedTest && video.purpose.split() == "TEST"));
-        assert!(spec.recording(videos[0]).unwrap().phantom.acquisition.depth > 18.5);
-        assert_eq!(DatasetSpec::default().purposes()[2], Purpose::Test);
+    fn a_test_set_is_of_its_site_and_trains_on_none() {
+        for site in [Site::Home, Site::New] {
+            let videos = DatasetSpec::test_of(site, 5, 1).videos().unwrap();
+            assert_eq!(videos.len(), 5);
+            assert!(videos.iter().all(|video| (video.purpose, video.site) == (Purpose::Test, site)));
+        }
+    }
+
+    /// As of the training videos of EchoNet-Dynamic: few shots are a small part of the pool, and hardly a label is too rare.
+    #[test]
+    fn the_new_site_has_labels_enough_for_eight_shots() {
+        let spec = DatasetSpec::of_site(Site::New, 1);
+        let mut bins: std::collections::BTreeMap<i64, usize> = std::collections::BTreeMap::new();
+        for video in spec.videos().unwrap().into_iter().filter(|video| video.purpose == Purpose::Train) {
+            *bins.entry(spec.recording(video).unwrap().label.ef as i64).or_default() += 1;
+        }
+        let drawn: usize = bins.values().map(|&count| count.min(8)).sum();
+        assert!(12 * drawn < spec.train, "{bins:?}");
+        assert!(bins.values().filter(|&&count| count < 8).count() <= 1, "{bins:?}");
     }
 
     #[test]

@@ -43,6 +43,14 @@ pub enum PhantomError {
         /// The reason.
         source: csv::Error,
     },
+    /// A data set of which nobody knows how its videos are rendered.
+    #[error("{}: {reason}; remove the folder of that data set, and it is made anew", .path.display())]
+    Recipe {
+        /// Where it should stand.
+        path: PathBuf,
+        /// Why it cannot be used.
+        reason: String,
+    },
     /// A frame could not be compressed.
     #[error("a frame could not be compressed as JPEG: {0}")]
     Jpeg(#[from] jpeg_encoder::EncodingError),

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io::{Error, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::PhantomError;
 
@@ -24,22 +24,8 @@ impl Phantoms {
     /// # Errors
     /// The list cannot be read, or is none.
     pub fn of(dir: &Path) -> Result<Self, PhantomError> {
-        let path = dir.join(LIST);
-        let file = match echo_files::open(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::default()),
-            file => file.map_err(PhantomError::io(&path))?,
-        };
-        let mut digests = HashSet::new();
-        for row in csv::Reader::from_reader(file).records() {
-            let row = row.map_err(PhantomError::csv(&path))?;
-            let digest = row.get(1).and_then(|text| blake3::Hash::from_hex(text).ok());
-            let Some(digest) = digest else {
-                let reason = format!("{:?} is no digest of a phantom; remove the file", row.get(1).unwrap_or_default());
-                return Err(PhantomError::io(&path)(Error::new(ErrorKind::InvalidData, reason)));
-            };
-            digests.insert(*digest.as_bytes());
-        }
-        Ok(Self(digests))
+        let listed = read_list(dir)?.unwrap_or_default();
+        Ok(Self(listed.into_iter().map(|(_, digest)| *digest.as_bytes()).collect()))
     }
 
     /// Whether the video with this digest (BLAKE3) is one of them.
@@ -74,38 +60,81 @@ pub fn is_phantom(video: &Path) -> Result<bool, PhantomError> {
     }
 }
 
-/// Whether all videos of the data set in `dir` are phantoms.
+/// Whether all videos of the data set in `dir` are phantoms. A file without content, as of a video that is not rendered yet,
+/// shows nobody.
 ///
 /// # Errors
 /// The list or a video cannot be read.
 pub fn holds_phantoms(dir: &Path) -> Result<bool, PhantomError> {
-    let phantoms = Phantoms::of(dir)?;
-    if phantoms.0.is_empty() {
+    if read_list(dir)?.is_none() {
         return Ok(false);
     }
+    let phantoms = Phantoms::of(dir)?;
     let videos = dir.join(VIDEOS);
     for entry in fs::read_dir(&videos).map_err(PhantomError::io(&videos))? {
-        if !phantoms.has_file(&entry.map_err(PhantomError::io(&videos))?.path())? {
+        let video = entry.map_err(PhantomError::io(&videos))?.path();
+        if !is_empty(&video) && !phantoms.has_file(&video)? {
             return Ok(false);
         }
     }
     Ok(true)
 }
 
-/// Lists the videos of the data set in `dir`, by name.
-pub(crate) fn write_list(dir: &Path, videos: impl Iterator<Item = String>) -> Result<(), PhantomError> {
-    let path: PathBuf = dir.join(LIST);
-    let mut table = csv::Writer::from_path(&path).map_err(PhantomError::csv(&path))?;
-    table.write_record(["FileName", "Blake3"]).map_err(PhantomError::csv(&path))?;
-    for name in videos {
-        let digest = digest(&dir.join(VIDEOS).join(&name).with_extension("avi"))?;
-        table.write_record([name.as_str(), digest.to_hex().as_str()]).map_err(PhantomError::csv(&path))?;
+/// Whether there is a file without content.
+pub(crate) fn is_empty(video: &Path) -> bool {
+    fs::metadata(video).is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0)
+}
+
+/// Lists the videos `names` in the folder `videos`, beside those that the data set in `dir` lists already.
+pub(crate) fn list<'a>(dir: &Path, videos: &Path, names: impl Iterator<Item = &'a str>) -> Result<(), PhantomError> {
+    let mut listed = read_list(dir)?.unwrap_or_default();
+    for name in names {
+        let row = (name.to_owned(), digest(&videos.join(name).with_extension("avi"))?);
+        if !listed.contains(&row) {
+            listed.push(row);
+        }
     }
-    table.flush().map_err(PhantomError::io(&path))
+    write_list(dir, &listed)
+}
+
+/// Names and digests of videos, where the data set in `dir` has a list.
+fn read_list(dir: &Path) -> Result<Option<Vec<(String, blake3::Hash)>>, PhantomError> {
+    let path = dir.join(LIST);
+    let file = match echo_files::open(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        file => file.map_err(PhantomError::io(&path))?,
+    };
+    let mut listed = Vec::new();
+    for row in csv::Reader::from_reader(file).records() {
+        let row = row.map_err(PhantomError::csv(&path))?;
+        let digest = row.get(1).and_then(|text| blake3::Hash::from_hex(text).ok());
+        let Some(digest) = digest else {
+            let reason = format!("{:?} is no digest of a phantom; remove the file", row.get(1).unwrap_or_default());
+            return Err(PhantomError::io(&path)(Error::new(ErrorKind::InvalidData, reason)));
+        };
+        listed.push((row.get(0).unwrap_or_default().to_owned(), digest));
+    }
+    Ok(Some(listed))
+}
+
+/// Writes the list of the data set in `dir`. Whoever reads it meanwhile reads the old one.
+pub(crate) fn write_list(dir: &Path, listed: &[(String, blake3::Hash)]) -> Result<(), PhantomError> {
+    let path = dir.join(LIST);
+    let write = |file: &mut std::io::BufWriter<fs::File>| {
+        let mut table = csv::Writer::from_writer(file);
+        table.write_record(["FileName", "Blake3"])?;
+        for (name, digest) in listed {
+            table.write_record([name.as_str(), digest.to_hex().as_str()])?;
+        }
+        table.flush()
+    };
+    echo_files::write_atomically(&path, write).map_err(PhantomError::io(&path))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
     use crate::{DatasetSpec, write_dataset};
 

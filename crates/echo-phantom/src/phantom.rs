@@ -1,6 +1,7 @@
 //! A phantom and the loop it becomes.
 
 use echo_random::Stream;
+use serde::{Deserialize, Serialize};
 
 use crate::acquisition::{Acquisition, Quality};
 use crate::anatomy::Anatomy;
@@ -33,7 +34,8 @@ pub struct Phantom {
 }
 
 /// How hearts are recorded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Setting {
     /// The views to draw from.
     pub views: Views,
@@ -49,7 +51,7 @@ impl Phantom {
     /// # Errors
     /// None in practice: the purposes' ejection fractions can all be drawn.
     pub fn of(seed: u64, purpose: Purpose, number: u32) -> Result<Self, PhantomError> {
-        Self::of_with(seed, purpose, number, Setting { quality: purpose.quality(), ..Setting::default() })
+        Self::of_with(seed, purpose, number, Setting::default())
     }
 
     /// Draws phantom `number` of a purpose, recorded as `setting` says.

@@ -2,26 +2,24 @@
 
 use echo_random::Stream;
 
-use crate::acquisition::Quality;
 use crate::population::Population;
 use crate::site::Site;
 
-/// What a phantom is for. Phantoms of different purposes are never the same, whatever their seeds and numbers.
+/// What a phantom is for. Phantoms of different purposes are never the same, whatever their seeds and numbers. A purpose's
+/// own number is part of all its draws.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Purpose {
     /// The benchmark's training videos; all ejection fractions are about equally frequent.
-    Train,
+    Train = 0,
     /// The benchmark's validation videos; as in patients.
-    Validation,
+    Validation = 1,
     /// The benchmark's test videos; as in patients.
-    Test,
-    /// Patients as for [`Purpose::Test`], recorded with gain, depth, tilt and noise outside the usual bands.
-    ShiftedTest,
+    Test = 2,
     /// Making weights before any benchmark: in turn as for [`Purpose::Train`], so that no ejection fraction is rare, and
     /// as in patients, so that what is usual is known.
-    Pretraining,
+    Pretraining = 4,
     /// Watching pretraining; as in patients.
-    PretrainingValidation,
+    PretrainingValidation = 5,
 }
 
 /// Whole ejection fractions of which a block of training videos holds one each.
@@ -33,8 +31,8 @@ const BLOCK: usize = 75;
 
 impl Purpose {
     /// All purposes.
-    pub const ALL: [Self; 6] =
-        [Self::Train, Self::Validation, Self::Test, Self::ShiftedTest, Self::Pretraining, Self::PretrainingValidation];
+    pub const ALL: [Self; 5] =
+        [Self::Train, Self::Validation, Self::Test, Self::Pretraining, Self::PretrainingValidation];
 
     /// The name in lower case.
     pub fn name(self) -> &'static str {
@@ -42,7 +40,6 @@ impl Purpose {
             Self::Train => "train",
             Self::Validation => "val",
             Self::Test => "test",
-            Self::ShiftedTest => "shifted",
             Self::Pretraining => "pretrain",
             Self::PretrainingValidation => "pretrain-val",
         }
@@ -53,15 +50,7 @@ impl Purpose {
         match self {
             Self::Train | Self::Pretraining => "TRAIN",
             Self::Validation | Self::PretrainingValidation => "VAL",
-            Self::Test | Self::ShiftedTest => "TEST",
-        }
-    }
-
-    /// The recordings' bands.
-    pub fn quality(self) -> Quality {
-        match self {
-            Self::ShiftedTest => Quality::Shifted,
-            _ => Quality::Typical,
+            Self::Test => "TEST",
         }
     }
 
@@ -73,7 +62,7 @@ impl Purpose {
     /// The patients from whom phantom `number` of a site is drawn.
     pub fn population(self, seed: u64, number: u32, site: Site) -> Population {
         match self {
-            Self::Validation | Self::Test | Self::ShiftedTest | Self::PretrainingValidation => site.patients(),
+            Self::Validation | Self::Test | Self::PretrainingValidation => site.patients(),
             Self::Train => self.enriched(seed, number, site),
             Self::Pretraining if number.is_multiple_of(2) => self.enriched(seed, number / 2, site),
             Self::Pretraining => site.patients(),
@@ -132,14 +121,11 @@ mod tests {
     }
 
     #[test]
-    fn tests_are_drawn_from_patients_as_they_come_and_only_one_is_shifted() {
-        use Purpose::{Pretraining, PretrainingValidation, ShiftedTest, Test, Validation};
-        for purpose in [Validation, Test, ShiftedTest, PretrainingValidation] {
+    fn tests_are_drawn_from_patients_as_they_come() {
+        use Purpose::{Pretraining, PretrainingValidation, Test, Validation};
+        for purpose in [Validation, Test, PretrainingValidation] {
             assert!((0..100).all(|number| purpose.population(1, number, Site::Home) == Population::Natural));
         }
         assert!((0..100).all(|number| Pretraining.population(1, 2 * number + 1, Site::Home) == Population::Natural));
-        let shifted: Vec<Purpose> =
-            Purpose::ALL.into_iter().filter(|purpose| purpose.quality() == Quality::Shifted).collect();
-        assert_eq!(shifted, [Purpose::ShiftedTest]);
     }
 }

@@ -1,12 +1,14 @@
 //! Where loops come from: the machines, the patients and the readers of one hospital, as data.
 
 use echo_random::Stream;
+use serde::{Deserialize, Serialize};
 
 use crate::population::Population;
 use crate::reading::Reading;
 
 /// A hospital.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Site {
     /// Where nano weights were trained.
     #[default]

@@ -69,7 +69,8 @@ impl Wall {
 }
 
 /// Which views to draw from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Views {
     /// Seven four-chamber views to three two-chamber views.
     #[default]

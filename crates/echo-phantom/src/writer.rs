@@ -136,17 +136,13 @@ fn write<T: Send>(
         let path = folder.path.join("dataset.toml");
         fs::write(&path, description).map_err(PhantomError::io(&path))?;
     }
-    marker::write_list(&folder.path, rows.iter().map(|row| row.recording.name.clone()))?;
+    marker::list(&folder.path, &videos, rows.iter().map(|row| row.recording.name.as_str()))?;
     folder.finish(out)?;
     Ok(Summary::of(&rows))
 }
 
-/// What [`write_dataset`] would say of every video in `FileList.csv`, without scanning anything: the table in `out`,
-/// and an empty file for every video, which counts as a phantom.
-///
-/// # Errors
-/// As [`write_dataset`].
-pub fn write_list(out: &Path, spec: &DatasetSpec) -> Result<(), PhantomError> {
+/// Writes the tables that need no rendering and an empty file for every video.
+pub(crate) fn write_unrendered(out: &Path, spec: &DatasetSpec) -> Result<(), PhantomError> {
     let videos = out.join(VIDEOS);
     fs::create_dir_all(&videos).map_err(PhantomError::io(&videos))?;
     let listed = spec.videos()?.into_par_iter().map(|video| {
@@ -158,12 +154,12 @@ pub fn write_list(out: &Path, spec: &DatasetSpec) -> Result<(), PhantomError> {
         Ok(Row { findings: phantom.findings(), fps, frames, tracings: phantom.tracings(), recording })
     });
     let rows: Vec<Row> = listed.collect::<Result<_, PhantomError>>()?;
-    marker::write_list(out, rows.iter().map(|row| row.recording.name.clone()))?;
+    marker::write_list(out, &[])?;
     write_findings(&out.join("Findings.csv"), &rows)?;
     write_file_list(&out.join("FileList.csv"), &rows)
 }
 
-fn write_video(folder: &Path, recording: Recording) -> Result<Row, PhantomError> {
+pub(crate) fn write_video(folder: &Path, recording: Recording) -> Result<Row, PhantomError> {
     let rendered = recording.phantom.render();
     rendered.write_avi(&folder.join(&recording.name).with_extension("avi"))?;
     Ok(Row {

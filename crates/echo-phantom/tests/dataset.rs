@@ -249,23 +249,6 @@ fn files_do_not_depend_on_the_number_of_threads_but_on_the_seed() {
 }
 
 #[test]
-fn a_list_says_what_the_whole_data_set_would() {
-    let folder = Folder::new("list");
-    let (whole, listed) = (folder.0.join("whole"), folder.0.join("listed"));
-    let spec = DatasetSpec::with_total(9, 3);
-    write_dataset(&whole, &spec, &|_, _| ()).unwrap();
-    echo_phantom::write_list(&listed, &spec).unwrap();
-    assert_eq!(fs::read(listed.join("FileList.csv")).unwrap(), fs::read(whole.join("FileList.csv")).unwrap());
-    let names = |of: &Path| {
-        fs::read_dir(of.join("Videos"))
-            .unwrap()
-            .map(|file| file.unwrap().file_name())
-            .collect::<std::collections::BTreeSet<_>>()
-    };
-    assert_eq!(names(&listed), names(&whole));
-}
-
-#[test]
 fn what_is_stopped_leaves_nothing() {
     let folder = Folder::new("stopped");
     let spec = DatasetSpec { train: 2, validation: 1, test: 1, ..DatasetSpec::default() };

@@ -8,16 +8,15 @@ use burn::tensor::Device;
 use echo_bench::{BenchConfig, Environment, Outcome, Samples, Selection, WeightFiles, Zoo, dry_run, pair_parameters};
 use echo_core::Preset;
 use echo_files::{excerpt, printable, read_text, say};
-use echo_phantom::{DatasetSpec, PhantomError, holds_phantoms};
+use echo_phantom::{DatasetSpec, OnDemand, Site, holds_phantoms};
 use echo_report::Leaderboard;
 use echo_weights::{Built, Weights, WeightsError};
 
 use crate::array_file::check_folder;
-use crate::dry_run::Listed;
 use crate::fetch::default_weights;
 use crate::home::home;
 use crate::output::print;
-use crate::{CliError, DeviceChoice, Entry, build, cache, find, phantom};
+use crate::{CliError, DeviceChoice, Entry, build, cache, find};
 
 /// What `--smoke` takes from the smoke benchmark.
 const SMOKE: &str = include_str!("../../../configs/bench/smoke.toml");
@@ -87,7 +86,7 @@ pub(crate) struct Args {
     /// Weights of that encoder.
     #[arg(help_heading = "Weights", long, value_name = "FILE")]
     text_weights: Option<PathBuf>,
-    /// The data set's folder; phantoms, made on first use, when absent.
+    /// The data set's folder; phantoms of a site that the nano encoders do not know, rendered on first use, when absent.
     #[arg(help_heading = "Data", long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// A description (TOML) of the data set's table, columns, splits and tasks [default: dataset.toml in the
@@ -97,8 +96,8 @@ pub(crate) struct Args {
     /// A list in the format of FileList.csv that says which video is in which split.
     #[arg(help_heading = "Data", long, value_name = "FILE")]
     split: Option<PathBuf>,
-    /// The folder of a second data set, on whose test split every fitted adapter is scored too; shifted phantoms when both
-    /// this and --data are absent.
+    /// The folder of a second data set, on whose test split every fitted adapter is scored too; phantoms of the home site,
+    /// where the nano encoders were trained, when both this and --data are absent.
     #[arg(help_heading = "Data", long, value_name = "DIR")]
     external: Option<PathBuf>,
     /// A description of it [default: that of the first].
@@ -156,8 +155,8 @@ pub(crate) struct Args {
     /// Size that the cache of features is brought down to at the end, such as 500MB or 20GB.
     #[arg(help_heading = "Machine", long, value_name = "SIZE", env = "ECHOZOO_CACHE_LIMIT", default_value = "20GB")]
     cache_limit: cache::Size,
-    /// Print what would run, what is cached and what memory it needs, and stop. Videos are not decoded, but files that are missing,
-    /// empty or no video are named.
+    /// Print what would run, what is cached and what memory it needs, and stop. Videos are neither rendered nor decoded, but files
+    /// that are missing, empty or no video are named.
     #[arg(help_heading = "Look first", long)]
     dry_run: bool,
     /// Print the configuration that would run, and stop.
@@ -375,22 +374,26 @@ impl Zoo for Registry<'_> {
     }
 }
 
-/// The phantoms that are the default's second test set: as many as make an interval of about a point.
-fn shifted() -> DatasetSpec {
-    DatasetSpec::shifted(200, DatasetSpec::default().seed)
+/// Where the default data set is recorded: at a hospital that the encoders do not know.
+fn new_site() -> DatasetSpec {
+    DatasetSpec::of_site(Site::New, DatasetSpec::default().seed)
 }
 
-/// The folder of a data set of phantoms, which is made on first use.
+/// The default's second test set, of the site where nano encoders were trained: what adapting costs there. As many videos as
+/// make an interval of about a point.
+fn home_site() -> DatasetSpec {
+    DatasetSpec::test_of(Site::Home, 200, DatasetSpec::default().seed)
+}
+
+/// The folder of a data set of phantoms. Its tables are written on first use, and its videos rendered when they are read.
 fn phantoms(home: &Path, spec: &DatasetSpec) -> Result<PathBuf, CliError> {
-    let dir = home.join("data").join(spec.id());
-    if !dir.exists() {
-        say(&format!("making phantoms in {} (once)", dir.display()));
-        match phantom::write(&dir, spec) {
-            // Another process made them meanwhile.
-            Ok(_) | Err(CliError::Phantom(PhantomError::MadeMeanwhile(_) | PhantomError::NotEmpty(_))) => {}
-            Err(error) => return Err(error),
-        }
-    }
+    // Tables and pages call a data set by the name of its folder.
+    let name = match spec.setting.site {
+        Site::Home => "home",
+        Site::New => "new-site",
+    };
+    let dir = home.join("data").join(spec.id()).join(name);
+    OnDemand::create(&dir, spec)?;
     Ok(dir)
 }
 
@@ -424,24 +427,15 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(args.name(&config)));
     check_folder(&out)?;
     let home = home()?;
-    let mut listed = None;
     let data = match &config.data {
         Some(dir) => dir.clone(),
-        None => {
-            let spec = DatasetSpec::default();
-            let dir = home.join("data").join(spec.id());
-            if !dir.exists() && args.dry_run {
-                listed = Some(Listed::new(&spec, &dir)?);
-            }
-            if args.dry_run { dir } else { phantoms(&home, &spec)? }
-        }
+        None => phantoms(&home, &new_site())?,
     };
     let external = match (&config.external, &config.data) {
         _ if args.no_external => None,
         (Some(dir), _) => Some(dir.clone()),
         (None, Some(_)) => None,
-        (None, None) if args.dry_run => Some(home.join("data").join(shifted().id())).filter(|dir| dir.exists()),
-        (None, None) => Some(phantoms(&home, &shifted())?),
+        (None, None) => Some(phantoms(&home, &home_site())?),
     };
     let environment = Environment {
         data,
@@ -456,13 +450,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
         thumbnails: args.thumbnails,
     };
     if args.dry_run {
-        let (environment, to_be_made) = match &listed {
-            None => (environment, None),
-            Some(Listed { data, cache, videos, .. }) => {
-                (Environment { data: data.clone(), cache: cache.clone(), ..environment }, Some(*videos))
-            }
-        };
-        let plan = dry_run(&config, &environment, &Registry(entries), to_be_made)?;
+        let plan = dry_run(&config, &environment, &Registry(entries))?;
         print(&plan.to_string())?;
         return match plan.failing() {
             0 => Ok(()),

@@ -20,7 +20,6 @@ mod cli;
 mod clip_args;
 mod convert;
 mod device;
-mod dry_run;
 mod embed;
 mod encoder_args;
 mod entry;

@@ -1,6 +1,6 @@
 //! `echozoo phantom`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
 
 use echo_bench::Progress;
@@ -23,7 +23,7 @@ pub(crate) struct Args {
     #[arg(long)]
     count: Option<usize>,
     /// Studies over all splits instead: 1 to 4 videos of one heart in both views, with biplane labels.
-    #[arg(long, value_name = "N", conflicts_with_all = ["count", "shifted"])]
+    #[arg(long, value_name = "N", conflicts_with = "count")]
     studies: Option<usize>,
     /// Seed.
     #[arg(long, default_value_t = DatasetSpec::default().seed)]
@@ -32,11 +32,8 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value = "both")]
     view: ViewChoice,
     /// The hospital: `home` trained the nano weights; `new` has other machines, patients and readers.
-    #[arg(long, value_enum, default_value = "home", conflicts_with = "shifted")]
+    #[arg(long, value_enum, default_value = "home")]
     site: SiteChoice,
-    /// Test videos only, with gain, depth, tilt and noise outside the usual bands.
-    #[arg(long)]
-    shifted: bool,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -59,10 +56,9 @@ impl Args {
             SiteChoice::New => Site::New,
         };
         let default = DatasetSpec::of_site(site, self.seed);
-        let spec = match (self.shifted, self.studies.or(self.count)) {
-            (true, count) => DatasetSpec::shifted(count.unwrap_or(default.test), self.seed),
-            (false, Some(count)) => DatasetSpec::with_total(count, self.seed),
-            (false, None) => default,
+        let spec = match self.studies.or(self.count) {
+            Some(count) => DatasetSpec::with_total(count, self.seed),
+            None => default,
         };
         let views = match self.view {
             ViewChoice::A4c => Views::Only(View::A4c),
@@ -77,7 +73,7 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
     check_folder(&args.out)?;
     let spec = args.spec();
     let (summary, studies) = match args.studies {
-        None => (write(&args.out, &spec)?, String::new()),
+        None => (with_progress(|go_on| write_dataset_while(&args.out, &spec, go_on))?, String::new()),
         Some(_) => {
             let summary = with_progress(|go_on| write_studies(&args.out, &spec, go_on))?;
             let [studies, patients] = [summary.studies, summary.patients].map(|counts| counts.iter().sum::<usize>());
@@ -92,11 +88,6 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
         args.out.display(),
         summary.frames,
     ))
-}
-
-/// Writes the data set with a progress bar.
-pub(crate) fn write(out: &Path, spec: &DatasetSpec) -> Result<Summary, CliError> {
-    with_progress(|go_on| write_dataset_while(out, spec, go_on))
 }
 
 /// Is told how many videos are done and in total, and says whether to go on.

@@ -260,6 +260,6 @@ fn phantom_writes_studies_of_another_site() {
         "{list}"
     );
 
-    let err = place.fail(2, &["phantom", "--studies", "3", "--shifted", "--out", "other"]);
-    assert!(err.contains("--shifted"), "{err}");
+    let err = place.fail(2, &["phantom", "--studies", "3", "--count", "3", "--out", "other"]);
+    assert!(err.contains("--count"), "{err}");
 }

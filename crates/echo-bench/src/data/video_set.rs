@@ -7,7 +7,7 @@ use echo_core::Truth;
 use echo_data::{
     DatasetConfig, DatasetVideo, Digests, Split, Target, few_shot, patient_key, read_dataset, read_split_file,
 };
-use echo_phantom::Phantoms;
+use echo_phantom::{OnDemand, Phantoms};
 use echo_report::{Excluded, Quantity, TestVideo};
 
 use crate::{BenchConfig, BenchError, Samples, Selection};
@@ -48,6 +48,8 @@ pub struct VideoSet {
     pub(crate) drawn: Option<&'static str>,
     /// Those that are known to be phantoms.
     phantoms: Phantoms,
+    /// Who renders videos when they are needed, where not all are there from the beginning.
+    on_demand: Option<OnDemand>,
     /// Videos that are listed, but have no file.
     missing: Vec<String>,
     /// Videos with something wrong with them.
@@ -154,6 +156,7 @@ impl VideoSet {
             fixed_train: false,
             drawn,
             phantoms: Phantoms::of(dir)?,
+            on_demand: OnDemand::of(dir)?,
             missing: data.report.missing,
             excluded: Vec::new(),
         };
@@ -318,6 +321,29 @@ impl VideoSet {
         drawn.flat_map(|place| samples[place].videos.iter().copied()).collect()
     }
 
+    /// Renders those of the videos `wanted` that are rendered on demand and are not there yet. `progress` is called with the
+    /// number of videos done and in total.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub(crate) fn render(
+        &mut self,
+        wanted: &[usize],
+        progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Result<(), BenchError> {
+        if let Some(on_demand) = &self.on_demand {
+            let names: Vec<&str> = wanted.iter().map(|&index| self.videos[index].name.as_str()).collect();
+            on_demand.render(&names, progress)?;
+            self.phantoms = Phantoms::of(on_demand.dir())?;
+        }
+        Ok(())
+    }
+
+    /// Whether a video has yet to be rendered.
+    pub(crate) fn is_unrendered(&self, index: usize) -> bool {
+        self.on_demand.as_ref().is_some_and(|on_demand| on_demand.is_unrendered(&self.videos[index].path))
+    }
+
     /// Fills in the digests of the videos `wanted`; those that cannot be read are left without and excluded.
     pub(crate) fn digest(&mut self, wanted: &[usize], digests: &Digests) {
         let paths: Vec<&Path> = wanted.iter().map(|&index| self.videos[index].path.as_path()).collect();
@@ -356,13 +382,17 @@ impl VideoSet {
     }
 
     /// Hash of what draws are drawn from, and how: the names, labels, bins and sizes of all videos that the splits
-    /// list. Sizes stand for bytes, which only the videos that a cell uses are read for.
+    /// list. Sizes stand for bytes, which only the videos that a cell uses are read for; where videos are rendered on demand,
+    /// what they are drawn from decides their bytes, and most have no size yet.
     pub(crate) fn splits_hash(&self) -> String {
         let mut hasher = blake3::Hasher::new();
         for part in [&self.train, &self.validation, &self.test] {
             hasher.update(&(part.len() as u64).to_le_bytes());
             for video in part.iter().map(|&index| &self.videos[index]) {
-                let size = std::fs::metadata(&video.path).map_or(0, |metadata| metadata.len());
+                let size = match self.on_demand {
+                    Some(_) => 0,
+                    None => std::fs::metadata(&video.path).map_or(0, |metadata| metadata.len()),
+                };
                 hasher.update(&(video.name.len() as u64).to_le_bytes());
                 hasher.update(video.name.as_bytes());
                 if let Some(study) = &video.study {
@@ -404,6 +434,7 @@ impl VideoSet {
             fixed_train: false,
             drawn: None,
             phantoms: Phantoms::default(),
+            on_demand: None,
             missing: Vec::new(),
             excluded: Vec::new(),
         }
@@ -451,5 +482,21 @@ mod tests {
             assert!(!known.contains(&hash), "{known:?}");
             known.push(hash);
         }
+    }
+
+    /// Else a run that was killed, or one of more shots, would be a run of other data.
+    #[test]
+    fn draws_do_not_depend_on_what_has_been_rendered_and_what_has_is_known_to_be_a_phantom() {
+        let dir = tempfile::tempdir().unwrap();
+        let spec = echo_phantom::DatasetSpec::with_total(6, 2);
+        OnDemand::create(&dir.path().join("set"), &spec).unwrap();
+        let mut set = VideoSet::read(&dir.path().join("set"), &BenchConfig::default()).unwrap();
+        let before = set.splits_hash();
+        let (wanted, other) = (set.train[1], set.train[0]);
+        set.render(&[wanted], &|_, _| ()).unwrap();
+        assert_eq!(set.splits_hash(), before);
+        assert!(!set.is_unrendered(wanted) && set.is_unrendered(other));
+        set.digest(&[wanted, other], &Digests::open(&dir.path().join("digests")).unwrap());
+        assert!(set.is_phantom(wanted) && !set.is_phantom(other));
     }
 }

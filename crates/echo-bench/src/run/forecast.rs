@@ -14,8 +14,8 @@ const UNUSABLE_SHOWN: usize = 20;
 pub struct DryRun {
     /// The data set's name.
     pub data: String,
-    /// Phantoms that do not exist yet, and would be made first.
-    pub to_be_made: Option<usize>,
+    /// Phantoms that would be rendered first.
+    pub unrendered: usize,
     /// Training videos of all draws together.
     pub train: usize,
     /// Validation videos that are read: none where the last epoch is scored.
@@ -103,12 +103,12 @@ impl fmt::Display for DryRun {
         f.write_str(&text_table(&rows))?;
 
         let Self { data, train, validation, test, unusable, bytes, .. } = self;
-        let size = match self.to_be_made {
-            Some(_) => "not made yet".to_owned(),
-            None => megabytes(*bytes),
-        };
         let data = printable(data);
-        write!(f, "\n{data}: {train} training, {validation} validation and {test} test videos are read, {size}")?;
+        write!(
+            f,
+            "\n{data}: {train} training, {validation} validation and {test} test videos are read, {}",
+            megabytes(*bytes)
+        )?;
         match unusable.len() {
             0 => writeln!(f)?,
             count => writeln!(f, "; {count} listed video{} cannot be used:", plural(count))?,
@@ -119,8 +119,10 @@ impl fmt::Display for DryRun {
         if let Some(more @ 1..) = unusable.len().checked_sub(UNUSABLE_SHOWN) {
             writeln!(f, "  and {more} more")?;
         }
-        if let Some(videos) = self.to_be_made {
-            writeln!(f, "{videos} phantoms would be made first")?;
+        match self.unrendered {
+            0 => {}
+            1 => writeln!(f, "1 phantom would be rendered first")?,
+            count => writeln!(f, "{count} phantoms would be rendered first")?,
         }
         for EmbeddingForecast { encoder, clips, cached } in &self.embedding {
             writeln!(f, "{encoder}: {clips} clips, {cached} of them cached, {} to embed", clips - cached)?;

@@ -11,7 +11,7 @@ use echo_video::{OpenOptions, check_file};
 
 use super::cells::{Earlier, Job};
 use super::encoder::{EncoderRun, Needs, ViewFeatures, Which};
-use super::{Environment, RunState, Zoo, build_encoder, needs_validation};
+use super::{Environment, RunState, Unrendered, Zoo, build_encoder, needs_validation, with_validation};
 use crate::cell::seen::Seen;
 use crate::data::video_set::VideoSet;
 use crate::run::forecast::{EmbeddingForecast, Memory, PairForecast};
@@ -19,28 +19,19 @@ use crate::run::plan::Cell;
 use crate::{BenchConfig, BenchError, DryRun, Recipe};
 
 /// What [`run`](crate::run) would do with the same arguments: nothing is embedded, fitted or written to the output
-/// folder. Videos are hashed, to find what is cached of them.
-///
-/// Where the data set does not exist yet, `to_be_made` says so, and the data folder holds its list and empty files.
+/// folder. Videos are hashed, to find what is cached of them; none is rendered.
 ///
 /// # Errors
 /// As [`run`](crate::run), for all that it would find before its first cell.
-pub fn dry_run(
-    config: &BenchConfig,
-    environment: &Environment,
-    zoo: &dyn Zoo,
-    to_be_made: Option<usize>,
-) -> Result<DryRun, BenchError> {
-    let mut state = RunState::new(config, environment, zoo)?;
-    if to_be_made.is_none() {
-        state.exclude_broken();
-    }
+pub fn dry_run(config: &BenchConfig, environment: &Environment, zoo: &dyn Zoo) -> Result<DryRun, BenchError> {
+    let mut state = RunState::new(config, environment, zoo, Unrendered::Leave)?;
+    state.exclude_broken();
     let drawn: BTreeSet<usize> = state.draws.values().flatten().copied().collect();
     let is_watching = needs_validation(config, &state.set);
     let sizes = state.wanted.iter().filter_map(|&index| std::fs::metadata(&state.set.videos[index].path).ok());
     let mut forecast = DryRun {
         data: state.set.name.clone(),
-        to_be_made,
+        unrendered: state.unrendered(),
         train: drawn.len(),
         validation: if is_watching { state.set.validation.len() } else { 0 },
         test: state.set.test.len(),
@@ -77,13 +68,22 @@ impl RunState<'_> {
         let sets = [(Some(&mut self.set), wanted), (self.external.as_mut(), of_external)];
         for (set, videos) in sets.into_iter().filter_map(|(set, videos)| Some((set?, videos))) {
             // What cannot be read has no digest, and is excluded already.
-            for index in videos.into_iter().filter(|&index| set.videos[index].digest.is_some()).collect::<Vec<_>>() {
+            let is_there = |&index: &usize| set.videos[index].digest.is_some() && !set.is_unrendered(index);
+            for index in videos.into_iter().filter(is_there).collect::<Vec<_>>() {
                 if let Err(error) = check_file(&set.videos[index].path, &options) {
                     set.exclude(index, false, error.to_string());
                     set.videos[index].digest = None;
                 }
             }
         }
+    }
+
+    /// How many videos a run would render first.
+    fn unrendered(&self) -> usize {
+        let read = with_validation(&self.wanted, &self.set);
+        let own = read.into_iter().filter(|&index| self.set.is_unrendered(index)).count();
+        let of_external = |set: &VideoSet| set.test.iter().filter(|&&index| set.is_unrendered(index)).count();
+        own + self.external.as_ref().map_or(0, of_external)
     }
 
     fn excluded(&self) -> impl Iterator<Item = &Excluded> {

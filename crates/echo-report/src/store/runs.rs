@@ -167,7 +167,7 @@ fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
-/// A second test set, which no adapter is fitted or selected on, for instance shifted phantoms or another hospital. The
+/// A second test set, which no adapter is fitted or selected on, for instance another hospital. The
 /// adapter that the first test set scores is scored on it as it is; its predictions stand in `cells/<key>.external.csv`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ExternalRecord {

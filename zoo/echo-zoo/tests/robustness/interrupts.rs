@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::place::{Place, text};
+use crate::place::{Place, succeed, text};
 
 /// Names in a folder but for locks, which are empty files.
 fn names(folder: &Path) -> Vec<PathBuf> {
@@ -14,11 +14,10 @@ fn names(folder: &Path) -> Vec<PathBuf> {
     entries.filter(|path| path.extension().is_none_or(|extension| extension != "lock")).collect()
 }
 
-/// Starts `command`, sends it `signal` once there are videos in a hidden folder of `folder`, and gives what it says.
-fn interrupt(command: &mut Command, folder: &Path, signal: (&str, i32)) -> String {
+/// Starts `command`, sends it `signal` once it `has_begun`, and gives what it says.
+fn interrupt(command: &mut Command, signal: (&str, i32), has_begun: impl Fn() -> bool) -> String {
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let started = Instant::now();
-    let has_begun = || names(folder).iter().any(|path| names(&path.join("Videos")).len() > 2);
     while !has_begun() {
         assert!(
             child.try_wait().unwrap().is_none() && started.elapsed() < Duration::from_secs(60),
@@ -35,35 +34,45 @@ fn interrupt(command: &mut Command, folder: &Path, signal: (&str, i32)) -> Strin
 #[test]
 fn phantoms_that_are_interrupted_leave_nothing_behind() {
     let place = Place::new();
-    std::fs::create_dir(place.path("made")).unwrap();
+    let made = place.path("made");
+    std::fs::create_dir(&made).unwrap();
     let mut command = place.command(&["phantom", "--out", "made/set", "--count", "2000"], "home");
-    interrupt(&mut command, &place.path("made"), ("-INT", 2));
-    assert_eq!(names(&place.path("made")), Vec::<PathBuf>::new());
-
-    let mut bench = place.command(&["bench", "--encoder", "echoclip", "--adapter", "linear"], "home");
-    interrupt(&mut bench, &place.path("home/data"), ("-TERM", 15));
-    assert_eq!(names(&place.path("home/data")), Vec::<PathBuf>::new());
+    interrupt(&mut command, ("-INT", 2), || names(&made).iter().any(|path| names(&path.join("Videos")).len() > 2));
+    assert_eq!(names(&made), Vec::<PathBuf>::new());
 }
 
-/// The handlers that see to that are not there for anything else.
+/// Also by a signal that nobody can catch.
 #[test]
-fn a_run_on_phantoms_that_it_made_ends_by_a_signal() {
+fn a_run_that_was_killed_while_it_rendered_goes_on_where_it_was() {
+    let place = Place::new();
+    let bench = || {
+        let args = ["bench", "--encoder", "echoclip", "--adapter", "linear", "--random-init", "--no-zero-shot"];
+        let mut command = place.command(&args, "home");
+        command.args(["--shots", "1", "--seeds", "1", "--limit", "24", "--bootstrap", "100", "--out", "out"]);
+        command
+    };
+    interrupt(&mut bench(), ("-KILL", 9), || !place.rendered("home").is_empty());
+    let rendered = place.rendered("home");
+    let times =
+        || -> Vec<_> { rendered.iter().map(|video| std::fs::metadata(video).unwrap().modified().unwrap()).collect() };
+    let before = times();
+    let plan = text(&succeed(bench().arg("--dry-run")).stdout);
+    let left = plan.split_once(" phantoms would be rendered first").unwrap().0.rsplit_once('\n').unwrap().1;
+    let left: usize = left.parse().unwrap();
+    assert!(left > 0, "{plan}");
+    succeed(&mut bench());
+    assert_eq!(times(), before, "what was there is rendered again");
+    assert_eq!(place.rendered("home").len(), rendered.len() + left);
+    assert!(!text(&succeed(bench().arg("--dry-run")).stdout).contains("rendered first"));
+}
+
+/// The handlers that see to it that phantoms leave nothing are not there for anything else.
+#[test]
+fn a_run_on_phantoms_ends_by_a_signal() {
     let place = Place::new();
     // Every pair is built, so that it is not over before it is interrupted.
     let mut command = place.command(&["bench", "--dry-run", "--encoder", "all", "--adapter", "all"], "home");
-    let temporary = place.path("temporary");
-    std::fs::create_dir(&temporary).unwrap();
-    let mut child = command.env("TMPDIR", &temporary).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    // The list of what would be made is complete, under the name that the phantoms would have.
-    let is_list = |path: &PathBuf| {
-        let name = path.file_name().unwrap().to_string_lossy();
-        name.starts_with("phantom-") && path.join("FileList.csv").exists()
-    };
-    while !names(&temporary).iter().flat_map(|folder| names(folder)).any(|path| is_list(&path)) {
-        assert!(child.try_wait().unwrap().is_none(), "it was over before it was interrupted");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    std::thread::sleep(Duration::from_millis(100));
-    assert!(Command::new("kill").arg("-INT").arg(child.id().to_string()).status().unwrap().success());
-    assert_eq!(child.wait().unwrap().signal(), Some(2), "it went on");
+    // Both data sets' tables are there.
+    let sets = || names(&place.path("home/data")).into_iter().filter(|id| !names(id).is_empty()).count();
+    interrupt(&mut command, ("-INT", 2), || sets() == 2);
 }

@@ -58,6 +58,15 @@ impl Place {
         std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 
+    /// Videos of the default data sets in `home` that have been rendered.
+    pub fn rendered(&self, home: &str) -> Vec<PathBuf> {
+        let below =
+            |folder: PathBuf| std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
+        let sets = below(self.path(home).join("data")).filter(|path| path.is_dir()).flat_map(below);
+        let videos = sets.flat_map(|set| below(set.join("Videos")));
+        videos.filter(|video| std::fs::metadata(video).is_ok_and(|metadata| metadata.len() > 0)).collect()
+    }
+
     /// Keys of the lines of `runs.jsonl`, which are all whole and of finished cells.
     pub fn keys(&self, out: &str) -> Vec<String> {
         let lines = self.read(&format!("{out}/runs.jsonl"));

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
-use echo_adapt::{BuildContext, adapters, build};
-use echo_core::{Adapter, AnyEncoder, Features, Preset, Rank, RankSpec, Stage, Task, Truth};
+use echo_adapt::{ADAPTERS, BuildContext, Joined};
+use echo_core::{AnyEncoder, Features, Preset, Rank, RankSpec, Stage, Task, Truth};
 use echo_nn::ConvNextConfig;
 use echo_random::Stream;
 use echo_train::{
@@ -79,7 +79,7 @@ fn step(blocks: usize, settings: &str) -> usize {
     let table: toml::Table = settings.parse().unwrap();
     let tables = BTreeMap::from([("full".to_owned(), table)]);
     let context = BuildContext { encoder: &encoder, text: None, task: &task, seed: 1 };
-    let adapter = build(&adapters("full").unwrap(), &tables, &context).unwrap();
+    let adapter = Joined::find(ADAPTERS, "full").unwrap().build(&tables, &context).unwrap();
     assert_eq!(adapter.stage(), Stage::Clip);
     let config = TrainConfig {
         epochs: 1,

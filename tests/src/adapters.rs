@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
-use echo_adapt::{ADAPTERS, AdaptError, Adapted, BuildContext, adapters, build, zoom_frames};
-use echo_core::{Adapter, AnyEncoder, Features, Fitting, Kind, Preset, Stage, Task, Truth};
+use echo_adapt::{AdaptError, Adapted, BuildContext, Needs, zoom_frames};
+use echo_core::{AnyAdapter, AnyEncoder, Features, Fitting, Kind, Preset, Stage, Task, Truth};
 use echo_random::Stream;
 use echo_train::{
     AugmentConfig, FitContext, LossWeights, OptimizerConfig, RateFactors, Samples, ScheduleConfig, TrainConfig,
@@ -13,7 +13,9 @@ use echo_train::{
 };
 use echo_zoo::{Entry, ZOO};
 
-use crate::fixtures::{classes, clips, device, difference, ef, entries, nano, truths, values as values_of};
+use crate::fixtures::{
+    adapters, classes, clips, device, difference, ef, entries, nano, recipe, truths, values as values_of,
+};
 
 /// Names whose start must be the encoder itself, and one of every other kind of join.
 const JOINED: [&str; 13] = [
@@ -33,27 +35,27 @@ const JOINED: [&str; 13] = [
 ];
 
 /// The adapter with the settings of its shipped recipe.
-fn adapted(name: &str, encoder: &AnyEncoder) -> Result<Adapted, AdaptError> {
+fn adapted(name: &str, encoder: &AnyEncoder) -> Result<AnyAdapter, AdaptError> {
     adapted_with(name, "", encoder)
 }
 
 /// The same with other settings of the first name.
-fn adapted_with(name: &str, settings: &str, encoder: &AnyEncoder) -> Result<Adapted, AdaptError> {
+fn adapted_with(name: &str, settings: &str, encoder: &AnyEncoder) -> Result<AnyAdapter, AdaptError> {
     adapted_for(&ef(), name, settings, encoder)
 }
 
 /// The same for another task.
-fn adapted_for(task: &Task, name: &str, settings: &str, encoder: &AnyEncoder) -> Result<Adapted, AdaptError> {
-    let entries = adapters(name)?;
-    let table = |recipe: &str| match recipe.parse::<toml::Table>().unwrap().remove("adapter") {
-        Some(toml::Value::Table(table)) => table,
-        _ => panic!("a recipe has a table [adapter]"),
-    };
-    let mut tables: BTreeMap<String, toml::Table> =
-        entries.iter().map(|entry| (entry.name.to_owned(), table(entry.recipe))).collect();
-    tables.get_mut(entries[0].name).unwrap().extend(settings.parse::<toml::Table>().unwrap());
+fn adapted_for(task: &Task, name: &str, settings: &str, encoder: &AnyEncoder) -> Result<AnyAdapter, AdaptError> {
+    let first = name.split('+').next().unwrap_or_default();
+    let (joined, tables) = recipe(name, &[(first, settings)])?;
     let lender = nano(&ZOO[0]);
-    build(&entries, &tables, &BuildContext { encoder, text: Some(&lender), task, seed: 5 })
+    let context = BuildContext { encoder, text: Some(&lender), task, seed: 5 };
+    let adapter = joined.build(&tables, &context)?;
+    // What is known of it beforehand is what it turns out to be.
+    let needs = joined.needs(&tables, &context)?;
+    let bridges = parameters(&adapter).iter().any(|parameter| parameter.path.starts_with("borrowed.bridge."));
+    assert_eq!(needs, Needs { stage: adapter.stage(), borrows_text: bridges }, "{name}, {settings}");
+    Ok(adapter)
 }
 
 /// Clips of some brightness, and targets that may follow it.
@@ -166,7 +168,10 @@ fn untrained_mfl_and_echozoom_are_the_encoder() {
                     Features::ZoomFrames(zoom_frames(&encoder, base, clip.clone()).unsqueeze_dim(1))
                 }
             };
-            let error = difference(adapter.embed(features).squeeze_dim::<2>(1), expected.clone());
+            let error = difference(
+                adapter.downcast_ref::<Adapted>().unwrap().embed(features).squeeze_dim::<2>(1),
+                expected.clone(),
+            );
             let scale = expected.clone().abs().max().into_scalar::<f32>();
             assert!(error <= 1e-5 * scale.max(1.0), "{} {name}: {error}", entry.card.name);
         }
@@ -188,7 +193,7 @@ fn reads_prompts(entry: &Entry) -> bool {
 fn every_adapter_fits_on_every_encoder_and_leaves_frozen_parameters_alone() {
     for entry in &entries() {
         let encoder = nano(entry);
-        for name in ADAPTERS.iter().map(|entry| entry.name).chain(JOINED) {
+        for name in adapters().iter().map(|entry| entry.name).chain(JOINED) {
             let what = format!("{} + {name}", entry.card.name);
             let adapter = match adapted(name, &encoder) {
                 Ok(adapter) => adapter,
@@ -268,6 +273,8 @@ fn joins_that_contradict_each_other_say_why() {
     }
     assert!(message("statistics+zero-shot").contains("trains nothing"), "{}", message("statistics+zero-shot"));
     assert!(message("mfl+zero-shot").contains("trains nothing"), "{}", message("mfl+zero-shot"));
+    let outside = message("attentive-probe+lora");
+    assert!(outside.contains("attentive-probe is an adapter of its own and cannot be joined"), "{outside}");
 }
 
 /// What full fine-tuning trains is what the card names, and all of it is reached: `fit` refuses parameters that the
@@ -289,7 +296,7 @@ fn full_fine_tuning_trains_what_embeddings_depend_on() {
 fn settings_change_what_trains_and_every_choice_trains() {
     let entry = &ZOO[0];
     let encoder = nano(entry);
-    let count = |adapter: &Adapted, prefix: &str| -> usize {
+    let count = |adapter: &AnyAdapter, prefix: &str| -> usize {
         let parameters = parameters(adapter).into_iter();
         parameters.filter(|p| p.trainable && p.path.starts_with(prefix)).map(|p| p.count()).sum()
     };
@@ -330,7 +337,7 @@ fn every_adapter_tells_classes_and_labels_apart() {
         let encoder = nano(entry);
         for kind in [Kind::Binary, Kind::SingleLabel, Kind::Ordinal, Kind::MultiLabel] {
             let task = classes(kind);
-            for name in ADAPTERS
+            for name in adapters()
                 .iter()
                 .map(|entry| entry.name)
                 .chain(["mfl+echozoom", "full+coop", "linear+echozoom"])

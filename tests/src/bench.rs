@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
+use echo_adapt::{ADAPTERS, AdapterEntry};
 use echo_bench::{BenchConfig, BenchError, Environment, Outcome, Zoo, dry_run, pair_parameters, run};
 use echo_core::Preset;
 use echo_phantom::{DatasetSpec, Site, write_dataset};
@@ -18,6 +19,10 @@ struct Registry;
 impl Zoo for Registry {
     fn names(&self) -> Vec<&'static str> {
         ZOO.iter().map(|entry| entry.card.name).collect()
+    }
+
+    fn adapters(&self) -> &[AdapterEntry] {
+        ADAPTERS
     }
     fn build(&self, name: &str, preset: Preset, weights: &Weights, device: &Device) -> Result<Built, WeightsError> {
         find(ZOO, name).unwrap().build(preset, weights, device)

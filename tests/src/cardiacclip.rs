@@ -1,11 +1,10 @@
 //! CardiacCLIP's released code, quirk by quirk, against `zoo/echoclip/reference/cardiacclip.py`.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use echo_adapt::{AdaptError, Adapted, BuildContext, adapters, build, zoom_frames};
-use echo_core::{Adapter, AnyEncoder, Features, Prediction, Preset, Stage, Truth};
+use echo_adapt::{AdaptError, BuildContext, zoom_frames};
+use echo_core::{AnyAdapter, AnyEncoder, Features, Prediction, Preset, Stage, Truth};
 use echo_nn::{ClipTextConfig, ConvNextConfig};
 use echo_parity::{Golden, compare};
 use echo_train::{
@@ -16,7 +15,7 @@ use echo_weights::{Checkpoint, load};
 use echo_zoo::{Entry, ZOO};
 use echoclip::{ClipTokenizer, EchoClipConfig};
 
-use crate::fixtures::{device, difference, ef, nano, truths};
+use crate::fixtures::{device, difference, ef, nano, recipe, truths};
 
 /// Each with the stage that it can be fed from: what comes before the frame features is computed anew.
 const QUIRKS: [(&str, Stage); 7] = [
@@ -75,23 +74,14 @@ fn clip() -> Tensor<5> {
 }
 
 /// Settings by adapter, over those of the shipped recipe.
-fn adapted(name: &str, settings: &[(&str, &str)], encoder: &AnyEncoder) -> Result<Adapted, AdaptError> {
-    let entries = adapters(name)?;
-    let mut tables = BTreeMap::new();
-    for entry in &entries {
-        let mut recipe: toml::Table = entry.recipe.parse().unwrap();
-        let Some(toml::Value::Table(mut table)) = recipe.remove("adapter") else { panic!("no table [adapter]") };
-        for (_, settings) in settings.iter().filter(|(name, _)| *name == entry.name) {
-            table.extend(settings.parse::<toml::Table>().unwrap());
-        }
-        tables.insert(entry.name.to_owned(), table);
-    }
+fn adapted(name: &str, settings: &[(&str, &str)], encoder: &AnyEncoder) -> Result<AnyAdapter, AdaptError> {
+    let (joined, tables) = recipe(name, settings)?;
     let (lender, task) = (nano(&ZOO[0]), ef());
-    build(&entries, &tables, &BuildContext { encoder, text: Some(&lender), task: &task, seed: 5 })
+    joined.build(&tables, &BuildContext { encoder, text: Some(&lender), task: &task, seed: 5 })
 }
 
 /// MFL on EchoZoom with the script's parameters.
-fn released(settings: &str) -> (AnyEncoder, Adapted) {
+fn released(settings: &str) -> (AnyEncoder, AnyAdapter) {
     let encoder = tiny();
     let random = "init = \"random\"";
     let settings = [("mfl", random), ("echozoom", random), ("echozoom", settings)];

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::{Int, Tensor, TensorData};
-use echo_adapt::{BuildContext, adapters, build};
+use echo_adapt::{ADAPTERS, Adapted, BuildContext, Joined};
 use echo_bench::{AdapterFile, BenchConfig, ClipChange, Outcome, Recipe, predict_clips};
 use echo_core::{ClipSpec, Features, Kind, Padding, Preset};
 use echo_data::{Look, Start, load_clip};
@@ -169,7 +169,7 @@ fn a_kept_adapter_predicts_with_the_clips_that_it_was_fitted_with() {
             let build =
                 |name: &str| find(ZOO, name).unwrap().build(Preset::Nano, &Weights::Random(0), &device()).unwrap();
             let (built, text) = (build(encoder), build("echoclip"));
-            let adapter = fitted.adapt(&built, Some(&text)).unwrap();
+            let adapter = fitted.adapt(ADAPTERS, &built, Some(&text)).unwrap();
             let (spec, path) = (fitted.spec().unwrap(), place.video(video));
             assert_eq!((spec.frames, spec.size, fitted.record.clips), (6, 96, 2));
             let clip = |spec: &ClipSpec, look: Look| {
@@ -195,7 +195,7 @@ fn a_kept_adapter_predicts_with_the_clips_that_it_was_fitted_with() {
             compared += 1;
             let mut other = fitted;
             other.record.recipe.clip.frames = Some(7);
-            let message = other.adapt(&built, Some(&text)).unwrap_err().to_string();
+            let message = other.adapt(ADAPTERS, &built, Some(&text)).unwrap_err().to_string();
             assert!(message.contains("other clips"), "{message}");
         }
         assert!(compared >= 3);
@@ -208,11 +208,11 @@ fn a_kept_adapter_predicts_with_the_clips_that_it_was_fitted_with() {
 fn mfl_attends_over_the_frames_of_all_clips() {
     for entry in &entries() {
         let encoder = nano(entry);
-        let (adapter_entries, lender) = (adapters("mfl").unwrap(), nano(&ZOO[0]));
+        let (mfl, lender) = (Joined::find(ADAPTERS, "mfl").unwrap(), nano(&ZOO[0]));
         let task = echo_data::Target::shipped("ef").task;
-        let recipe = Recipe::new("mfl", &adapter_entries, Preset::Nano, &BTreeMap::new()).unwrap();
+        let recipe = Recipe::new("mfl", &mfl, Preset::Nano, &BTreeMap::new()).unwrap();
         let context = BuildContext { encoder: &encoder, text: Some(&lender), task: &task, seed: 3 };
-        let adapter = build(&adapter_entries, &recipe.adapter, &context).unwrap();
+        let adapter = mfl.build(&recipe.adapter, &context).unwrap();
         // At first all frames weigh the same, which hides what they are weighed against.
         let score = parameters(&adapter).into_iter().find(|parameter| parameter.path == "pool.score.weight").unwrap();
         let count: usize = score.shape.iter().product();
@@ -225,7 +225,10 @@ fn mfl_attends_over_the_frames_of_all_clips() {
         let [_, time, width] = one.dims();
         let embed = |clips: Vec<Tensor<3>>| {
             let count = clips.len();
-            adapter.embed(Features::Frames(Tensor::cat(clips, 1).reshape([1, count, time, width])))
+            adapter
+                .downcast_ref::<Adapted>()
+                .unwrap()
+                .embed(Features::Frames(Tensor::cat(clips, 1).reshape([1, count, time, width])))
         };
         let both = embed(vec![one.clone(), other.clone()]);
         assert_eq!(both.dims()[1], 1, "{}: one embedding of the video", entry.card.name);
@@ -248,7 +251,7 @@ fn the_cardiacclip_protocol_sees_what_the_released_code_sees() {
     let text = include_str!("../../configs/bench/cardiacclip.toml");
     let config = BenchConfig::from_toml("cardiacclip.toml", text).unwrap();
     let name = &config.adapters[0];
-    let recipe = Recipe::new(name, &adapters(name).unwrap(), config.preset, &config.recipes).unwrap();
+    let recipe = Recipe::new(name, &Joined::find(ADAPTERS, name).unwrap(), config.preset, &config.recipes).unwrap();
     let card = find(ZOO, &config.encoders[0]).unwrap().card;
     let own = &card.preset(config.preset).clip;
     let mut expected = ClipSpec {

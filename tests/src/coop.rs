@@ -1,7 +1,8 @@
 //! CoOp learns, and learns through the text tower.
 
-use echo_adapt::{AdaptError, Adapted, BuildContext, adapters, build};
-use echo_core::{Adapter, AnyEncoder, Features, Prediction, RankSpec, Stage, Truth};
+use burn::module::Module;
+use echo_adapt::{ADAPTERS, AdaptError, BuildContext, Joined};
+use echo_core::{Adapter, AnyAdapter, AnyEncoder, Features, Prediction, RankSpec, Stage, Truth};
 use echo_random::Stream;
 use echo_train::{
     AugmentConfig, Epoch, FeatureTable, FitContext, LossWeights, OptimizerConfig, RateFactors, Samples, ScheduleConfig,
@@ -45,18 +46,19 @@ fn config(epochs: usize) -> TrainConfig {
     }
 }
 
-fn built(context: &BuildContext<'_>, table: &str) -> Result<Adapted, AdaptError> {
-    build(&adapters("coop").unwrap(), &[("coop".to_owned(), table.parse().unwrap())].into(), context)
+fn built(context: &BuildContext<'_>, table: &str) -> Result<AnyAdapter, AdaptError> {
+    let tables = [("coop".to_owned(), table.parse().unwrap())].into();
+    Joined::find(ADAPTERS, "coop")?.build(&tables, context)
 }
 
-fn coop(encoder: &AnyEncoder, table: &str) -> Adapted {
+fn coop(encoder: &AnyEncoder, table: &str) -> AnyAdapter {
     let task = ef();
     built(&BuildContext { encoder, text: None, task: &task, seed: 3 }, table).unwrap()
 }
 
 const RECIPE: &str = "context = 4\nposition = \"end\"\nper_class = false\ninit = \"random\"";
 
-fn mean_error(adapter: &Adapted, samples: &FeatureTable) -> f32 {
+fn mean_error(adapter: &AnyAdapter, samples: &FeatureTable) -> f32 {
     let predictions = predict(adapter, samples, &device()).unwrap();
     let errors = predictions.iter().zip(samples.truths()).map(|(p, t)| (p[0] - t.value().unwrap()).abs());
     errors.sum::<f32>() / predictions.len() as f32
@@ -75,7 +77,7 @@ fn training_lowers_the_loss_below_that_of_the_same_prompts_frozen() {
         assert!(after < 0.6 * before, "{}: MAE {before} -> {after}", entry.card.name);
 
         // Frozen, nothing trains; and what is frozen anyway is left bit-identical by training.
-        let frozen = fit(start.clone().frozen(), &train, &config(1), &FitContext::new(1, &device()), |_| ());
+        let frozen = fit(start.clone().freeze(), &train, &config(1), &FitContext::new(1, &device()), |_| ());
         assert!(matches!(frozen, Err(TrainError::NothingTrains)));
         let names: Vec<String> = parameters(&start).into_iter().filter(|p| p.trainable).map(|p| p.path).collect();
         assert_eq!(names, ["head.Prompts.context"]);
@@ -87,7 +89,7 @@ fn training_lowers_the_loss_below_that_of_the_same_prompts_frozen() {
 /// CoOp whose prediction does not depend on the context's graph.
 #[derive(burn::module::Module, Debug)]
 struct Detached {
-    inner: Adapted,
+    inner: AnyAdapter,
 }
 
 impl Adapter for Detached {
@@ -98,7 +100,6 @@ impl Adapter for Detached {
         self.inner.ranks()
     }
     fn forward(&self, features: Features) -> Prediction {
-        use burn::module::Module;
         // `valid` drops the graph, as a detached context would.
         let Prediction::Values { value, ranks } = self.inner.valid().forward(features) else { unreachable!("values") };
         Prediction::Values { value: value.autodiff().require_grad(), ranks: ranks.map(|ranks| ranks.autodiff()) }
@@ -110,7 +111,7 @@ fn a_context_that_no_gradient_reaches_is_an_error() {
     let entry = with_text().next().unwrap();
     let encoder = nano(entry);
     let train = samples(entry.card.preset(echo_core::Preset::Nano).dim, 1);
-    let detached = Detached { inner: coop(&encoder, RECIPE) };
+    let detached = AnyAdapter::new(Detached { inner: coop(&encoder, RECIPE) });
     let message = fit(detached, &train, &config(1), &FitContext::new(1, &device()), |_| ()).unwrap_err().to_string();
     assert!(message.contains("inner.head.Prompts.context"), "{message}");
 }
@@ -118,7 +119,7 @@ fn a_context_that_no_gradient_reaches_is_an_error() {
 /// CoOp with a parameter that the prediction depends on, but not at its present value.
 #[derive(burn::module::Module, Debug)]
 struct Silent {
-    inner: Adapted,
+    inner: AnyAdapter,
     silent: burn::module::Param<burn::tensor::Tensor<1>>,
     declared: bool,
 }
@@ -145,7 +146,7 @@ fn a_zero_gradient_is_reported_unless_the_adapter_says_why() {
     let train = samples(entry.card.preset(echo_core::Preset::Nano).dim, 1);
     let zero_gradients = |declared| {
         let silent = burn::module::Param::from_tensor(burn::tensor::Tensor::ones([1], &device()));
-        let adapter = Silent { inner: coop(&nano(entry), RECIPE), silent, declared };
+        let adapter = AnyAdapter::new(Silent { inner: coop(&nano(entry), RECIPE), silent, declared });
         fit(adapter, &train, &config(1), &FitContext::new(1, &device()), |_| ()).unwrap().zero_gradients
     };
     assert_eq!(zero_gradients(false), ["silent"]);

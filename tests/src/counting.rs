@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::module::{Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor};
 use burn::tensor::{Device, Tensor};
+use echo_adapt::{ADAPTERS, AdapterEntry};
 use echo_bench::Zoo;
 use echo_core::{AnyEncoder, Card, EchoEncoder, Preset, Projection, TextEncoder, Tokens};
 use echo_weights::{Built, Weights, WeightsError};
@@ -30,6 +31,10 @@ impl CountingZoo {
 impl Zoo for CountingZoo {
     fn names(&self) -> Vec<&'static str> {
         ZOO.iter().map(|entry| entry.card.name).collect()
+    }
+
+    fn adapters(&self) -> &[AdapterEntry] {
+        ADAPTERS
     }
 
     fn build(&self, name: &str, preset: Preset, weights: &Weights, device: &Device) -> Result<Built, WeightsError> {

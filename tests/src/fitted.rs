@@ -6,6 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use burn::tensor::{Tensor, TensorData};
+use echo_adapt::ADAPTERS;
 use echo_bench::{AdapterFile, BenchConfig, Selection, predict_clips};
 use echo_core::{Kind, Preset};
 use echo_data::{Start, load_clip};
@@ -69,7 +70,7 @@ fn a_kept_adapter_predicts_what_the_benchmark_predicted_and_refuses_other_weight
                 find(ZOO, name).unwrap().build(Preset::Nano, &Weights::Random(seed), &device()).unwrap()
             };
             let (built, text) = (build(encoder, 0), build("echoclip", 0));
-            let adapter = fitted.adapt(&built, Some(&text)).unwrap();
+            let adapter = fitted.adapt(ADAPTERS, &built, Some(&text)).unwrap();
             let video = &place.names("TEST")[0];
             let spec = &built.encoder.card().preset(Preset::Nano).clip;
             let clips: Vec<Tensor<5>> = (0..2)
@@ -88,9 +89,9 @@ fn a_kept_adapter_predicts_what_the_benchmark_predicted_and_refuses_other_weight
             assert!((value - expected).abs() < 1e-3, "{encoder} + {name}: {value} instead of {expected}");
             assert_eq!(alone.len(), 2);
 
-            let message = fitted.adapt(&build(encoder, 1), Some(&text)).unwrap_err().to_string();
+            let message = fitted.adapt(ADAPTERS, &build(encoder, 1), Some(&text)).unwrap_err().to_string();
             assert!(message.contains("random-0") && message.contains("--weights"), "{message}");
-            refuses_what_claims_too_much(&file, |file| file.adapt(&built, Some(&text)).map(drop));
+            refuses_what_claims_too_much(&file, |file| file.adapt(ADAPTERS, &built, Some(&text)).map(drop));
         }
     }
 }

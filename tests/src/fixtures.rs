@@ -1,12 +1,13 @@
 //! What the tests share.
 
 use burn::tensor::{Device, Tensor, TensorData};
+use echo_adapt::{ADAPTERS, AdaptError, AdapterEntry, Joined, Tables};
 use echo_core::{Answer, AnyEncoder, Class, Classification, Kind, Preset, Rank, RankSpec, Task, Truth};
 use echo_random::Stream;
 use echo_weights::Weights;
 use echo_zoo::{DeviceChoice, Entry, ZOO};
 
-use crate::tinyecho::TinyEcho;
+use crate::tinyecho::{AttentiveProbe, TinyEcho};
 
 pub fn device() -> Device {
     DeviceChoice::Cpu.device().unwrap()
@@ -15,6 +16,26 @@ pub fn device() -> Device {
 /// Every encoder of the zoo, and one from outside.
 pub fn entries() -> Vec<Entry> {
     ZOO.iter().copied().chain([Entry::of::<TinyEcho>()]).collect()
+}
+
+/// Every adapter, and one from outside.
+pub fn adapters() -> Vec<AdapterEntry> {
+    ADAPTERS.iter().copied().chain([AdapterEntry::of::<AttentiveProbe>()]).collect()
+}
+
+/// An adapter with the settings of its shipped recipe, and with `changes` of them by the names that it joins.
+pub fn recipe(name: &str, changes: &[(&str, &str)]) -> Result<(Joined, Tables), AdaptError> {
+    let joined = Joined::find(&adapters(), name)?;
+    let mut tables = Tables::new();
+    for entry in joined.entries() {
+        let mut recipe: toml::Table = entry.recipe.parse().unwrap();
+        let Some(toml::Value::Table(mut table)) = recipe.remove("adapter") else { panic!("no table [adapter]") };
+        for (_, changes) in changes.iter().filter(|(name, _)| *name == entry.name) {
+            table.extend(changes.parse::<toml::Table>().unwrap());
+        }
+        tables.insert(entry.name.to_owned(), table);
+    }
+    Ok((joined, tables))
 }
 
 /// The nano preset with random weights.

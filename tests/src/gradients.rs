@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 
 use burn::module::{Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor};
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use echo_adapt::{ADAPTERS, Adapted, BuildContext, adapters, build, zoom_frames};
+use echo_adapt::{ADAPTERS, BuildContext, Joined, zoom_frames};
 use echo_core::{
-    Adapter, AnyEncoder, Card, EchoEncoder, Error, Features, Projection, Rank, RankSpec, Stage, Task, TextEncoder,
+    AnyAdapter, AnyEncoder, Card, EchoEncoder, Error, Features, Projection, Rank, RankSpec, Stage, Task, TextEncoder,
     Tokens, Truth,
 };
 use echo_nn::{BertConfig, ClipTextConfig, ConvNextConfig, MvitConfig};
@@ -281,9 +281,9 @@ fn start(path: &str, shape: &[usize]) -> TensorData {
 }
 
 /// The adapter of a case, with the reference's values in what it adds to the encoder.
-fn adapted(case: &Case, encoder: &AnyEncoder, lender: &AnyEncoder, task: &Task) -> Adapted {
+fn adapted(case: &Case, encoder: &AnyEncoder, lender: &AnyEncoder, task: &Task) -> AnyAdapter {
     let context = BuildContext { encoder, text: Some(lender), task, seed: 1 };
-    let adapter = build(&adapters(&case.name()).unwrap(), &case.settings, &context).unwrap();
+    let adapter = Joined::find(ADAPTERS, &case.name()).unwrap().build(&case.settings, &context).unwrap();
     let added = parameters(&adapter).into_iter().filter(|parameter| {
         parameter.trainable && (!parameter.path.starts_with("encoder.") || parameter.path.contains(".lora."))
     });
@@ -293,7 +293,7 @@ fn adapted(case: &Case, encoder: &AnyEncoder, lender: &AnyEncoder, task: &Task) 
 
 /// The loss of one training step, and the gradients of what trains, by path.
 fn step(
-    adapter: Adapted,
+    adapter: AnyAdapter,
     samples: &Clips<'_>,
     loss: LossWeights,
     micro_batch: Option<usize>,

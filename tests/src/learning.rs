@@ -1,9 +1,7 @@
 //! Every adapter learns: on easy phantoms, which differ in the heart alone, from random weights.
 
-use std::collections::BTreeMap;
-
 use burn::tensor::{Device, Tensor, TensorData};
-use echo_adapt::{BuildContext, adapters, build, zoom_frames};
+use echo_adapt::{BuildContext, zoom_frames};
 use echo_core::{AnyEncoder, ClipSpec, Features, Preset, Stage, Truth};
 use echo_data::{Start, prepare, select_frames};
 use echo_phantom::{FRAME_SIZE, Phantom, Purpose};
@@ -14,7 +12,7 @@ use echo_train::{
 use echo_video::Frames;
 use echo_zoo::{Entry, ZOO};
 
-use crate::fixtures::{device, ef, nano, truths, values};
+use crate::fixtures::{device, ef, nano, recipe, truths, values};
 
 /// Phantoms to learn from, and as many others.
 const VIDEOS: usize = 10;
@@ -118,13 +116,6 @@ fn config(epochs: usize, lr: f64) -> TrainConfig {
     }
 }
 
-fn recipe(text: &str) -> toml::Table {
-    match text.parse::<toml::Table>().unwrap().remove("adapter") {
-        Some(toml::Value::Table(table)) => table,
-        _ => panic!("a recipe has a table [adapter]"),
-    }
-}
-
 /// `beat_unseen`: adapters that, from random weights and ten videos, also do better than the median on others.
 fn learns(entry: &Entry, beat_unseen: &[&str]) {
     let encoder = nano(entry);
@@ -147,17 +138,14 @@ fn learns(entry: &Entry, beat_unseen: &[&str]) {
         ("full", 60, 1e-3),
     ];
     for (name, epochs, lr) in cases {
-        let entries = adapters(name).unwrap();
-        let mut tables: BTreeMap<String, toml::Table> =
-            entries.iter().map(|entry| (entry.name.to_owned(), recipe(entry.recipe))).collect();
         // What random weights read says nothing of the target, and a ridge that leaves it alone shrinks the rest.
-        if name == "statistics" {
-            tables.get_mut(name).unwrap().insert("reading".to_owned(), false.into());
-        }
+        let alone = [("statistics", "reading = false")];
+        let changes = if name == "statistics" { &alone[..] } else { &[] };
+        let (joined, tables) = recipe(name, changes).unwrap();
         let task = ef();
         let context = BuildContext { encoder: &encoder, text: Some(&lender), task: &task, seed: 5 };
-        let adapter = build(&entries, &tables, &context).unwrap();
-        let stage = echo_core::Adapter::stage(&adapter);
+        let adapter = joined.build(&tables, &context).unwrap();
+        let stage = adapter.stage();
         let train = Seen::new(&encoder, stage, &clips, &targets);
         let device = device();
         let fitted = fit(adapter, &train, &config(epochs, lr), &FitContext::new(1, &device), |_| ()).unwrap().adapter;

@@ -1,5 +1,7 @@
-//! The encoder that comes from outside: the example of `echo-zoo`, held to the same contract as the zoo's own.
+//! The encoder and the adapter that come from outside: the example of `echo-zoo`, held to the same contracts as our own.
 
+#[path = "../../zoo/echo-zoo/examples/tinyecho/attentive_probe.rs"]
+mod attentive_probe;
 #[path = "../../zoo/echo-zoo/examples/tinyecho/card.rs"]
 mod card;
 #[path = "../../zoo/echo-zoo/examples/tinyecho/keys.rs"]
@@ -7,6 +9,7 @@ mod keys;
 #[path = "../../zoo/echo-zoo/examples/tinyecho/model.rs"]
 mod model;
 
+pub use attentive_probe::AttentiveProbe;
 pub use card::CARD;
 pub use keys::KEYS;
 pub use model::TinyEcho;

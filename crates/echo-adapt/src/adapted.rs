@@ -51,16 +51,6 @@ pub struct Borrowed {
 }
 
 impl Adapted {
-    /// The same with nothing learnable: what the adapter starts from.
-    pub fn frozen(self) -> Self {
-        self.freeze()
-    }
-
-    /// Whether its prompts pass through another encoder's text tower.
-    pub fn borrows_text(&self) -> bool {
-        self.borrowed.is_some()
-    }
-
     /// Embeddings of clips, or of whole videos where frames of all clips are pooled together.
     ///
     /// - output: `[videos, clips or 1, dim]`, or what the head takes instead of `dim`: both scales beside each other,
@@ -221,10 +211,9 @@ impl Adapter for Adapted {
         Features::Embedding(self.embed(features))
     }
 
-    fn solve(mut self, batches: Vec<Features>, truths: &[Truth]) -> Self {
+    fn solve(&mut self, batches: Vec<Features>, truths: &[Truth]) {
         let embeddings: Vec<Tensor<3>> = batches.into_iter().map(|features| self.embed(features)).collect();
-        self.head = self.head.solve(&embeddings, truths);
-        self
+        self.head = self.head.clone().solve(&embeddings, truths);
     }
 
     fn zero_gradient_reason(&self, path: &str) -> Option<&'static str> {

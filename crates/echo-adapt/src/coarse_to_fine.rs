@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::parts::Parts;
 use crate::refinement::RefinedValues;
-use crate::registry::settings;
+use crate::registry::{Source, settings};
 use crate::{AdaptError, AdapterEntry};
 
 pub(crate) const ENTRY: AdapterEntry = AdapterEntry {
@@ -13,7 +13,7 @@ pub(crate) const ENTRY: AdapterEntry = AdapterEntry {
     summary: "ordinal weights and refined values for a head of prompts; joins coop and others (Du et al. 2024)",
     recipe: include_str!("../../../configs/adapters/coarse-to-fine.toml"),
     trains: true,
-    add,
+    source: Source::Part(add),
 };
 
 #[derive(Deserialize)]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::parts::{HeadChoice, Parts};
 use crate::prompt_head::{Meaning, PromptHead, Row};
-use crate::registry::settings;
+use crate::registry::{Source, settings};
 use crate::{AdaptError, AdapterEntry, BuildContext};
 
 /// Standard deviation of random context vectors.
@@ -19,7 +19,7 @@ pub(crate) const ENTRY: AdapterEntry = AdapterEntry {
     summary: "learnable context vectors in the prompts, both towers frozen (Zhou et al. 2022)",
     recipe: include_str!("../../../configs/adapters/coop.toml"),
     trains: true,
-    add,
+    source: Source::Part(add),
 };
 
 /// Where the context stands relative to a rank's own words.

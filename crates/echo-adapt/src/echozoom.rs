@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::parts::{PartInit, Parts, TrunkChoice, ZoomNorm};
 use crate::quirks::{Compat, Quirk};
-use crate::registry::settings;
+use crate::registry::{Source, settings};
 use crate::{AdaptError, AdapterEntry};
 
 pub(crate) const ENTRY: AdapterEntry = AdapterEntry {
@@ -13,7 +13,7 @@ pub(crate) const ENTRY: AdapterEntry = AdapterEntry {
     summary: "a projection of two scales, the larger cut into four parts, encoder frozen (Du et al. 2025)",
     recipe: include_str!("../../../configs/adapters/echozoom.toml"),
     trains: true,
-    add,
+    source: Source::Part(add),
 };
 
 #[derive(Deserialize)]

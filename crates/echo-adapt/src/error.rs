@@ -38,6 +38,9 @@ pub enum AdaptError {
         /// What they decide.
         what: &'static str,
     },
+    /// An adapter that is no part among others.
+    #[error("{0} is an adapter of its own and cannot be joined to another")]
+    Whole(&'static str),
     /// The adapter cannot be put on this encoder.
     #[error("{adapter} cannot adapt {encoder}: {reason}")]
     Incompatible {

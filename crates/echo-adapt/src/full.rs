@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::parts::{HeadChoice, Parts, RegressionStart};
-use crate::registry::settings;
+use crate::registry::{Source, settings};
 use crate::trunk::Trunk;
 use crate::{AdaptError, AdapterEntry};
 
@@ -12,7 +12,7 @@ pub(crate) const ENTRY: AdapterEntry = AdapterEntry {
     summary: "full fine-tuning of the video tower with a regression head or, joined to coop, with prompts",
     recipe: include_str!("../../../configs/adapters/full.toml"),
     trains: true,
-    add,
+    source: Source::Part(add),
 };
 
 #[derive(Deserialize)]

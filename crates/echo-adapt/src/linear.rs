@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::parts::{HeadChoice, Parts};
-use crate::registry::settings;
+use crate::registry::{Source, settings};
 use crate::{AdaptError, AdapterEntry};
 
 pub(crate) const ENTRY: AdapterEntry = AdapterEntry {
@@ -11,7 +11,7 @@ pub(crate) const ENTRY: AdapterEntry = AdapterEntry {
     summary: "linear probe on frozen embeddings: ridge regression, strength by leaving one video out",
     recipe: include_str!("../../../configs/adapters/linear.toml"),
     trains: true,
-    add,
+    source: Source::Part(add),
 };
 
 #[derive(Deserialize)]

@@ -4,7 +4,7 @@
 use serde::Deserialize;
 
 use crate::parts::{HeadChoice, Parts};
-use crate::registry::settings;
+use crate::registry::{Source, settings};
 use crate::trunk::{LowRank, Trunk};
 use crate::{AdaptError, AdapterEntry};
 
@@ -13,7 +13,7 @@ pub(crate) const ENTRY: AdapterEntry = AdapterEntry {
     summary: "low-rank additions to the video tower's matrices and a regression head or, joined to coop, prompts",
     recipe: include_str!("../../../configs/adapters/lora.toml"),
     trains: true,
-    add,
+    source: Source::Part(add),
 };
 
 #[derive(Deserialize)]

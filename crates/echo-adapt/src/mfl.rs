@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::parts::{PartInit, Parts, PoolChoice, TrunkChoice};
 use crate::quirks::{Compat, Quirk};
-use crate::registry::settings;
+use crate::registry::{Source, settings};
 use crate::{AdaptError, AdapterEntry};
 
 pub(crate) const ENTRY: AdapterEntry = AdapterEntry {
@@ -13,7 +13,7 @@ pub(crate) const ENTRY: AdapterEntry = AdapterEntry {
     summary: "attention over the frames of a video, encoder frozen (Du et al. 2025)",
     recipe: include_str!("../../../configs/adapters/mfl.toml"),
     trains: true,
-    add,
+    source: Source::Part(add),
 };
 
 #[derive(Deserialize)]

@@ -152,11 +152,9 @@ impl PromptHead {
         Self { refinement, ordinal, ..self }
     }
 
-    /// The same with prompts that pass through the text tower without its causal mask; `None` if it has none.
-    pub(crate) fn without_mask(self, text: &dyn TextEncoder) -> Option<Self> {
-        let one_word = self.words.clone().narrow(0, 0, 1).narrow(1, 0, 1);
-        encode_words_unmasked(text, one_word, &[1])?;
-        Some(Self { unmasked: true, ..self })
+    /// The same with prompts that pass through the text tower without its causal mask, which it must have.
+    pub(crate) fn without_mask(self) -> Self {
+        Self { unmasked: true, ..self }
     }
 
     pub(crate) fn weights_ordinally(&self) -> bool {

@@ -81,6 +81,11 @@ pub(crate) fn encode_words_unmasked(text: &dyn TextEncoder, words: Tensor<3>, le
     Some(network.encode_words_unmasked(words, lengths))
 }
 
+/// Whether `text` has a causal mask that [`encode_words_unmasked`] can leave out.
+pub(crate) fn has_mask(text: &dyn TextEncoder) -> bool {
+    text.network().is::<ClipText>()
+}
+
 /// What the quirks make of a clip before the encoder sees it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ClipQuirks {

@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use crate::head::Head;
 use crate::parts::{Parts, PoolChoice};
-use crate::registry::settings;
+use crate::registry::{Source, settings};
 use crate::{AdaptError, AdapterEntry};
 
 pub(crate) const ENTRY: AdapterEntry = AdapterEntry {
@@ -22,7 +22,7 @@ pub(crate) const ENTRY: AdapterEntry = AdapterEntry {
     summary: "linear probe on mean and log deviation of a clip's frames over time, and on the zero-shot reading of values",
     recipe: include_str!("../../../configs/adapters/statistics.toml"),
     trains: true,
-    add,
+    source: Source::Part(add),
 };
 
 /// Added to variances of values of order one: a direction that never moves is as good as one that hardly does.

@@ -28,52 +28,81 @@ pub(crate) struct LowRank {
     pub(crate) targets: Vec<String>,
 }
 
-/// The encoder with what trains of its video tower requiring gradients, and nothing else.
-///
-/// # Errors
-/// What cannot be found in the encoder.
-pub(crate) fn prepare(encoder: &AnyEncoder, trunk: &Trunk, without: &[&str], seed: u64) -> Result<AnyEncoder, String> {
-    let frozen = encoder.clone().freeze();
-    let video = encoder.card().parameters.video;
-    match trunk {
-        Trunk::Frozen => Ok(frozen),
-        Trunk::Tuned { frozen: kept, last_blocks } => {
-            let paths = paths(encoder, video);
-            if let Some(unknown) =
-                kept.iter().find(|kept| !paths.iter().any(|(path, _)| path.starts_with(kept.as_str())))
-            {
-                return Err(format!("`frozen` names {unknown:?}, with which no parameter of its video tower begins"));
+/// What of one encoder trains.
+#[derive(Debug)]
+pub(crate) enum Trains {
+    Nothing,
+    /// The parameters at these paths.
+    Parameters(Vec<String>),
+    /// Low-rank additions to the matrices at these paths.
+    LowRank(LowRank, Vec<String>),
+}
+
+impl Trunk {
+    /// What that is of `encoder`, where parameters whose path begins with one of `without` are no part of a prediction.
+    ///
+    /// # Errors
+    /// What cannot be found in the encoder.
+    pub(crate) fn of(self, encoder: &AnyEncoder, without: &[&str]) -> Result<Trains, String> {
+        let video = encoder.card().parameters.video;
+        match self {
+            Trunk::Frozen => Ok(Trains::Nothing),
+            Trunk::Tuned { frozen, last_blocks } => {
+                let paths = paths(encoder, video);
+                if let Some(unknown) =
+                    frozen.iter().find(|kept| !paths.iter().any(|(path, _)| path.starts_with(kept.as_str())))
+                {
+                    return Err(format!(
+                        "`frozen` names {unknown:?}, with which no parameter of its video tower begins"
+                    ));
+                }
+                let first = first_of_last_blocks(&paths, last_blocks)?;
+                let trained = paths.into_iter().skip(first).map(|(path, _)| path).filter(|path| {
+                    let begins = |prefix: &str| path.starts_with(prefix);
+                    !frozen.iter().any(|kept| begins(kept)) && !without.iter().any(|without| begins(without))
+                });
+                Ok(Trains::Parameters(trained.collect()))
             }
-            let first = first_of_last_blocks(&paths, *last_blocks)?;
-            let trained = paths.into_iter().skip(first).map(|(path, _)| path).filter(|path| {
-                let begins = |prefix: &str| path.starts_with(prefix);
-                !kept.iter().any(|kept| begins(kept)) && !without.iter().any(|without| begins(without))
-            });
-            Ok(frozen.unfreeze_group(ParamGroup::from_paths(trained.collect::<Vec<_>>())))
+            Trunk::LowRank(low_rank) => {
+                let targets: Vec<String> = paths(encoder, video)
+                    .into_iter()
+                    .filter(|(path, axes)| {
+                        let named = match low_rank.targets.is_empty() {
+                            // Tables of positions have two axes too, but are no maps.
+                            true => path.ends_with("weight"),
+                            false => low_rank.targets.iter().any(|target| path.contains(target.as_str())),
+                        };
+                        *axes == 2 && named && !without.iter().any(|without| path.starts_with(without))
+                    })
+                    .map(|(path, _)| path)
+                    .collect();
+                if targets.is_empty() {
+                    return Err(format!("no matrix of its video tower has a path with one of {:?}", low_rank.targets));
+                }
+                let widest = widest(encoder, &targets);
+                if low_rank.rank > widest {
+                    return Err(format!(
+                        "`rank` is {}, but its matrices have ranks of {widest} at most",
+                        low_rank.rank
+                    ));
+                }
+                Ok(Trains::LowRank(low_rank, targets))
+            }
         }
-        Trunk::LowRank(low_rank) => {
-            let targets: Vec<String> = paths(encoder, video)
-                .into_iter()
-                .filter(|(path, axes)| {
-                    let named = match low_rank.targets.is_empty() {
-                        // Tables of positions have two axes too, but are no maps.
-                        true => path.ends_with("weight"),
-                        false => low_rank.targets.iter().any(|target| path.contains(target.as_str())),
-                    };
-                    *axes == 2 && named && !without.iter().any(|without| path.starts_with(without))
-                })
-                .map(|(path, _)| path)
-                .collect();
-            if targets.is_empty() {
-                return Err(format!("no matrix of its video tower has a path with one of {:?}", low_rank.targets));
+    }
+}
+
+impl Trains {
+    /// `encoder` with this requiring gradients, and nothing else.
+    pub(crate) fn apply(self, encoder: &AnyEncoder, seed: u64) -> AnyEncoder {
+        let frozen = encoder.clone().freeze();
+        match self {
+            Trains::Nothing => frozen,
+            Trains::Parameters(paths) => frozen.unfreeze_group(ParamGroup::from_paths(paths)),
+            Trains::LowRank(LowRank { rank, alpha, .. }, targets) => {
+                let lora = Lora::new(rank, alpha).set_param_group(ParamGroup::from_paths(targets));
+                frozen.apply_lora(lora).map(&mut Redraw { seed, std: 1.0 / rank as f64, path: Vec::new() })
             }
-            let widest = widest(encoder, &targets);
-            if low_rank.rank > widest {
-                return Err(format!("`rank` is {}, but its matrices have ranks of {widest} at most", low_rank.rank));
-            }
-            let lora = Lora::new(low_rank.rank, low_rank.alpha).set_param_group(ParamGroup::from_paths(targets));
-            let std = 1.0 / low_rank.rank as f64;
-            Ok(frozen.apply_lora(lora).map(&mut Redraw { seed, std, path: Vec::new() }))
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::parts::{HeadChoice, Parts};
-use crate::registry::settings;
+use crate::registry::{Source, settings};
 use crate::{AdaptError, AdapterEntry};
 
 pub(crate) const ENTRY: AdapterEntry = AdapterEntry {
@@ -11,7 +11,7 @@ pub(crate) const ENTRY: AdapterEntry = AdapterEntry {
     summary: "no training: the encoder's own heads, else prompts of every value or class",
     recipe: include_str!("../../../configs/adapters/zero-shot.toml"),
     trains: false,
-    add: |table, parts| add(ENTRY.name, Reading::Expectation, table, parts),
+    source: Source::Part(|table, parts| add(ENTRY.name, Reading::Expectation, table, parts)),
 };
 
 pub(crate) const BY_RANKS: AdapterEntry = AdapterEntry {
@@ -19,7 +19,7 @@ pub(crate) const BY_RANKS: AdapterEntry = AdapterEntry {
     summary: "no training: prompts of every value, ranked in every frame; the median of the best fifth",
     recipe: include_str!("../../../configs/adapters/zero-shot-ranks.toml"),
     trains: false,
-    add: |table, parts| add(BY_RANKS.name, Reading::Ranks, table, parts),
+    source: Source::Part(|table, parts| add(BY_RANKS.name, Reading::Ranks, table, parts)),
 };
 
 /// How a value is read from similarities to prompts.

@@ -9,28 +9,24 @@ pub(crate) mod view;
 use std::time::Instant;
 
 use burn::tensor::Device;
-use echo_adapt::{Adapted, AdapterEntry, BuildContext};
-use echo_core::{Adapter, Answer, Fitting, Kind, Stage, Task, Truth};
+use echo_core::{Answer, AnyAdapter, Fitting, Kind, Stage, Task, Truth};
 use echo_data::Feature;
 use echo_metrics::{Better, Metric, Parameters, Scores, Threshold, youden};
 use echo_report::{BestRecord, ParameterCounts, PredictionRow, Quantity, Seconds, TestVideo, ranks_up_to, scores};
-use echo_train::{Checkpoints, Epoch, FeatureTable, FitContext, Samples, Watched, fit, parameters, predict};
-use echo_weights::Built;
+use echo_train::{
+    Checkpoints, Epoch, FeatureTable, FitContext, Samples, TrainConfig, Watched, fit, parameters, predict,
+};
 
+use crate::BenchError;
 use crate::data::video_set::VideoSet;
-use crate::{BenchError, Recipe};
 
-/// What a cell is made of.
+/// How an adapter is fitted and scored.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Ingredients<'a> {
-    pub(crate) built: &'a Built,
-    pub(crate) entries: &'a [&'static AdapterEntry],
-    /// An encoder that lends its text tower.
-    pub(crate) text: Option<&'a Built>,
-    pub(crate) recipe: &'a Recipe,
+pub(crate) struct Protocol<'a> {
     pub(crate) task: &'a Task,
     /// The task, as reports call it.
     pub(crate) quantity: &'a Quantity,
+    pub(crate) train: &'a TrainConfig,
     pub(crate) seed: u64,
     pub(crate) bootstrap: usize,
     pub(crate) device: &'a Device,
@@ -82,7 +78,7 @@ pub(crate) struct CellSamples<'a> {
 /// What came out.
 #[derive(Debug)]
 pub(crate) struct CellOutput {
-    pub(crate) adapter: Adapted,
+    pub(crate) adapter: AnyAdapter,
     /// Paths of the parameters that make it another than it was at the start.
     pub(crate) fitted: Vec<String>,
     pub(crate) predictions: Vec<PredictionRow>,
@@ -103,25 +99,15 @@ pub(crate) struct CellOutput {
     pub(crate) seconds: Seconds,
 }
 
-impl Ingredients<'_> {
-    /// The adapter before it is fitted.
-    ///
-    /// # Errors
-    /// It does not fit the encoder, or cannot predict the task.
-    pub(crate) fn build(&self) -> Result<Adapted, BenchError> {
-        let context = BuildContext {
-            encoder: &self.built.encoder,
-            text: self.text.map(|text| &text.encoder),
-            task: self.task,
-            seed: self.seed,
-        };
-        Ok(echo_adapt::build(self.entries, &self.recipe.adapter, &context)?)
-    }
-
-    /// Fits on the training videos and scores the test videos.
-    pub(crate) fn run(&self, samples: CellSamples<'_>, checkpoints: &Checkpoints) -> Result<CellOutput, BenchError> {
+impl Protocol<'_> {
+    /// Fits `adapter` on the training videos and scores the test videos.
+    pub(crate) fn run(
+        &self,
+        adapter: AnyAdapter,
+        samples: CellSamples<'_>,
+        checkpoints: &Checkpoints,
+    ) -> Result<CellOutput, BenchError> {
         let started = Instant::now();
-        let adapter = self.build()?;
         let all = parameters(&adapter);
         let is_fitted = |path: &str, trainable: bool| match adapter.fitting() {
             Fitting::Gradient => trainable,
@@ -142,7 +128,7 @@ impl Ingredients<'_> {
         };
         let watched = validation.filter(|_| selects).map(|part| Watched { samples: part.samples, error: &error });
         let context = FitContext { seed: self.seed, device: self.device, checkpoints: Some(checkpoints), watched };
-        let config = self.recipe.train.within_views(train.clips());
+        let config = self.train.within_views(train.clips());
         let done = fit(adapter, train, &config, &context, |epoch| {
             tracing::debug!("epoch {}: loss {:.4}, lr {:.2e}", epoch.epoch, epoch.loss, epoch.lr);
         })?;
@@ -150,14 +136,14 @@ impl Ingredients<'_> {
 
         let started = Instant::now();
         let metrics = metrics(self.task);
-        let predicted = |adapter: &Adapted, part: &Part<'_>| -> Result<Vec<PredictionRow>, BenchError> {
+        let predicted = |adapter: &AnyAdapter, part: &Part<'_>| -> Result<Vec<PredictionRow>, BenchError> {
             Ok(part.rows(self.task.kind(), predict(adapter, part.samples, self.device)?))
         };
-        let threshold = |adapter: &Adapted| match validation.filter(|_| self.task.kind() == Kind::Binary) {
+        let threshold = |adapter: &AnyAdapter| match validation.filter(|_| self.task.kind() == Kind::Binary) {
             Some(part) => predicted(adapter, &part).map(|rows| threshold(&rows)),
             None => Ok(None),
         };
-        let scored = |adapter: &Adapted, part: &Part<'_>, threshold: Option<f64>| {
+        let scored = |adapter: &AnyAdapter, part: &Part<'_>, threshold: Option<f64>| {
             let rows = predicted(adapter, part)?;
             let scores = scores(self.quantity, &rows, &metrics, threshold, self.bootstrap)?;
             Ok::<_, BenchError>((rows, scores))

@@ -181,9 +181,6 @@ impl BenchConfig {
     pub fn from_toml(what: &str, text: &str) -> Result<Self, BenchError> {
         let config: Self = toml::from_str(text).map_err(|source| BenchError::Toml { what: what.to_owned(), source })?;
         let config = Self { source: Some(what.to_owned()), ..config };
-        for name in config.adapters.iter().filter(|name| *name != "all") {
-            echo_adapt::adapters(name).map_err(|error| config.named(error.into()))?;
-        }
         config.validate_values().map_err(|error| config.named(error))?;
         Ok(config)
     }

@@ -15,7 +15,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use burn::tensor::Device;
-use echo_adapt::{ADAPTERS, AdapterEntry, BuildContext, adapters};
+use echo_adapt::{AdapterEntry, BuildContext, Joined};
 use echo_core::{Kind, Preset};
 use echo_data::Digests;
 use echo_files::{printable, say};
@@ -35,13 +35,16 @@ use crate::data::leakage;
 use crate::data::privacy::without_folders;
 use crate::data::thumbnails::thumbnails;
 use crate::data::video_set::{Sample, VideoSet};
-use crate::run::plan::{Cell, cells};
+use crate::run::plan::cells;
 use crate::{BenchConfig, BenchError, Progress, Recipe, Selection};
 
-/// Where encoders come from: the registry, which this crate does not know.
+/// Where encoders and adapters come from: the registry, which this crate does not know.
 pub trait Zoo {
     /// Names of all encoders.
     fn names(&self) -> Vec<&'static str>;
+
+    /// All adapters.
+    fn adapters(&self) -> &[AdapterEntry];
 
     /// Builds one.
     ///
@@ -156,19 +159,18 @@ fn same_run(
 
 /// The adapters of a benchmark, by name, in its order. What an encoder reads without training is always among them,
 /// where it reads that: what trains has to beat it.
-fn adapter_plans(config: &BenchConfig) -> Result<Vec<(String, AdapterPlan)>, BenchError> {
-    let known: Vec<&str> = ADAPTERS.iter().map(|entry| entry.name).collect();
+fn adapter_plans(config: &BenchConfig, known: &[AdapterEntry]) -> Result<Vec<(String, AdapterPlan)>, BenchError> {
+    let all: Vec<&str> = known.iter().map(|entry| entry.name).collect();
     let mut plans: Vec<(String, AdapterPlan)> = Vec::new();
     let always = ZERO_SHOT.into_iter().filter(|_| config.zero_shot);
-    let named = config.adapters.iter().flat_map(|name| if name == "all" { known.clone() } else { vec![name.as_str()] });
+    let named = config.adapters.iter().flat_map(|name| if name == "all" { all.clone() } else { vec![name.as_str()] });
     for name in always.chain(named) {
-        let entries = adapters(name)?;
-        let recipe =
-            Recipe::new(name, &entries, config.preset, &config.recipes).map_err(|error| config.named(error))?;
+        let joined = Joined::find(known, name).map_err(|error| config.named(error.into()))?;
+        let recipe = Recipe::new(name, &joined, config.preset, &config.recipes).map_err(|error| config.named(error))?;
         // Joined in another order they are the same, unless they train as the first of them does.
-        let same = |plan: &AdapterPlan| plan.entries.len() == entries.len() && plan.recipe == recipe;
+        let same = |plan: &AdapterPlan| plan.joined.entries().len() == joined.entries().len() && plan.recipe == recipe;
         if !plans.iter().any(|(other, plan)| other == name || same(plan)) {
-            plans.push((name.to_owned(), AdapterPlan { entries, recipe }));
+            plans.push((name.to_owned(), AdapterPlan { joined, recipe }));
         }
     }
     let is_used =
@@ -234,14 +236,14 @@ pub fn pair_parameters(
 ) -> Result<Vec<PairParameters>, BenchError> {
     config.validate()?;
     let target = config.described()?.1;
-    let plans = adapter_plans(config)?;
+    let plans = adapter_plans(config, zoo.adapters())?;
     let mut pairs = Vec::new();
     for name in resolve("encoder", &config.encoders, &zoo.names())? {
         let (built, text) = build_encoder(&name, config, device, zoo)?;
-        for (adapter, AdapterPlan { entries, recipe }) in &plans {
+        for (adapter, AdapterPlan { joined, recipe }) in &plans {
             let text = text.as_ref().map(|text| &text.encoder);
             let context = BuildContext { encoder: &built.encoder, text, task: &target.task, seed: 0 };
-            let adapted = match echo_adapt::build(entries, &recipe.adapter, &context) {
+            let adapted = match joined.build(&recipe.adapter, &context) {
                 // As in a run: nobody asked for it, and the encoder reads nothing without training.
                 Err(_) if ZERO_SHOT.contains(&adapter.as_str()) && !config.asks_for(adapter) => continue,
                 adapted => adapted?,
@@ -256,7 +258,7 @@ pub fn pair_parameters(
 /// The adapters that a name joins, and how they are built and trained.
 #[derive(Debug)]
 struct AdapterPlan {
-    entries: Vec<&'static AdapterEntry>,
+    joined: Joined,
     recipe: Recipe,
 }
 
@@ -314,7 +316,7 @@ struct RunState<'a> {
     /// A second data set, of which the test split is used.
     external: Option<VideoSet>,
     /// The encoders and their cells, in their order.
-    grid: Vec<(String, Vec<Cell>)>,
+    grid: Vec<(String, Vec<CellRecord>)>,
     /// External sets of which nothing can be used.
     unusable: Vec<BenchError>,
     /// Records of earlier runs, by key.
@@ -335,7 +337,7 @@ impl<'a> RunState<'a> {
     ) -> Result<Self, BenchError> {
         config.validate()?;
         let encoders = resolve("encoder", &config.encoders, &zoo.names())?;
-        let plans = adapter_plans(config)?;
+        let plans = adapter_plans(config, zoo.adapters())?;
         let mut set = VideoSet::read(&environment.data, config)?;
         let mut external =
             environment.external.as_deref().map(|folder| VideoSet::read_external(folder, config)).transpose()?;
@@ -343,8 +345,8 @@ impl<'a> RunState<'a> {
             true => vec![None],
             false => config.shots.iter().copied().map(Some).collect(),
         };
-        let trains = |plan: &AdapterPlan| plan.entries.iter().any(|entry| entry.trains);
-        let names: Vec<(String, bool)> = plans.iter().map(|(name, plan)| (name.clone(), trains(plan))).collect();
+        let names: Vec<(String, bool)> =
+            plans.iter().map(|(name, plan)| (name.clone(), plan.joined.trains())).collect();
         let grid = cells(&encoders, &names, &shots, &config.seeds);
         let outputs = Outputs::at(&environment.out);
         let (runs, earlier) = Runs::open(&environment.out)?;
@@ -373,7 +375,7 @@ impl<'a> RunState<'a> {
 
         let told = Mutex::new(Told::new(grid.len()));
         let of = |name: String| {
-            let cells = grid.iter().filter(|cell| cell.encoder == name).cloned().collect();
+            let cells = grid.iter().filter(|cell| cell.encoder.name == name).cloned().collect();
             (name, cells)
         };
         Ok(Self {

@@ -1,6 +1,7 @@
 //! What a way of adapting an encoder with few labels must offer to the trainer.
 
-use burn::module::Module;
+use std::fmt::Debug;
+
 use burn::tensor::Tensor;
 use burn::tensor::activation::{sigmoid, softmax};
 use echo_metrics::Truth;
@@ -119,13 +120,16 @@ impl Prediction {
 
 /// An encoder with something learnable on it, ready to be fitted.
 ///
-/// Parameters that require gradients are what trains; everything else stays bit-identical.
-pub trait Adapter: Module {
+/// Object-safe: [`AnyAdapter`](crate::AnyAdapter) holds any Burn module that implements it. Parameters that require gradients
+/// are what trains; everything else stays bit-identical.
+pub trait Adapter: Send + Sync + Debug {
     /// What it consumes.
     fn stage(&self) -> Stage;
 
     /// The ranks that its logits are of, for adapters of a regression that have any.
-    fn ranks(&self) -> Option<&RankSpec>;
+    fn ranks(&self) -> Option<&RankSpec> {
+        None
+    }
 
     /// How it is fitted.
     fn fitting(&self) -> Fitting {
@@ -143,11 +147,9 @@ pub trait Adapter: Module {
         features
     }
 
-    /// The same adapter fitted to batches of features and what is true of their samples, for [`Fitting::ClosedForm`] and
-    /// for those that [solve first](Self::solves_first). Also takes what [`represent`](Self::represent) gave.
-    fn solve(self, _batches: Vec<Features>, _truths: &[Truth]) -> Self {
-        self
-    }
+    /// Fits at once to batches of features and what is true of their samples, for [`Fitting::ClosedForm`] and for those that
+    /// [solve first](Self::solves_first). Also takes what [`represent`](Self::represent) gave.
+    fn solve(&mut self, _batches: Vec<Features>, _truths: &[Truth]) {}
 
     /// What the parameter at `path` belongs to.
     fn role(&self, _path: &str) -> ParameterRole {

@@ -2,7 +2,7 @@
 //!
 //! - [`EchoEncoder`] and [`TextEncoder`]: what a foundation model must offer, whatever it is inside.
 //! - [`Tokens`], [`Projection`]: what an encoder makes of a clip on the way to its embedding.
-//! - [`AnyEncoder`]: any encoder as a Burn module, so that adapters and trainer are compiled once for all.
+//! - [`AnyEncoder`], [`AnyAdapter`]: any of them as a Burn module, so that trainer and benchmark are compiled once for all.
 //! - [`Card`], [`Preset`], [`ClipSpec`], [`ClipLimits`], [`Head`]: the facts of an encoder as data.
 //! - [`Adapter`], [`Stage`], [`Prediction`]: what a way of adapting with few labels must offer.
 //! - [`Task`], [`Truth`]: what is predicted, and what is true of a sample.
@@ -11,7 +11,9 @@
 //! The backend is chosen at run time by Burn's `Device`; nothing here, or in any library crate, names one.
 
 mod adapter;
+mod any_adapter;
 mod any_encoder;
+mod boxed_module;
 mod card;
 mod clip_limits;
 mod clip_spec;
@@ -25,6 +27,7 @@ mod text_encoder;
 mod tokens;
 
 pub use adapter::{Adapter, Features, Fitting, ParameterRole, Prediction, Stage};
+pub use any_adapter::{AnyAdapter, DynAdapter};
 pub use any_encoder::{AnyEncoder, DynEncoder};
 pub use card::{Capabilities, Card, ParameterPaths, Preset, PresetCard, WeightFile};
 pub use clip_limits::{Allowed, ClipLimits};

@@ -7,8 +7,8 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use burn::module::Module;
 use burn::tensor::{Device, TensorData};
+use echo_core::AnyAdapter;
 use serde::{Deserialize, Serialize};
 
 use crate::fit::{Best, Epoch};
@@ -37,9 +37,9 @@ struct State {
 
 /// Training at the end of an epoch.
 #[derive(Debug)]
-pub(crate) struct Progress<A> {
-    pub(crate) adapter: A,
-    pub(crate) best: Option<Best<A>>,
+pub(crate) struct Progress {
+    pub(crate) adapter: AnyAdapter,
+    pub(crate) best: Option<Best>,
     pub(crate) curve: Vec<Epoch>,
     pub(crate) zero_gradients: Vec<String>,
 }
@@ -64,7 +64,7 @@ impl<'a> Saver<'a> {
     }
 
     /// Saves unless the last time was just now.
-    pub(crate) fn save<A: Module>(&mut self, progress: &Progress<A>, optimizer: &Stepper) -> Result<(), TrainError> {
+    pub(crate) fn save(&mut self, progress: &Progress, optimizer: &Stepper) -> Result<(), TrainError> {
         if self.last.elapsed() < self.to.every {
             return Ok(());
         }
@@ -98,13 +98,13 @@ impl<'a> Saver<'a> {
 ///
 /// # Errors
 /// The file cannot be accessed.
-pub(crate) fn resume<A: Module>(
-    adapter: &A,
+pub(crate) fn resume(
+    adapter: &AnyAdapter,
     optimizer: &mut Stepper,
     from: &Checkpoints,
     trainable: &[Parameter],
     device: &Device,
-) -> Result<Option<Progress<A>>, TrainError> {
+) -> Result<Option<Progress>, TrainError> {
     let path = &from.file;
     let restored = match read_tensors(path, STATE) {
         Ok((tensors, text)) => restored(adapter, optimizer, trainable, &tensors, &text, device),
@@ -125,14 +125,14 @@ pub(crate) fn resume<A: Module>(
     }
 }
 
-fn restored<A: Module>(
-    adapter: &A,
+fn restored(
+    adapter: &AnyAdapter,
     optimizer: &mut Stepper,
     trainable: &[Parameter],
     tensors: &[(String, TensorData)],
     text: &str,
     device: &Device,
-) -> Result<Progress<A>, String> {
+) -> Result<Progress, String> {
     let mut state: State = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let under = |prefix: &str| -> Vec<(String, TensorData)> {
         let named = tensors.iter().filter_map(|(name, data)| Some((name.strip_prefix(prefix)?, data)));

@@ -1,8 +1,9 @@
 //! The training loop.
 
+use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor};
-use echo_core::{Adapter, Fitting, Prediction, Stage, Truth};
+use echo_core::{AnyAdapter, Fitting, Prediction, Stage, Truth};
 use echo_random::Stream;
 
 use crate::checkpoint::{Checkpoints, Progress, Saver, discard, resume};
@@ -78,22 +79,22 @@ impl std::fmt::Debug for FitContext<'_> {
 
 /// The adapter after the epoch with the least error on what was watched; the earliest of equals.
 #[derive(Clone, Debug)]
-pub struct Best<A> {
+pub struct Best {
     /// From 1.
     pub epoch: usize,
     /// Its error, as [`Watched::error`] says.
     pub error: f64,
     /// The adapter, ready for inference.
-    pub adapter: A,
+    pub adapter: AnyAdapter,
 }
 
 /// A fitted adapter.
 #[derive(Debug)]
-pub struct Fitted<A> {
+pub struct Fitted {
     /// The adapter after the last epoch, ready for inference.
-    pub adapter: A,
+    pub adapter: AnyAdapter,
     /// The best epoch's, where samples were watched.
-    pub best: Option<Best<A>>,
+    pub best: Option<Best>,
     /// One entry per epoch.
     pub curve: Vec<Epoch>,
     /// Paths of parameters whose gradient was exactly zero in the first step without a reason known to the adapter.
@@ -109,13 +110,13 @@ pub struct Fitted<A> {
 ///
 /// # Errors
 /// Nothing to train or to train on, a parameter that the prediction does not depend on, or a loss that diverges.
-pub fn fit<A: Adapter>(
-    adapter: A,
+pub fn fit(
+    adapter: AnyAdapter,
     samples: &dyn Samples,
     config: &TrainConfig,
     context: &FitContext<'_>,
     mut on_epoch: impl FnMut(&Epoch),
-) -> Result<Fitted<A>, TrainError> {
+) -> Result<Fitted, TrainError> {
     config.validate()?;
     let device = context.device;
     let truths = samples.truths();
@@ -196,12 +197,12 @@ pub fn fit<A: Adapter>(
 }
 
 /// The adapter solved for all samples as they are without augmentation.
-fn solved<A: Adapter>(
-    adapter: A,
+fn solved(
+    mut adapter: AnyAdapter,
     samples: &dyn Samples,
     config: &TrainConfig,
     device: &Device,
-) -> Result<A, TrainError> {
+) -> Result<AnyAdapter, TrainError> {
     let truths = samples.truths();
     let inference = adapter.valid();
     // Clips are large, and each runs through the whole encoder.
@@ -213,7 +214,8 @@ fn solved<A: Adapter>(
             order.extend(indices.iter().map(|&index| truths[index].clone()));
         }
     }
-    Ok(adapter.solve(batches, &order))
+    adapter.solve(batches, &order);
+    Ok(adapter)
 }
 
 /// One step's samples.
@@ -228,13 +230,13 @@ struct Batch<'a> {
 
 impl Batch<'_> {
     /// The losses of the whole batch and their gradients.
-    fn gradients<A: Adapter>(&self, adapter: &A) -> Result<(Objective, GradientsParams), TrainError> {
+    fn gradients(&self, adapter: &AnyAdapter) -> Result<(Objective, GradientsParams), TrainError> {
         let groups = self.samples.groups(self.indices);
         let most = self.config.micro_batch.unwrap_or(usize::MAX);
         let parts: Vec<&[usize]> = groups.iter().flat_map(|group| group.chunks(most)).collect();
         // Losses look at the whole batch, in the order of its parts.
         let order: Vec<usize> = parts.iter().copied().flatten().copied().collect();
-        let forward = |adapter: &A, part: &[usize]| -> Result<Prediction, TrainError> {
+        let forward = |adapter: &AnyAdapter, part: &[usize]| -> Result<Prediction, TrainError> {
             Ok(adapter.forward(self.samples.batch(part, Some(self.epoch), self.device)?))
         };
         if self.indices.len() <= most {
@@ -279,12 +281,7 @@ impl Batch<'_> {
         Ok((losses, accumulated.grads()))
     }
 
-    fn losses<A: Adapter>(
-        &self,
-        adapter: &A,
-        prediction: Prediction,
-        order: &[usize],
-    ) -> Result<Objective, TrainError> {
+    fn losses(&self, adapter: &AnyAdapter, prediction: Prediction, order: &[usize]) -> Result<Objective, TrainError> {
         let truths: Vec<&Truth> = order.iter().map(|&index| &self.samples.truths()[index]).collect();
         let ranks: Option<Vec<usize>> = self.ranks.map(|ranks| order.iter().map(|&index| ranks[index]).collect());
         let ranks = Ranks { of_samples: ranks.as_deref(), ordinal: adapter.weights_ordinally() };
@@ -296,7 +293,7 @@ impl Batch<'_> {
 ///
 /// # Errors
 /// [`TrainError::NotANumber`] for the first prediction that is not finite.
-pub fn predict<A: Adapter>(adapter: &A, samples: &dyn Samples, device: &Device) -> Result<Vec<Vec<f32>>, TrainError> {
+pub fn predict(adapter: &AnyAdapter, samples: &dyn Samples, device: &Device) -> Result<Vec<Vec<f32>>, TrainError> {
     let count = samples.truths().len();
     let mut predictions = vec![Vec::new(); count];
     // Clips are large, and each runs through the whole encoder.

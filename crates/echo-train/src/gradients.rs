@@ -3,7 +3,7 @@
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use echo_core::Adapter;
+use echo_core::AnyAdapter;
 
 use crate::{Parameter, TrainError};
 
@@ -51,8 +51,8 @@ impl ModuleVisitor for Scale<'_> {
 ///
 /// # Errors
 /// [`TrainError::OutsideGraph`] for those that have none.
-pub(crate) fn check<A: Adapter>(
-    adapter: &A,
+pub(crate) fn check(
+    adapter: &AnyAdapter,
     gradients: &GradientsParams,
     trainable: &[Parameter],
 ) -> Result<Vec<String>, TrainError> {

@@ -1,6 +1,6 @@
 //! Fitting an adapter: samples, losses, schedules, optimizers and the loop.
 //!
-//! [`fit`] is generic over [`echo_core::Adapter`] and knows neither encoders nor files. It is the only place that
+//! [`fit`] takes any [`echo_core::Adapter`] and knows neither encoders nor files. It is the only place that
 //! turns autodiff on: whatever an adapter keeps frozen stays without a graph.
 
 mod checkpoint;

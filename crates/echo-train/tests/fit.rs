@@ -6,7 +6,7 @@ use std::time::Duration;
 use burn::module::{Module, Param};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
-use echo_core::{Adapter, Features, ParameterRole, Prediction, Rank, RankSpec, Stage, Truth};
+use echo_core::{Adapter, AnyAdapter, Features, ParameterRole, Prediction, Rank, RankSpec, Stage, Truth};
 use echo_random::Stream;
 use echo_train::{
     AugmentConfig, Checkpoints, FeatureTable, FitContext, LossWeights, OptimizerConfig, RateFactors, Samples,
@@ -56,7 +56,11 @@ fn draw(purpose: &str, count: usize) -> Vec<f32> {
     (0..count).map(|_| stream.normal() as f32).collect()
 }
 
-fn small() -> Small {
+fn small() -> AnyAdapter {
+    AnyAdapter::new(parts())
+}
+
+fn parts() -> Small {
     let rank = |up_to, value| Rank { up_to, value, prompt: "a".to_owned() };
     let matrix = |purpose: &str, columns: usize| {
         Param::from_tensor(Tensor::from_data(TensorData::new(draw(purpose, DIM * columns), [DIM, columns]), &device()))
@@ -87,7 +91,8 @@ fn config() -> TrainConfig {
 }
 
 /// Encoder and head, one after the other.
-fn values(small: &Small) -> Vec<f32> {
+fn values(adapter: &AnyAdapter) -> Vec<f32> {
+    let small: &Small = adapter.downcast_ref().unwrap();
     let of = |param: &Param<Tensor<2>>| param.val().into_data().iter::<f32>().collect::<Vec<_>>();
     [of(&small.encoder), of(&small.head)].concat()
 }
@@ -274,8 +279,9 @@ fn a_loss_that_is_no_number_stops_training_and_says_where() {
     let device = device();
     let context = FitContext::new(1, &device);
     // Logits beyond all numbers, as after steps that were far too long.
-    let small = small();
-    let head = small.head.map(|head| head * 0.0 + f32::MAX);
-    let message = fit(Small { head, ..small }, &samples(21), &config(), &context, |_| ()).unwrap_err().to_string();
+    let parts = parts();
+    let head = parts.head.map(|head| head * 0.0 + f32::MAX);
+    let adapter = AnyAdapter::new(Small { head, ..parts });
+    let message = fit(adapter, &samples(21), &config(), &context, |_| ()).unwrap_err().to_string();
     assert!(message.contains("epoch") && message.contains("lower the learning rate"), "{message}");
 }

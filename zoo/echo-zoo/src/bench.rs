@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use burn::tensor::Device;
+use echo_adapt::AdapterEntry;
 use echo_bench::{BenchConfig, Environment, Outcome, Samples, Selection, WeightFiles, Zoo, dry_run, pair_parameters};
 use echo_core::Preset;
 use echo_files::{excerpt, printable, read_text, say};
@@ -343,11 +344,16 @@ fn checkpoint_every() -> Duration {
     Duration::from_secs(seconds.unwrap_or(30))
 }
 
-struct Registry<'a>(&'a [Entry]);
+/// The program's encoders and adapters.
+struct Registry<'a>(&'a [Entry], &'a [AdapterEntry]);
 
 impl Zoo for Registry<'_> {
     fn names(&self) -> Vec<&'static str> {
         self.0.iter().map(|entry| entry.card.name).collect()
+    }
+
+    fn adapters(&self) -> &[AdapterEntry] {
+        self.1
     }
 
     fn build(&self, name: &str, preset: Preset, weights: &Weights, device: &Device) -> Result<Built, WeightsError> {
@@ -397,7 +403,7 @@ fn phantoms(home: &Path, spec: &DatasetSpec) -> Result<PathBuf, CliError> {
     Ok(dir)
 }
 
-pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
+pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> Result<(), CliError> {
     let config = args.config(entries)?;
     if args.print_config {
         let text = toml::to_string(&config).map_err(|error| CliError::Usage(error.to_string()))?;
@@ -406,7 +412,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     config.validate()?;
     if args.dump_params {
         let device = args.device.device().map_err(CliError::Usage)?;
-        for pair in pair_parameters(&config, &device, &Registry(entries))? {
+        for pair in pair_parameters(&config, &device, &Registry(entries, adapters))? {
             let count = |trains: bool| -> usize {
                 pair.parameters.iter().filter(|parameter| parameter.trainable || !trains).map(|p| p.count()).sum()
             };
@@ -450,14 +456,14 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
         thumbnails: args.thumbnails,
     };
     if args.dry_run {
-        let plan = dry_run(&config, &environment, &Registry(entries))?;
+        let plan = dry_run(&config, &environment, &Registry(entries, adapters))?;
         print(&plan.to_string())?;
         return match plan.failing() {
             0 => Ok(()),
             failed => Err(CliError::Cells { failed, total: plan.to_run() }),
         };
     }
-    let outcome = echo_bench::run(&config, &environment, &Registry(entries));
+    let outcome = echo_bench::run(&config, &environment, &Registry(entries, adapters));
     cache::keep_below(&home, args.cache_limit);
     let outcome = outcome?;
     let Outcome { leaderboard, ran, skipped, failed, embedded, excluded, unusable } = outcome;

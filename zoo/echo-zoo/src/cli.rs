@@ -4,6 +4,7 @@ use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use echo_adapt::AdapterEntry;
 use echo_files::say;
 use tracing_subscriber::EnvFilter;
 
@@ -48,8 +49,9 @@ enum Command {
     Speed(speed::Args),
 }
 
-/// The whole program over the encoders `entries`. Exit code 0: all done; 1: something failed; 2: wrong usage.
-pub fn cli(entries: &[Entry]) -> ExitCode {
+/// The whole program over these encoders and adapters, which are [`ZOO`](crate::ZOO) and [`ADAPTERS`](echo_adapt::ADAPTERS) and
+/// whatever another crate adds. Exit code 0: all done; 1: something failed; 2: wrong usage.
+pub fn cli(entries: &[Entry], adapters: &[AdapterEntry]) -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     // A second program in one process, as in tests, keeps the first one's subscriber.
     let subscriber = tracing_subscriber::fmt()
@@ -64,14 +66,14 @@ pub fn cli(entries: &[Entry]) -> ExitCode {
         Err(error) => return told(&error),
     };
     let result = match command {
-        Command::Bench(args) => bench::run(&args, entries),
+        Command::Bench(args) => bench::run(&args, entries, adapters),
         Command::Cache(args) => cache::run(&args),
         Command::Convert(args) => convert::run(&args, entries),
         Command::Embed(args) => embed::run(&args, entries),
         Command::Fetch(args) => fetch::run(&args, entries),
         Command::Inspect(args) => inspect::run(&args, entries),
-        Command::List => list::run(entries),
-        Command::Predict(args) => predict::run(&args, entries),
+        Command::List => list::run(entries, adapters),
+        Command::Predict(args) => predict::run(&args, entries, adapters),
         Command::Phantom(args) => phantom::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Speed(args) => speed::run(&args, entries),

@@ -1,6 +1,6 @@
 //! `echozoo list`.
 
-use echo_adapt::ADAPTERS;
+use echo_adapt::AdapterEntry;
 use echo_core::Preset;
 use echo_report::text_table;
 
@@ -11,7 +11,7 @@ use crate::{CliError, Entry};
 /// What a nano preset without trained weights has, which nobody licenses.
 const RANDOM: &str = "random";
 
-pub(crate) fn run(entries: &[Entry]) -> Result<(), CliError> {
+pub(crate) fn run(entries: &[Entry], adapters: &[AdapterEntry]) -> Result<(), CliError> {
     let header = ["encoder", "preset", "parameters", "clip", "text", "weights", "licence of weights"];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     for entry in entries {
@@ -38,7 +38,7 @@ pub(crate) fn run(entries: &[Entry]) -> Result<(), CliError> {
     let mut text = text_table(&rows);
     text.push('\n');
     let mut rows = vec![vec!["adapter".to_owned(), "what it does".to_owned()]];
-    rows.extend(ADAPTERS.iter().map(|adapter| vec![adapter.name.to_owned(), adapter.summary.to_owned()]));
+    rows.extend(adapters.iter().map(|adapter| vec![adapter.name.to_owned(), adapter.summary.to_owned()]));
     text.push_str(&text_table(&rows));
     print(&text)
 }

@@ -7,5 +7,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    echo_zoo::cli(echo_zoo::ZOO)
+    echo_zoo::cli(echo_zoo::ZOO, echo_adapt::ADAPTERS)
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::activation::softmax;
+use echo_adapt::AdapterEntry;
 use echo_bench::{AdapterFile, predict_clips};
 use echo_core::{Error, Head, Kind, Preset, check_finite};
 use echo_data::{Start, usual_range};
@@ -63,14 +64,14 @@ struct Reported {
     value: f32,
 }
 
-pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
+pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> Result<(), CliError> {
     if let Some(path) = &args.out {
         out_format(path, &["csv"])?;
     }
     if args.clips.is_empty() {
         return Err(CliError::Usage("nothing to predict from: give videos, folders or --tensor".to_owned()));
     }
-    let Some(name) = &args.encoder else { return fitted(args, entries) };
+    let Some(name) = &args.encoder else { return fitted(args, entries, adapters) };
     let (built, device) = args.weights.build(entries, name, args.preset)?;
     let encoder = &built.encoder;
     let card = encoder.card();
@@ -200,7 +201,7 @@ fn beside(warning: &str) -> String {
 }
 
 /// The target by a fitted adapter.
-fn fitted(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
+fn fitted(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> Result<(), CliError> {
     let Some(path) = &args.adapter_file else {
         return Err(CliError::Usage("give --encoder or --adapter-file".to_owned()));
     };
@@ -216,7 +217,7 @@ fn fitted(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
         }
         None => None,
     };
-    let adapter = file.adapt(&built, text.as_ref())?;
+    let adapter = file.adapt(adapters, &built, text.as_ref())?;
     let clips = args.per_video.map_or(record.clips, usize::from);
     let spec = file.spec()?;
     // A video that cannot be read is told when it is decoded.

@@ -22,8 +22,8 @@ use std::time::Instant;
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use echo_adapt::{Adapted, BuildContext, adapters};
-use echo_core::{Adapter, AnyEncoder, Card, Features, Preset, Rank, RankSpec, Task};
+use echo_adapt::{ADAPTERS, BuildContext, Joined};
+use echo_core::{AnyAdapter, AnyEncoder, Card, Features, Preset, Rank, RankSpec, Task};
 use echo_train::{Descent, OptimizerConfig, l1};
 
 use crate::array_file::{read_safetensors, safetensors, write_file};
@@ -122,7 +122,7 @@ enum Case {
 
 struct Step {
     /// Away while a step is taken.
-    adapter: Option<Adapted>,
+    adapter: Option<AnyAdapter>,
     descent: Descent,
     clips: Tensor<5>,
     targets: Vec<f32>,
@@ -253,7 +253,7 @@ impl Step {
         let task = Task::of_ranks("EF", "%", ranks);
         let settings = [("full".to_owned(), toml::from_str(FULL).map_err(text)?)].into();
         let context = BuildContext { encoder, text: None, task: &task, seed: 0 };
-        let adapter = echo_adapt::build(&adapters("full").map_err(text)?, &settings, &context).map_err(text)?;
+        let adapter = Joined::find(ADAPTERS, "full").and_then(|full| full.build(&settings, &context)).map_err(text)?;
         let [batch, ..] = clips.dims();
         Ok(Self {
             descent: Descent::new(&OPTIMIZER, None, &adapter),

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
-use echo_adapt::{Adapted, BuildContext, adapters};
-use echo_core::{Adapter, ClipSpec, Features, Kind, Preset, Stage, Task, check_finite};
+use echo_adapt::{AdapterEntry, BuildContext, Joined};
+use echo_core::{AnyAdapter, ClipSpec, Features, Kind, Preset, Stage, Task, check_finite};
 use echo_data::Look;
 use echo_report::{DataRecord, EncoderRecord};
 use echo_train::{read_tensors, values, with_values, write_tensors};
@@ -77,7 +77,12 @@ pub struct AdapterFile {
 }
 
 /// Writes the parameters of `adapter` at `paths`.
-pub(crate) fn save(path: &Path, record: &AdapterRecord, adapter: &Adapted, paths: &[&str]) -> Result<(), BenchError> {
+pub(crate) fn save(
+    path: &Path,
+    record: &AdapterRecord,
+    adapter: &AnyAdapter,
+    paths: &[&str],
+) -> Result<(), BenchError> {
     let text = serde_json::to_string(record).expect("a record is plain data");
     write_tensors(path, values(adapter, paths), KEY, text).map_err(BenchError::io(path))
 }
@@ -166,11 +171,12 @@ impl AdapterFile {
         Ok(view.look(clip, &digest, spec.size))
     }
 
-    /// The adapter on `built`, with the text tower of `text` where it was fitted with one.
+    /// The adapter, which must be among those that are `known`, on `built`, with the text tower of `text` where it was fitted
+    /// with one.
     ///
     /// # Errors
     /// These are not the encoder, weights, clips or tensors that it was fitted with.
-    pub fn adapt(&self, built: &Built, text: Option<&Built>) -> Result<Adapted, BenchError> {
+    pub fn adapt(&self, known: &[AdapterEntry], built: &Built, text: Option<&Built>) -> Result<AnyAdapter, BenchError> {
         let AdapterRecord { encoder, recipe, task, clip, seed, .. } = &self.record;
         let refused = |reason: String| BenchError::AdapterFile { path: self.path.clone(), reason };
         let same_weights = |record: &EncoderRecord, found: &Built| match record.weights_hash == found.hash {
@@ -193,7 +199,7 @@ impl AdapterFile {
             return Err(refused(format!("{} saw other clips then: {clip} instead of {now}", card.name)));
         }
         let context = BuildContext { encoder: &built.encoder, text: text.map(|text| &text.encoder), task, seed: *seed };
-        let adapted = echo_adapt::build(&adapters(&self.record.adapter)?, &recipe.adapter, &context)?;
+        let adapted = Joined::find(known, &self.record.adapter)?.build(&recipe.adapter, &context)?;
         with_values(adapted.freeze(), self.tensors.clone()).map_err(refused)
     }
 }
@@ -208,7 +214,7 @@ impl AdapterFile {
 /// # Panics
 /// When there is no clip.
 pub fn predict_clips(
-    adapter: &Adapted,
+    adapter: &AnyAdapter,
     kind: Kind,
     built: &Built,
     clips: &[Tensor<5>],

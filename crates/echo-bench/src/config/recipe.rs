@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use echo_adapt::AdapterEntry;
+use echo_adapt::{AdapterEntry, Joined, Tables};
 use echo_core::Preset;
 use echo_train::TrainConfig;
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ pub(crate) const ZERO_SHOT: [&str; 2] = ["zero-shot", "zero-shot-ranks"];
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recipe {
     /// Each joined adapter's own table, by its name.
-    pub adapter: BTreeMap<String, Table>,
+    pub adapter: Tables,
     /// Training: that of the first of the joined adapters.
     pub train: TrainConfig,
     /// Clips other than the encoder's card describes: what any of the joined adapters says of them.
@@ -27,7 +27,7 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// The recipe of `entries` for `preset`. Replacements (tables `adapter`, `train` and `clip`) lie over it: those of
+    /// The recipe of `joined`, which is called `name`, for `preset`. Replacements (tables `adapter`, `train` and `clip`) lie over it: those of
     /// a joined adapter under its own name, and those of all of them under `name`, which has the last word on training and
     /// clips.
     ///
@@ -36,15 +36,15 @@ impl Recipe {
     /// that exclude each other or say different things of the clips.
     pub fn new(
         name: &str,
-        entries: &[&'static AdapterEntry],
+        joined: &Joined,
         preset: Preset,
         replacements: &BTreeMap<String, Table>,
     ) -> Result<Self, BenchError> {
-        let mut adapter = BTreeMap::new();
+        let mut adapter = Tables::new();
         let mut first = None;
         let mut clips = Vec::new();
-        for entry in entries {
-            let Tables { adapter: own, train, clip } = tables(entry, preset, replacements.get(entry.name))?;
+        for entry in joined.entries() {
+            let OfEntry { adapter: own, train, clip } = tables(entry, preset, replacements.get(entry.name))?;
             // By itself, before others that it might contradict.
             let what = format!("recipe of {}", entry.name);
             let change: Result<ClipChange, _> = clip.clone().try_into();
@@ -55,18 +55,18 @@ impl Recipe {
         }
         let mut train = first.unwrap_or_default();
         let mut clip = Table::new();
-        if let Some(joined) = replacements.get(name).filter(|_| entries.len() > 1) {
+        if let Some(replaced) = replacements.get(name).filter(|_| joined.entries().len() > 1) {
             let unknown = |table: &&String| !matches!(table.as_str(), "train" | "clip");
-            if let Some(unknown) = joined.keys().find(unknown) {
+            if let Some(unknown) = replaced.keys().find(unknown) {
                 return Err(BenchError::Config(format!(
                     "[recipes.\"{name}\"]: unknown entry {unknown:?}; only [train] and [clip] belong to joined adapters, \
                      the rest to each of them"
                 )));
             }
-            if let Some(Value::Table(table)) = joined.get("train") {
+            if let Some(Value::Table(table)) = replaced.get("train") {
                 overlay(&mut train, table);
             }
-            match joined.get("clip") {
+            match replaced.get("clip") {
                 Some(Value::Table(table)) => clip = table.clone(),
                 Some(_) => return Err(BenchError::Config(format!("[recipes.\"{name}\"]: clip is no table"))),
                 None => {}
@@ -78,7 +78,7 @@ impl Recipe {
         train.validate().map_err(|error| BenchError::Config(format!("{}: {error}", what())))?;
         let clip: ClipChange = agreed(name, &clips, clip)?.try_into().map_err(of)?;
         clip.validate(&what())?;
-        echo_adapt::check(entries, &adapter)?;
+        joined.check(&adapter)?;
         Ok(Self { adapter, train, clip })
     }
 }
@@ -102,15 +102,15 @@ fn agreed(name: &str, clips: &[(&'static str, Table)], joined: Table) -> Result<
     Ok(named.chain(joined).collect())
 }
 
-/// One adapter's tables.
-struct Tables {
+/// An entry's tables of its recipe.
+struct OfEntry {
     adapter: Table,
     train: Table,
     /// Empty where there is none.
     clip: Table,
 }
 
-fn tables(entry: &AdapterEntry, preset: Preset, replacements: Option<&Table>) -> Result<Tables, BenchError> {
+fn tables(entry: &AdapterEntry, preset: Preset, replacements: Option<&Table>) -> Result<OfEntry, BenchError> {
     let what = || format!("recipe of {}", entry.name);
     let mut base: Table = entry.recipe.parse().map_err(|source| BenchError::Toml { what: what(), source })?;
     let mut of_preset = None;
@@ -134,7 +134,7 @@ fn tables(entry: &AdapterEntry, preset: Preset, replacements: Option<&Table>) ->
     let clip = if base.contains_key("clip") { table(&mut base, "clip")? } else { Table::new() };
     match base.keys().next() {
         Some(unknown) => Err(BenchError::Config(format!("{}: unknown entry {unknown:?}", what()))),
-        None => Ok(Tables { adapter, train, clip }),
+        None => Ok(OfEntry { adapter, train, clip }),
     }
 }
 
@@ -152,16 +152,18 @@ fn overlay(base: &mut Table, over: &Table) {
 
 #[cfg(test)]
 mod tests {
+    use echo_adapt::ADAPTERS;
+
     use super::*;
 
     fn recipe(name: &str, preset: Preset, replacements: &[(&str, &str)]) -> Result<Recipe, BenchError> {
         let replacements = replacements.iter().map(|(name, text)| ((*name).to_owned(), text.parse().unwrap()));
-        Recipe::new(name, &echo_adapt::adapters(name).unwrap(), preset, &replacements.collect())
+        Recipe::new(name, &Joined::find(ADAPTERS, name).unwrap(), preset, &replacements.collect())
     }
 
     #[test]
     fn every_shipped_recipe_parses_for_every_preset() {
-        for entry in echo_adapt::ADAPTERS {
+        for entry in ADAPTERS {
             for preset in Preset::ALL {
                 recipe(entry.name, preset, &[]).unwrap();
             }

@@ -4,28 +4,23 @@ use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
 use echo_files::FileLock;
-use echo_report::{CellRecord, CellStatus, DataRecord, EncoderRecord};
+use echo_report::{CellRecord, CellStatus};
 
 use super::RunState;
 use super::encoder::EncoderRun;
 use crate::cell::seen::Seen;
-use crate::run::plan::Cell;
 use crate::run::work_off::work_off;
 use crate::{BenchError, Progress, Recipe};
 
-/// A cell with its key and all that it is made of.
+/// A cell with all that it is made of.
 #[derive(Debug)]
 pub(super) struct Job {
-    pub(super) cell: Cell,
-    pub(super) key: String,
+    /// Its record, but for how it went.
+    pub(super) record: CellRecord,
     /// The cell in words.
     pub(super) label: String,
     pub(super) recipe: Recipe,
     pub(super) seen: Seen,
-    pub(super) data: DataRecord,
-    pub(super) config: serde_json::Value,
-    /// The encoder that lends its text tower, where one does.
-    pub(super) text: Option<EncoderRecord>,
     /// Training and test videos that could be used.
     pub(super) train: Vec<usize>,
     pub(super) test: Vec<usize>,
@@ -57,7 +52,7 @@ pub(super) enum Earlier<'a> {
 
 impl RunState<'_> {
     /// Runs what is not done of `cells`, and keeps all their records in their order.
-    pub(super) fn run_cells(&mut self, cells: &[&Cell], run: &EncoderRun<'_>) -> Result<(), BenchError> {
+    pub(super) fn run_cells(&mut self, cells: &[&CellRecord], run: &EncoderRun<'_>) -> Result<(), BenchError> {
         let state: &Self = self;
         let jobs: Vec<Job> = cells.iter().map(|cell| state.job(cell, run)).collect();
         let ended = work_off(
@@ -81,17 +76,17 @@ impl RunState<'_> {
     fn attempt(&self, job: &Job, run: &EncoderRun<'_>) -> Result<Option<(CellRecord, Origin)>, BenchError> {
         let earlier = self.earlier(job);
         if let Earlier::Stands(record) = earlier {
-            self.told(|told| told.ended(job, record, Origin::Before, &[]));
+            self.told(|told| told.ended(&job.label, record, Origin::Before, &[]));
             return Ok(Some((record.clone(), Origin::Before)));
         }
-        let path = self.outputs.lock(&job.key);
+        let path = self.outputs.lock(&job.record.key);
         let Some(_lock) = FileLock::claim(&path).map_err(BenchError::io(&path))? else { return Ok(None) };
         // Whoever held it before may have ended it. Also a failure is taken over: only the next run tries again.
-        let meanwhile = self.runs.appended_since(&job.key)?;
+        let meanwhile = self.runs.appended_since(&job.record.key)?;
         if let Some(record) =
             meanwhile.filter(|record| record.status == CellStatus::Failed || self.damage(record).is_none())
         {
-            self.told(|told| told.ended(job, &record, Origin::Elsewhere, &[]));
+            self.told(|told| told.ended(&job.label, &record, Origin::Elsewhere, &[]));
             return Ok(Some((record, Origin::Elsewhere)));
         }
         if let Earlier::Damaged(reason) = earlier {
@@ -99,13 +94,13 @@ impl RunState<'_> {
         }
         let (record, trainable) = self.compute(job, run)?;
         let record = self.runs.append(&record)?;
-        self.told(|told| told.ended(job, &record, Origin::Ran, &trainable));
+        self.told(|told| told.ended(&job.label, &record, Origin::Ran, &trainable));
         Ok(Some((record, Origin::Ran)))
     }
 
     /// What an earlier run left of the cell.
     pub(super) fn earlier(&self, job: &Job) -> Earlier<'_> {
-        let done = self.done.get(&job.key).filter(|record| record.status == CellStatus::Done);
+        let done = self.done.get(&job.record.key).filter(|record| record.status == CellStatus::Done);
         match done.filter(|_| !self.environment.force) {
             None => Earlier::Nothing,
             Some(record) => self.damage(record).map_or(Earlier::Stands(record), Earlier::Damaged),
@@ -154,10 +149,10 @@ impl Told {
         }
     }
 
-    fn ended(&mut self, Job { cell, label, .. }: &Job, record: &CellRecord, origin: Origin, trainable: &[String]) {
+    fn ended(&mut self, label: &str, record: &CellRecord, origin: Origin, trainable: &[String]) {
         self.ended += 1;
         self.waits = false;
-        let Cell { encoder, adapter, .. } = cell;
+        let (encoder, adapter) = (&record.encoder.name, &record.adapter);
         // What trains, once for every pair of encoder and adapter.
         if let (Origin::Ran, Some(counts)) = (origin, record.parameters)
             && self.announced.insert((encoder.clone(), adapter.clone()))

@@ -1,19 +1,18 @@
 //! What a cell is made of, and running it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use echo_adapt::Adapted;
-use echo_core::{Adapter, Stage};
+use echo_adapt::{BuildContext, Needs};
+use echo_core::{AnyAdapter, Stage};
 use echo_files::printable;
 use echo_report::{
-    AloneRecord, Bins, CellRecord, CellStatus, DataRecord, EncoderRecord, Excluded, ExternalRecord, PredictionRow,
-    Predictions, weights_caution,
+    AloneRecord, Bins, CellRecord, CellStatus, DataRecord, Excluded, ExternalRecord, PredictionRow, Predictions,
+    weights_caution,
 };
 use echo_train::{Checkpoints, Samples};
 use echo_weights::WeightsKind;
-use serde::Serialize;
 
 use super::cells::Job;
 use super::encoder::{EncoderRun, Which};
@@ -22,61 +21,42 @@ use crate::cell::adapter_file::{AdapterRecord, save};
 use crate::cell::clip_samples::ClipSamples;
 use crate::cell::features::NUMERICS;
 use crate::cell::seen::Seen;
-use crate::cell::{CellOutput, CellSamples, Ingredients, Part, table};
+use crate::cell::{CellOutput, CellSamples, Part, Protocol, table};
 use crate::data::leakage;
 use crate::data::video_set::{Sample, VideoSet};
 use crate::run::memory;
-use crate::run::plan::{Cell, key};
+use crate::run::plan::key;
 use crate::{BenchError, Recipe, Selection};
 
-/// Everything that can change a cell's result.
-#[derive(Serialize)]
-struct KeyMaterial<'a> {
-    encoder: &'a EncoderRecord,
-    adapter: &'a str,
-    shots: Option<usize>,
-    seed: u64,
-    data: &'a str,
-    splits: &'a str,
-    config: &'a serde_json::Value,
-    device: &'a str,
-    threads: usize,
-}
-
 impl RunState<'_> {
-    pub(super) fn ingredients<'b>(
-        &'b self,
-        run: &'b EncoderRun<'_>,
-        adapter: &str,
-        recipe: &'b Recipe,
-        seed: u64,
-    ) -> Ingredients<'b> {
-        let AdapterPlan { entries, .. } = &self.plans[adapter];
-        Ingredients {
-            built: run.built,
-            entries,
-            text: run.text.as_ref().map(|(built, _)| built),
-            recipe,
+    /// What an adapter of this encoder is built from.
+    fn context<'b>(&'b self, run: &'b EncoderRun<'_>, seed: u64) -> BuildContext<'b> {
+        BuildContext {
+            encoder: &run.built.encoder,
+            text: run.text.as_ref().map(|(built, _)| &built.encoder),
             task: &self.set.target.task,
-            quantity: &self.quantity,
             seed,
-            bootstrap: self.config.bootstrap,
-            device: &self.environment.device,
         }
     }
 
-    /// What `ingredients` give for videos that are `seen` so: the one way to it, for plans and for runs.
+    /// What the adapter needs to be fitted on the encoder.
     ///
     /// # Errors
-    /// The encoder does not take such clips, or [`Ingredients::build`] fails.
-    pub(super) fn adapted(
-        &self,
-        run: &EncoderRun<'_>,
-        seen: &Seen,
-        ingredients: &Ingredients<'_>,
-    ) -> Result<Adapted, BenchError> {
-        seen.check(run.built.encoder.card(), self.config.preset)?;
-        ingredients.build()
+    /// The encoder does not take the recipe's clips, or the adapter is not for it or for the task.
+    pub(super) fn needs_of(&self, run: &EncoderRun<'_>, adapter: &str) -> Result<Needs, BenchError> {
+        self.seen(run, adapter).check(run.built.encoder.card(), self.config.preset)?;
+        let AdapterPlan { joined, recipe } = &self.plans[adapter];
+        Ok(joined.needs(&recipe.adapter, &self.context(run, 0))?)
+    }
+
+    /// The adapter before it is fitted.
+    ///
+    /// # Errors
+    /// As [`needs_of`](Self::needs_of), and for what only building tells.
+    pub(super) fn adapted(&self, run: &EncoderRun<'_>, adapter: &str, seed: u64) -> Result<AnyAdapter, BenchError> {
+        self.seen(run, adapter).check(run.built.encoder.card(), self.config.preset)?;
+        let AdapterPlan { joined, recipe } = &self.plans[adapter];
+        Ok(joined.build(&recipe.adapter, &self.context(run, seed))?)
     }
 
     /// How full the bins of a draw are of which the videos `train` can be used.
@@ -95,8 +75,7 @@ impl RunState<'_> {
     }
 
     /// A cell with its key and all that it is made of.
-    pub(super) fn job(&self, cell: &Cell, run: &EncoderRun<'_>) -> Job {
-        let encoder = &run.record;
+    pub(super) fn job(&self, cell: &CellRecord, run: &EncoderRun<'_>) -> Job {
         let seen = self.seen(run, &cell.adapter);
         // What a recipe asks for that is so anyway does not make another cell.
         let recipe = Recipe { clip: seen.change, ..self.plans[cell.adapter.as_str()].recipe.clone() };
@@ -126,9 +105,7 @@ impl RunState<'_> {
             let hash = set.hash(&[&usable]);
             (usable, hash)
         });
-        let ingredients = self.ingredients(run, &cell.adapter, &recipe, cell.seed);
-        let adapted = self.adapted(run, &seen, &ingredients);
-        let borrows = adapted.as_ref().is_ok_and(|adapted| adapted.borrows_text());
+        let borrows = self.needs_of(run, &cell.adapter).is_ok_and(|needs| needs.borrows_text);
         let text = run.text.as_ref().filter(|_| borrows).map(|(_, record)| record.clone());
         // Of a failed cell too, so that it stands in its row.
         let of_external = self.external.as_ref().zip(external.as_ref());
@@ -145,25 +122,21 @@ impl RunState<'_> {
             "allow_truncated": self.config.allow_truncated,
             "text": text,
         });
-        let key = key(&KeyMaterial {
-            encoder,
-            adapter: &cell.adapter,
-            shots: cell.shots,
-            seed: cell.seed,
-            data: &data.hash,
-            splits: &data.splits,
-            config: &config,
-            device: &self.environment.device_name,
-            threads: self.machine.threads,
-        });
-        let label = format!(
-            "{} + {}, {}, seed {}",
-            cell.encoder,
-            cell.adapter,
-            cell.shots.map_or("split".to_owned(), |shots| format!("{shots} shots")),
-            cell.seed
-        );
-        Job { cell: cell.clone(), key, label, recipe, seen, data, config, text, train, test, external }
+        let mut record = CellRecord {
+            encoder: run.record.clone(),
+            text,
+            data,
+            config,
+            clips: (!recipe.clip.is_empty()).then(|| recipe.clip.to_string()),
+            jobs: self.environment.jobs,
+            machine: self.machine.clone(),
+            device: self.environment.device_name.clone(),
+            ..cell.clone()
+        };
+        record.key = key(&record);
+        let shots = cell.shots.map_or("split".to_owned(), |shots| format!("{shots} shots"));
+        let label = format!("{} + {}, {shots}, seed {}", cell.encoder.name, cell.adapter, cell.seed);
+        Job { record, label, recipe, seen, train, test, external }
     }
 
     /// Videos of a set as samples of what an adapter consumes: features that were kept, with other `looks` at them, or clips.
@@ -199,9 +172,9 @@ impl RunState<'_> {
     /// Fits and scores a cell and keeps its files. Gives its record, and the paths of what trained.
     pub(super) fn compute(&self, job: &Job, run: &EncoderRun<'_>) -> Result<(CellRecord, Vec<String>), BenchError> {
         let EncoderRun { built, record: encoder, .. } = run;
-        let Job { cell, key, recipe, seen, data, config, text, train, test, .. } = job;
-        let ingredients = self.ingredients(run, &cell.adapter, recipe, cell.seed);
-        let adapted = self.usable(job).and_then(|()| self.adapted(run, seen, &ingredients));
+        let Job { record, recipe, seen, train, test, .. } = job;
+        let mut record = record.clone();
+        let CellRecord { key, adapter, seed, .. } = &job.record;
         // The external data set, which of its test videos can be used, and their hash.
         let external = self.external.as_ref().zip(job.external.as_ref());
         // That none of them can be used is told at the end, and costs no other result.
@@ -212,7 +185,9 @@ impl RunState<'_> {
         if alone {
             memory::reset_peak();
         }
-        let output = adapted.map(|adapted| adapted.stage()).and_then(|stage| {
+        let adapted = self.usable(job).and_then(|()| self.adapted(run, adapter, *seed));
+        let output = adapted.and_then(|adapted| {
+            let stage = adapted.stage();
             let validation = self.watched(run, seen);
             if validation.as_ref().is_some_and(Vec::is_empty) {
                 return Err(nothing_usable(&self.set, "validation", &self.set.validation));
@@ -244,40 +219,22 @@ impl RunState<'_> {
                     videos: test,
                 }),
             };
-            ingredients.run(cell_samples, &checkpoints)
+            let protocol = Protocol {
+                task: &self.set.target.task,
+                quantity: &self.quantity,
+                train: &recipe.train,
+                seed: *seed,
+                bootstrap: self.config.bootstrap,
+                device: &self.environment.device,
+            };
+            protocol.run(adapted, cell_samples, &checkpoints)
         });
-        let mut record = CellRecord {
-            schema: CellRecord::SCHEMA,
-            key: key.clone(),
-            status: CellStatus::Failed,
-            error: None,
-            encoder: encoder.clone(),
-            text: text.clone(),
-            adapter: cell.adapter.clone(),
-            shots: cell.shots,
-            seed: cell.seed,
-            data: data.clone(),
-            config: config.clone(),
-            threshold: None,
-            alone: None,
-            clips: (!recipe.clip.is_empty()).then(|| recipe.clip.to_string()),
-            parameters: None,
-            scores: None,
-            best: None,
-            external: None,
-            files: BTreeMap::new(),
-            seconds: None,
-            peak_memory: None,
-            jobs: self.environment.jobs,
-            machine: self.machine.clone(),
-            device: self.environment.device_name.clone(),
-            finished: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()),
-        };
+        record.finished = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
         let mut trainable = Vec::new();
         match output {
             Ok(output) => {
                 let CellOutput { predictions, scores, curve, parameters, seconds, .. } = &output;
-                let task = &data.task;
+                let task = &job.record.data.task;
                 let rows = |which: Which,
                             set: &VideoSet,
                             indices: &[usize],
@@ -324,7 +281,7 @@ impl RunState<'_> {
                     self.outputs.keep_curve(key, curve)?,
                 ]);
                 if self.config.save_adapters {
-                    let adapter = AdapterRecord {
+                    let kept = AdapterRecord {
                         schema: AdapterRecord::SCHEMA,
                         written_by: env!("CARGO_PKG_VERSION").to_owned(),
                         encoder: encoder.clone(),
@@ -334,18 +291,18 @@ impl RunState<'_> {
                         }
                         .to_owned(),
                         text: record.text.clone(),
-                        adapter: cell.adapter.clone(),
+                        adapter: adapter.clone(),
                         recipe: recipe.clone(),
                         task: self.set.target.task.clone(),
                         clip: serde_json::to_value(&seen.spec).expect("a specification is plain data"),
                         clips: seen.view.clips,
                         view: Some(seen.view),
-                        shots: cell.shots,
-                        seed: cell.seed,
+                        shots: record.shots,
+                        seed: *seed,
                         data: record.data.clone(),
                     };
                     let paths: Vec<&str> = output.fitted.iter().map(String::as_str).collect();
-                    save(&self.outputs.adapter(&adapter.file_name(key)), &adapter, &output.adapter, &paths)?;
+                    save(&self.outputs.adapter(&kept.file_name(key)), &kept, &output.adapter, &paths)?;
                 }
                 record.status = CellStatus::Done;
                 record.scores = Some(scores.clone());
@@ -364,7 +321,7 @@ impl RunState<'_> {
     /// # Errors
     /// No video of a split can be used.
     fn usable(&self, job: &Job) -> Result<(), BenchError> {
-        let drawn = &self.draws[&(job.cell.shots, job.cell.seed)];
+        let drawn = &self.draws[&(job.record.shots, job.record.seed)];
         for (split, listed, usable) in [("training", drawn, &job.train), ("test", &self.set.test, &job.test)] {
             if usable.is_empty() && !listed.is_empty() {
                 return Err(nothing_usable(&self.set, split, listed));

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use echo_adapt::AdaptError;
-use echo_core::{Adapter, Stage};
+use echo_adapt::{AdaptError, Needs};
+use echo_core::Stage;
 use echo_data::{Feature, FeatureCache};
 use echo_files::say;
-use echo_report::EncoderRecord;
+use echo_report::{CellRecord, EncoderRecord};
 use echo_video::OpenOptions;
 use echo_weights::Built;
 
@@ -15,7 +15,6 @@ use super::{Environment, RunState, Zoo, build_encoder};
 use crate::cell::features::{Embedder, Wanted};
 use crate::cell::seen::Seen;
 use crate::config::recipe::ZERO_SHOT;
-use crate::run::plan::Cell;
 use crate::{BenchError, View};
 
 /// An encoder with all that is known of videos through it.
@@ -91,7 +90,7 @@ impl EncoderRun<'_> {
 }
 
 /// What an encoder's cells need of videos.
-pub(super) struct Needs {
+pub(super) struct ToEmbed {
     /// Stages of what is seen of all videos.
     pub(super) plain: Vec<(Seen, BTreeSet<Stage>)>,
     /// Stages of other looks at training videos.
@@ -99,12 +98,12 @@ pub(super) struct Needs {
 }
 
 impl RunState<'_> {
-    pub(super) fn run_encoder(&mut self, name: &str, cells: &[Cell], zoo: &dyn Zoo) -> Result<(), BenchError> {
+    pub(super) fn run_encoder(&mut self, name: &str, cells: &[CellRecord], zoo: &dyn Zoo) -> Result<(), BenchError> {
         let (built, text) = build_encoder(name, self.config, &self.environment.device, zoo)?;
         let mut run = self.encoder_run(name, &built, text);
         let expected = cells.len();
         let cells = self.readable(&run, cells);
-        let Needs { plain, looks } = self.needs(&run, &cells);
+        let ToEmbed { plain, looks } = self.to_embed(&run, &cells);
         self.told(|told| told.recount(expected, cells.len()));
         let wanted = self.wanted.clone();
         for (seen, stages) in plain {
@@ -150,13 +149,12 @@ impl RunState<'_> {
     }
 
     /// `cells` without those that nobody asked for and that the encoder has nothing for: what it reads without training.
-    pub(super) fn readable<'b>(&self, run: &EncoderRun<'_>, cells: &'b [Cell]) -> Vec<&'b Cell> {
+    pub(super) fn readable<'b>(&self, run: &EncoderRun<'_>, cells: &'b [CellRecord]) -> Vec<&'b CellRecord> {
         let fits = |adapter: &str| {
             if self.config.asks_for(adapter) {
                 return true;
             }
-            let ingredients = self.ingredients(run, adapter, &self.plans[adapter].recipe, 0);
-            match self.adapted(run, &self.seen(run, adapter), &ingredients) {
+            match self.needs_of(run, adapter) {
                 Ok(_) => true,
                 Err(BenchError::Adapt(AdaptError::Incompatible { .. })) if ZERO_SHOT.contains(&adapter) => false,
                 Err(error @ BenchError::Adapt(AdaptError::Incompatible { .. })) => {
@@ -172,9 +170,9 @@ impl RunState<'_> {
     }
 
     /// What is to be embedded for `cells`: whatever is seen the same way, once.
-    pub(super) fn needs(&self, run: &EncoderRun<'_>, cells: &[&Cell]) -> Needs {
-        let mut needs = Needs { plain: Vec::new(), looks: Vec::new() };
-        let Needs { plain, looks } = &mut needs;
+    pub(super) fn to_embed(&self, run: &EncoderRun<'_>, cells: &[&CellRecord]) -> ToEmbed {
+        let mut found = ToEmbed { plain: Vec::new(), looks: Vec::new() };
+        let ToEmbed { plain, looks } = &mut found;
         for adapter in cells.iter().map(|cell| cell.adapter.as_str()).collect::<BTreeSet<_>>() {
             // Clips that the encoder does not take, and an adapter that cannot be built, are failed cells later.
             let seen = self.seen(run, adapter);
@@ -184,17 +182,16 @@ impl RunState<'_> {
             // Embeddings always: they also tell which videos can be used.
             want(plain, &seen, Stage::Embedding);
             let recipe = &self.plans[adapter].recipe;
-            let ingredients = self.ingredients(run, adapter, recipe, 0);
-            let Ok(adapted) = self.adapted(run, &seen, &ingredients) else { continue };
-            if adapted.stage() == Stage::Clip {
+            let Ok(Needs { stage, .. }) = self.needs_of(run, adapter) else { continue };
+            if stage == Stage::Clip {
                 continue;
             }
-            want(plain, &seen, adapted.stage());
+            want(plain, &seen, stage);
             for look in seen.in_training(recipe.train.augment) {
-                want(looks, &look, adapted.stage());
+                want(looks, &look, stage);
             }
         }
-        needs
+        found
     }
 
     /// What an adapter's cells see.

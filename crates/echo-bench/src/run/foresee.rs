@@ -2,20 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use echo_adapt::Adapted;
-use echo_core::{Adapter, Stage};
+use echo_core::{AnyAdapter, Stage};
 use echo_data::Feature;
-use echo_report::Excluded;
+use echo_report::{CellRecord, Excluded};
 use echo_train::parameters;
 use echo_video::{OpenOptions, check_file};
 
 use super::cells::{Earlier, Job};
-use super::encoder::{EncoderRun, Needs, ViewFeatures, Which};
+use super::encoder::{EncoderRun, ToEmbed, ViewFeatures, Which};
 use super::{Environment, RunState, Unrendered, Zoo, build_encoder, needs_validation, with_validation};
 use crate::cell::seen::Seen;
 use crate::data::video_set::VideoSet;
 use crate::run::forecast::{EmbeddingForecast, Memory, PairForecast};
-use crate::run::plan::Cell;
 use crate::{BenchConfig, BenchError, DryRun, Recipe};
 
 /// What [`run`](crate::run) would do with the same arguments: nothing is embedded, fitted or written to the output
@@ -94,14 +92,14 @@ impl RunState<'_> {
     fn foresee(
         &self,
         name: &str,
-        cells: &[Cell],
+        cells: &[CellRecord],
         zoo: &dyn Zoo,
         unused: &BTreeSet<String>,
     ) -> Result<Foreseen, BenchError> {
         let (built, text) = build_encoder(name, self.config, &self.environment.device, zoo)?;
         let mut run = self.encoder_run(name, &built, text);
         let cells = &self.readable(&run, cells);
-        let Needs { plain, looks } = self.needs(&run, cells);
+        let ToEmbed { plain, looks } = self.to_embed(&run, cells);
         let cache = self.cache();
         let uncached = |run: &EncoderRun<'_>, set: &VideoSet, seen: &Seen, stages: &BTreeSet<Stage>, index: usize| {
             let stages: Vec<Stage> = stages.iter().copied().collect();
@@ -147,7 +145,7 @@ impl RunState<'_> {
             if pairs.iter().any(|pair| pair.adapter == adapter) {
                 continue;
             }
-            let jobs: Vec<&Job> = all.iter().filter(|job| job.cell.adapter == adapter).collect();
+            let jobs: Vec<&Job> = all.iter().filter(|job| job.record.adapter == adapter).collect();
             let mut to_run: Vec<&Job> = Vec::new();
             for &job in &jobs {
                 match self.earlier(job) {
@@ -167,8 +165,7 @@ impl RunState<'_> {
             };
             let recipe = &self.plans[adapter].recipe;
             let seen = self.seen(&run, adapter);
-            let ingredients = self.ingredients(&run, adapter, recipe, self.config.seeds[0]);
-            match self.adapted(&run, &seen, &ingredients) {
+            match self.adapted(&run, adapter, self.config.seeds[0]) {
                 Err(error) => pair.fails = Some(error.to_string()),
                 Ok(_) if to_run.is_empty() => {}
                 Ok(adapted) => {
@@ -183,7 +180,7 @@ impl RunState<'_> {
     }
 
     /// Whether a record is of the same encoder, preset, adapter and device.
-    fn is_alike(&self, record: &echo_report::CellRecord, encoder: &str, adapter: &str) -> bool {
+    fn is_alike(&self, record: &CellRecord, encoder: &str, adapter: &str) -> bool {
         (record.encoder.name.as_str(), record.encoder.preset.as_str()) == (encoder, self.config.preset.name())
             && record.adapter == adapter
             && record.device == self.environment.device_name
@@ -192,7 +189,7 @@ impl RunState<'_> {
 
 /// What an adapter's cell needs at least: its parameters, a gradient and two moments of each that trains, and where the
 /// encoder trains the clips of a step.
-fn needed(adapted: &Adapted, recipe: &Recipe, seen: &Seen) -> Memory {
+fn needed(adapted: &AnyAdapter, recipe: &Recipe, seen: &Seen) -> Memory {
     let all = parameters(adapted);
     let values = |trains: bool| -> usize {
         all.iter().filter(|parameter| parameter.trainable || !trains).map(|parameter| parameter.count()).sum()

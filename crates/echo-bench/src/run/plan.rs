@@ -1,23 +1,14 @@
 //! The grid as a list of cells, and a cell's key.
+//!
+//! A cell is its [`CellRecord`] from the beginning: first who is fitted on how much, then on what and under which key, in the
+//! end how it went.
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
+use echo_report::{CellRecord, EncoderRecord};
 
-/// One cell of the grid.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Cell {
-    /// The encoder's name.
-    pub(crate) encoder: String,
-    /// The adapter's name.
-    pub(crate) adapter: String,
-    /// Training videos per integer EF bin; `None` for all training rows of a split file.
-    pub(crate) shots: Option<usize>,
-    /// Draws the training videos and what the adapter starts from.
-    pub(crate) seed: u64,
-}
-
-/// Every combination once, in the order in which they are run: an encoder's cells together.
+/// Every combination once, in the order in which they are run: an encoder's cells together. Adapters stand with whether they
+/// train, shots are none for all training rows of a split file.
 ///
 /// An adapter that looks at no training video has one cell, of 0 shots and seed 0.
 pub(crate) fn cells(
@@ -25,27 +16,33 @@ pub(crate) fn cells(
     adapters: &[(String, bool)],
     shots: &[Option<usize>],
     seeds: &[u64],
-) -> Vec<Cell> {
+) -> Vec<CellRecord> {
     let mut cells = Vec::new();
+    let mut known = BTreeSet::new();
     for encoder in encoders {
         for (adapter, trains) in adapters {
             let (shots, seeds) = if *trains { (shots, seeds) } else { (&[Some(0)][..], &[0][..]) };
             for &shots in shots {
                 for &seed in seeds {
-                    cells.push(Cell { encoder: encoder.clone(), adapter: adapter.clone(), shots, seed });
+                    if known.insert((encoder, adapter, shots, seed)) {
+                        let encoder = EncoderRecord { name: encoder.clone(), ..EncoderRecord::default() };
+                        let schema = CellRecord::SCHEMA;
+                        let adapter = adapter.clone();
+                        cells.push(CellRecord { schema, encoder, adapter, shots, seed, ..CellRecord::default() });
+                    }
                 }
             }
         }
     }
-    let mut known = BTreeSet::new();
-    cells.retain(|cell| known.insert(cell.clone()));
     cells
 }
 
-/// A hash of `material`, which must hold everything that can change the cell's result.
-pub(crate) fn key(material: &impl Serialize) -> String {
+/// A hash of everything in a planned record that can change its result.
+pub(crate) fn key(record: &CellRecord) -> String {
+    let CellRecord { encoder, adapter, shots, seed, data, config, device, machine, .. } = record;
+    let material = (encoder, adapter, shots, seed, &data.hash, &data.splits, config, device, machine.threads);
     // Fields are written in their order, maps are sorted: the same material gives the same bytes.
-    let bytes = serde_json::to_vec(material).expect("a cell's material is plain data");
+    let bytes = serde_json::to_vec(&material).expect("a record is plain data");
     blake3::hash(&bytes).to_hex()[..32].to_owned()
 }
 
@@ -62,5 +59,21 @@ mod tests {
         assert_eq!(cells(&names(&["a", "a"]), &adapters(&["coop", "full", "coop"]), &shots, &seeds), once);
         assert_eq!(once.len(), 8);
         assert_eq!(cells(&names(&["a"]), &[("zero-shot".to_owned(), false)], &shots, &seeds).len(), 1);
+    }
+
+    #[test]
+    fn a_key_is_of_what_can_change_the_result() {
+        let [cell] = &cells(&["a".to_owned()], &[("coop".to_owned(), true)], &[Some(1)], &[1])[..] else { panic!() };
+        let mut others = vec![cell.clone(); 5];
+        others[0].seed = 2;
+        others[1].encoder.weights_hash = "other".to_owned();
+        others[2].data.hash = "other".to_owned();
+        others[3].config = serde_json::json!({ "bootstrap": 7 });
+        others[4].machine.threads += 1;
+        assert!(others.iter().all(|other| key(other) != key(cell)));
+        let mut same = cell.clone();
+        same.finished = 7;
+        same.data.name = "renamed".to_owned();
+        assert_eq!(key(&same), key(cell));
     }
 }

@@ -173,9 +173,7 @@ fn a_kept_adapter_predicts_with_the_clips_that_it_was_fitted_with() {
             let (spec, path) = (fitted.spec().unwrap(), place.video(video));
             assert_eq!((spec.frames, spec.size, fitted.record.clips), (6, 96, 2));
             let clip = |spec: &ClipSpec, look: Look| {
-                let clip = load_clip(&path, spec, look, &OpenOptions::default()).unwrap().clip;
-                let shape = [1, 3, clip.frames, clip.size, clip.size];
-                Tensor::from_data(TensorData::new(clip.data, shape), &device())
+                load_clip(&path, spec, look, &OpenOptions::default()).unwrap().clip.into_tensor(&device())
             };
             let said = |spec: &ClipSpec, looks: [Look; 2]| {
                 predict_clips(&adapter, Kind::Regression, &built, &looks.map(|look| clip(spec, look))).unwrap().0[0]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 use echo_adapt::ADAPTERS;
 use echo_bench::{AdapterFile, BenchConfig, Selection, predict_clips};
 use echo_core::{Kind, Preset};
@@ -76,10 +76,8 @@ fn a_kept_adapter_predicts_what_the_benchmark_predicted_and_refuses_other_weight
             let clips: Vec<Tensor<5>> = (0..2)
                 .map(|index| {
                     let start = Start::Even { index, of: 2 };
-                    let clip =
-                        load_clip(&place.video(video), spec, start.into(), &OpenOptions::default()).unwrap().clip;
-                    let shape = [1, 3, clip.frames, clip.size, clip.size];
-                    Tensor::from_data(TensorData::new(clip.data, shape), &device())
+                    let loaded = load_clip(&place.video(video), spec, start.into(), &OpenOptions::default());
+                    loaded.unwrap().clip.into_tensor(&device())
                 })
                 .collect();
             let (value, alone) = predict_clips(&adapter, Kind::Regression, &built, &clips).unwrap();

@@ -1,5 +1,6 @@
 //! From selected frames to a clip: every step of a [`ClipSpec`] in its order.
 
+use burn::tensor::{Device, Tensor, TensorData};
 use echo_core::ClipSpec;
 use echo_video::Frames;
 use rayon::prelude::*;
@@ -25,6 +26,14 @@ pub struct Clip {
     pub frames: usize,
     /// Height and width in pixels.
     pub size: usize,
+}
+
+impl Clip {
+    /// A batch of this clip alone, `[1, 3, frames, size, size]`.
+    pub fn into_tensor(self, device: &Device) -> Tensor<5> {
+        let shape = [1, 3, self.frames, self.size, self.size];
+        Tensor::from_data(TensorData::new(self.data, shape), device)
+    }
 }
 
 /// Makes a clip of `frames`, which are those that [`select_frames`](crate::select_frames) chose, in order.

@@ -113,11 +113,7 @@ impl ClipArgs {
             spec,
             |place| look(paths[place], place % clips),
             &options,
-            |loaded| {
-                let clip = loaded.clip;
-                let shape = [1, 3, clip.frames, clip.size, clip.size];
-                (see(Tensor::from_data(TensorData::new(clip.data, shape), device)), loaded.truncation, loaded.warnings)
-            },
+            |loaded| (see(loaded.clip.into_tensor(device)), loaded.truncation, loaded.warnings),
             |place, result| {
                 let (file, clip) = (place / clips, place % clips);
                 let path = paths[place];

@@ -1,17 +1,20 @@
 //! The registry of encoders and the `echozoo` command line.
 //!
-//! [`ZOO`] lists the encoders of this workspace; [`cli`] is the whole program over any list, so an outside crate makes
-//! its own binary with one more entry:
+//! [`ZOO`] lists the encoders of this workspace; [`cli`] is the whole program over any list of encoders and adapters, so an
+//! outside crate makes its own binary with one more entry:
 //!
 //! ```no_run
+//! use echo_adapt::ADAPTERS;
 //! use echo_zoo::{Entry, ZOO, cli};
 //! # use echoclip::EchoClip as MyEncoder;
 //! fn main() -> std::process::ExitCode {
-//!     let mut entries = ZOO.to_vec();
-//!     entries.push(Entry::of::<MyEncoder>());
-//!     cli(&entries)
+//!     let mut encoders = ZOO.to_vec();
+//!     encoders.push(Entry::of::<MyEncoder>());
+//!     cli(&encoders, ADAPTERS)
 //! }
 //! ```
+//!
+//! As a library, [`build`] gives an encoder, which takes the clips that `echo_data::load_clip` makes: `examples/encode.rs`.
 
 mod array_file;
 mod bench;

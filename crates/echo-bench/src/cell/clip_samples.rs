@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use echo_core::{ClipSpec, Features, Padding, Stage, Truth};
 use echo_data::{Look, Start, load_clip, select_frames};
 use echo_train::{AugmentConfig, Samples, TrainError};
@@ -106,11 +106,7 @@ impl Samples for ClipSamples<'_> {
                 "{path}: a clip of {found} frames in a batch of {expected}; do the videos of one study differ in length, or did the file change?"
             )));
         }
-        let rows = loaded.into_iter().map(|loaded| {
-            let clip = loaded.clip;
-            let shape = [1, 3, clip.frames, clip.size, clip.size];
-            Tensor::<5>::from_data(TensorData::new(clip.data, shape), device)
-        });
+        let rows = loaded.into_iter().map(|loaded| loaded.clip.into_tensor(device));
         Ok(Features::Clip(Tensor::cat(rows.collect(), 0), clips))
     }
 }

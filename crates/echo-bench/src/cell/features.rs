@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use echo_adapt::zoom_frames;
 use echo_core::{AnyEncoder, ClipSpec, Preset, Stage, Tokens};
 use echo_data::{Feature, FeatureCache, LoadedClip, StageKey, for_each_clip};
@@ -228,9 +228,7 @@ impl Embedder<'_> {
 
     /// One pass through the encoder: every wanted stage of a clip.
     fn encode(&self, loaded: &LoadedClip) -> Vec<Feature> {
-        let clip = &loaded.clip;
-        let shape = [1, 3, clip.frames, clip.size, clip.size];
-        let tensor = Tensor::<5>::from_data(TensorData::new(clip.data.clone(), shape), self.device);
+        let tensor = loaded.clip.clone().into_tensor(self.device);
         let note = loaded.warnings.join("; ");
         let encoder = &self.built.encoder;
         let tokens = encoder.tokens(tensor.clone());

@@ -83,8 +83,8 @@ pub(crate) struct CellOutput {
     pub(crate) fitted: Vec<String>,
     pub(crate) predictions: Vec<PredictionRow>,
     pub(crate) scores: Scores,
-    /// Of a binary task, as validation chose it.
-    pub(crate) threshold: Option<f64>,
+    /// Of a binary task, as validation chose it, and how many negative and positive samples there were.
+    pub(crate) threshold: Option<(f64, [usize; 2])>,
     /// Predictions and scores of the external test videos.
     pub(crate) external: Option<(Vec<PredictionRow>, Scores)>,
     /// The same of each test video by itself, where samples are studies.
@@ -148,13 +148,15 @@ impl Protocol<'_> {
             let scores = scores(self.quantity, &rows, &metrics, threshold, self.bootstrap)?;
             Ok::<_, BenchError>((rows, scores))
         };
-        let chosen = threshold(&done.adapter)?;
+        let threshold_of_last = threshold(&done.adapter)?;
+        let chosen = threshold_of_last.map(|(threshold, _)| threshold);
         let (predictions, scores) = scored(&done.adapter, &test, chosen)?;
         let external = external.map(|external| scored(&done.adapter, &external, chosen)).transpose()?;
         let alone = alone.map(|alone| scored(&done.adapter, &alone, chosen)).transpose()?;
         let (best, best_predictions) = match &done.best {
             Some(best) => {
-                let (predictions, scores) = scored(&best.adapter, &test, threshold(&best.adapter)?)?;
+                let chosen = threshold(&best.adapter)?.map(|(threshold, _)| threshold);
+                let (predictions, scores) = scored(&best.adapter, &test, chosen)?;
                 let validation = self.value_of(best.error);
                 (Some(BestRecord { epoch: best.epoch, validation, scores }), Some(predictions))
             }
@@ -168,7 +170,7 @@ impl Protocol<'_> {
             fitted: paths,
             predictions,
             scores,
-            threshold: chosen,
+            threshold: threshold_of_last,
             external,
             alone,
             best,
@@ -197,11 +199,12 @@ impl Protocol<'_> {
     }
 }
 
-/// The threshold that tells the validation videos apart best; nothing where all are of one side.
-fn threshold(rows: &[PredictionRow]) -> Option<f64> {
+/// The threshold that tells the validation videos apart best, and how many are of either side; nothing where all are of one.
+fn threshold(rows: &[PredictionRow]) -> Option<(f64, [usize; 2])> {
     let truths: Vec<bool> = rows.iter().map(|row| row.truth == Truth::Class(1)).collect();
     let probabilities: Vec<f64> = rows.iter().flat_map(|row| row.prediction.first()).map(|&p| f64::from(p)).collect();
-    youden(&truths, &probabilities).ok()
+    let positives = truths.iter().filter(|&&truth| truth).count();
+    Some((youden(&truths, &probabilities).ok()?, [truths.len() - positives, positives]))
 }
 
 /// An epoch as a row of a file.

@@ -57,7 +57,8 @@ def youden(case):
         case["truth"], case["probability"], drop_intermediate=False
     )
     # The first threshold is infinite: nothing is positive.
-    return thresholds[1:][np.argmax(np.round(true_positives - false_positives, 12)[1:])]
+    best = 1 + np.argmax(np.round(true_positives - false_positives, 12)[1:])
+    return thresholds[best : best + 2].mean()
 
 
 def of_single_label(case):

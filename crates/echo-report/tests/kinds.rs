@@ -131,6 +131,7 @@ fn write_run(dir: &Path, task: &Quantity) {
                     let probability: Vec<f64> = chosen_on.iter().map(|row| f64::from(row.prediction[0])).collect();
                     // Without a validation split there is none.
                     cell.threshold = (adapter != "full").then(|| youden(&truth, &probability).unwrap());
+                    cell.threshold_on = cell.threshold.map(|_| [20, if adapter == "zero-shot" { 4 } else { 5 }]);
                 }
                 let of = |rows: &[PredictionRow]| scores(task, rows, &metrics, cell.threshold, 200).unwrap();
                 let epoch = |epoch: usize| Epoch {
@@ -216,6 +217,9 @@ fn every_kind_is_ranked_by_its_primary_metric_and_made_again_to_the_same_bytes()
         }
         let unchosen = markdown.matches("full (threshold 0.5, not chosen on validation)").count();
         assert_eq!(unchosen, if task.kind == Kind::Binary { 4 } else { 0 });
+        let of_few = "zero-shot (threshold chosen on 20 negative and 4 positive validation samples)";
+        assert_eq!(markdown.matches(of_few).count(), unchosen / 2, "{markdown}");
+        assert!(!markdown.contains("coop (threshold"), "five of each choose one: {markdown}");
         let csv = read(&out, "leaderboard.csv");
         assert!(csv.lines().next().unwrap().contains(&format!(",{}_on_home site,", primary.key())), "{csv}");
         for name in ["leaderboard.md", "leaderboard.csv", "leaderboard.json", "report.html"] {

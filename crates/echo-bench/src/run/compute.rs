@@ -306,7 +306,7 @@ impl RunState<'_> {
                 }
                 record.status = CellStatus::Done;
                 record.scores = Some(scores.clone());
-                record.threshold = output.threshold;
+                (record.threshold, record.threshold_on) = output.threshold.unzip();
                 record.best = output.best.clone();
                 record.parameters = Some(*parameters);
                 record.seconds = Some(*seconds);

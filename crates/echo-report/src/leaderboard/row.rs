@@ -116,7 +116,7 @@ impl LeaderboardRow {
         let row = |epoch: Option<&'static str>, scores: &[&Scores]| -> Result<Self, ReportError> {
             let text = first.text.as_ref().map(|text| format!("text of {}, {}", text.name, text.weights));
             let remarks = text.into_iter().chain(first.clips.clone());
-            let remarks = remarks.chain(leakage::remarks(cells)).chain(unchosen_threshold(cells));
+            let remarks = remarks.chain(leakage::remarks(cells)).chain(doubtful_threshold(cells));
             let remarks: Vec<String> = remarks.chain(epoch.map(str::to_owned)).collect();
             Ok(Self {
                 encoder: first.encoder.name.clone(),
@@ -137,7 +137,7 @@ impl LeaderboardRow {
                 error: cells.iter().find_map(|cell| cell.error.clone()),
                 warning: {
                     let caution = cells.iter().find_map(|cell| cell.caution()).map(str::to_owned);
-                    let remarks = caution.into_iter().chain(leakage::remarks(cells)).chain(unchosen_threshold(cells));
+                    let remarks = caution.into_iter().chain(leakage::remarks(cells)).chain(doubtful_threshold(cells));
                     remarks.collect::<Vec<_>>().join("; ")
                 },
             })
@@ -153,11 +153,19 @@ impl LeaderboardRow {
     }
 }
 
-/// Says that no validation split chose a threshold of these cells, where they need one.
-fn unchosen_threshold(cells: &[&CellRecord]) -> Option<String> {
-    let is_unchosen = |cell: &&CellRecord| cell.data.task.kind == Kind::Binary && cell.threshold.is_none();
-    let mut done = cells.iter().filter(|cell| cell.status == CellStatus::Done);
-    done.any(is_unchosen).then(|| format!("threshold {UNCHOSEN_THRESHOLD}, not chosen on validation"))
+/// Fewer validation samples of a side than this choose a threshold by chance.
+const FEW: usize = 5;
+
+/// Says that no validation split chose a threshold of these cells, where they need one, or that few samples did.
+fn doubtful_threshold(cells: &[&CellRecord]) -> Option<String> {
+    let needs_one = |cell: &&&CellRecord| cell.status == CellStatus::Done && cell.data.task.kind == Kind::Binary;
+    let done: Vec<&&CellRecord> = cells.iter().filter(needs_one).collect();
+    if done.iter().any(|cell| cell.threshold.is_none()) {
+        return Some(format!("threshold {UNCHOSEN_THRESHOLD}, not chosen on validation"));
+    }
+    let fewest = done.iter().filter_map(|cell| cell.threshold_on).min_by_key(|sides| sides[0].min(sides[1]));
+    let [negatives, positives] = fewest.filter(|sides| sides[0].min(sides[1]) < FEW)?;
+    Some(format!("threshold chosen on {negatives} negative and {positives} positive validation samples"))
 }
 
 /// Means over seeds of every metric that all of them have: one that some seed lacks would be a mean over other videos than

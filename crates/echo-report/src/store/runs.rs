@@ -62,6 +62,9 @@ pub struct CellRecord {
     /// validation split could choose one, which makes it [`UNCHOSEN_THRESHOLD`](crate::UNCHOSEN_THRESHOLD).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f64>,
+    /// Negative and positive validation samples that it was chosen on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold_on: Option<[usize; 2]>,
     /// Parameters, by whether they train.
     pub parameters: Option<ParameterCounts>,
     /// Scores on the test split, after the last epoch.
@@ -488,6 +491,7 @@ pub(crate) mod tests {
             config: serde_json::json!({}),
             clips: None,
             threshold: None,
+            threshold_on: None,
             parameters: None,
             scores: None,
             best: None,

@@ -24,4 +24,4 @@ pub use data::video_set::VideoSet;
 pub use error::BenchError;
 pub use progress::Progress;
 pub use run::forecast::DryRun;
-pub use run::{Environment, Outcome, PairParameters, Zoo, dry_run, pair_parameters, run};
+pub use run::{Environment, Outcome, PairParameters, Zoo, dry_run, pair_parameters, run, with_recipes};

@@ -182,6 +182,22 @@ fn adapter_plans(config: &BenchConfig, known: &[AdapterEntry]) -> Result<Vec<(St
     Ok(plans)
 }
 
+/// `config` with every setting of the recipes of its adapters, so that a user sees what there is to change. It comes to the
+/// same cells.
+///
+/// # Errors
+/// An unknown adapter, or a recipe that makes no sense.
+pub fn with_recipes(config: &BenchConfig) -> Result<BenchConfig, BenchError> {
+    let mut recipes = config.recipes.clone();
+    for (_, AdapterPlan { entries, .. }) in adapter_plans(config)? {
+        for entry in entries.iter().filter(|entry| entry.trains) {
+            let replaced = config.recipes.get(entry.name);
+            recipes.insert(entry.name.to_owned(), Recipe::written_out(entry, config.preset, replaced)?);
+        }
+    }
+    Ok(BenchConfig { recipes, ..config.clone() })
+}
+
 /// An encoder, and the one that lends it a text tower, where one is needed.
 fn build_encoder(
     name: &str,
@@ -405,7 +421,8 @@ impl<'a> RunState<'a> {
     fn short_draws(&self) -> BTreeSet<String> {
         let draws = self.draws.iter().filter_map(|(&(shots, _), draw)| Some((shots?, draw)));
         let warning = |(shots, draw): (usize, &Vec<usize>)| {
-            self.bins(Some(shots), draw).warning(&self.set.name, &self.quantity, shots, draw.len())
+            let draw = self.set.readable(draw);
+            self.bins(Some(shots), &draw).warning(&self.set.name, &self.quantity, shots, draw.len())
         };
         draws.filter_map(warning).collect()
     }
@@ -552,4 +569,34 @@ fn resolve(what: &'static str, names: &[String], known: &[&'static str]) -> Resu
 /// Whether cells look at the validation split: to choose an epoch, or the threshold between yes and no.
 pub(crate) fn needs_validation(config: &BenchConfig, set: &VideoSet) -> bool {
     config.select == Selection::BestValidation || set.target.task.kind() == Kind::Binary
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_with_its_recipes_written_out_is_the_same_run() {
+        for preset in Preset::ALL {
+            let recipes =
+                "coop.train.epochs = 7\n'mfl+echozoom'.train.batch = 3\nmfl.clip.frames = 4".parse::<toml::Table>();
+            let table = |(name, value): (String, toml::Value)| (name, value.as_table().unwrap().clone());
+            let config = BenchConfig {
+                adapters: vec!["all".to_owned(), "mfl+echozoom".to_owned()],
+                recipes: recipes.unwrap().into_iter().map(table).collect(),
+                preset,
+                ..BenchConfig::default()
+            };
+            let text = toml::to_string(&with_recipes(&config).unwrap()).unwrap();
+            for shown in ["[recipes.mfl.adapter]", "compat = \"none\"", "[recipes.lora.train.augment]", "epochs = 7"] {
+                assert!(text.contains(shown), "{shown}: {text}");
+            }
+            let again = BenchConfig::from_toml("printed.toml", &text).unwrap();
+            let plans = |config: &BenchConfig| -> Vec<(String, Recipe)> {
+                adapter_plans(config).unwrap().into_iter().map(|(name, plan)| (name, plan.recipe)).collect()
+            };
+            assert_eq!(plans(&again), plans(&config));
+            assert_eq!(with_recipes(&again).unwrap().recipes, again.recipes);
+        }
+    }
 }

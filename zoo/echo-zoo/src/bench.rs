@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use burn::tensor::Device;
 use echo_adapt::AdapterEntry;
-use echo_bench::{BenchConfig, Environment, Outcome, Samples, Selection, WeightFiles, Zoo, dry_run, pair_parameters};
+use echo_bench::{
+    BenchConfig, Environment, Outcome, Samples, Selection, VideoSet, WeightFiles, Zoo, dry_run, pair_parameters,
+    with_recipes,
+};
 use echo_core::Preset;
 use echo_files::{excerpt, printable, read_text, say};
-use echo_phantom::{DatasetSpec, OnDemand, Site, holds_phantoms};
+use echo_phantom::{DatasetSpec, OnDemand, Site, are_phantoms};
 use echo_report::Leaderboard;
 use echo_weights::{Built, Weights, WeightsError};
 
@@ -160,7 +163,8 @@ pub(crate) struct Args {
     /// that are missing, empty or no video are named.
     #[arg(help_heading = "Look first", long)]
     dry_run: bool,
-    /// Print the configuration that would run, and stop.
+    /// Print the configuration that would run, with all settings of its adapters, for a file to change and to give to
+    /// --config; and stop.
     #[arg(help_heading = "Look first", long, conflicts_with = "dry_run")]
     print_config: bool,
     /// Print which parameters of each pair train, and stop.
@@ -299,8 +303,10 @@ impl Args {
         if self.preset.is_some() || file.is_some_and(|file| file.contains_key("preset")) {
             return Ok(());
         }
-        for folder in config.data.iter().chain(&config.external) {
-            if !holds_phantoms(folder)? {
+        let own = config.data.iter().map(|folder| (folder, VideoSet::read(folder, config)));
+        let external = config.external.iter().map(|folder| (folder, VideoSet::read_external(folder, config)));
+        for (folder, set) in own.chain(external) {
+            if !are_phantoms(folder, set?.paths())? {
                 return Err(CliError::Usage(format!(
                     "{}: not all of these videos are known to be phantoms, and nano weights, the default, know nothing \
                      else; give --preset full --weights FILE (or `echozoo fetch ENCODER` first), or --preset nano to try \
@@ -406,8 +412,8 @@ fn phantoms(home: &Path, spec: &DatasetSpec) -> Result<PathBuf, CliError> {
 pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> Result<(), CliError> {
     let config = args.config(entries)?;
     if args.print_config {
-        let text = toml::to_string(&config).map_err(|error| CliError::Usage(error.to_string()))?;
-        return print(&text);
+        let text = toml::to_string(&with_recipes(&config, adapters)?).map_err(|error| CliError::Usage(error.to_string()))?;
+        return print(&format!("# Recipes are those of the preset {}.\n{text}", config.preset));
     }
     config.validate()?;
     if args.dump_params {

@@ -1,23 +1,18 @@
 //! `echozoo inspect`.
 
 use std::collections::HashMap;
-use std::io::{Cursor, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use echo_core::{ChannelOrder, ClipSpec, Preset};
-use echo_data::{Clip, LoadedClip, Start, clip_of};
+use echo_core::Preset;
+use echo_data::{LoadedClip, Start, clip_of};
 use echo_files::write_atomically;
 use echo_video::{OpenOptions, Video};
-use image::{ImageFormat, RgbImage};
 
 use crate::array_file::{Element, npy_header, safetensors, write_file};
+use crate::contact_sheet::contact_sheet;
 use crate::output::print;
 use crate::{CliError, Entry, find};
-
-/// Frames in a row of the contact sheet.
-const SHEET_COLUMNS: usize = 5;
-/// Pixels between frames of the contact sheet.
-const SHEET_GAP: usize = 4;
 
 /// Flags of `echozoo inspect`.
 #[derive(Debug, clap::Args)]
@@ -30,7 +25,7 @@ pub(crate) struct Args {
     /// Its size.
     #[arg(long, default_value_t = Preset::Full, requires = "encoder")]
     preset: Preset,
-    /// A contact sheet (PNG) of the frames that the encoder would see.
+    /// A contact sheet (PNG) of the frames that the encoder would see, with their numbers.
     #[arg(long, value_name = "FILE", requires = "encoder")]
     out: Option<PathBuf>,
     /// The clip that the encoder would get (.safetensors, tensor `clip`, f32 [1, 3, frames, height, width]).
@@ -88,7 +83,10 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
             text.push_str(&format!("  warning    {doubt}\n"));
         }
         if let Some(path) = &args.out {
-            write_file(path, &contact_sheet(&clip, spec, path)?)?;
+            let file = args.file.file_name().unwrap_or_default().to_string_lossy();
+            let title = format!("{file}, {} ({})", entry.card.title, args.preset);
+            let sheet = contact_sheet(&clip, spec, &selection.frames, &title).map_err(CliError::file(path))?;
+            write_file(path, &sheet)?;
         }
         if let Some(path) = &args.clip {
             let shape = [1, 3, clip.frames, clip.size, clip.size];
@@ -122,31 +120,4 @@ fn write_frames(path: &Path, video: &Video) -> Result<(), CliError> {
         Some(error) => Err(error.into()),
         None => written.map_err(CliError::file(path)),
     }
-}
-
-/// The clip's frames as they are after all steps but normalisation, in true colours.
-fn contact_sheet(clip: &Clip, spec: &ClipSpec, path: &Path) -> Result<Vec<u8>, CliError> {
-    let Clip { data, frames, size } = clip;
-    let columns = SHEET_COLUMNS.min(*frames);
-    let rows = frames.div_ceil(columns.max(1));
-    let side = |count: usize| (count * (size + SHEET_GAP) - SHEET_GAP) as u32;
-    let mut sheet = RgbImage::new(side(columns), side(rows));
-    let plane = size * size;
-    for frame in 0..*frames {
-        let (left, top) = ((frame % columns) * (size + SHEET_GAP), (frame / columns) * (size + SHEET_GAP));
-        for pixel in 0..plane {
-            let value = |channel: usize| {
-                let normalised = data[(channel * frames + frame) * plane + pixel];
-                ((normalised * spec.std[channel] + spec.mean[channel]) / spec.scale).round().clamp(0.0, 255.0) as u8
-            };
-            let rgb = match spec.channels {
-                ChannelOrder::Rgb => [value(0), value(1), value(2)],
-                ChannelOrder::Bgr => [value(2), value(1), value(0)],
-            };
-            sheet.put_pixel((left + pixel % size) as u32, (top + pixel / size) as u32, image::Rgb(rgb));
-        }
-    }
-    let mut bytes = Cursor::new(Vec::new());
-    sheet.write_to(&mut bytes, ImageFormat::Png).map_err(CliError::file(path))?;
-    Ok(bytes.into_inner())
 }

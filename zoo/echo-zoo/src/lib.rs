@@ -21,6 +21,7 @@ mod bench;
 mod cache;
 mod cli;
 mod clip_args;
+mod contact_sheet;
 mod convert;
 mod device;
 mod embed;

@@ -27,16 +27,16 @@ const VIEW: &str = "view";
 pub(crate) struct Args {
     #[command(flatten)]
     clips: ClipArgs,
-    /// The encoder whose heads report.
+    /// The encoder whose heads report; not with --adapter-file.
     #[arg(long, required_unless_present = "adapter_file")]
     encoder: Option<String>,
-    /// Size of the encoder.
+    /// Size of the encoder; not with --adapter-file.
     #[arg(long, default_value_t = Preset::Full)]
     preset: Preset,
     #[command(flatten)]
     weights: WeightArgs,
-    /// A fitted adapter (of `echozoo bench --save-adapters`): what it says of videos. It names its
-    /// encoder; give that one's weights where they are neither shipped nor fetched.
+    /// A fitted adapter (of `echozoo bench --save-adapters`): what it says of videos, instead of --encoder, --preset and
+    /// --task, which the file knows; give its encoder's --weights where they are neither shipped nor fetched.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["encoder", "preset", "task", "tensor", "random_init"])]
     adapter_file: Option<PathBuf>,
     /// Weights of the encoder that lent the adapter its text tower.

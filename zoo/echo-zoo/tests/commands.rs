@@ -150,7 +150,8 @@ fn inspect_shows_the_decoded_and_the_prepared_frames() {
         assert_eq!(sheet.width() as usize, 5 * clip.size + 4 * 4, "{name}");
         // The sheet is the clip: its first pixel, back in grey levels, in true colours.
         let centre = clip.size / 2;
-        let pixel = sheet.get_pixel(centre as u32, centre as u32).0;
+        // Below a line of the file's name and one of the frame's number.
+        let pixel = sheet.get_pixel(centre as u32, (2 * 12 + centre) as u32).0;
         for channel in 0..3 {
             let value = values[(channel * clip.frames * clip.size + centre) * clip.size + centre];
             let grey = (value * clip.std[channel] + clip.mean[channel]) / clip.scale;

@@ -81,6 +81,25 @@ impl Recipe {
         joined.check(&adapter)?;
         Ok(Self { adapter, train, clip })
     }
+
+    /// All settings of `entry` for `preset`, with `replacements` over them: what a configuration would have to say for
+    /// nothing to be left to defaults.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub(crate) fn written_out(
+        entry: &AdapterEntry,
+        preset: Preset,
+        replacements: Option<&Table>,
+    ) -> Result<Table, BenchError> {
+        let Tables { adapter, train, clip } = tables(entry, preset, replacements)?;
+        let of = |source| BenchError::Toml { what: format!("recipe of {}", entry.name), source };
+        let train: TrainConfig = train.try_into().map_err(of)?;
+        let train = Value::try_from(train).map_err(|error| BenchError::Config(error.to_string()))?;
+        let tables = [("adapter", Value::Table(adapter)), ("train", train), ("clip", Value::Table(clip))];
+        let filled = tables.into_iter().filter(|(_, table)| table.as_table().is_some_and(|table| !table.is_empty()));
+        Ok(filled.map(|(name, table)| (name.to_owned(), table)).collect())
+    }
 }
 
 /// The tables `clip` of joined adapters as one. A setting that one of them names is for all; where two name it with

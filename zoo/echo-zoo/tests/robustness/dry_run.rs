@@ -84,6 +84,7 @@ fn a_dry_run_names_what_surely_cannot_be_used() {
         let name = format!("  {}: ", path.file_stem().unwrap().to_string_lossy());
         assert!(out.lines().any(|line| line.starts_with(&name) && line.contains(reason)), "{reason}: {out}");
     }
+    assert!(out.contains("12 training, 0 validation and 4 test videos are read"), "{out}");
     assert!(out.contains("16 clips, 0 of them cached, 16 to embed"), "{out}");
     let out = text(&succeed(place.bench("out", "home").args(["--dry-run", "--allow-truncated"])).stdout);
     assert!(out.contains("3 listed videos cannot be used:\n") && out.contains("17 clips"), "{out}");
@@ -109,6 +110,7 @@ fn a_dry_run_renders_no_phantoms() {
         words.strip_prefix("at least ").unwrap().strip_suffix(" MiB").unwrap().parse::<usize>().unwrap()
     };
     assert!(least("full") > least("coop") + 5, "{out}");
+    assert!(least("coop") > 20, "the program alone holds more: {out}");
     assert!(out.contains("cells to run, 2 at a time"), "{out}");
     assert!(!place.path("out").exists() && !place.path("home/cache/features").exists(), "it did something");
     assert_eq!(place.rendered("home"), Vec::<PathBuf>::new());

@@ -1,0 +1,106 @@
+//! The frames of a clip in one picture.
+
+use std::io::Cursor;
+
+use echo_core::{ChannelOrder, ClipSpec};
+use echo_data::Clip;
+use font8x8::{BASIC_FONTS, UnicodeFonts};
+use image::{ImageFormat, ImageResult, Rgb, RgbImage};
+
+/// Frames in a row.
+const COLUMNS: usize = 5;
+/// Pixels between frames, and between them and what is written above.
+const GAP: usize = 4;
+/// Height and width of a letter.
+const LETTER: usize = 8;
+
+/// A clip's frames as PNG, as they are after all steps but normalisation and in true colours, below `title` and each below its
+/// number in the video; `numbers` has fewer where the video is too short.
+pub(crate) fn contact_sheet(clip: &Clip, spec: &ClipSpec, numbers: &[usize], title: &str) -> ImageResult<Vec<u8>> {
+    let Clip { data, frames, size } = clip;
+    let columns = COLUMNS.min(*frames).max(1);
+    let rows = frames.div_ceil(columns);
+    let (line, step) = (LETTER + GAP, size + GAP);
+    let mut sheet = RgbImage::new((columns * step - GAP) as u32, (line + rows * (line + step) - GAP) as u32);
+    write_line(&mut sheet, [0, 0], columns * step - GAP, title);
+    let plane = size * size;
+    for frame in 0..*frames {
+        let (left, top) = ((frame % columns) * step, line + (frame / columns) * (line + step));
+        let label = numbers.get(frame).map_or("padding".to_owned(), usize::to_string);
+        write_line(&mut sheet, [left, top], *size, &label);
+        for pixel in 0..plane {
+            let value = |channel: usize| {
+                let normalised = data[(channel * frames + frame) * plane + pixel];
+                ((normalised * spec.std[channel] + spec.mean[channel]) / spec.scale).round().clamp(0.0, 255.0) as u8
+            };
+            let rgb = match spec.channels {
+                ChannelOrder::Rgb => [value(0), value(1), value(2)],
+                ChannelOrder::Bgr => [value(2), value(1), value(0)],
+            };
+            sheet.put_pixel((left + pixel % size) as u32, (top + line + pixel / size) as u32, Rgb(rgb));
+        }
+    }
+    let mut bytes = Cursor::new(Vec::new());
+    sheet.write_to(&mut bytes, ImageFormat::Png)?;
+    Ok(bytes.into_inner())
+}
+
+/// White letters, as many as go into `width` pixels; where some do not, the last are dots.
+fn write_line(sheet: &mut RgbImage, [left, top]: [usize; 2], width: usize, text: &str) {
+    let room = width / LETTER;
+    let letters: Vec<char> = match text.chars().count() > room {
+        true => text.chars().take(room.saturating_sub(2)).chain("..".chars()).take(room).collect(),
+        false => text.chars().collect(),
+    };
+    for (place, letter) in letters.into_iter().enumerate() {
+        // A font of ASCII.
+        let Some(rows) = BASIC_FONTS.get(letter).or_else(|| BASIC_FONTS.get('?')) else { continue };
+        for (row, bits) in rows.into_iter().enumerate() {
+            for column in (0..LETTER).filter(|column| bits >> column & 1 == 1) {
+                sheet.put_pixel((left + place * LETTER + column) as u32, (top + row) as u32, Rgb([255; 3]));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The picture's letters in a line, read by the font.
+    fn line(sheet: &RgbImage, [left, top]: [u32; 2], letters: u32) -> String {
+        let read = |place: u32| {
+            let rows: Vec<u8> = (0..8)
+                .map(|row| {
+                    let is_set = |column: &u32| sheet.get_pixel(left + place * 8 + column, top + row).0 == [255; 3];
+                    (0..8).filter(is_set).map(|column| 1 << column).sum()
+                })
+                .collect();
+            (' '..='~').find(|&letter| BASIC_FONTS.get(letter).is_some_and(|font| font[..] == rows[..])).unwrap()
+        };
+        (0..letters).map(read).collect()
+    }
+
+    #[test]
+    fn frames_stand_below_their_numbers_and_the_name() {
+        let spec = ClipSpec { std: [1.0; 3], mean: [0.0; 3], scale: 1.0, ..echo_zoo_spec() };
+        let (frames, size) = (6, 64);
+        // Each frame is as grey as its place.
+        let data: Vec<f32> =
+            (0..3 * frames).flat_map(|place| vec![(10 * (place % frames)) as f32; size * size]).collect();
+        let clip = Clip { data, frames, size };
+        let title = "a name that is longer than all five frames together, with \u{e9}";
+        let png = contact_sheet(&clip, &spec, &[0, 2, 4, 6, 118], title).unwrap();
+        let sheet = image::load_from_memory(&png).unwrap().to_rgb8();
+        assert_eq!(sheet.dimensions(), (5 * 68 - 4, 12 + 2 * (12 + 68) - 4));
+        assert_eq!(line(&sheet, [0, 0], 42), "a name that is longer than all five fram..");
+        assert_eq!(line(&sheet, [4 * 68, 12], 3), "118");
+        assert_eq!(line(&sheet, [0, 12 + 80], 7), "padding");
+        assert_eq!(sheet.get_pixel(4 * 68, 24).0, [40; 3]);
+        assert_eq!(sheet.get_pixel(0, 24 + 80).0, [50; 3]);
+    }
+
+    fn echo_zoo_spec() -> ClipSpec {
+        crate::ZOO[0].card.preset(echo_core::Preset::Nano).clip.clone()
+    }
+}

@@ -64,6 +64,7 @@ pub fn ef() -> Task {
     let rank = |&(up_to, value, word): &(i64, f32, &str)| Rank { up_to, value, prompt: format!("{word} function") };
     let mut task = Task::of_ranks("EF", "%", RankSpec { ranks: rows.iter().map(rank).collect() });
     if let Answer::Value(regression) = &mut task.answer {
+        regression.range = Some([0.0, 100.0]);
         regression.templates = vec!["the ejection fraction is <#> percent.".to_owned()];
     }
     task
@@ -78,7 +79,7 @@ pub fn classes(kind: Kind) -> Task {
         absent: if kind == Kind::MultiLabel { vec![format!("not {word}")] } else { Vec::new() },
     };
     let classes = ["poor", "good", "high"].iter().take(count).map(class).collect();
-    let answer = Answer::Classes(Classification { kind, classes });
+    let answer = Answer::Classes(Classification { kind, classes, cut: None });
     Task { name: "function".to_owned(), answer, heads: Default::default() }
 }
 

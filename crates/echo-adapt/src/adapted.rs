@@ -221,6 +221,9 @@ impl Adapter for Adapted {
             path if matches!(self.head, Head::Linear(_)) && !path.starts_with("head.") => {
                 Some("the linear head's weights are zero at first")
             }
+            path if matches!(self.head, Head::Linear(_)) && path.ends_with(".bias") => {
+                Some("as many samples above as below, or of each class, cancel at first")
+            }
             path if path.contains("refinement.first.") => Some("the layer behind it is zero at first"),
             path if path.ends_with(".lora.a") => Some("the factor behind it is zero at first"),
             "pool.score.bias" => Some("a softmax over frames does not change when all scores move"),

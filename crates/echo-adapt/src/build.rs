@@ -53,7 +53,7 @@ impl Plan<'_> {
                 Head::Linear(if start == LinearStart::Solved { head.freeze() } else { head })
             }
             HeadPlan::Own(reading) => own_head(reading, task, &device)?,
-            HeadPlan::Ranked(text, templates) => Head::Ranked(RankedPrompts::new(templates, text, &device)?),
+            HeadPlan::Ranked(text, regression) => Head::Ranked(RankedPrompts::new(regression, text, &device)?),
         };
         let mut tower = self.trains.apply(encoder, seed);
         if self.trains_text {
@@ -80,7 +80,7 @@ fn own_head(reading: OwnReading<'_>, task: &Task, device: &Device) -> Result<Hea
     Ok(match reading {
         OwnReading::Native(native) => Head::Native(native),
         OwnReading::Classes(text) => Head::Classes(ClassPrompts::new(task, text, device)?),
-        OwnReading::Values(text, templates) => Head::Expected(ExpectedPrompts::new(templates, text, device)?),
+        OwnReading::Values(text, regression) => Head::Expected(ExpectedPrompts::new(regression, text, device)?),
     })
 }
 

@@ -7,7 +7,7 @@
 use burn::module::Module;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
-use echo_core::{Error, Prediction, TextEncoder, l2_normalize};
+use echo_core::{Error, Prediction, Regression, TextEncoder, l2_normalize};
 
 use crate::ranked_prompts::value_prompts;
 
@@ -26,14 +26,14 @@ pub struct ExpectedPrompts {
 }
 
 impl ExpectedPrompts {
-    /// Each of `templates` with `<#>` replaced by every value from 0 to 100.
+    /// The templates of `regression` with each whole number of its range.
     ///
     /// # Errors
     /// A prompt is too long for the text encoder.
-    pub fn new(templates: &[String], text: &dyn TextEncoder, device: &Device) -> Result<Self, Error> {
-        let (prompts, values) = value_prompts(templates, text, device)?;
+    pub fn new(regression: &Regression, text: &dyn TextEncoder, device: &Device) -> Result<Self, Error> {
+        let (prompts, values) = value_prompts(regression, text, device)?;
         let scale = text.logit_scale().clamp_max(LARGEST_SCALE).exp();
-        Ok(Self { prompts, scale, values: values[..values.len() / templates.len().max(1)].to_vec() })
+        Ok(Self { prompts, scale, values: values[..values.len() / regression.templates.len().max(1)].to_vec() })
     }
 
     /// `[videos, clips, dim]` -> `value` `[videos]`, the mean over wordings and over a video's clips

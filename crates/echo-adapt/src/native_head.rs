@@ -1,12 +1,15 @@
 //! The encoder's own heads for the task.
 
 use burn::module::Module;
-use burn::tensor::activation::softmax;
+use burn::tensor::activation::{sigmoid, softmax};
 use burn::tensor::{Device, Tensor};
-use echo_core::{AnyEncoder, Card, Head, HeadClasses, HeadKind, Kind, NativeHeads, Prediction, Task};
+use echo_core::{AnyEncoder, Card, Cut, Head, HeadClasses, HeadKind, Kind, NativeHeads, Prediction, Task};
 
 /// Keeps logarithms of probabilities finite.
 const LEAST: f64 = 1e-7;
+
+/// How far a measured number is taken to err, as a part of the largest bound between classes.
+const SPREAD: f64 = 0.1;
 
 /// Reads heads of the encoder.
 #[derive(Module, Debug)]
@@ -19,6 +22,8 @@ pub struct NativeHead {
 enum Reads {
     /// The value of the head of that name.
     Value(String),
+    /// The class by the number that the head of that name measures.
+    Cut(String, Cut),
     /// For each class or label, where its probability is; at most one class is what the others leave.
     Classes { kind: Kind, classes: Vec<Option<HeadClasses>> },
 }
@@ -32,16 +37,23 @@ impl NativeHead {
         let card = encoder.card();
         let present =
             || encoder.heads(Tensor::zeros([1, encoder.dim()], device)).into_iter().map(|(head, _)| head.name);
-        let Some(classification) = task.classification() else {
+        let cut = task.classification().and_then(|classification| classification.cut.clone());
+        let measured = cut.is_some() && !matches!(task.heads.get(card.name), Some(NativeHeads::Classes(_)));
+        let classification = task.classification().filter(|_| !measured);
+        let Some(classification) = classification else {
             if let (Some(NativeHeads::Value(named)), None) = (task.heads.get(card.name), task.value_head(card)) {
-                let unit = task.unit();
+                let unit = cut.as_ref().map_or(task.unit(), |cut| cut.unit.as_str());
                 return Err(format!(
                     "[heads] of the task {} names {named:?}, which {} has not in {unit}",
                     task.name, card.title
                 ));
             }
             let head = task.value_head(card).filter(|head| present().any(|name| name == head.name));
-            return Ok(head.map(|head| Self { reads: Reads::Value(head.name.to_owned()) }));
+            let reads = |head: &Head| match &cut {
+                Some(cut) => Reads::Cut(head.name.to_owned(), cut.clone()),
+                None => Reads::Value(head.name.to_owned()),
+            };
+            return Ok(head.map(|head| Self { reads: reads(head) }));
         };
         let named = match task.heads.get(card.name) {
             None => return Ok(None),
@@ -90,7 +102,7 @@ impl NativeHead {
     /// Whether it reads the classifier of views, which looks at clips.
     pub(crate) fn reads_views(&self) -> bool {
         match &self.reads {
-            Reads::Value(_) => false,
+            Reads::Value(_) | Reads::Cut(..) => false,
             Reads::Classes { classes, .. } => classes.iter().flatten().any(|class| class.head == HeadClasses::VIEWS),
         }
     }
@@ -105,7 +117,7 @@ impl NativeHead {
     pub(crate) fn forward_clips(&self, clip: Tensor<5>, clips: usize, encoder: &AnyEncoder) -> Prediction {
         let views = encoder.view_logits(clip.clone()).map(|logits| softmax(logits, 1));
         let classes = match &self.reads {
-            Reads::Value(_) => &[][..],
+            Reads::Value(_) | Reads::Cut(..) => &[][..],
             Reads::Classes { classes, .. } => classes,
         };
         let others = classes.iter().flatten().any(|class| class.head != HeadClasses::VIEWS);
@@ -126,11 +138,10 @@ impl NativeHead {
             let [all] = numbers.dims();
             numbers.reshape([all / clips, clips]).mean_dim(1)
         };
+        let value = |name: &str| mean(head(name).1.clone().squeeze_dim(1));
         let (kind, classes) = match &self.reads {
-            Reads::Value(name) => {
-                let value = mean(head(name).1.clone().squeeze_dim(1)).squeeze_dim(1);
-                return Prediction::Values { value, ranks: None };
-            }
+            Reads::Value(name) => return Prediction::Values { value: value(name).squeeze_dim(1), ranks: None },
+            Reads::Cut(name, cut) => return Prediction::Classes(log(in_classes(value(name), cut))),
             Reads::Classes { kind, classes } => (*kind, classes),
         };
         let probability = |class: &HeadClasses| match class.head.as_str() {
@@ -151,13 +162,34 @@ impl NativeHead {
         let rest = rest.map(|sum| (sum.neg() + 1.0).clamp_min(0.0));
         let columns = known.into_iter().filter_map(|column| column.or_else(|| rest.clone())).collect();
         let table = Tensor::cat(columns, 1);
-        let log = |table: Tensor<2>| table.clamp_min(LEAST).log();
         match kind {
             Kind::MultiLabel => Prediction::Labels(log(table.clone()) - log(table.neg() + 1.0)),
             // A softmax over logarithms divides by their sum, also where a head knows classes that the task lacks.
             _ => Prediction::Classes(log(table)),
         }
     }
+}
+
+fn log(table: Tensor<2>) -> Tensor<2> {
+    table.clamp_min(LEAST).log()
+}
+
+/// Values `[samples, 1]` -> probabilities `[samples, classes]` that order samples as the values do. Nobody has measured how
+/// far a head errs: a tenth of the largest bound is taken, so they are not calibrated.
+fn in_classes(value: Tensor<2>, cut: &Cut) -> Tensor<2> {
+    let largest = cut.bounds.iter().fold(0.0f64, |largest, bound| largest.max(bound.abs()));
+    let spread = if largest > 0.0 { SPREAD * largest } else { 1.0 };
+    let below = cut.bounds.iter().map(|&bound| sigmoid((value.clone().neg() + bound) / spread));
+    let mut left = value.zeros_like();
+    let mut classes = Vec::new();
+    for below in below.chain([value.ones_like()]) {
+        classes.push(below.clone() - left);
+        left = below;
+    }
+    if cut.descends {
+        classes.reverse();
+    }
+    Tensor::cat(classes, 1)
 }
 
 /// Names of the classes of a head, or of the views.
@@ -190,4 +222,28 @@ fn added(table: &Tensor<2>, names: &[&str], wanted: &[String]) -> Tensor<1> {
     let columns = (0..names.len()).filter(|&place| wanted.iter().any(|name| name == names[place]));
     let columns: Vec<Tensor<2>> = columns.map(|place| table.clone().narrow(1, place, 1)).collect();
     Tensor::cat(columns, 1).sum_dim(1).squeeze_dim(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_make_classes_in_their_order() {
+        let classes = |bounds: &[f64], descends: bool| -> Vec<Vec<f32>> {
+            let cut = Cut { unit: "%".to_owned(), bounds: bounds.to_vec(), descends };
+            let table = in_classes(Tensor::from_floats([[25.0], [36.0], [45.0], [90.0]], &Device::flex()), &cut);
+            table.into_data().iter::<f32>().collect::<Vec<_>>().chunks(bounds.len() + 1).map(<[f32]>::to_vec).collect()
+        };
+        let largest = |row: &Vec<f32>| (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap();
+        let grades = classes(&[30.0, 40.0, 50.0], false);
+        assert_eq!(grades.iter().map(largest).collect::<Vec<_>>(), [0, 1, 2, 3], "{grades:?}");
+        assert!(grades.iter().all(|row| (row.iter().sum::<f32>() - 1.0).abs() < 1e-6));
+        // The lower the number, the likelier the second class.
+        let reduced = classes(&[40.0], true);
+        assert_eq!(reduced.iter().map(largest).collect::<Vec<_>>(), [1, 1, 0, 0], "{reduced:?}");
+        assert!(reduced.windows(2).all(|pair| pair[0][1] > pair[1][1]));
+        // sigmoid((40 - 36) / 4)
+        assert!((reduced[1][1] - 0.731_058_6).abs() < 1e-5, "{reduced:?}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use echo_core::{AnyEncoder, Stage, Task, TextEncoder};
+use echo_core::{AnyEncoder, Regression, Stage, Task, TextEncoder};
 use echo_nn::grid_side;
 
 use crate::coop::CoOpConfig;
@@ -47,8 +47,8 @@ pub(crate) enum HeadPlan<'a> {
     Prompts(PromptPlan<'a>),
     Linear(LinearStart),
     Own(OwnReading<'a>),
-    /// Prompts of every value by these templates, ranked in every frame.
-    Ranked(&'a dyn TextEncoder, &'a [String]),
+    /// Prompts of every value by its templates, ranked in every frame.
+    Ranked(&'a dyn TextEncoder, &'a Regression),
 }
 
 /// Prompts of ranks, classes or labels.
@@ -68,8 +68,8 @@ pub(crate) enum OwnReading<'a> {
     Native(NativeHead),
     /// By prompts of its classes or labels.
     Classes(&'a dyn TextEncoder),
-    /// By prompts of every value by these templates.
-    Values(&'a dyn TextEncoder, &'a [String]),
+    /// By prompts of every value by its templates.
+    Values(&'a dyn TextEncoder, &'a Regression),
 }
 
 impl<'a> Plan<'a> {
@@ -172,12 +172,12 @@ impl<'a> Plan<'a> {
                 HeadPlan::Own(own.ok_or_else(|| incompatible(name, nothing_to_read(encoder, task)))?)
             }
             HeadChoice::Own(Reading::Ranks) => {
-                let templates = task.regression().map(|task| &task.templates[..]).filter(|texts| !texts.is_empty());
-                match (templates, encoder.text()) {
+                let regression = task.regression().filter(|regression| !regression.templates.is_empty());
+                match (regression, encoder.text()) {
                     _ if task.value_head(card).is_some() => {
                         return Err(incompatible(name, "its own head reads the task, which is zero-shot".to_owned()));
                     }
-                    (Some(templates), Some(text)) => HeadPlan::Ranked(text, templates),
+                    (Some(regression), Some(text)) => HeadPlan::Ranked(text, regression),
                     (None, _) => {
                         let reason = format!("the task {} has no `templates` with a place for values", task.name);
                         return Err(incompatible(name, reason));
@@ -260,7 +260,7 @@ fn own_reading<'a>(context: &BuildContext<'a>) -> Result<Option<OwnReading<'a>>,
     }
     Ok(match (encoder.text(), task.regression()) {
         (Some(text), None) => Some(OwnReading::Classes(text)),
-        (Some(text), Some(task)) if !task.templates.is_empty() => Some(OwnReading::Values(text, &task.templates)),
+        (Some(text), Some(task)) if !task.templates.is_empty() => Some(OwnReading::Values(text, task)),
         _ => None,
     })
 }

@@ -5,7 +5,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use echo_core::{Error, Prediction, TextEncoder, l2_normalize};
+use echo_core::{Error, Prediction, Regression, TextEncoder, l2_normalize};
 
 /// Share of the ranks whose median is the prediction.
 const BEST: f64 = 0.2;
@@ -20,12 +20,12 @@ pub struct RankedPrompts {
 }
 
 impl RankedPrompts {
-    /// Each of `templates` with `<#>` replaced by every value from 0 to 100.
+    /// The templates of `regression` with each whole number of its range.
     ///
     /// # Errors
     /// A prompt is too long for the text encoder.
-    pub fn new(templates: &[String], text: &dyn TextEncoder, device: &Device) -> Result<Self, Error> {
-        let (prompts, values) = value_prompts(templates, text, device)?;
+    pub fn new(regression: &Regression, text: &dyn TextEncoder, device: &Device) -> Result<Self, Error> {
+        let (prompts, values) = value_prompts(regression, text, device)?;
         Ok(Self { prompts, values })
     }
 
@@ -60,19 +60,19 @@ impl RankedPrompts {
     }
 }
 
-/// Embeddings of length one `[prompts, dim]` of each of `templates` with `<#>` replaced by every value from 0 to 100, one
-/// template after the other, and those values.
+/// Embeddings of length one `[prompts, dim]` of each template with `<#>` replaced by every whole number of the range, one
+/// template after the other, and those numbers.
 ///
 /// # Errors
 /// A prompt is too long for the text encoder.
 pub(crate) fn value_prompts(
-    templates: &[String],
+    regression: &Regression,
     text: &dyn TextEncoder,
     device: &Device,
 ) -> Result<(Tensor<2>, Vec<f32>), Error> {
     let (mut rows, mut values) = (Vec::new(), Vec::new());
-    for template in templates {
-        for value in 0..=100 {
+    for template in &regression.templates {
+        for value in regression.whole_numbers() {
             let ids = text.tokenize(&template.replace("<#>", &value.to_string()))?;
             let length = ids.len();
             let ids: Vec<i64> = ids.into_iter().map(i64::from).collect();

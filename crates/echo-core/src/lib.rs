@@ -38,6 +38,6 @@ pub use error::{Error, check_finite};
 pub use head::{Head, HeadKind};
 pub use projection::{Projection, l2_normalize};
 pub use rank_spec::{Rank, RankSpec};
-pub use task::{Answer, Class, Classification, HeadClasses, NativeHeads, Regression, Task};
+pub use task::{Answer, Class, Classification, Cut, HeadClasses, NativeHeads, Regression, Task};
 pub use text_encoder::TextEncoder;
 pub use tokens::Tokens;

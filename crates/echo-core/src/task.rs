@@ -1,11 +1,12 @@
 //! What is predicted, as data: carried from the labels through adapters and training to metrics and reports.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use echo_metrics::Kind;
 use serde::{Deserialize, Serialize};
 
-use crate::{Card, Error, Head, RankSpec};
+use crate::{Card, Error, Head, HeadKind, RankSpec};
 
 /// What is predicted of a video or a study.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,7 +43,10 @@ pub struct Regression {
     pub thresholds: Vec<u8>,
     /// Ranks and their prompts.
     pub ranks: RankSpec,
-    /// Prompts with `<#>` where a whole number from 0 to 100 goes, to read the value without training. There may be none.
+    /// The least and the largest value that can be, where both are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<[f64; 2]>,
+    /// Prompts with `<#>` where each whole number of the range goes, to read the value without training. There may be none.
     #[serde(default)]
     pub templates: Vec<String>,
 }
@@ -55,6 +59,21 @@ pub struct Classification {
     pub kind: Kind,
     /// The classes; of yes and no, the negative one first.
     pub classes: Vec<Class>,
+    /// Where a number is cut into them, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut: Option<Cut>,
+}
+
+/// How a number makes a class.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cut {
+    /// The number's unit.
+    pub unit: String,
+    /// One less than there are classes, ascending: a number belongs to the first class that it is below the bound of.
+    pub bounds: Vec<f64>,
+    /// Whether the classes are in descending order.
+    pub descends: bool,
 }
 
 /// A class, or a label.
@@ -75,7 +94,7 @@ pub struct Class {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum NativeHeads {
-    /// The head that measures the value.
+    /// The head that measures the value, or the number that is cut into classes.
     Value(String),
     /// For each class, the classes of a head that mean it. One class may be left out: it takes what the others leave.
     Classes(BTreeMap<String, HeadClasses>),
@@ -99,8 +118,14 @@ impl HeadClasses {
 impl Task {
     /// A regression by the ranks `ranks`, with bins of one unit and nothing to read it by without training.
     pub fn of_ranks(name: &str, unit: &str, ranks: RankSpec) -> Self {
-        let regression =
-            Regression { unit: unit.to_owned(), bin: 1.0, thresholds: Vec::new(), ranks, templates: Vec::new() };
+        let regression = Regression {
+            unit: unit.to_owned(),
+            bin: 1.0,
+            thresholds: Vec::new(),
+            ranks,
+            range: None,
+            templates: Vec::new(),
+        };
         Self { name: name.to_owned(), answer: Answer::Value(regression), heads: BTreeMap::new() }
     }
 
@@ -143,11 +168,16 @@ impl Task {
         matches!(self.kind(), Kind::Regression | Kind::Ordinal)
     }
 
-    /// The head of an encoder that measures the value: the one that the task names, else one that is called as the task is
+    /// The head of an encoder that measures the value, or the number that is cut into classes: the one that the task names, else one that is called as the task is
     /// and measures in its unit.
     pub fn value_head(&self, card: &Card) -> Option<&'static Head> {
-        let unit = &self.regression()?.unit;
-        let measures = |head: &&'static Head| head.outputs() == 1 && head.unit().eq_ignore_ascii_case(unit);
+        let unit = match &self.answer {
+            Answer::Value(regression) => &regression.unit,
+            Answer::Classes(classification) => &classification.cut.as_ref()?.unit,
+        };
+        let measures = |head: &&'static Head| {
+            matches!(head.kind, HeadKind::Regression { .. }) && head.unit().eq_ignore_ascii_case(unit)
+        };
         let mut heads = card.capabilities.heads.iter();
         match self.heads.get(card.name) {
             Some(NativeHeads::Value(name)) => heads.find(|head| head.name == name && measures(head)),
@@ -166,7 +196,7 @@ impl Task {
         if unreadable(&self.name) {
             return wrong("its name must be some words without commas, quotes and |".to_owned());
         }
-        let Classification { kind, classes } = match &self.answer {
+        let Classification { kind, classes, .. } = match &self.answer {
             Answer::Value(regression) => {
                 let templates = &regression.templates;
                 if templates.len() > Regression::MOST_TEMPLATES {
@@ -178,6 +208,15 @@ impl Task {
                 }
                 if let Some(template) = templates.iter().find(|template| !template.contains("<#>")) {
                     return wrong(format!("the template {template:?} lacks <#>, where the value goes"));
+                }
+                let count = regression.whole_numbers().count();
+                if !templates.is_empty() && !Regression::FILLINGS.contains(&count) {
+                    return wrong(format!(
+                        "its `templates` are read with every whole number from `least` to `most`, which are {count}; give both, \
+                         or another unit, such that they are {} to {}",
+                        Regression::FILLINGS.start(),
+                        Regression::FILLINGS.end()
+                    ));
                 }
                 return regression.ranks.validate();
             }
@@ -217,8 +256,17 @@ impl Task {
 }
 
 impl Regression {
-    /// The most templates: each is read with every value from 0 to 100.
+    /// The most templates: each is a prompt for every whole number of the range.
     const MOST_TEMPLATES: usize = 100;
+
+    /// How many whole numbers a range may hold: of fewer a value is hardly read, and each is a prompt.
+    const FILLINGS: RangeInclusive<usize> = 10..=1001;
+
+    /// Every whole number of the range, which go into templates; none where it is not known.
+    pub fn whole_numbers(&self) -> RangeInclusive<i32> {
+        let [least, most] = self.range.unwrap_or([1.0, 0.0]);
+        least.ceil() as i32..=most.floor() as i32
+    }
 }
 
 impl Classification {

@@ -6,7 +6,7 @@ use echo_core::ChannelOrder;
 ///
 /// Every later step treats the channels alike, so the order is applied when pixels become numbers, not by another
 /// copy of the frames before the crop: the result is the same.
-pub fn source_channels(order: ChannelOrder) -> [usize; 3] {
+pub(crate) fn source_channels(order: ChannelOrder) -> [usize; 3] {
     match order {
         ChannelOrder::Rgb => [0, 1, 2],
         ChannelOrder::Bgr => [2, 1, 0],

@@ -45,7 +45,7 @@ pub fn crop(height: usize, width: usize, crop: &Crop) -> Result<Window, DataErro
 
 /// Cuts the longer side to the shorter's length: half the difference from each edge, rounded half to even. The two
 /// can then differ by one pixel, and the resize squeezes that; upstream does the same.
-pub fn crop_to_square(window: Window) -> Window {
+pub(crate) fn crop_to_square(window: Window) -> Window {
     let margin = |long: usize, short: usize| ((long - short) as f64 / 2.0).round_ties_even() as usize;
     if window.width > window.height {
         window.shrunk(0, margin(window.width, window.height))
@@ -71,7 +71,7 @@ pub fn zoom(window: Window, zoom: f64) -> Result<Window, DataError> {
 ///
 /// # Errors
 /// A `size` above `side`.
-pub fn center_crop(side: usize, size: usize) -> Result<Window, DataError> {
+pub(crate) fn center_crop(side: usize, size: usize) -> Result<Window, DataError> {
     if size > side {
         return Err(DataError::ClipSpec(format!("size {size} cannot be cropped from resize {side}; lower size")));
     }

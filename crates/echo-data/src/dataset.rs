@@ -14,7 +14,7 @@ use crate::numbers::{Notation, Number};
 use crate::plausible::{Labelled, check_unit};
 use crate::spelling::patient_key;
 use crate::split::Split;
-use crate::table::{Table, is_missing, without_extension};
+use crate::table::{Table, is_missing};
 use crate::task_file::{Reading, yes_or_no};
 use crate::video_files::VideoFiles;
 use crate::{DataError, DatasetConfig, Target};
@@ -87,7 +87,11 @@ struct Row {
 /// most of which are not plausible, two rows that contradict each other, no file at all.
 pub fn read_dataset(dir: &Path, config: &DatasetConfig, target: &Target) -> Result<Dataset, DataError> {
     let file = &config.file;
-    let table = Table::read(&dir.join(&file.table))?;
+    if !dir.is_dir() {
+        let source = std::io::Error::new(std::io::ErrorKind::NotFound, "there is no such folder");
+        return Err(DataError::Io { path: dir.to_owned(), source });
+    }
+    let table = Table::read(&dir.join(&file.table)).map_err(|error| config.misplaced("table", error))?;
     let video_column = table.column(&file.columns.video)?;
     let optional = |name: &Option<String>| name.as_ref().map(|name| table.column(name)).transpose();
     let (split_column, patient_column) = (optional(&file.columns.split)?, optional(&file.columns.patient)?);
@@ -102,7 +106,8 @@ pub fn read_dataset(dir: &Path, config: &DatasetConfig, target: &Target) -> Resu
     labels.note_numbers(&targets);
 
     let folder = dir.join(&file.videos.folder);
-    let mut files = VideoFiles::open(&folder, file.videos.extension.as_deref())?;
+    let mut files = VideoFiles::open(&folder, file.videos.extension.as_deref())
+        .map_err(|error| config.misplaced("videos.folder", error))?;
     let mut report = DatasetReport { folder: folder.clone(), ..DatasetReport::default() };
     let mut rows: Vec<(u64, &str, Row)> = Vec::with_capacity(table.rows.len());
     let mut seen: HashMap<&str, usize> = HashMap::with_capacity(table.rows.len());
@@ -126,8 +131,8 @@ pub fn read_dataset(dir: &Path, config: &DatasetConfig, target: &Target) -> Resu
         let study = study_column.and_then(present).map(str::to_owned);
         let patient = patient_column.and_then(present).map(str::to_owned).or_else(|| study.clone());
         let split =
-            split_column.and_then(present).map(|word| split_of(config, &table, *line, name, word)).transpose()?;
-        let of_video = labels.of_video(fields, name);
+            split_column.and_then(present).map(|word| config.split_in(&table, *line, name, word)).transpose()?;
+        let of_video = labels.of_video(fields, config.without_extension(name));
         let value = |(target, places): &(&Target, Vec<Place>)| {
             of_video.truth(target, places).map_err(|(column, why)| {
                 let (table, line) = of_video.row(column, &table, *line);
@@ -203,13 +208,6 @@ pub fn read_dataset(dir: &Path, config: &DatasetConfig, target: &Target) -> Resu
     Ok(Dataset { videos, report })
 }
 
-fn split_of(config: &DatasetConfig, table: &Table, line: u64, name: &str, word: &str) -> Result<Split, DataError> {
-    config.split_of(word).ok_or_else(|| {
-        let known = config.split_words();
-        table.wrong_row(line, name, format!("the split is {:?}; it must be {known} (in any case)", excerpt(word)))
-    })
-}
-
 /// Where a column of labels is.
 #[derive(Clone, Copy, Debug)]
 struct Place {
@@ -222,6 +220,8 @@ struct Place {
 struct Labels<'a> {
     first: &'a Table,
     second: Option<Table>,
+    /// Where it would be, if it is described but not there.
+    absent: Option<PathBuf>,
     /// Rows of the second table by the video's name, as both tables write it without extension.
     rows: HashMap<String, usize>,
     notations: [Notation; 2],
@@ -229,30 +229,32 @@ struct Labels<'a> {
 
 impl<'a> Labels<'a> {
     fn of(first: &'a Table, dir: &Path, config: &DatasetConfig) -> Result<Self, DataError> {
-        let path = config.file.labels.as_ref().map(|labels| dir.join(&labels.table)).filter(|path| path.exists());
+        let path = config.file.labels.as_ref().map(|labels| dir.join(&labels.table));
+        let (path, absent) =
+            path.map_or((None, None), |path| if path.exists() { (Some(path), None) } else { (None, Some(path)) });
         let second = path.map(|path| Table::read(&path)).transpose()?;
         let mut rows = HashMap::new();
         if let Some(table) = &second {
             let column = table.column(&config.file.columns.video)?;
             for (place, (line, fields)) in table.rows.iter().enumerate() {
                 let name = fields.get(column).unwrap_or_default();
-                if let Some(before) = rows.insert(key(name, config), place)
+                if let Some(before) = rows.insert(config.without_extension(name).to_lowercase(), place)
                     && table.rows[before].1 != *fields
                 {
                     return Err(table.contradiction(name, table.rows[before].0, *line));
                 }
             }
         }
-        Ok(Self { first, second, rows, notations: Default::default() })
+        Ok(Self { first, second, absent, rows, notations: Default::default() })
     }
 
     /// Where the labels of a target are.
     fn places(&self, target: &Target) -> Result<Vec<Place>, DataError> {
         let place = |column: &String| match self.place(column)? {
             Some(place) => Ok(place),
-            None => Err(match (self.first.column(column), &self.second) {
-                (Err(DataError::Column { path, column, count, mut found }), Some(second)) => {
-                    found.push(format!("and, in {}, {}", second.path.display(), second.names().join(", ")));
+            None => Err(match (self.first.column(column), self.elsewhere()) {
+                (Err(DataError::Column { path, column, count, mut found }), Some(elsewhere)) => {
+                    found.push(elsewhere);
                     DataError::Column { path, column, count, found }
                 }
                 (Err(error), _) => error,
@@ -260,6 +262,16 @@ impl<'a> Labels<'a> {
             }),
         };
         target.columns.iter().map(place).collect()
+    }
+
+    /// What the second table offers, for messages.
+    fn elsewhere(&self) -> Option<String> {
+        let of_second = self
+            .second
+            .as_ref()
+            .map(|second| format!("and, in {}, {}", second.path.display(), second.names().join(", ")));
+        of_second
+            .or_else(|| Some(format!("and {}, the table of [labels], is not there", self.absent.as_ref()?.display())))
     }
 
     /// The same; nothing where a column is nowhere.
@@ -297,12 +309,6 @@ impl<'a> Labels<'a> {
             notations: &self.notations,
         }
     }
-}
-
-/// A video's name as rows of both tables are matched by: without its extension, in small letters.
-fn key(name: &str, config: &DatasetConfig) -> String {
-    let extension = config.file.videos.extension.as_deref().unwrap_or("avi").trim_start_matches('.');
-    without_extension(name, extension).unwrap_or(name).to_lowercase()
 }
 
 /// What the tables say of one video.
@@ -354,7 +360,16 @@ impl VideoLabels<'_> {
             Reading::Below(bound) => Truth::Class(usize::from(f64::from(value) < *bound)),
             Reading::UpTo(bounds) => {
                 let floor = value.floor() as i64;
-                Truth::Class(bounds.iter().position(|&bound| floor <= bound).unwrap_or(bounds.len() - 1))
+                let class = bounds.iter().position(|bound| bound.is_none_or(|bound| floor <= bound));
+                let above = || {
+                    let column = &target.columns[0];
+                    format!(
+                        "{column} is {:?}, more than the `up_to` of every class; a last class without `up_to` takes all \
+                         above the others",
+                        excerpt(field)
+                    )
+                };
+                Truth::Class(class.ok_or_else(|| (*place, above()))?)
             }
             _ => Truth::Value(value),
         };

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use echo_core::{Answer, Task, Truth};
+use echo_files::excerpt;
 use serde::Deserialize;
 
 use crate::DataError;
 use crate::split::Split;
+use crate::table::{Table, without_extension};
 use crate::task_file::{Reading, TASKS, TaskFile};
 
 /// EchoNet-Dynamic's layout.
@@ -193,7 +195,7 @@ impl DatasetConfig {
         Self::parse(path, &text)
     }
 
-    fn parse(source: &Path, text: &str) -> Result<Self, DataError> {
+    pub(crate) fn parse(source: &Path, text: &str) -> Result<Self, DataError> {
         let file: DatasetFile = toml::from_str(text)
             .map_err(|error| DataError::Toml { path: source.to_owned(), source: Box::new(error) })?;
         let mut config = Self { source: source.to_owned(), file, targets: Vec::new() };
@@ -283,6 +285,31 @@ impl DatasetConfig {
 
     pub(crate) fn wrong(&self, reason: String) -> DataError {
         DataError::Config { path: self.source.clone(), reason }
+    }
+
+    /// The split of a row.
+    pub(crate) fn split_in(&self, table: &Table, line: u64, name: &str, word: &str) -> Result<Split, DataError> {
+        self.split_of(word).ok_or_else(|| {
+            let known = self.split_words();
+            table.wrong_row(line, name, format!("the split is {:?}; it must be {known} (in any case)", excerpt(word)))
+        })
+    }
+
+    /// A video's name as rows of several tables are matched by.
+    pub(crate) fn without_extension<'a>(&self, name: &'a str) -> &'a str {
+        let extension = self.file.videos.extension.as_deref().unwrap_or("avi").trim_start_matches('.');
+        without_extension(name, extension).unwrap_or(name)
+    }
+
+    /// What is not where `entry` says it is.
+    pub(crate) fn misplaced(&self, entry: &str, error: DataError) -> DataError {
+        match error {
+            DataError::Io { path, source } => self.wrong(format!(
+                "`{entry}` leads to {}: {source}; another layout is described by --dataset",
+                path.display()
+            )),
+            other => other,
+        }
     }
 
     fn check(&self) -> Result<(), DataError> {

@@ -1,8 +1,7 @@
 //! From files to what an encoder takes: frames to clips, and lists of videos to labelled, split data sets.
 //!
 //! - [`select_frames`] says which frames of a video make a clip; [`prepare`] makes the clip of them. Between them they
-//!   are every step of a `ClipSpec`, each also by itself: [`crop()`], [`Resizer`], [`center_crop`], [`source_channels`],
-//!   [`normalization`], [`filler`].
+//!   are every step of a `ClipSpec`; [`crop()`] and [`Resizer`] are there by themselves too.
 //! - [`read_dataset`] reads any folder and table that a [`DatasetConfig`] describes; [`few_shot`] draws a few labelled videos, [`read_split_file`] takes somebody else's split.
 //! - [`for_each_clip`] loads clips on all cores in bounded memory; [`FeatureCache`] keeps what a frozen encoder made of
 //!   them, by the [`Digests`] of the files.
@@ -36,9 +35,8 @@ mod table;
 mod task_file;
 mod video_files;
 
-pub use channel_order::source_channels;
 pub use clips::{ClipError, LoadedClip, clip_of, for_each_clip, load_clip};
-pub use crop::{Window, center_crop, crop, crop_to_square, zoom};
+pub use crop::{Window, crop, zoom};
 pub use dataset::{Dataset, DatasetReport, DatasetVideo, read_dataset};
 pub use dataset_config::{DatasetConfig, Target};
 pub use digest::Digests;
@@ -46,8 +44,6 @@ pub use error::DataError;
 pub use feature_cache::{Feature, FeatureCache, StageKey, Usage};
 pub use few_shot::few_shot;
 pub use look::{Look, Shift};
-pub use normalize::normalization;
-pub use padding::{Filler, filler, padded_len};
 pub use pictures::{SAME_LEVELS, count_pictures, doubt};
 pub use pipeline::{Clip, prepare, prepare_shifted};
 pub use plausible::usual_range;

@@ -8,7 +8,7 @@ use crate::error::DataError;
 ///
 /// # Errors
 /// A scale or mean that is not finite, a standard deviation that is not finite and above 0.
-pub fn normalization(spec: &ClipSpec) -> Result<[[f32; 256]; 3], DataError> {
+pub(crate) fn normalization(spec: &ClipSpec) -> Result<[[f32; 256]; 3], DataError> {
     let ClipSpec { scale, mean, std, .. } = spec;
     if !scale.is_finite() || !mean.iter().all(|mean| mean.is_finite()) {
         return Err(DataError::ClipSpec(format!("scale {scale} and mean {mean:?} must be finite")));

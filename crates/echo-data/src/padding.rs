@@ -4,7 +4,7 @@ use echo_core::Padding;
 
 /// What a padded plane of a clip holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Filler {
+pub(crate) enum Filler {
     /// The pixels of this frame of the clip.
     Frame(usize),
     /// This value everywhere.
@@ -12,7 +12,7 @@ pub enum Filler {
 }
 
 /// Frames of a clip for which `present` of `wanted` frames exist.
-pub fn padded_len(padding: Padding, present: usize, wanted: usize) -> usize {
+pub(crate) fn padded_len(padding: Padding, present: usize, wanted: usize) -> usize {
     match padding {
         Padding::Shorter => present.min(wanted),
         Padding::ZerosAfterNormalize | Padding::ZerosBeforeNormalize | Padding::RepeatLast => wanted,
@@ -20,7 +20,7 @@ pub fn padded_len(padding: Padding, present: usize, wanted: usize) -> usize {
 }
 
 /// What stands for a missing frame after `present` frames, in a channel where black becomes `black`.
-pub fn filler(padding: Padding, present: usize, black: f32) -> Filler {
+pub(crate) fn filler(padding: Padding, present: usize, black: f32) -> Filler {
     match padding {
         Padding::ZerosAfterNormalize => Filler::Constant(0.0),
         Padding::ZerosBeforeNormalize => Filler::Constant(black),

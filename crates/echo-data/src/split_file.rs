@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::Path;
 
+use crate::dataset_config::DatasetConfig;
 use crate::error::DataError;
 use crate::spelling::{is_same_but_for_folders, plain};
 use crate::split::Split;
@@ -38,18 +39,37 @@ impl SplitFile {
     }
 }
 
-/// Reads the columns `FileName` and `Split` of a CSV file and looks the names up in `names`, those of a data set's
-/// videos. Labels are the data set's, whatever else the file holds; videos that the file does not name are in no split.
+/// Reads who is in which split from a CSV file and looks the names up in `names`, those of the videos of the data set that
+/// `config` describes. Columns and words are those of the description, or `FileName` and `Split` with TRAIN, VAL and TEST.
+/// Labels are the data set's, whatever else the file holds; videos that the file does not name are in no split.
 ///
 /// # Errors
 /// A file that cannot be read, a column that is absent, an unknown split, a video in two splits.
-pub fn read_split_file(path: &Path, names: &[&str]) -> Result<SplitFile, DataError> {
+pub fn read_split_file(path: &Path, names: &[&str], config: &DatasetConfig) -> Result<SplitFile, DataError> {
     let table = Table::read(path)?;
-    let (file_name, split) = (table.column("FileName")?, table.column("Split")?);
-    let places: HashMap<&str, usize> = names.iter().enumerate().map(|(place, &name)| (name, place)).collect();
+    let column = |own: Option<&str>, usual: &str| -> Result<usize, DataError> {
+        let own = own.filter(|own| *own != usual);
+        if let Some(place) = own.map(|own| table.optional_column(own)).transpose()?.flatten() {
+            return Ok(place);
+        }
+        let or = |error| match (error, own) {
+            (DataError::Column { path, column, count: 0, found }, Some(own)) => DataError::Column {
+                path,
+                column: format!("{own}, as in the description, or {column}"),
+                count: 0,
+                found,
+            },
+            (error, _) => error,
+        };
+        table.column(usual).map_err(or)
+    };
+    let file_name = column(Some(config.file.columns.video.as_str()), "FileName")?;
+    let split = column(config.file.columns.split.as_deref(), "Split")?;
+    let places: HashMap<&str, usize> =
+        names.iter().enumerate().map(|(place, name)| (config.without_extension(name), place)).collect();
     // Where a name is not spelt as in the data set, the only one that differs in its spelling.
     let mut spelt: HashMap<String, Vec<(String, usize)>> = HashMap::new();
-    for (place, name) in names.iter().map(|name| plain(name)).enumerate() {
+    for (place, name) in names.iter().map(|name| plain(config.without_extension(name))).enumerate() {
         spelt.entry(last_part(&name).to_owned()).or_default().push((name, place));
     }
     let near = |name: &str| {
@@ -69,8 +89,11 @@ pub fn read_split_file(path: &Path, names: &[&str]) -> Result<SplitFile, DataErr
             result.incomplete.push(present(file_name).map_or_else(|| format!("line {line}"), str::to_owned));
             continue;
         };
-        let name = table.name(*line, field)?;
-        let split = table.split(*line, name, word)?;
+        let name = config.without_extension(field);
+        let split = match Split::parse(word).filter(|_| config.split_of(word).is_none()) {
+            Some(split) => split,
+            None => config.split_in(&table, *line, name, word)?,
+        };
         let place = places.get(name).copied().or_else(|| near(name));
         if place.is_none() {
             table.check_missing(*line, name)?;
@@ -107,7 +130,29 @@ mod tests {
     fn read(text: &str) -> Result<SplitFile, DataError> {
         let file = tempfile::NamedTempFile::new().expect("a temporary file");
         std::fs::write(file.path(), text).expect("the temporary file can be written");
-        read_split_file(file.path(), &["a", "b", "c", "d"])
+        read_split_file(file.path(), &["a", "b", "c", "d"], &DatasetConfig::echonet())
+    }
+
+    #[test]
+    fn columns_and_words_are_those_of_the_description_or_the_usual_ones() -> Result<(), DataError> {
+        let text = "name = 'x'\ntable = 'x.csv'\nvideos = { folder = 'v', extension = 'mp4' }\n\
+                    columns = { video = 'Clip', split = 'Fold' }\n\
+                    words = { train = ['0'], validation = ['1'], test = ['2', 'train'] }\n";
+        let config = DatasetConfig::parse(Path::new("own.toml"), text)?;
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        let read = |text: &str| {
+            std::fs::write(file.path(), text).expect("the temporary file can be written");
+            read_split_file(file.path(), &["a", "b", "c"], &config)
+        };
+        let split = read("clip,fold\na.mp4,0\nb,VAL\nc,2\n")?;
+        assert_eq!((split.train, split.validation, split.test), (vec![0], vec![1], vec![2]));
+        let split = read("FileName,Split\na,1\nb,train\n")?;
+        assert_eq!((split.validation, split.test), (vec![0], vec![1]), "the description's words come first");
+        let error = read("Video,Fold\na,0\n").unwrap_err().to_string();
+        assert!(error.contains("Clip") && error.contains("FileName") && error.contains("Video, Fold"), "{error}");
+        let error = read("Clip,Fold\na,7\n").unwrap_err().to_string();
+        assert!(error.contains("one of 0, 1, 2, train"), "{error}");
+        Ok(())
     }
 
     #[test]

@@ -8,7 +8,6 @@ use echo_files::excerpt;
 use crate::csv_text::CsvText;
 use crate::error::DataError;
 use crate::numbers::Notation;
-use crate::split::Split;
 
 /// What people, statistics programs, databases and spreadsheets write where there is no value, or none that could be
 /// computed; in small letters.
@@ -125,26 +124,6 @@ impl Table {
         Notation::of(self.separator, self.rows.iter().flat_map(of_row))
     }
 
-    /// The video's name without `.avi` in any case.
-    pub(crate) fn name<'a>(&self, line: u64, field: &'a str) -> Result<&'a str, DataError> {
-        let name = without_avi(field).unwrap_or(field);
-        if name.is_empty() {
-            return Err(self.wrong_row(line, field, "the file name is empty".to_owned()));
-        }
-        Ok(name)
-    }
-
-    /// The row's split.
-    pub(crate) fn split(&self, line: u64, name: &str, field: &str) -> Result<Split, DataError> {
-        Split::parse(field).ok_or_else(|| {
-            self.wrong_row(
-                line,
-                name,
-                format!("the split is {:?}; it must be TRAIN, VAL or TEST (in any case)", excerpt(field)),
-            )
-        })
-    }
-
     /// An error on the name of a video that is nowhere, if it holds lines that a quote in the wrong place swallowed.
     pub(crate) fn check_missing(&self, line: u64, name: &str) -> Result<(), DataError> {
         match name.contains('\n') {
@@ -189,11 +168,6 @@ fn line(position: &csv::Position, text: &str) -> u64 {
     let rest = text.as_bytes().get(position.byte() as usize..).unwrap_or_default();
     let skipped = rest.iter().take_while(|&&byte| byte == b'\n').count();
     position.line() + skipped as u64
-}
-
-/// The name before `.avi` in any case, if it ends so.
-pub(crate) fn without_avi(name: &str) -> Option<&str> {
-    without_extension(name, "avi")
 }
 
 /// The name before an extension in any case, if it ends so.
@@ -305,6 +279,7 @@ mod tests {
 
     #[test]
     fn only_avi_is_taken_off_a_name() {
+        let without_avi = |name| without_extension(name, "avi");
         assert_eq!(["a.avi", "a.AVI", "a.b.Avi"].map(without_avi), [Some("a"), Some("a"), Some("a.b")]);
         assert_eq!(["a", "a.mp4", "avi"].map(without_avi), [None; 3]);
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use echo_core::{Answer, Class, Classification, Kind, NativeHeads, Rank, RankSpec, Regression, Task};
+use echo_core::{Answer, Class, Classification, Cut, Kind, NativeHeads, Rank, RankSpec, Regression, Task};
 use serde::Deserialize;
 
 use crate::plausible::usual_range;
@@ -54,7 +54,7 @@ struct ClassEntry {
     /// What a field of this class says; the name where it does not say.
     #[serde(default)]
     words: Vec<String>,
-    /// Of a number that is cut into classes: its largest floor.
+    /// Of a number that is cut into classes: its largest floor. The last class may go without.
     up_to: Option<i64>,
     /// Of a label.
     column: Option<String>,
@@ -70,12 +70,28 @@ pub(crate) enum Reading {
     Number,
     /// A number below this is of the second class.
     Below(f64),
-    /// A number is of the first class whose bound is not below its floor.
-    UpTo(Vec<i64>),
+    /// A number is of the first class whose bound is not below its floor; the last may have none.
+    UpTo(Vec<Option<i64>>),
     /// Words of each class.
     Words(Vec<Vec<String>>),
     /// A column for each label, which says yes or no.
     YesOrNo,
+}
+
+impl Reading {
+    /// Where it cuts a number into classes.
+    fn cut(&self, unit: &str) -> Option<Cut> {
+        let (bounds, descends) = match self {
+            Self::Below(below) => (vec![*below], true),
+            // Whatever has its floor at a bound still belongs to the class.
+            Self::UpTo(bounds) => {
+                let (_, inner) = bounds.split_last()?;
+                (inner.iter().flatten().map(|&bound| bound as f64 + 1.0).collect(), false)
+            }
+            _ => return None,
+        };
+        Some(Cut { unit: unit.to_owned(), bounds, descends })
+    }
 }
 
 impl TaskFile {
@@ -141,12 +157,12 @@ impl TaskFile {
         };
         let plausible = own.plausible.or_else(|| usual_range(&name, &unit));
         let (scale, least, most) = (own.scale.unwrap_or(1.0), own.least, own.most);
-        let task = Task { answer: own.answer(kind, &unit)?, name, heads };
+        let task = Task { answer: own.answer(kind, &unit, reading.cut(&unit))?, name, heads };
         task.validate().map_err(|error| error.to_string())?;
         Ok(Target { task, columns, reading, unit, scale, least, most, plausible })
     }
 
-    fn answer(self, kind: Kind, unit: &str) -> Result<Answer, String> {
+    fn answer(self, kind: Kind, unit: &str, cut: Option<Cut>) -> Result<Answer, String> {
         if kind == Kind::Regression {
             let Some(ranks) = self.ranks else {
                 return Err("give [[ranks]], each with `up_to`, `value` and `prompt`".to_owned());
@@ -159,6 +175,7 @@ impl TaskFile {
                 bin: self.bin.unwrap_or(1.0),
                 thresholds: self.thresholds.unwrap_or_default(),
                 ranks: RankSpec { ranks },
+                range: self.least.zip(self.most).map(|(least, most)| [least, most]),
                 templates: self.templates.unwrap_or_default(),
             }));
         }
@@ -173,12 +190,12 @@ impl TaskFile {
         }
         let class = |ClassEntry { name, prompts, absent, .. }| Class { name, prompts, absent };
         let classes = self.classes.unwrap_or_default().into_iter().map(class).collect();
-        Ok(Answer::Classes(Classification { kind, classes }))
+        Ok(Answer::Classes(Classification { kind, classes, cut }))
     }
 
     fn reading(&self, kind: Kind, below: Option<f64>) -> Result<Reading, String> {
         let classes = self.classes.as_deref().unwrap_or_default();
-        let bounds: Vec<i64> = classes.iter().filter_map(|class| class.up_to).collect();
+        let bounds: Vec<Option<i64>> = classes.iter().map(|class| class.up_to).collect();
         if below.is_some_and(|below| !below.is_finite()) || (below.is_some() && kind != Kind::Binary) {
             return Err("`below` is a number that cuts another in two: it belongs to kind = \"binary\"".to_owned());
         }
@@ -191,9 +208,12 @@ impl TaskFile {
         if let Some(below) = below {
             return Ok(Reading::Below(below));
         }
-        if !bounds.is_empty() {
-            if bounds.len() != classes.len() || bounds.windows(2).any(|pair| pair[0] >= pair[1]) {
-                return Err("`up_to` must stand at every class and ascend".to_owned());
+        if bounds.iter().any(Option::is_some) {
+            let ascends = |pair: &[Option<i64>]| pair[0].is_some() && (pair[1].is_none() || pair[0] < pair[1]);
+            if !bounds.windows(2).all(ascends) {
+                return Err(
+                    "`up_to` must ascend and stand at every class but the last, which may go without".to_owned()
+                );
             }
             return Ok(Reading::UpTo(bounds));
         }
@@ -274,7 +294,11 @@ mod tests {
         let target = own.target("ef", None).unwrap();
         assert_eq!((target.columns[0].as_str(), target.unit.as_str(), target.task.name.as_str()), ("LVEF", "%", "EF"));
         let cut = TaskFile::default().target("ef-reduced", Some(40.0)).unwrap();
-        assert_eq!((cut.reading, cut.task.name.as_str()), (Reading::Below(40.0), "ef-reduced-40"));
+        assert_eq!((&cut.reading, cut.task.name.as_str()), (&Reading::Below(40.0), "ef-reduced-40"));
+        let cut_of = |target: Target| target.task.classification().unwrap().cut.clone().unwrap();
+        assert_eq!(cut_of(cut), Cut { unit: "%".to_owned(), bounds: vec![40.0], descends: true });
+        let grades = cut_of(TaskFile::default().target("ef-grade", None).unwrap());
+        assert_eq!((grades.bounds, grades.descends), (vec![30.0, 40.0, 50.0], false));
         assert!(TaskFile::default().target("view", Some(40.0)).unwrap_err().contains("--below"));
     }
 
@@ -286,6 +310,8 @@ mod tests {
 
     #[test]
     fn tasks_that_make_no_sense_say_why() {
+        let values = "unit = 'dl'\nleast = 0.0\ntemplates = ['<#> dl']\n\
+                      ranks = [{ up_to = 1, value = 1.0, prompt = 'small' }, { up_to = 3, value = 2.0, prompt = 'large' }]\n";
         let class = |name: &str| format!("[[classes]]\nname = '{name}'\nprompts = ['a {name}']\n");
         for (text, expected) in [
             ("unit = 'cm'".to_owned(), "[[ranks]]"),
@@ -294,13 +320,17 @@ mod tests {
             (format!("kind = 'binary'\n{}{}", class("yes"), class("no")), "means two classes"),
             (format!("kind = 'single-label'\nbin = 1.0\n{}{}", class("a"), class("b")), "`bin` belongs"),
             (format!("kind = 'ordinal'\nbelow = 3.0\n{}{}", class("a"), class("b")), "`below`"),
-            (format!("kind = 'ordinal'\n{}up_to = 3\n{}", class("a"), class("b")), "`up_to`"),
+            (format!("kind = 'ordinal'\n{}{}up_to = 3\n", class("a"), class("b")), "`up_to`"),
+            (format!("kind = 'ordinal'\n{}up_to = 3\n{}up_to = 3\n", class("a"), class("b")), "`up_to`"),
             (format!("kind = 'multi-label'\n{}", class("a")), "`absent`"),
             (format!("kind = 'binary'\n{}{}", class("a;b"), class("c")), "without commas"),
             (
                 "kind = 'binary'\nclasses = [{ name = 'a', prompts = [] }, { name = 'b', prompts = ['b'] }]".to_owned(),
                 "`prompts`",
             ),
+            (format!("{values}most = 3.0\n"), "from `least` to `most`, which are 4"),
+            (values.to_owned(), "which are 0"),
+            (format!("{values}most = 1e300\n"), "which are 2147483648"),
             ("colour = 1".to_owned(), "colour"),
         ] {
             let error = target(&text).unwrap_err();

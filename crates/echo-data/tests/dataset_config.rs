@@ -351,8 +351,50 @@ fn a_pipe_for_a_table_a_description_or_a_split_is_refused() {
     for error in [
         place.error(COLUMNS, "EF"),
         DatasetConfig::read(&pipe).unwrap_err().to_string(),
-        echo_data::read_split_file(&pipe, &[]).unwrap_err().to_string(),
+        echo_data::read_split_file(&pipe, &[], &DatasetConfig::echonet()).unwrap_err().to_string(),
     ] {
         assert!(error.contains("table.csv") && error.contains("a pipe"), "{error}");
     }
+}
+
+#[test]
+fn folders_and_tables_that_are_not_there_are_named_with_the_entry_that_leads_to_them() {
+    let place = Place::new("Clip,Fold,LVEF\na,TRAIN,50\n", &["a.avi"]);
+    let error = place.error(&COLUMNS.replace("'clips'", "'clip'"), "EF");
+    assert!(error.contains("own.toml: `videos.folder` leads to") && error.contains("/clip: "), "{error}");
+    let error = place.error(&format!("{COLUMNS}\nlabels = {{ table = 'more.csv' }}"), "Strain");
+    assert!(error.contains("more.csv, the table of [labels], is not there"), "{error}");
+    let read = |dir: &Path| {
+        read_dataset(dir, &DatasetConfig::echonet(), &Target::shipped("ef")).expect_err("an error").to_string()
+    };
+    let error = read(place.path());
+    assert!(error.contains("`table` leads to") && error.contains("FileList.csv: No such file"), "{error}");
+    let error = read(&place.path().join("nowhere"));
+    assert!(error.ends_with("nowhere: there is no such folder"), "{error}");
+}
+
+#[test]
+fn a_number_above_all_classes_is_an_error_unless_the_last_is_open() -> Result<(), DataError> {
+    let place = Place::new("Clip,Fold,LVEF,Size\na,TRAIN,50,120\nb,TEST,50,161\n", &["a.avi", "b.avi"]);
+    let read = |last: &str| {
+        let class = |name: &str, bound: &str| format!("{{ name = '{name}', {bound}prompts = ['{name}'] }}");
+        let classes = [class("small", "up_to = 120, "), class("large", last)].join(", ");
+        let task = format!("[tasks.Size]\nkind = 'binary'\nclasses = [{classes}]");
+        place.read(&format!("{COLUMNS}\n{task}"), "Size")
+    };
+    let error = read("up_to = 160, ").expect_err("161 is of no class").to_string();
+    assert!(error.contains("line 3") && error.contains("\"161\", more than the `up_to`"), "{error}");
+    let classes: Vec<Truth> = read("")?.videos.into_iter().map(|video| video.truth).collect();
+    assert_eq!(classes, [Truth::Class(0), Truth::Class(1)]);
+    Ok(())
+}
+
+/// Where no extension is described, names may have it in one table and lack it in the other.
+#[test]
+fn rows_of_two_tables_are_matched_whatever_their_names_end_in() -> Result<(), DataError> {
+    let place = Place::new("Clip,Fold\na.avi,TRAIN\nb.avi,TEST\n", &["a.avi", "b.avi"]);
+    fs::write(place.path().join("labels.csv"), "Clip,LVEF\na,50\nB.avi,60\n").expect("a table");
+    let data = place.read(&format!("{COLUMNS}\nlabels = {{ table = 'labels.csv' }}"), "EF")?;
+    assert_eq!(data.videos.iter().map(|video| video.truth.clone()).collect::<Vec<_>>(), [50.0, 60.0].map(Truth::Value));
+    Ok(())
 }

@@ -31,7 +31,7 @@ fn the_released_lists_have_their_counts_and_the_sampler_draws_as_many() -> Resul
         let data = read_dataset(dir.path(), &DatasetConfig::echonet(), &ef)?;
         assert!(data.report.missing.is_empty() && data.report.without_target.is_empty());
         let names: Vec<&str> = data.videos.iter().map(|video| video.name.as_str()).collect();
-        let split = read_split_file(&list, &names)?;
+        let split = read_split_file(&list, &names, &DatasetConfig::echonet())?;
         assert_eq!((split.train.len(), split.validation.len(), split.test.len()), (videos, 600, 1277), "{shots} shots");
         assert!(split.unknown.is_empty() && split.duplicates.is_empty() && data.report.duplicates.is_empty());
         assert!(split.train.iter().all(|&place| data.videos[place].split == Split::Train));

@@ -77,7 +77,7 @@ pub use chamber_sizes::ChamberSize;
 pub use dataset::DatasetSpec;
 pub use error::PhantomError;
 pub use findings::{Cavity, Chamber, Findings};
-pub use marker::{Phantoms, holds_phantoms, is_phantom};
+pub use marker::{Phantoms, are_phantoms, is_phantom};
 pub use on_demand::OnDemand;
 pub use phantom::{Phantom, Setting};
 pub use physiology::{Beside, Physiology, RightHeart};

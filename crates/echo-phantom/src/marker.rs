@@ -54,26 +54,25 @@ fn digest(video: &Path) -> Result<blake3::Hash, PhantomError> {
 /// The video or the list cannot be read.
 pub fn is_phantom(video: &Path) -> Result<bool, PhantomError> {
     let whole = fs::canonicalize(video).map_err(PhantomError::io(video))?;
-    match whole.ancestors().nth(2) {
+    // However deep below the list the data set's layout has its videos.
+    match whole.ancestors().skip(1).find(|dir| dir.join(LIST).exists()) {
         Some(dir) => Phantoms::of(dir)?.has_file(&whole),
         None => Ok(false),
     }
 }
 
-/// Whether all videos of the data set in `dir` are phantoms. A file without content, as of a video that is not rendered yet,
-/// shows nobody.
+/// Whether all of `videos` are phantoms by the list of the data set in `dir`. A file without content, as of a video that is not
+/// rendered yet, shows nobody.
 ///
 /// # Errors
 /// The list or a video cannot be read.
-pub fn holds_phantoms(dir: &Path) -> Result<bool, PhantomError> {
+pub fn are_phantoms<'a>(dir: &Path, videos: impl IntoIterator<Item = &'a Path>) -> Result<bool, PhantomError> {
     if read_list(dir)?.is_none() {
         return Ok(false);
     }
     let phantoms = Phantoms::of(dir)?;
-    let videos = dir.join(VIDEOS);
-    for entry in fs::read_dir(&videos).map_err(PhantomError::io(&videos))? {
-        let video = entry.map_err(PhantomError::io(&videos))?.path();
-        if !is_empty(&video) && !phantoms.has_file(&video)? {
+    for video in videos {
+        if !is_empty(video) && !phantoms.has_file(video)? {
             return Ok(false);
         }
     }
@@ -146,25 +145,27 @@ mod tests {
         write_dataset(&dir, &DatasetSpec::with_total(3, 1), &|_, _| ()).unwrap();
         let videos = dir.join(VIDEOS);
         let names: Vec<PathBuf> = fs::read_dir(&videos).unwrap().map(|entry| entry.unwrap().path()).collect();
-        assert!(holds_phantoms(&dir).unwrap() && names.iter().all(|path| is_phantom(path).unwrap()));
+        assert!(names.iter().all(|path| is_phantom(path).unwrap()));
 
         // Elsewhere nobody knows them, whatever they are called.
         let elsewhere = folder.path().join("phantom.avi");
         fs::copy(&names[0], &elsewhere).unwrap();
         assert!(!is_phantom(&elsewhere).unwrap());
 
-        // Under another name they are what they were; another file under their name is not.
-        fs::rename(&names[0], videos.join("other.avi")).unwrap();
-        assert!(holds_phantoms(&dir).unwrap() && is_phantom(&videos.join("other.avi")).unwrap());
+        // Under another name and in another layout they are what they were; another file under their name is not.
+        let other = dir.join("clips/2026/other.avi");
+        fs::create_dir_all(other.parent().unwrap()).unwrap();
+        fs::rename(&names[0], &other).unwrap();
+        assert!(is_phantom(&other).unwrap());
         let mut bytes = fs::read(&names[1]).unwrap();
         let last = bytes.len() - 1;
         bytes[last] ^= 1;
         fs::write(&names[1], &bytes).unwrap();
-        assert!(!holds_phantoms(&dir).unwrap() && !is_phantom(&names[1]).unwrap() && is_phantom(&names[2]).unwrap());
+        assert!(!is_phantom(&names[1]).unwrap() && is_phantom(&names[2]).unwrap());
 
         fs::write(dir.join(LIST), "FileName,Blake3\na,b\n").unwrap();
         assert!(is_phantom(&names[2]).unwrap_err().to_string().contains(LIST));
         fs::remove_file(dir.join(LIST)).unwrap();
-        assert!(!holds_phantoms(&dir).unwrap() && !is_phantom(&names[2]).unwrap());
+        assert!(!is_phantom(&names[2]).unwrap());
     }
 }

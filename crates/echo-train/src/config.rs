@@ -151,7 +151,7 @@ pub struct LossWeights {
     pub kl: f64,
     /// Absolute error of the predicted value.
     pub l1: f64,
-    /// Huber's loss of the predicted value, quadratic below an error of [`HUBER_DELTA`](crate::HUBER_DELTA).
+    /// Huber's loss of the predicted value, quadratic below an error of 2.
     #[serde(default)]
     pub huber: f64,
 }

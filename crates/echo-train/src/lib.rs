@@ -24,9 +24,8 @@ pub use config::{AugmentConfig, LossWeights, OptimizerConfig, RateFactors, Sched
 pub use descent::Descent;
 pub use error::TrainError;
 pub use fit::{Best, Epoch, FitContext, Fitted, Watched, fit, predict};
-pub use losses::{HUBER_DELTA, binary_cross_entropy, cross_entropy, huber, l1, ordinal_kl, ordinal_weights};
+pub use losses::{cross_entropy, l1};
 pub use parameters::{Parameter, parameters};
 pub use samples::{FeatureTable, Samples};
-pub use schedule::learning_rate;
 pub use tensor_file::{read_tensors, write_tensors};
 pub use values::{values, with_values};

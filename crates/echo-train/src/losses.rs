@@ -7,7 +7,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 const TARGET_SHARPNESS: f32 = 10.0;
 
 /// Errors above this many units of the target count linearly in [`huber`].
-pub const HUBER_DELTA: f32 = 2.0;
+pub(crate) const HUBER_DELTA: f32 = 2.0;
 
 /// Mean cross-entropy of `logits` `[batch, ranks or classes]` against each sample's rank or class.
 pub fn cross_entropy(logits: Tensor<2>, ranks: &[usize]) -> Tensor<1> {
@@ -18,7 +18,7 @@ pub fn cross_entropy(logits: Tensor<2>, ranks: &[usize]) -> Tensor<1> {
 }
 
 /// Mean binary cross-entropy of `logits` `[batch, labels]` over the labels of which something is known; 0 where nothing is.
-pub fn binary_cross_entropy(logits: Tensor<2>, labels: &[&[Option<bool>]]) -> Tensor<1> {
+pub(crate) fn binary_cross_entropy(logits: Tensor<2>, labels: &[&[Option<bool>]]) -> Tensor<1> {
     let [batch, columns] = logits.dims();
     let known = labels.iter().flat_map(|labels| labels.iter()).flatten().count().max(1) as f32;
     let matrix = |wanted: bool| {
@@ -35,7 +35,7 @@ pub fn binary_cross_entropy(logits: Tensor<2>, labels: &[&[Option<bool>]]) -> Te
 /// distribution over the batch from one that is sharp on the rank's samples; summed, then averaged over those ranks.
 ///
 /// - logits: `[batch, ranks]`
-pub fn ordinal_kl(logits: Tensor<2>, ranks: &[usize]) -> Tensor<1> {
+pub(crate) fn ordinal_kl(logits: Tensor<2>, ranks: &[usize]) -> Tensor<1> {
     let [batch, classes] = logits.dims();
     let mut present: Vec<usize> = ranks.to_vec();
     present.sort_unstable();
@@ -65,7 +65,7 @@ pub fn l1(values: Tensor<1>, targets: &[f32]) -> Tensor<1> {
 
 /// Mean of Huber's loss of `values` `[batch]`: half the squared error up to [`HUBER_DELTA`], linear above, as PyTorch's
 /// `huber_loss`.
-pub fn huber(values: Tensor<1>, targets: &[f32]) -> Tensor<1> {
+pub(crate) fn huber(values: Tensor<1>, targets: &[f32]) -> Tensor<1> {
     let targets = Tensor::<1>::from_data(TensorData::new(targets.to_vec(), [targets.len()]), &values.device());
     let error = (values - targets).abs();
     let small = error.clone().clamp_max(HUBER_DELTA);
@@ -77,7 +77,7 @@ pub fn huber(values: Tensor<1>, targets: &[f32]) -> Tensor<1> {
 ///
 /// Factors of wrong ranks add up to one less than there are entries in what the softmax runs over: a sample's ranks, or,
 /// with `over_batch`, a rank's samples.
-pub fn ordinal_weights(ranks: &[usize], classes: usize, over_batch: bool) -> Vec<f32> {
+pub(crate) fn ordinal_weights(ranks: &[usize], classes: usize, over_batch: bool) -> Vec<f32> {
     let batch = ranks.len();
     let distance = |sample: usize, class: usize| ranks[sample].abs_diff(class) as f32;
     let mut weights = vec![1.0; batch * classes];

@@ -3,7 +3,7 @@
 use crate::{ScheduleConfig, TrainConfig};
 
 /// Learning rate in `epoch` (from 0): schedules move once per epoch, as CoOp's and CardiacCLIP's do.
-pub fn learning_rate(config: &TrainConfig, epoch: usize) -> f64 {
+pub(crate) fn learning_rate(config: &TrainConfig, epoch: usize) -> f64 {
     let peak = config.optimizer.lr();
     match config.schedule {
         ScheduleConfig::Constant => peak,

@@ -83,9 +83,10 @@ impl VideoSet {
     /// # Errors
     /// A list cannot be read, or no test video is left.
     pub fn read(dir: &Path, config: &BenchConfig) -> Result<Self, BenchError> {
-        let mut set = Self::described(dir, config.described()?)?;
+        let (dataset, target) = config.described()?;
+        let mut set = Self::described(dir, &dataset, target)?;
         if let Some(path) = &config.split {
-            set.split_by(path)?;
+            set.split_by(path, &dataset)?;
         }
         set.take(config.samples, dir)?;
         set.limit(config.limit);
@@ -117,7 +118,7 @@ impl VideoSet {
             let reason = format!("what is predicted there is {other}, in the first data set {one}");
             return Err(BenchError::Config(format!("{}: {reason}", dir.display())));
         }
-        let mut set = Self::described(dir, (dataset, target))?;
+        let mut set = Self::described(dir, &dataset, target)?;
         set.take(config.samples, dir)?;
         set.limit(config.limit);
         if set.test.is_empty() {
@@ -129,8 +130,8 @@ impl VideoSet {
         Ok(set)
     }
 
-    fn described(dir: &Path, (dataset, target): (DatasetConfig, Target)) -> Result<Self, BenchError> {
-        let data = read_dataset(dir, &dataset, &target)?;
+    fn described(dir: &Path, dataset: &DatasetConfig, target: Target) -> Result<Self, BenchError> {
+        let data = read_dataset(dir, dataset, &target)?;
         let folder = data.report.folder.display();
         let missing = format!("listed, but there is no such file in {folder}");
         let without = match &target.columns[..] {
@@ -188,9 +189,9 @@ impl VideoSet {
     }
 
     /// Splits the videos as the list `path` says.
-    fn split_by(&mut self, path: &Path) -> Result<(), BenchError> {
+    fn split_by(&mut self, path: &Path, dataset: &DatasetConfig) -> Result<(), BenchError> {
         let names: Vec<&str> = self.videos.iter().map(|video| video.name.as_str()).collect();
-        let split = read_split_file(path, &names)?;
+        let split = read_split_file(path, &names, dataset)?;
         let unknown: Vec<String> = split.unknown.iter().filter(|name| !self.missing.contains(name)).cloned().collect();
         self.exclude_all(&unknown, false, &format!("in {}, but not in the data set", path.display()));
         self.exclude_all(&split.incomplete, false, &format!("without a name or a split in {}", path.display()));
@@ -356,6 +357,11 @@ impl VideoSet {
         }
     }
 
+    /// Those of `indices`, of which [`digest`](Self::digest) was asked, that have one.
+    pub(crate) fn readable(&self, indices: &[usize]) -> Vec<usize> {
+        indices.iter().copied().filter(|&index| self.videos[index].digest.is_some()).collect()
+    }
+
     /// Notes that a video could not be used, or was `used` in spite of `reason`.
     pub(crate) fn exclude(&mut self, index: usize, used: bool, reason: String) {
         self.excluded.push(Excluded { video: self.videos[index].name.clone(), used, reason });
@@ -412,6 +418,11 @@ impl VideoSet {
     /// Whether a video is known to be a phantom.
     pub(crate) fn is_phantom(&self, index: usize) -> bool {
         self.videos[index].digest.is_some_and(|digest| self.phantoms.has(digest.as_bytes()))
+    }
+
+    /// The files of all its videos.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.videos.iter().map(|video| video.path.as_path())
     }
 
     /// Labels of the samples that the videos `indices` make.

@@ -58,7 +58,7 @@ pub struct PairForecast {
     pub cells: usize,
     /// Those of them that are done.
     pub done: usize,
-    /// The most bytes that the process holds during one of the others; absent where nothing is left to do.
+    /// The most bytes that the process holds during one of the others; absent where nothing is left to do, or nothing known.
     pub memory: Option<Memory>,
     /// Why none of them can run.
     pub fails: Option<String>,
@@ -69,7 +69,7 @@ pub struct PairForecast {
 pub enum Memory {
     /// So much was measured by finished cells of this folder.
     Measured(u64),
-    /// Parameters, what trains them, and the clips of a batch: activations come on top.
+    /// The process as it is now, what trains parameters, and the clips of a batch: activations come on top.
     AtLeast(u64),
 }
 

@@ -14,6 +14,7 @@ use super::{Environment, RunState, Unrendered, Zoo, build_encoder, needs_validat
 use crate::cell::seen::Seen;
 use crate::data::video_set::VideoSet;
 use crate::run::forecast::{EmbeddingForecast, Memory, PairForecast};
+use crate::run::memory;
 use crate::{BenchConfig, BenchError, DryRun, Recipe};
 
 /// What [`run`](crate::run) would do with the same arguments: nothing is embedded, fitted or written to the output
@@ -25,14 +26,15 @@ pub fn dry_run(config: &BenchConfig, environment: &Environment, zoo: &dyn Zoo) -
     let mut state = RunState::new(config, environment, zoo, Unrendered::Leave)?;
     state.exclude_broken();
     let drawn: BTreeSet<usize> = state.draws.values().flatten().copied().collect();
+    let drawn: Vec<usize> = drawn.into_iter().collect();
     let is_watching = needs_validation(config, &state.set);
     let sizes = state.wanted.iter().filter_map(|&index| std::fs::metadata(&state.set.videos[index].path).ok());
     let mut forecast = DryRun {
         data: state.set.name.clone(),
         unrendered: state.unrendered(),
-        train: drawn.len(),
-        validation: if is_watching { state.set.validation.len() } else { 0 },
-        test: state.set.test.len(),
+        train: state.set.readable(&drawn).len(),
+        validation: if is_watching { state.set.readable(&state.set.validation).len() } else { 0 },
+        test: state.set.readable(&state.set.test).len(),
         unusable: state.excluded().filter(|excluded| !excluded.used).cloned().collect(),
         bytes: sizes.map(|metadata| metadata.len()).sum(),
         embedding: Vec::new(),
@@ -171,7 +173,7 @@ impl RunState<'_> {
                 Ok(adapted) => {
                     let measured = self.done.values().filter(|record| self.is_alike(record, name, adapter));
                     let measured = measured.filter_map(|record| record.peak_memory).max().map(Memory::Measured);
-                    pair.memory = Some(measured.unwrap_or_else(|| needed(&adapted, recipe, &seen)));
+                    pair.memory = measured.or_else(|| needed(&adapted, recipe, &seen));
                 }
             }
             pairs.push(pair);
@@ -187,17 +189,15 @@ impl RunState<'_> {
     }
 }
 
-/// What an adapter's cell needs at least: its parameters, a gradient and two moments of each that trains, and where the
-/// encoder trains the clips of a step.
-fn needed(adapted: &AnyAdapter, recipe: &Recipe, seen: &Seen) -> Memory {
-    let all = parameters(adapted);
-    let values = |trains: bool| -> usize {
-        all.iter().filter(|parameter| parameter.trainable || !trains).map(|parameter| parameter.count()).sum()
-    };
+/// What an adapter's cell needs at least: the process with the encoder as it is now, a gradient and two moments of each
+/// parameter that trains, and where the encoder trains the clips of a step. Nothing where the system does not tell.
+fn needed(adapted: &AnyAdapter, recipe: &Recipe, seen: &Seen) -> Option<Memory> {
+    let trainable: usize =
+        parameters(adapted).iter().filter(|parameter| parameter.trainable).map(|parameter| parameter.count()).sum();
     let clips = match adapted.stage() {
         Stage::Clip => recipe.train.micro_batch.unwrap_or(recipe.train.batch) * seen.view.clips,
         _ => 0,
     };
     let clip = 3 * seen.spec.frames * seen.spec.size.pow(2);
-    Memory::AtLeast(4 * (values(false) + 3 * values(true) + clips * clip) as u64)
+    Some(Memory::AtLeast(memory::now()? + 4 * (3 * trainable + clips * clip) as u64))
 }

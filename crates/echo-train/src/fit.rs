@@ -9,7 +9,8 @@ use echo_random::Stream;
 use crate::checkpoint::{Checkpoints, Progress, Saver, discard, resume};
 use crate::objective::{Objective, Ranks, objective};
 use crate::optimizer::factor;
-use crate::{Descent, Parameter, Samples, TrainConfig, TrainError, gradients, learning_rate, parameters};
+use crate::schedule::learning_rate;
+use crate::{Descent, Parameter, Samples, TrainConfig, TrainError, gradients, parameters};
 
 /// Samples in a batch when predicting: memory is bounded, results do not depend on it.
 const PREDICT_BATCH: usize = 256;

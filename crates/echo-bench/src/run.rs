@@ -187,10 +187,10 @@ fn adapter_plans(config: &BenchConfig, known: &[AdapterEntry]) -> Result<Vec<(St
 ///
 /// # Errors
 /// An unknown adapter, or a recipe that makes no sense.
-pub fn with_recipes(config: &BenchConfig) -> Result<BenchConfig, BenchError> {
+pub fn with_recipes(config: &BenchConfig, adapters: &[AdapterEntry]) -> Result<BenchConfig, BenchError> {
     let mut recipes = config.recipes.clone();
-    for (_, AdapterPlan { entries, .. }) in adapter_plans(config)? {
-        for entry in entries.iter().filter(|entry| entry.trains) {
+    for (_, AdapterPlan { joined, .. }) in adapter_plans(config, adapters)? {
+        for entry in joined.entries().iter().filter(|entry| entry.trains) {
             let replaced = config.recipes.get(entry.name);
             recipes.insert(entry.name.to_owned(), Recipe::written_out(entry, config.preset, replaced)?);
         }
@@ -573,6 +573,8 @@ pub(crate) fn needs_validation(config: &BenchConfig, set: &VideoSet) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use echo_adapt::ADAPTERS;
+
     use super::*;
 
     #[test]
@@ -587,16 +589,16 @@ mod tests {
                 preset,
                 ..BenchConfig::default()
             };
-            let text = toml::to_string(&with_recipes(&config).unwrap()).unwrap();
+            let text = toml::to_string(&with_recipes(&config, ADAPTERS).unwrap()).unwrap();
             for shown in ["[recipes.mfl.adapter]", "compat = \"none\"", "[recipes.lora.train.augment]", "epochs = 7"] {
                 assert!(text.contains(shown), "{shown}: {text}");
             }
             let again = BenchConfig::from_toml("printed.toml", &text).unwrap();
             let plans = |config: &BenchConfig| -> Vec<(String, Recipe)> {
-                adapter_plans(config).unwrap().into_iter().map(|(name, plan)| (name, plan.recipe)).collect()
+                adapter_plans(config, ADAPTERS).unwrap().into_iter().map(|(name, plan)| (name, plan.recipe)).collect()
             };
             assert_eq!(plans(&again), plans(&config));
-            assert_eq!(with_recipes(&again).unwrap().recipes, again.recipes);
+            assert_eq!(with_recipes(&again, ADAPTERS).unwrap().recipes, again.recipes);
         }
     }
 }

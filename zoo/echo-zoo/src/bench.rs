@@ -412,7 +412,8 @@ fn phantoms(home: &Path, spec: &DatasetSpec) -> Result<PathBuf, CliError> {
 pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> Result<(), CliError> {
     let config = args.config(entries)?;
     if args.print_config {
-        let text = toml::to_string(&with_recipes(&config, adapters)?).map_err(|error| CliError::Usage(error.to_string()))?;
+        let text =
+            toml::to_string(&with_recipes(&config, adapters)?).map_err(|error| CliError::Usage(error.to_string()))?;
         return print(&format!("# Recipes are those of the preset {}.\n{text}", config.preset));
     }
     config.validate()?;

@@ -92,7 +92,7 @@ impl Recipe {
         preset: Preset,
         replacements: Option<&Table>,
     ) -> Result<Table, BenchError> {
-        let Tables { adapter, train, clip } = tables(entry, preset, replacements)?;
+        let OfEntry { adapter, train, clip } = tables(entry, preset, replacements)?;
         let of = |source| BenchError::Toml { what: format!("recipe of {}", entry.name), source };
         let train: TrainConfig = train.try_into().map_err(of)?;
         let train = Value::try_from(train).map_err(|error| BenchError::Config(error.to_string()))?;

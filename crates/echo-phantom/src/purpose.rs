@@ -97,6 +97,9 @@ mod tests {
             Purpose::ALL.iter().flat_map(|purpose| numbers.map(|number| purpose.index(number))).collect();
         assert_eq!(indices.len(), Purpose::ALL.len() * numbers.len());
 
+        // Also of the nano weights, which hearts of these numbers made.
+        assert_eq!(Purpose::ALL.map(|purpose| purpose as u64), [0, 1, 2, 4, 5]);
+
         // The same number of all purposes: other hearts, other speckle.
         let phantoms = Purpose::ALL.map(|purpose| Phantom::of(1, purpose, 7).unwrap());
         for (i, a) in phantoms.iter().enumerate() {

@@ -12,6 +12,9 @@ use crate::text_table::text_table;
 /// Columns of a terminal.
 const WIDTH: usize = 100;
 
+/// Characters of a data set's name that stand in a heading.
+const SHORT: usize = 7;
+
 /// What stands in the column of shots that a row has not.
 const NOTHING: &str = "";
 
@@ -39,8 +42,11 @@ impl Leaderboard {
         let externals = self.externals();
         let primary = self.target.primary();
         let over_ranks = self.metrics().contains(&Metric::MACRO_MAE);
-        let numbered_set = |place: usize| match externals.len() {
-            1 => "external".to_owned(),
+        // By its name where that is short, as `home` is.
+        let is_short = |title: &str| title.chars().count() <= SHORT;
+        let heading_of = |place: usize| match &externals[place].0 {
+            title if is_short(title) => format!("on {title}"),
+            _ if externals.len() == 1 => "external".to_owned(),
             _ => format!("external {}", place + 1),
         };
         let mut headings = vec!["encoder".to_owned(), "adapter".to_owned()];
@@ -50,8 +56,10 @@ impl Leaderboard {
             shots => shots.to_string(),
         }));
         headings.extend(over_ranks.then(|| "macro".to_owned()));
-        headings.extend((0..externals.len()).map(numbered_set));
-        let sets = externals.iter().enumerate().map(|(place, (title, _))| format!("{}: {title}", numbered_set(place)));
+        headings.extend((0..externals.len()).map(heading_of));
+        // Where the heading does not say it.
+        let numbered_sets = externals.iter().enumerate().filter(|(_, (title, _))| !is_short(title));
+        let sets = numbered_sets.map(|(place, (title, _))| format!("{}: {title}", heading_of(place)));
         let mut pivot = Pivot {
             headings,
             videos: self.videos(&shots),
@@ -296,21 +304,19 @@ mod tests {
             .collect();
         assert_eq!((&lines[0][..], &lines[2][..]), (&["WARNING: toy"][..], &["EF on 4 test videos"][..]));
         let lines = &lines[2..];
-        assert_eq!(lines[2], ["encoder", "adapter", "0 shots", "1", "8", "macro", "external"]);
+        assert_eq!(lines[2], ["encoder", "adapter", "0 shots", "1", "8", "macro", "on far"]);
         assert_eq!(lines[3], ["training videos", "12", "90"]);
         assert_eq!(lines[4], ["median", "of validation", "9.00", "10.00", "11.00"]);
         assert_eq!(lines[5], ["echo", "zero-shot", "6.00", "7.00", "8.00"]);
         assert_eq!(lines[6], ["coop [1]", "5.50", "5.00 [4.00, 6.50]", "6.00", "7.00"]);
         assert_eq!(lines[7], ["full", "4.00 [3.00, 5.50] !", "5.00", "6.00"]);
-        for part in [
-            "[1] (text of a)",
-            "MAE in EF points: means",
-            "external: far.",
-            "noted",
-            "echo + full, 8 shots: 1 failed: no room",
-        ] {
+        for part in ["[1] (text of a)", "MAE in EF points: means", "noted", "echo + full, 8 shots: 1 failed: no room"] {
             assert!(text.contains(part), "{part}: {text}");
         }
+        let mut elsewhere = board.clone();
+        elsewhere.rows.iter_mut().for_each(|row| row.externals[0].name = "another hospital".to_owned());
+        let text = elsewhere.to_pivot();
+        assert!(text.contains("  external\n") && text.contains("external: another hospital."), "{text}");
     }
 
     /// What `bench` without arguments prints: three encoders, five numbers of shots, a second test set.

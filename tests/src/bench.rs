@@ -88,6 +88,7 @@ impl Place {
             checkpoint_every: std::time::Duration::from_secs(30),
             jobs: 1,
             thumbnails: false,
+            observer: std::sync::Arc::new(()),
         }
     }
 

@@ -11,11 +11,9 @@ use std::time::Instant;
 use burn::tensor::Device;
 use echo_core::{Answer, AnyAdapter, Fitting, Kind, Stage, Task, Truth};
 use echo_data::Feature;
-use echo_metrics::{Better, Metric, Parameters, Scores, Threshold, youden};
+use echo_metrics::{Better, Epoch, Metric, Parameters, Scores, Threshold, youden};
 use echo_report::{BestRecord, ParameterCounts, PredictionRow, Quantity, Seconds, TestVideo, ranks_up_to, scores};
-use echo_train::{
-    Checkpoints, Epoch, FeatureTable, FitContext, Samples, TrainConfig, Watched, fit, parameters, predict,
-};
+use echo_train::{Checkpoints, FeatureTable, FitContext, Samples, TrainConfig, Watched, fit, parameters, predict};
 
 use crate::BenchError;
 use crate::data::video_set::VideoSet;
@@ -92,7 +90,7 @@ pub(crate) struct CellOutput {
     pub(crate) best: Option<BestRecord>,
     /// Those of the epoch that was best on validation, where it was asked for.
     pub(crate) best_predictions: Option<Vec<PredictionRow>>,
-    pub(crate) curve: Vec<echo_report::Epoch>,
+    pub(crate) curve: Vec<Epoch>,
     pub(crate) parameters: ParameterCounts,
     /// Paths and shapes of the parameters that train.
     pub(crate) trainable: Vec<String>,
@@ -163,8 +161,7 @@ impl Protocol<'_> {
             None => (None, None),
         };
         let seconds = Seconds { fit: fit_seconds, evaluate: started.elapsed().as_secs_f64() };
-        let of_epoch =
-            |epoch: Epoch| row_of(Epoch { watched: epoch.watched.map(|error| self.value_of(error)), ..epoch });
+        let of_epoch = |epoch: Epoch| Epoch { watched: epoch.watched.map(|error| self.value_of(error)), ..epoch };
         Ok(CellOutput {
             adapter: done.adapter,
             fitted: paths,
@@ -205,12 +202,6 @@ fn threshold(rows: &[PredictionRow]) -> Option<(f64, [usize; 2])> {
     let probabilities: Vec<f64> = rows.iter().flat_map(|row| row.prediction.first()).map(|&p| f64::from(p)).collect();
     let positives = truths.iter().filter(|&&truth| truth).count();
     Some((youden(&truths, &probabilities).ok()?, [truths.len() - positives, positives]))
-}
-
-/// An epoch as a row of a file.
-fn row_of(epoch: Epoch) -> echo_report::Epoch {
-    let Epoch { epoch, lr, loss, cross_entropy, kl, l1, watched } = epoch;
-    echo_report::Epoch { epoch, lr, loss, cross_entropy, kl, l1, watched }
 }
 
 /// Every metric of a task: of a regression with areas under the curve for its thresholds, and the errors within each rank

@@ -307,10 +307,10 @@ impl BenchConfig {
             }
         }
         if let Some(shots) = self.shots.iter().find(|&&shots| shots == 0 || shots > Limits::SHOTS) {
-            return complain(format!("{shots} shots: give 1 to {}", Limits::SHOTS));
+            return complain(format!("shots = {shots}: give 1 to {}", Limits::SHOTS));
         }
         if self.clips == 0 || self.clips > Limits::CLIPS {
-            return complain(format!("{} clips of a video: give 1 to {}", self.clips, Limits::CLIPS));
+            return complain(format!("clips = {}: give 1 to {} of a video", self.clips, Limits::CLIPS));
         }
         if self.bootstrap == 0 || self.bootstrap > echo_metrics::MAX_SAMPLES {
             return complain(format!("{} bootstrap samples: give 1 to {}", self.bootstrap, echo_metrics::MAX_SAMPLES));

@@ -11,7 +11,7 @@ mod cell;
 mod config;
 mod data;
 mod error;
-mod progress;
+mod observer;
 mod run;
 
 pub use cell::adapter_file::{AdapterFile, AdapterRecord, predict_clips};
@@ -22,6 +22,6 @@ pub use config::weight_files::WeightFiles;
 pub use config::{BenchConfig, Limits, Samples, Selection};
 pub use data::video_set::VideoSet;
 pub use error::BenchError;
-pub use progress::Progress;
+pub use observer::Observer;
 pub use run::forecast::DryRun;
 pub use run::{Environment, Outcome, PairParameters, Zoo, dry_run, pair_parameters, run, with_recipes};

@@ -11,17 +11,17 @@ pub(crate) mod work_off;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use burn::tensor::Device;
 use echo_adapt::{AdapterEntry, BuildContext, Joined};
 use echo_core::{Kind, Preset};
 use echo_data::Digests;
-use echo_files::{printable, say};
+use echo_files::printable;
 use echo_report::{
-    CellRecord, CellStatus, Constant, Excluded, Leaderboard, Machine, Outputs, Quantity, Report, Runs, Sources,
-    TestSet, groups,
+    CellRecord, CellStatus, Constant, Excluded, Leaderboard, Machine, Outputs, Quantity, Report, Runs, SampleUnit,
+    Sources, TestSet, groups,
 };
 use echo_train::{Parameter, parameters};
 use echo_video::OpenOptions;
@@ -36,7 +36,7 @@ use crate::data::privacy::without_folders;
 use crate::data::thumbnails::thumbnails;
 use crate::data::video_set::{Sample, VideoSet};
 use crate::run::plan::cells;
-use crate::{BenchConfig, BenchError, Progress, Recipe, Selection};
+use crate::{BenchConfig, BenchError, Observer, Recipe, Selection};
 
 /// Where encoders and adapters come from: the registry, which this crate does not know.
 pub trait Zoo {
@@ -76,6 +76,8 @@ pub struct Environment {
     pub jobs: usize,
     /// Put frames of the worst videos into the report.
     pub thumbnails: bool,
+    /// Is told how far it is.
+    pub observer: Arc<dyn Observer>,
 }
 
 impl Environment {
@@ -116,7 +118,7 @@ pub fn run(config: &BenchConfig, environment: &Environment, zoo: &dyn Zoo) -> Re
     let mut state = RunState::new(config, environment, zoo, Unrendered::Render)?;
     state.outputs.make()?;
     for warning in state.short_draws() {
-        say(&format!("warning: {warning}"));
+        environment.observer.line(&format!("warning: {warning}"));
     }
     for (name, cells) in std::mem::take(&mut state.grid) {
         state.run_encoder(&name, &cells, zoo)?;
@@ -137,7 +139,7 @@ fn same_run(
     let differs = |record: &CellRecord| {
         let data = &record.data;
         if data.task != set.task() {
-            return Some(format!("predictions of {}, not of {}", data.task.in_words(), set.task().in_words()));
+            return Some(format!("predictions of {}, not of {}", data.task.of_samples(), set.task().of_samples()));
         }
         if data.splits != splits {
             return Some(
@@ -294,16 +296,10 @@ enum Unrendered {
     Leave,
 }
 
-/// Renders phantoms that are not there yet, with a progress bar.
-fn render(set: &mut VideoSet, videos: &[usize]) -> Result<(), BenchError> {
+/// Renders phantoms that are not there yet.
+fn render(set: &mut VideoSet, videos: &[usize], observer: &dyn Observer) -> Result<(), BenchError> {
     let what = format!("rendering {}", printable(&set.name));
-    let progress = Mutex::new(None);
-    set.render(videos, &|done, total| {
-        // A poisoned lock means that another thread is already failing; its error is the one to see.
-        if let Ok(mut progress) = progress.lock() {
-            progress.get_or_insert_with(|| Progress::new(&what, total)).set(done, "");
-        }
-    })
+    set.render(videos, &|done, total| observer.progress(&what, done, total, ""))
 }
 
 /// The videos `wanted` and those of validation, also where no cell looks at them: every table holds their constant predictor,
@@ -377,9 +373,9 @@ impl<'a> RunState<'a> {
         let wanted: Vec<usize> = wanted.into_iter().collect();
         let hashed = with_validation(&wanted, &set);
         if unrendered == Unrendered::Render {
-            render(&mut set, &hashed)?;
+            render(&mut set, &hashed, environment.observer.as_ref())?;
             if let Some(external) = &mut external {
-                render(external, &external.test.clone())?;
+                render(external, &external.test.clone(), environment.observer.as_ref())?;
             }
         }
         let digests = Digests::open(&environment.cache.join("digests.tsv"))?;
@@ -389,7 +385,7 @@ impl<'a> RunState<'a> {
         }
         leakage::check(config, &mut set, external.as_ref())?;
 
-        let told = Mutex::new(Told::new(grid.len()));
+        let told = Mutex::new(Told::new(grid.len(), environment.observer.clone()));
         let of = |name: String| {
             let cells = grid.iter().filter(|cell| cell.encoder.name == name).cloned().collect();
             (name, cells)
@@ -404,7 +400,7 @@ impl<'a> RunState<'a> {
             runs,
             machine: Machine::current(),
             wanted,
-            alone: set.has_studies().then(|| set.alone()),
+            alone: (set.unit() == SampleUnit::Study).then(|| set.alone()),
             set,
             splits,
             external,
@@ -422,7 +418,8 @@ impl<'a> RunState<'a> {
         let draws = self.draws.iter().filter_map(|(&(shots, _), draw)| Some((shots?, draw)));
         let warning = |(shots, draw): (usize, &Vec<usize>)| {
             let draw = self.set.readable(draw);
-            self.bins(Some(shots), &draw).warning(&self.set.name, &self.quantity, shots, draw.len())
+            let train = self.set.samples(&draw).len();
+            self.bins(Some(shots), &draw).warning(&self.set.name, &self.quantity, shots, train)
         };
         draws.filter_map(warning).collect()
     }
@@ -540,7 +537,7 @@ impl<'a> RunState<'a> {
         format!(
             "{} on {test} test {} of {name}; {}{clips}; {selection}",
             self.quantity.in_words(),
-            if self.set.has_studies() { "studies" } else { "videos" },
+            self.quantity.samples.many(),
             drawn.map_or(String::new(), |drawn| format!("{drawn}; ")),
         )
     }

@@ -65,8 +65,8 @@ pub fn clip_of(video: &Video, path: &Path, spec: &ClipSpec, look: Look) -> Resul
     Ok((LoadedClip { clip, truncation, warnings }, selection))
 }
 
-/// Loads the clip of every path, seen as `look` says of the path's index, turns it into something with `map`, and hands that to `consume` with the path's
-/// index, in whatever order they are ready.
+/// Loads the clip of every path, seen as `look` says of the path's index, turns it into something with `map`, and hands that to `consume`, both
+/// with the path's index, in whatever order they are ready.
 ///
 /// `map` runs on one thread per core, `consume` on the calling thread; at most a fixed number of results wait for it.
 pub fn for_each_clip<T: Send>(
@@ -74,7 +74,7 @@ pub fn for_each_clip<T: Send>(
     spec: &ClipSpec,
     look: impl Fn(usize) -> Look + Sync,
     options: &OpenOptions,
-    map: impl Fn(LoadedClip) -> T + Sync,
+    map: impl Fn(usize, LoadedClip) -> T + Sync,
     mut consume: impl FnMut(usize, Result<T, ClipError>),
 ) {
     let workers = std::thread::available_parallelism().map_or(1, |count| count.get()).min(paths.len());
@@ -87,7 +87,7 @@ pub fn for_each_clip<T: Send>(
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(path) = paths.get(index) else { return };
-                    let result = load_clip(path, spec, look(index), options).map(map);
+                    let result = load_clip(path, spec, look(index), options).map(|loaded| map(index, loaded));
                     // The receiver is gone only when `consume` panicked.
                     if sender.send((index, result)).is_err() {
                         return;

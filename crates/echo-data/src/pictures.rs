@@ -1,6 +1,8 @@
 //! How much of the heart's motion a clip shows: of a still picture, or of a few frames where an encoder looks at many,
 //! what it says of motion is made up.
 
+use echo_files::counted;
+
 /// Grey levels by which two decodings of the same picture may differ, as lossy compression leaves them.
 pub const SAME_LEVELS: f32 = 8.0;
 
@@ -29,8 +31,7 @@ pub fn doubt(pictures: usize, frames: usize) -> Option<String> {
         0 | 1 => "a still picture to the encoder",
         _ => "less than half of what the encoder looks at",
     };
-    let s = if pictures == 1 { "" } else { "s" };
-    Some(format!("{says}: {pictures} distinct frame{s} of {frames}"))
+    Some(format!("{says}: {} of {frames}", counted(pictures, "distinct frame")))
 }
 
 #[cfg(test)]

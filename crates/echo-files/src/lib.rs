@@ -4,12 +4,14 @@
 
 #![warn(missing_docs)]
 
+mod counted;
 mod lock;
 mod read;
 mod say;
 mod spreadsheet;
 mod write;
 
+pub use counted::{counted, plural};
 pub use lock::{FileLock, lock_file, remove_left_locks, without_locks};
 pub use read::{MAX_BYTES, open, read_bytes, read_text};
 pub use say::{excerpt, printable, say};

@@ -26,7 +26,7 @@ pub use vs_best::{Standing, VsBest};
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use echo_files::printable;
+use echo_files::{counted, printable};
 use echo_metrics::{Metric, Parameters};
 use serde::Serialize;
 
@@ -36,7 +36,8 @@ use self::paired::Paired;
 use self::row::{Cell, TrainVideos, means};
 use self::vs_best::compare_with_best;
 use crate::{
-    CellRecord, CellStatus, DataRecord, Outputs, PredictionRow, Predictions, Quantity, Reference, ReportError, Truth,
+    CellRecord, CellStatus, DataRecord, Outputs, PredictionRow, Predictions, Quantity, Reference, ReportError,
+    SampleUnit, Truth,
 };
 
 /// The rows, and what stands above them.
@@ -99,8 +100,8 @@ impl From<PredictionRow> for TestVideo {
 
 impl TestSet {
     /// For tables that hold several.
-    pub(crate) fn in_words(data: &str, test: usize, hash: &str) -> String {
-        format!("{test} test videos of {} (hash {})", printable(data), short(hash))
+    pub(crate) fn in_words(unit: SampleUnit, data: &str, test: usize, hash: &str) -> String {
+        format!("{} of {} (hash {})", counted(test, &format!("test {}", unit.one())), printable(data), short(hash))
     }
 }
 
@@ -161,7 +162,7 @@ impl Leaderboard {
                 let of_split: Vec<&Constant> = of_test().filter(|constant| constant.splits == *split).collect();
                 for (mut row, of_row) in constant_rows(task, &of_split, test, &metrics, &externals, bootstrap)? {
                     if several {
-                        let words = TestSet::in_words(&test.data, test.videos.len(), &test.hash);
+                        let words = TestSet::in_words(task.samples, &test.data, test.videos.len(), &test.hash);
                         row.encoder.push_str(&format!(" ({words})"));
                     }
                     if splits.len() > 1 {
@@ -181,7 +182,7 @@ impl Leaderboard {
                 if let Some(&cell) = group.first() {
                     let data = &cell.data;
                     if several {
-                        let words = TestSet::in_words(&data.name, data.test, &data.test_hash);
+                        let words = TestSet::in_words(task.samples, &data.name, data.test, &data.test_hash);
                         row.adapter.push_str(&format!(" ({words})"));
                     }
                     if several_splits.contains(data.test_hash.as_str()) {
@@ -205,6 +206,7 @@ impl Leaderboard {
         notes.extend(absent);
         notes.extend(leakage::notes(groups));
         notes.extend(notes_of_draws(groups));
+        let samples = task.samples.many();
         let over_ranks = match rows.iter().any(|row| row.get(&Metric::MACRO_MAE).is_some()) {
             true => {
                 " macro MAE: the mean of the MAE within each rank, so that rare values weigh as much as usual ones."
@@ -213,12 +215,12 @@ impl Leaderboard {
         };
         let caption = format!(
             "{}. Each number: mean over seeds ± their standard deviation, which tells how much draws and training vary, \
-             and [95 % percentile bootstrap interval over test videos, {} resamples, mean over seeds], which tells how \
-             much the choice of test videos matters{}.{over_ranks} {} Not for clinical use.",
+             and [95 % percentile bootstrap interval over test {samples}, {} resamples, mean over seeds], which tells how \
+             much the choice of test {samples} matters{}.{over_ranks} {} Not for clinical use.",
             sources.caption,
             sources.resamples,
             if primary.in_unit() { format!("; errors in {}", task.differences()) } else { String::new() },
-            vs_best::caption(&primary),
+            vs_best::caption(task, &primary),
         );
         let (target, references) = (sources.target.clone(), sources.references.to_vec());
         let warnings = warnings(groups.iter().flatten().copied());

@@ -3,7 +3,7 @@
 //! A benchmark leaves in its output folder
 //!
 //! - `runs.jsonl`: one line per cell with everything needed to repeat it, appended when the cell ends;
-//! - `cells/<key>.csv`: its prediction for every test video, and `predictions.csv`: all of them; with a second test set
+//! - `cells/<key>.csv`: its prediction for every test video, and `predictions.csv`: all of them; with an external test set
 //!   also `cells/<key>.external.csv` and `external_predictions.csv`;
 //! - `curves.csv`: losses per epoch;
 //! - `excluded.csv`: every video that could not be used, with the reason.
@@ -23,6 +23,7 @@ mod merge;
 mod page;
 mod quantity;
 mod reference;
+mod sample_unit;
 mod scoring;
 mod store;
 mod text_table;
@@ -36,9 +37,10 @@ pub use merge::{Merged, merge};
 pub use page::{Report, Thumbnails};
 pub use quantity::Quantity;
 pub use reference::Reference;
+pub use sample_unit::SampleUnit;
 pub use scoring::{UNCHOSEN_THRESHOLD, ranks_up_to, scores};
 pub use store::{
-    AloneRecord, BestRecord, CellRecord, CellStatus, DataRecord, EncoderRecord, Epoch, Excluded, ExternalRecord,
-    FileRecord, Machine, Outputs, ParameterCounts, PredictionRow, Predictions, Runs, Seconds, Truth, read_runs,
+    AloneRecord, BestRecord, CellRecord, CellStatus, DataRecord, EncoderRecord, Excluded, ExternalRecord, FileRecord,
+    Machine, Outputs, ParameterCounts, PredictionRow, Predictions, Runs, Seconds, Truth, read_runs,
 };
 pub use text_table::text_table;

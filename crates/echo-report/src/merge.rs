@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use echo_files::counted;
 use serde::Deserialize;
 
 use crate::leaderboard::same_row;
@@ -95,10 +96,11 @@ pub fn merge(sources: &[PathBuf], out: &Path) -> Result<Merged, ReportError> {
         }
     }
     if tasks.len() > 1 {
-        let mut names: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
+        let mut names: Vec<String> =
+            tasks.iter().map(|task| format!("{} of {}", task.name, task.samples.many())).collect();
         names.sort_unstable();
         return Err(ReportError::Mixed(format!(
-            "the folders hold predictions of several tasks (names, units or classes differ), {}; one table is of one task",
+            "the folders hold predictions of several tasks (names, units, classes or samples differ), {}; one table is of one task",
             names.join(" and ")
         )));
     }
@@ -268,25 +270,22 @@ fn leaderboard(
         }
         resamples.extend(cell.scores.as_ref().map(|scores| scores.bootstrap.samples));
     }
+    let target = groups.iter().flatten().next().map(|cell| cell.data.task.clone()).unwrap_or_default();
     let bootstrap = resamples.last().copied().unwrap_or(RESAMPLES).clamp(1, echo_metrics::MAX_SAMPLES);
-    let in_words = |test: &TestSet| TestSet::in_words(&test.data, test.videos.len(), &test.hash);
+    let in_words = |test: &TestSet| TestSet::in_words(target.samples, &test.data, test.videos.len(), &test.hash);
     let mut remarks = Vec::new();
     for test in tests.iter().filter(|test| !constants.iter().any(|constant| constant.test_hash == test.hash)) {
         remarks.push(format!(
             "{}: no folder has a constants.csv for them, so the rows of the constant predictors are missing; they need \
-             labels of training and validation videos.",
-            in_words(test)
+             labels of training and validation {}.",
+            in_words(test),
+            target.samples.many()
         ));
     }
     let of_tests: Vec<String> = tests.iter().map(in_words).collect();
     let resamples: Vec<String> = resamples.iter().map(|count| count.to_string()).collect();
-    let target = groups.iter().flatten().next().map(|cell| cell.data.task.clone()).unwrap_or_default();
-    let caption = format!(
-        "{} on {}, from {sources} output folder{}",
-        target.in_words(),
-        of_tests.join("; "),
-        if sources == 1 { "" } else { "s" },
-    );
+    let caption =
+        format!("{} on {}, from {}", target.in_words(), of_tests.join("; "), counted(sources, "output folder"));
     let mut leaderboard = Leaderboard::new(&Sources {
         target,
         caption,

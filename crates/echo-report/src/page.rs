@@ -88,7 +88,7 @@ mod tests {
         (0..VIDEOS).map(row).collect()
     }
 
-    /// A run's folder with one encoder, end-diastolic volumes and a second test set. Cells of the adapter `old` have no
+    /// A run's folder with one encoder, end-diastolic volumes and an external test set. Cells of the adapter `old` have no
     /// scores on that, nor within ranks.
     fn write_run(dir: &Path) {
         let (outputs, runs) = (Outputs::create(dir).unwrap(), Runs::open(dir).unwrap().0);
@@ -129,6 +129,7 @@ mod tests {
                     cell.external = Some(ExternalRecord {
                         name,
                         hash,
+                        samples: Default::default(),
                         test: VIDEOS,
                         excluded: 1,
                         leaked: 0,
@@ -197,7 +198,7 @@ mod tests {
         let read = |folder: &Path, name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
         let page = read(&out, "report.html");
         for label in
-            ["true EDV (ml)", "predicted EDV (ml)", "MAE (ml)", "AUC EDV&lt;120", "MAE by rank of the true EDV (ml)"]
+            ["true EDV (ml)", "predicted EDV (ml)", "MAE (ml)", "AUC EDV&lt;120", "MAE by range of the true EDV (ml)"]
         {
             assert!(page.contains(label), "{label}");
         }
@@ -205,7 +206,7 @@ mod tests {
             assert!(!page.contains(other), "{other}");
         }
         assert!(
-            page.contains("MAE on shifted &lt;set&gt;") && page.contains("a second test set of 40 videos"),
+            page.contains("MAE on shifted &lt;set&gt;") && page.contains("external test set of 40 videos"),
             "no column"
         );
         assert!(page.contains("published: a paper") && page.contains(Reference::CAPTION), "no published figures");

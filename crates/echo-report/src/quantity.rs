@@ -1,8 +1,11 @@
 //! What is predicted, and how it is called: every label of tables and plots comes from here.
 
-use echo_files::printable;
+use echo_files::{counted, printable};
 use echo_metrics::{Kind, Metric, Parameters, metrics};
 use serde::{Deserialize, Serialize};
+
+use crate::SampleUnit;
+use crate::leaderboard::digits;
 
 /// Names that a caption lists.
 const LISTED: usize = 6;
@@ -20,12 +23,21 @@ pub struct Quantity {
     /// regression none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<String>,
+    /// What it is predicted of.
+    #[serde(default, skip_serializing_if = "SampleUnit::is_video")]
+    pub samples: SampleUnit,
 }
 
 impl Quantity {
     /// A number.
     pub fn regression(name: impl Into<String>, unit: impl Into<String>) -> Self {
-        Self { name: name.into(), unit: unit.into(), kind: Kind::Regression, classes: Vec::new() }
+        Self {
+            name: name.into(),
+            unit: unit.into(),
+            kind: Kind::Regression,
+            classes: Vec::new(),
+            samples: SampleUnit::Video,
+        }
     }
 
     /// The metric that ranks rows, and selects on validation.
@@ -57,7 +69,7 @@ impl Quantity {
             Kind::MultiLabel => (count >= 1, "at least one label"),
         };
         if !fits {
-            return Some(format!("the task {name} has {count} classes; a {} has {wanted}", self.kind));
+            return Some(format!("the task {name} has {}; a {} has {wanted}", counted(count, "class"), self.kind));
         }
         let is_wrong =
             |(place, class): (usize, &String)| class.trim().is_empty() || self.classes[..place].contains(class);
@@ -88,6 +100,13 @@ impl Quantity {
         if metric.in_unit() { format!("{label} in {}", self.differences()) } else { label }
     }
 
+    /// What the primary metric came to, for people: `MAE 4.20`, `AUROC 0.913`, `AUROC undefined`.
+    pub fn scored(&self, value: Option<f64>) -> String {
+        let primary = self.primary();
+        let value = value.map_or("undefined".to_owned(), |value| format!("{value:.*}", digits(&primary)));
+        format!("{} {value}", primary.label(&self.name))
+    }
+
     /// The same for an axis: `MAE (EF points)`.
     pub(crate) fn axis(&self, metric: &Metric) -> String {
         let label = metric.label(&self.name);
@@ -99,7 +118,7 @@ impl Quantity {
         self.unit == "%"
     }
 
-    /// What few-shot draws take videos from: `3 of 4 bins of EF`.
+    /// What few-shot draws take samples from: `3 of 4 bins of EF`.
     pub(crate) fn groups(&self) -> String {
         let groups = match self.kind {
             Kind::Regression => "bins",
@@ -108,6 +127,11 @@ impl Quantity {
             Kind::MultiLabel => "labels",
         };
         format!("{groups} of {}", printable(&self.name))
+    }
+
+    /// The heading of what a draw gave: `training videos`.
+    pub(crate) fn training(&self) -> String {
+        format!("training {}", self.samples.many())
     }
 
     /// What a shot is one of.
@@ -119,6 +143,11 @@ impl Quantity {
             Kind::Ordinal => "grade".to_owned(),
             Kind::MultiLabel => "label".to_owned(),
         }
+    }
+
+    /// What is predicted and of what, for messages: `LVEF in percent of studies`.
+    pub fn of_samples(&self) -> String {
+        format!("{} of {}", self.in_words(), self.samples.many())
     }
 
     /// What is predicted, for captions.
@@ -155,7 +184,7 @@ pub(crate) mod tests {
 
     pub(crate) fn task(kind: Kind, classes: &[&str]) -> Quantity {
         let classes = classes.iter().map(|&class| class.to_owned()).collect();
-        Quantity { name: "task".to_owned(), unit: String::new(), kind, classes }
+        Quantity { name: "task".to_owned(), unit: String::new(), kind, classes, samples: SampleUnit::Video }
     }
 
     #[test]
@@ -178,6 +207,9 @@ pub(crate) mod tests {
         assert_eq!(of(Kind::Binary, &["no", "yes"]), ("auroc".into(), 1, "AUROC".into()));
         assert_eq!(of(Kind::SingleLabel, &["a", "b", "c"]).0, "balanced_accuracy");
         assert_eq!(of(Kind::Ordinal, &["low", "high"]).0, "quadratic_kappa");
+        let binary = task(Kind::Binary, &["no", "yes"]);
+        assert_eq!([Some(0.9125), None].map(|value| binary.scored(value)), ["AUROC 0.912", "AUROC undefined"]);
+        assert_eq!(Quantity::default().scored(Some(4.2)), "MAE 4.20");
         assert_eq!(of(Kind::MultiLabel, &["a", "b", "c"]), ("mean_auroc".into(), 3, "Mean AUROC".into()));
         let ef = Quantity::default();
         assert_eq!(

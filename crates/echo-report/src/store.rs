@@ -1,7 +1,6 @@
 //! What a benchmark leaves in its output folder: records of cells, and their files.
 
 mod csv_file;
-mod epoch;
 mod excluded;
 mod machine;
 mod outputs;
@@ -10,7 +9,6 @@ mod runs;
 
 pub(crate) use csv_file::{numbers, read, text, to_text};
 pub use echo_metrics::Truth;
-pub use epoch::Epoch;
 pub use excluded::Excluded;
 pub use machine::Machine;
 pub use outputs::{Outputs, Predictions};

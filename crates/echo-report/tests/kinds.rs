@@ -3,17 +3,17 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use echo_metrics::{Kind, Parameters, youden};
+use echo_metrics::{Epoch, Kind, Parameters, youden};
 use echo_report::{
-    CellRecord, CellStatus, Constant, DataRecord, EncoderRecord, Epoch, ExternalRecord, LeaderboardRow, Merged,
-    Outputs, PredictionRow, Predictions, Quantity, Runs, Truth, merge, scores,
+    CellRecord, CellStatus, Constant, DataRecord, EncoderRecord, ExternalRecord, LeaderboardRow, Merged, Outputs,
+    PredictionRow, Predictions, Quantity, Runs, SampleUnit, Truth, merge, scores,
 };
 
 const VIDEOS: usize = 80;
 
 fn task(kind: Kind, name: &str, classes: &[&str]) -> Quantity {
     let classes = classes.iter().map(|&class| class.to_owned()).collect();
-    Quantity { name: name.to_owned(), unit: String::new(), kind, classes }
+    Quantity { name: name.to_owned(), unit: String::new(), kind, classes, samples: SampleUnit::Video }
 }
 
 fn tasks() -> [Quantity; 5] {
@@ -149,6 +149,7 @@ fn write_run(dir: &Path, task: &Quantity) {
                     Some(ExternalRecord {
                         name: "home site".to_owned(),
                         hash: "far".to_owned(),
+                        samples: task.samples,
                         test: VIDEOS,
                         excluded: 0,
                         leaked: 0,
@@ -248,7 +249,7 @@ fn every_kind_is_ranked_by_its_primary_metric_and_made_again_to_the_same_bytes()
         let of_row: &[&str] = match task.kind {
             Kind::Regression => &["predicted-and-true-ef", "bland-altman"],
             Kind::MultiLabel => &["roc", "precision-and-recall", "reliability"],
-            _ => &["roc", "precision-and-recall", "confusion", "reliability"],
+            _ => &["roc", "precision-and-recall", "confusion-matrix", "reliability"],
         };
         let names = of_row.iter().chain(&["learning-curves-training-loss-by-seed"]);
         let names = names.map(|name| format!("echoclip-coop-8-shots-{name}.svg"));
@@ -275,7 +276,10 @@ fn tasks_of_one_name_and_other_classes_are_not_mixed() {
     write_run(&one, &task(Kind::SingleLabel, "view", &["A4C", "PLAX"]));
     write_run(&other, &task(Kind::SingleLabel, "view", &["PLAX", "A4C"]));
     let error = merge(&[one, other], &out).unwrap_err().to_string();
-    assert!(error.contains("several tasks (names, units or classes differ), view and view"), "{error}");
+    assert!(
+        error.contains("several tasks (names, units, classes or samples differ), view of videos and view of videos"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -304,4 +308,23 @@ fn a_class_that_no_test_video_has_is_said_and_has_no_number() {
     assert!(!notes.contains("Test videos of home site"), "{notes}");
     let row = leaderboard.rows.last().unwrap();
     assert!(row.metrics.contains_key("recall_A2C") && !row.metrics.contains_key("recall_PSAX"), "{:?}", row.metrics);
+}
+
+#[test]
+fn studies_are_called_studies_wherever_they_are_counted() {
+    for task in tasks() {
+        let dir = tempfile::tempdir().unwrap();
+        let [run, out] = ["run", "out"].map(|name| dir.path().join(name));
+        write_run(&run, &Quantity { samples: SampleUnit::Study, ..task });
+        let Merged { leaderboard, .. } = merge(&[run], &out).unwrap();
+        let files = ["leaderboard.md", "leaderboard.tex", "report.html"].map(|name| read(&out, name));
+        for text in files.into_iter().chain([leaderboard.to_pivot(), leaderboard.to_wide()]) {
+            let plain = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(plain.contains("test studies"), "{text}");
+            assert!(!plain.contains("test video") && !plain.contains("training video"), "{text}");
+        }
+        for text in [leaderboard.to_pivot(), leaderboard.to_latex(), read(&out, "report.html")] {
+            assert!(text.contains("training studies"), "{text}");
+        }
+    }
 }

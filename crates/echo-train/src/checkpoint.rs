@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::{Device, TensorData};
 use echo_core::AnyAdapter;
+use echo_metrics::Epoch;
 use serde::{Deserialize, Serialize};
 
-use crate::fit::{Best, Epoch};
+use crate::fit::Best;
 use crate::optimizer::{Memory, Stepper};
 use crate::{Parameter, TrainError, read_tensors, values, with_values, write_tensors};
 

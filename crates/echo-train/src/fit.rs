@@ -4,6 +4,7 @@ use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor};
 use echo_core::{AnyAdapter, Fitting, Prediction, Stage, Truth};
+use echo_metrics::Epoch;
 use echo_random::Stream;
 
 use crate::checkpoint::{Checkpoints, Progress, Saver, discard, resume};
@@ -20,26 +21,6 @@ const PREDICT_CLIPS: usize = 8;
 
 /// A loss so many times its first value never comes back.
 const DIVERGED: f64 = 1e4;
-
-/// Mean losses of one epoch.
-#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Epoch {
-    /// From 1.
-    pub epoch: usize,
-    /// Learning rate.
-    pub lr: f64,
-    /// Weighted sum of the losses.
-    pub loss: f64,
-    /// Cross-entropy, where there are ranks or classes.
-    pub cross_entropy: f64,
-    /// Divergence, where there are ranks.
-    pub kl: f64,
-    /// Absolute error of values.
-    pub l1: f64,
-    /// What [`Watched::error`] says of the samples that are watched, if any are.
-    #[serde(default)]
-    pub watched: Option<f64>,
-}
 
 /// What training needs beside its settings.
 #[derive(Clone, Copy)]

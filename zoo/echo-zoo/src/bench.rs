@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use burn::tensor::Device;
@@ -11,7 +12,7 @@ use echo_bench::{
     with_recipes,
 };
 use echo_core::Preset;
-use echo_files::{excerpt, printable, read_text, say};
+use echo_files::{counted, excerpt, printable, read_text, say};
 use echo_phantom::{DatasetSpec, OnDemand, Site, are_phantoms};
 use echo_report::Leaderboard;
 use echo_weights::{Built, Weights, WeightsError};
@@ -20,6 +21,7 @@ use crate::array_file::check_folder;
 use crate::fetch::default_weights;
 use crate::home::home;
 use crate::output::print;
+use crate::progress::Display;
 use crate::{CliError, DeviceChoice, Entry, build, cache, find};
 
 /// What `--smoke` takes from the smoke benchmark.
@@ -461,6 +463,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
         checkpoint_every: checkpoint_every(),
         jobs: args.jobs.into(),
         thumbnails: args.thumbnails,
+        observer: Arc::new(Display::default()),
     };
     if args.dry_run {
         let plan = dry_run(&config, &environment, &Registry(entries, adapters))?;
@@ -477,13 +480,15 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
     // What cannot be printed is an error, but not before all has been said.
     let printed = print(&args.format.of(&leaderboard));
     say(&format!(
-        "\n{ran} cells run, {skipped} done before, {failed} failed; {embedded} clips embedded; results in {}",
+        "\n{} run, {skipped} done before, {failed} failed; {} embedded; results in {}",
+        counted(ran, "cell"),
+        counted(embedded, "clip"),
         out.display()
     ));
     if !excluded.is_empty() {
         say(&format!(
-            "{} videos with something wrong, all listed in {}:",
-            excluded.len(),
+            "{} with something wrong, all listed in {}:",
+            counted(excluded.len(), "video"),
             out.join("excluded.csv").display()
         ));
         for video in excluded.iter().take(EXCLUDED_SHOWN) {

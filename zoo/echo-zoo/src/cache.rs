@@ -5,7 +5,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use echo_data::{FeatureCache, Usage};
-use echo_files::say;
+use echo_files::{counted, say};
 
 use crate::CliError;
 use crate::home::home;
@@ -69,13 +69,13 @@ impl fmt::Display for Size {
 pub(crate) fn keep_below(home: &Path, limit: Size) {
     match FeatureCache::new(&home.join("cache/features")).evict(limit.0) {
         Ok(Usage { entries: 0, .. }) => {}
-        Ok(gone) => say(&format!("the cache had grown above {limit}: {} removed", counted(gone))),
+        Ok(gone) => say(&format!("the cache had grown above {limit}: {} removed", in_words(gone))),
         Err(error) => say(&format!("the cache cannot be brought below {limit}: {error}")),
     }
 }
 
-fn counted(Usage { entries, bytes }: Usage) -> String {
-    format!("{entries} feature{}, {}", if entries == 1 { "" } else { "s" }, Size(bytes))
+fn in_words(Usage { entries, bytes }: Usage) -> String {
+    format!("{}, {}", counted(entries, "feature"), Size(bytes))
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
@@ -101,9 +101,9 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
         Err(error) => return Err(failed(error)),
     };
     if let Some(gone) = gone {
-        print(&format!("removed: {}\n", counted(gone)))?;
+        print(&format!("removed: {}\n", in_words(gone)))?;
     }
-    print(&format!("{}: {}\n", folder.display(), counted(left)))
+    print(&format!("{}: {}\n", folder.display(), in_words(left)))
 }
 
 #[cfg(test)]

@@ -2,17 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use burn::tensor::{Device, Tensor, TensorData};
-use echo_bench::Progress;
 use echo_core::ClipSpec;
 use echo_data::{Look, SAME_LEVELS, Start, count_pictures, doubt, for_each_clip};
-use echo_files::{printable, say};
+use echo_files::say;
 use echo_video::OpenOptions;
 
 use crate::CliError;
 use crate::array_file::read_safetensors;
 use crate::find_videos::find_videos;
+use crate::progress::Progress;
 
 /// The smallest side of a frame that every encoder takes: four halvings and a stem of four pixels need it.
 const SMALLEST_SIDE: usize = 32;
@@ -104,16 +105,29 @@ impl ClipArgs {
         // All clips of a video, then those of the next.
         let paths: Vec<&Path> = files.iter().flat_map(|file| std::iter::repeat_n(file.as_path(), clips)).collect();
         let options = OpenOptions { allow_truncated: self.allow_truncated, ..OpenOptions::default() };
-        let mut progress = Progress::new("clips", paths.len());
+        // How far it is, and how many clips are done.
+        let progress = Mutex::new((Progress::new("clips", paths.len()), 0));
+        let shown = || progress.lock().unwrap_or_else(PoisonError::into_inner);
+        // At full size a clip takes long enough to want to know what is done with it.
+        let tell = |what: &str, place: usize| {
+            let name = paths[place].file_name().unwrap_or_default().to_string_lossy();
+            let (progress, done) = &mut *shown();
+            progress.set(*done, &format!("{what} {name}"));
+        };
         let mut pending: BTreeMap<usize, Pending<T>> = BTreeMap::new();
         let mut rows: BTreeMap<usize, Row<R>> = BTreeMap::new();
-        let mut done = 0;
         for_each_clip(
             &paths,
             spec,
-            |place| look(paths[place], place % clips),
+            |place| {
+                tell("reading", place);
+                look(paths[place], place % clips)
+            },
             &options,
-            |loaded| (see(loaded.clip.into_tensor(device)), loaded.truncation, loaded.warnings),
+            |place, loaded| {
+                tell("encoding", place);
+                (see(loaded.clip.into_tensor(device)), loaded.truncation, loaded.warnings)
+            },
             |place, result| {
                 let (file, clip) = (place / clips, place % clips);
                 let path = paths[place];
@@ -133,7 +147,7 @@ impl ClipArgs {
                     Err(_) if of_file.failed => {}
                     Err(error) => {
                         of_file.failed = true;
-                        progress.line(&printable(&format!("left out: {error}")));
+                        shown().0.line(&format!("left out: {error}"));
                     }
                 }
                 of_file.missing -= 1;
@@ -141,14 +155,15 @@ impl ClipArgs {
                     && let Some(Pending { clips, doubts, failed: false, .. }) = pending.remove(&file)
                 {
                     for doubt in &doubts {
-                        progress.line(&printable(&format!("{}: {doubt}; used all the same", path.display())));
+                        shown().0.line(&format!("{}: {doubt}; used all the same", path.display()));
                     }
                     let value = conclude(clips.into_iter().flatten().collect());
                     let name = path.display().to_string();
                     rows.insert(file, Row { name, path: Some(path.to_owned()), value, doubts });
                 }
-                done += 1;
-                progress.set(done, "");
+                let (progress, done) = &mut *shown();
+                *done += 1;
+                progress.set(*done, "");
             },
         );
         let failed = files.len() - rows.len();

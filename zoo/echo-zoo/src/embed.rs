@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use echo_core::{check_finite, l2_normalize};
-use echo_files::say;
+use echo_files::{counted, say};
 use echo_weights::Built;
 
 use crate::array_file::{Element, bytes_of, npy, out_format, safetensors, write_file};
@@ -58,7 +58,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     }
     write(&args.out, format, &embeddings, args, &built)?;
     let count = embeddings.names.len();
-    say(&format!("{count} embeddings of length {} in {}", embeddings.dim, args.out.display()));
+    say(&format!("{} of length {} in {}", counted(count, "embedding"), embeddings.dim, args.out.display()));
     warnings.say();
     match failed {
         0 => Ok(()),

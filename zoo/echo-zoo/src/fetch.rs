@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use echo_bench::Progress;
 use echo_core::{Card, Preset, WeightFile};
 use echo_files::say;
 use echo_weights::{FetchOptions, RemoteFile, Weights, WeightsError, check_fetched, licence_accepted};
 
 use crate::home::home;
 use crate::output::print;
+use crate::progress::Progress;
 use crate::{CliError, Entry, find};
 
 /// Flags of `echozoo fetch`.

@@ -38,6 +38,7 @@ mod output;
 mod phantom;
 mod predict;
 mod pretrain;
+mod progress;
 mod report;
 mod speed;
 mod table;

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use echo_bench::Progress;
+use echo_files::counted;
 use echo_phantom::{
     DatasetSpec, PhantomError, Setting, Site, Summary, View, Views, write_dataset_while, write_studies,
 };
 
 use crate::array_file::check_folder;
 use crate::output::print;
+use crate::progress::Progress;
 use crate::{CliError, interrupt};
 
 /// Flags of `echozoo phantom`.
@@ -77,7 +78,7 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
         Some(_) => {
             let summary = with_progress(|go_on| write_studies(&args.out, &spec, go_on))?;
             let [studies, patients] = [summary.studies, summary.patients].map(|counts| counts.iter().sum::<usize>());
-            (summary, format!(" of {studies} studies of {patients} patients"))
+            (summary, format!(" of {} of {}", counted(studies, "study"), counted(patients, "patient")))
         }
     };
     let [train, validation, test] = summary.videos;

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use burn::tensor::Device;
-use echo_bench::Progress;
 use echo_core::{AnyEncoder, ClipSpec, Preset};
 use echo_data::Target;
 use echo_phantom::{ChamberSize, Findings};
@@ -17,6 +16,7 @@ use echo_weights::{Precision, Weights, save};
 
 use crate::array_file::{out_format, write_file};
 use crate::output::print;
+use crate::progress::Progress;
 use crate::{CliError, DeviceChoice, Entry, build, find};
 
 /// Flags of `echozoo pretrain`.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use echo_files::say;
+use echo_files::{counted, say};
 use echo_report::{Merged, merge};
 
 use crate::CliError;
@@ -30,8 +30,10 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
     damaged.iter().for_each(|reason| say(&format!("warning: {reason}")));
     print(&args.format.of(&leaderboard))?;
     say(&format!(
-        "\n{cells} cells from {} folders, {superseded} older records passed over; report in {}",
-        args.runs.len(),
+        "\n{} from {}, {} passed over; report in {}",
+        counted(cells, "cell"),
+        counted(args.runs.len(), "folder"),
+        counted(superseded, "older record"),
         args.out.join("report.html").display()
     ));
     match damaged.len() {

@@ -96,7 +96,7 @@ fn a_benchmark_writes_its_report_and_it_can_be_made_again_from_the_records() {
     assert!(place.read("out/leaderboard.tex").contains("\\bottomrule"));
 
     let (out, err) = place.succeed(&["report", "out/runs.jsonl", "--out", "again", "--format", "latex"]);
-    assert!(out == place.read("again/leaderboard.tex") && err.contains("cells from 1 folders"), "{out}{err}");
+    assert!(out == place.read("again/leaderboard.tex") && err.contains("cells from 1 folder,"), "{out}{err}");
     assert_eq!(place.read("again/leaderboard.csv"), place.read("out/leaderboard.csv"));
     for file in ["predictions.csv", "constants.csv", "bench.toml"] {
         assert_eq!(place.read(&format!("again/{file}")), place.read(&format!("out/{file}")), "{file}");

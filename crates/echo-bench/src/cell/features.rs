@@ -7,12 +7,12 @@ use burn::tensor::{Device, Tensor};
 use echo_adapt::zoom_frames;
 use echo_core::{AnyEncoder, ClipSpec, Preset, Stage, Tokens};
 use echo_data::{Feature, FeatureCache, LoadedClip, StageKey, for_each_clip};
-use echo_files::{FileLock, say};
+use echo_files::FileLock;
 use echo_video::{DECODER_VERSION, OpenOptions};
 use echo_weights::Built;
 use serde::Serialize;
 
-use crate::{BenchError, Progress, View};
+use crate::{BenchError, Observer, View};
 
 /// Raised whenever results may change for the same inputs: in decoding, preprocessing, networks or training.
 pub(crate) const NUMERICS: u32 = 3;
@@ -64,6 +64,8 @@ pub(crate) struct Embedder<'a> {
     pub(crate) device_name: &'a str,
     /// What is wanted of every clip.
     pub(crate) stages: &'a [Stage],
+    /// Is told how far it is.
+    pub(crate) observer: &'a dyn Observer,
 }
 
 /// What became of the videos.
@@ -108,14 +110,19 @@ impl Embedder<'_> {
                 }
             }
             let paths: Vec<&Path> = missing.iter().map(|&index| videos[index].path).collect();
-            let mut progress = Progress::new(&format!("embedding with {}", card.name), paths.len());
+            let tell = |done| {
+                if !paths.is_empty() {
+                    self.observer.progress(&format!("embedding with {}", card.name), done, paths.len(), "");
+                }
+            };
+            tell(0);
             let (mut done, mut write_error) = (0, None);
             for_each_clip(
                 &paths,
                 spec,
                 |position| self.view.look(place, &videos[missing[position]].digest, spec.size),
                 self.options,
-                |loaded| (self.encode(&loaded), loaded.truncation),
+                |_, loaded| (self.encode(&loaded), loaded.truncation),
                 |position, outcome| {
                     let index = missing[position];
                     match outcome {
@@ -145,7 +152,7 @@ impl Embedder<'_> {
                         Err(error) => drop(result.failed.insert(index, error.to_string())),
                     }
                     done += 1;
-                    progress.set(done, "");
+                    tell(done);
                 },
             );
             if let Some(error) = write_error {
@@ -184,7 +191,10 @@ impl Embedder<'_> {
             hasher.update(video.digest.as_bytes());
         }
         let path = self.cache.lock_file(&hasher.finalize()).map_err(BenchError::Data)?;
-        let on_wait = || say(&format!("another process embeds the same videos with {}; waiting for it", card.name));
+        let on_wait = || {
+            let text = format!("another process embeds the same videos with {}; waiting for it", card.name);
+            self.observer.line(&text);
+        };
         FileLock::wait(&path, on_wait).map(Some).map_err(BenchError::io(&path))
     }
 

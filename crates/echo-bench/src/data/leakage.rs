@@ -129,6 +129,12 @@ pub(crate) fn known(set: &VideoSet, train: &[usize], of: &VideoSet, test: &[usiz
     test.iter().copied().filter(|&index| marks(&of.videos[index]).any(|mark| trained.contains(&mark))).collect()
 }
 
+/// How many samples of `test` are known: a study is by any of its videos.
+pub(crate) fn known_samples(set: &VideoSet, train: &[usize], of: &VideoSet, test: &[usize]) -> usize {
+    let known: Vec<usize> = known(set, train, of, test).into_iter().collect();
+    of.samples(&known).len()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,6 +181,12 @@ mod tests {
         assert!(allowed.excluded.iter().all(|leak| leak.used));
         assert_eq!(known(&allowed, &[0, 1], &allowed, &[3, 4]), BTreeSet::from([3]));
         assert_eq!(known(&allowed, &[], &allowed, &[4]), BTreeSet::new());
+        let mut studies = leaky();
+        for video in &mut studies.videos[3..] {
+            (video.study, video.patient) = (Some("one".to_owned()), Some("101".to_owned()));
+        }
+        assert_eq!(known(&studies, &[0, 1], &studies, &[3, 4]), BTreeSet::from([3, 4]));
+        assert_eq!(known_samples(&studies, &[0, 1], &studies, &[3, 4]), 1);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use echo_data::{
     DatasetConfig, DatasetVideo, Digests, Split, Target, few_shot, patient_key, read_dataset, read_split_file,
 };
 use echo_phantom::{OnDemand, Phantoms};
-use echo_report::{Excluded, Quantity, TestVideo};
+use echo_report::{Excluded, Quantity, SampleUnit, TestVideo};
 
 use crate::{BenchConfig, BenchError, Samples, Selection};
 
@@ -57,10 +57,10 @@ pub struct VideoSet {
 }
 
 /// What reports say of a target.
-pub(crate) fn quantity(target: &Target) -> Quantity {
+pub(crate) fn quantity(target: &Target, samples: SampleUnit) -> Quantity {
     let task = &target.task;
     let (name, unit) = (task.name.clone(), task.unit().to_owned());
-    Quantity { name, unit, kind: task.kind(), classes: task.class_names() }
+    Quantity { name, unit, kind: task.kind(), classes: task.class_names(), samples }
 }
 
 /// A label as bytes that tell it from others.
@@ -112,7 +112,8 @@ impl VideoSet {
     /// A list cannot be read, no test video is there, or the target is measured in another unit.
     pub fn read_external(dir: &Path, config: &BenchConfig) -> Result<Self, BenchError> {
         let (dataset, target) = config.external_described()?;
-        let (own, of_external) = (quantity(&config.described()?.1), quantity(&target));
+        let unit = SampleUnit::default();
+        let (own, of_external) = (quantity(&config.described()?.1, unit), quantity(&target, unit));
         if (own.kind, &own.unit, &own.classes) != (of_external.kind, &of_external.unit, &of_external.classes) {
             let (one, other) = (own.in_words(), of_external.in_words());
             let reason = format!("what is predicted there is {other}, in the first data set {one}");
@@ -262,9 +263,12 @@ impl VideoSet {
         set
     }
 
-    /// Whether samples are studies.
-    pub(crate) fn has_studies(&self) -> bool {
-        self.videos.iter().any(|video| video.study.is_some())
+    /// What samples are.
+    pub(crate) fn unit(&self) -> SampleUnit {
+        match self.videos.iter().any(|video| video.study.is_some()) {
+            true => SampleUnit::Study,
+            false => SampleUnit::Video,
+        }
     }
 
     fn limit(&mut self, limit: Option<usize>) {
@@ -283,7 +287,7 @@ impl VideoSet {
 
     /// What is predicted, as reports call it.
     pub(crate) fn task(&self) -> Quantity {
-        quantity(&self.target)
+        quantity(&self.target, self.unit())
     }
 
     /// A label in words.

@@ -1,7 +1,7 @@
 //! An encoder's cells: several at a time, shared with whatever other process works on the same folder.
 
 use std::collections::BTreeSet;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use echo_files::FileLock;
 use echo_report::{CellRecord, CellStatus};
@@ -10,7 +10,7 @@ use super::RunState;
 use super::encoder::EncoderRun;
 use crate::cell::seen::Seen;
 use crate::run::work_off::work_off;
-use crate::{BenchError, Progress, Recipe};
+use crate::{BenchError, Observer, Recipe};
 
 /// A cell with all that it is made of.
 #[derive(Debug)]
@@ -55,6 +55,7 @@ impl RunState<'_> {
     pub(super) fn run_cells(&mut self, cells: &[&CellRecord], run: &EncoderRun<'_>) -> Result<(), BenchError> {
         let state: &Self = self;
         let jobs: Vec<Job> = cells.iter().map(|cell| state.job(cell, run)).collect();
+        state.told(|told| told.observer.progress("cells", told.ended, told.expected, ""));
         let ended = work_off(
             jobs.len(),
             state.environment.jobs,
@@ -90,7 +91,7 @@ impl RunState<'_> {
             return Ok(Some((record, Origin::Elsewhere)));
         }
         if let Earlier::Damaged(reason) = earlier {
-            self.told(|told| told.progress.line(&format!("{}: run again: {reason}", job.label)));
+            self.told(|told| told.observer.line(&format!("{}: run again: {reason}", job.label)));
         }
         let (record, trainable) = self.compute(job, run)?;
         let record = self.runs.append(&record)?;
@@ -123,7 +124,7 @@ impl RunState<'_> {
 /// What the user was told of the cells.
 #[derive(Debug)]
 pub(super) struct Told {
-    progress: Progress,
+    observer: Arc<dyn Observer>,
     expected: usize,
     ended: usize,
     /// Pairs of encoder and adapter whose parameters were told.
@@ -132,20 +133,18 @@ pub(super) struct Told {
 }
 
 impl Told {
-    pub(super) fn new(cells: usize) -> Self {
-        let progress = Progress::new("cells", cells);
-        Self { progress, expected: cells, ended: 0, announced: BTreeSet::new(), waits: false }
+    pub(super) fn new(cells: usize, observer: Arc<dyn Observer>) -> Self {
+        Self { observer, expected: cells, ended: 0, announced: BTreeSet::new(), waits: false }
     }
 
     /// An encoder has `found` cells where `expected` were: it reads nothing without training.
     pub(super) fn recount(&mut self, expected: usize, found: usize) {
         self.expected = self.expected - expected + found;
-        self.progress.resize(self.expected);
     }
 
     fn waits_for(&mut self, job: &Job) {
         if !std::mem::replace(&mut self.waits, true) {
-            self.progress.line(&format!("{}: another process is at it; waiting for its result", job.label));
+            self.observer.line(&format!("{}: another process is at it; waiting for its result", job.label));
         }
     }
 
@@ -157,21 +156,20 @@ impl Told {
         if let (Origin::Ran, Some(counts)) = (origin, record.parameters)
             && self.announced.insert((encoder.clone(), adapter.clone()))
         {
-            self.progress
+            self.observer
                 .line(&format!("{encoder} + {adapter}: {} of {} parameters train", counts.trainable, counts.total));
-            trainable.iter().for_each(|parameter| self.progress.line(&format!("  {parameter}")));
+            trainable.iter().for_each(|parameter| self.observer.line(&format!("  {parameter}")));
         }
         let elsewhere = if origin == Origin::Elsewhere { " (by another process)" } else { "" };
         if origin != Origin::Before {
-            let primary = record.data.task.primary();
-            let value = record.scores.as_ref().and_then(|scores| scores.value(&primary));
+            let task = &record.data.task;
+            let value = record.scores.as_ref().and_then(|scores| scores.value(&task.primary()));
             let outcome = match &record.error {
                 Some(error) => format!(" failed: {error}"),
-                None => value
-                    .map_or(String::new(), |value| format!(": {} {value:.2}", primary.label(&record.data.task.name))),
+                None => format!(": {}", task.scored(value)),
             };
-            self.progress.line(&format!("{label}{outcome}{elsewhere}"));
+            self.observer.line(&format!("{label}{outcome}{elsewhere}"));
         }
-        self.progress.set(self.ended, label);
+        self.observer.progress("cells", self.ended, self.expected, label);
     }
 }

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use echo_adapt::{BuildContext, Needs};
 use echo_core::{AnyAdapter, Stage};
-use echo_files::printable;
+use echo_files::{counted, printable};
 use echo_report::{
     AloneRecord, Bins, CellRecord, CellStatus, DataRecord, Excluded, ExternalRecord, PredictionRow, Predictions,
     weights_caution,
@@ -96,7 +96,7 @@ impl RunState<'_> {
             short_bins: bins.short,
             test: self.set.samples(&test).len(),
             excluded: draw.len() - train.len() + self.set.test.len() - test.len(),
-            leaked: leakage::known(&self.set, &train, &self.set, &test).len(),
+            leaked: leakage::known_samples(&self.set, &train, &self.set, &test),
             phantoms: train.iter().chain(&test).all(|&index| self.set.is_phantom(index)),
         };
         // Test videos of the external data set that can be used, and their hash.
@@ -134,7 +134,7 @@ impl RunState<'_> {
             ..cell.clone()
         };
         record.key = key(&record);
-        let shots = cell.shots.map_or("split".to_owned(), |shots| format!("{shots} shots"));
+        let shots = cell.shots.map_or("split".to_owned(), |shots| counted(shots, "shot"));
         let label = format!("{} + {}, {shots}, seed {}", cell.encoder.name, cell.adapter, cell.seed);
         Job { record, label, recipe, seen, train, test, external }
     }
@@ -259,9 +259,10 @@ impl RunState<'_> {
                     record.external = Some(ExternalRecord {
                         name: set.name.clone(),
                         hash: hash.clone(),
+                        samples: set.unit(),
                         test: set.samples(usable).len(),
                         excluded: set.test.len() - usable.len(),
-                        leaked: leakage::known(&self.set, train, set, usable).len(),
+                        leaked: leakage::known_samples(&self.set, train, set, usable),
                         phantoms: usable.iter().all(|&index| set.is_phantom(index)),
                         scores: scores.clone(),
                     });

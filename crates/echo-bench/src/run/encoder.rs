@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use echo_adapt::{AdaptError, Needs};
 use echo_core::Stage;
 use echo_data::{Feature, FeatureCache};
-use echo_files::say;
 use echo_report::{CellRecord, EncoderRecord};
 use echo_video::OpenOptions;
 use echo_weights::Built;
@@ -158,7 +157,7 @@ impl RunState<'_> {
                 Ok(_) => true,
                 Err(BenchError::Adapt(AdaptError::Incompatible { .. })) if ZERO_SHOT.contains(&adapter) => false,
                 Err(error @ BenchError::Adapt(AdaptError::Incompatible { .. })) => {
-                    say(&format!("left out of all adapters: {error}"));
+                    self.environment.observer.line(&format!("left out of all adapters: {error}"));
                     false
                 }
                 Err(_) => true,
@@ -262,7 +261,7 @@ impl RunState<'_> {
         stages: &'b [Stage],
         cache: &'b FeatureCache,
     ) -> Embedder<'b> {
-        let Environment { device, device_name, .. } = self.environment;
+        let Environment { device, device_name, observer, .. } = self.environment;
         Embedder {
             built: run.built,
             preset: self.config.preset,
@@ -273,6 +272,7 @@ impl RunState<'_> {
             device,
             device_name,
             stages,
+            observer: observer.as_ref(),
         }
     }
 }

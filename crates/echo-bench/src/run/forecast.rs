@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use echo_files::{excerpt, printable};
+use echo_files::{counted, excerpt, printable};
 
 use echo_report::{Excluded, text_table};
 
@@ -111,7 +111,7 @@ impl fmt::Display for DryRun {
         )?;
         match unusable.len() {
             0 => writeln!(f)?,
-            count => writeln!(f, "; {count} listed video{} cannot be used:", plural(count))?,
+            count => writeln!(f, "; {} cannot be used:", counted(count, "listed video"))?,
         }
         for Excluded { video, reason, .. } in unusable.iter().take(UNUSABLE_SHOWN) {
             writeln!(f, "  {}: {}", printable(&excerpt(video)), printable(reason))?;
@@ -121,13 +121,17 @@ impl fmt::Display for DryRun {
         }
         match self.unrendered {
             0 => {}
-            1 => writeln!(f, "1 phantom would be rendered first")?,
-            count => writeln!(f, "{count} phantoms would be rendered first")?,
+            count => writeln!(f, "{} would be rendered first", counted(count, "phantom"))?,
         }
         for EmbeddingForecast { encoder, clips, cached } in &self.embedding {
-            writeln!(f, "{encoder}: {clips} clips, {cached} of them cached, {} to embed", clips - cached)?;
+            writeln!(
+                f,
+                "{encoder}: {}, {cached} of them cached, {} to embed",
+                counted(*clips, "clip"),
+                clips - cached
+            )?;
         }
-        write!(f, "\n{} cells to run, {} at a time", self.to_run(), self.jobs)?;
+        write!(f, "\n{} to run, {} at a time", counted(self.to_run(), "cell"), self.jobs)?;
         match self.failing() {
             0 => writeln!(f)?,
             failing => writeln!(f, "; {failing} of them would fail")?,
@@ -148,8 +152,4 @@ fn in_words(memory: Memory) -> String {
         Memory::Measured(bytes) => format!("{} MiB", bytes >> 20),
         Memory::AtLeast(bytes) => format!("at least {} MiB", bytes >> 20),
     }
-}
-
-fn plural(count: usize) -> &'static str {
-    if count == 1 { "" } else { "s" }
 }

@@ -25,7 +25,8 @@ pub(super) fn notes(task: &Quantity, test: &TestSet, externals: &Externals) -> R
         let absent = scored(task, &rows, &[], None)?.absent();
         if !absent.is_empty() {
             notes.push(format!(
-                "Test videos of {}: {}. What is undefined without it is a dash, and means over classes are over the others.",
+                "Test {} of {}: {}. What is undefined without it is a dash, and means over classes are over the others.",
+                task.samples.many(),
                 printable(name),
                 absent.join("; ")
             ));
@@ -50,8 +51,9 @@ pub(super) fn undefined_resamples(board: &Leaderboard) -> Option<String> {
     let labels: Vec<String> = labels.into_iter().collect();
     (!labels.is_empty()).then(|| {
         format!(
-            "Up to {:.0} % of the resamples hold no video of some class; the intervals of {} leave them out.",
+            "Up to {:.0} % of the resamples hold no {} of some class; the intervals of {} leave them out.",
             100.0 * most,
+            board.target.samples.one(),
             labels.join(", ")
         )
     })

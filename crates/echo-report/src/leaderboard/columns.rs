@@ -18,7 +18,7 @@ pub(crate) enum Column {
     Metric(Metric, String, bool),
     /// The difference from the best row, of the primary metric.
     VsBest(Metric),
-    /// The primary metric on a second test set, by its heading and the set's hash.
+    /// The primary metric on an external test set, by its heading and the set's hash.
     External(Metric, String, String),
 }
 

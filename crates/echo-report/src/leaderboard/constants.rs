@@ -120,7 +120,7 @@ fn median(values: &[f32]) -> Option<f32> {
     }
 }
 
-/// The labelled videos of second test sets, from the cells that were scored on them.
+/// The labelled videos of external test sets, from the cells that were scored on them.
 pub struct Externals(pub(super) Vec<(External, Vec<TestVideo>)>);
 
 impl Externals {
@@ -139,6 +139,7 @@ impl Externals {
             let set = External {
                 name: record.name.clone(),
                 hash: record.hash.clone(),
+                samples: record.samples,
                 test: record.test,
                 excluded: record.excluded,
                 metrics: BTreeMap::new(),
@@ -150,7 +151,7 @@ impl Externals {
 }
 
 /// A row for every predictor and number of shots, in the order of `constants`, scored by `metrics` on the labels of
-/// `test` and of the second test sets, with its predictions for `test`.
+/// `test` and of the external test sets, with its predictions for `test`.
 ///
 /// # Errors
 /// A prediction or a label is not of the task.
@@ -169,7 +170,7 @@ pub fn rows(
         videos.iter().map(|video| video.predicted(&constant.prediction)).collect()
     };
     // Draws of many shots often have the same median, and a bootstrap takes a tenth of a second. On the test set first,
-    // then on the second ones.
+    // then on the external ones.
     let mut known: BTreeMap<Vec<u32>, Vec<Scores>> = BTreeMap::new();
     let mut groups: Vec<Vec<&Constant>> = Vec::new();
     for &constant in constants {
@@ -232,6 +233,7 @@ mod tests {
         let external = External {
             name: "far".to_owned(),
             hash: "hash".to_owned(),
+            samples: crate::SampleUnit::Video,
             test: 1,
             excluded: 0,
             metrics: BTreeMap::new(),

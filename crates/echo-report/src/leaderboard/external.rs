@@ -1,22 +1,25 @@
-//! What rows score on second test sets.
+//! What rows score on external test sets.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use echo_files::counted;
 use echo_metrics::Scores;
 use serde::Serialize;
 
 use super::row::{Cell, means};
 use super::{Leaderboard, LeaderboardRow, short};
-use crate::{CellRecord, Quantity, ReportError};
+use crate::{CellRecord, Quantity, ReportError, SampleUnit};
 
-/// What a row scores on a second test set.
+/// What a row scores on an external test set.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct External {
     /// The set's name.
     pub name: String,
     /// Hash of the videos' bytes and labels.
     pub hash: String,
-    /// Videos that were scored.
+    /// What its samples are.
+    pub samples: SampleUnit,
+    /// How many of them were scored.
     pub test: usize,
     /// Videos that could not be used.
     pub excluded: usize,
@@ -25,7 +28,7 @@ pub struct External {
 }
 
 impl Leaderboard {
-    /// The second test sets that some row was scored on: their titles, and their hashes.
+    /// The external test sets that some row was scored on: their titles, and their hashes.
     pub(crate) fn externals(&self) -> Vec<(String, String)> {
         let mut sets: Vec<(&str, &str)> = Vec::new();
         for External { name, hash, .. } in self.rows.iter().flat_map(|row| &row.externals) {
@@ -43,17 +46,17 @@ impl Leaderboard {
     }
 }
 
-/// Says what the second test sets are, and where rows differ in what they could be scored on.
+/// Says what the external test sets are, and where rows differ in what they could be scored on.
 pub(super) fn notes(task: &Quantity, rows: &[LeaderboardRow]) -> Vec<String> {
-    let mut sets: BTreeMap<&str, BTreeSet<(&str, usize, usize)>> = BTreeMap::new();
-    for External { name, hash, test, excluded, .. } in rows.iter().flat_map(|row| &row.externals) {
-        sets.entry(name).or_default().insert((hash, *test, *excluded));
+    let mut sets: BTreeMap<&str, BTreeSet<(&str, String, usize)>> = BTreeMap::new();
+    for External { name, hash, samples, test, excluded, .. } in rows.iter().flat_map(|row| &row.externals) {
+        sets.entry(name).or_default().insert((hash, samples.counted(*test), *excluded));
     }
-    let note = |(name, videos): (&str, BTreeSet<(&str, usize, usize)>)| {
+    let note = |(name, videos): (&str, BTreeSet<(&str, String, usize)>)| {
         if name == ALONE {
             return format!(
-                "{} on {name}: the same fitted adapters on each test video by itself, under its study's label. How much better \
-                 a row's own score is, studies gain. Samples are studies: elsewhere, training and test videos count studies.",
+                "{} on {name}: the same fitted adapters on each test video by itself, with its study's label. The difference from \
+                 a row's own score is what studies of several videos gain.",
                 task.primary().label(&task.name)
             );
         }
@@ -62,14 +65,13 @@ pub(super) fn notes(task: &Quantity, rows: &[LeaderboardRow]) -> Vec<String> {
             .map(|(hash, test, excluded)| {
                 let hash = short(hash);
                 match excluded {
-                    0 => format!("{test} videos (hash {hash})"),
-                    _ => format!("{test} videos ({excluded} more could not be used; hash {hash})"),
+                    0 => format!("{test} (hash {hash})"),
+                    _ => format!("{test} ({} could not be used; hash {hash})", counted(*excluded, "video")),
                 }
             })
             .collect();
         format!(
-            "{} on {name}: a second test set of {}. The adapters of the first column of scores are scored on it as they \
-             are; nothing was fitted or selected on it.{}",
+            "{} on {name}: external test set of {}. The same fitted adapters; nothing was fitted or selected on it.{}",
             task.primary().label(&task.name),
             counts.join(" or "),
             if counts.len() > 1 { " Each has a column of its own." } else { "" },
@@ -78,7 +80,7 @@ pub(super) fn notes(task: &Quantity, rows: &[LeaderboardRow]) -> Vec<String> {
     sets.into_iter().map(note).collect()
 }
 
-/// The second test set's scores, where all finished cells have them of the same videos.
+/// The external test set's scores, where all finished cells have them of the same videos.
 pub(super) fn external(done: &[&CellRecord]) -> Result<Option<External>, ReportError> {
     let records: Vec<_> = done.iter().filter_map(|cell| cell.external.as_ref()).collect();
     let Some(first) = records.first() else { return Ok(None) };
@@ -88,7 +90,14 @@ pub(super) fn external(done: &[&CellRecord]) -> Result<Option<External>, ReportE
     }
     let scores: Vec<&Scores> = records.iter().map(|record| &record.scores).collect();
     let (name, hash) = (first.name.clone(), first.hash.clone());
-    Ok(Some(External { name, hash, test: first.test, excluded: first.excluded, metrics: means(&scores)? }))
+    Ok(Some(External {
+        name,
+        hash,
+        samples: first.samples,
+        test: first.test,
+        excluded: first.excluded,
+        metrics: means(&scores)?,
+    }))
 }
 
 /// What single videos of studies are called among test sets.
@@ -103,5 +112,6 @@ pub(super) fn alone(done: &[&CellRecord]) -> Result<Option<External>, ReportErro
     }
     let scores: Vec<&Scores> = records.iter().map(|record| &record.scores).collect();
     let (name, hash) = (ALONE.to_owned(), format!("alone-{}", cell.data.test_hash));
-    Ok(Some(External { name, hash, test: first.videos, excluded: 0, metrics: means(&scores)? }))
+    let samples = SampleUnit::Video;
+    Ok(Some(External { name, hash, samples, test: first.videos, excluded: 0, metrics: means(&scores)? }))
 }

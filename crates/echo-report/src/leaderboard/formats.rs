@@ -31,7 +31,7 @@ impl Leaderboard {
         }
         for row in self.rows.iter().filter(|row| row.error.is_some()) {
             let error = row.error.as_deref().unwrap_or_default();
-            let _ = writeln!(text, "\n{} + {}, {} shots failed: {error}", row.encoder, row.adapter, row.shots);
+            let _ = writeln!(text, "\n{} failed: {error}", row.name());
         }
         if !self.references.is_empty() {
             let rows: Vec<Vec<String>> = self.references.iter().map(|one| one.cells(&self.target).to_vec()).collect();
@@ -131,8 +131,14 @@ pub(super) mod tests {
         };
         let mae = |mean: f64| BTreeMap::from([("mae".to_owned(), cell(mean))]);
         let metrics = ["auc_below_40", "r2", "mae_within_31-45"].map(|key| (key.to_owned(), cell(0.0)));
-        let external =
-            External { name: "far, off".to_owned(), hash: "h".to_owned(), test: 4, excluded: 0, metrics: mae(9.0) };
+        let external = External {
+            name: "far, off".to_owned(),
+            hash: "h".to_owned(),
+            samples: crate::SampleUnit::Video,
+            test: 4,
+            excluded: 0,
+            metrics: mae(9.0),
+        };
         let row = LeaderboardRow {
             encoder: encoder.to_owned(),
             preset: "nano".to_owned(),

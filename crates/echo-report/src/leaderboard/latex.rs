@@ -19,8 +19,9 @@ impl Leaderboard {
             "\\caption{{{}}}",
             latex(&format!(
                 "{warnings}{}, mean over seeds, of the most shots with its 95 % bootstrap interval over test \
-                 videos.{externals}",
-                self.target.measured(&self.target.primary())
+                 {}.{externals}",
+                self.target.measured(&self.target.primary()),
+                self.target.samples.many()
             ))
         );
         let numbers = "r".repeat(pivot.headings.len() - 2);

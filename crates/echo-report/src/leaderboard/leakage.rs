@@ -1,4 +1,4 @@
-//! Says that test videos were known to training.
+//! Says that test samples were known to training.
 
 use std::collections::BTreeMap;
 
@@ -6,44 +6,41 @@ use super::{TestSet, short};
 use crate::{CellRecord, DataRecord};
 
 impl CellRecord {
-    /// Its test sets of which training knew videos: name, hash, how many videos and how many of them it knew.
-    fn leaks(&self) -> impl Iterator<Item = (&str, &str, usize, usize)> {
-        let DataRecord { name, test_hash, test, leaked, .. } = &self.data;
+    /// Its test sets of which training knew samples, in words, with how many of them it knew.
+    fn leaks(&self) -> impl Iterator<Item = (String, usize)> {
+        let DataRecord { task, name, test_hash, test, leaked, .. } = &self.data;
         let external = self.external.iter();
-        let external = external.map(|set| (set.name.as_str(), set.hash.as_str(), set.test, set.leaked));
-        std::iter::once((name.as_str(), test_hash.as_str(), *test, *leaked))
+        let external = external.map(|set| (set.samples, &set.name, &set.hash, set.test, set.leaked));
+        std::iter::once((task.samples, name, test_hash, *test, *leaked))
             .chain(external)
             .filter(|(.., leaked)| *leaked > 0)
+            .map(|(unit, name, hash, test, leaked)| (TestSet::in_words(unit, name, test, hash), leaked))
     }
 }
 
-/// What stands in the row of these cells: of each test set, the most videos that the training of one knew.
+/// What stands in the row of these cells: of each test set, the most samples that the training of one knew.
 pub(super) fn remarks(cells: &[&CellRecord]) -> Vec<String> {
-    let mut most: BTreeMap<(&str, &str, usize), usize> = BTreeMap::new();
-    for (name, hash, test, leaked) in cells.iter().flat_map(|cell| cell.leaks()) {
-        let known = most.entry((name, hash, test)).or_default();
+    let mut most: BTreeMap<String, usize> = BTreeMap::new();
+    for (test, leaked) in cells.iter().flat_map(|cell| cell.leaks()) {
+        let known = most.entry(test).or_default();
         *known = leaked.max(*known);
     }
-    let remark = |((name, hash, test), leaked): ((&str, &str, usize), usize)| {
-        format!("leakage: {leaked} of {}", TestSet::in_words(name, test, hash))
-    };
-    most.into_iter().map(remark).collect()
+    most.into_iter().map(|(test, leaked)| format!("leakage: {leaked} of {test}")).collect()
 }
 
-/// A sentence for every test set and splits of `groups` of which training knew videos.
+/// A sentence for every test set and splits of `groups` of which training knew samples.
 pub(super) fn notes(groups: &[Vec<&CellRecord>]) -> Vec<String> {
-    let mut most: BTreeMap<(&str, &str, &str, usize), usize> = BTreeMap::new();
+    let mut most: BTreeMap<(String, &str), usize> = BTreeMap::new();
     for record in groups.iter().flatten() {
-        for (name, hash, test, leaked) in record.leaks() {
-            let known = most.entry((name, hash, record.data.splits.as_str(), test)).or_default();
+        for (test, leaked) in record.leaks() {
+            let known = most.entry((test, record.data.splits.as_str())).or_default();
             *known = leaked.max(*known);
         }
     }
-    let note = |((name, hash, splits, test), leaked): ((&str, &str, &str, usize), usize)| {
+    let note = |((test, splits), leaked): ((String, &str), usize)| {
         format!(
-            "Leakage was allowed: {leaked} of {} under the splits {} share a patient or their bytes with training or \
+            "Leakage was allowed: {leaked} of {test} under the splits {} share a patient or their bytes with training or \
              validation. Errors on new patients are larger than those in rows that say so.",
-            TestSet::in_words(name, test, hash),
             short(splits)
         )
     };

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
+use echo_files::counted;
 use echo_metrics::Metric;
 
 use super::columns::digits;
@@ -18,7 +19,7 @@ const SHORT: usize = 7;
 /// What stands in the column of shots that a row has not.
 const NOTHING: &str = "";
 
-/// The table with shots side by side, before it is set: headings, training videos below them, and a line for every encoder
+/// The table with shots side by side, before it is set: headings, training samples below them, and a line for every encoder
 /// and adapter.
 pub(super) struct Pivot {
     pub(super) headings: Vec<String>,
@@ -28,14 +29,14 @@ pub(super) struct Pivot {
     pub(super) constants: usize,
     /// Remarks on adapters, by their number.
     pub(super) remarks: Vec<String>,
-    /// What the columns of second test sets are.
+    /// What the columns of external test sets are.
     pub(super) externals: Vec<String>,
 }
 
 impl Leaderboard {
     /// One line for every encoder and adapter, with the primary metric at each number of shots, in the last column with its
-    /// interval; of a row's most shots the errors over ranks and on the second test sets. Below the shots stand the training
-    /// videos that they are.
+    /// interval; of a row's most shots the errors over ranks and on the external test sets. Below the shots stand the training
+    /// samples that they are.
     pub(super) fn pivot(&self) -> Pivot {
         let shots: BTreeSet<Shots> = self.rows.iter().map(|row| Shots::of(&row.shots)).collect();
         let shots: Vec<Shots> = shots.into_iter().filter(|shots| *shots != Shots::None).collect();
@@ -59,7 +60,9 @@ impl Leaderboard {
         headings.extend((0..externals.len()).map(heading_of));
         // Where the heading does not say it.
         let numbered_sets = externals.iter().enumerate().filter(|(_, (title, _))| !is_short(title));
-        let sets = numbered_sets.map(|(place, (title, _))| format!("{}: {title}", heading_of(place)));
+        let sets = numbered_sets.map(|(place, (title, _))| {
+            format!("{}: {} on {title}", heading_of(place), primary.label(&self.target.name))
+        });
         let mut pivot = Pivot {
             headings,
             videos: self.videos(&shots),
@@ -111,9 +114,10 @@ impl Leaderboard {
         }
         let externals: String = pivot.externals.iter().map(|external| format!(" {external}.")).collect();
         let caption = format!(
-            "{}: means over seeds, of the most shots with the 95 % bootstrap interval over test videos.{externals} Every \
+            "{}: means over seeds, of the most shots with the 95 % bootstrap interval over test {}.{externals} Every \
              number: --format wide. Not for clinical use.",
             self.target.measured(&self.target.primary()),
+            self.target.samples.many(),
         );
         let _ = writeln!(text, "\n{}", wrap(&caption, WIDTH));
         for note in &self.notes {
@@ -121,8 +125,7 @@ impl Leaderboard {
         }
         for row in self.rows.iter().filter(|row| row.failed > 0) {
             let error = row.error.as_deref().unwrap_or_default();
-            let line =
-                format!("{} + {}, {} shots: {} failed: {error}", row.encoder, row.adapter, row.shots, row.failed);
+            let line = format!("{}: {} failed: {error}", row.name(), counted(row.failed, "cell"));
             let _ = writeln!(text, "\n{}", wrap(&line, WIDTH));
         }
         text
@@ -145,7 +148,7 @@ impl Leaderboard {
         names
     }
 
-    /// The training videos of each number of shots, over all rows.
+    /// The training samples of each number of shots, over all rows.
     fn videos(&self, shots: &[Shots]) -> Vec<String> {
         let of = |column: &Shots| {
             let rows = self.rows.iter().filter(|row| Shots::of(&row.shots) == *column);
@@ -158,17 +161,17 @@ impl Leaderboard {
                 Some((least, most)) => format!("{least}-{most}"),
             }
         };
-        [NOTHING.to_owned(), "training videos".to_owned()].into_iter().chain(shots.iter().map(of)).collect()
+        [NOTHING.to_owned(), self.target.training()].into_iter().chain(shots.iter().map(of)).collect()
     }
 }
 
 /// A column of shots, in its order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Shots {
-    /// Of what sees no training videos and is no zero-shot reading.
+    /// Of what sees no training samples and is no zero-shot reading.
     None,
     Number(usize),
-    /// A split file's own training videos.
+    /// A split file's own training samples.
     Split,
 }
 
@@ -185,8 +188,7 @@ impl std::fmt::Display for Shots {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::None => f.write_str("-"),
-            Self::Number(1) => f.write_str("1 shot"),
-            Self::Number(count) => write!(f, "{count} shots"),
+            Self::Number(count) => f.write_str(&counted(*count, "shot")),
             Self::Split => f.write_str("split"),
         }
     }
@@ -270,6 +272,7 @@ mod tests {
             externals: vec![External {
                 name: "far".to_owned(),
                 hash: "h".to_owned(),
+                samples: crate::SampleUnit::Video,
                 test: 4,
                 excluded: 0,
                 metrics: far,
@@ -310,16 +313,18 @@ mod tests {
         assert_eq!(lines[5], ["echo", "zero-shot", "6.00", "7.00", "8.00"]);
         assert_eq!(lines[6], ["coop [1]", "5.50", "5.00 [4.00, 6.50]", "6.00", "7.00"]);
         assert_eq!(lines[7], ["full", "4.00 [3.00, 5.50] !", "5.00", "6.00"]);
-        for part in ["[1] (text of a)", "MAE in EF points: means", "noted", "echo + full, 8 shots: 1 failed: no room"] {
+        for part in
+            ["[1] (text of a)", "MAE in EF points: means", "noted", "echo + full, 8 shots: 1 cell failed: no room"]
+        {
             assert!(text.contains(part), "{part}: {text}");
         }
         let mut elsewhere = board.clone();
         elsewhere.rows.iter_mut().for_each(|row| row.externals[0].name = "another hospital".to_owned());
         let text = elsewhere.to_pivot();
-        assert!(text.contains("  external\n") && text.contains("external: another hospital."), "{text}");
+        assert!(text.contains("  external\n") && text.contains("external: MAE on another hospital."), "{text}");
     }
 
-    /// What `bench` without arguments prints: three encoders, five numbers of shots, a second test set.
+    /// What `bench` without arguments prints: three encoders, five numbers of shots, an external test set.
     #[test]
     fn the_default_grid_fits_a_terminal_of_a_hundred_columns() {
         let mut rows = vec![row("median of validation", "", "", 10.12, 0)];

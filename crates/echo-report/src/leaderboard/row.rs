@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use echo_files::printable;
+use echo_files::{counted, printable};
 use echo_metrics::{Kind, Metric, Scores, Spread};
 use serde::Serialize;
 
@@ -21,13 +21,13 @@ pub struct Cell {
     pub high: f64,
     /// Sample standard deviation over seeds, for two seeds and more.
     pub deviation: Option<f64>,
-    /// Videos that it rests on: those of the rank or the class for a metric of one.
+    /// Samples that it rests on: those of the rank or the class for a metric of one.
     pub videos: usize,
     /// The share of resamples on which it is undefined, for lack of a class, and which its interval leaves out.
     pub undefined: f64,
 }
 
-/// The training videos of a row.
+/// The training samples of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct TrainVideos {
     /// Of the seed that had fewest.
@@ -36,7 +36,7 @@ pub struct TrainVideos {
     pub most: usize,
     /// Bins of the target, or classes, that draws are made from.
     pub bins: usize,
-    /// Those that hold fewer usable videos than the row's shots, of the seed with most of them.
+    /// Those that hold fewer usable samples than the row's shots, of the seed with most of them.
     pub short_bins: usize,
 }
 
@@ -60,11 +60,11 @@ pub struct LeaderboardRow {
     pub weights: String,
     /// The adapter; empty for constant predictors.
     pub adapter: String,
-    /// Training videos per bin of the target or class, `split` for a split file's, empty where there are none.
+    /// Training samples per bin of the target or class, `split` for a split file's, empty where there are none.
     pub shots: String,
-    /// Training videos that were had; nothing where none are used.
+    /// Training samples that were had; nothing where none are used.
     pub train: Option<TrainVideos>,
-    /// Hash of the test videos.
+    /// Hash of the test samples.
     pub test_hash: String,
     /// Seeds that ended well.
     pub seeds: usize,
@@ -74,7 +74,7 @@ pub struct LeaderboardRow {
     pub metrics: BTreeMap<String, Cell>,
     /// How it stands to the best row; nothing where they have other test videos, or there is no other row.
     pub vs_best: Option<VsBest>,
-    /// The second test sets that it was scored on.
+    /// The external test sets that it was scored on.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub externals: Vec<External>,
     /// The first failed cell's error.
@@ -101,6 +101,22 @@ impl LeaderboardRow {
     /// Whether it is a constant predictor's.
     pub(crate) fn is_constant(&self) -> bool {
         self.adapter.is_empty()
+    }
+
+    /// Encoder, adapter and shots; of a constant predictor its own name.
+    pub(crate) fn name(&self) -> String {
+        let shots = match self.shots.as_str() {
+            "" => String::new(),
+            "0" => ", no training".to_owned(),
+            shots => match shots.parse() {
+                Ok(count) => format!(", {}", counted(count, "shot")),
+                Err(_) => ", split file".to_owned(),
+            },
+        };
+        match self.is_constant() {
+            true => format!("{}{shots}", self.encoder),
+            false => format!("{} + {}{shots}", self.encoder, self.adapter),
+        }
     }
 
     /// A metric's mean over seeds.

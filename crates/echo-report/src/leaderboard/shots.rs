@@ -2,21 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use echo_files::printable;
+use echo_files::{counted, printable};
 
 use crate::{CellRecord, Quantity};
 
 /// The bins of the target, or the classes, that a draw is made from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bins {
-    /// How many hold videos.
+    /// How many hold samples.
     pub all: usize,
     /// How many of them gave fewer than were asked for.
     pub short: usize,
 }
 
 impl Bins {
-    /// Those of the videos in `pool`, of which `drawn` were drawn and can be used, by the numbers of their bins.
+    /// Those of the samples in `pool`, of which `drawn` were drawn and can be used, by the numbers of their bins.
     pub fn of(pool: &[i64], drawn: &[i64], shots: usize) -> Self {
         let mut had: BTreeMap<i64, usize> = pool.iter().map(|&bin| (bin, 0)).collect();
         drawn.iter().for_each(|&bin| *had.entry(bin).or_default() += 1);
@@ -29,15 +29,16 @@ impl Bins {
         bins.max_by_key(|bins| bins.short).unwrap_or_default()
     }
 
-    /// A warning of a draw of `train` videos, where there is reason for one; `name` is the data set's.
+    /// A warning of a draw of `train` samples, where there is reason for one; `name` is the data set's.
     pub fn warning(self, name: &str, task: &Quantity, shots: usize, train: usize) -> Option<String> {
         let Self { all, short } = self;
         let name = printable(name);
         (2 * short > all).then(|| {
             format!(
-                "{shots} shots on {name}: {short} of {all} {} hold fewer than {shots} usable training videos, \
-                 so a draw has {train}, not {}.",
+                "{} on {name}: {short} of {all} {} hold fewer than {shots} usable {}, so a draw has {train}, not {}.",
+                counted(shots, "shot"),
                 task.groups(),
+                task.training(),
                 all * shots
             )
         })

@@ -1,9 +1,9 @@
-//! Errors within ranks, and how well rows find what lies below a threshold: two tables of all rows.
+//! Errors within ranges, and how well rows find what lies below a threshold: two tables of all rows.
 
 use echo_metrics::{Kind, Metric};
 use maud::{Markup, html};
 
-use super::entry::{Entry, shots};
+use super::entry::Entry;
 use super::plots::RankError;
 use super::table::table;
 use crate::{Leaderboard, LeaderboardRow};
@@ -11,6 +11,7 @@ use crate::{Leaderboard, LeaderboardRow};
 /// A table for every set of ranks and one for areas under the curve.
 pub(super) fn by_rank(board: &Leaderboard, entries: &[Entry<'_>]) -> Markup {
     let target = &board.target;
+    let samples = target.samples.many();
     if target.kind != Kind::Regression {
         return by_class(board);
     }
@@ -51,8 +52,8 @@ pub(super) fn by_rank(board: &Leaderboard, entries: &[Entry<'_>]) -> Markup {
             last.chain(best.map(move |row| (row, entry.ranks.iter().map(|rank| text(row, rank)).collect())))
         });
         let rows: Vec<Vec<String>> =
-            constants.chain(grid).map(|(row, cells)| std::iter::once(name(row)).chain(cells).collect()).collect();
-        table(&format!("MAE by rank of the {}", target.values("true")), &headings, &rows)
+            constants.chain(grid).map(|(row, cells)| std::iter::once(row.name()).chain(cells).collect()).collect();
+        table(&format!("MAE by range of the {}", target.values("true")), &headings, &rows)
     });
     let areas: Vec<Metric> = board.metrics().into_iter().filter(|metric| metric.threshold().is_some()).collect();
     let headings: Vec<String> =
@@ -61,19 +62,19 @@ pub(super) fn by_rank(board: &Leaderboard, entries: &[Entry<'_>]) -> Markup {
     let rows: Vec<Vec<String>> = board
         .rows
         .iter()
-        .map(|row| std::iter::once(name(row)).chain(areas.iter().map(|area| cell(row, area))).collect())
+        .map(|row| std::iter::once(row.name()).chain(areas.iter().map(|area| cell(row, area))).collect())
         .collect();
     html! {
         p {
-            "MAE in " (target.differences()) " by rank of the " (target.values("true")) ", with the number of its test videos: \
-             means over seeds ± their standard deviation [95 % interval over test videos], as in the leaderboard. An interval \
-             of few videos says little, of a single one nothing."
+            "MAE in " (target.differences()) " by range of the " (target.values("true")) ", with the number of test " (samples)
+            " in it: mean over seeds ± standard deviation [95 % interval over test " (samples) "]. The interval of a few "
+            (samples) " says little, that of a single " (target.samples.one()) " nothing."
         }
         @for table in of_ranks { (table) }
         @if !areas.is_empty() {
             p {
-                "Area under the ROC curve for finding the test videos whose true value is below a threshold: 1 finds all, 0.5 is \
-                 chance."
+                "Area under the ROC curve for detecting the test " (samples) " whose true value is below a threshold: 1 is \
+                 perfect, 0.5 is chance."
             }
             (table("Areas under the ROC curve", &headings, &rows))
         }
@@ -86,34 +87,27 @@ fn by_class(board: &Leaderboard) -> Markup {
     let of_class = |class: &String| board.metrics().into_iter().find(|metric| metric.class() == Some(class));
     let metrics: Vec<Metric> = task.classes.iter().filter_map(of_class).collect();
     if metrics.is_empty() {
-        return html! { p { "The metrics of this task are of all classes together." } };
+        return html! { p { "No metric of this task is of one class: see the confusion matrix of each row." } };
     }
     let videos = |metric: &Metric| board.rows.iter().filter_map(|row| row.get(metric)).map(|cell| cell.videos).max();
     let heading = |metric: &Metric| format!("{} ({})", metric.label(&task.name), videos(metric).unwrap_or(0));
     let headings: Vec<String> = std::iter::once("row".to_owned()).chain(metrics.iter().map(heading)).collect();
     let cell = |row: &LeaderboardRow, metric: &Metric| row.get(metric).map_or("-".to_owned(), |cell| cell.text(3));
     let cells = |row: &LeaderboardRow| {
-        std::iter::once(name(row)).chain(metrics.iter().map(|metric| cell(row, metric))).collect::<Vec<_>>()
+        std::iter::once(row.name()).chain(metrics.iter().map(|metric| cell(row, metric))).collect::<Vec<_>>()
     };
     let rows: Vec<Vec<String>> = board.rows.iter().map(cells).collect();
+    let samples = task.samples.many();
     let words = match task.kind {
-        Kind::MultiLabel => "the videos where the label is known",
-        _ => "its test videos",
+        Kind::MultiLabel => format!("test {samples} where it is known"),
+        _ => format!("its test {samples}"),
     };
     html! {
         p {
             "By " (if task.kind == Kind::MultiLabel { "label" } else { "class" }) ", with the number of " (words)
-            ": means over seeds ± their standard deviation [95 % interval over test videos]. A dash is undefined: a class \
-             without a video."
+            ": mean over seeds ± standard deviation [95 % interval over test " (samples) "]. A dash: undefined, as for a class \
+             without a test " (task.samples.one()) "."
         }
         (table(&format!("By class of {}", task.name), &headings, &rows))
-    }
-}
-
-fn name(row: &LeaderboardRow) -> String {
-    match (row.is_constant(), row.shots.as_str()) {
-        (true, "") => row.encoder.clone(),
-        (true, of) => format!("{}, {}", row.encoder, shots(of)),
-        (false, of) => format!("{} + {}, {}", row.encoder, row.adapter, shots(of)),
     }
 }

@@ -1,4 +1,4 @@
-//! Plots of scores against training videos, beside zero-shot, constant predictors and published figures.
+//! Plots of scores against training samples, beside zero-shot, constant predictors and published figures.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +20,7 @@ pub(super) fn by_shots(report: &Report<'_>, entries: &[Entry<'_>], figures: &mut
     let published = published(target, &board.references);
     let trained: Vec<(&Entry<'_>, &LeaderboardRow)> = rows_of(entries, &primary, |shots| shots != "0");
     if trained.is_empty() {
-        return html! { p { "No adapter that trains ended with a score." } (published) };
+        return html! { p { "No adapter that trains has a score." } (published) };
     }
     let series = series(&trained);
     let places = places(&trained);
@@ -58,8 +58,8 @@ pub(super) fn by_shots(report: &Report<'_>, entries: &[Entry<'_>], figures: &mut
     let common = common_range(&panels, &primary, target);
     html! {
         p {
-            (target.measured(&primary)) ": mean over seeds with its 95 % interval over test videos. Horizontal lines need no \
-             training: dotted, each encoder's best zero-shot; dashed grey, a constant predictor."
+            (target.measured(&primary)) ": mean over seeds with the 95 % interval over test " (target.samples.many()) ". \
+             Horizontal lines need no training: dotted, the best zero-shot of each encoder; dashed grey, a constant predictor."
         }
         div.plots {
             @for panel in panels {
@@ -117,7 +117,7 @@ fn series(trained: &[(&Entry<'_>, &LeaderboardRow)]) -> Series {
     series
 }
 
-/// Numbers of shots in their order, each with the most training videos that a row had.
+/// Numbers of shots in their order, each with the most training samples that a row had.
 fn places(trained: &[(&Entry<'_>, &LeaderboardRow)]) -> Vec<Place> {
     let shots: BTreeSet<(usize, &str)> =
         trained.iter().map(|(_, row)| (row.shots.parse().unwrap_or(usize::MAX), row.shots.as_str())).collect();

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use echo_metrics::{Kind, Metric, Scored};
+use echo_metrics::{Epoch, Kind, Metric, Scored};
 
 use super::plots::{Curve, RankError};
 use crate::scoring::{error, scored};
 use crate::{
-    CellRecord, CellStatus, Epoch, LeaderboardRow, Outputs, PredictionRow, Predictions, ReportError, Truth, ranks_up_to,
+    CellRecord, CellStatus, LeaderboardRow, Outputs, PredictionRow, Predictions, ReportError, Truth, ranks_up_to,
 };
 
 /// A row of the grid.
@@ -127,8 +127,7 @@ impl<'a> Entry<'a> {
 
     /// Encoder, adapter and shots.
     pub(super) fn name(&self) -> String {
-        let row = &self.rows[0];
-        format!("{} + {}, {}", row.encoder, row.adapter, shots(&row.shots))
+        self.rows[0].name()
     }
 }
 
@@ -136,14 +135,4 @@ impl<'a> Entry<'a> {
 fn bounds(cell: &CellRecord) -> Option<Vec<i64>> {
     let ranks = cell.config.pointer("/task/answer/value/ranks/ranks")?.as_array()?;
     ranks.iter().map(|rank| rank.get("up_to")?.as_i64()).collect()
-}
-
-/// Shots in words.
-pub(super) fn shots(shots: &str) -> String {
-    match shots {
-        "0" => "no training".to_owned(),
-        "1" => "1 shot".to_owned(),
-        "split" => "training videos of the split file".to_owned(),
-        shots => format!("{shots} shots"),
-    }
 }

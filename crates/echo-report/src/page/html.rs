@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use echo_files::counted;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::Report;
 use super::by_rank::by_rank;
 use super::by_shots::by_shots;
-use super::entry::{Entry, shots};
+use super::entry::Entry;
 use super::figures::{COLORS, Figures, PLOTS};
 use super::of_row::of_rows;
 use super::table::{leaderboard, table};
@@ -25,11 +26,11 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 
 const SECTIONS: [(&str, &str); 7] = [
     ("board", "Leaderboard"),
     ("shots", "Scores by shots"),
-    ("rows", "Every row"),
-    ("ranks", "By rank, threshold and class"),
-    ("worst", "Worst videos"),
+    ("rows", "Plots of each row"),
+    ("ranks", "By range, threshold and class"),
+    ("worst", "Largest errors"),
     ("cost", "Time and memory"),
-    ("repeat", "Configuration, and how to repeat it"),
+    ("repeat", "How to repeat it"),
 ];
 
 /// The whole file.
@@ -110,7 +111,7 @@ fn warnings(report: &Report<'_>) -> Vec<String> {
     let mut warnings = report.leaderboard.warnings.clone();
     if !nano.is_empty() {
         warnings.push(format!(
-            "Nano presets, the same code at a small width: {nano}. Their rows are not results of the published models."
+            "Nano presets, small networks of the same architecture: {nano}. Their rows are not results of the published models."
         ));
     }
     let phantoms: BTreeSet<&str> =
@@ -130,7 +131,7 @@ fn board(report: &Report<'_>, anchors: &[Option<String>]) -> Markup {
         @if !board.notes.is_empty() { ul { @for note in &board.notes { li { (note) } } } }
         @for row in &board.rows {
             @if let Some(error) = &row.error {
-                p.warning { (row.encoder) " + " (row.adapter) ", " (shots(&row.shots)) " failed: " (error) }
+                p.warning { (row.name()) " failed: " (error) }
             }
         }
     }
@@ -163,9 +164,11 @@ fn cost(report: &Report<'_>) -> Markup {
     let beside = match cells.iter().filter(|cell| cell.jobs > 1).count() {
         0 => "every cell ran alone in its process.".to_owned(),
         count => format!(
-            "{count} cells ran beside others in one process, took longer for it, and have no memory of their own."
+            "of {}, run beside others in one process, the time is longer and the memory not their own.",
+            counted(count, "cell")
         ),
     };
+    let training = report.leaderboard.target.training();
     let headings = [
         "encoder",
         "adapter",
@@ -176,12 +179,13 @@ fn cost(report: &Report<'_>) -> Markup {
         "peak memory (MiB)",
         "trainable parameters",
         "all parameters",
-        "training videos",
+        &training,
     ];
     html! {
         p {
-            (cells.len()) " cells, " (format!("{sum:.1}")) " s together. Features are computed once before the cells and \
-             shared; memory is the most that the process held while the cell ran, features of all videos included; "
+            (counted(cells.len(), "cell")) ", " (format!("{sum:.1}")) " s in all. A cell is one adapter fitted on one draw. Features are \
+             computed once before the cells and shared. Memory is the most that the process held while the cell ran, with \
+             the features of all videos; "
             (beside)
         }
         details { summary { "Every cell" } (table("Time and memory by cell", &headings, &rows)) }
@@ -219,7 +223,9 @@ fn repeat(report: &Report<'_>) -> Markup {
         let (train, test) = (data.train.to_string(), data.test.to_string());
         vec![data.name.clone(), draw, cell.seed.to_string(), train, test, data.excluded.to_string(), data.hash.clone()]
     });
-    let of_data = ["data", "shots", "seed", "training videos", "test videos", "left out", "hash"];
+    let samples = report.leaderboard.target.samples.many();
+    let (training, test) = (format!("training {samples}"), format!("test {samples}"));
+    let of_data = ["data", "shots", "seed", &training, &test, "videos left out", "hash"];
     let mut settings_of: Vec<(String, BTreeSet<String>)> = Vec::new();
     for cell in cells() {
         let name = format!("{} + {}", cell.encoder.name, cell.adapter.clone());
@@ -231,18 +237,18 @@ fn repeat(report: &Report<'_>) -> Markup {
     }
     html! {
         @if report.configs.is_empty() {
-            p { "The folders hold no " code { "bench.toml" } "; the settings of each row stand below." }
+            p { "The folders hold no " code { "bench.toml" } "; the settings of each row are below." }
         }
         @for config in report.configs {
-            p { "Save this as " code { "bench.toml" } ", then, on the device " (devices) ":" }
+            p { "Save this as " code { "bench.toml" } " and run, on the device " (devices) ":" }
             pre tabindex="0" {
                 "echozoo bench --config bench.toml --out runs/again --device " (devices.split(' ').next().unwrap_or_default())
             }
             pre tabindex="0" { (config) }
         }
         p {
-            "The same version, weights, data and number of threads give the same numbers. Of files and folders that were given \
-             by their whole path the last name alone is kept: put your own path in its place."
+            "The same version, weights, data and number of threads give the same numbers. Of paths only the last name is kept: \
+             put your own path in its place."
         }
         (table("Machines", &["processor", "threads", "system", "device", "version", "git"], &machines))
         (table("Weights", &["encoder", "preset", "kind", "hash"], &weights))

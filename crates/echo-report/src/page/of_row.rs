@@ -7,7 +7,6 @@ use super::entry::Entry;
 use super::figures::Figures;
 use super::html::anchor;
 use super::plots::{self, Band, Scale};
-use crate::leaderboard::digits;
 use crate::{Quantity, ReportError};
 
 /// Resamples of a curve's band: it is drawn, not quoted.
@@ -21,34 +20,32 @@ type CurveOf = fn(&Scored, &BootstrapOptions) -> Result<Option<Vec<CurvePoint>>,
 /// # Errors
 /// Predictions cannot be scored.
 pub(super) fn of_rows(task: &Quantity, entries: &[Entry<'_>], figures: &mut Figures) -> Result<Markup, ReportError> {
+    let (one, samples) = (task.samples.one(), task.samples.many());
+    let curves = format!("mean over seeds with the pointwise 95 % interval over test {samples}");
+    let reliability = "predictions of all seeds in 15 bins; larger dots hold more of them";
     let about = match task.kind {
-        Kind::Regression => {
-            "Each point is a test video after the last epoch, its prediction averaged over seeds. The MAE in a heading and \
-             the error by rank are means of the seeds' own errors, as in the leaderboard."
-        }
-        Kind::Binary => {
-            "After the last epoch. Curves: mean over seeds with its pointwise 95 % interval over test videos. Confusion: \
-             videos, mean over seeds, at the threshold of each seed. Reliability: predictions of all seeds in 15 bins; \
-             larger dots hold more of them."
-        }
-        Kind::MultiLabel => {
-            "After the last epoch, of each label on the videos where it is known. Curves: mean over seeds with their \
-             pointwise 95 % interval over test videos. Reliability: predictions of all seeds in 15 bins; larger dots hold \
-             more of them."
-        }
-        Kind::SingleLabel | Kind::Ordinal => {
-            "After the last epoch. Curves of each class against the rest: mean over seeds with its pointwise 95 % interval \
-             over test videos. Confusion: videos, mean over seeds. Reliability: predictions of all seeds in 15 bins; larger \
-             dots hold more of them."
-        }
+        Kind::Regression => format!(
+            "Each point is a test {one} after the last epoch, its prediction averaged over seeds. The MAE in a heading and the \
+             error by range are means of the seeds' own errors, as in the leaderboard."
+        ),
+        Kind::Binary => format!(
+            "After the last epoch. Curves: {curves}. Confusion matrix: {samples}, mean over seeds, at the threshold of each \
+             seed. Reliability: {reliability}."
+        ),
+        Kind::MultiLabel => format!(
+            "After the last epoch, for each label on the {samples} where it is known. Curves: {curves}. Reliability: \
+             {reliability}."
+        ),
+        Kind::SingleLabel | Kind::Ordinal => format!(
+            "After the last epoch. Curves, each class against the rest: {curves}. Confusion matrix: {samples}, mean over seeds. \
+             Reliability: {reliability}."
+        ),
     };
     let primary = task.primary();
     let mut folds = Vec::new();
     for entry in entries {
         let name = entry.name();
-        let score = entry.rows[0].get(&primary).map_or("no score".to_owned(), |cell| {
-            format!("{} {:.*}", primary.label(&task.name), digits(&primary), cell.mean)
-        });
+        let score = task.scored(entry.rows[0].get(&primary).map(|cell| cell.mean));
         let mut drawn = if task.kind == Kind::Regression { of_values(task, entry) } else { of_classes(task, entry)? };
         let learning = [("training loss".to_owned(), &entry.losses), (target_on_validation(task), &entry.watched)];
         for (what, curves) in learning {
@@ -84,7 +81,7 @@ fn of_values(task: &Quantity, entry: &Entry<'_>) -> Vec<(String, String)> {
         ("Bland-Altman".to_owned(), plots::bland_altman(&name, &scale, &truth, &predictions)),
     ];
     if !entry.ranks.is_empty() {
-        drawn.push(("error by rank".to_owned(), plots::ranks(&name, &scale, &entry.ranks)));
+        drawn.push(("error by range".to_owned(), plots::ranks(&name, &scale, &entry.ranks)));
     }
     drawn
 }
@@ -122,7 +119,7 @@ fn of_classes(task: &Quantity, entry: &Entry<'_>) -> Result<Vec<(String, String)
     ];
     if task.kind != Kind::MultiLabel {
         let matrices = entry.scored.iter().map(confusion).collect::<Result<Vec<_>, _>>()?;
-        drawn.push(("confusion".to_owned(), plots::confusion(&name, &task.classes, &matrices)));
+        drawn.push(("confusion matrix".to_owned(), plots::confusion(&name, &task.classes, &matrices)));
     }
     drawn.push(("reliability".to_owned(), plots::reliability(&name, &reliabilities)));
     Ok(drawn)

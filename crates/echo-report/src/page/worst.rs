@@ -1,4 +1,4 @@
-//! The videos that the rows of the grid miss by most.
+//! The samples that the rows of the grid miss by most.
 
 use std::collections::BTreeMap;
 
@@ -58,13 +58,14 @@ pub(super) fn worst(quantity: &Quantity, entries: &[Entry<'_>], files: Option<Th
         Kind::MultiLabel => "the mean probability of the wrong answer, over known labels".to_owned(),
     };
     let is_value = quantity.kind == Kind::Regression;
-    let predicted: &[&str] = if is_value { &["predicted, from", "to"] } else { &["most often predicted"] };
+    let predicted: &[&str] =
+        if is_value { &["lowest prediction", "highest prediction"] } else { &["most often predicted"] };
     let table = html! {
         table {
-            caption { "The ten videos with the greatest error" }
+            caption { "Largest errors" }
             thead {
                 tr {
-                    (column("video", false))
+                    (column(quantity.samples.one(), false))
                     @if files.is_some() { (column("frames", false)) }
                     (column(&quantity.values("true"), is_value))
                     (column("mean error", true))
@@ -91,14 +92,14 @@ pub(super) fn worst(quantity: &Quantity, entries: &[Entry<'_>], files: Option<Th
     };
     html! {
         p {
-            "By the error of predictions averaged over seeds, mean over all rows: " (by) ". "
+            "The " (COUNT) " test " (quantity.samples.many()) " with the largest error, which is " (by) ", of predictions averaged over \
+             seeds; mean over all rows. "
             @if files.is_some() { "Pictures: first and middle frame." }
             @else {
-                "Without pictures: these are patients' videos, and " code { "echozoo bench --thumbnails" } " puts frames of them \
-                 into the page."
+                "Without pictures, which may be of patients: " code { "echozoo bench --thumbnails" } " shows them."
             }
         }
-        (framed("Worst videos", &table))
+        (framed("Largest errors", &table))
     }
 }
 

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use echo_files::{UNFINISHED, lock_file, remove_left_locks, to_cell, write_atomically};
+use echo_metrics::Epoch;
 use serde::Serialize;
 
 use super::csv_file::{self, to_bytes, to_text};
-use super::{CellRecord, Epoch, Excluded, FileRecord, PredictionRow};
+use super::{CellRecord, Excluded, FileRecord, PredictionRow};
 use crate::{Constant, Quantity, ReportError};
 
 /// Age at which an unfinished file is no longer being written: who began it was killed.
@@ -22,7 +23,7 @@ pub enum Predictions {
     LastEpoch,
     /// For the test split, after the epoch that was best on validation.
     BestEpoch,
-    /// For the second test set, after the last epoch.
+    /// For the external test set, after the last epoch.
     External,
     /// For each video of the test split by itself, after the last epoch, where samples are studies.
     Alone,
@@ -276,7 +277,7 @@ impl Outputs {
         self.cells().join(format!("{key}.{extension}"))
     }
 
-    /// Joins the cells' files to `predictions.csv`, `curves.csv` and, where there is a second test set,
+    /// Joins the cells' files to `predictions.csv`, `curves.csv` and, where there is an external test set,
     /// `external_predictions.csv`.
     pub fn join_cells(&self, records: &[&CellRecord]) -> Result<(), ReportError> {
         let names = |more: &[&str]| -> Vec<String> {
@@ -300,8 +301,8 @@ impl Outputs {
             if record.data.task != task {
                 return Err(ReportError::Mixed(format!(
                     "cells of {} and of {} stand in one folder; give each task an --out of its own",
-                    task.in_words(),
-                    record.data.task.in_words()
+                    task.of_samples(),
+                    record.data.task.of_samples()
                 )));
             }
             let encoder = &record.encoder;

@@ -13,7 +13,7 @@ use echo_metrics::Scores;
 use serde::{Deserialize, Serialize};
 
 use super::Machine;
-use crate::{Quantity, ReportError};
+use crate::{Quantity, ReportError, SampleUnit};
 
 /// Raised when the meaning of a line changes; lines of another schema are refused.
 const SCHEMA: u32 = 4;
@@ -47,7 +47,7 @@ pub struct CellRecord {
     pub text: Option<EncoderRecord>,
     /// The adapter's name, or several joined by `+`.
     pub adapter: String,
-    /// Training videos per bin of the target or per class; absent for a split file's own training rows.
+    /// Training samples per bin of the target or per class; absent for a split file's own training rows.
     pub shots: Option<usize>,
     /// The seed.
     pub seed: u64,
@@ -72,7 +72,7 @@ pub struct CellRecord {
     /// The same for the epoch that did best on the validation split, where it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best: Option<BestRecord>,
-    /// Scores of the same fitted adapter on a second test set, where there is one.
+    /// Scores of the same fitted adapter on an external test set, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external: Option<ExternalRecord>,
     /// Scores of single test videos under their study's label, where samples are studies.
@@ -148,17 +148,17 @@ pub struct DataRecord {
     /// Hash of the names, labels and sizes of what every split lists, under the run's limits, and of the width of a bin:
     /// what draws are drawn from, and how.
     pub splits: String,
-    /// Training videos.
+    /// Training samples.
     pub train: usize,
-    /// Bins of the target, or classes, that hold training videos; none where a split file's training rows are used whole.
+    /// Bins of the target, or classes, that hold training samples; none where a split file's training rows are used whole.
     pub bins: usize,
-    /// Those that had fewer usable videos than were asked for.
+    /// Those that had fewer usable samples than were asked for.
     pub short_bins: usize,
-    /// Test videos.
+    /// Test samples.
     pub test: usize,
     /// Videos of the cell's splits that could not be used.
     pub excluded: usize,
-    /// Test videos that training or validation knew, by their patient or their bytes, as `allow_leakage` let them.
+    /// Test samples that training or validation knew, by their patient or their bytes, as `allow_leakage` let them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub leaked: usize,
     /// Whether all of its videos are known to be phantoms, by their bytes.
@@ -170,7 +170,7 @@ fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
-/// A second test set, which no adapter is fitted or selected on, for instance another hospital. The
+/// An external test set, which no adapter is fitted or selected on, for instance another hospital. The
 /// adapter that the first test set scores is scored on it as it is; its predictions stand in `cells/<key>.external.csv`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ExternalRecord {
@@ -178,11 +178,14 @@ pub struct ExternalRecord {
     pub name: String,
     /// Hash of the videos' bytes and labels that the cell was scored on.
     pub hash: String,
-    /// Videos that it was scored on.
+    /// What its samples are.
+    #[serde(default, skip_serializing_if = "SampleUnit::is_video")]
+    pub samples: SampleUnit,
+    /// Samples that it was scored on.
     pub test: usize,
     /// Videos of the set that could not be used.
     pub excluded: usize,
-    /// Videos that the first set's training or validation knew, by their bytes.
+    /// Samples that the first set's training or validation knew, by their bytes.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub leaked: usize,
     /// Whether all videos that it was scored on are known to be phantoms.

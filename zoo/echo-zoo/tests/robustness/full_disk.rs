@@ -98,7 +98,7 @@ fn a_full_disk_under_a_checkpoint_fails_its_cell_and_no_other() {
     let (first, second, said) = run(&place, "1m", "disk", "kept", &bench("disk"));
     assert_eq!(first, 1, "{said}");
     assert!(said.contains("checkpoint.safetensors") && said.contains("No space left on device"), "{said}");
-    assert!(said.contains("1 cells run, 0 done before, 1 failed"), "{said}");
+    assert!(said.contains("1 cell run, 0 done before, 1 failed"), "{said}");
     assert_eq!(second, 0, "{}", place.read("second.err"));
     for file in crate::place::RESULTS {
         assert_eq!(place.read(&format!("kept/{file}")), place.read(&format!("whole/{file}")), "{file}");

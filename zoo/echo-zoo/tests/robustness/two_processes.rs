@@ -18,7 +18,7 @@ fn number(stderr: &str, what: &str) -> usize {
 }
 
 fn ran(stderr: &str) -> usize {
-    number(stderr, " cells run, ")
+    number(stderr, if stderr.contains("1 cell run, ") { " cell run, " } else { " cells run, " })
 }
 
 #[test]

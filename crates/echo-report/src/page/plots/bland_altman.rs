@@ -11,6 +11,7 @@ use super::scale::Scale;
 /// One dot per video, with bias and limits of agreement. Differences are drawn up to the scale's span; beyond they stand
 /// at the edge.
 pub(in super::super) fn bland_altman(name: &str, scale: &Scale<'_>, truth: &[f64], predictions: &[f64]) -> String {
+    let samples = scale.quantity.samples.many();
     let scored = Scored::regression(truth, predictions, &[]).ok();
     let of = |metric: Metric| metric.of(scored.as_ref()?).ok().flatten();
     let lines: Vec<(f64, u32)> = [(Metric::LOWER_LIMIT, 1), (Metric::BIAS, 2), (Metric::UPPER_LIMIT, 1)]
@@ -19,9 +20,9 @@ pub(in super::super) fn bland_altman(name: &str, scale: &Scale<'_>, truth: &[f64
         .collect();
     let words = match lines.as_slice() {
         [(lower, _), (bias, _), (upper, _)] => format!("bias {bias:.1}, limits of agreement {lower:.1} to {upper:.1}"),
-        _ => "too few videos for limits of agreement".to_owned(),
+        _ => format!("too few {samples} for limits of agreement"),
     };
-    let alt = format!("{name}: Bland-Altman plot of {} videos, {words}", truth.len());
+    let alt = format!("{name}: Bland-Altman plot of {} {samples}, {words}", truth.len());
     let differences = || truth.iter().zip(predictions).map(|(truth, prediction)| prediction - truth);
     let farthest = differences()
         .chain(lines.iter().map(|(value, _)| *value))

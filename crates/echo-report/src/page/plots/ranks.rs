@@ -1,4 +1,4 @@
-//! Mean absolute error by rank of the true value.
+//! Mean absolute error by range of the true value.
 
 use plotters::prelude::{PathElement, Rectangle};
 
@@ -24,10 +24,10 @@ pub(in super::super) fn ranks(name: &str, scale: &Scale<'_>, errors: &[RankError
     let words = errors.iter().map(|RankError { name, mean, interval, .. }| match (mean, interval) {
         (Some(mean), Some((low, high))) => format!("{name}: {mean:.1} [{low:.1}, {high:.1}]"),
         (Some(mean), None) => format!("{name}: {mean:.1}"),
-        (None, _) => format!("{name}: no video"),
+        (None, _) => format!("{name}: no {}", scale.quantity.samples.one()),
     });
     let quantity = scale.quantity;
-    let alt = format!("{name}: MAE by rank of the true {}; {}", quantity.name, words.collect::<Vec<_>>().join(", "));
+    let alt = format!("{name}: MAE by range of the true {}; {}", quantity.name, words.collect::<Vec<_>>().join(", "));
     let ends = errors.iter().flat_map(|error| [error.mean, error.interval.map(|(_, high)| high)]).flatten();
     let highest = match ends.fold(0.0, f64::max).min(scale.span()) {
         highest if highest > 0.0 => highest * 1.08,

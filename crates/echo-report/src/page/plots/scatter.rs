@@ -13,9 +13,10 @@ pub(in super::super) fn scatter(name: &str, scale: &Scale<'_>, truth: &[f64], pr
     let Scale { quantity, low, high } = *scale;
     let r = Scored::regression(truth, predictions, &[]).ok().and_then(|scored| Metric::PEARSON.of(&scored).ok()?);
     let alt = format!(
-        "{name}: predicted against true {} of {} videos, with the line where both agree{}",
+        "{name}: predicted against true {} of {} {}, with the line where both agree{}",
         quantity.name,
         truth.len(),
+        quantity.samples.many(),
         r.map_or(String::new(), |r| format!("; r {r:.2}"))
     );
     let (x_name, y_name) = (quantity.values("true"), quantity.values("predicted"));

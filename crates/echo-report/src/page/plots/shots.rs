@@ -27,7 +27,7 @@ pub(in super::super) struct Line {
 #[derive(Clone, Debug, PartialEq)]
 pub(in super::super) struct Place {
     pub(in super::super) shots: String,
-    /// Training videos that were had.
+    /// Training samples that were had.
     pub(in super::super) videos: usize,
 }
 
@@ -71,7 +71,7 @@ pub(in super::super) fn shots(panel: &Panel<'_>) -> String {
     let words = words.chain(panel.references.iter().map(|reference| reference.in_words(places)));
     let label = primary.label(&quantity.name);
     let alt = format!("{}: {label} by shots; {}", panel.name, words.collect::<Vec<_>>().join("; "));
-    let x_name = format!("training videos (shots per {})", quantity.shot());
+    let x_name = format!("{} (shots per {})", quantity.training(), quantity.shot());
     let y_name = quantity.axis(&primary);
     let key: Vec<(Role, String)> = panel
         .lines

@@ -90,7 +90,7 @@ fn volumes_of_a_folder_with_other_names_are_predicted_and_no_patient_leaks() {
     let config = self::config(&place, &["linear", "coop", "zero-shot"]);
     let outcome = place.run(&config, "out");
     assert_eq!((outcome.ran, outcome.skipped, outcome.failed), (2, 0, 1));
-    let caption = &outcome.leaderboard.caption;
+    let caption = &outcome.leaderboard.about;
     assert!(
         caption.starts_with("EDV in ml on ") && caption.contains("of own hearts; splits drawn by patient"),
         "{caption}"
@@ -139,7 +139,7 @@ fn targets_of_one_data_set_share_its_features_and_nothing_else() {
         ..config(&place, &["linear"])
     };
     let ef = place.run(&of("EF"), "out");
-    assert!(ef.leaderboard.caption.starts_with("LVEF in percent on "), "{}", ef.leaderboard.caption);
+    assert!(ef.leaderboard.about.starts_with("LVEF in percent on "), "{}", ef.leaderboard.about);
     let edv = place.run(&of("EDV"), "edv");
     assert_eq!((edv.ran, edv.skipped), (1, 0));
     let test = place.names("TEST").len();

@@ -116,7 +116,7 @@ fn studies_are_drawn_predicted_and_scored_whole_and_their_videos_beside() {
     let config = BenchConfig { data: Some(place.out("data")), ..config("ef", &["linear", "mfl"]) };
     let outcome = place.run(&config, "out");
     assert_eq!(outcome.failed, 0);
-    assert!(outcome.leaderboard.caption.contains("test studies of"), "{}", outcome.leaderboard.caption);
+    assert!(outcome.leaderboard.about.contains("test studies of"), "{}", outcome.leaderboard.about);
     let tested: BTreeSet<&str> =
         of_video.values().filter(|(_, split)| *split == "TEST").map(|(study, _)| *study).collect();
     let found = rows(&place, "out");
@@ -147,7 +147,7 @@ fn studies_are_drawn_predicted_and_scored_whole_and_their_videos_beside() {
     }
     let alone = BenchConfig { samples: Samples::Video, ..config.clone() };
     let outcome = place.run(&alone, "alone");
-    assert!(outcome.leaderboard.caption.contains("test videos of"), "{}", outcome.leaderboard.caption);
+    assert!(outcome.leaderboard.about.contains("test videos of"), "{}", outcome.leaderboard.about);
     assert!(read_runs(&place.out("alone")).unwrap().iter().all(|record| record.alone.is_none()));
 
     // Videos of one study that contradict each other are no study.

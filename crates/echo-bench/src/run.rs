@@ -439,7 +439,7 @@ impl<'a> RunState<'a> {
         let groups = groups(&self.records);
         let mut leaderboard = Leaderboard::new(&Sources {
             target: self.quantity.clone(),
-            caption: self.caption(samples),
+            about: self.about(samples),
             resamples: &self.config.bootstrap.to_string(),
             groups: &groups,
             constants: &constants,
@@ -521,7 +521,7 @@ impl<'a> RunState<'a> {
         validation.into_iter().chain(draws).collect()
     }
 
-    fn caption(&self, test: usize) -> String {
+    fn about(&self, test: usize) -> String {
         let selection = match self.config.select {
             Selection::LastEpoch => "last epoch",
             Selection::BestValidation => "last epoch, and where it says so the epoch that was best on validation",

@@ -48,10 +48,9 @@ pub struct Leaderboard {
     /// What is to be read before any number.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
-    /// What was measured, on which videos.
-    #[serde(skip)]
+    /// What was measured, on which samples.
     pub about: String,
-    /// The same, and what the numbers mean.
+    /// What the numbers mean.
     pub caption: String,
     /// Constant predictors first, then the grid in its order.
     pub rows: Vec<LeaderboardRow>,
@@ -114,8 +113,8 @@ pub(crate) fn short(hash: &str) -> String {
 pub struct Sources<'a> {
     /// What is predicted.
     pub target: Quantity,
-    /// Target, data and protocol; what the numbers mean is added.
-    pub caption: String,
+    /// Target, data and protocol.
+    pub about: String,
     /// Resamples, in words.
     pub resamples: &'a str,
     /// The cells of each row, in the table's order.
@@ -207,24 +206,18 @@ impl Leaderboard {
         notes.extend(leakage::notes(groups));
         notes.extend(notes_of_draws(groups));
         let samples = task.samples.many();
-        let over_ranks = match rows.iter().any(|row| row.get(&Metric::MACRO_MAE).is_some()) {
-            true => {
-                " macro MAE: the mean of the MAE within each rank, so that rare values weigh as much as usual ones."
-            }
-            false => "",
-        };
+        let has_macro = rows.iter().any(|row| row.get(&Metric::MACRO_MAE).is_some());
         let caption = format!(
-            "{}. Each number: mean over seeds ± their standard deviation, which tells how much draws and training vary, \
-             and [95 % percentile bootstrap interval over test {samples}, {} resamples, mean over seeds], which tells how \
-             much the choice of test {samples} matters{}.{over_ranks} {} Not for clinical use.",
-            sources.caption,
+            "Mean over seeds ± standard deviation over seeds (draws and training) [95 % percentile bootstrap interval over test \
+             {samples} (their choice), {} resamples, mean over seeds]{}.{} {} Not for clinical use.",
             sources.resamples,
             if primary.in_unit() { format!("; errors in {}", task.differences()) } else { String::new() },
+            if has_macro { format!(" {}", task.macro_mae()) } else { String::new() },
             vs_best::caption(task, &primary),
         );
         let (target, references) = (sources.target.clone(), sources.references.to_vec());
         let warnings = warnings(groups.iter().flatten().copied());
-        let about = sources.caption.clone();
+        let about = sources.about.clone();
         let mut board = Self { target, warnings, about, caption, rows, notes, references };
         let undefined = absent::undefined_resamples(&board);
         board.notes.extend(undefined);

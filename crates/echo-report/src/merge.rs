@@ -284,11 +284,10 @@ fn leaderboard(
     }
     let of_tests: Vec<String> = tests.iter().map(in_words).collect();
     let resamples: Vec<String> = resamples.iter().map(|count| count.to_string()).collect();
-    let caption =
-        format!("{} on {}, from {}", target.in_words(), of_tests.join("; "), counted(sources, "output folder"));
+    let about = format!("{} on {}, from {}", target.in_words(), of_tests.join("; "), counted(sources, "output folder"));
     let mut leaderboard = Leaderboard::new(&Sources {
         target,
-        caption,
+        about,
         resamples: &resamples.join(" or "),
         groups,
         constants,

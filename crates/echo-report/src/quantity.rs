@@ -134,6 +134,14 @@ impl Quantity {
         format!("training {}", self.samples.many())
     }
 
+    /// What the macro MAE is.
+    pub(crate) fn macro_mae(&self) -> String {
+        format!(
+            "macro MAE: mean of the MAE within each range of {}, so that rare values weigh as much as common ones.",
+            self.name
+        )
+    }
+
     /// What a shot is one of.
     pub(crate) fn shot(&self) -> String {
         match self.kind {

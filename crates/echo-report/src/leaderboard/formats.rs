@@ -24,8 +24,8 @@ impl Leaderboard {
     /// As Markdown.
     pub fn to_markdown(&self) -> String {
         let warnings: String = self.warnings.iter().map(|warning| format!("**Warning:** {warning}\n\n")).collect();
-        let mut text =
-            format!("{warnings}{}\n\n{}", self.caption, markdown_table(&self.header(), &self.lines(Detail::Full)));
+        let table = markdown_table(&self.header(), &self.lines(Detail::Full));
+        let mut text = format!("{warnings}{}\n\n{table}\n{}\n", self.about, self.caption);
         for note in &self.notes {
             let _ = writeln!(text, "\n{note}");
         }
@@ -52,7 +52,7 @@ impl Leaderboard {
         }
         let lines: Vec<Vec<String>> = std::iter::once(self.header()).chain(rows).collect();
         let warnings: String = self.warnings.iter().map(|warning| format!("WARNING: {warning}\n\n")).collect();
-        let mut text = format!("{warnings}{}\n\n{}", self.caption, text_table(&lines));
+        let mut text = format!("{warnings}{}\n\n{}\n{}\n", self.about, text_table(&lines), self.caption);
         for (index, remark) in remarks.iter().enumerate() {
             let _ = writeln!(text, "{}[{}] {remark}", if index == 0 { "\n" } else { "" }, index + 1);
         }
@@ -158,8 +158,8 @@ pub(super) mod tests {
         Leaderboard {
             target: Quantity::default(),
             warnings: vec!["a_b is wrong".to_owned()],
-            about: String::new(),
-            caption: "95 % of A_B".to_owned(),
+            about: "95 % of A_B".to_owned(),
+            caption: "what it means".to_owned(),
             rows: vec![constant, row],
             notes: Vec::new(),
             references: vec![reference],

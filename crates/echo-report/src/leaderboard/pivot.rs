@@ -16,6 +16,9 @@ const WIDTH: usize = 100;
 /// Characters of a data set's name that stand in a heading.
 const SHORT: usize = 7;
 
+/// The heading of the macro MAE.
+const MACRO: &str = "macro";
+
 /// What stands in the column of shots that a row has not.
 const NOTHING: &str = "";
 
@@ -56,7 +59,7 @@ impl Leaderboard {
             Shots::Number(count) if place > 0 => count.to_string(),
             shots => shots.to_string(),
         }));
-        headings.extend(over_ranks.then(|| "macro".to_owned()));
+        headings.extend(over_ranks.then(|| MACRO.to_owned()));
         headings.extend((0..externals.len()).map(heading_of));
         // Where the heading does not say it.
         let numbered_sets = externals.iter().enumerate().filter(|(_, (title, _))| !is_short(title));
@@ -113,9 +116,11 @@ impl Leaderboard {
             let _ = writeln!(text, "{}{}", if index == 0 { "\n" } else { "" }, wrap(&line, WIDTH));
         }
         let externals: String = pivot.externals.iter().map(|external| format!(" {external}.")).collect();
+        let has_macro = pivot.headings.iter().any(|heading| heading == MACRO);
+        let over_ranges = if has_macro { format!(" {}", self.target.macro_mae()) } else { String::new() };
         let caption = format!(
-            "{}: means over seeds, of the most shots with the 95 % bootstrap interval over test {}.{externals} Every \
-             number: --format wide. Not for clinical use.",
+            "{}: mean over seeds, at the most shots with the 95 % bootstrap interval over test {}.{over_ranges}{externals} \
+             All numbers: --format wide. Not for clinical use.",
             self.target.measured(&self.target.primary()),
             self.target.samples.many(),
         );
@@ -314,7 +319,7 @@ mod tests {
         assert_eq!(lines[6], ["coop [1]", "5.50", "5.00 [4.00, 6.50]", "6.00", "7.00"]);
         assert_eq!(lines[7], ["full", "4.00 [3.00, 5.50] !", "5.00", "6.00"]);
         for part in
-            ["[1] (text of a)", "MAE in EF points: means", "noted", "echo + full, 8 shots: 1 cell failed: no room"]
+            ["[1] (text of a)", "MAE in EF points: mean", "noted", "echo + full, 8 shots: 1 cell failed: no room"]
         {
             assert!(text.contains(part), "{part}: {text}");
         }

@@ -13,9 +13,9 @@ use crate::{Quantity, ReportError};
 /// What the column means; a sentence of the table's caption.
 pub(crate) fn caption(task: &Quantity, metric: &Metric) -> String {
     format!(
-        "vs best: the {} minus that of the best row of as many shots or without training (for rows without training and \
-         constant predictors, of all rows), by the paired bootstrap over test {samples}; tie: its 95 % interval holds zero; \
-         a dash: there is no other row of the same test {samples}.",
+        "vs best: {} minus that of the best row with as many shots or without training (for rows without training: of all \
+         rows), paired bootstrap over test {samples}; tie: the 95 % interval holds zero; a dash: no other row has the same \
+         test {samples}.",
         metric.label(""),
         samples = task.samples.many()
     )

@@ -126,8 +126,9 @@ fn warnings(report: &Report<'_>) -> Vec<String> {
 fn board(report: &Report<'_>, anchors: &[Option<String>]) -> Markup {
     let board = report.leaderboard;
     html! {
-        p { (board.caption) }
+        p { (board.about) "." }
         (leaderboard(board, anchors))
+        p { (board.caption) }
         @if !board.notes.is_empty() { ul { @for note in &board.notes { li { (note) } } } }
         @for row in &board.rows {
             @if let Some(error) = &row.error {

@@ -269,8 +269,12 @@ fn fitted(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> Result<(
         }
     }
     let about = format!(
-        "{name} + {}, {} weights (licence: {}), fitted on {} videos of {}",
-        record.adapter, record.encoder.weights, record.weights_license, record.data.train, record.data.name
+        "{name} + {}, {} weights (licence: {}), fitted on {} of {}",
+        record.adapter,
+        record.encoder.weights,
+        record.weights_license,
+        record.data.task.samples.counted(record.data.train),
+        record.data.name
     );
     report(args, csv, &table, &seen, &warnings, Some(printable(&about).into_owned()))
 }

@@ -96,8 +96,12 @@ pub fn merge(sources: &[PathBuf], out: &Path) -> Result<Merged, ReportError> {
         }
     }
     if tasks.len() > 1 {
-        let mut names: Vec<String> =
-            tasks.iter().map(|task| format!("{} of {}", task.name, task.samples.many())).collect();
+        let is_mixed = tasks.iter().any(|task| task.samples != tasks[0].samples);
+        let name = |task: &&Quantity| match is_mixed {
+            true => format!("{} of {}", task.name, task.samples.many()),
+            false => task.name.clone(),
+        };
+        let mut names: Vec<String> = tasks.iter().map(name).collect();
         names.sort_unstable();
         return Err(ReportError::Mixed(format!(
             "the folders hold predictions of several tasks (names, units, classes or samples differ), {}; one table is of one task",

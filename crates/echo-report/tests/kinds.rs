@@ -275,11 +275,13 @@ fn tasks_of_one_name_and_other_classes_are_not_mixed() {
     let [one, other, out] = ["one", "other", "out"].map(|name| dir.path().join(name));
     write_run(&one, &task(Kind::SingleLabel, "view", &["A4C", "PLAX"]));
     write_run(&other, &task(Kind::SingleLabel, "view", &["PLAX", "A4C"]));
-    let error = merge(&[one, other], &out).unwrap_err().to_string();
-    assert!(
-        error.contains("several tasks (names, units, classes or samples differ), view of videos and view of videos"),
-        "{error}"
-    );
+    let error = merge(&[one.clone(), other], &out).unwrap_err().to_string();
+    assert!(error.contains("several tasks (names, units, classes or samples differ), view and view"), "{error}");
+    let studies = dir.path().join("studies");
+    let of_studies = Quantity { samples: SampleUnit::Study, ..task(Kind::SingleLabel, "view", &["A4C", "PLAX"]) };
+    write_run(&studies, &of_studies);
+    let error = merge(&[one, studies], &out).unwrap_err().to_string();
+    assert!(error.contains("view of studies and view of videos"), "{error}");
 }
 
 #[test]

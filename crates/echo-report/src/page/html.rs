@@ -165,7 +165,7 @@ fn cost(report: &Report<'_>) -> Markup {
     let beside = match cells.iter().filter(|cell| cell.jobs > 1).count() {
         0 => "every cell ran alone in its process.".to_owned(),
         count => format!(
-            "of {}, run beside others in one process, the time is longer and the memory not their own.",
+            "{} ran beside others in one process, which takes longer and hides what memory is whose.",
             counted(count, "cell")
         ),
     };

@@ -183,21 +183,21 @@ impl Scored {
         }
     }
 
-    /// What keeps metrics from being defined, one clause for each class, such as ``no row of class `A2C` ``. Macro means
+    /// What keeps metrics from being defined, one clause for each class, such as ``none is of class `A2C` ``. Macro means
     /// are over the other classes.
     pub fn absent(&self) -> Vec<String> {
         let sides = |column: &Column| column.sides(&vec![1; self.rows()]);
         match &self.data {
             Data::Values(_) => Vec::new(),
-            Data::Binary(column, _) => missing_sides(sides(column)).map(|side| format!("no {side} row")).collect(),
+            Data::Binary(column, _) => missing_sides(sides(column)).map(|side| format!("none is {side}")).collect(),
             Data::Classes(Classes { names, columns, .. }) => {
                 let absent = names.iter().zip(columns).filter(|(_, column)| sides(column)[1] == 0);
-                absent.map(|(name, _)| format!("no row of class `{name}`")).collect()
+                absent.map(|(name, _)| format!("none is of class `{name}`")).collect()
             }
             Data::Labels(Labels { names, columns }) => {
                 let of = |(name, column): (&String, &Column)| {
                     let missing = missing_sides(sides(column)).collect::<Vec<_>>();
-                    (!missing.is_empty()).then(|| format!("no {} row of label `{name}`", missing.join(" and no ")))
+                    (!missing.is_empty()).then(|| format!("none is {} for label `{name}`", missing.join(" or ")))
                 };
                 names.iter().zip(columns).filter_map(of).collect()
             }
@@ -307,11 +307,11 @@ mod tests {
     fn classes_and_sides_without_a_row_are_named() -> Result<(), Error> {
         let classes = names(&["A4C", "A2C", "PLAX"]);
         let views = Scored::single_label(&[0, 2, 0], &[[0.8, 0.1, 0.1]; 3], &classes)?;
-        assert_eq!(views.absent(), ["no row of class `A2C`"]);
-        assert_eq!(Scored::binary(&[true, true], &[0.1, 0.2], 0.5)?.absent(), ["no negative row"]);
+        assert_eq!(views.absent(), ["none is of class `A2C`"]);
+        assert_eq!(Scored::binary(&[true, true], &[0.1, 0.2], 0.5)?.absent(), ["none is negative"]);
         let truth = [[Some(true), None, Some(true)], [Some(false), None, None]];
         let findings = Scored::multi_label(&truth, &[[0.5; 3]; 2], &names(&["effusion", "clot", "thick"]))?;
-        let absent = ["no positive and no negative row of label `clot`", "no negative row of label `thick`"];
+        let absent = ["none is positive or negative for label `clot`", "none is negative for label `thick`"];
         assert_eq!(findings.absent(), absent);
         Ok(())
     }

@@ -306,7 +306,7 @@ fn a_class_that_no_test_video_has_is_said_and_has_no_number() {
     }
     let Merged { leaderboard, .. } = merge(&[run], &out).unwrap();
     let notes = leaderboard.notes.join("\n");
-    assert!(notes.contains("Test videos of phantoms: no row of class `PSAX`"), "{notes}");
+    assert!(notes.contains("Test videos of phantoms: none is of class `PSAX`"), "{notes}");
     assert!(!notes.contains("Test videos of home site"), "{notes}");
     let row = leaderboard.rows.last().unwrap();
     assert!(row.metrics.contains_key("recall_A2C") && !row.metrics.contains_key("recall_PSAX"), "{:?}", row.metrics);

@@ -18,8 +18,11 @@ const TICK: Duration = Duration::from_secs(1);
 /// Characters of a plain line.
 const WIDTH: usize = 80;
 
+/// Characters of the name of a bar.
+const NAME: usize = 24;
+
 /// A bar: its name, and below 80 columns all but the message, which takes what is left of the line.
-const BAR: &str = "{prefix:24!} {bar:20} {pos}/{len} {elapsed}{left}  {wide_msg}";
+const BAR: &str = "{prefix} {bar:20} {pos}/{len} {elapsed}{left}  {wide_msg}";
 
 /// Progress of one task of known length, on standard error.
 #[derive(Debug)]
@@ -81,7 +84,7 @@ fn bar(what: &str, total: usize, target: ProgressDrawTarget) -> ProgressBar {
     };
     let style = ProgressStyle::with_template(BAR).unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = ProgressBar::with_draw_target(Some(total as u64), target).with_style(style.with_key("left", left));
-    bar.with_prefix(printable(what).into_owned())
+    bar.with_prefix(printable(what).chars().take(NAME).collect::<String>())
 }
 
 fn plain(what: &str, done: usize, total: usize, message: &str) -> String {

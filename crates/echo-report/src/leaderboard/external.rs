@@ -101,7 +101,7 @@ pub(super) fn external(done: &[&CellRecord]) -> Result<Option<External>, ReportE
 }
 
 /// What single videos of studies are called among test sets.
-const ALONE: &str = "single videos of the studies";
+pub(super) const ALONE: &str = "single videos of the studies";
 
 /// The scores of single test videos, where samples are studies.
 pub(super) fn alone(done: &[&CellRecord]) -> Result<Option<External>, ReportError> {

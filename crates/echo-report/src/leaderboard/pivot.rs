@@ -7,6 +7,7 @@ use echo_files::counted;
 use echo_metrics::Metric;
 
 use super::columns::digits;
+use super::external::ALONE;
 use super::{Cell, Leaderboard, LeaderboardRow};
 use crate::text_table::text_table;
 
@@ -48,9 +49,11 @@ impl Leaderboard {
         let over_ranks = self.metrics().contains(&Metric::MACRO_MAE);
         // By its name where that is short, as `home` is.
         let is_short = |title: &str| title.chars().count() <= SHORT;
+        let others = externals.iter().filter(|(title, _)| title != ALONE).count();
         let heading_of = |place: usize| match &externals[place].0 {
+            title if title == ALONE => "by video".to_owned(),
             title if is_short(title) => format!("on {title}"),
-            _ if externals.len() == 1 => "external".to_owned(),
+            _ if others == 1 => "external".to_owned(),
             _ => format!("external {}", place + 1),
         };
         let mut headings = vec!["encoder".to_owned(), "adapter".to_owned()];
@@ -325,8 +328,15 @@ mod tests {
         }
         let mut elsewhere = board.clone();
         elsewhere.rows.iter_mut().for_each(|row| row.externals[0].name = "another hospital".to_owned());
+        for row in &mut elsewhere.rows {
+            let alone = External { name: ALONE.to_owned(), hash: "alone".to_owned(), ..row.externals[0].clone() };
+            row.externals.push(alone);
+        }
         let text = elsewhere.to_pivot();
-        assert!(text.contains("  external\n") && text.contains("external: MAE on another hospital."), "{text}");
+        assert!(
+            text.contains("  external  by video\n") && text.contains("external: MAE on another hospital."),
+            "{text}"
+        );
     }
 
     /// What `bench` without arguments prints: three encoders, five numbers of shots, an external test set.

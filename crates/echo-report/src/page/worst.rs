@@ -92,8 +92,8 @@ pub(super) fn worst(quantity: &Quantity, entries: &[Entry<'_>], files: Option<Th
     };
     html! {
         p {
-            "The " (COUNT) " test " (quantity.samples.many()) " with the largest error, which is " (by) ", of predictions averaged over \
-             seeds; mean over all rows. "
+            "The " (COUNT) " test " (quantity.samples.many()) " with the largest error, mean over all rows: " (by) ", of the \
+             prediction averaged over seeds. "
             @if files.is_some() { "Pictures: first and middle frame." }
             @else {
                 "Without pictures, which may be of patients: " code { "echozoo bench --thumbnails" } " shows them."

@@ -278,7 +278,7 @@ fn tasks_of_one_name_and_other_classes_are_not_mixed() {
     let error = merge(&[one.clone(), other], &out).unwrap_err().to_string();
     assert!(error.contains("several tasks (names, units, classes or samples differ), view and view"), "{error}");
     let studies = dir.path().join("studies");
-    let of_studies = Quantity { samples: SampleUnit::Study, ..task(Kind::SingleLabel, "view", &["A4C", "PLAX"]) };
+    let of_studies = Quantity { samples: SampleUnit::Study, ..task(Kind::SingleLabel, "view", &["PLAX", "A4C"]) };
     write_run(&studies, &of_studies);
     let error = merge(&[one, studies], &out).unwrap_err().to_string();
     assert!(error.contains("view of studies and view of videos"), "{error}");

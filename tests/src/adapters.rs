@@ -7,14 +7,12 @@ use burn::tensor::{Tensor, TensorData};
 use echo_adapt::{AdaptError, Adapted, BuildContext, Needs, zoom_frames};
 use echo_core::{AnyAdapter, AnyEncoder, Features, Fitting, Kind, Preset, Stage, Task, Truth};
 use echo_random::Stream;
-use echo_train::{
-    AugmentConfig, FitContext, LossWeights, OptimizerConfig, RateFactors, Samples, ScheduleConfig, TrainConfig,
-    TrainError, fit, parameters, predict,
-};
+use echo_train::{FitContext, Samples, TrainConfig, TrainError, fit, parameters, predict};
 use echo_zoo::{Entry, ZOO};
 
 use crate::fixtures::{
-    adapters, classes, clips, device, difference, ef, entries, nano, recipe, truths, values as values_of,
+    adapters, classes, clips, device, difference, ef, entries, features, nano, recipe, training, truths,
+    values as values_of,
 };
 
 /// Names whose start must be the encoder itself, and one of every other kind of join.
@@ -92,15 +90,7 @@ impl Samples for Clips<'_> {
             Tensor::<5>::from_data(TensorData::new(values, [1, 3, spec.frames, spec.size, spec.size]), device)
         });
         let clip = Tensor::cat(rows.collect(), 0);
-        Ok(match self.stage {
-            Stage::Clip => Features::Clip(clip, 1),
-            Stage::Embedding => Features::Embedding(self.encoder.encode(clip).unsqueeze_dim(1)),
-            Stage::Frames => Features::Frames(self.encoder.frame_features(&self.encoder.tokens(clip)).unsqueeze_dim(1)),
-            Stage::ZoomFrames => {
-                let base = self.encoder.frame_features(&self.encoder.tokens(clip.clone()));
-                Features::ZoomFrames(zoom_frames(&self.encoder, base, clip).unsqueeze_dim(1))
-            }
-        })
+        Ok(features(&self.encoder, clip, 1, self.stage))
     }
 }
 
@@ -111,18 +101,7 @@ fn samples<'a>(entry: &'a Entry, encoder: &AnyEncoder, stage: Stage) -> Clips<'a
 }
 
 fn config(epochs: usize) -> TrainConfig {
-    TrainConfig {
-        epochs,
-        batch: 3,
-        max_views: None,
-        micro_batch: None,
-        clip_norm: None,
-        optimizer: OptimizerConfig::AdamW { lr: 1e-3, weight_decay: 0.0 },
-        schedule: ScheduleConfig::Constant,
-        rates: RateFactors::default(),
-        loss: LossWeights { cross_entropy: 1.0, kl: 1.0, l1: 1.0, huber: 0.0 },
-        augment: AugmentConfig::default(),
-    }
+    training(epochs, 3, 1e-3)
 }
 
 /// Values of all parameters by path.

@@ -7,15 +7,12 @@ use echo_adapt::{AdaptError, BuildContext, zoom_frames};
 use echo_core::{AnyAdapter, AnyEncoder, Features, Prediction, Preset, Stage, Truth};
 use echo_nn::{ClipTextConfig, ConvNextConfig};
 use echo_parity::{Golden, compare};
-use echo_train::{
-    AugmentConfig, FitContext, LossWeights, OptimizerConfig, RateFactors, Samples, ScheduleConfig, TrainConfig,
-    TrainError, fit, parameters, with_values,
-};
+use echo_train::{FitContext, OptimizerConfig, Samples, TrainConfig, TrainError, fit, parameters, with_values};
 use echo_weights::{Checkpoint, load};
 use echo_zoo::{Entry, ZOO};
 use echoclip::{ClipTokenizer, EchoClipConfig};
 
-use crate::fixtures::{device, difference, ef, nano, recipe, truths};
+use crate::fixtures::{device, difference, ef, nano, recipe, training, truths};
 
 /// Each with the stage that it can be fed from: what comes before the frame features is computed anew.
 const QUIRKS: [(&str, Stage); 7] = [
@@ -203,18 +200,8 @@ impl Samples for Videos {
 fn the_released_code_trains_all_that_it_uses_of_both_towers() {
     let full = ("full", "text = true\nhead = \"prompts\"");
     let compat = "compat = \"cardiacclip\"";
-    let config = TrainConfig {
-        epochs: 1,
-        batch: 2,
-        max_views: None,
-        micro_batch: None,
-        clip_norm: None,
-        optimizer: OptimizerConfig::RAdam { lr: 5e-5, weight_decay: 0.0 },
-        schedule: ScheduleConfig::Constant,
-        rates: RateFactors::default(),
-        loss: LossWeights { cross_entropy: 1.0, kl: 1.0, l1: 1.0, huber: 0.0 },
-        augment: AugmentConfig::default(),
-    };
+    let optimizer = OptimizerConfig::RAdam { lr: 5e-5, weight_decay: 0.0 };
+    let config = TrainConfig { optimizer, ..training(1, 2, 5e-5) };
     let adapter = adapted("mfl+echozoom+full", &[("mfl", compat), ("echozoom", compat), full], &tiny()).unwrap();
     let trains = |prefix: &str| {
         let parameters = parameters(&adapter);

@@ -4,13 +4,10 @@ use burn::module::Module;
 use echo_adapt::{ADAPTERS, AdaptError, BuildContext, Joined};
 use echo_core::{Adapter, AnyAdapter, AnyEncoder, Features, Prediction, RankSpec, Stage, Truth};
 use echo_random::Stream;
-use echo_train::{
-    AugmentConfig, Epoch, FeatureTable, FitContext, LossWeights, OptimizerConfig, RateFactors, Samples, ScheduleConfig,
-    TrainConfig, TrainError, fit, parameters, predict,
-};
+use echo_train::{Epoch, FeatureTable, FitContext, Samples, TrainConfig, TrainError, fit, parameters, predict};
 use echo_zoo::{Entry, ZOO};
 
-use crate::fixtures::{device, ef, nano};
+use crate::fixtures::{device, ef, nano, training};
 
 fn with_text() -> impl Iterator<Item = &'static Entry> {
     ZOO.iter().filter(|entry| entry.card.capabilities.text)
@@ -32,18 +29,7 @@ fn samples(dim: usize, seed: u64) -> FeatureTable {
 }
 
 fn config(epochs: usize) -> TrainConfig {
-    TrainConfig {
-        epochs,
-        batch: 20,
-        max_views: None,
-        micro_batch: None,
-        clip_norm: None,
-        optimizer: OptimizerConfig::AdamW { lr: 1e-2, weight_decay: 0.0 },
-        schedule: ScheduleConfig::Constant,
-        rates: RateFactors::default(),
-        loss: LossWeights { cross_entropy: 1.0, kl: 1.0, l1: 1.0, huber: 0.0 },
-        augment: AugmentConfig::default(),
-    }
+    training(epochs, 20, 1e-2)
 }
 
 fn built(context: &BuildContext<'_>, table: &str) -> Result<AnyAdapter, AdaptError> {

@@ -1,9 +1,12 @@
 //! What the tests share.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use echo_adapt::{ADAPTERS, AdaptError, AdapterEntry, Joined, Tables};
-use echo_core::{Answer, AnyEncoder, Class, Classification, Kind, Preset, Rank, RankSpec, Task, Truth};
+use echo_adapt::{ADAPTERS, AdaptError, AdapterEntry, Joined, Tables, zoom_frames};
+use echo_core::{
+    Answer, AnyEncoder, Class, Classification, Features, Kind, Preset, Rank, RankSpec, Stage, Task, Truth,
+};
 use echo_random::Stream;
+use echo_train::{AugmentConfig, LossWeights, OptimizerConfig, RateFactors, ScheduleConfig, TrainConfig};
 use echo_weights::Weights;
 use echo_zoo::{DeviceChoice, Entry, ZOO};
 
@@ -91,4 +94,38 @@ pub fn truths(values: &[f32]) -> Vec<Truth> {
 /// Predicted values.
 pub fn values(predictions: &[Vec<f32>]) -> Vec<f32> {
     predictions.iter().map(|row| row[0]).collect()
+}
+
+/// Training with the losses of a regression; tests change what matters to them.
+pub fn training(epochs: usize, batch: usize, lr: f64) -> TrainConfig {
+    TrainConfig {
+        epochs,
+        batch,
+        max_views: None,
+        micro_batch: None,
+        clip_norm: None,
+        optimizer: OptimizerConfig::AdamW { lr, weight_decay: 0.0 },
+        schedule: ScheduleConfig::Constant,
+        rates: RateFactors::default(),
+        loss: LossWeights { cross_entropy: 1.0, kl: 1.0, l1: 1.0, huber: 0.0 },
+        augment: AugmentConfig::default(),
+    }
+}
+
+/// What an adapter consumes at `stage` of clips `[videos * per_video, 3, frames, height, width]`.
+pub fn features(encoder: &AnyEncoder, clips: Tensor<5>, per_video: usize, stage: Stage) -> Features {
+    let frames = |clips: Tensor<5>| encoder.frame_features(&encoder.tokens(clips));
+    let by_video = |features: Tensor<3>| {
+        let [all, count, width] = features.dims();
+        features.reshape([all / per_video, per_video, count, width])
+    };
+    match stage {
+        Stage::Embedding => Features::Embedding(by_video(encoder.encode(clips).unsqueeze_dim::<3>(1)).squeeze_dim(2)),
+        Stage::Frames => Features::Frames(by_video(frames(clips))),
+        Stage::ZoomFrames => {
+            let base = frames(clips.clone());
+            Features::ZoomFrames(by_video(zoom_frames(encoder, base, clips)))
+        }
+        Stage::Clip => Features::Clip(clips, per_video),
+    }
 }

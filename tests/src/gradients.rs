@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use burn::module::{Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor};
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use echo_adapt::{ADAPTERS, BuildContext, Joined, zoom_frames};
+use echo_adapt::{ADAPTERS, BuildContext, Joined};
 use echo_core::{
     AnyAdapter, AnyEncoder, Card, EchoEncoder, Error, Features, Projection, Rank, RankSpec, Stage, Task, TextEncoder,
     Tokens, Truth,
@@ -27,7 +27,7 @@ use echoprime::EchoPrimeConfig;
 use panecho::PanEchoConfig;
 use serde::Deserialize;
 
-use crate::fixtures::{device, truths};
+use crate::fixtures::{device, features, truths};
 
 /// Largest error of a tensor's gradient, relative to its largest entry. Measured: 2e-5, of which the golden's rounding
 /// is 5e-6.
@@ -235,22 +235,7 @@ impl Samples for Clips<'_> {
     fn batch(&self, indices: &[usize], _epoch: Option<usize>, _device: &Device) -> Result<Features, TrainError> {
         let rows = indices.iter().map(|index| self.clips.clone().narrow(0, index * self.per_video, self.per_video));
         let clips = Tensor::cat(rows.collect(), 0);
-        let per_video = |features: Tensor<3>| {
-            let [all, count, width] = features.dims();
-            features.reshape([all / self.per_video, self.per_video, count, width])
-        };
-        Ok(match self.stage {
-            Stage::Embedding => {
-                let embeddings = self.encoder.encode(clips).unsqueeze_dim::<3>(1);
-                Features::Embedding(per_video(embeddings).squeeze_dim(2))
-            }
-            Stage::Frames => Features::Frames(per_video(self.encoder.frame_features(&self.encoder.tokens(clips)))),
-            Stage::ZoomFrames => {
-                let base = self.encoder.frame_features(&self.encoder.tokens(clips.clone()));
-                Features::ZoomFrames(per_video(zoom_frames(self.encoder, base, clips)))
-            }
-            Stage::Clip => Features::Clip(clips, self.per_video),
-        })
+        Ok(features(self.encoder, clips, self.per_video, self.stage))
     }
 }
 

@@ -9,15 +9,12 @@ use echo_bench::Recipe;
 use echo_core::{AnyEncoder, ClipSpec, Features, Preset, Stage, Truth};
 use echo_data::{Start, prepare, select_frames};
 use echo_phantom::{Acquisition, FRAME_SIZE, Phantom, Purpose};
-use echo_train::{
-    AugmentConfig, FitContext, LossWeights, OptimizerConfig, RateFactors, Samples, ScheduleConfig, TrainConfig,
-    TrainError, fit, predict,
-};
+use echo_train::{FitContext, Samples, ScheduleConfig, TrainConfig, TrainError, fit, predict};
 use echo_video::Frames;
 use echo_weights::Weights;
 use echo_zoo::{Entry, ZOO};
 
-use crate::fixtures::{adapters, device, ef, nano, recipe, truths, values};
+use crate::fixtures::{adapters, device, ef, nano, recipe, training, truths, values};
 
 /// Phantoms to learn from, and as many others.
 const VIDEOS: usize = 10;
@@ -114,18 +111,8 @@ fn median(targets: &[f32]) -> f32 {
 
 /// What each adapter needs to fit a few videos closely.
 fn config(epochs: usize, lr: f64) -> TrainConfig {
-    TrainConfig {
-        epochs,
-        batch: VIDEOS,
-        max_views: None,
-        micro_batch: None,
-        clip_norm: None,
-        optimizer: OptimizerConfig::AdamW { lr, weight_decay: 0.0 },
-        schedule: ScheduleConfig::Cosine { warmup_epochs: 0, warmup_lr: 0.0 },
-        rates: RateFactors::default(),
-        loss: LossWeights { cross_entropy: 1.0, kl: 1.0, l1: 1.0, huber: 0.0 },
-        augment: AugmentConfig::default(),
-    }
+    let schedule = ScheduleConfig::Cosine { warmup_epochs: 0, warmup_lr: 0.0 };
+    TrainConfig { schedule, ..training(epochs, VIDEOS, lr) }
 }
 
 /// `beat_unseen`: adapters that, from random weights and ten videos, also do better than the median on others.

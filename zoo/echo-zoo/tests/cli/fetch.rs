@@ -1,36 +1,32 @@
 //! `echozoo fetch` as a user runs it, as far as it goes without a network.
 
-#![allow(missing_docs)]
-
 use std::path::PathBuf;
-use std::process::Command;
+
+use crate::place::{Place, ended};
 
 /// BLAKE3 of `no weights`.
 const BLAKE3: &str = "3bcd9e4ac8f1cd2539be6fc529e2dfb7cd8808a64a6aaa3e29266428d63086d6";
 
-struct Home(tempfile::TempDir);
+struct Home(Place);
 
 impl Home {
     fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        Self(Place::new(0))
     }
 
-    /// Exit code, standard output, standard error.
-    fn run(&self, args: &[&str]) -> (i32, String, String) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_echozoo"));
+    /// Runs what must end with `code`; standard output and standard error.
+    fn run(&self, code: i32, args: &[&str]) -> (String, String) {
+        let mut command = self.0.command(args);
         // Whatever is asked for beyond this machine goes to a proxy that does not exist.
         for variable in ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"] {
             command.env(variable, "http://127.0.0.1:1").env(variable.to_lowercase(), "http://127.0.0.1:1");
         }
-        command.args(args).current_dir(self.0.path()).env("ECHOZOO_HOME", self.0.path().join("home"));
-        let output = command.env_remove("NO_PROXY").env_remove("no_proxy").output().unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+        ended(code, command.env_remove("NO_PROXY").env_remove("no_proxy"))
     }
 
     /// PanEcho's folder as `fetch` leaves it, with bytes that are no weights.
     fn fetched(&self) -> PathBuf {
-        let dir = self.0.path().join("home/weights/panecho");
+        let dir = self.0.path("home/weights/panecho");
         std::fs::create_dir_all(&dir).unwrap();
         std::fs::write(dir.join("panecho.pt"), "no weights").unwrap();
         let url = "https://github.com/CarDS-Yale/PanEcho/releases/download/v1.0/panecho.pt";
@@ -51,20 +47,19 @@ fn nothing_is_downloaded_before_the_licence_has_been_shown_and_accepted() {
         (&["fetch", "echoclip", "--variant", "r"], "MIT", "mkaichristensen/echo-clip-r"),
         (&["fetch", "echoprime", "--dir", "here"], "Cedars-Sinai academic", "echonet/EchoPrime/releases"),
     ] {
-        let (code, out, err) = home.run(args);
-        assert_eq!(code, 2, "{out}{err}");
+        let (out, err) = home.run(2, args);
         assert!(out.contains(licence) && out.contains(url), "{out}");
         assert!(err.contains("nothing was downloaded") && err.contains("--accept-license"), "{err}");
     }
-    assert_eq!(std::fs::read_dir(home.0.path()).unwrap().count(), 0);
+    assert_eq!(std::fs::read_dir(home.0.path("")).unwrap().count(), 0);
 }
 
 #[test]
 fn mistakes_in_what_is_asked_for_are_named() {
     let home = Home::new();
     let refused = |args: &[&str], code: i32, words: &str| {
-        let (actual, out, err) = home.run(args);
-        assert!(actual == code && err.contains(words), "{args:?}: {actual}\n{out}{err}");
+        let (out, err) = home.run(code, args);
+        assert!(err.contains(words), "{args:?}: {out}{err}");
     };
     refused(&["fetch", "panech"], 2, "\"panecho\"?");
     refused(&["fetch", "panecho", "--variant", "r"], 2, "no variants");
@@ -77,22 +72,22 @@ fn mistakes_in_what_is_asked_for_are_named() {
 #[test]
 fn fetched_weights_are_found_and_checked_each_time() {
     let home = Home::new();
-    assert!(home.run(&["list"]).1.contains("not fetched"));
+    assert!(home.run(0, &["list"]).0.contains("not fetched"));
     let path = home.fetched();
-    let (code, out, err) = home.run(&["fetch", "panecho", "--offline"]);
-    assert!(code == 0 && out.contains(&format!("--weights {}", path.display())), "{out}{err}");
+    let (out, err) = home.run(0, &["fetch", "panecho", "--offline"]);
+    assert!(out.contains(&format!("--weights {}", path.display())), "{out}{err}");
     // Accepted before, and there: neither the flag nor the network is needed.
-    assert_eq!(home.run(&["fetch", "panecho"]), (code, out, String::new()));
-    let listed = home.run(&["list"]).1;
+    assert_eq!(home.run(0, &["fetch", "panecho"]), (out, String::new()));
+    let listed = home.run(0, &["list"]).0;
     let row = |name| listed.lines().find(|line| line.split_whitespace().take(2).eq([name, "full"])).unwrap();
     assert!(!row("panecho").contains("not fetched") && row("echoclip").contains("not fetched"), "{listed}");
     let embed = ["embed", "--encoder", "panecho", "--tensor", "absent.safetensors", "--out", "a.npy"];
-    let (code, out, err) = home.run(&embed);
+    let (out, err) = home.run(1, &embed);
     let taken = format!("weights of panecho: {}", path.display());
-    assert!(code == 1 && err.contains(&taken) && err.contains("is not a checkpoint"), "{out}{err}");
+    assert!(err.contains(&taken) && err.contains("is not a checkpoint"), "{out}{err}");
     std::fs::write(&path, "other data").unwrap();
     for args in [&["fetch", "panecho", "--offline"][..], &["fetch", "panecho"], &embed] {
-        let (code, out, err) = home.run(args);
-        assert!(code == 1 && err.contains("not what was first downloaded"), "{args:?}: {out}{err}");
+        let (out, err) = home.run(1, args);
+        assert!(err.contains("not what was first downloaded"), "{args:?}: {out}{err}");
     }
 }

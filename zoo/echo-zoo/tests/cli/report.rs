@@ -1,62 +1,25 @@
 //! `echozoo report` as a user runs it: the page of a benchmark, the same page without its videos, and two machines'
 //! folders as one.
 
-#![allow(missing_docs)]
-
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use echo_phantom::{DatasetSpec, write_dataset};
+use crate::place::{Place, ended, text};
 
-struct Place {
-    dir: tempfile::TempDir,
+/// With the data set `phantoms`.
+fn place() -> Place {
+    let place = Place::new(24);
+    std::fs::rename(place.path("data"), place.path("phantoms")).unwrap();
+    place
 }
 
-impl Place {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        write_dataset(&dir.path().join("phantoms"), &DatasetSpec::with_total(24, 5), &|_, _| ()).unwrap();
-        Self { dir }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_echozoo"));
-        command.args(args).current_dir(self.dir.path()).env("ECHOZOO_HOME", self.path("home"));
-        command.output().unwrap()
-    }
-
-    /// Runs what must succeed; standard output and standard error.
-    fn succeed(&self, args: &[&str]) -> (String, String) {
-        let output = self.run(args);
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let (out, err) = (text(&output.stdout), text(&output.stderr));
-        assert!(output.status.success(), "{args:?}: {:?}\n{out}{err}", output.status);
-        (out, err)
-    }
-
-    fn fail(&self, args: &[&str]) -> String {
-        let output = self.run(args);
-        assert_eq!(output.status.code(), Some(1), "{args:?}");
-        String::from_utf8_lossy(&output.stderr).into_owned()
-    }
-
-    fn bench(&self, adapters: &str, seed: &str, out: &str) {
-        let mut args = vec!["bench", "--encoder", "echoclip", "--data", "phantoms", "--random-init", "--smoke"];
-        args.extend(["--shots", "1", "--adapter", adapters, "--seeds", seed, "--out", out]);
-        self.succeed(&args);
-    }
-
-    fn read(&self, name: &str) -> String {
-        let path = self.path(name);
-        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-    }
+fn bench(place: &Place, adapters: &str, seed: &str, out: &str) {
+    let mut args = vec!["bench", "--encoder", "echoclip", "--data", "phantoms", "--random-init", "--smoke"];
+    args.extend(["--shots", "1", "--adapter", adapters, "--seeds", seed, "--out", out]);
+    place.run(0, &args);
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -87,15 +50,15 @@ fn assert_whole(page: &str, rows: usize) {
 
 #[test]
 fn a_benchmark_writes_its_report_and_it_can_be_made_again_from_the_records() {
-    let place = Place::new();
-    place.bench("linear,coop", "1", "out");
+    let place = place();
+    bench(&place, "linear,coop", "1", "out");
     let rows = place.read("out/leaderboard.csv").lines().count() - 1;
     let page = place.read("out/report.html");
     assert_whole(&page, rows);
     assert!(!page.contains("<img ") && page.contains("--thumbnails"), "pictures of patients that nobody asked for");
     assert!(place.read("out/leaderboard.tex").contains("\\bottomrule"));
 
-    let (out, err) = place.succeed(&["report", "out/runs.jsonl", "--out", "again", "--format", "latex"]);
+    let (out, err) = place.run(0, &["report", "out/runs.jsonl", "--out", "again", "--format", "latex"]);
     assert!(out == place.read("again/leaderboard.tex") && err.contains("cells from 1 folder,"), "{out}{err}");
     assert_eq!(place.read("again/leaderboard.csv"), place.read("out/leaderboard.csv"));
     for file in ["predictions.csv", "constants.csv", "bench.toml"] {
@@ -105,7 +68,7 @@ fn a_benchmark_writes_its_report_and_it_can_be_made_again_from_the_records() {
     assert_whole(&again, rows);
     assert_eq!(again.matches("<details").count(), page.matches("<details").count());
     // Onto itself.
-    place.succeed(&["report", "again", "--out", "again"]);
+    place.run(0, &["report", "again", "--out", "again"]);
     assert_eq!(place.read("again/report.html"), again);
 }
 
@@ -113,12 +76,11 @@ fn a_benchmark_writes_its_report_and_it_can_be_made_again_from_the_records() {
 #[test]
 fn results_are_as_private_as_the_user_wants_them_and_show_frames_on_request() {
     use std::os::unix::fs::PermissionsExt;
-    let place = Place::new();
+    let place = place();
     let args = "bench --encoder echoclip --data phantoms --random-init --smoke --adapter linear --thumbnails --out out";
     let mut command = Command::new("sh");
     command.args(["-c", &format!("umask 077; exec \"$0\" {args}"), env!("CARGO_BIN_EXE_echozoo")]);
-    let output = command.current_dir(place.dir.path()).env("ECHOZOO_HOME", place.path("home")).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    ended(0, command.current_dir(place.path("")).env("ECHOZOO_HOME", place.path("home")));
     let page = place.read("out/report.html");
     assert!(page.contains("data:image/jpeg;base64,/9j/"), "no thumbnails");
     assert_whole(&page, place.read("out/leaderboard.csv").lines().count() - 1);
@@ -131,18 +93,18 @@ fn results_are_as_private_as_the_user_wants_them_and_show_frames_on_request() {
 
 #[test]
 fn folders_are_merged_and_what_they_lack_is_named() {
-    let place = Place::new();
-    place.bench("linear", "1,2", "both");
-    place.bench("linear", "1", "one");
-    place.bench("linear", "2", "two");
-    let (_, err) = place.succeed(&["report", "one", "two", "two/runs.jsonl", "--out", "merged"]);
+    let place = place();
+    bench(&place, "linear", "1,2", "both");
+    bench(&place, "linear", "1", "one");
+    bench(&place, "linear", "2", "two");
+    let (_, err) = place.run(0, &["report", "one", "two", "two/runs.jsonl", "--out", "merged"]);
     // Each folder also has the cells of what the encoder reads without training.
     assert!(err.contains("4 cells from 3 folders, 5 older"), "{err}");
     assert_eq!(place.read("merged/leaderboard.csv"), place.read("both/leaderboard.csv"));
 
     std::fs::remove_file(place.path("one/constants.csv")).unwrap();
     std::fs::remove_file(place.path("one/bench.toml")).unwrap();
-    place.succeed(&["report", "one", "--out", "without"]);
+    place.run(0, &["report", "one", "--out", "without"]);
     let page = place.read("without/report.html");
     assert_whole(&page, 3);
     assert!(page.contains("rows of the constant predictors are missing") && page.contains("no <code>bench.toml"));
@@ -154,10 +116,10 @@ fn folders_are_merged_and_what_they_lack_is_named() {
     };
     // What another folder holds too is missed by nobody.
     std::fs::remove_file(place.path("two/cells").join(file_of("zero-shot"))).unwrap();
-    place.succeed(&["report", "one", "two", "--out", "whole"]);
+    place.run(0, &["report", "one", "two", "--out", "whole"]);
     let name = file_of("linear");
     std::fs::remove_file(place.path("two/cells").join(&name)).unwrap();
-    let err = place.fail(&["report", "one", "two", "--out", "broken"]);
+    let err = place.run(1, &["report", "one", "two", "--out", "broken"]).1;
     assert!(err.contains(&name) && err.contains("it is missing; the benchmark, run again"), "{err}");
     assert!(err.contains("1 of 4 cells failed"), "{err}");
     let table = place.read("broken/leaderboard.csv");
@@ -167,15 +129,15 @@ fn folders_are_merged_and_what_they_lack_is_named() {
         "the rest is there: {table}"
     );
     assert!(place.read("broken/report.html").contains(&format!("cells/{name}: it is missing")));
-    assert!(place.fail(&["report", "nowhere", "--out", "broken"]).contains("nowhere"));
+    assert!(place.run(1, &["report", "nowhere", "--out", "broken"]).1.contains("nowhere"));
     std::fs::create_dir(place.path("empty")).unwrap();
-    assert!(place.fail(&["report", "empty", "--out", "broken"]).contains("no record"));
+    assert!(place.run(1, &["report", "empty", "--out", "broken"]).1.contains("no record"));
 }
 
 #[test]
 fn a_hostile_record_is_text_in_the_page_or_an_error() {
-    let place = Place::new();
-    place.bench("linear", "1", "out");
+    let place = place();
+    bench(&place, "linear", "1", "out");
     let runs = place.read("out/runs.jsonl");
     // Whoever writes records can write their checksums.
     let sealed = |line: &str| serde_json::from_str::<echo_report::CellRecord>(line).unwrap().to_line();
@@ -183,14 +145,14 @@ fn a_hostile_record_is_text_in_the_page_or_an_error() {
         std::fs::write(place.path("out/runs.jsonl"), text.lines().map(sealed).collect::<String>()).unwrap();
     };
     write(runs.replace("\"linear\"", "\"<script>alert(1)</script>\"").replace("phantoms", "a\\\" onclick=\\\"x"));
-    place.succeed(&["report", "out", "--out", "page"]);
+    place.run(0, &["report", "out", "--out", "page"]);
     let page = place.read("page/report.html");
     assert!(!page.contains("<script>alert") && !page.contains("a\" onclick"), "markup from a record");
     assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
 
     let key = runs.split("\"key\":\"").nth(1).unwrap().split('"').next().unwrap();
     write(runs.replace(key, "../../escape"));
-    assert!(place.fail(&["report", "out", "--out", "page"]).contains("no key"));
+    assert!(place.run(1, &["report", "out", "--out", "page"]).1.contains("no key"));
 
     write(runs.clone());
     let path = place.path("out/cells").join(format!("{key}.csv"));
@@ -198,7 +160,7 @@ fn a_hostile_record_is_text_in_the_page_or_an_error() {
     let (rows, last) = text.trim_end().rsplit_once('\n').unwrap();
     let [video, patient, truth, _, warning] = last.split(',').collect::<Vec<_>>()[..] else { panic!("{last}") };
     std::fs::write(&path, format!("{rows}\n{video},{patient},{truth},NaN,{warning}\n")).unwrap();
-    assert!(place.fail(&["report", "out", "--out", "page"]).contains(key));
+    assert!(place.run(1, &["report", "out", "--out", "page"]).1.contains(key));
 }
 
 /// What opens a page without a window.
@@ -241,8 +203,7 @@ fn open(browser: &str, page: &Path, flags: &[&str]) -> (String, String) {
             None => std::thread::sleep(Duration::from_millis(20)),
         }
     };
-    let text = |bytes: std::thread::JoinHandle<Vec<u8>>| String::from_utf8_lossy(&bytes.join().unwrap()).into_owned();
-    let (out, err) = (text(out), text(err));
+    let (out, err) = (text(&out.join().unwrap()), text(&err.join().unwrap()));
     assert!(status.success(), "{browser} {flags:?}: {status}\n{err}");
     (out, err)
 }
@@ -257,8 +218,8 @@ fn a_browser_shows_the_page() {
         eprintln!("skipped: {missing}");
         return;
     };
-    let place = Place::new();
-    place.bench("linear,coop", "1", "out");
+    let place = place();
+    bench(&place, "linear,coop", "1", "out");
     let rows = place.read("out/leaderboard.csv").lines().count() - 1;
     let page = place.path("out/report.html");
     let (dom, err) = open(browser, &page, &["--dump-dom"]);

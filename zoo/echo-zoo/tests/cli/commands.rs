@@ -1,65 +1,16 @@
-//! The commands as a user runs them: the binary, real files, exit codes and what it says.
-
-#![allow(missing_docs)]
+//! What single commands write and say.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
 
-use echo_phantom::{DatasetSpec, write_dataset};
 use echo_zoo::ZOO;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
+use crate::place::{Place, name as path_of};
+
 /// Every encoder's nano preset with random weights.
 const NANO: [&str; 3] = ["--preset", "nano", "--random-init"];
-
-struct Place {
-    dir: tempfile::TempDir,
-    videos: Vec<PathBuf>,
-}
-
-impl Place {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let data = dir.path().join("data");
-        write_dataset(&data, &DatasetSpec::with_total(4, 5), &|_, _| ()).unwrap();
-        let mut videos: Vec<PathBuf> =
-            std::fs::read_dir(data.join("Videos")).unwrap().map(|entry| entry.unwrap().path()).collect();
-        videos.sort();
-        Self { dir, videos }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_echozoo"));
-        command.args(args).current_dir(self.dir.path()).env("ECHOZOO_HOME", self.path("home")).output().unwrap()
-    }
-
-    /// Runs what must succeed; standard output and standard error.
-    fn succeed(&self, args: &[&str]) -> (String, String) {
-        let output = self.run(args);
-        let (out, err) = texts(&output);
-        assert!(output.status.success(), "{args:?}: {:?}\n{out}{err}", output.status);
-        (out, err)
-    }
-
-    /// Runs what must end with `code`; standard error.
-    fn fail(&self, code: i32, args: &[&str]) -> String {
-        let output = self.run(args);
-        let (out, err) = texts(&output);
-        assert_eq!(output.status.code(), Some(code), "{args:?}\n{out}{err}");
-        err
-    }
-}
-
-fn texts(output: &Output) -> (String, String) {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (text(&output.stdout), text(&output.stderr))
-}
 
 fn tensor(path: &Path, name: &str) -> (Vec<usize>, Vec<f32>) {
     let bytes = std::fs::read(path).unwrap();
@@ -78,32 +29,33 @@ fn npy_shape(path: &Path) -> Vec<usize> {
 
 #[test]
 fn embed_takes_files_folders_ready_clips_and_texts() {
-    let place = Place::new();
-    let video = place.videos[0].to_str().unwrap();
+    let place = Place::new(4);
+    let videos = place.videos();
+    let video = path_of(&videos[0]);
     for entry in ZOO {
         let (name, card) = (entry.card.name, entry.card.preset(echo_core::Preset::Nano));
-        let with = |args: &[&str]| place.succeed(&[&["embed", "--encoder", name], &NANO[..], args].concat());
+        let with = |args: &[&str]| place.run(0, &[&["embed", "--encoder", name], &NANO[..], args].concat());
         with(&["data/Videos", "--out", "folder.npy"]);
-        assert_eq!(npy_shape(&place.path("folder.npy")), [place.videos.len(), card.dim], "{name}");
+        assert_eq!(npy_shape(&place.path("folder.npy")), [videos.len(), card.dim], "{name}");
         with(&[video, "--out", "video.safetensors"]);
         let (shape, from_video) = tensor(&place.path("video.safetensors"), "embedding");
         assert_eq!(shape, [1, card.dim], "{name}");
         // The clip that `inspect` shows is the one that `embed` encodes.
-        place.succeed(&["inspect", video, "--encoder", name, "--preset", "nano", "--clip", "clip.safetensors"]);
+        place.run(0, &["inspect", video, "--encoder", name, "--preset", "nano", "--clip", "clip.safetensors"]);
         with(&["--tensor", "clip.safetensors", "--out", "clip_embedding.safetensors"]);
         assert_eq!(tensor(&place.path("clip_embedding.safetensors"), "embedding").1, from_video, "{name}");
         let text = ["--text", "a dilated left ventricle", "--text", "a small one", "--out", "texts.csv"];
         match entry.card.capabilities.text {
             true => {
                 with(&text);
-                let csv = std::fs::read_to_string(place.path("texts.csv")).unwrap();
+                let csv = place.read("texts.csv");
                 let rows: Vec<&str> = csv.lines().collect();
                 assert_eq!(rows.len(), 3, "{name}: {csv}");
                 assert_ne!(rows[1].split_once(',').unwrap().1, rows[2].split_once(',').unwrap().1, "{name}");
                 assert_eq!(rows[1].split(',').count(), 2 + card.dim, "{name}");
             }
             false => {
-                let error = place.fail(2, &[&["embed", "--encoder", name], &NANO[..], &text].concat());
+                let error = place.run(2, &[&["embed", "--encoder", name], &NANO[..], &text].concat()).1;
                 assert!(error.contains("no text encoder"), "{error}");
             }
         }
@@ -112,37 +64,39 @@ fn embed_takes_files_folders_ready_clips_and_texts() {
 
 #[test]
 fn embed_names_what_it_cannot_use_and_keeps_the_rest() {
-    let place = Place::new();
-    let whole = std::fs::read(&place.videos[0]).unwrap();
+    let place = Place::new(4);
+    let videos = place.videos();
+    let whole = std::fs::read(&videos[0]).unwrap();
     std::fs::write(place.path("cut.avi"), &whole[..whole.len() / 2]).unwrap();
     std::fs::write(place.path("text.avi"), "not a video").unwrap();
-    let good = place.videos[1].to_str().unwrap();
+    let good = path_of(&videos[1]);
     let embed = ["embed", "--encoder", "echoclip", "--preset", "nano", "--random-init", "--out", "e.npy"];
-    let error = place.fail(1, &[&embed[..], &[good, "cut.avi", "text.avi", "absent.avi"]].concat());
+    let error = place.run(1, &[&embed[..], &[good, "cut.avi", "text.avi", "absent.avi"]].concat()).1;
     for name in ["cut.avi", "text.avi", "absent.avi", "3 of 4 inputs"] {
         assert!(error.contains(name), "{name}: {error}");
     }
     assert_eq!(npy_shape(&place.path("e.npy"))[0], 1);
-    let error = place.fail(1, &[&embed[..], &[good, "cut.avi", "text.avi", "--allow-truncated"]].concat());
+    let error = place.run(1, &[&embed[..], &[good, "cut.avi", "text.avi", "--allow-truncated"]].concat()).1;
     assert!(error.contains("cut.avi: truncated") && error.contains("1 of 3"), "{error}");
     assert_eq!(npy_shape(&place.path("e.npy"))[0], 2);
-    assert!(place.fail(2, &embed).contains("nothing to embed"));
-    assert!(place.fail(2, &["embed", "--encoder", "echoclp", "--out", "e.npy", good]).contains("\"echoclip\"?"));
-    assert!(place.fail(1, &["embed", "--encoder", "echoclip", "--out", "e.npy", good]).contains("--weights"));
+    assert!(place.run(2, &embed).1.contains("nothing to embed"));
+    assert!(place.run(2, &["embed", "--encoder", "echoclp", "--out", "e.npy", good]).1.contains("\"echoclip\"?"));
+    assert!(place.run(1, &["embed", "--encoder", "echoclip", "--out", "e.npy", good]).1.contains("--weights"));
 }
 
 #[test]
 fn inspect_shows_the_decoded_and_the_prepared_frames() {
-    let place = Place::new();
-    let video = place.videos[0].to_str().unwrap();
-    let (text, _) = place.succeed(&["inspect", video, "--frames", "frames.npy"]);
+    let place = Place::new(4);
+    let videos = place.videos();
+    let video = path_of(&videos[0]);
+    let (text, _) = place.run(0, &["inspect", video, "--frames", "frames.npy"]);
     let shape = npy_shape(&place.path("frames.npy"));
     assert_eq!(shape[1..], [112, 112, 3]);
     assert!(text.contains("mjpeg") && text.contains(&format!("frames     {}", shape[0])), "{text}");
     for entry in ZOO {
         let (name, clip) = (entry.card.name, &entry.card.preset(echo_core::Preset::Full).clip);
         let flags = ["--encoder", name, "--out", "sheet.png", "--clip", "clip.safetensors"];
-        let (text, _) = place.succeed(&[&["inspect", video], &flags[..]].concat());
+        let (text, _) = place.run(0, &[&["inspect", video], &flags[..]].concat());
         assert!(text.contains(&format!("{} sees", entry.card.title)), "{text}");
         let (shape, values) = tensor(&place.path("clip.safetensors"), "clip");
         assert_eq!(shape, [1, 3, clip.frames, clip.size, clip.size], "{name}");
@@ -162,23 +116,24 @@ fn inspect_shows_the_decoded_and_the_prepared_frames() {
             assert!((grey - f32::from(shown)).abs() <= 0.51, "{name}: {grey} is shown as {shown}");
         }
     }
-    let error = place.fail(1, &["inspect", "absent.avi"]);
+    let error = place.run(1, &["inspect", "absent.avi"]).1;
     assert!(error.contains("absent.avi"), "{error}");
 }
 
 #[test]
 fn predict_reports_every_head_and_averages_over_clips() {
-    let place = Place::new();
-    let video = place.videos[0].to_str().unwrap();
+    let place = Place::new(4);
+    let videos = place.videos();
+    let video = path_of(&videos[0]);
     for entry in ZOO {
         let (name, capabilities) = (entry.card.name, &entry.card.capabilities);
         let predict = [&["predict", "--encoder", name], &NANO[..], &[video, "--out", "heads.csv"]].concat();
         // Nano presets have no view classifier, and an empty table is no result.
         if capabilities.heads.is_empty() {
-            assert_eq!(place.run(&predict).status.code(), Some(2), "{name}");
+            place.run(2, &predict);
             continue;
         }
-        let (table, notes) = place.succeed(&predict);
+        let (table, notes) = place.run(0, &predict);
         assert!(notes.contains("random") && notes.contains("not for clinical use"), "{notes}");
         let mut reader = csv::Reader::from_path(place.path("heads.csv")).unwrap();
         let rows: Vec<Vec<String>> =
@@ -197,20 +152,20 @@ fn predict_reports_every_head_and_averages_over_clips() {
         }
         let value = |clips: &str| {
             let args = [&predict[..], &["--task", "EF", "--clips", clips]].concat();
-            place.succeed(&args);
-            let text = std::fs::read_to_string(place.path("heads.csv")).unwrap();
+            place.run(0, &args);
+            let text = place.read("heads.csv");
             assert_eq!(text.lines().count(), 2, "{text}");
             text.lines().nth(1).unwrap().split(',').nth(3).unwrap().parse::<f64>().unwrap()
         };
         assert_ne!(value("1"), value("4"));
-        let error = place.fail(2, &[&predict[..], &["--task", "EFF"]].concat());
+        let error = place.run(2, &[&predict[..], &["--task", "EFF"]].concat()).1;
         assert!(error.contains("did you mean \"EF\"?"), "{error}");
     }
 }
 
 #[test]
 fn weights_of_another_encoder_are_recognised() {
-    let place = Place::new();
+    let place = Place::new(0);
     let zeros = vec![0u8; 16];
     let view = || TensorView::new(Dtype::F32, vec![2, 2], &zeros).unwrap();
     let names = [
@@ -223,7 +178,7 @@ fn weights_of_another_encoder_are_recognised() {
         std::fs::write(place.path("weights.safetensors"), bytes).unwrap();
         for other in ZOO.iter().map(|entry| entry.card.name) {
             let args = ["--weights", "weights.safetensors", "--out", "copy.safetensors", "--preset", "nano"];
-            let error = place.fail(1, &[&["convert", "--encoder", other], &args[..]].concat());
+            let error = place.run(1, &[&["convert", "--encoder", other], &args[..]].concat()).1;
             assert_eq!(error.contains(&format!("use --encoder {owner}")), other != *owner, "{owner} {other}: {error}");
             assert!(error.contains("weights.safetensors"), "{error}");
         }
@@ -232,7 +187,7 @@ fn weights_of_another_encoder_are_recognised() {
 
 #[test]
 fn list_shows_every_encoder_and_adapter() {
-    let (text, _) = Place::new().succeed(&["list"]);
+    let (text, _) = Place::new(0).run(0, &["list"]);
     for name in ZOO.iter().map(|entry| entry.card.name).chain(echo_adapt::ADAPTERS.iter().map(|entry| entry.name)) {
         assert!(text.lines().any(|line| line.split_whitespace().next() == Some(name)), "{name}: {text}");
     }
@@ -250,10 +205,10 @@ fn list_shows_every_encoder_and_adapter() {
 
 #[test]
 fn phantom_writes_studies_of_another_site() {
-    let place = Place::new();
-    let (out, _) = place.succeed(&["phantom", "--studies", "3", "--site", "new", "--out", "studies"]);
+    let place = Place::new(0);
+    let (out, _) = place.run(0, &["phantom", "--studies", "3", "--site", "new", "--out", "studies"]);
     assert!(out.contains("videos of 3 studies of") && out.contains("not for clinical use"), "{out}");
-    let list = std::fs::read_to_string(place.path("studies/FileList.csv")).unwrap();
+    let list = place.read("studies/FileList.csv");
     assert!(list.starts_with("FileName,PatientID,StudyID,View,EF,"), "{list}");
     // Readers of the new site see no odd ones.
     assert!(
@@ -261,6 +216,6 @@ fn phantom_writes_studies_of_another_site() {
         "{list}"
     );
 
-    let err = place.fail(2, &["phantom", "--studies", "3", "--count", "3", "--out", "other"]);
+    let err = place.run(2, &["phantom", "--studies", "3", "--count", "3", "--out", "other"]).1;
     assert!(err.contains("--count"), "{err}");
 }

@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 
-use crate::place::{Place, succeed, text};
+use crate::grid::Grid;
+use crate::place::{ended, text};
 
 fn begun(command: &mut Command) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
@@ -23,8 +24,8 @@ fn ran(stderr: &str) -> usize {
 
 #[test]
 fn two_processes_share_the_cells_and_show_the_same() {
-    let place = Place::new();
-    let alone = succeed(&mut place.bench("alone", "home"));
+    let place = Grid::new();
+    let alone = ended(0, &mut place.bench("alone", "home"));
     let cells = place.keys("alone").len();
     let both = || begun(&mut place.bench("shared", "other-home"));
     let ended: Vec<_> = [both(), both()].into_iter().map(|child| child.wait_with_output().unwrap()).collect();
@@ -32,7 +33,7 @@ fn two_processes_share_the_cells_and_show_the_same() {
     for output in &ended {
         let stderr = text(&output.stderr);
         assert!(output.status.success(), "{stderr}");
-        assert_eq!(text(&output.stdout), text(&alone.stdout));
+        assert_eq!(text(&output.stdout), alone.0);
         shares.push(ran(&stderr));
         embedded += number(&stderr, " clips embedded");
     }
@@ -49,7 +50,7 @@ struct Other {
 }
 
 impl Other {
-    fn new(place: &Place, out: &str, key: &str) -> Self {
+    fn new(place: &Grid, out: &str, key: &str) -> Self {
         let cells = place.path(out).join("cells");
         std::fs::create_dir_all(&cells).unwrap();
         let lock = File::create(cells.join(format!("{key}.lock"))).unwrap();
@@ -77,8 +78,8 @@ fn rest(mut stderr: BufReader<std::process::ChildStderr>) -> String {
 
 #[test]
 fn a_cell_of_another_process_is_waited_for_and_taken_over() {
-    let place = Place::new();
-    succeed(&mut place.bench("alone", "home"));
+    let place = Grid::new();
+    ended(0, &mut place.bench("alone", "home"));
     let keys = place.keys("alone");
     let other = Other::new(&place, "taken", &keys[2]);
     let mut child = begun(&mut place.bench("taken", "home"));
@@ -103,8 +104,8 @@ fn a_cell_of_another_process_is_waited_for_and_taken_over() {
 
 #[test]
 fn a_cell_of_a_process_that_dies_is_run() {
-    let place = Place::new();
-    succeed(&mut place.bench("alone", "home"));
+    let place = Grid::new();
+    ended(0, &mut place.bench("alone", "home"));
     let keys = place.keys("alone");
     let other = Other::new(&place, "left", &keys[0]);
     let mut child = begun(place.bench("left", "home").args(["--jobs", "2"]));
@@ -117,13 +118,14 @@ fn a_cell_of_a_process_that_dies_is_run() {
 
 #[test]
 fn a_cache_that_others_clear_meanwhile_costs_time_and_no_more() {
-    let place = Place::new();
-    succeed(&mut place.bench("alone", "home"));
+    let place = Grid::new();
+    ended(0, &mut place.bench("alone", "home"));
     let mut child = begun(&mut place.bench("robbed", "robbed-home"));
     let mut cleared = 0;
     while child.try_wait().unwrap().is_none() {
-        let output = succeed(&mut place.command(&["cache", "--limit", "1kB"], "robbed-home"));
-        cleared += usize::from(!text(&output.stdout).contains("removed: 0 features"));
+        let mut cache = place.command(&["cache", "--limit", "1kB"]);
+        let said = ended(0, cache.env("ECHOZOO_HOME", place.path("robbed-home"))).0;
+        cleared += usize::from(!said.contains("removed: 0 features"));
     }
     assert!(child.wait().unwrap().success());
     println!("something was removed {cleared} times");

@@ -1,10 +1,11 @@
 //! A folder with phantoms and a small grid on them.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::ops::Deref;
+use std::path::Path;
+use std::process::Command;
 
-use echo_phantom::{DatasetSpec, write_dataset};
+use crate::place::Place;
 
 /// Twelve cells of a kind that is over in a moment each.
 const GRID: &str = r#"
@@ -25,46 +26,29 @@ epochs = 3
 /// Files that are the same however a run came to its end.
 pub const RESULTS: [&str; 4] = ["leaderboard.csv", "leaderboard.md", "predictions.csv", "curves.csv"];
 
-pub struct Place {
-    dir: tempfile::TempDir,
+pub struct Grid(Place);
+
+impl Deref for Grid {
+    type Target = Place;
+
+    fn deref(&self) -> &Place {
+        &self.0
+    }
 }
 
-impl Place {
+impl Grid {
     /// With the data set `data` and the grid `grid.toml`.
     pub fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        write_dataset(&dir.path().join("data"), &DatasetSpec::with_total(24, 5), &|_, _| ()).unwrap();
-        std::fs::write(dir.path().join("grid.toml"), GRID).unwrap();
-        Self { dir }
-    }
-
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    pub fn command(&self, args: &[&str], home: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_echozoo"));
-        command.args(args).current_dir(self.dir.path()).env("ECHOZOO_HOME", self.path(home));
-        command
+        let place = Place::new(24);
+        std::fs::write(place.path("grid.toml"), GRID).unwrap();
+        Self(place)
     }
 
     /// The grid, with results in `out` and the cache in `home`.
     pub fn bench(&self, out: &str, home: &str) -> Command {
-        self.command(&["bench", "--config", "grid.toml", "--data", "data", "--out", out], home)
-    }
-
-    pub fn read(&self, name: &str) -> String {
-        let path = self.path(name);
-        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-    }
-
-    /// Videos of the default data sets in `home` that have been rendered.
-    pub fn rendered(&self, home: &str) -> Vec<PathBuf> {
-        let below =
-            |folder: PathBuf| std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
-        let sets = below(self.path(home).join("data")).filter(|path| path.is_dir()).flat_map(below);
-        let videos = sets.flat_map(|set| below(set.join("Videos")));
-        videos.filter(|video| std::fs::metadata(video).is_ok_and(|metadata| metadata.len() > 0)).collect()
+        let mut command = self.command(&["bench", "--config", "grid.toml", "--data", "data", "--out", out]);
+        command.env("ECHOZOO_HOME", self.path(home));
+        command
     }
 
     /// Keys of the lines of `runs.jsonl`, which are all whole and of finished cells.
@@ -98,15 +82,4 @@ fn left(cells: &Path) -> Vec<String> {
     let names = names.map(|name| name.to_string_lossy().into_owned());
     // Files that were being written when a process was killed bear no cell's name and are never read; they go in time.
     names.filter(|name| !name.ends_with(".csv") && !name.starts_with(".unfinished-")).collect()
-}
-
-pub fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// What must succeed.
-pub fn succeed(command: &mut Command) -> Output {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}: {:?}\n{}", output.status, text(&output.stderr));
-    output
 }

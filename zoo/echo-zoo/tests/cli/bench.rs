@@ -1,54 +1,9 @@
 //! `echozoo bench` as a user runs it: threads, kept adapters, what trains, a kill in the middle of a cell.
 
-#![allow(missing_docs)]
-
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use echo_phantom::{DatasetSpec, write_dataset};
-
-struct Place {
-    dir: tempfile::TempDir,
-}
-
-impl Place {
-    fn new(videos: usize) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        write_dataset(&dir.path().join("data"), &DatasetSpec::with_total(videos, 5), &|_, _| ()).unwrap();
-        Self { dir }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_echozoo"));
-        command.args(args).current_dir(self.dir.path()).env("ECHOZOO_HOME", self.path("home"));
-        command
-    }
-
-    /// Runs what must succeed; standard output and standard error.
-    fn succeed(&self, command: &mut Command) -> (String, String) {
-        let output = command.output().unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let (out, err) = (text(&output.stdout), text(&output.stderr));
-        assert!(output.status.success(), "{command:?}: {:?}\n{out}{err}", output.status);
-        (out, err)
-    }
-
-    fn read(&self, name: &str) -> String {
-        let path = self.path(name);
-        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-    }
-
-    /// Rows of a CSV file by their columns' names.
-    fn rows(&self, name: &str) -> Vec<BTreeMap<String, String>> {
-        csv::Reader::from_path(self.path(name)).unwrap().deserialize().map(Result::unwrap).collect()
-    }
-}
+use crate::place::{Place, ended};
 
 const BENCH: [&str; 12] = [
     "bench",
@@ -74,16 +29,15 @@ fn several_encoders_each_have_a_file_of_weights() {
         command.args(["--encoder", "echoclip,panecho", "--adapter", "linear", "--no-zero-shot", "--weights", weights]);
         command
     };
-    place.succeed(&mut bench(&format!("echoclip={},panecho={}", file("echoclip"), file("panecho"))));
+    ended(0, &mut bench(&format!("echoclip={},panecho={}", file("echoclip"), file("panecho"))));
     let rows = place.rows("out/leaderboard.csv").into_iter().filter(|row| row["adapter"] == "linear");
     let rows: Vec<(String, String)> = rows.map(|row| (row["encoder"].clone(), row["weights"].clone())).collect();
     assert_eq!(rows, [("echoclip", "file"), ("panecho", "file")].map(|(a, b)| (a.to_owned(), b.to_owned())));
     for (weights, about) in
         [(file("echoclip"), "ENCODER=FILE"), (format!("echoclip={}", file("echoclip")), "panecho=FILE")]
     {
-        let output = bench(&weights).output().unwrap();
-        let err = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.code() == Some(2) && err.contains(about), "{err}");
+        let (_, err) = ended(2, &mut bench(&weights));
+        assert!(err.contains(about), "{err}");
     }
 }
 
@@ -94,7 +48,7 @@ fn scores_do_not_depend_on_the_number_of_threads() {
         let home = format!("home-{threads}");
         let mut command = place.command(&BENCH);
         command.args(["--adapter", "linear,coop,full", "--out", threads]);
-        place.succeed(command.env("RAYON_NUM_THREADS", threads).env("ECHOZOO_HOME", place.path(&home)));
+        ended(0, command.env("RAYON_NUM_THREADS", threads).env("ECHOZOO_HOME", place.path(&home)));
         let rows = place.rows(&format!("{threads}/leaderboard.csv")).into_iter();
         rows.filter(|row| row["encoder"] == "echoclip")
             .map(|row| (row["adapter"].clone(), row["mae"].parse().unwrap()))
@@ -110,20 +64,19 @@ fn scores_do_not_depend_on_the_number_of_threads() {
 #[test]
 fn kept_adapters_predict_what_the_benchmark_did_and_other_weights_are_refused() {
     let place = Place::new(24);
-    place.succeed(place.command(&BENCH).args(["--adapter", "coop", "--save-adapters", "--out", "out"]));
+    ended(0, place.command(&BENCH).args(["--adapter", "coop", "--save-adapters", "--out", "out"]));
     let file = std::fs::read_dir(place.path("out/adapters")).unwrap().next().unwrap().unwrap().path();
     let row = &place.rows("out/predictions.csv")[0];
     let video = place.path("data/Videos").join(format!("{}.avi", row["video"]));
     let mut command = place.command(&["predict", "--out", "ef.csv", "--adapter-file"]);
-    let (out, err) = place.succeed(command.arg(&file).arg(&video));
+    let (out, err) = ended(0, command.arg(&file).arg(&video));
     assert!(out.contains("EF") && err.contains("mean nothing") && err.contains("not for clinical use"), "{out}{err}");
     let predicted: f32 = place.rows("ef.csv")[0]["ef"].parse().unwrap();
     assert!((predicted - row["prediction"].parse::<f32>().unwrap()).abs() < 1e-3, "{predicted} {row:?}");
 
     std::fs::write(place.path("torn.safetensors"), &std::fs::read(&file).unwrap()[..300]).unwrap();
-    let output = place.command(&["predict", "--adapter-file", "torn.safetensors"]).arg(&video).output().unwrap();
-    let err = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.code() == Some(1) && err.contains("torn.safetensors"), "{err}");
+    let (_, err) = ended(1, place.command(&["predict", "--adapter-file", "torn.safetensors"]).arg(&video));
+    assert!(err.contains("torn.safetensors"), "{err}");
 }
 
 /// Clips of another size than the card's, several of them, each from a random frame on.
@@ -136,10 +89,10 @@ fn kept_adapters_predict_with_the_clips_of_their_recipe() {
     let args = ["bench", "--encoder", "echoclip", "--data", "data", "--shots", "1", "--seeds", "1", "--random-init"];
     let mut command = place.command(&args);
     command.arg("--no-zero-shot");
-    place.succeed(command.args(["--adapter", "coop", "--config", "clips.toml", "--save-adapters", "--out", "out"]));
+    ended(0, command.args(["--adapter", "coop", "--config", "clips.toml", "--save-adapters", "--out", "out"]));
     let file = std::fs::read_dir(place.path("out/adapters")).unwrap().next().unwrap().unwrap().path();
     let mut command = place.command(&["predict", "data/Videos", "--out", "ef.csv", "--adapter-file"]);
-    place.succeed(command.arg(&file));
+    ended(0, command.arg(&file));
     let predicted = place.rows("ef.csv");
     for row in place.rows("out/predictions.csv") {
         let own = predicted.iter().find(|predicted| predicted["name"].contains(&row["video"])).unwrap();
@@ -158,7 +111,7 @@ fn kept_adapters_predict_with_the_clips_of_their_recipe() {
 #[test]
 fn dump_params_lists_what_trains() {
     let place = Place::new(4);
-    let (out, _) = place.succeed(place.command(&BENCH).args(["--adapter", "coop,mfl", "--dump-params"]));
+    let (out, _) = ended(0, place.command(&BENCH).args(["--adapter", "coop,mfl", "--dump-params"]));
     let trains: Vec<&str> = out.lines().filter(|line| line.contains("  trains  ")).collect();
     assert!(
         trains.iter().any(|line| line.contains("context")) && trains.iter().any(|line| line.contains("pool.score"))
@@ -179,7 +132,7 @@ fn a_cell_killed_in_the_middle_ends_the_same() {
         command.args(["--bootstrap", "10"]).env("ECHOZOO_CHECKPOINT_SECONDS", "0");
         command
     };
-    place.succeed(&mut long("whole"));
+    ended(0, &mut long("whole"));
     let mut child = long("killed").stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
     let checkpoint = || {
         let entries = std::fs::read_dir(place.path("killed/cells")).into_iter().flatten().flatten();
@@ -195,7 +148,7 @@ fn a_cell_killed_in_the_middle_ends_the_same() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(!place.path("killed/runs.jsonl").exists(), "the cell had not ended");
-    place.succeed(&mut long("killed"));
+    ended(0, &mut long("killed"));
     for file in ["predictions.csv", "curves.csv", "leaderboard.csv"] {
         assert_eq!(place.read(&format!("killed/{file}")), place.read(&format!("whole/{file}")), "{file}");
     }

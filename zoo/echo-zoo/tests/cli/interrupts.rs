@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::place::{Place, succeed, text};
+use crate::place::{Place, ended, text};
 
 /// Names in a folder but for locks, which are empty files.
 fn names(folder: &Path) -> Vec<PathBuf> {
@@ -33,10 +33,10 @@ fn interrupt(command: &mut Command, signal: (&str, i32), has_begun: impl Fn() ->
 
 #[test]
 fn phantoms_that_are_interrupted_leave_nothing_behind() {
-    let place = Place::new();
+    let place = Place::new(0);
     let made = place.path("made");
     std::fs::create_dir(&made).unwrap();
-    let mut command = place.command(&["phantom", "--out", "made/set", "--count", "2000"], "home");
+    let mut command = place.command(&["phantom", "--out", "made/set", "--count", "2000"]);
     interrupt(&mut command, ("-INT", 2), || names(&made).iter().any(|path| names(&path.join("Videos")).len() > 2));
     assert_eq!(names(&made), Vec::<PathBuf>::new());
 }
@@ -44,10 +44,10 @@ fn phantoms_that_are_interrupted_leave_nothing_behind() {
 /// Also by a signal that nobody can catch.
 #[test]
 fn a_run_that_was_killed_while_it_rendered_goes_on_where_it_was() {
-    let place = Place::new();
+    let place = Place::new(0);
     let bench = || {
         let args = ["bench", "--encoder", "echoclip", "--adapter", "linear", "--random-init", "--no-zero-shot"];
-        let mut command = place.command(&args, "home");
+        let mut command = place.command(&args);
         command.args(["--shots", "1", "--seeds", "1", "--limit", "24", "--bootstrap", "100", "--out", "out"]);
         command
     };
@@ -56,22 +56,22 @@ fn a_run_that_was_killed_while_it_rendered_goes_on_where_it_was() {
     let times =
         || -> Vec<_> { rendered.iter().map(|video| std::fs::metadata(video).unwrap().modified().unwrap()).collect() };
     let before = times();
-    let plan = text(&succeed(bench().arg("--dry-run")).stdout);
+    let plan = ended(0, bench().arg("--dry-run")).0;
     let left = plan.split_once(" phantoms would be rendered first").unwrap().0.rsplit_once('\n').unwrap().1;
     let left: usize = left.parse().unwrap();
     assert!(left > 0, "{plan}");
-    succeed(&mut bench());
+    ended(0, &mut bench());
     assert_eq!(times(), before, "what was there is rendered again");
     assert_eq!(place.rendered("home").len(), rendered.len() + left);
-    assert!(!text(&succeed(bench().arg("--dry-run")).stdout).contains("rendered first"));
+    assert!(!ended(0, bench().arg("--dry-run")).0.contains("rendered first"));
 }
 
 /// The handlers that see to it that phantoms leave nothing are not there for anything else.
 #[test]
 fn a_run_on_phantoms_ends_by_a_signal() {
-    let place = Place::new();
+    let place = Place::new(0);
     // Every pair is built, so that it is not over before it is interrupted.
-    let mut command = place.command(&["bench", "--dry-run", "--encoder", "all", "--adapter", "all"], "home");
+    let mut command = place.command(&["bench", "--dry-run", "--encoder", "all", "--adapter", "all"]);
     // Both data sets' tables are there.
     let sets = || names(&place.path("home/data")).into_iter().filter(|id| !names(id).is_empty()).count();
     interrupt(&mut command, ("-INT", 2), || sets() == 2);

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::place::{Place, succeed};
+use crate::grid::Grid;
+use crate::place::ended;
 
 /// Runs the benchmark on a small file system, makes it larger, and runs it again; keeps what came of it.
 const SCRIPT: &str = r#"
@@ -17,7 +18,7 @@ cp -r "$DISK/." "$KEPT"
 "#;
 
 /// What became of a run on a disk of `size`: the exit codes of both, and what the first said.
-fn run(place: &Place, size: &str, disk: &str, kept: &str, bench: &Command) -> (i32, i32, String) {
+fn run(place: &Grid, size: &str, disk: &str, kept: &str, bench: &Command) -> (i32, i32, String) {
     std::fs::create_dir_all(place.path(disk)).unwrap();
     std::fs::create_dir_all(place.path(kept)).unwrap();
     let mut command = Command::new("unshare");
@@ -29,7 +30,7 @@ fn run(place: &Place, size: &str, disk: &str, kept: &str, bench: &Command) -> (i
     for (name, value) in bench.get_envs() {
         command.env(name, value.unwrap());
     }
-    succeed(&mut command);
+    ended(0, &mut command);
     let code = |name: &str| place.read(name).trim().parse().unwrap();
     (code("first.code"), code("second.code"), place.read("first.err"))
 }
@@ -50,12 +51,12 @@ fn may_mount(folder: &Path) -> bool {
 
 #[test]
 fn a_full_disk_under_the_results_is_said_and_spoils_nothing() {
-    let place = Place::new();
+    let place = Grid::new();
     std::fs::create_dir(place.path("disk")).unwrap();
     if !may_mount(&place.path("disk")) {
         return;
     }
-    succeed(&mut place.bench("whole", "home"));
+    ended(0, &mut place.bench("whole", "home"));
     // From no room for anything to room for all but the report; pages are of 4 kB.
     let mut full = 0;
     for size in ["4k", "12k", "40k", "80k", "120k", "160k", "240k", "320k"] {
@@ -77,7 +78,7 @@ fn a_full_disk_under_the_results_is_said_and_spoils_nothing() {
 
 #[test]
 fn a_full_disk_under_a_checkpoint_fails_its_cell_and_no_other() {
-    let place = Place::new();
+    let place = Grid::new();
     std::fs::create_dir(place.path("disk")).unwrap();
     if !may_mount(&place.path("disk")) {
         return;
@@ -94,25 +95,25 @@ fn a_full_disk_under_a_checkpoint_fails_its_cell_and_no_other() {
         "encoders = ['echoclip']\nzero_shot = false\nrandom_init = true\nbootstrap = 50\n[recipes.full.train]\nepochs = 2\n",
     )
     .unwrap();
-    succeed(&mut bench("whole"));
+    ended(0, &mut bench("whole"));
     let (first, second, said) = run(&place, "1m", "disk", "kept", &bench("disk"));
     assert_eq!(first, 1, "{said}");
     assert!(said.contains("checkpoint.safetensors") && said.contains("No space left on device"), "{said}");
     assert!(said.contains("1 cell run, 0 done before, 1 failed"), "{said}");
     assert_eq!(second, 0, "{}", place.read("second.err"));
-    for file in crate::place::RESULTS {
+    for file in crate::grid::RESULTS {
         assert_eq!(place.read(&format!("kept/{file}")), place.read(&format!("whole/{file}")), "{file}");
     }
 }
 
 #[test]
 fn a_full_disk_under_the_cache_is_said_and_spoils_nothing() {
-    let place = Place::new();
+    let place = Grid::new();
     std::fs::create_dir_all(place.path("small/cache")).unwrap();
     if !may_mount(&place.path("small/cache")) {
         return;
     }
-    succeed(&mut place.bench("whole", "home"));
+    ended(0, &mut place.bench("whole", "home"));
     let mut full = 0;
     for size in ["4k", "20k", "60k"] {
         let out = format!("out-{size}");

@@ -1,6 +1,7 @@
 //! A folder with a few phantoms, and videos of other kinds.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -32,7 +33,12 @@ impl Place {
     }
 
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_echozoo"));
+        self.command_of(env!("CARGO_BIN_EXE_echozoo"), args)
+    }
+
+    /// The same of another program.
+    pub fn command_of(&self, program: impl AsRef<OsStr>, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command.args(args).current_dir(self.0.path()).env("ECHOZOO_HOME", self.path("home")).stdin(Stdio::null());
         command
     }
@@ -45,6 +51,15 @@ impl Place {
     pub fn read(&self, name: &str) -> String {
         let path = self.path(name);
         std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    /// Videos of the default data sets in `home` that have been rendered.
+    pub fn rendered(&self, home: &str) -> Vec<PathBuf> {
+        let below =
+            |folder: PathBuf| std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
+        let sets = below(self.path(home).join("data")).filter(|path| path.is_dir()).flat_map(below);
+        let videos = sets.flat_map(|set| below(set.join("Videos")));
+        videos.filter(|video| std::fs::metadata(video).is_ok_and(|metadata| metadata.len() > 0)).collect()
     }
 
     /// Rows of a CSV file by their columns' names.
@@ -72,7 +87,6 @@ impl Place {
 /// Runs what must end with `code`; standard output and standard error.
 pub fn ended(code: i32, command: &mut Command) -> (String, String) {
     let Output { status, stdout, stderr } = command.output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (out, err) = (text(&stdout), text(&stderr));
     assert_eq!(status.code(), Some(code), "{command:?}\n{out}{err}");
     (out, err)
@@ -80,4 +94,8 @@ pub fn ended(code: i32, command: &mut Command) -> (String, String) {
 
 pub fn name(path: &Path) -> &str {
     path.to_str().unwrap()
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }

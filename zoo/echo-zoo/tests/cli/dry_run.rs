@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::place::{Place, succeed, text};
+use crate::grid::Grid;
+use crate::place::{Place, ended, text};
 
 /// The rows of the table at the beginning, by adapter, split where its columns are.
 fn pairs(out: &str) -> BTreeMap<String, Vec<String>> {
@@ -15,10 +16,8 @@ fn pairs(out: &str) -> BTreeMap<String, Vec<String>> {
 
 #[test]
 fn a_dry_run_says_what_is_left_and_does_nothing() {
-    let place = Place::new();
-    let dry = |args: &[&str]| {
-        text(&succeed(place.bench("out", "home").args(["--no-zero-shot", "--dry-run"]).args(args)).stdout)
-    };
+    let place = Grid::new();
+    let dry = |args: &[&str]| ended(0, place.bench("out", "home").args(["--no-zero-shot", "--dry-run"]).args(args)).0;
     let out = dry(&[]);
     println!("{out}");
     for adapter in ["linear", "coop", "mfl"] {
@@ -34,7 +33,7 @@ fn a_dry_run_says_what_is_left_and_does_nothing() {
     assert!(!place.path("out").exists() && !place.path("home/cache/features").exists(), "it did something");
 
     // One regime is done, and what it took is known.
-    succeed(place.bench("out", "home").args(["--no-zero-shot", "--shots", "1"]));
+    ended(0, place.bench("out", "home").args(["--no-zero-shot", "--shots", "1"]));
     let before = place.read("out/runs.jsonl");
     let out = dry(&[]);
     println!("{out}");
@@ -48,25 +47,24 @@ fn a_dry_run_says_what_is_left_and_does_nothing() {
     assert!(dry(&["--shots", "1"]).contains("0 cells to run"));
     // As with the real thing, all of it is run again, and wrong usage is wrong usage.
     assert!(dry(&["--shots", "1", "--force"]).contains("6 cells to run"));
-    let wrong = place.bench("out", "home").args(["--dry-run", "--adapter", "cop"]).output().unwrap();
-    assert_eq!(wrong.status.code(), Some(2));
+    ended(2, place.bench("out", "home").args(["--dry-run", "--adapter", "cop"]));
 }
 
 #[test]
 fn a_dry_run_knows_what_the_last_run_could_not_use() {
-    let place = Place::new();
+    let place = Grid::new();
     let videos = std::fs::read_dir(place.path("data/Videos")).unwrap();
     let broken =
         videos.map(|entry| entry.unwrap().path()).find(|path| path.to_string_lossy().contains("test")).unwrap();
     std::fs::write(broken, "this is no video").unwrap();
-    succeed(&mut place.bench("out", "home"));
-    let out = text(&succeed(place.bench("out", "home").arg("--dry-run")).stdout);
+    ended(0, &mut place.bench("out", "home"));
+    let out = ended(0, place.bench("out", "home").arg("--dry-run")).0;
     assert!(out.contains("0 cells to run") && out.contains("19 clips, 19 of them cached"), "{out}");
 }
 
 #[test]
 fn a_dry_run_names_what_surely_cannot_be_used() {
-    let place = Place::new();
+    let place = Grid::new();
     let videos = std::fs::read_dir(place.path("data/Videos")).unwrap().map(|entry| entry.unwrap().path());
     let mut tests: Vec<_> = videos.filter(|path| path.to_string_lossy().contains("test")).collect();
     tests.sort();
@@ -75,7 +73,7 @@ fn a_dry_run_names_what_surely_cannot_be_used() {
     std::fs::write(&tests[2], "this is no video").unwrap();
     let whole = std::fs::read(&tests[3]).unwrap();
     std::fs::write(&tests[3], &whole[..whole.len() / 2]).unwrap();
-    let out = text(&succeed(place.bench("out", "home").arg("--dry-run")).stdout);
+    let out = ended(0, place.bench("out", "home").arg("--dry-run")).0;
     println!("{out}");
     assert!(out.contains("4 listed videos cannot be used:\n") && out.contains("Videos were not decoded"), "{out}");
     for (path, reason) in
@@ -86,16 +84,16 @@ fn a_dry_run_names_what_surely_cannot_be_used() {
     }
     assert!(out.contains("12 training, 0 validation and 4 test videos are read"), "{out}");
     assert!(out.contains("16 clips, 0 of them cached, 16 to embed"), "{out}");
-    let out = text(&succeed(place.bench("out", "home").args(["--dry-run", "--allow-truncated"])).stdout);
+    let out = ended(0, place.bench("out", "home").args(["--dry-run", "--allow-truncated"])).0;
     assert!(out.contains("3 listed videos cannot be used:\n") && out.contains("17 clips"), "{out}");
 }
 
 #[test]
 fn a_dry_run_renders_no_phantoms() {
-    let place = Place::new();
-    let mut command = place.command(&["bench", "--dry-run", "--out", "out", "--random-init"], "home");
+    let place = Place::new(0);
+    let mut command = place.command(&["bench", "--dry-run", "--out", "out", "--random-init"]);
     command.args(["--encoder", "panecho", "--adapter", "coop,full,zero-shot", "--jobs", "2"]);
-    let out = text(&succeed(&mut command).stdout);
+    let out = ended(0, &mut command).0;
     println!("{out}");
     let train = out.split_once("new-site: ").unwrap().1.split_once(' ').unwrap().0.parse::<usize>().unwrap();
     assert!((105..=315).contains(&train), "{out}");
@@ -118,10 +116,10 @@ fn a_dry_run_renders_no_phantoms() {
 
 #[test]
 fn a_dry_run_of_what_cannot_run_fails_and_names_what_is_unknown() {
-    let place = Place::new();
+    let place = Grid::new();
     let dry = |config: &str, encoder: &[&str]| {
         std::fs::write(place.path("own.toml"), config).unwrap();
-        let mut command = place.command(&["bench", "--data", "data", "--dry-run", "--config", "own.toml"], "home");
+        let mut command = place.command(&["bench", "--data", "data", "--dry-run", "--config", "own.toml"]);
         command.args(["--adapter", "full", "--random-init", "--no-zero-shot", "--out", "out"]).args(encoder);
         let output = command.output().unwrap();
         (output.status.code(), text(&output.stdout) + &text(&output.stderr))

@@ -3,7 +3,8 @@
 use std::process::Stdio;
 use std::time::Instant;
 
-use crate::place::{Place, succeed};
+use crate::grid::Grid;
+use crate::place::ended;
 
 /// Instants over the time that an undisturbed run takes.
 const KILLS: u32 = 16;
@@ -12,14 +13,14 @@ const KILLS: u32 = 16;
 /// cache begin. Whatever was hit, each folder ends as if nothing had happened.
 #[test]
 fn a_run_killed_at_any_instant_goes_on_and_ends_the_same() {
-    let place = Place::new();
+    let place = Grid::new();
     let bench = |out: &str, home: &str| {
         let mut command = place.bench(out, home);
         command.env("ECHOZOO_CHECKPOINT_SECONDS", "0").stdout(Stdio::null()).stderr(Stdio::null());
         command
     };
     let started = Instant::now();
-    succeed(&mut bench("whole", "home"));
+    ended(0, &mut bench("whole", "home"));
     let whole = started.elapsed();
     let cells = place.keys("whole").len();
 
@@ -40,14 +41,14 @@ fn a_run_killed_at_any_instant_goes_on_and_ends_the_same() {
         }
     }
     let out = format!("killed-{folder}");
-    succeed(&mut bench(&out, &format!("home-{folder}")));
+    ended(0, &mut bench(&out, &format!("home-{folder}")));
     place.assert_same(&out, "whole");
     println!("{KILLS} kills over {whole:?}, {} folders, cells done after each: {done_after:?} of {cells}", folder + 1);
     assert!(done_after.iter().any(|&done| done > 0 && done < cells), "some were killed between cells: {done_after:?}");
 }
 
 /// Finished cells in `runs.jsonl`. A kill leaves nothing else but half a line at the end.
-fn whole_lines(place: &Place, out: &str) -> usize {
+fn whole_lines(place: &Grid, out: &str) -> usize {
     let Ok(text) = std::fs::read_to_string(place.path(out).join("runs.jsonl")) else { return 0 };
     let mut lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
     let is_finished = |line: &str| {

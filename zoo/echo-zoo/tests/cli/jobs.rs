@@ -1,15 +1,16 @@
 //! Several cells at a time in one process.
 
-use crate::place::{Place, RESULTS, succeed};
+use crate::grid::{Grid, RESULTS};
+use crate::place::ended;
 
 /// Every way of training there is, on an encoder with a text tower and on one that borrows it.
 #[test]
 fn results_have_the_same_bits_however_many_cells_run_at_a_time() {
-    let place = Place::new();
+    let place = Grid::new();
     let run = |jobs: &str| {
-        let mut command = place.command(&["bench", "--data", "data", "--out", jobs, "--jobs", jobs], "home");
+        let mut command = place.command(&["bench", "--data", "data", "--out", jobs, "--jobs", jobs]);
         command.args(["--encoder", "echoclip,panecho", "--adapter", "all", "--shots", "1,2", "--seeds", "1"]);
-        succeed(command.args(["--random-init", "--config", "quick.toml"]));
+        ended(0, command.args(["--random-init", "--config", "quick.toml"]));
     };
     let epochs = ["linear", "coop", "coarse-to-fine", "mfl", "echozoom", "lora", "full"];
     let recipes: String = epochs.iter().map(|name| format!("[recipes.{name}.train]\nepochs = 2\n")).collect();
@@ -35,6 +36,5 @@ fn results_have_the_same_bits_however_many_cells_run_at_a_time() {
             && !place.read("1/report.html").contains("ran beside others")
     );
 
-    let output = place.bench("none", "home").args(["--jobs", "0"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
+    ended(2, place.bench("none", "home").args(["--jobs", "0"]));
 }

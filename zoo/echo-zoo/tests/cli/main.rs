@@ -1,0 +1,21 @@
+//! The program as a user runs it: the binary, real files, exit codes and what it says.
+
+#![allow(missing_docs)]
+
+mod bench;
+mod cache;
+mod commands;
+mod dry_run;
+mod fetch;
+mod full_disk;
+mod grid;
+mod interrupts;
+mod jobs;
+mod kills;
+mod memory;
+mod numbers;
+mod outside;
+mod place;
+mod printing;
+mod report;
+mod two_processes;

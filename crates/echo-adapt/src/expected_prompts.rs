@@ -1,7 +1,7 @@
 //! Regression without training from the clip's embedding: a prompt for every value, and the mean of the values that a
 //! softmax over similarities expects.
 //!
-//! Where [`RankedPrompts`](crate::RankedPrompts) look at frames one by one, this looks at what the encoder makes of them
+//! Where [`RankedPrompts`](crate::ranked_prompts::RankedPrompts) look at frames one by one, this looks at what the encoder makes of them
 //! together, so a value that no single frame shows can be read.
 
 use burn::module::Module;

@@ -34,15 +34,6 @@ mod statistics;
 mod trunk;
 mod zero_shot;
 
-pub use adapted::{Adapted, Borrowed, zoom_frames};
-pub use class_prompts::ClassPrompts;
-pub use coop::{CoOpConfig, ContextInit, Position};
+pub use adapted::{Adapted, zoom_frames};
 pub use error::AdaptError;
-pub use expected_prompts::ExpectedPrompts;
-pub use head::Head;
-pub use linear_head::{LinearHead, LinearStart};
-pub use native_head::NativeHead;
-pub use prompt_head::PromptHead;
-pub use ranked_prompts::RankedPrompts;
-pub use refinement::Refinement;
 pub use registry::{ADAPTERS, AdapterEntry, BuildContext, FromRecipe, Joined, Needs, Tables};

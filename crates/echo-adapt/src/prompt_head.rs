@@ -8,8 +8,8 @@ use burn::tensor::activation::softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 use echo_core::{Answer, Error, Kind, Prediction, RankSpec, Task, TextEncoder, l2_normalize};
 
-use crate::Refinement;
 use crate::quirks::encode_words_unmasked;
+use crate::refinement::Refinement;
 
 /// Prompts of all ranks, classes or labels, with or without learnable context vectors among their words.
 #[derive(Module, Debug)]

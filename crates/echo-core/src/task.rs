@@ -168,8 +168,8 @@ impl Task {
         matches!(self.kind(), Kind::Regression | Kind::Ordinal)
     }
 
-    /// The head of an encoder that measures the value, or the number that is cut into classes: the one that the task names, else one that is called as the task is
-    /// and measures in its unit.
+    /// The head of an encoder that measures the value, or the number that is cut into classes: the one that the task names,
+    /// else one that is called as the task is and measures in its unit.
     pub fn value_head(&self, card: &Card) -> Option<&'static Head> {
         let unit = match &self.answer {
             Answer::Value(regression) => &regression.unit,
@@ -196,7 +196,7 @@ impl Task {
         if unreadable(&self.name) {
             return wrong("its name must be some words without commas, quotes and |".to_owned());
         }
-        let Classification { kind, classes, .. } = match &self.answer {
+        let Classification { kind, classes, cut } = match &self.answer {
             Answer::Value(regression) => {
                 let templates = &regression.templates;
                 if templates.len() > Regression::MOST_TEMPLATES {
@@ -232,6 +232,14 @@ impl Task {
             let found = classes.len();
             let most = Classification::MOST;
             return wrong(format!("{found} classes do not make a {kind}; binary ones have 2, others up to {most}"));
+        }
+        if let Some(Cut { bounds, .. }) = cut {
+            let ascends =
+                bounds.windows(2).all(|pair| pair[0] < pair[1]) && bounds.iter().all(|bound| bound.is_finite());
+            let one_of = *kind != Kind::MultiLabel && bounds.len() + 1 == classes.len();
+            if !ascends || !one_of {
+                return wrong(format!("{bounds:?} cut no number into its {} classes", classes.len()));
+            }
         }
         for (place, class) in classes.iter().enumerate() {
             if unreadable(&class.name) {
@@ -272,4 +280,36 @@ impl Regression {
 impl Classification {
     /// The most classes: each is a prompt that passes through the text encoder in every step.
     pub const MOST: usize = 1000;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cut_has_a_bound_between_any_two_classes() {
+        let of = |kind: Kind, bounds: &[f64]| {
+            let class = |name: &str| Class {
+                name: name.to_owned(),
+                prompts: vec![name.to_owned()],
+                absent: vec![format!("no {name}")],
+            };
+            let cut = Some(Cut { unit: "%".to_owned(), bounds: bounds.to_vec(), descends: false });
+            let classes = ["low", "middle", "high"].map(class).to_vec();
+            let answer = Answer::Classes(Classification { kind, classes, cut });
+            Task { name: "grade".to_owned(), answer, heads: BTreeMap::new() }
+                .validate()
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(of(Kind::Ordinal, &[30.0, 50.0]), Ok(()));
+        for (kind, bounds) in [
+            (Kind::Ordinal, &[30.0][..]),
+            (Kind::Ordinal, &[50.0, 30.0]),
+            (Kind::Ordinal, &[30.0, f64::NAN]),
+            (Kind::Ordinal, &[30.0, f64::INFINITY]),
+            (Kind::MultiLabel, &[30.0, 50.0]),
+        ] {
+            assert!(of(kind, bounds).unwrap_err().contains("into its 3 classes"), "{bounds:?}");
+        }
+    }
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
 use echo_adapt::{AdaptError, Adapted, BuildContext, Needs, zoom_frames};
-use echo_core::{AnyAdapter, AnyEncoder, Features, Fitting, Kind, Preset, Stage, Task, Truth};
+use echo_core::{
+    Answer, AnyAdapter, AnyEncoder, Cut, Features, Fitting, Kind, NativeHeads, Preset, Stage, Task, Truth,
+};
 use echo_random::Stream;
 use echo_train::{FitContext, Samples, TrainConfig, TrainError, fit, parameters, predict};
 use echo_zoo::{Entry, ZOO};
@@ -306,6 +308,43 @@ fn settings_change_what_trains_and_every_choice_trains() {
     assert!(message("full", "last_blocks = 99").contains("99"), "{}", message("full", "last_blocks = 99"));
     assert!(message("full", "frozen = [\"trunk\"]").contains("\"trunk\""));
     assert!(message("lora", "targets = [\"attention\"]").contains("attention"));
+}
+
+/// The gradient of a linear head's bias is zero on as many samples of each class, and no sign that something is wrong.
+#[test]
+fn a_balanced_draw_warns_of_no_zero_gradient() {
+    let entry = ZOO.iter().find(|entry| entry.card.name == "panecho").unwrap();
+    let encoder = nano(entry);
+    let adapter = adapted_for(&classes(Kind::Binary), "lora", "", &encoder).unwrap();
+    let data = samples(entry, &encoder, adapter.stage());
+    let data = Clips { truths: [0, 0, 1, 1, 1, 0].map(Truth::Class).to_vec(), ..data };
+    let fitted = fit(adapter, &data, &training(1, 6, 1e-3), &FitContext::new(1, &device()), |_| ()).unwrap();
+    assert!(fitted.zero_gradients.is_empty(), "{:?}", fitted.zero_gradients);
+}
+
+#[test]
+fn a_head_that_measures_a_number_orders_the_classes_that_it_is_cut_into() {
+    let entry = ZOO.iter().find(|entry| entry.card.name == "panecho").unwrap();
+    let encoder = nano(entry);
+    let data = samples(entry, &encoder, Stage::Embedding);
+    let read = |task: &Task| {
+        let adapter = adapted_for(task, "zero-shot", "", &encoder)?;
+        Ok::<_, AdaptError>(predict(&adapter, &data, &device()).unwrap())
+    };
+    let values = values_of(&read(&ef()).unwrap());
+    let mut task = classes(Kind::Binary);
+    if let Answer::Classes(classification) = &mut task.answer {
+        let bounds = vec![f64::from(values.iter().sum::<f32>()) / values.len() as f64];
+        classification.cut = Some(Cut { unit: "%".to_owned(), bounds, descends: true });
+    }
+    assert!(read(&task).unwrap_err().to_string().contains("neither a head"));
+    task.heads.insert("panecho".to_owned(), NativeHeads::Value("EF".to_owned()));
+    let mut pairs: Vec<(f32, f32)> = values.into_iter().zip(read(&task).unwrap()).map(|(v, row)| (v, row[1])).collect();
+    pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
+    assert!(pairs.windows(2).all(|pair| pair[0].1 > pair[1].1), "the lower the number, the likelier: {pairs:?}");
+    assert!(pairs[0].1 > 0.5 && pairs[5].1 < 0.5, "{pairs:?}");
+    task.heads.insert("panecho".to_owned(), NativeHeads::Value("EFF".to_owned()));
+    assert!(read(&task).unwrap_err().to_string().contains("\"EFF\", which PanEcho has not in %"));
 }
 
 /// Every kind of task on every encoder: what trains lowers its loss below where it began, what is solved at once tells the

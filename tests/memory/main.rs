@@ -114,6 +114,9 @@ fn memory_of_a_step_does_not_grow_with_what_is_frozen() {
         megabytes(shallow_all),
         megabytes(deep_all)
     );
-    assert!((deep as f64) < 1.1 * shallow as f64, "{shallow} {deep}");
+    let grown = |deep: usize, shallow: usize| deep as f64 - shallow as f64;
+    // Besides, threads hold buffers of their own, more or fewer at a time.
+    let (frozen, all) = (grown(deep, shallow), grown(deep_all, shallow_all));
+    assert!(frozen < 0.2 * all, "{shallow} {deep}: {frozen} more, {all} if all blocks train");
     assert!(deep_all as f64 > 2.0 * shallow_all as f64, "{shallow_all} {deep_all}: else this test sees nothing");
 }

@@ -3,6 +3,19 @@
 
 use crate::error::Error;
 
+/// The median, as the value of every row: the mean of the two middle ones of an even number.
+///
+/// # Errors
+/// Without a label.
+pub fn median(truth: &[f64]) -> Result<f64, Error> {
+    let mut sorted = truth.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    match sorted[..] {
+        [] => Err(Error::Empty { row: "truth" }),
+        _ => Ok((sorted[(sorted.len() - 1) / 2] + sorted[sorted.len() / 2]) / 2.0),
+    }
+}
+
 /// The share of positives, as the probability of every row.
 ///
 /// # Errors
@@ -48,6 +61,7 @@ mod tests {
 
     #[test]
     fn shares_are_those_of_known_labels() -> Result<(), Error> {
+        assert_eq!((median(&[3.0, 1.0, 7.0])?, median(&[3.0, 1.0, 7.0, 4.0])?), (3.0, 3.5));
         assert_eq!(prevalence(&[true, false, false, false])?, 0.25);
         assert_eq!(class_shares(&[2, 0, 2, 2], 4)?, [0.25, 0.0, 0.75, 0.0]);
         let truth = [[Some(true), None, None], [Some(false), Some(true), None]];
@@ -57,7 +71,10 @@ mod tests {
 
     #[test]
     fn labels_that_are_none_are_refused() {
-        assert_eq!(prevalence(&[]), Err(Error::Empty { row: "truth" }));
+        assert_eq!(
+            (prevalence(&[]), median(&[])),
+            (Err(Error::Empty { row: "truth" }), Err(Error::Empty { row: "truth" }))
+        );
         assert_eq!(class_shares(&[0, 3], 3), Err(Error::Class { row: 1, class: 3, classes: 3 }));
         let ragged: [&[Option<bool>]; 2] = [&[None, None], &[None]];
         assert_eq!(label_prevalences(&ragged), Err(Error::Width { name: "truth", row: 1, got: 1, want: 2 }));

@@ -36,7 +36,7 @@ mod values;
 mod versus;
 mod youden;
 
-pub use baseline::{class_shares, label_prevalences, prevalence};
+pub use baseline::{class_shares, label_prevalences, median, prevalence};
 pub use bootstrap::{BootstrapOptions, Interval, MAX_SAMPLES};
 pub use confusion::{Confusion, confusion};
 pub use curves::{CurvePoint, precision_recall, roc};

@@ -7,6 +7,7 @@
 
 use echo_core::ClipSpec;
 use echo_data::{Start, select_frames};
+use echo_metrics::median;
 use echo_phantom::{Cavity, Phantom, Purpose};
 
 use crate::PretrainError;
@@ -40,19 +41,13 @@ pub struct Ceiling {
 pub fn ceiling(spec: &ClipSpec, seed: u64) -> Result<Ceiling, PretrainError> {
     let fitted = hearts(spec, seed, Purpose::Pretraining, FITTED)?;
     let tested = hearts(spec, seed, Purpose::PretrainingValidation, TESTED)?;
-    let constant = median(&fitted.iter().map(|heart| heart.ef).collect::<Vec<_>>());
+    let constant = median(&fitted.iter().map(|heart| heart.ef).collect::<Vec<_>>())
+        .map_err(|error| PretrainError::Setting(error.to_string()))?;
     Ok(Ceiling {
         volumes: error_of(sorted_volumes, &fitted, &tested),
         frame_by_frame: error_of(frame_by_frame, &fitted, &tested),
         constant: tested.iter().map(|heart| (constant - heart.ef).abs()).sum::<f64>() / tested.len() as f64,
     })
-}
-
-/// The middle one of `values`, the upper of two.
-pub(crate) fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// What a clip shows of a heart.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use echo_metrics::{Kind, Metric, Scores, class_shares, label_prevalences, prevalence};
+use echo_metrics::{Kind, Metric, Scores, class_shares, label_prevalences, median, prevalence};
 use serde::{Deserialize, Serialize};
 
 use super::paired::{OfSeed, Paired};
@@ -65,16 +65,14 @@ impl Constant {
             let what = format!("labels that are not of the task {}, or none, have no constant predictor", task.name);
             ReportError::Mixed(what)
         };
-        let value = |truth: &Truth| if let Truth::Value(value) = truth { Some(*value) } else { None };
+        let value = |truth: &Truth| if let Truth::Value(value) = truth { Some(f64::from(*value)) } else { None };
         let class = |truth: &Truth| if let Truth::Class(class) = truth { Some(*class) } else { None };
         let labels = |truth: &Truth| if let Truth::Labels(labels) = truth { Some(labels.clone()) } else { None };
         fn all<T>(truths: &[Truth], of: impl Fn(&Truth) -> Option<T>) -> Option<Vec<T>> {
             truths.iter().map(of).collect()
         }
         let of_kind: Vec<f64> = match task.kind {
-            Kind::Regression => {
-                return Ok(vec![all(truths, value).as_deref().and_then(median).ok_or_else(wrong)?]);
-            }
+            Kind::Regression => vec![median(&all(truths, value).ok_or_else(wrong)?)?],
             Kind::Binary => {
                 let positive = |truth: &Truth| class(truth).filter(|class| *class < 2).map(|class| class == 1);
                 vec![prevalence(&all(truths, positive).ok_or_else(wrong)?)?]
@@ -105,18 +103,6 @@ impl Constant {
 
     fn bits(&self) -> Vec<u32> {
         self.prediction.iter().map(|value| value.to_bits()).collect()
-    }
-}
-
-/// The median; the mean of the two middle values for an even number.
-fn median(values: &[f32]) -> Option<f32> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f32::total_cmp);
-    let middle = sorted.len() / 2;
-    match sorted.len() {
-        0 => None,
-        length if length % 2 == 1 => Some(sorted[middle]),
-        _ => Some((sorted[middle - 1] + sorted[middle]) / 2.0),
     }
 }
 

@@ -188,6 +188,7 @@ fn every_adapter_learns_on_panecho() {
 fn what_every_adapter_learns_holds_on_other_phantoms() {
     let task = echo_data::Target::shipped("ef").task;
     let lender = ZOO[0].build(Preset::Nano, &Weights::Shipped, &device()).unwrap().encoder;
+    let mut failed = Vec::new();
     for entry in ZOO {
         let encoder = entry.build(Preset::Nano, &Weights::Shipped, &device()).unwrap().encoder;
         let spec = &entry.card.preset(Preset::Nano).clip;
@@ -210,9 +211,12 @@ fn what_every_adapter_learns_holds_on_other_phantoms() {
             let before = error(&predict(&adapter, &held, &device).unwrap(), &held_targets);
             let fitted = fit(adapter, &train, &config, &FitContext::new(1, &device), |_| ()).unwrap().adapter;
             let after = error(&predict(&fitted, &held, &device).unwrap(), &held_targets);
-            println!("{:9} {name:20} held out {before:.2} -> {after:.2}; median {constant:.2}", entry.card.name);
-            let what = format!("{} + {name}: {before} -> {after}, median {constant}", entry.card.name);
-            assert!(after < 0.8 * constant && after < before, "{what}");
+            let what = format!("{:9} {name:20} {before:.2} -> {after:.2}, median {constant:.2}", entry.card.name);
+            println!("{what}");
+            if !(after < constant && after < 0.9 * before) {
+                failed.push(what);
+            }
         }
     }
+    assert!(failed.is_empty(), "{failed:#?}");
 }

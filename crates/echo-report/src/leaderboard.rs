@@ -16,7 +16,7 @@ mod shots;
 mod vs_best;
 
 pub use caution::weights_caution;
-pub(crate) use columns::{Detail, digits};
+pub(crate) use columns::{Detail, Extent, digits};
 pub use constants::Constant;
 pub use external::External;
 pub use row::LeaderboardRow;
@@ -30,7 +30,7 @@ use echo_files::{counted, printable};
 use echo_metrics::{Metric, Parameters};
 use serde::Serialize;
 
-use self::caution::warnings;
+use self::caution::{setting, warnings};
 use self::constants::{Externals, rows as constant_rows};
 use self::paired::Paired;
 use self::row::{Cell, TrainVideos, means};
@@ -48,6 +48,9 @@ pub struct Leaderboard {
     /// What is to be read before any number.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// Which data and weights all numbers are of, where they are phantoms or not the published weights; empty for others.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub setting: String,
     /// What was measured, on which samples.
     pub about: String,
     /// What the numbers mean.
@@ -167,6 +170,7 @@ impl Leaderboard {
                     if splits.len() > 1 {
                         row.encoder.push_str(&format!(" (splits {})", short(split)));
                     }
+                    row.phantoms = own.iter().all(|cell| cell.data.phantoms);
                     rows.push(row);
                     paired.push(of_row);
                 }
@@ -217,11 +221,22 @@ impl Leaderboard {
         );
         let (target, references) = (sources.target.clone(), sources.references.to_vec());
         let warnings = warnings(groups.iter().flatten().copied());
+        let setting = setting(groups.iter().flatten().copied());
         let about = sources.about.clone();
-        let mut board = Self { target, warnings, about, caption, rows, notes, references };
+        let mut board = Self { target, warnings, setting, about, caption, rows, notes, references };
         let undefined = absent::undefined_resamples(&board);
         board.notes.extend(undefined);
         Ok(board)
+    }
+
+    /// The first line of every table: what the numbers are of.
+    pub(crate) fn heading(&self) -> String {
+        self.with_setting(&self.about)
+    }
+
+    /// The text after what all numbers are of.
+    pub(crate) fn with_setting(&self, text: &str) -> String {
+        if self.setting.is_empty() { text.to_owned() } else { format!("{}: {text}", self.setting) }
     }
 
     /// Every metric that some row has, in the order of tables.

@@ -214,7 +214,8 @@ mod tests {
         assert!(page.contains("encoder + old, 1 shot</th><td class=\"number\">25."), "no error within ranks");
         let markdown = read(&out, "leaderboard.md").split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(
-            markdown.contains("| MAE on shifted <set> |") && markdown.contains("| a paper | 1 | 12.50 | one seed |")
+            markdown.contains("| MAE on shifted &lt;set&gt; |")
+                && markdown.contains("| a paper | 1 | 12.50 | one seed |")
         );
         let paper = read(&out, "leaderboard.tex");
         assert!(paper.contains(" & coop & ") && paper.contains("shifted \\textless{}set"), "{paper}");

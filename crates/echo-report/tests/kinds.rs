@@ -258,6 +258,25 @@ fn every_kind_is_ranked_by_its_primary_metric_and_made_again_to_the_same_bytes()
         let page = read(&out, "report.html");
         assert_eq!(page.matches(&format!("learning curves, {label} on validation by seed")).count(), 4, "{task:?}");
         assert!(page.contains(">\n12 (1)\n<") && page.contains(&format!(">\n{constant}\n<")), "{task:?}");
+        let wanted: &[&str] = match task.kind {
+            Kind::Regression => &["NMAE", "Spearman", "Bias"],
+            Kind::Binary => &["Sensitivity", "NPV", "Brier"],
+            Kind::SingleLabel => &["Recall PLAX", "Macro F1"],
+            Kind::Ordinal => &["Within one grade"],
+            Kind::MultiLabel => &["AUROC effusion", "AUROC akinesia"],
+        };
+        let wide = leaderboard.to_wide();
+        assert!(wanted.iter().all(|label| wide.contains(label)), "{wide}");
+        let of_board = page.split("</thead>").next().unwrap();
+        assert!(
+            task.kind != Kind::Regression || of_board.contains("NMAE") && of_board.contains("Spearman"),
+            "{of_board}"
+        );
+        let setting = "Phantom data, nano weights";
+        assert!(leaderboard.to_pivot().starts_with(setting) && wide.starts_with(setting), "{wide}");
+        for name in drawn(&out) {
+            assert!(read(&out, &format!("figures/{name}")).contains(&format!(">{setting}. Not for")), "{name}");
+        }
         // Of an earlier report.
         std::fs::create_dir_all(again.join("figures")).unwrap();
         std::fs::write(again.join("figures/old.svg"), "<svg/>").unwrap();

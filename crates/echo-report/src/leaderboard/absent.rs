@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use echo_files::printable;
 
-use super::columns::Column;
+use super::columns::{Column, Extent};
 use super::constants::Externals;
 use super::{Leaderboard, TestSet, TestVideo};
 use crate::scoring::scored;
@@ -39,7 +39,7 @@ pub(super) fn notes(task: &Quantity, test: &TestSet, externals: &Externals) -> R
 pub(super) fn undefined_resamples(board: &Leaderboard) -> Option<String> {
     let mut labels = BTreeSet::new();
     let mut most = 0.0;
-    for column in board.columns() {
+    for column in board.columns(Extent::Every) {
         let Column::Metric(metric, heading, _) = column else { continue };
         let shares = board.rows.iter().filter_map(|row| row.get(&metric)).map(|cell| cell.undefined);
         let largest = shares.fold(0.0, f64::max);

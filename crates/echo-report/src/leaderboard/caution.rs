@@ -25,6 +25,29 @@ impl CellRecord {
     }
 }
 
+/// Which data and weights all these cells' numbers are of, where they are no patients or not the published weights: a few
+/// words to stand before any table or figure, `Phantom data, nano weights`. Empty for others.
+pub(crate) fn setting<'a>(cells: impl Iterator<Item = &'a CellRecord> + Clone) -> String {
+    let share = |words: &str, fits: &dyn Fn(&CellRecord) -> bool| match cells.clone().filter(|cell| fits(cell)).count()
+    {
+        0 => None,
+        all if all == cells.clone().count() => Some(words.to_owned()),
+        _ => Some(format!("{words} in part")),
+    };
+    let is_random = |cell: &CellRecord| cell.encoder.weights == RANDOM;
+    let is_nano = |cell: &CellRecord| cell.encoder.preset == "nano" && !is_random(cell);
+    let phantoms = share("phantom data", &|cell| cell.data.phantoms).map(|words| {
+        let of_others = |cell: &CellRecord| cell.external.as_ref().is_some_and(|external| !external.phantoms);
+        if cells.clone().any(of_others) { format!("{words} but for the external test set") } else { words }
+    });
+    let words: Vec<String> = [phantoms, share("nano weights", &is_nano), share("random weights", &is_random)]
+        .into_iter()
+        .flatten()
+        .collect();
+    let words = words.join(", ");
+    words.get(..1).map_or(String::new(), |first| first.to_uppercase()) + words.get(1..).unwrap_or_default()
+}
+
 /// What is to be read before any number of these cells.
 pub(crate) fn warnings<'a>(cells: impl Iterator<Item = &'a CellRecord> + Clone) -> Vec<String> {
     let named = |random: bool| {
@@ -73,5 +96,39 @@ mod tests {
             warned[0].starts_with("Random weights: encoder.") && warned[1].contains("--preset full --weights FILE")
         );
         assert!(warnings([cell(nano, "nano", true)].iter()).is_empty());
+    }
+
+    #[test]
+    fn a_few_words_say_which_data_and_weights_all_numbers_are_of() {
+        let cell = |weights: &str, preset: &str, phantoms| {
+            let mut cell = record("key");
+            cell.encoder.weights = weights.to_owned();
+            (cell.encoder.preset, cell.data.phantoms) = (preset.to_owned(), phantoms);
+            cell
+        };
+        let (full, nano, random) =
+            (cell("file", "full", false), cell("nano", "nano", true), cell(RANDOM, "nano", true));
+        let of = |cells: &[&CellRecord]| setting(cells.iter().copied());
+        assert_eq!(of(&[&nano, &nano]), "Phantom data, nano weights");
+        assert_eq!(of(&[&nano, &random]), "Phantom data, nano weights in part, random weights in part");
+        assert_eq!(of(&[&random, &full]), "Phantom data in part, random weights in part");
+        assert_eq!((of(&[&full]), of(&[])), (String::new(), String::new()));
+        let mut beside = nano.clone();
+        beside.external = Some(crate::ExternalRecord {
+            name: "home".to_owned(),
+            hash: "h".to_owned(),
+            samples: Default::default(),
+            test: 4,
+            excluded: 0,
+            leaked: 0,
+            phantoms: false,
+            scores: scores(),
+        });
+        assert_eq!(of(&[&beside]), "Phantom data but for the external test set, nano weights");
+    }
+
+    fn scores() -> echo_metrics::Scores {
+        let rows = [crate::scoring::tests::row("a", "", crate::Truth::Value(1.0), &[2.0])];
+        crate::scores(&crate::Quantity::default(), &rows, &[echo_metrics::Metric::MAE], None, 10).unwrap()
     }
 }

@@ -22,6 +22,17 @@ pub(crate) enum Column {
     External(Metric, String, String),
 }
 
+/// Which metrics have a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// Those that most papers give.
+    Main,
+    /// All but those of a range, a threshold or a class, for a page that has tables of these.
+    OfAll,
+    /// Every metric that some row has.
+    Every,
+}
+
 /// How much of a number is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Detail {
@@ -32,7 +43,7 @@ pub(crate) enum Detail {
 }
 
 impl Leaderboard {
-    pub(crate) fn columns(&self) -> Vec<Column> {
+    pub(crate) fn columns(&self, extent: Extent) -> Vec<Column> {
         use Column::{Adapter, Encoder, Seeds, Shots, Train, VsBest, Weights};
         let primary = self.target.primary();
         let heading = primary.label(&self.target.name);
@@ -44,16 +55,19 @@ impl Leaderboard {
         let start = [Encoder, Weights, Adapter, Shots, Train, Seeds, score(primary.clone()), VsBest(primary.clone())];
         let metrics = self.metrics();
         // Ranks below zero have none.
-        let over_ranks = metrics.get(&Metric::MACRO_MAE).cloned().map(score);
+        let over_ranks = metrics.get(&Metric::MACRO_MAE).cloned();
         let external =
             |(title, hash): (String, String)| Column::External(primary.clone(), format!("{heading} on {title}"), hash);
         let externals = self.externals().into_iter().map(external);
         let others: Vec<Metric> = match self.target.kind {
-            Kind::Regression => vec![Metric::RMSE, Metric::R2, Metric::PEARSON],
-            // What is asked for a class has a table of its own.
-            _ => metrics.into_iter().filter(|metric| *metric != primary && metric.is_of_all()).collect(),
+            Kind::Regression if extent == Extent::Main => vec![Metric::RMSE, Metric::R2, Metric::PEARSON],
+            _ => {
+                let is_wanted = |metric: &Metric| extent == Extent::Every || metric.is_of_all();
+                let is_before = |metric: &Metric| *metric == primary || Some(metric) == over_ranks.as_ref();
+                metrics.into_iter().filter(|metric| is_wanted(metric) && !is_before(metric)).collect()
+            }
         };
-        start.into_iter().chain(over_ranks).chain(externals).chain(others.into_iter().map(score)).collect()
+        start.into_iter().chain(over_ranks.map(score)).chain(externals).chain(others.into_iter().map(score)).collect()
     }
 }
 

@@ -4,34 +4,32 @@ use std::fmt::Write;
 
 use echo_files::to_cell;
 
-use super::columns::{Column, Detail};
+use super::columns::{Column, Detail, Extent};
 use super::pivot::numbered;
 use super::{Cell, Leaderboard, LeaderboardRow};
 use crate::Reference;
 use crate::store::to_text;
-use crate::text_table::{markdown_table, text_table};
+use crate::text_table::{markdown, markdown_table, text_table};
 
 impl Leaderboard {
-    fn header(&self) -> Vec<String> {
-        self.columns().iter().map(|column| column.heading()).collect()
-    }
-
-    fn lines(&self, detail: Detail) -> Vec<Vec<String>> {
-        let columns = self.columns();
+    fn lines(&self, columns: &[Column], detail: Detail) -> Vec<Vec<String>> {
         self.rows.iter().map(|row| columns.iter().map(|column| column.text(row, detail)).collect()).collect()
     }
 
     /// As Markdown.
     pub fn to_markdown(&self) -> String {
-        let warnings: String = self.warnings.iter().map(|warning| format!("**Warning:** {warning}\n\n")).collect();
-        let table = markdown_table(&self.header(), &self.lines(Detail::Full));
-        let mut text = format!("{warnings}{}\n\n{table}\n{}\n", self.about, self.caption);
+        let warning = |warning: &String| format!("**Warning:** {}\n\n", markdown(warning));
+        let warnings: String = self.warnings.iter().map(warning).collect();
+        let columns = self.columns(Extent::Main);
+        let table = markdown_table(&headings(&columns), &self.lines(&columns, Detail::Full));
+        let (heading, caption) = (markdown(&self.heading()), markdown(&self.caption));
+        let mut text = format!("{warnings}{heading}\n\n{table}\n{caption} Every metric: `leaderboard.csv`.\n");
         for note in &self.notes {
-            let _ = writeln!(text, "\n{note}");
+            let _ = writeln!(text, "\n{}", markdown(note));
         }
         for row in self.rows.iter().filter(|row| row.error.is_some()) {
-            let error = row.error.as_deref().unwrap_or_default();
-            let _ = writeln!(text, "\n{} failed: {error}", row.name());
+            let line = format!("{} failed: {}", row.name(), row.error.as_deref().unwrap_or_default());
+            let _ = writeln!(text, "\n{}", markdown(&line));
         }
         if !self.references.is_empty() {
             let rows: Vec<Vec<String>> = self.references.iter().map(|one| one.cells(&self.target).to_vec()).collect();
@@ -41,18 +39,19 @@ impl Leaderboard {
         text
     }
 
-    /// As an aligned table of every number, wider than most terminals. Of all but the primary metric the mean stands alone, and remarks on adapters stand
-    /// below the table, so that lines stay short.
+    /// As an aligned table of every metric, wider than most terminals. Of all but the primary one the mean stands alone, and
+    /// remarks on adapters stand below the table, so that lines stay short.
     pub fn to_wide(&self) -> String {
-        let mut rows = self.lines(Detail::Primary);
-        let adapter = self.columns().iter().position(|column| *column == Column::Adapter).unwrap_or(0);
+        let columns = self.columns(Extent::Every);
+        let mut rows = self.lines(&columns, Detail::Primary);
+        let adapter = columns.iter().position(|column| *column == Column::Adapter).unwrap_or(0);
         let mut remarks: Vec<String> = Vec::new();
         for row in &mut rows {
             row[adapter] = numbered(&row[adapter], &mut remarks);
         }
-        let lines: Vec<Vec<String>> = std::iter::once(self.header()).chain(rows).collect();
+        let lines: Vec<Vec<String>> = std::iter::once(headings(&columns)).chain(rows).collect();
         let warnings: String = self.warnings.iter().map(|warning| format!("WARNING: {warning}\n\n")).collect();
-        let mut text = format!("{warnings}{}\n\n{}\n{}\n", self.about, text_table(&lines), self.caption);
+        let mut text = format!("{warnings}{}\n\n{}\n{}\n", self.heading(), text_table(&lines), self.caption);
         for (index, remark) in remarks.iter().enumerate() {
             let _ = writeln!(text, "{}[{}] {remark}", if index == 0 { "\n" } else { "" }, index + 1);
         }
@@ -77,9 +76,12 @@ impl Leaderboard {
         let metrics: Vec<String> = self.metrics().into_iter().map(|metric| metric.key()).collect();
         let externals = self.externals();
         let primary = self.target.primary().key();
-        let names = ["encoder", "preset", "weights", "adapter", "shots", "train", "bins", "short_bins", "test_hash"];
-        let mut header: Vec<String> =
-            names.into_iter().chain(["seeds", "failed", "warning"]).map(str::to_owned).collect();
+        let names = ["encoder", "preset", "weights", "adapter", "shots", "train", "bins", "short_bins"];
+        let mut header: Vec<String> = names
+            .into_iter()
+            .chain(["test_hash", "phantoms", "seeds", "failed", "warning"])
+            .map(str::to_owned)
+            .collect();
         header.extend(metrics.iter().flat_map(|key| PARTS.map(|part| format!("{key}{part}"))));
         header.extend(["vs_best", "vs_best_difference", "vs_best_low", "vs_best_high"].map(str::to_owned));
         header.extend(externals.iter().flat_map(|(title, _)| PARTS.map(|part| format!("{primary}_on_{title}{part}"))));
@@ -96,7 +98,13 @@ impl Leaderboard {
                 row.train.map(|train| [train.most, train.bins, train.short_bins].map(|count| count.to_string()));
             let mut line = [encoder, preset, weights, adapter, shots].map(|text| to_cell(text).into_owned()).to_vec();
             line.extend(train.unwrap_or_default());
-            line.extend([test_hash.clone(), seeds.to_string(), failed.to_string(), to_cell(&row.warning).into_owned()]);
+            line.extend([
+                test_hash.clone(),
+                row.phantoms.to_string(),
+                seeds.to_string(),
+                failed.to_string(),
+                to_cell(&row.warning).into_owned(),
+            ]);
             line.extend(metrics.iter().flat_map(|key| cell(row.metrics.get(key))));
             line.extend(row.vs_best.map_or_else(Default::default, |vs| {
                 [vs.standing.to_string(), vs.difference.to_string(), vs.low.to_string(), vs.high.to_string()]
@@ -109,6 +117,10 @@ impl Leaderboard {
         };
         to_text(&std::iter::once(header).chain(self.rows.iter().map(line)).collect::<Vec<_>>())
     }
+}
+
+fn headings(columns: &[Column]) -> Vec<String> {
+    columns.iter().map(Column::heading).collect()
 }
 
 #[cfg(test)]
@@ -158,6 +170,7 @@ pub(super) mod tests {
         Leaderboard {
             target: Quantity::default(),
             warnings: vec!["a_b is wrong".to_owned()],
+            setting: String::new(),
             about: "95 % of A_B".to_owned(),
             caption: "what it means".to_owned(),
             rows: vec![constant, row],
@@ -197,10 +210,51 @@ pub(super) mod tests {
     #[test]
     fn warnings_stand_before_the_numbers_in_every_format() {
         let board = board("echo");
-        assert!(board.to_markdown().starts_with("**Warning:** a_b is wrong\n\n95 %"));
+        assert!(board.to_markdown().starts_with("**Warning:** a\\_b is wrong\n\n95 %"));
         assert!(board.to_wide().starts_with("WARNING: a_b is wrong\n\n95 %"));
         let json = serde_json::to_value(&board).unwrap();
         assert_eq!((&json["warnings"][0], &json["rows"][1]["warning"]), (&"a_b is wrong".into(), &"wrong".into()));
+    }
+
+    #[test]
+    fn every_format_says_that_the_data_are_phantoms() {
+        let mut board = board("echo");
+        board.setting = "Phantom data, nano weights".to_owned();
+        board.rows.iter_mut().for_each(|row| row.phantoms = true);
+        let heading = "Phantom data, nano weights: 95 %";
+        assert!(board.to_wide().contains(heading) && board.to_markdown().contains(heading));
+        assert!(board.to_pivot().contains(heading), "{}", board.to_pivot());
+        let tex = board.to_latex();
+        let caption = tex.lines().find(|line| line.starts_with("\\caption{")).unwrap();
+        assert!(caption.contains("Phantom data, nano weights: MAE in EF points"), "{caption}");
+        let csv = board.to_csv();
+        assert!(csv.contains(",test_hash,phantoms,") && csv.matches(",true,").count() == 2, "{csv}");
+        let json = serde_json::to_value(&board).unwrap();
+        assert_eq!(
+            (&json["setting"], &json["rows"][1]["phantoms"]),
+            (&"Phantom data, nano weights".into(), &true.into())
+        );
+    }
+
+    #[test]
+    fn what_comes_from_outside_is_text_in_markdown() {
+        let mut board = board("echo");
+        let name = "wall motion $_%<b>";
+        let plain = "wall motion $\\_%&lt;b&gt;".replace('$', "\\$");
+        board.target.name = name.to_owned();
+        board.about = format!("{name} on [x](http://y)");
+        board.notes = vec![format!("none is of class `{name}`; ``a`` <i>")];
+        board.caption = format!("Errors in {name}; `--data <DIR>`");
+        board.rows[1].adapter = format!("coop ({name})");
+        board.rows[1].error = Some("no\n# room".to_owned());
+        let text = board.to_markdown();
+        assert!(
+            !text.contains("<b>") && !text.contains("<i>") && !text.contains("](") && !text.contains("\n# "),
+            "{text}"
+        );
+        assert!(squeezed(&text).contains(&format!("| coop ({plain}) |")), "{text}");
+        assert!(text.contains(&format!("{plain} on [x]\\(http")) && text.contains("; `--data <DIR>`"), "{text}");
+        assert!(text.contains("Every metric: `leaderboard.csv`."), "{text}");
     }
 
     #[test]
@@ -209,7 +263,8 @@ pub(super) mod tests {
         let line = |start: &str| text.lines().find(|line| line.starts_with(start)).unwrap().to_owned();
         let words: Vec<String> =
             line("echo").split("  ").filter(|cell| !cell.is_empty()).map(|c| c.trim().to_owned()).collect();
-        let mae = ["7.00 ± 0.50 [6.00, 8.50]", "+1.2 [0.8, 1.6]", "9.00 ± 0.50 [8.00, 10.50]", "-", "0.000", "-"];
+        let mae =
+            ["7.00 ± 0.50 [6.00, 8.50]", "+1.2 [0.8, 1.6]", "9.00 ± 0.50 [8.00, 10.50]", "0.000", "0.000", "0.00"];
         assert_eq!(words[4..6], ["40-41", "2"]);
         assert_eq!(words[6..], mae);
         assert!(line("encoder").contains("vs best") && line("encoder").contains("MAE on far, off"));

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::Leaderboard;
+use crate::text_table::with_code;
 
 impl Leaderboard {
     /// As a LaTeX table for the package `booktabs`.
@@ -20,7 +21,7 @@ impl Leaderboard {
             latex(&format!(
                 "{warnings}{}, mean over seeds, of the most shots with its 95 % bootstrap interval over test \
                  {}.{externals}",
-                self.target.measured(&self.target.primary()),
+                self.with_setting(&self.target.measured(&self.target.primary())),
                 self.target.samples.many()
             ))
         );
@@ -56,8 +57,12 @@ fn cell_of(cell: &str) -> String {
     }
 }
 
-/// Text without a meaning to LaTeX.
+/// Text without a meaning to LaTeX; what stands between backticks is set as code.
 fn latex(text: &str) -> String {
+    with_code(text, plain, |code| format!("\\texttt{{{}}}", plain(code).replace("--", "-{}-")))
+}
+
+fn plain(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
@@ -66,6 +71,7 @@ fn latex(text: &str) -> String {
             '^' => escaped.push_str("\\textasciicircum{}"),
             '<' => escaped.push_str("\\textless{}"),
             '>' => escaped.push_str("\\textgreater{}"),
+            '`' => escaped.push_str("\\textasciigrave{}"),
             '±' => escaped.push_str("$\\pm$"),
             // At a line's start an opening bracket would be an argument of the line's end before it.
             '[' => escaped.push_str("{[}"),
@@ -101,6 +107,15 @@ mod tests {
             "{text}"
         );
         assert!(text.contains(r"\caption{Warning: a\_b is wrong MAE in EF points"), "{text}");
+    }
+
+    #[test]
+    fn a_command_in_a_caption_is_set_as_code() {
+        let mut board = board("a`b");
+        board.warnings = vec!["For those: `echozoo bench --data DIR_1`.".to_owned()];
+        let text = board.to_latex();
+        assert!(text.contains(r"For those: \texttt{echozoo bench -{}-data DIR\_1}."), "{text}");
+        assert!(!text.contains('`') && text.contains(r"a\textasciigrave{}b"), "{text}");
     }
 
     #[test]

@@ -113,7 +113,7 @@ impl Leaderboard {
         for warning in &self.warnings {
             let _ = writeln!(text, "{}\n", wrap(&format!("WARNING: {warning}"), WIDTH));
         }
-        let _ = writeln!(text, "{}\n\n{}", wrap(&self.about, WIDTH), text_table(&lines).trim_end());
+        let _ = writeln!(text, "{}\n\n{}", wrap(&self.heading(), WIDTH), text_table(&lines).trim_end());
         for (index, remark) in pivot.remarks.iter().enumerate() {
             let line = format!("[{}] {remark}", index + 1);
             let _ = writeln!(text, "{}{}", if index == 0 { "\n" } else { "" }, wrap(&line, WIDTH));
@@ -296,6 +296,7 @@ mod tests {
         let board = Leaderboard {
             target: Quantity::default(),
             warnings: vec!["toy".to_owned()],
+            setting: String::new(),
             about: "EF on 4 test videos".to_owned(),
             caption: "long".to_owned(),
             rows: vec![
@@ -355,6 +356,7 @@ mod tests {
         let board = Leaderboard {
             target: Quantity::default(),
             warnings: vec!["long ".repeat(60)],
+            setting: String::new(),
             about: "words ".repeat(40),
             caption: String::new(),
             rows,

@@ -66,6 +66,8 @@ pub struct LeaderboardRow {
     pub train: Option<TrainVideos>,
     /// Hash of the test samples.
     pub test_hash: String,
+    /// Whether the test samples are known to be phantoms.
+    pub phantoms: bool,
     /// Seeds that ended well.
     pub seeds: usize,
     /// Cells that failed.
@@ -145,6 +147,7 @@ impl LeaderboardRow {
                 shots: first.shots.map_or("split".to_owned(), |shots| shots.to_string()),
                 train: TrainVideos::of(if done.is_empty() { cells } else { &done }),
                 test_hash: first.data.test_hash.clone(),
+                phantoms: cells.iter().all(|cell| cell.data.phantoms),
                 seeds: done.len(),
                 failed: cells.len() - done.len(),
                 metrics: means(scores)?,

@@ -38,7 +38,7 @@ const SECTIONS: [(&str, &str); 7] = [
 /// # Errors
 /// A prediction file or a curve is missing or holds something else than numbers.
 pub(super) fn page(report: &Report<'_>) -> Result<(String, Figures), ReportError> {
-    let mut figures = Figures::default();
+    let mut figures = Figures::of(&report.leaderboard.setting);
     let mut entries = Vec::new();
     let of_groups: usize = report.groups.iter().map(|group| rows_of(group)).sum();
     let mut place = report.leaderboard.rows.len().saturating_sub(of_groups);
@@ -126,7 +126,7 @@ fn warnings(report: &Report<'_>) -> Vec<String> {
 fn board(report: &Report<'_>, anchors: &[Option<String>]) -> Markup {
     let board = report.leaderboard;
     html! {
-        p { (board.about) "." }
+        p { (board.heading()) "." }
         (leaderboard(board, anchors))
         p { (board.caption) }
         @if !board.notes.is_empty() { ul { @for note in &board.notes { li { (note) } } } }

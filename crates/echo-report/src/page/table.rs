@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use maud::{Markup, html};
 
 use crate::Leaderboard;
-use crate::leaderboard::Detail;
+use crate::leaderboard::{Detail, Extent};
 
 /// A table that is moved sideways where it is wider than the window.
 pub(super) fn framed(caption: &str, table: &Markup) -> Markup {
@@ -50,7 +50,7 @@ pub(super) fn leaderboard(board: &Leaderboard, anchors: &[Option<String>]) -> Ma
         ("adapter", unique(board.rows.iter().map(|row| row.adapter.as_str()))),
         ("shots", unique(board.rows.iter().map(|row| row.shots.as_str()))),
     ];
-    let columns = board.columns();
+    let columns = board.columns(Extent::OfAll);
     let table = html! {
         table id="leaderboard" {
             caption { "Leaderboard" }

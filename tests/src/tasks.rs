@@ -151,6 +151,20 @@ fn studies_are_drawn_predicted_and_scored_whole_and_their_videos_beside() {
     assert!(read_runs(&place.out("alone")).unwrap().iter().all(|record| record.alone.is_none()));
 
     // Videos of one study that contradict each other are no study.
-    let error = place.error(&BenchConfig { task: "view".to_owned(), ..config }, "view");
+    let error = place.error(&BenchConfig { task: "view".to_owned(), ..config.clone() }, "view");
     assert!(error.contains("a study has one label") && error.contains("--samples video"), "{error}");
+    // Nor are videos of two patients.
+    let mut videos_of: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    of_video.iter().for_each(|(video, (study, _))| videos_of.entry(study).or_default().push(video));
+    let (study, video) = videos_of.iter().find_map(|(study, videos)| Some((study, videos.get(1)?))).unwrap();
+    let other = |line: &str| {
+        let mut fields: Vec<&str> = line.split(',').collect();
+        if fields[column("FileName")] == *video {
+            fields[column("PatientID")] = "somebody-else";
+        }
+        fields.join(",") + "\n"
+    };
+    fs::write(place.out("data").join("FileList.csv"), list.lines().map(other).collect::<String>()).unwrap();
+    let error = place.error(&config, "two");
+    assert!(error.contains(study) && error.contains("somebody-else") && error.contains("of one patient"), "{error}");
 }

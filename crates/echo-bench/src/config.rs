@@ -228,6 +228,11 @@ impl BenchConfig {
         self.adapters.iter().any(|adapter| adapter == name)
     }
 
+    /// Whether this encoder and this adapter were both asked for by their names.
+    pub(crate) fn asks_for_pair(&self, encoder: &str, adapter: &str) -> bool {
+        self.encoders.iter().any(|name| name == encoder) && self.asks_for(adapter)
+    }
+
     /// How the data set is laid out, and what of it is predicted.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use burn::tensor::Device;
 use echo_adapt::{AdapterEntry, BuildContext, Joined};
-use echo_core::{Kind, Preset};
+use echo_core::{Kind, Preset, Truth};
 use echo_data::Digests;
 use echo_files::printable;
 use echo_report::{
@@ -116,8 +116,9 @@ pub struct Outcome {
 /// with its error instead.
 pub fn run(config: &BenchConfig, environment: &Environment, zoo: &dyn Zoo) -> Result<Outcome, BenchError> {
     let mut state = RunState::new(config, environment, zoo, Unrendered::Render)?;
+    state.refuse_impossible(zoo)?;
     state.outputs.make()?;
-    for warning in state.short_draws() {
+    for warning in state.short_draws().into_iter().chain(state.absent_in_training()).chain(state.unknown_heads(zoo)) {
         environment.observer.line(&format!("warning: {warning}"));
     }
     for (name, cells) in std::mem::take(&mut state.grid) {
@@ -424,6 +425,44 @@ impl<'a> RunState<'a> {
         draws.filter_map(warning).collect()
     }
 
+    /// Says which classes or labels no training sample shows, or of labels that all do.
+    fn absent_in_training(&self) -> Option<String> {
+        let truths = self.set.labels(&self.set.train);
+        let is = |truth: &Truth, index: usize| match truth {
+            Truth::Value(_) => None,
+            Truth::Class(class) => Some(*class == index),
+            Truth::Labels(labels) => labels.get(index).copied().flatten(),
+        };
+        let lacks = |index: usize, wanted: bool| !truths.iter().any(|truth| is(truth, index) == Some(wanted));
+        let task = &self.set.target.task;
+        let names: Vec<String> = task.class_names();
+        let that_lack = |wanted: bool| -> Vec<&str> {
+            names.iter().enumerate().filter(|&(index, _)| lacks(index, wanted)).map(|(_, name)| name.as_str()).collect()
+        };
+        let absent = that_lack(true);
+        let always = if task.kind() == Kind::MultiLabel { that_lack(false) } else { Vec::new() };
+        let always: Vec<&str> = always.into_iter().filter(|name| !absent.contains(name)).collect();
+        let mut told = Vec::new();
+        if !absent.is_empty() {
+            told.push(format!("no training sample is {}", absent.join(" or ")));
+        }
+        if !always.is_empty() {
+            told.push(format!("none is without {}", always.join(" or ")));
+        }
+        let told = told.join(", and ");
+        (!told.is_empty()).then(|| format!("{}: {told}, so nothing can be learnt of that.", printable(&task.name)))
+    }
+
+    /// Says which encoders the task's heads name that there are none of: a slip, or those of another program.
+    fn unknown_heads(&self, zoo: &dyn Zoo) -> Option<String> {
+        let task = &self.set.target.task;
+        let known = zoo.names();
+        let unknown: Vec<&String> = task.heads.keys().filter(|name| !known.contains(&name.as_str())).collect();
+        let first = unknown.first()?;
+        let error = echo_core::Error::unknown_name("encoder", first, &known);
+        Some(format!("[heads] of the task {}: {error}", printable(&task.name)))
+    }
+
     fn finish(mut self) -> Result<Outcome, BenchError> {
         // Before the external set's videos are among the excluded: they may have the names of ours.
         let test = self.usable_test();
@@ -448,6 +487,7 @@ impl<'a> RunState<'a> {
             bootstrap: self.config.bootstrap,
             references: &self.config.references,
         })?;
+        leaderboard.notes.extend(self.absent_in_training());
         leaderboard.notes.extend(self.not_of_this_grid());
         let done: Vec<&CellRecord> = self.records.iter().filter(|record| record.status == CellStatus::Done).collect();
         self.outputs.join_cells(&done)?;

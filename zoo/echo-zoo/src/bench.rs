@@ -499,7 +499,10 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
     if let Some(error) = unusable.into_iter().next() {
         return Err(error.into());
     }
+    let primary = leaderboard.target.primary().key();
+    let scored = leaderboard.rows.iter().any(|row| !row.adapter.is_empty() && row.metrics.contains_key(&primary));
     match failed {
+        0 if !scored => Err(CliError::Undefined(primary)),
         0 => printed,
         failed => Err(CliError::Cells { failed, total: ran + skipped + failed }),
     }

@@ -24,6 +24,9 @@ pub enum CliError {
         /// Of how many.
         total: usize,
     },
+    /// No cell has a number: what was asked cannot be answered on this test set.
+    #[error("no row has the metric {0}, which is undefined on this test set: see the notes below the table")]
+    Undefined(String),
     /// What was found cannot be printed.
     #[error("standard output: {0}")]
     Output(std::io::Error),
@@ -76,6 +79,8 @@ impl CliError {
         match self {
             CliError::Usage(_) | CliError::Core(_) | CliError::Report(echo_report::ReportError::Mixed(_)) => 2,
             CliError::Bench(BenchError::Config(_) | BenchError::Toml { .. } | BenchError::Core(_)) => 2,
+            // A name, or a recipe: of pairs that cannot be, a cell fails.
+            CliError::Bench(BenchError::Adapt(_)) => 2,
             _ => 1,
         }
     }

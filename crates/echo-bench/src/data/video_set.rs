@@ -222,6 +222,15 @@ impl VideoSet {
         for video in &self.videos {
             let Some(study) = video.study.as_deref() else { continue };
             let other = *first.entry(study).or_insert(video);
+            if let (Some(one), Some(another)) = (&other.patient, &video.patient)
+                && patient_key(one) != patient_key(another)
+            {
+                return wrong(format!(
+                    "the study {study} has a video {} of the patient {one} and a video {} of {another}; a study is of one \
+                     patient: see `columns.study` and `columns.patient`",
+                    other.name, video.name
+                ));
+            }
             if other.truth != video.truth {
                 return wrong(format!(
                     "the study {study} has a video {} with the label {} and a video {} with {}; a study has one label, or \
@@ -307,13 +316,15 @@ impl VideoSet {
 
     /// The samples that the videos `indices` make, with their labels.
     pub(crate) fn labelled(&self, indices: &[usize]) -> Vec<TestVideo> {
-        let of = |(id, video): (&str, &LabelledVideo)| TestVideo {
-            video: id.to_owned(),
-            // Another spelling of a patient is no other patient.
-            patient: video.patient.as_deref().map_or_else(String::new, patient_key),
-            truth: video.truth.clone(),
+        // Another spelling of a patient is no other patient: each is called as the table spells it first.
+        let mut spelt: BTreeMap<String, &str> = BTreeMap::new();
+        let mut of = |sample: &Sample<'_>| {
+            let video = &self.videos[sample.videos[0]];
+            let patient = video.patient.as_deref().unwrap_or_default();
+            let patient = *spelt.entry(patient_key(patient)).or_insert(patient);
+            TestVideo { video: sample.id.to_owned(), patient: patient.to_owned(), truth: video.truth.clone() }
         };
-        self.samples(indices).iter().map(|sample| of((sample.id, &self.videos[sample.videos[0]]))).collect()
+        self.samples(indices).iter().map(&mut of).collect()
     }
 
     /// The training videos of one draw.

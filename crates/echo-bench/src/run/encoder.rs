@@ -147,20 +147,48 @@ impl RunState<'_> {
         EncoderRun { record: record(name, built), built, text, features: Vec::new(), external: Vec::new(), options }
     }
 
-    /// `cells` without those that nobody asked for and that the encoder has nothing for: what it reads without training.
+    /// # Errors
+    /// Pairs that were asked for by both names and cannot be.
+    pub(super) fn refuse_impossible(&self, zoo: &dyn Zoo) -> Result<(), BenchError> {
+        let mut impossible = Vec::new();
+        for (name, cells) in &self.grid {
+            let adapters: BTreeSet<&str> = cells.iter().map(|cell| cell.adapter.as_str()).collect();
+            let mut asked = adapters.into_iter().filter(|adapter| self.config.asks_for_pair(name, adapter)).peekable();
+            if asked.peek().is_none() {
+                continue;
+            }
+            let (built, text) = build_encoder(name, self.config, &self.environment.device, zoo)?;
+            let run = self.encoder_run(name, &built, text);
+            impossible.extend(asked.filter_map(|adapter| match self.needs_of(&run, adapter) {
+                Err(error @ BenchError::Adapt(AdaptError::Incompatible { .. })) => Some(error.to_string()),
+                _ => None,
+            }));
+        }
+        match impossible.is_empty() {
+            true => Ok(()),
+            false => Err(BenchError::Config(format!(
+                "{}; leave this out, or say `all` encoders or adapters, which leaves out what cannot be",
+                impossible.join("; ")
+            ))),
+        }
+    }
+
+    /// `cells` without those that cannot be and that nobody asked for by both names.
     pub(super) fn readable<'b>(&self, run: &EncoderRun<'_>, cells: &'b [CellRecord]) -> Vec<&'b CellRecord> {
         let fits = |adapter: &str| {
-            if self.config.asks_for(adapter) {
+            if self.config.asks_for_pair(&run.record.name, adapter) {
                 return true;
             }
             match self.needs_of(run, adapter) {
-                Ok(_) => true,
-                Err(BenchError::Adapt(AdaptError::Incompatible { .. })) if ZERO_SHOT.contains(&adapter) => false,
                 Err(error @ BenchError::Adapt(AdaptError::Incompatible { .. })) => {
-                    self.environment.observer.line(&format!("left out of all adapters: {error}"));
+                    // What stands in every table where it can be is missed by nobody who did not ask for it.
+                    let asked = self.config.asks_for(adapter) || self.config.asks_for("all");
+                    if asked || !ZERO_SHOT.contains(&adapter) {
+                        self.environment.observer.line(&format!("left out: {error}"));
+                    }
                     false
                 }
-                Err(_) => true,
+                _ => true,
             }
         };
         let adapters: BTreeSet<&str> = cells.iter().map(|cell| cell.adapter.as_str()).collect();

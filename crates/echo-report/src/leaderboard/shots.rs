@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use echo_files::{counted, printable};
+use echo_metrics::Kind;
 
 use crate::{CellRecord, Quantity};
 
@@ -33,7 +34,9 @@ impl Bins {
     pub fn warning(self, name: &str, task: &Quantity, shots: usize, train: usize) -> Option<String> {
         let Self { all, short } = self;
         let name = printable(name);
-        (2 * short > all).then(|| {
+        // Of many bins of a value a few are often rare; a class is one of few.
+        let worth_it = if task.kind == Kind::Regression { 2 * short > all } else { short > 0 };
+        worth_it.then(|| {
             format!(
                 "{} on {name}: {short} of {all} {} hold fewer than {shots} usable {}, so a draw has {train}, not {}.",
                 counted(shots, "shot"),
@@ -62,6 +65,9 @@ mod tests {
     #[test]
     fn most_bins_short_is_worth_a_warning_with_both_numbers() {
         assert_eq!(Bins { all: 4, short: 2 }.warning("data", &Quantity::default(), 16, 40), None);
+        let classes = Quantity { kind: Kind::SingleLabel, ..Quantity::default() };
+        assert!(Bins { all: 2, short: 1 }.warning("data", &classes, 16, 25).is_some());
+        assert_eq!(Bins { all: 2, short: 0 }.warning("data", &classes, 16, 32), None);
         let warning = Bins { all: 4, short: 3 }.warning("data", &Quantity::default(), 16, 40).unwrap();
         for part in ["16 shots on data", "3 of 4 bins of EF", "has 40, not 64"] {
             assert!(warning.contains(part), "{warning}");

@@ -154,3 +154,34 @@ fn a_cell_killed_in_the_middle_ends_the_same() {
     }
     assert_eq!(checkpoint(), 0, "a finished cell leaves no checkpoint");
 }
+
+#[test]
+fn what_cannot_be_is_refused_or_said_and_never_an_empty_table() {
+    let place = Place::new(24);
+    let bench = |more: &[&str]| {
+        let mut command = place.command(&["bench", "--data", "data", "--smoke"]);
+        command.args(more);
+        command
+    };
+    let pair = ["--encoder", "panecho", "--adapter", "linear,zero-shot", "--task", "view", "--out", "pair"];
+    let err = ended(2, &mut bench(&pair)).1;
+    assert!(err.contains("zero-shot cannot adapt panecho") && !place.path("pair").exists(), "{err}");
+    let all = ["--encoder", "panecho", "--adapter", "all", "--task", "view", "--out", "all"];
+    let err = ended(0, &mut bench(&all)).1;
+    assert!(
+        err.contains("left out: zero-shot cannot adapt panecho") && err.contains("left out: coarse-to-fine"),
+        "{err}"
+    );
+
+    assert!(ended(2, &mut bench(&["--adapter", "cop"])).1.contains("did you mean \"coop\""));
+    assert!(ended(2, &mut bench(&["--encoder", "pnecho"])).1.contains("did you mean \"panecho\""));
+    // No heart is below 1 %.
+    let none = ["--encoder", "panecho", "--adapter", "linear", "--task", "ef-reduced", "--below", "1", "--out", "none"];
+    let err = ended(1, &mut bench(&none)).1;
+    assert!(err.contains("no row has the metric auroc") && err.contains("no training sample is"), "{err}");
+    let task = "name = \"EF\"\n\n[heads]\npanchoo = \"EF\"\n";
+    std::fs::write(place.path("slip.toml"), task).unwrap();
+    let slip = ["--encoder", "panecho", "--adapter", "linear", "--task", "slip.toml", "--out", "slip"];
+    let err = ended(0, &mut bench(&slip)).1;
+    assert!(err.contains("[heads] of the task EF") && err.contains("did you mean \"panecho\""), "{err}");
+}

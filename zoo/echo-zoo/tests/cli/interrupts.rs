@@ -41,16 +41,19 @@ fn phantoms_that_are_interrupted_leave_nothing_behind() {
     assert_eq!(names(&made), Vec::<PathBuf>::new());
 }
 
+/// A small run on the default phantoms.
+fn bench(place: &Place) -> Command {
+    let args = ["bench", "--encoder", "echoclip", "--adapter", "linear", "--random-init", "--no-zero-shot"];
+    let mut command = place.command(&args);
+    command.args(["--shots", "1", "--seeds", "1", "--limit", "24", "--bootstrap", "100", "--out", "out"]);
+    command
+}
+
 /// Also by a signal that nobody can catch.
 #[test]
 fn a_run_that_was_killed_while_it_rendered_goes_on_where_it_was() {
     let place = Place::new(0);
-    let bench = || {
-        let args = ["bench", "--encoder", "echoclip", "--adapter", "linear", "--random-init", "--no-zero-shot"];
-        let mut command = place.command(&args);
-        command.args(["--shots", "1", "--seeds", "1", "--limit", "24", "--bootstrap", "100", "--out", "out"]);
-        command
-    };
+    let bench = || bench(&place);
     interrupt(&mut bench(), ("-KILL", 9), || !place.rendered("home").is_empty());
     let rendered = place.rendered("home");
     let times =
@@ -70,9 +73,5 @@ fn a_run_that_was_killed_while_it_rendered_goes_on_where_it_was() {
 #[test]
 fn a_run_on_phantoms_ends_by_a_signal() {
     let place = Place::new(0);
-    // Every pair is built, so that it is not over before it is interrupted.
-    let mut command = place.command(&["bench", "--dry-run", "--encoder", "all", "--adapter", "all"]);
-    // Both data sets' tables are there.
-    let sets = || names(&place.path("home/data")).into_iter().filter(|id| !names(id).is_empty()).count();
-    interrupt(&mut command, ("-INT", 2), || sets() == 2);
+    interrupt(&mut bench(&place), ("-INT", 2), || !place.rendered("home").is_empty());
 }

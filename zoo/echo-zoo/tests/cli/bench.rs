@@ -179,7 +179,7 @@ fn what_cannot_be_is_refused_or_said_and_never_an_empty_table() {
     let none = ["--encoder", "panecho", "--adapter", "linear", "--task", "ef-reduced", "--below", "1", "--out", "none"];
     let err = ended(1, &mut bench(&none)).1;
     assert!(err.contains("no row has the metric auroc") && err.contains("no training sample is"), "{err}");
-    let task = "name = \"EF\"\n\n[heads]\npanchoo = \"EF\"\n";
+    let task = include_str!("../../../../configs/tasks/ef.toml").to_owned() + "\n[heads]\npanchoo = \"EF\"\n";
     std::fs::write(place.path("slip.toml"), task).unwrap();
     let slip = ["--encoder", "panecho", "--adapter", "linear", "--task", "slip.toml", "--out", "slip"];
     let err = ended(0, &mut bench(&slip)).1;

@@ -30,13 +30,61 @@ pub fn roc(scored: &Scored, options: &BootstrapOptions) -> Result<Option<Vec<Cur
     curve("a ROC curve", scored, options, sensitivities)
 }
 
-/// The precision at the highest threshold that reaches each recall; the area under these steps is the AUPRC. `None`
+/// The precision at the highest threshold that reaches each recall, and 1 at recall 0; the area under these steps is the AUPRC. `None`
 /// without a positive row.
 ///
 /// # Errors
 /// As for [`roc`].
 pub fn precision_recall(scored: &Scored, options: &BootstrapOptions) -> Result<Option<Vec<CurvePoint>>, Error> {
     curve("a precision-recall curve", scored, options, precisions)
+}
+
+/// Corners of a curve from x = 0 to x = 1, straight in between: false positive rate and sensitivity, or recall and precision.
+pub type Line = Vec<[f64; 2]>;
+
+/// The ROC curve itself: a step for each distinct probability, slanted only where rows of both sides share one. `None`
+/// without rows of both sides.
+///
+/// # Errors
+/// As for [`roc`].
+pub fn roc_line(scored: &Scored) -> Result<Option<Line>, Error> {
+    let once = scored.once();
+    let column = binary("a ROC curve", scored, &once)?;
+    let [negatives, positives] = column.sides(&once);
+    if negatives == 0 || positives == 0 {
+        return Ok(None);
+    }
+    let rates = |[wrong, right]: [u64; 2]| [wrong as f64 / negatives as f64, right as f64 / positives as f64];
+    Ok(Some(std::iter::once([0.0; 2]).chain(column.thresholds(&once).map(|(_, found)| rates(found))).collect()))
+}
+
+/// The precision-recall curve itself, in steps: from precision 1 at recall 0, and up to each recall the precision of the
+/// highest threshold that reaches it. Its area is the AUPRC. `None` without a positive row.
+///
+/// # Errors
+/// As for [`roc`].
+pub fn precision_recall_line(scored: &Scored) -> Result<Option<Line>, Error> {
+    let once = scored.once();
+    let column = binary("a precision-recall curve", scored, &once)?;
+    let [_, positives] = column.sides(&once);
+    if positives == 0 {
+        return Ok(None);
+    }
+    let mut line = vec![[0.0, 1.0]];
+    let mut reached = 0;
+    for (_, [wrong, right]) in column.thresholds(&once).filter(|(_, found)| found[1] > 0) {
+        if right > reached {
+            let precision = right as f64 / (wrong + right) as f64;
+            line.extend([[reached as f64 / positives as f64, precision], [right as f64 / positives as f64, precision]]);
+            reached = right;
+        }
+    }
+    Ok(Some(line))
+}
+
+fn binary<'a>(what: &str, scored: &'a Scored, once: &'a [u32]) -> Result<&'a Column, Error> {
+    let wrong = || Error::Kind { what: what.to_owned(), kind: scored.kind() };
+    scored.sample(once).binary().ok_or_else(wrong)
 }
 
 fn curve(
@@ -47,8 +95,7 @@ fn curve(
 ) -> Result<Option<Vec<CurvePoint>>, Error> {
     options.check()?;
     let once = scored.once();
-    let wrong = || Error::Kind { what: what.to_owned(), kind: scored.kind() };
-    let column = scored.sample(&once).binary().ok_or_else(wrong)?;
+    let column = binary(what, scored, &once)?;
     let Some(measured) = of(column, &once) else { return Ok(None) };
     let resampled = options.resample_rows(scored, |sample| of(column, sample.counts));
     let point = |(at, value): (usize, f64)| {
@@ -94,9 +141,9 @@ fn precisions(column: &Column, counts: &[u32]) -> Option<Vec<f64>> {
     let mut thresholds = column.thresholds(counts);
     let mut found = [0, 0];
     let mut curve = Vec::with_capacity(STEPS + 1);
-    for at in 0..=STEPS {
-        // In whole numbers: the recall is reached when found / positives >= at / STEPS. The first point is the first
-        // threshold's.
+    curve.push(1.0);
+    for at in 1..=STEPS {
+        // In whole numbers: the recall is reached when found / positives >= at / STEPS.
         while found == [0, 0] || (found[1] * STEPS as u64) < at as u64 * positives {
             found = thresholds.next()?.1;
         }
@@ -128,6 +175,30 @@ mod tests {
         // A resample of one side alone: 2 in 2^6, five standard deviations are 15.
         assert!(curve[0].y.degenerate.abs_diff(9) < 15 && curve[0].y.degenerate > 0, "{:?}", curve[0]);
         assert_eq!(roc(&Scored::binary(&[true; 2], &[0.1, 0.2], 0.5)?, &OPTIONS)?, None);
+        Ok(())
+    }
+
+    #[test]
+    fn curves_themselves_are_steps_whose_areas_are_auroc_and_auprc() -> Result<(), Error> {
+        // The highest probability is a negative's.
+        let scored = Scored::binary(&[false, true, false, true], &[0.9, 0.8, 0.7, 0.6], 0.5)?;
+        let (roc, steps) =
+            (roc_line(&scored)?.unwrap_or_default(), precision_recall_line(&scored)?.unwrap_or_default());
+        assert_eq!(roc, [[0.0, 0.0], [0.5, 0.0], [0.5, 0.5], [1.0, 0.5], [1.0, 1.0]]);
+        assert_eq!(steps, [[0.0, 1.0], [0.0, 0.5], [0.5, 0.5], [0.5, 0.5], [1.0, 0.5]]);
+        assert_eq!(precision_recall(&scored, &OPTIONS)?.unwrap_or_default()[0].y.value, 1.0);
+        let scored = Scored::binary(&TRUTH, &PROBABILITY, 0.5)?;
+        let area = |line: Option<Line>| -> f64 {
+            line.unwrap_or_default()
+                .windows(2)
+                .map(|ends| (ends[1][0] - ends[0][0]) * (ends[0][1] + ends[1][1]) / 2.0)
+                .sum()
+        };
+        for (key, line) in [("auroc", roc_line(&scored)?), ("auprc", precision_recall_line(&scored)?)] {
+            let value = key.parse::<crate::Metric>()?.of(&scored)?.unwrap_or_default();
+            assert!((area(line) - value).abs() < 1e-12, "{key}");
+        }
+        assert_eq!(roc_line(&Scored::binary(&[true; 2], &[0.1, 0.2], 0.5)?)?, None);
         Ok(())
     }
 

@@ -39,7 +39,7 @@ mod youden;
 pub use baseline::{class_shares, label_prevalences, median, prevalence};
 pub use bootstrap::{BootstrapOptions, Interval, MAX_SAMPLES};
 pub use confusion::{Confusion, confusion};
-pub use curves::{CurvePoint, precision_recall, roc};
+pub use curves::{CurvePoint, Line, precision_recall, precision_recall_line, roc, roc_line};
 pub use epoch::Epoch;
 pub use error::Error;
 pub use metric::{Better, Metric, Parameters, Threshold, metrics};

@@ -101,9 +101,33 @@ impl From<PredictionRow> for TestVideo {
 }
 
 impl TestSet {
-    /// For tables that hold several.
+    /// For a note, which may be about several.
     pub(crate) fn in_words(unit: SampleUnit, data: &str, test: usize, hash: &str) -> String {
         format!("{} of {} (hash {})", counted(test, &format!("test {}", unit.one())), printable(data), short(hash))
+    }
+
+    /// What a test set is called in tables that hold several: `test set A`, by its place among them.
+    pub(crate) fn letter(place: usize) -> String {
+        match u8::try_from(place).ok().filter(|place| *place < 26) {
+            Some(place) => format!("test set {}", char::from(b'A' + place)),
+            None => format!("test set {}", place + 1),
+        }
+    }
+
+    /// All of them, for a caption; their hashes only where two would read the same.
+    pub(crate) fn all_in_words(unit: SampleUnit, tests: &[TestSet]) -> Vec<String> {
+        let plain = |test: &TestSet| {
+            format!("{} of {}", counted(test.videos.len(), &format!("test {}", unit.one())), printable(&test.data))
+        };
+        let words = |(place, test): (usize, &TestSet)| {
+            let same = tests.iter().filter(|other| plain(other) == plain(test)).count() > 1;
+            let hash = if same { format!(", hash {}", short(&test.hash)) } else { String::new() };
+            match tests.len() {
+                1 => plain(test),
+                _ => format!("{} ({}{hash})", Self::letter(place), plain(test)),
+            }
+        };
+        tests.iter().enumerate().map(words).collect()
     }
 }
 
@@ -148,8 +172,14 @@ impl Leaderboard {
         let primary = task.primary();
         let several = several_tests(groups, tests);
         let several_splits = several_splits(groups);
+        // A cell that failed may be of a test set that no other has.
+        let set_of = |hash: &str, count: usize| match tests.iter().position(|test| test.hash == hash) {
+            Some(place) => format!("{}, {}", TestSet::letter(place), task.samples.counted(count)),
+            None => format!("another test set, {}", task.samples.counted(count)),
+        };
         let (mut rows, mut paired) = (Vec::new(), Vec::new());
         let mut absent = BTreeSet::new();
+        let mut of_one = BTreeSet::new();
         for test in tests {
             let of_test = || constants.iter().filter(|constant| constant.test_hash == test.hash);
             let splits: BTreeSet<&str> = of_test().map(|constant| constant.splits.as_str()).collect();
@@ -159,12 +189,13 @@ impl Leaderboard {
             let own = if own.is_empty() { cells().collect() } else { own };
             let externals = Externals::read(own.iter().copied(), outputs)?;
             absent.extend(absent::notes(task, test, &externals)?);
+            of_one.extend(absent::of_one_patient(task, test, &externals));
             let metrics = metrics_of(task, own.iter().copied());
             for split in &splits {
                 let of_split: Vec<&Constant> = of_test().filter(|constant| constant.splits == *split).collect();
                 for (mut row, of_row) in constant_rows(task, &of_split, test, &metrics, &externals, bootstrap)? {
                     if several {
-                        let words = TestSet::in_words(task.samples, &test.data, test.videos.len(), &test.hash);
+                        let words = set_of(&test.hash, test.videos.len());
                         row.encoder.push_str(&format!(" ({words})"));
                     }
                     if splits.len() > 1 {
@@ -185,7 +216,7 @@ impl Leaderboard {
                 if let Some(&cell) = group.first() {
                     let data = &cell.data;
                     if several {
-                        let words = TestSet::in_words(task.samples, &data.name, data.test, &data.test_hash);
+                        let words = set_of(&data.test_hash, data.test);
                         row.adapter.push_str(&format!(" ({words})"));
                     }
                     if several_splits.contains(data.test_hash.as_str()) {
@@ -220,7 +251,8 @@ impl Leaderboard {
             vs_best::caption(task, &primary),
         );
         let (target, references) = (sources.target.clone(), sources.references.to_vec());
-        let warnings = warnings(groups.iter().flatten().copied());
+        let mut warnings = warnings(groups.iter().flatten().copied());
+        warnings.extend(of_one);
         let setting = setting(groups.iter().flatten().copied());
         let about = sources.about.clone();
         let mut board = Self { target, warnings, setting, about, caption, rows, notes, references };
@@ -324,4 +356,23 @@ pub fn groups(records: &[CellRecord]) -> Vec<Vec<&CellRecord>> {
         }
     }
     groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_stands_only_where_two_test_sets_would_read_the_same() {
+        let set = |data: &str, hash: &str| {
+            let video = TestVideo { video: "v".to_owned(), patient: String::new(), truth: Truth::Value(1.0) };
+            TestSet { data: data.to_owned(), hash: hash.to_owned(), videos: vec![video] }
+        };
+        let of = |tests: &[TestSet]| TestSet::all_in_words(SampleUnit::Video, tests).join("; ");
+        assert_eq!(of(&[set("d", "h")]), "1 test video of d");
+        let [a, b] = ["test set A (1 test video of d", "test set B (1 test video of "];
+        assert_eq!(of(&[set("d", "h"), set("e", "i")]), format!("{a}); {b}e)"));
+        assert_eq!(of(&[set("d", "h"), set("d", "i")]), format!("{a}, hash h); {b}d, hash i)"));
+        assert_eq!([0, 25, 26].map(TestSet::letter), ["test set A", "test set Z", "test set 27"]);
+    }
 }

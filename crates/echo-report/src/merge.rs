@@ -276,17 +276,16 @@ fn leaderboard(
     }
     let target = groups.iter().flatten().next().map(|cell| cell.data.task.clone()).unwrap_or_default();
     let bootstrap = resamples.last().copied().unwrap_or(RESAMPLES).clamp(1, echo_metrics::MAX_SAMPLES);
-    let in_words = |test: &TestSet| TestSet::in_words(target.samples, &test.data, test.videos.len(), &test.hash);
+    let of_tests = TestSet::all_in_words(target.samples, &tests);
     let mut remarks = Vec::new();
-    for test in tests.iter().filter(|test| !constants.iter().any(|constant| constant.test_hash == test.hash)) {
+    let lacks_constants = |test: &TestSet| !constants.iter().any(|constant| constant.test_hash == test.hash);
+    for (_, words) in tests.iter().zip(&of_tests).filter(|(test, _)| lacks_constants(test)) {
         remarks.push(format!(
-            "{}: no folder has a constants.csv for them, so the rows of the constant predictors are missing; they need \
+            "{words}: no folder has a constants.csv for them, so the rows of the constant predictors are missing; they need \
              labels of training and validation {}.",
-            in_words(test),
             target.samples.many()
         ));
     }
-    let of_tests: Vec<String> = tests.iter().map(in_words).collect();
     let resamples: Vec<String> = resamples.iter().map(|count| count.to_string()).collect();
     let about = format!("{} on {}, from {}", target.in_words(), of_tests.join("; "), counted(sources, "output folder"));
     let mut leaderboard = Leaderboard::new(&Sources {

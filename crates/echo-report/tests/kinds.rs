@@ -86,6 +86,11 @@ fn rows(task: &Quantity, seed: u64, blur: f64) -> Vec<PredictionRow> {
 
 /// Two encoders with zero-shot and two adapters at two numbers of shots, two seeds each, and a second test set.
 fn write_run(dir: &Path, task: &Quantity) {
+    write_run_on(dir, task, "test hash", "");
+}
+
+/// The same on the test videos of that hash; keys end as given.
+fn write_run_on(dir: &Path, task: &Quantity, test_hash: &str, end: &str) {
     // Keys are hashes of all that a cell is made of.
     let run: usize = task.classes.first().map_or(0, |class| class.len());
     let (outputs, runs) = (Outputs::create(dir).unwrap(), Runs::open(dir).unwrap().0);
@@ -97,7 +102,7 @@ fn write_run(dir: &Path, task: &Quantity) {
             for seed in [1, 2] {
                 let mut cell = CellRecord {
                     schema: CellRecord::SCHEMA,
-                    key: format!("{run}{place}{index}{seed}"),
+                    key: format!("{run}{place}{index}{seed}{end}"),
                     status: CellStatus::Done,
                     encoder: EncoderRecord {
                         name: encoder.to_owned(),
@@ -111,7 +116,7 @@ fn write_run(dir: &Path, task: &Quantity) {
                     data: DataRecord {
                         name: "phantoms".to_owned(),
                         task: task.clone(),
-                        test_hash: "test hash".to_owned(),
+                        test_hash: test_hash.to_owned(),
                         splits: "splits".to_owned(),
                         train: shots * 12,
                         bins: 12,
@@ -170,7 +175,7 @@ fn write_run(dir: &Path, task: &Quantity) {
     let constant = |predictor: &str, shots: &str, seed, truths: &[Truth]| Constant {
         data: "phantoms".to_owned(),
         test: VIDEOS,
-        test_hash: "test hash".to_owned(),
+        test_hash: test_hash.to_owned(),
         splits: "splits".to_owned(),
         predictor: predictor.to_owned(),
         shots: shots.to_owned(),
@@ -247,15 +252,20 @@ fn every_kind_is_ranked_by_its_primary_metric_and_made_again_to_the_same_bytes()
             files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
         };
         let of_row: &[&str] = match task.kind {
-            Kind::Regression => &["predicted-and-true-ef", "bland-altman"],
+            Kind::Regression => &["predicted-and-true", "bland-altman"],
             Kind::MultiLabel => &["roc", "precision-and-recall", "reliability"],
             _ => &["roc", "precision-and-recall", "confusion-matrix", "reliability"],
         };
-        let names = of_row.iter().chain(&["learning-curves-training-loss-by-seed"]);
+        let names = of_row.iter().chain(&["loss"]);
         let names = names.map(|name| format!("echoclip-coop-8-shots-{name}.svg"));
         let names: Vec<String> = names.chain(["shots-coop.svg".to_owned(), "shots-full.svg".to_owned()]).collect();
         assert!(names.iter().all(|name| drawn(&out).contains(name)), "{names:?} of {:?}", drawn(&out));
+        assert!(drawn(&out).iter().all(|name| name.len() < 60), "{:?}", drawn(&out));
         let page = read(&out, "report.html");
+        if task.kind == Kind::MultiLabel {
+            let roc = read(&out, "figures/echoclip-coop-8-shots-roc.svg");
+            assert!(roc.contains(">\neffusion, AUROC 0."), "{roc}");
+        }
         assert_eq!(page.matches(&format!("learning curves, {label} on validation by seed")).count(), 4, "{task:?}");
         assert!(page.contains(">\n12 (1)\n<") && page.contains(&format!(">\n{constant}\n<")), "{task:?}");
         let wanted: &[&str] = match task.kind {
@@ -285,6 +295,31 @@ fn every_kind_is_ranked_by_its_primary_metric_and_made_again_to_the_same_bytes()
         for name in ["leaderboard.csv", "predictions.csv", "external_predictions.csv", "constants.csv", "report.html"] {
             assert_eq!(read(&out, name), read(&again, name), "{name} of {task:?}");
         }
+    }
+}
+
+#[test]
+fn test_sets_have_letters_and_hashes_only_where_they_would_read_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let [one, other, out] = ["one", "other", "out"].map(|name| dir.path().join(name));
+    let task = Quantity::regression("EF", "%");
+    write_run(&one, &task);
+    write_run_on(&other, &task, "another hash", "f");
+    let Merged { leaderboard, .. } = merge(&[one, other], &out).unwrap();
+    let about = &leaderboard.about;
+    let sets = [
+        "test set A (80 test videos of phantoms, hash test has)",
+        "test set B (80 test videos of phantoms, hash another )",
+    ];
+    assert!(sets.iter().all(|set| about.contains(set)), "{about}");
+    let names: Vec<&str> = leaderboard.rows.iter().map(|row| row.adapter.as_str()).collect();
+    assert!(
+        names.contains(&"coop (test set A, 80 videos)") && names.contains(&"coop (test set B, 80 videos)"),
+        "{names:?}"
+    );
+    assert!(leaderboard.rows.iter().all(|row| !row.encoder.contains("hash") && !row.adapter.contains("hash")));
+    for set in ["a", "b"] {
+        assert!(read(&out, &format!("figures/echoclip-coop-8-shots-test-set-{set}-bland-altman.svg")).contains("<svg"));
     }
 }
 

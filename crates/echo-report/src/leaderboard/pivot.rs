@@ -29,6 +29,8 @@ pub(super) struct Pivot {
     pub(super) headings: Vec<String>,
     pub(super) videos: Vec<String>,
     pub(super) lines: Vec<Vec<String>>,
+    /// How many columns of shots follow the names.
+    shots: usize,
     /// How many of the first lines are constant predictors'.
     pub(super) constants: usize,
     /// Remarks on adapters, by their number.
@@ -73,6 +75,7 @@ impl Leaderboard {
             headings,
             videos: self.videos(&shots),
             lines: Vec::new(),
+            shots: shots.len(),
             constants: 0,
             remarks: Vec::new(),
             externals: sets.collect(),
@@ -107,8 +110,9 @@ impl Leaderboard {
 
     /// The table for a terminal.
     pub fn to_pivot(&self) -> String {
-        let pivot = self.pivot();
-        let lines: Vec<_> = [&pivot.headings, &pivot.videos].into_iter().chain(&pivot.lines).cloned().collect();
+        let mut pivot = self.pivot();
+        let left_out = pivot.fit();
+        let lines = pivot.table();
         let mut text = String::new();
         for warning in &self.warnings {
             let _ = writeln!(text, "{}\n", wrap(&format!("WARNING: {warning}"), WIDTH));
@@ -123,7 +127,7 @@ impl Leaderboard {
         let over_ranges = if has_macro { format!(" {}", self.target.macro_mae()) } else { String::new() };
         let caption = format!(
             "{}: mean over seeds, at the most shots with the 95 % bootstrap interval over test {}.{over_ranges}{externals} \
-             All numbers: --format wide. Not for clinical use.",
+             {left_out}All numbers: --format wide. Not for clinical use.",
             self.target.measured(&self.target.primary()),
             self.target.samples.many(),
         );
@@ -170,6 +174,53 @@ impl Leaderboard {
             }
         };
         [NOTHING.to_owned(), self.target.training()].into_iter().chain(shots.iter().map(of)).collect()
+    }
+}
+
+impl Pivot {
+    fn table(&self) -> Vec<Vec<String>> {
+        [&self.headings, &self.videos].into_iter().chain(&self.lines).cloned().collect()
+    }
+
+    fn width(&self) -> usize {
+        text_table(&self.table()).lines().map(|line| line.chars().count()).max().unwrap_or(0)
+    }
+
+    /// Leaves out what is needed least until a terminal holds the table, and says what: shots between the fewest and the
+    /// most, then the last columns. Names that are too long all the same are cut.
+    fn fit(&mut self) -> String {
+        let mut left_out: Vec<String> = Vec::new();
+        while self.width() > WIDTH {
+            let place = match self.shots {
+                3.. => 2 + self.shots / 2,
+                shots if self.headings.len() > 2 + shots => self.headings.len() - 1,
+                _ => break,
+            };
+            let heading = self.headings.remove(place);
+            let is_shots = place < 2 + self.shots;
+            left_out.push(if is_shots { format!("{heading} shots") } else { heading });
+            self.shots -= usize::from(is_shots);
+            for line in self.lines.iter_mut().chain([&mut self.videos]).filter(|line| line.len() > place) {
+                line.remove(place);
+            }
+        }
+        // The second row is no name, but its cell stands among the names.
+        while self.width() > WIDTH {
+            let longest = |column: usize| self.lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
+            let (column, length) =
+                [0, 1].map(|column| (column, longest(column))).into_iter().max_by_key(|one| one.1).unwrap_or((0, 0));
+            let kept = length.saturating_sub((self.width() - WIDTH).max(1) + 1);
+            if kept < 4 {
+                break;
+            }
+            for line in self.lines.iter_mut().filter(|line| line[column].chars().count() > kept) {
+                line[column] = line[column].chars().take(kept).chain(['…']).collect();
+            }
+        }
+        match left_out.is_empty() {
+            true => String::new(),
+            false => format!("Left out for lack of room: {}. ", left_out.join(", ")),
+        }
     }
 }
 
@@ -338,6 +389,27 @@ mod tests {
             text.contains("  external  by video\n") && text.contains("external: MAE on another hospital."),
             "{text}"
         );
+    }
+
+    #[test]
+    fn what_does_not_fit_is_left_out_and_said() {
+        let shots = ["0", "1", "2", "4", "8", "16", "32", "64"];
+        let mut rows: Vec<LeaderboardRow> = Vec::new();
+        for adapter in ["linear", "mfl+echozoom (text of echoclip, nano)"] {
+            rows.extend(shots.map(|shots| row("echoprime", adapter, shots, 12.95, 4000)));
+        }
+        for row in &mut rows {
+            let alone = External { name: ALONE.to_owned(), hash: "alone".to_owned(), ..row.externals[0].clone() };
+            row.externals.push(alone);
+        }
+        let mut board = crate::leaderboard::formats::tests::board("echo");
+        board.rows = rows;
+        let fits = |text: &str| text.lines().all(|line| line.chars().count() <= WIDTH);
+        let text = board.to_pivot();
+        let left_out = text.contains("Left out for lack of room: ") && text.contains(" shots. All");
+        assert!(fits(&text) && left_out && text.contains("[11.95, 14.45]") && text.contains("by video"), "{text}");
+        board.rows.iter_mut().for_each(|row| row.encoder = "a name ".repeat(20));
+        assert!(fits(&board.to_pivot()), "{}", board.to_pivot());
     }
 
     /// What `bench` without arguments prints: three encoders, five numbers of shots, an external test set.

@@ -125,6 +125,14 @@ impl<'a> Entry<'a> {
         self.truth.iter().zip(&self.predictions).filter_map(pair).unzip()
     }
 
+    /// The name without remarks, for a file; of several test sets with its letter.
+    pub(super) fn short_name(&self) -> String {
+        let adapter = self.cells.first().map_or("", |cell| cell.adapter.as_str());
+        let set = self.rows[0].adapter.split_once("(test set ").and_then(|(_, rest)| rest.split(',').next());
+        let row = LeaderboardRow { adapter: adapter.to_owned(), ..self.rows[0].clone() };
+        format!("{}{}", row.name(), set.map_or(String::new(), |set| format!(" test set {set}")))
+    }
+
     /// Encoder, adapter and shots.
     pub(super) fn name(&self) -> String {
         self.rows[0].name()

@@ -1,6 +1,9 @@
 //! Plots of every row of the grid.
 
-use echo_metrics::{BootstrapOptions, CurvePoint, Kind, Scored, confusion, precision_recall, reliability, roc};
+use echo_metrics::{
+    BootstrapOptions, CurvePoint, Kind, Line, Scored, confusion, precision_recall, precision_recall_line, reliability,
+    roc, roc_line,
+};
 use maud::{Markup, html};
 
 use super::entry::Entry;
@@ -14,6 +17,11 @@ const RESAMPLES: usize = 500;
 
 /// [`roc`] or [`precision_recall`].
 type CurveOf = fn(&Scored, &BootstrapOptions) -> Result<Option<Vec<CurvePoint>>, echo_metrics::Error>;
+/// [`roc_line`] or [`precision_recall_line`].
+type LineOf = fn(&Scored) -> Result<Option<Line>, echo_metrics::Error>;
+
+/// A plot: what its file is called beside its row, its caption, its SVG.
+type Drawn = (&'static str, String, String);
 
 /// One fold for every row.
 ///
@@ -47,10 +55,13 @@ pub(super) fn of_rows(task: &Quantity, entries: &[Entry<'_>], figures: &mut Figu
         let name = entry.name();
         let score = task.scored(entry.rows[0].get(&primary).map(|cell| cell.mean));
         let mut drawn = if task.kind == Kind::Regression { of_values(task, entry) } else { of_classes(task, entry)? };
-        let learning = [("training loss".to_owned(), &entry.losses), (target_on_validation(task), &entry.watched)];
-        for (what, curves) in learning {
+        let learning = [
+            ("loss", "training loss".to_owned(), &entry.losses),
+            ("validation", target_on_validation(task), &entry.watched),
+        ];
+        for (file, what, curves) in learning {
             let svg = plots::learning(&name, &what, curves);
-            drawn.extend(svg.map(|svg| (format!("learning curves, {what} by seed"), svg)));
+            drawn.extend(svg.map(|svg| (file, format!("learning curves, {what} by seed"), svg)));
         }
         folds.push(html! {
             details id=(anchor(entry)) {
@@ -58,7 +69,7 @@ pub(super) fn of_rows(task: &Quantity, entries: &[Entry<'_>], figures: &mut Figu
                 @if entry.truth.is_empty() { p { "There are no predictions." } }
                 @else {
                     div.plots {
-                        @for (caption, svg) in drawn { (figures.add(&format!("{name} {caption}"), &caption, &svg)) }
+                        @for (file, caption, svg) in drawn { (figures.add(&format!("{} {file}", entry.short_name()), &caption, &svg)) }
                     }
                 }
             }
@@ -72,22 +83,26 @@ fn target_on_validation(task: &Quantity) -> String {
     format!("{} on validation", task.primary().label(&task.name))
 }
 
-/// Captions and plots of a regression.
-fn of_values(task: &Quantity, entry: &Entry<'_>) -> Vec<(String, String)> {
+/// Plots of a regression.
+fn of_values(task: &Quantity, entry: &Entry<'_>) -> Vec<Drawn> {
     let (name, (truth, predictions)) = (entry.name(), entry.values());
     let scale = Scale::of(task, &truth, &predictions);
     let mut drawn = vec![
-        (format!("predicted and true {}", task.name), plots::scatter(&name, &scale, &truth, &predictions)),
-        ("Bland-Altman".to_owned(), plots::bland_altman(&name, &scale, &truth, &predictions)),
+        (
+            "predicted-and-true",
+            format!("predicted and true {}", task.name),
+            plots::scatter(&name, &scale, &truth, &predictions),
+        ),
+        ("bland-altman", "Bland-Altman".to_owned(), plots::bland_altman(&name, &scale, &truth, &predictions)),
     ];
     if !entry.ranks.is_empty() {
-        drawn.push(("error by range".to_owned(), plots::ranks(&name, &scale, &entry.ranks)));
+        drawn.push(("error-by-range", "error by range".to_owned(), plots::ranks(&name, &scale, &entry.ranks)));
     }
     drawn
 }
 
-/// Captions and plots of any other kind.
-fn of_classes(task: &Quantity, entry: &Entry<'_>) -> Result<Vec<(String, String)>, ReportError> {
+/// Plots of any other kind.
+fn of_classes(task: &Quantity, entry: &Entry<'_>) -> Result<Vec<Drawn>, ReportError> {
     let name = entry.name();
     // A question of yes and no for each class, or the one of a binary task.
     let mut questions: Vec<(String, Vec<Scored>)> = Vec::new();
@@ -104,23 +119,29 @@ fn of_classes(task: &Quantity, entry: &Entry<'_>) -> Result<Vec<(String, String)
     let options = BootstrapOptions { samples: RESAMPLES, ..BootstrapOptions::default() };
     let (mut rocs, mut recalls, mut reliabilities) = (Vec::new(), Vec::new(), Vec::new());
     for (series, (class, seeds)) in questions.iter().enumerate() {
-        let band = |of: CurveOf| {
+        let band = |area: &str, of: CurveOf, line: LineOf| {
             let curves = seeds.iter().map(|seed| of(seed, &options)).collect::<Result<Option<Vec<_>>, _>>()?;
-            Ok::<_, ReportError>(curves.map(|curves| Band::mean(series, class, &curves)))
+            let lines = seeds.iter().map(line).collect::<Result<Option<Vec<_>>, _>>()?;
+            let both = curves.zip(lines);
+            Ok::<_, ReportError>(both.map(|(curves, lines)| Band::mean(series, class, area, &curves, &lines)))
         };
-        rocs.extend(band(roc)?);
-        recalls.extend(band(precision_recall)?);
+        rocs.extend(band("AUROC", roc, roc_line)?);
+        recalls.extend(band("AUPRC", precision_recall, precision_recall_line)?);
         let bins = seeds.iter().map(reliability).collect::<Result<Vec<_>, _>>()?;
         reliabilities.push((class.clone(), bins.concat()));
     }
     let mut drawn = vec![
-        ("ROC".to_owned(), plots::roc(&name, &rocs)),
-        ("precision and recall".to_owned(), plots::precision_recall(&name, &recalls)),
+        ("roc", "ROC".to_owned(), plots::roc(&name, &rocs)),
+        ("precision-and-recall", "precision and recall".to_owned(), plots::precision_recall(&name, &recalls)),
     ];
     if task.kind != Kind::MultiLabel {
         let matrices = entry.scored.iter().map(confusion).collect::<Result<Vec<_>, _>>()?;
-        drawn.push(("confusion matrix".to_owned(), plots::confusion(&name, &task.classes, &matrices)));
+        drawn.push((
+            "confusion-matrix",
+            "confusion matrix".to_owned(),
+            plots::confusion(&name, &task.classes, &matrices),
+        ));
     }
-    drawn.push(("reliability".to_owned(), plots::reliability(&name, &reliabilities)));
+    drawn.push(("reliability", "reliability".to_owned(), plots::reliability(&name, &reliabilities)));
     Ok(drawn)
 }

@@ -19,6 +19,8 @@ pub(super) const SQUARE: (u32, u32) = (330, 330);
 pub(super) const FONT: f64 = 13.64;
 /// The other two bytes of colours that stand for classes.
 const MARK: (u8, u8) = (0xEC, 0x0E);
+/// Labels of the y axis at most.
+const Y_LABELS: usize = 6;
 /// Series that have a colour of their own; more begin again.
 pub(super) const SERIES: usize = 6;
 
@@ -88,7 +90,7 @@ pub(super) fn square(alt: &str, draw: impl FnOnce(&Area<'_>) -> Result<(), DrawE
     sized(SQUARE, alt, draw)
 }
 
-fn sized(size: (u32, u32), alt: &str, draw: impl FnOnce(&Area<'_>) -> Result<(), DrawError>) -> String {
+pub(super) fn sized(size: (u32, u32), alt: &str, draw: impl FnOnce(&Area<'_>) -> Result<(), DrawError>) -> String {
     let mut text = String::new();
     let drawn = {
         let area = SVGBackend::with_string(&mut text, size).into_drawing_area();
@@ -104,12 +106,19 @@ fn sized(size: (u32, u32), alt: &str, draw: impl FnOnce(&Area<'_>) -> Result<(),
 pub(super) fn chart<'a, 'b>(area: &'a Area<'b>, axes: &Axes<'_>) -> Result<Chart<'a, 'b>, DrawError> {
     let ((x_name, x_low, x_high), (y_name, y_low, y_high)) = (axes.x, axes.y);
     let above = key(area, axes.key)?;
+    // As many decimals as tell neighbouring labels apart, and room for them beside the axis' name.
+    let decimals = (-((y_high - y_low) / Y_LABELS as f64).log10()).ceil().clamp(0.0, 9.0) as usize;
+    let y_format =
+        |value: &f64| if value.abs() < 1e6 { format!("{:.decimals$}", value + 0.0) } else { format!("{value:e}") };
+    let longest = [y_low, y_high].iter().map(|end| y_format(end).trim_start_matches('-').len()).max().unwrap_or(0);
+    let longest = longest.min(12) + usize::from(y_low < 0.0);
+    let beside = (26 + 6 * longest as u32).max(46);
     let mut chart = ChartBuilder::on(area)
         .margin(6)
         .margin_top(6 + above)
         .margin_right(12)
         .x_label_area_size(38)
-        .y_label_area_size(46)
+        .y_label_area_size(beside)
         .build_cartesian_2d(x_low..x_high, y_low..y_high)?;
     let ink = Role::Ink.color();
     let font = || TextStyle::from(("sans-serif", FONT).into_font()).color(&ink);
@@ -121,9 +130,9 @@ pub(super) fn chart<'a, 'b>(area: &'a Area<'b>, axes: &Axes<'_>) -> Result<Chart
         .bold_line_style(Role::Grid.stroke(1))
         .axis_style(Role::Ink.stroke(1))
         .x_labels(axes.x_labels)
-        .y_labels(6)
+        .y_labels(Y_LABELS)
         .x_label_formatter(axes.x_format)
-        .y_label_formatter(&number)
+        .y_label_formatter(&y_format)
         .label_style(font())
         .axis_desc_style(font())
         .x_desc(x_name)

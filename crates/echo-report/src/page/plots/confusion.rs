@@ -3,17 +3,18 @@
 use echo_metrics::Confusion;
 use plotters::element::{Rectangle, Text};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{Color, IntoFont, TextStyle};
+use plotters::style::{Color, FontTransform, IntoFont, TextStyle};
 
-use super::canvas::{FONT, Role, SQUARE, number, square};
+use super::canvas::{FONT, Role, SQUARE, number, sized};
 
-/// Where the matrix begins, in units of the view box; above and to the left stand names.
+/// Where the matrix begins, in units of the view box, where names are short; above and to the left stand names.
 const LEFT: i32 = 88;
 const TOP: i32 = 18;
 /// Below it.
 const BOTTOM: i32 = 46;
-/// Characters of a class's name that are shown.
-const NAME: usize = 13;
+/// Characters of a class's name that are shown, and units of one.
+const NAME: usize = 30;
+const WIDE: i32 = 6;
 /// As many classes as have room for numbers.
 const NUMBERED: usize = 8;
 
@@ -31,8 +32,14 @@ pub(in super::super) fn confusion(name: &str, classes: &[String], seeds: &[Confu
         format!("{class}: {}", found.join(", "))
     });
     let alt = format!("{name}: confusion matrix; {}", words.collect::<Vec<_>>().join("; "));
-    square(&alt, |area| {
-        let (width, height) = (SQUARE.0 as i32 - LEFT - 12, SQUARE.1 as i32 - TOP - BOTTOM);
+    // The picture grows with the names, and the matrix keeps its size. Names that are wider than a column stand upright.
+    let (width, height) = (SQUARE.0 as i32 - LEFT - 12, SQUARE.1 as i32 - TOP - BOTTOM);
+    let longest = WIDE * classes.iter().map(|class| class.chars().count().min(NAME)).max().unwrap_or(0) as i32;
+    let is_upright = longest > width / count.max(1) as i32 && count <= NUMBERED;
+    let left_of = if count <= NUMBERED { LEFT.max(longest + 14) } else { LEFT };
+    let below = if is_upright { BOTTOM.max(longest + 28) } else { BOTTOM };
+    let size = ((left_of + width + 12) as u32, (TOP + height + below) as u32);
+    sized(size, &alt, |area| {
         let cell = |place: usize, along: i32| (along * place as i32) / count.max(1) as i32;
         let ink = Role::Ink.color();
         let font = |h: HPos, v: VPos| TextStyle::from(("sans-serif", FONT).into_font()).color(&ink).pos(Pos::new(h, v));
@@ -45,11 +52,11 @@ pub(in super::super) fn confusion(name: &str, classes: &[String], seeds: &[Confu
             let (top, bottom) = (TOP + cell(truth, height), TOP + cell(truth + 1, height));
             let middle = (top + bottom) / 2;
             if count <= NUMBERED {
-                let place = (LEFT - 6, middle);
+                let place = (left_of - 6, middle);
                 area.draw(&Text::new(shown(class), place, font(HPos::Right, VPos::Center)))?;
             }
             for predicted in 0..count {
-                let (left, right) = (LEFT + cell(predicted, width), LEFT + cell(predicted + 1, width));
+                let (left, right) = (left_of + cell(predicted, width), left_of + cell(predicted + 1, width));
                 let share = if of_class > 0.0 { mean(truth, predicted) / of_class } else { 0.0 };
                 let corners = [(left, top), (right, bottom)];
                 area.draw(&Rectangle::new(corners, Role::Series(0).color().mix(0.6 * share).filled()))?;
@@ -67,17 +74,19 @@ pub(in super::super) fn confusion(name: &str, classes: &[String], seeds: &[Confu
             }
         }
         if count <= NUMBERED {
-            // Beside each other there is less room: every other one a line lower.
             for (place, class) in classes.iter().enumerate() {
-                let centre = LEFT + (cell(place, width) + cell(place + 1, width)) / 2;
-                let lower = if count > 2 && place % 2 == 1 { 13 } else { 0 };
-                let place = (centre, TOP + height + 4 + lower);
-                area.draw(&Text::new(shown(class), place, font(HPos::Center, VPos::Top)))?;
+                let centre = left_of + (cell(place, width) + cell(place + 1, width)) / 2;
+                let place = (centre, TOP + height + 4);
+                let style = match is_upright {
+                    true => font(HPos::Right, VPos::Center).transform(FontTransform::Rotate270),
+                    false => font(HPos::Center, VPos::Top),
+                };
+                area.draw(&Text::new(shown(class), place, style))?;
             }
         }
-        let below = (LEFT + width / 2, SQUARE.1 as i32 - 4);
+        let below = (left_of + width / 2, size.1 as i32 - 4);
         area.draw(&Text::new("predicted", below, font(HPos::Center, VPos::Bottom)))?;
-        area.draw(&Text::new("true", (LEFT - 6, 3), font(HPos::Right, VPos::Top)))?;
+        area.draw(&Text::new("true", (left_of - 6, 3), font(HPos::Right, VPos::Top)))?;
         Ok(())
     })
 }
@@ -88,6 +97,17 @@ mod tests {
 
     use super::*;
     use crate::page::plots::canvas::tests::assert_well_formed;
+
+    #[test]
+    fn names_of_classes_are_whole() {
+        let names = ["normal", "mildly reduced", "moderately reduced", "severely reduced"].map(str::to_owned);
+        let svg = confusion("row", &names, &[]);
+        assert_well_formed(&svg);
+        assert!(names.iter().all(|name| svg.matches(&format!(">\n{name}\n<")).count() == 2), "{svg}");
+        assert_eq!(svg.matches("rotate(270").count(), 4, "{svg}");
+        assert!(svg.starts_with("<svg viewBox=\"0 0 364 "), "{svg}");
+        assert!(!confusion("row", &["a", "b"].map(str::to_owned), &[]).contains("rotate"));
+    }
 
     #[test]
     fn counts_are_means_over_seeds_with_their_share_of_the_class() {

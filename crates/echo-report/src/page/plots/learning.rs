@@ -48,6 +48,23 @@ mod tests {
     use crate::page::plots::canvas::tests::assert_well_formed;
 
     #[test]
+    fn labels_of_the_axis_differ_and_have_room() {
+        let values = [1.2871, 1.2872, 1.2874].into_iter().enumerate().map(|(epoch, loss)| (epoch + 1, loss)).collect();
+        let svg = learning("row", "loss", &[Curve { seed: 1, values }]).unwrap();
+        let labels: Vec<&str> = svg.lines().filter(|line| line.starts_with("1.28")).collect();
+        let distinct: std::collections::BTreeSet<&&str> = labels.iter().collect();
+        assert!(labels.len() > 2 && distinct.len() == labels.len(), "{labels:?}");
+        let axis = |svg: &str| -> i32 {
+            let of = svg
+                .lines()
+                .filter_map(|line| line.strip_prefix("<polyline")?.split_once("points=\"")?.1.split(',').next());
+            of.map(|x| x.parse::<f64>().unwrap() as i32).min().unwrap()
+        };
+        let wide = (0..3).map(|epoch| (epoch + 1, epoch as f64)).collect();
+        assert!(axis(&svg) >= axis(&learning("row", "loss", &[Curve { seed: 1, values: wide }]).unwrap()) + 6, "{svg}");
+    }
+
+    #[test]
     fn seeds_are_lines_and_what_trains_nothing_has_no_plot() {
         let curve = |seed, losses: &[f64]| Curve { seed, values: losses.iter().copied().enumerate().collect() };
         let svg = learning("row", "training loss", &[curve(1, &[3.0, 2.0, f64::NAN]), curve(2, &[4.0])]).unwrap();

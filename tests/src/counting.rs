@@ -15,11 +15,18 @@ use echo_zoo::{ZOO, find};
 pub struct CountingZoo {
     /// Clips that passed through any of its encoders. It lives as long as the program, as modules may.
     clips: &'static AtomicUsize,
+    /// Encoders that were built.
+    builds: AtomicUsize,
 }
 
 impl CountingZoo {
     pub fn new() -> Self {
-        Self { clips: Box::leak(Box::default()) }
+        Self { clips: Box::leak(Box::default()), builds: AtomicUsize::new(0) }
+    }
+
+    /// Encoders that were built since the last call.
+    pub fn take_builds(&self) -> usize {
+        self.builds.swap(0, Ordering::SeqCst)
     }
 
     /// Clips since the last call.
@@ -38,6 +45,7 @@ impl Zoo for CountingZoo {
     }
 
     fn build(&self, name: &str, preset: Preset, weights: &Weights, device: &Device) -> Result<Built, WeightsError> {
+        self.builds.fetch_add(1, Ordering::SeqCst);
         let built = find(ZOO, name).unwrap().build(preset, weights, device)?;
         let encoder = AnyEncoder::new(Counting { inner: built.encoder, clips: self.clips });
         Ok(Built { encoder, ..built })

@@ -33,6 +33,7 @@ fn each_clip_view_passes_through_the_encoder_once_over_all_cells_and_adapters() 
     let adapters = ["coop", "linear", "mfl"];
     let outcome = place.run_with(&config(&adapters), "out", &zoo);
     assert_eq!((outcome.ran, outcome.failed), (3 * 4 * 3, 0));
+    assert_eq!(zoo.take_builds(), 1, "weights are read once");
     // At 8 shots every training video is drawn; none of these adapters augments.
     let videos = place.names("TRAIN").len() + place.names("TEST").len();
     assert_eq!(zoo.take(), videos);

@@ -116,13 +116,16 @@ pub struct Outcome {
 /// with its error instead.
 pub fn run(config: &BenchConfig, environment: &Environment, zoo: &dyn Zoo) -> Result<Outcome, BenchError> {
     let mut state = RunState::new(config, environment, zoo, Unrendered::Render)?;
-    state.refuse_impossible(zoo)?;
+    // All of them before anything runs: wrong weights or a pair that cannot be are found at once.
+    let built = |(name, _): &(String, _)| build_encoder(name, config, &environment.device, zoo);
+    let built: Vec<(Built, Option<Built>)> = state.grid.iter().map(built).collect::<Result<_, _>>()?;
+    state.refuse_impossible(&built)?;
     state.outputs.make()?;
     for warning in state.short_draws().into_iter().chain(state.absent_in_training()).chain(state.unknown_heads(zoo)) {
         environment.observer.line(&format!("warning: {warning}"));
     }
-    for (name, cells) in std::mem::take(&mut state.grid) {
-        state.run_encoder(&name, &cells, zoo)?;
+    for ((name, cells), (built, text)) in std::mem::take(&mut state.grid).into_iter().zip(built) {
+        state.run_encoder(&name, &cells, &built, text.as_ref())?;
     }
     state.finish()
 }

@@ -10,7 +10,7 @@ use echo_video::OpenOptions;
 use echo_weights::Built;
 
 use super::compute::nothing_usable;
-use super::{Environment, RunState, Zoo, build_encoder};
+use super::{Environment, RunState};
 use crate::cell::features::{Embedder, Wanted};
 use crate::cell::seen::Seen;
 use crate::config::recipe::ZERO_SHOT;
@@ -21,7 +21,7 @@ pub(super) struct EncoderRun<'a> {
     pub(super) built: &'a Built,
     pub(super) record: EncoderRecord,
     /// The encoder that lends its text tower, where one is needed.
-    pub(super) text: Option<(Built, EncoderRecord)>,
+    pub(super) text: Option<(&'a Built, EncoderRecord)>,
     pub(super) features: Vec<ViewFeatures>,
     /// Of the external data set's videos.
     pub(super) external: Vec<ViewFeatures>,
@@ -97,9 +97,14 @@ pub(super) struct ToEmbed {
 }
 
 impl RunState<'_> {
-    pub(super) fn run_encoder(&mut self, name: &str, cells: &[CellRecord], zoo: &dyn Zoo) -> Result<(), BenchError> {
-        let (built, text) = build_encoder(name, self.config, &self.environment.device, zoo)?;
-        let mut run = self.encoder_run(name, &built, text);
+    pub(super) fn run_encoder(
+        &mut self,
+        name: &str,
+        cells: &[CellRecord],
+        built: &Built,
+        text: Option<&Built>,
+    ) -> Result<(), BenchError> {
+        let mut run = self.encoder_run(name, built, text);
         let expected = cells.len();
         let cells = self.readable(&run, cells);
         let ToEmbed { plain, looks } = self.to_embed(&run, &cells);
@@ -131,7 +136,7 @@ impl RunState<'_> {
     }
 
     /// An encoder's part of the run, before anything is embedded.
-    pub(super) fn encoder_run<'b>(&self, name: &str, built: &'b Built, text: Option<Built>) -> EncoderRun<'b> {
+    pub(super) fn encoder_run<'b>(&self, name: &str, built: &'b Built, text: Option<&'b Built>) -> EncoderRun<'b> {
         let config = self.config;
         let record = |name: &str, built: &Built| EncoderRecord {
             name: name.to_owned(),
@@ -140,7 +145,7 @@ impl RunState<'_> {
             weights_hash: built.hash.clone(),
         };
         let text = text.map(|lent| {
-            let record = record(lent.encoder.card().name, &lent);
+            let record = record(lent.encoder.card().name, lent);
             (lent, record)
         });
         let options = OpenOptions { allow_truncated: config.allow_truncated, ..OpenOptions::default() };
@@ -148,21 +153,17 @@ impl RunState<'_> {
     }
 
     /// # Errors
-    /// Pairs that were asked for by both names and cannot be.
-    pub(super) fn refuse_impossible(&self, zoo: &dyn Zoo) -> Result<(), BenchError> {
+    /// Pairs that were asked for by both names and cannot be; `built` are the grid's encoders.
+    pub(super) fn refuse_impossible(&self, built: &[(Built, Option<Built>)]) -> Result<(), BenchError> {
         let mut impossible = Vec::new();
-        for (name, cells) in &self.grid {
+        for ((name, cells), (built, text)) in self.grid.iter().zip(built) {
+            let run = self.encoder_run(name, built, text.as_ref());
             let adapters: BTreeSet<&str> = cells.iter().map(|cell| cell.adapter.as_str()).collect();
-            let mut asked = adapters.into_iter().filter(|adapter| self.config.asks_for_pair(name, adapter)).peekable();
-            if asked.peek().is_none() {
-                continue;
+            for adapter in adapters.into_iter().filter(|adapter| self.config.asks_for_pair(name, adapter)) {
+                if let Err(error @ BenchError::Adapt(AdaptError::Incompatible { .. })) = self.needs_of(&run, adapter) {
+                    impossible.push(error.to_string());
+                }
             }
-            let (built, text) = build_encoder(name, self.config, &self.environment.device, zoo)?;
-            let run = self.encoder_run(name, &built, text);
-            impossible.extend(asked.filter_map(|adapter| match self.needs_of(&run, adapter) {
-                Err(error @ BenchError::Adapt(AdaptError::Incompatible { .. })) => Some(error.to_string()),
-                _ => None,
-            }));
         }
         match impossible.is_empty() {
             true => Ok(()),

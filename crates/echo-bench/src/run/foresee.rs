@@ -99,7 +99,7 @@ impl RunState<'_> {
         unused: &BTreeSet<String>,
     ) -> Result<Foreseen, BenchError> {
         let (built, text) = build_encoder(name, self.config, &self.environment.device, zoo)?;
-        let mut run = self.encoder_run(name, &built, text);
+        let mut run = self.encoder_run(name, &built, text.as_ref());
         let cells = &self.readable(&run, cells);
         let ToEmbed { plain, looks } = self.to_embed(&run, cells);
         let cache = self.cache();

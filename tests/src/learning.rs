@@ -183,7 +183,7 @@ fn every_adapter_learns_on_panecho() {
 }
 
 /// Each adapter with its shipped recipe, fitted on a few phantoms of a site that no encoder has seen, says more of others than
-/// the median does, and errs by a tenth less than before, which a step in any direction would not.
+/// the median does, and errs by at least a tenth less than before.
 #[test]
 fn what_every_adapter_learns_holds_on_other_phantoms() {
     let task = echo_data::Target::shipped("ef").task;

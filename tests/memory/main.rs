@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use echo_adapt::{ADAPTERS, BuildContext, Joined};
-use echo_core::{AnyEncoder, Features, Preset, Rank, RankSpec, Stage, Task, Truth};
+use echo_core::{AnyEncoder, Features, Rank, RankSpec, Stage, Task, Truth};
 use echo_nn::ConvNextConfig;
 use echo_random::Stream;
 use echo_train::{
@@ -70,7 +70,7 @@ impl Samples for Clips {
 /// Bytes that a step of training takes above what is there before it, with `blocks` blocks in the third stage.
 fn step(blocks: usize, settings: &str) -> usize {
     let device = Device::flex();
-    let nano = EchoClipConfig::preset(Preset::Nano);
+    let nano = EchoClipConfig::nano();
     let visual = ConvNextConfig { depths: [1, 1, blocks, 1], dims: [16, 32, 64, 128] };
     let model = EchoClipConfig { visual, ..nano }.init(ClipTokenizer::nano(), &device);
     let encoder = AnyEncoder::new(randomize(model, 1)).freeze();

@@ -83,7 +83,7 @@ impl Samples for Clips<'_> {
         _epoch: Option<usize>,
         device: &burn::tensor::Device,
     ) -> Result<Features, TrainError> {
-        let spec = &self.entry.card.preset(Preset::Nano).clip;
+        let spec = &self.entry.card.preset(Preset::NANO).unwrap().clip;
         let rows = indices.iter().map(|&index| {
             let mut stream = Stream::new(8, "test/adapters", index as u64);
             let level = (f64::from(self.brightness[index]) - 50.0) / 25.0;
@@ -426,7 +426,7 @@ fn every_adapter_tells_classes_and_labels_apart() {
 #[test]
 fn a_classifier_of_views_is_read_without_training() {
     let view = Some(echo_nn::ConvNextConfig { depths: [1; 4], dims: [4, 8, 12, 16] });
-    let config = echoprime::EchoPrimeConfig { view, ..echoprime::EchoPrimeConfig::preset(Preset::Nano) };
+    let config = echoprime::EchoPrimeConfig { view, ..echoprime::EchoPrimeConfig::nano() };
     let model = config.init(Ok(echoprime::WordPiece::nano()), &device());
     let encoder = AnyEncoder::new(echo_weights::randomize(model, 1)).freeze();
     let task = echo_data::Target::shipped("view").task;

@@ -48,7 +48,7 @@ fn every_encoder_gives_the_same_numbers_on_wgpu() {
         println!("{name}: embeddings differ by {error:.1e} of the largest value");
         assert!(error < TOLERANCE, "{name}: embeddings differ by {error}");
 
-        let dim = entry.card.preset(Preset::Nano).dim;
+        let dim = entry.card.preset(Preset::NANO).unwrap().dim;
         let direction: Vec<f32> = (0..dim).map(|index| (index as f32).sin()).collect();
         let step = |encoder: AnyEncoder, device: &Device| {
             let encoder = encoder.unfreeze().train();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use echo_adapt::{ADAPTERS, AdapterEntry};
 use echo_bench::{BenchConfig, BenchError, Environment, Outcome, Zoo, dry_run, pair_parameters, run};
-use echo_core::Preset;
+use echo_core::{Card, Preset};
 use echo_phantom::{DatasetSpec, Site, write_dataset};
 use echo_report::{CellStatus, merge, read_runs};
 use echo_weights::{Built, Weights, WeightsError};
@@ -17,14 +17,14 @@ use crate::fixtures::device;
 struct Registry;
 
 impl Zoo for Registry {
-    fn names(&self) -> Vec<&'static str> {
-        ZOO.iter().map(|entry| entry.card.name).collect()
+    fn cards(&self) -> Vec<&'static Card> {
+        ZOO.iter().map(|entry| entry.card).collect()
     }
 
     fn adapters(&self) -> &[AdapterEntry] {
         ADAPTERS
     }
-    fn build(&self, name: &str, preset: Preset, weights: &Weights, device: &Device) -> Result<Built, WeightsError> {
+    fn build(&self, name: &str, preset: &str, weights: &Weights, device: &Device) -> Result<Built, WeightsError> {
         find(ZOO, name).unwrap().build(preset, weights, device)
     }
 }
@@ -528,7 +528,7 @@ fn a_plan_is_made_of_adapters_that_see_different_clips() {
     let several = BenchConfig { adapters: vec!["mfl".to_owned(), "linear".to_owned()], recipes, ..quick() };
     let text = include_str!("../../configs/bench/cardiacclip.toml");
     let mut cardiacclip = BenchConfig {
-        preset: Preset::Nano,
+        preset: Preset::NANO.to_owned(),
         random_init: true,
         zero_shot: true,
         limit: Some(2),

@@ -54,7 +54,7 @@ fn tiny() -> AnyEncoder {
 
 /// The script's pixels, prepared as EchoCLIP wants them.
 fn clip() -> Tensor<5> {
-    let spec = &echoclip::CARD.preset(Preset::Full).clip;
+    let spec = &echoclip::CARD.preset(Preset::FULL).unwrap().clip;
     let (mut state, mut values) = (SEED, Vec::new());
     for (video, channel, frame) in (0..VIDEOS)
         .flat_map(|video| (0..3).map(move |channel| (video, channel)))

@@ -1,5 +1,6 @@
 //! `CARD.md` is for people, `card.rs` for programs: they must say the same.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use echo_core::{Card, Preset, WeightFile};
@@ -34,12 +35,13 @@ fn every_card_says_in_prose_what_it_says_as_data() {
             format!("<{}>", card.code_url),
             "not a medical device".to_owned(),
         ];
-        for file in card.weights {
+        let files = || card.presets.iter().flat_map(|preset| preset.weights);
+        for file in files() {
             facts.push(format!("`{}`", file.name));
             facts.push(format!("<{}>", file.url));
         }
-        for (preset, whose) in [(Preset::Full, "upstream"), (Preset::Nano, "nano")] {
-            let of_preset = card.preset(preset);
+        for (preset, whose) in [(Preset::FULL, "upstream"), (Preset::NANO, "nano")] {
+            let of_preset = card.preset(preset).unwrap();
             let licence = of_preset.weights_license.replace(" OR ", " or ");
             facts.push(format!("| the {whose} weights | {licence} |"));
             let clip = &of_preset.clip;
@@ -56,15 +58,29 @@ fn every_card_says_in_prose_what_it_says_as_data() {
 }
 
 #[test]
+fn every_card_has_a_full_and_a_nano_preset_and_names_each_once() {
+    for card in entries().iter().map(|entry| entry.card) {
+        let names: Vec<&str> = card.presets.iter().map(|preset| preset.name).collect();
+        assert_eq!(names[..2], [Preset::FULL, Preset::NANO], "{}", card.name);
+        assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{}: {names:?}", card.name);
+        for preset in card.presets {
+            assert_eq!(preset.published, preset.name != Preset::NANO, "{} {}", card.name, preset.name);
+        }
+        let message = card.preset("nan").unwrap_err().to_string();
+        assert!(message.contains(&format!("preset of {}", card.name)) && message.contains("\"nano\"?"), "{message}");
+    }
+}
+
+#[test]
 fn every_file_of_weights_says_where_it_is_downloaded() {
     for entry in entries() {
-        for file in entry.card.weights {
+        for (preset, file) in entry.card.presets.iter().flat_map(|p| p.weights.iter().map(move |file| (p, file))) {
             assert!(file.download.starts_with("https://"), "{}: {}", entry.card.name, file.download);
             // A folder holds one file of a name, and an archive's member keeps its name.
             let last = |path: &'static str| path.rsplit('/').next();
             assert_eq!(last(file.member.unwrap_or(file.download)), Some(file.name), "{}", entry.card.name);
-            let same = |other: &&WeightFile| (other.name, other.variant) == (file.name, file.variant);
-            assert_eq!(entry.card.weights.iter().filter(same).count(), 1, "{}: {}", entry.card.name, file.name);
+            let same = |other: &&WeightFile| other.name == file.name;
+            assert_eq!(preset.weights.iter().filter(same).count(), 1, "{}: {}", entry.card.name, file.name);
         }
     }
 }

@@ -54,9 +54,9 @@ fn every_encoder_takes_what_its_card_allows_and_its_card_refuses_the_rest() {
         let (card, encoder) = (entry.card, nano(entry));
         let clip = clips(entry, 1, 1);
         for (frames, size) in [(1, 32), (5, 96), (24, 64), (2, 112), (3, 75)] {
-            let own = &card.preset(Preset::Nano).clip;
+            let own = &card.preset(Preset::NANO).unwrap().clip;
             let spec = ClipChange { frames: Some(frames), size: Some(size), ..ClipChange::default() }.apply(own);
-            card.takes(Preset::Nano, &spec).unwrap();
+            card.preset(Preset::NANO).unwrap().takes(card.name, &spec).unwrap();
             let [_, _, have_frames, have, _] = clip.dims();
             let frame = |i: usize, of: usize| Tensor::<1, Int>::from_ints([(i % of) as i32], &device());
             let pick =
@@ -64,15 +64,15 @@ fn every_encoder_takes_what_its_card_allows_and_its_card_refuses_the_rest() {
             let changed = clip.clone().select(2, pick(frames, have_frames));
             let changed = changed.select(3, pick(size, have)).select(4, pick(size, have));
             let embedding = encoder.encode(changed);
-            assert_eq!(embedding.dims(), [1, card.preset(Preset::Nano).dim]);
+            assert_eq!(embedding.dims(), [1, card.preset(Preset::NANO).unwrap().dim]);
             let values: Vec<f32> = embedding.into_data().iter().collect();
             assert!(values.iter().all(|value| value.is_finite()), "{} at {frames} x {size}", card.name);
         }
-        for preset in Preset::ALL {
-            let own = &card.preset(preset).clip;
-            card.takes(preset, own).unwrap();
+        for preset in card.presets {
+            let own = &preset.clip;
+            preset.takes(card.name, own).unwrap();
             let spec = ClipChange { size: Some(31), ..ClipChange::default() }.apply(own);
-            let message = card.takes(preset, &spec).unwrap_err().to_string();
+            let message = preset.takes(card.name, &spec).unwrap_err().to_string();
             let named = [card.name, "size = 31", "any number of frames", "sizes from 32 pixels"];
             assert!(named.iter().all(|part| message.contains(part)), "{message}");
         }
@@ -90,7 +90,7 @@ fn cells_of_every_encoder_see_the_clips_that_their_recipe_wants_at_every_stage()
         let outcome = place.run(&config, name);
         assert_eq!(outcome.failed, 0, "{name}: {:?}", outcome.leaderboard.rows);
         let records = records(&place, name);
-        let own = &find(ZOO, name).unwrap().card.preset(Preset::Nano).clip;
+        let own = &find(ZOO, name).unwrap().card.preset(Preset::NANO).unwrap().clip;
         for adapter in ["linear", "mfl", "full"] {
             let record = &records[adapter];
             let spec = spec_of(record);
@@ -167,7 +167,7 @@ fn a_kept_adapter_predicts_with_the_clips_that_it_was_fitted_with() {
         for file in std::fs::read_dir(place.out(encoder).join("adapters")).unwrap() {
             let fitted = AdapterFile::open(&file.unwrap().path()).unwrap();
             let build =
-                |name: &str| find(ZOO, name).unwrap().build(Preset::Nano, &Weights::Random(0), &device()).unwrap();
+                |name: &str| find(ZOO, name).unwrap().build(Preset::NANO, &Weights::Random(0), &device()).unwrap();
             let (built, text) = (build(encoder), build("echoclip"));
             let adapter = fitted.adapt(ADAPTERS, &built, Some(&text)).unwrap();
             let (spec, path) = (fitted.spec().unwrap(), place.video(video));
@@ -181,7 +181,7 @@ fn a_kept_adapter_predicts_with_the_clips_that_it_was_fitted_with() {
             let looks = [0, 1].map(|index| fitted.look(&path, index, 2, &spec).unwrap());
             let value = said(&spec, looks);
             let even = [0, 1].map(|index| Start::Even { index, of: 2 }.into());
-            let card = said(&built.encoder.card().preset(Preset::Nano).clip, even);
+            let card = said(&built.encoder.card().preset(Preset::NANO).unwrap().clip, even);
             assert!((card - value).abs() > 0.01, "{}: {value} whatever it sees", fitted.record.adapter);
             assert_eq!(looks == even, !random_start);
             let own = |row: &&BTreeMap<String, String>| {
@@ -208,7 +208,7 @@ fn mfl_attends_over_the_frames_of_all_clips() {
         let encoder = nano(entry);
         let (mfl, lender) = (Joined::find(ADAPTERS, "mfl").unwrap(), nano(&ZOO[0]));
         let task = echo_data::Target::shipped("ef").task;
-        let recipe = Recipe::new("mfl", &mfl, Preset::Nano, &BTreeMap::new()).unwrap();
+        let recipe = Recipe::new("mfl", &mfl, Preset::NANO, &BTreeMap::new()).unwrap();
         let context = BuildContext { encoder: &encoder, text: Some(&lender), task: &task, seed: 3 };
         let adapter = mfl.build(&recipe.adapter, &context).unwrap();
         // At first all frames weigh the same, which hides what they are weighed against.
@@ -249,9 +249,9 @@ fn the_cardiacclip_protocol_sees_what_the_released_code_sees() {
     let text = include_str!("../../configs/bench/cardiacclip.toml");
     let config = BenchConfig::from_toml("cardiacclip.toml", text).unwrap();
     let name = &config.adapters[0];
-    let recipe = Recipe::new(name, &Joined::find(ADAPTERS, name).unwrap(), config.preset, &config.recipes).unwrap();
+    let recipe = Recipe::new(name, &Joined::find(ADAPTERS, name).unwrap(), &config.preset, &config.recipes).unwrap();
     let card = find(ZOO, &config.encoders[0]).unwrap().card;
-    let own = &card.preset(config.preset).clip;
+    let own = &card.preset(&config.preset).unwrap().clip;
     let mut expected = ClipSpec {
         frames: 48,
         stride: 2,
@@ -262,6 +262,6 @@ fn the_cardiacclip_protocol_sees_what_the_released_code_sees() {
     };
     expected.crop.zoom = 0.0;
     assert_eq!(recipe.clip.apply(own), expected);
-    card.takes(config.preset, &expected).unwrap();
+    card.preset(&config.preset).unwrap().takes(card.name, &expected).unwrap();
     assert!(config.random_start && recipe.train.augment.random_start && config.clips == 1);
 }

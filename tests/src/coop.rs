@@ -54,7 +54,7 @@ fn mean_error(adapter: &AnyAdapter, samples: &FeatureTable) -> f32 {
 fn training_lowers_the_loss_below_that_of_the_same_prompts_frozen() {
     for entry in with_text() {
         let encoder = nano(entry);
-        let dim = entry.card.preset(echo_core::Preset::Nano).dim;
+        let dim = entry.card.preset(echo_core::Preset::NANO).unwrap().dim;
         let (train, start) = (samples(dim, 1), coop(&encoder, RECIPE));
         let fitted = fit(start.clone(), &train, &config(25), &FitContext::new(1, &device()), |_| ()).unwrap();
         let (first, last) = (&fitted.curve[0], fitted.curve.last().unwrap());
@@ -96,7 +96,7 @@ impl Adapter for Detached {
 fn a_context_that_no_gradient_reaches_is_an_error() {
     let entry = with_text().next().unwrap();
     let encoder = nano(entry);
-    let train = samples(entry.card.preset(echo_core::Preset::Nano).dim, 1);
+    let train = samples(entry.card.preset(echo_core::Preset::NANO).unwrap().dim, 1);
     let detached = AnyAdapter::new(Detached { inner: coop(&encoder, RECIPE) });
     let message = fit(detached, &train, &config(1), &FitContext::new(1, &device()), |_| ()).unwrap_err().to_string();
     assert!(message.contains("inner.head.Prompts.context"), "{message}");
@@ -129,7 +129,7 @@ impl Adapter for Silent {
 #[test]
 fn a_zero_gradient_is_reported_unless_the_adapter_says_why() {
     let entry = with_text().next().unwrap();
-    let train = samples(entry.card.preset(echo_core::Preset::Nano).dim, 1);
+    let train = samples(entry.card.preset(echo_core::Preset::NANO).unwrap().dim, 1);
     let zero_gradients = |declared| {
         let silent = burn::module::Param::from_tensor(burn::tensor::Tensor::ones([1], &device()));
         let adapter = AnyAdapter::new(Silent { inner: coop(&nano(entry), RECIPE), silent, declared });
@@ -143,7 +143,7 @@ fn a_zero_gradient_is_reported_unless_the_adapter_says_why() {
 fn a_run_repeats_bit_for_bit_and_seeds_differ() {
     let entry = with_text().next().unwrap();
     let encoder = nano(entry);
-    let train = samples(entry.card.preset(echo_core::Preset::Nano).dim, 1);
+    let train = samples(entry.card.preset(echo_core::Preset::NANO).unwrap().dim, 1);
     let curve = |seed| -> Vec<Epoch> {
         fit(coop(&encoder, RECIPE), &train, &config(3), &FitContext::new(seed, &device()), |_| ()).unwrap().curve
     };
@@ -155,7 +155,7 @@ fn a_run_repeats_bit_for_bit_and_seeds_differ() {
 fn every_position_and_start_of_the_context_trains() {
     for entry in with_text() {
         let encoder = nano(entry);
-        let train = samples(entry.card.preset(echo_core::Preset::Nano).dim, 1);
+        let train = samples(entry.card.preset(echo_core::Preset::NANO).unwrap().dim, 1);
         let mut starts = Vec::new();
         for position in ["end", "middle", "front"] {
             for (per_class, init, vectors) in [

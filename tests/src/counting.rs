@@ -6,7 +6,7 @@ use burn::module::{Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault
 use burn::tensor::{Device, Tensor};
 use echo_adapt::{ADAPTERS, AdapterEntry};
 use echo_bench::Zoo;
-use echo_core::{AnyEncoder, Card, EchoEncoder, Preset, Projection, TextEncoder, Tokens};
+use echo_core::{AnyEncoder, Card, EchoEncoder, Projection, TextEncoder, Tokens};
 use echo_weights::{Built, Weights, WeightsError};
 use echo_zoo::{ZOO, find};
 
@@ -36,15 +36,15 @@ impl CountingZoo {
 }
 
 impl Zoo for CountingZoo {
-    fn names(&self) -> Vec<&'static str> {
-        ZOO.iter().map(|entry| entry.card.name).collect()
+    fn cards(&self) -> Vec<&'static Card> {
+        ZOO.iter().map(|entry| entry.card).collect()
     }
 
     fn adapters(&self) -> &[AdapterEntry] {
         ADAPTERS
     }
 
-    fn build(&self, name: &str, preset: Preset, weights: &Weights, device: &Device) -> Result<Built, WeightsError> {
+    fn build(&self, name: &str, preset: &str, weights: &Weights, device: &Device) -> Result<Built, WeightsError> {
         self.builds.fetch_add(1, Ordering::SeqCst);
         let built = find(ZOO, name).unwrap().build(preset, weights, device)?;
         let encoder = AnyEncoder::new(Counting { inner: built.encoder, clips: self.clips });

@@ -23,7 +23,7 @@ const NANO_STEP_SECONDS: f64 = 0.03;
 #[test]
 fn shapes_are_those_of_the_card() {
     for entry in &entries() {
-        let (encoder, card) = (nano(entry), entry.card.preset(Preset::Nano));
+        let (encoder, card) = (nano(entry), entry.card.preset(Preset::NANO).unwrap());
         let tokens = encoder.tokens(clips(entry, 2, 1));
         let [batch, time, _, _, width] = tokens.patches.dims();
         assert_eq!((batch, width), (2, card.width), "{}", entry.card.name);
@@ -80,12 +80,12 @@ fn weights_survive_saving_and_loading() {
         let path = dir.path().join(format!("{}.safetensors", entry.card.name));
         let encoder = nano(entry);
         save(&encoder, &path, Precision::Full).unwrap();
-        let reread = entry.build(Preset::Nano, &Weights::File(path.clone()), &device()).unwrap();
+        let reread = entry.build(Preset::NANO, &Weights::File(path.clone()), &device()).unwrap();
         assert_eq!(difference(encoder.encode(clips(entry, 1, 5)), reread.encoder.encode(clips(entry, 1, 5))), 0.0);
         assert_eq!(reread.report.applied.len(), parameters(&encoder).len());
 
         // A file of another size is refused with the names of what does not fit.
-        let wrong = entry.build(Preset::Full, &Weights::File(path.clone()), &device());
+        let wrong = entry.build(Preset::FULL, &Weights::File(path.clone()), &device());
         let message = wrong.expect_err("a nano file does not fit the full preset").to_string();
         assert!(message.contains("does not fit") && message.contains(path.to_str().unwrap()), "{message}");
     }

@@ -67,12 +67,12 @@ fn a_kept_adapter_predicts_what_the_benchmark_predicted_and_refuses_other_weight
         for file in files {
             let fitted = AdapterFile::open(&file).unwrap();
             let build = |name: &str, seed: u64| {
-                find(ZOO, name).unwrap().build(Preset::Nano, &Weights::Random(seed), &device()).unwrap()
+                find(ZOO, name).unwrap().build(Preset::NANO, &Weights::Random(seed), &device()).unwrap()
             };
             let (built, text) = (build(encoder, 0), build("echoclip", 0));
             let adapter = fitted.adapt(ADAPTERS, &built, Some(&text)).unwrap();
             let video = &place.names("TEST")[0];
-            let spec = &built.encoder.card().preset(Preset::Nano).clip;
+            let spec = &built.encoder.card().preset(Preset::NANO).unwrap().clip;
             let clips: Vec<Tensor<5>> = (0..2)
                 .map(|index| {
                     let start = Start::Even { index, of: 2 };

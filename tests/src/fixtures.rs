@@ -43,12 +43,12 @@ pub fn recipe(name: &str, changes: &[(&str, &str)]) -> Result<(Joined, Tables), 
 
 /// The nano preset with random weights.
 pub fn nano(entry: &Entry) -> AnyEncoder {
-    entry.build(Preset::Nano, &Weights::Random(1), &device()).unwrap().encoder
+    entry.build(Preset::NANO, &Weights::Random(1), &device()).unwrap().encoder
 }
 
 /// Normal values, `[batch, 3, frames, size, size]` as the encoder's nano preset wants them.
 pub fn clips(entry: &Entry, batch: usize, seed: u64) -> Tensor<5> {
-    let spec = &entry.card.preset(Preset::Nano).clip;
+    let spec = &entry.card.preset(Preset::NANO).unwrap().clip;
     let shape = [batch, 3, spec.frames, spec.size, spec.size];
     let mut stream = Stream::new(seed, "test/clips", 0);
     let values: Vec<f32> = (0..shape.iter().product()).map(|_| stream.normal() as f32).collect();

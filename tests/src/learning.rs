@@ -124,7 +124,7 @@ fn config(epochs: usize, lr: f64) -> TrainConfig {
 fn learns(entry: &Entry, beat_unseen: &[&str]) {
     let encoder = nano(entry);
     let lender = nano(&ZOO[0]);
-    let spec = &entry.card.preset(Preset::Nano).clip;
+    let spec = &entry.card.preset(Preset::NANO).unwrap().clip;
     let (clips, targets) = easy(VIDEOS, 0, spec);
     let (held_clips, held_targets) = easy(VIDEOS, 5_000, spec);
     let constant = vec![vec![median(&targets)]; VIDEOS];
@@ -187,11 +187,11 @@ fn every_adapter_learns_on_panecho() {
 #[test]
 fn what_every_adapter_learns_holds_on_other_phantoms() {
     let task = echo_data::Target::shipped("ef").task;
-    let lender = ZOO[0].build(Preset::Nano, &Weights::Shipped, &device()).unwrap().encoder;
+    let lender = ZOO[0].build(Preset::NANO, &Weights::Shipped, &device()).unwrap().encoder;
     let mut failed = Vec::new();
     for entry in ZOO {
-        let encoder = entry.build(Preset::Nano, &Weights::Shipped, &device()).unwrap().encoder;
-        let spec = &entry.card.preset(Preset::Nano).clip;
+        let encoder = entry.build(Preset::NANO, &Weights::Shipped, &device()).unwrap().encoder;
+        let spec = &entry.card.preset(Preset::NANO).unwrap().clip;
         let (clips, targets) = of_new_site(SHOTS, 100_000, spec);
         let (held_clips, held_targets) = of_new_site(SHOTS, 200_000, spec);
         let constant = error(&vec![vec![median(&targets)]; SHOTS], &held_targets);
@@ -199,7 +199,7 @@ fn what_every_adapter_learns_holds_on_other_phantoms() {
         let names = known.iter().filter(|entry| entry.trains).map(|entry| entry.name);
         for name in names.chain(["mfl+echozoom"]) {
             let joined = Joined::find(&known, name).unwrap();
-            let recipe = Recipe::new(name, &joined, Preset::Nano, &BTreeMap::new()).unwrap();
+            let recipe = Recipe::new(name, &joined, Preset::NANO, &BTreeMap::new()).unwrap();
             let context = BuildContext { encoder: &encoder, text: Some(&lender), task: &task, seed: 5 };
             let adapter = joined.build(&recipe.adapter, &context).unwrap();
             let stage = adapter.stage();

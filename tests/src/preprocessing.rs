@@ -141,7 +141,7 @@ fn compare(clip: &Clip, expected: &Expected, units: &ClipSpec) -> Result<Differe
 fn clips_are_those_of_the_encoders_own_pipelines() {
     for entry in ZOO {
         let name = entry.card.name;
-        let spec = &entry.card.preset(Preset::Full).clip;
+        let spec = &entry.card.preset(Preset::FULL).unwrap().clip;
         let Some(golden) = golden(entry) else { continue };
         for video in VIDEOS {
             let expected = Expected::read(&golden, video);
@@ -188,7 +188,7 @@ fn wrong(spec: &ClipSpec) -> Vec<(String, ClipSpec)> {
 fn a_clip_that_is_made_otherwise_is_noticed() {
     for entry in ZOO {
         let name = entry.card.name;
-        let spec = &entry.card.preset(Preset::Full).clip;
+        let spec = &entry.card.preset(Preset::FULL).unwrap().clip;
         let Some(golden) = golden(entry) else { continue };
         let expected = VIDEOS.map(|video| Expected::read(&golden, video));
         for (what, other) in wrong(spec) {

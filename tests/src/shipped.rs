@@ -21,7 +21,7 @@ fn every_shipped_file_is_small_and_says_where_it_came_from() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("zoo").join(name);
         let file = folder.join("weights/nano.safetensors");
         assert!(std::fs::metadata(&file).unwrap().len() <= LARGEST, "{}", file.display());
-        assert!(entry.card.preset(Preset::Nano).parameters <= MOST, "{name}");
+        assert!(entry.card.preset(Preset::NANO).unwrap().parameters <= MOST, "{name}");
         let card = std::fs::read_to_string(folder.join("CARD.md")).unwrap();
         for words in ["## Nano weights", "echozoo pretrain", "MIT or Apache-2.0", "nano.curve.csv"] {
             assert!(card.contains(words), "{name}'s CARD.md does not say {words}");
@@ -30,8 +30,8 @@ fn every_shipped_file_is_small_and_says_where_it_came_from() {
         let curve = std::fs::read_to_string(folder.join("weights/nano.curve.csv")).unwrap();
         let last = curve.lines().last().unwrap().rsplit(',').next().unwrap().parse::<f64>().unwrap();
         assert!(card.contains(&format!("{last:.2} %")), "{name}'s CARD.md does not say {last:.2} %");
-        let built = entry.build(Preset::Nano, &Weights::Shipped, &device()).unwrap();
-        assert_eq!(built.kind, WeightsKind::Nano);
+        let built = entry.build(Preset::NANO, &Weights::Shipped, &device()).unwrap();
+        assert_eq!(built.kind, WeightsKind::Shipped);
     }
 }
 

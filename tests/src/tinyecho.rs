@@ -16,13 +16,12 @@ pub use model::TinyEcho;
 
 /// It is the skeleton of new encoders, whose own tests ask for this.
 #[test]
-fn both_presets_have_the_parameters_of_the_card() {
+fn all_presets_have_the_parameters_of_the_card() {
     use burn::module::Module;
-    use echo_core::Preset;
     use echo_weights::Pretrained;
 
-    for preset in Preset::ALL {
+    for preset in CARD.presets {
         let model = TinyEcho::init(preset, &crate::fixtures::device());
-        assert_eq!(model.num_params(), CARD.preset(preset).parameters, "{preset}");
+        assert_eq!(model.num_params(), preset.parameters, "{}", preset.name);
     }
 }

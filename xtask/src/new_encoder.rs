@@ -55,15 +55,14 @@ const TEST: &str = "\
 
 use burn::module::Module;
 use burn::tensor::Device;
-use echo_core::Preset;
 use echo_weights::Pretrained;
 use tinyecho::TinyEcho;
 
 #[test]
 fn parameters_are_those_of_the_card() {
-    for preset in Preset::ALL {
+    for preset in TinyEcho::CARD.presets {
         let model = TinyEcho::init(preset, &Device::flex());
-        assert_eq!(model.num_params(), TinyEcho::CARD.preset(preset).parameters, \"{preset}\");
+        assert_eq!(model.num_params(), preset.parameters, \"{}\", preset.name);
     }
 }
 ";

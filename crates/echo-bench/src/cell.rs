@@ -92,8 +92,6 @@ pub(crate) struct CellOutput {
     pub(crate) best_predictions: Option<Vec<PredictionRow>>,
     pub(crate) curve: Vec<Epoch>,
     pub(crate) parameters: ParameterCounts,
-    /// Paths and shapes of the parameters that train.
-    pub(crate) trainable: Vec<String>,
     pub(crate) seconds: Seconds,
 }
 
@@ -118,7 +116,6 @@ impl Protocol<'_> {
             trainable: fitted.iter().map(|parameter| parameter.count()).sum(),
             total: all.iter().map(|parameter| parameter.count()).sum(),
         };
-        let trainable = fitted.iter().map(|parameter| format!("{} {:?}", parameter.path, parameter.shape)).collect();
         let paths = fitted.iter().map(|parameter| parameter.path.clone()).collect();
         let CellSamples { train, validation, selects, test, external, alone } = samples;
         let error = |predictions: &[Vec<f32>]| {
@@ -174,7 +171,6 @@ impl Protocol<'_> {
             best_predictions,
             curve: done.curve.into_iter().map(of_epoch).collect(),
             parameters: counts,
-            trainable,
             seconds,
         })
     }

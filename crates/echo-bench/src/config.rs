@@ -34,7 +34,7 @@ pub struct BenchConfig {
     /// Seeds: each draws its own training videos and its own start.
     pub seeds: Vec<u64>,
     /// Size of the encoders.
-    pub preset: Preset,
+    pub preset: String,
     /// Weights of the encoders.
     pub weights: Option<WeightFiles>,
     /// The entry of those files that holds the encoder, where several do.
@@ -125,7 +125,7 @@ impl Default for BenchConfig {
             zero_shot: true,
             shots: vec![1, 2, 4, 8],
             seeds: vec![1, 2, 3],
-            preset: Preset::Nano,
+            preset: Preset::NANO.to_owned(),
             weights: None,
             weights_key: None,
             random_init: false,

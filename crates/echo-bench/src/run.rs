@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use burn::tensor::Device;
 use echo_adapt::{AdapterEntry, BuildContext, Joined};
-use echo_core::{Kind, Preset, Truth};
+use echo_core::{Card, Error, Kind, Truth};
 use echo_data::Digests;
 use echo_files::printable;
 use echo_report::{
@@ -40,17 +40,17 @@ use crate::{BenchConfig, BenchError, Observer, Recipe, Selection};
 
 /// Where encoders and adapters come from: the registry, which this crate does not know.
 pub trait Zoo {
-    /// Names of all encoders.
-    fn names(&self) -> Vec<&'static str>;
+    /// The cards of all encoders.
+    fn cards(&self) -> Vec<&'static Card>;
 
     /// All adapters.
     fn adapters(&self) -> &[AdapterEntry];
 
-    /// Builds one.
+    /// Builds one at the preset of that name.
     ///
     /// # Errors
-    /// The weights cannot be used.
-    fn build(&self, name: &str, preset: Preset, weights: &Weights, device: &Device) -> Result<Built, WeightsError>;
+    /// It has no such preset, or the weights cannot be used.
+    fn build(&self, name: &str, preset: &str, weights: &Weights, device: &Device) -> Result<Built, WeightsError>;
 }
 
 /// Where a benchmark runs.
@@ -172,7 +172,8 @@ fn adapter_plans(config: &BenchConfig, known: &[AdapterEntry]) -> Result<Vec<(St
     let named = config.adapters.iter().flat_map(|name| if name == "all" { all.clone() } else { vec![name.as_str()] });
     for name in always.chain(named) {
         let joined = Joined::find(known, name).map_err(|error| config.named(error.into()))?;
-        let recipe = Recipe::new(name, &joined, config.preset, &config.recipes).map_err(|error| config.named(error))?;
+        let recipe =
+            Recipe::new(name, &joined, &config.preset, &config.recipes).map_err(|error| config.named(error))?;
         // Joined in another order they are the same, unless they train as the first of them does.
         let same = |plan: &AdapterPlan| plan.joined.entries().len() == joined.entries().len() && plan.recipe == recipe;
         if !plans.iter().any(|(other, plan)| other == name || same(plan)) {
@@ -198,7 +199,7 @@ pub fn with_recipes(config: &BenchConfig, adapters: &[AdapterEntry]) -> Result<B
     for (_, AdapterPlan { joined, .. }) in adapter_plans(config, adapters)? {
         for entry in joined.entries().iter().filter(|entry| entry.trains) {
             let replaced = config.recipes.get(entry.name);
-            recipes.insert(entry.name.to_owned(), Recipe::written_out(entry, config.preset, replaced)?);
+            recipes.insert(entry.name.to_owned(), Recipe::written_out(entry, &config.preset, replaced)?);
         }
     }
     Ok(BenchConfig { recipes, ..config.clone() })
@@ -220,7 +221,7 @@ fn build_encoder(
         (None, true) => Weights::Random(config.random_seed),
         (None, false) => Weights::Shipped,
     };
-    let built = zoo.build(name, config.preset, &weights(of(name), &config.weights_key), device)?;
+    let built = zoo.build(name, &config.preset, &weights(of(name), &config.weights_key), device)?;
     let text = match &config.text_encoder {
         Some(lender) if built.encoder.text().is_none() => {
             let own = config.text_weights.as_deref();
@@ -229,7 +230,7 @@ fn build_encoder(
                 Some(WeightFiles::Each(_)) if own.is_none() => (of(lender), &config.weights_key),
                 _ => (own, &None),
             };
-            Some(zoo.build(lender, config.preset, &weights(path, entry), device)?)
+            Some(zoo.build(lender, &config.preset, &weights(path, entry), device)?)
         }
         _ => None,
     };
@@ -260,7 +261,7 @@ pub fn pair_parameters(
     let target = config.described()?.1;
     let plans = adapter_plans(config, zoo.adapters())?;
     let mut pairs = Vec::new();
-    for name in resolve("encoder", &config.encoders, &zoo.names())? {
+    for name in encoders(config, zoo)? {
         let (built, text) = build_encoder(&name, config, device, zoo)?;
         for (adapter, AdapterPlan { joined, recipe }) in &plans {
             let text = text.as_ref().map(|text| &text.encoder);
@@ -352,7 +353,7 @@ impl<'a> RunState<'a> {
         unrendered: Unrendered,
     ) -> Result<Self, BenchError> {
         config.validate()?;
-        let encoders = resolve("encoder", &config.encoders, &zoo.names())?;
+        let encoders = encoders(config, zoo)?;
         let plans = adapter_plans(config, zoo.adapters())?;
         let mut set = VideoSet::read(&environment.data, config)?;
         let mut external =
@@ -459,7 +460,7 @@ impl<'a> RunState<'a> {
     /// Says which encoders the task's heads name that there are none of: a slip, or those of another program.
     fn unknown_heads(&self, zoo: &dyn Zoo) -> Option<String> {
         let task = &self.set.target.task;
-        let known = zoo.names();
+        let known: Vec<&str> = zoo.cards().iter().map(|card| card.name).collect();
         let unknown: Vec<&String> = task.heads.keys().filter(|name| !known.contains(&name.as_str())).collect();
         let first = unknown.first()?;
         let error = echo_core::Error::unknown_name("encoder", first, &known);
@@ -586,24 +587,37 @@ impl<'a> RunState<'a> {
     }
 }
 
-/// `names`, or all of `known` for `all`.
-fn resolve(what: &'static str, names: &[String], known: &[&'static str]) -> Result<Vec<String>, BenchError> {
-    let mut resolved: Vec<String> = Vec::new();
-    for name in names {
-        let found: &[&str] = match name.as_str() {
-            "all" => known,
-            name => match known.iter().position(|known| *known == name) {
-                Some(index) => &known[index..=index],
-                None => return Err(echo_core::Error::unknown_name(what, name, known).into()),
-            },
+/// The encoders of a run, each once, in its order; for `all`, those that have its preset.
+fn encoders(config: &BenchConfig, zoo: &dyn Zoo) -> Result<Vec<String>, BenchError> {
+    let (cards, preset) = (zoo.cards(), config.preset.as_str());
+    let mut found: Vec<&str> = Vec::new();
+    for name in &config.encoders {
+        let (named, lacking): (Vec<&Card>, Vec<&Card>) = match name.as_str() {
+            "all" => cards.iter().partition(|card| card.preset(preset).is_ok()),
+            name => {
+                let Some(card) = cards.iter().find(|card| card.name == name) else {
+                    let known: Vec<&str> = cards.iter().map(|card| card.name).collect();
+                    return Err(Error::unknown_name("encoder", name, &known).into());
+                };
+                card.preset(preset)?;
+                (vec![card], Vec::new())
+            }
         };
-        for name in found {
-            if !resolved.iter().any(|resolved| resolved == name) {
-                resolved.push(name.to_string());
+        if named.is_empty() {
+            let presets = cards.iter().flat_map(|card| card.presets).map(|preset| preset.name);
+            let known: Vec<&str> = presets.collect::<BTreeSet<_>>().into_iter().collect();
+            return Err(Error::unknown_name("preset", preset, &known).into());
+        }
+        for card in lacking {
+            echo_files::say(&format!("{} has no preset {preset}: left out", card.name));
+        }
+        for card in named {
+            if !found.contains(&card.name) {
+                found.push(card.name);
             }
         }
     }
-    Ok(resolved)
+    Ok(found.into_iter().map(str::to_owned).collect())
 }
 
 /// Whether cells look at the validation split: to choose an epoch, or the threshold between yes and no.
@@ -614,19 +628,20 @@ pub(crate) fn needs_validation(config: &BenchConfig, set: &VideoSet) -> bool {
 #[cfg(test)]
 mod tests {
     use echo_adapt::ADAPTERS;
+    use echo_core::Preset;
 
     use super::*;
 
     #[test]
     fn a_configuration_with_its_recipes_written_out_is_the_same_run() {
-        for preset in Preset::ALL {
+        for preset in [Preset::FULL, Preset::NANO] {
             let recipes =
                 "coop.train.epochs = 7\n'mfl+echozoom'.train.batch = 3\nmfl.clip.frames = 4".parse::<toml::Table>();
             let table = |(name, value): (String, toml::Value)| (name, value.as_table().unwrap().clone());
             let config = BenchConfig {
                 adapters: vec!["all".to_owned(), "mfl+echozoom".to_owned()],
                 recipes: recipes.unwrap().into_iter().map(table).collect(),
-                preset,
+                preset: preset.to_owned(),
                 ..BenchConfig::default()
             };
             let text = toml::to_string(&with_recipes(&config, ADAPTERS).unwrap()).unwrap();

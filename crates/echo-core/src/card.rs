@@ -1,60 +1,12 @@
 //! The facts of an encoder as data: the command line, README, the pipelines and the tests read them here.
 
-use std::fmt;
-use std::str::FromStr;
-
-use serde::{Deserialize, Serialize};
-
 use crate::{ClipLimits, ClipSpec, Error, Head};
-
-/// A size of an encoder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Preset {
-    /// The upstream architecture; takes the upstream checkpoint.
-    Full,
-    /// The same code at a small width, for laptops, tests and phantoms.
-    Nano,
-}
-
-impl Preset {
-    /// Every preset.
-    pub const ALL: [Preset; 2] = [Preset::Full, Preset::Nano];
-
-    /// The name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Preset::Full => "full",
-            Preset::Nano => "nano",
-        }
-    }
-}
-
-impl fmt::Display for Preset {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Preset {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self, Error> {
-        let known = Self::ALL.map(Preset::name);
-        Self::ALL
-            .into_iter()
-            .find(|preset| preset.name() == name)
-            .ok_or_else(|| Error::unknown_name("preset", name, &known))
-    }
-}
 
 /// A file of upstream weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WeightFile {
     /// File name as released.
     pub name: &'static str,
-    /// Which variant of the encoder it is of, by the name that upstream gives it; `None` for the encoder itself.
-    pub variant: Option<&'static str>,
     /// Where it is released.
     pub url: &'static str,
     /// The address of the file itself, or of the zip archive that holds it.
@@ -89,11 +41,11 @@ pub struct ParameterPaths {
     pub text: &'static [&'static str],
 }
 
-/// One preset of an encoder.
+/// A named form of an encoder: the same code with sizes, clips or weights of its own.
 #[derive(Clone, Debug, PartialEq)]
-pub struct PresetCard {
-    /// Which preset.
-    pub preset: Preset,
+pub struct Preset {
+    /// The name on the command line: [`FULL`](Self::FULL), [`NANO`](Self::NANO), or that of a variant.
+    pub name: &'static str,
     /// What it wants to see.
     pub clip: ClipSpec,
     /// What else its architecture takes.
@@ -104,8 +56,28 @@ pub struct PresetCard {
     pub width: usize,
     /// Parameters over all towers.
     pub parameters: usize,
-    /// Licence of its trained weights: upstream's for full, that of the crate that ships them for nano.
+    /// Files of its released weights.
+    pub weights: &'static [WeightFile],
+    /// Licence of its trained weights: upstream's, or that of the crate that ships them.
     pub weights_license: &'static str,
+    /// Whether its weights are published ones, which have seen patients. Others have seen synthetic pictures alone, and what
+    /// they say of patients means nothing.
+    pub published: bool,
+}
+
+impl Preset {
+    /// The published architecture, which takes the published checkpoint. Every encoder has it.
+    pub const FULL: &'static str = "full";
+    /// The same code at a small width, for laptops, tests and phantoms. Every encoder has it.
+    pub const NANO: &'static str = "nano";
+
+    /// Whether the architecture takes clips other than its own. `encoder` is the card's name.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] with the setting at fault and what is allowed.
+    pub fn takes(&self, encoder: &str, clip: &ClipSpec) -> Result<(), Error> {
+        self.limits.check(encoder, &self.clip, clip)
+    }
 }
 
 /// All facts of one encoder.
@@ -125,34 +97,25 @@ pub struct Card {
     pub code_url: &'static str,
     /// Licence of the upstream code.
     pub code_license: &'static str,
-    /// Files of the upstream weights.
-    pub weights: &'static [WeightFile],
     /// What it can do.
     pub capabilities: Capabilities,
     /// Which parameters do what.
     pub parameters: ParameterPaths,
-    /// Its presets.
-    pub presets: &'static [PresetCard],
+    /// Its presets: full, nano, then variants.
+    pub presets: &'static [Preset],
     /// What surprises: the quirks of the released weights that the implementation reproduces.
     pub quirks: &'static [&'static str],
 }
 
 impl Card {
-    /// The facts of one preset.
-    ///
-    /// # Panics
-    /// When the card lacks the preset: every card states all of [`Preset::ALL`], which the zoo's tests check.
-    pub fn preset(&self, preset: Preset) -> &PresetCard {
-        let found = self.presets.iter().find(|card| card.preset == preset);
-        found.unwrap_or_else(|| panic!("the card of {} has no preset {preset}", self.name))
-    }
-
-    /// Whether the architecture of `preset` takes clips other than its own.
+    /// The preset called `name`.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] with the setting at fault and what is allowed.
-    pub fn takes(&self, preset: Preset, clip: &ClipSpec) -> Result<(), Error> {
-        let own = self.preset(preset);
-        own.limits.check(self.name, &own.clip, clip)
+    /// The encoder has none of that name; the error lists those that it has.
+    pub fn preset(&self, name: &str) -> Result<&'static Preset, Error> {
+        self.presets.iter().find(|preset| preset.name == name).ok_or_else(|| {
+            let known: Vec<&str> = self.presets.iter().map(|preset| preset.name).collect();
+            Error::unknown_name(format!("preset of {}", self.name), name, &known)
+        })
     }
 }

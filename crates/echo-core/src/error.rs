@@ -16,8 +16,8 @@ pub enum Error {
     /// A name that is none of the known ones.
     #[error("unknown {what} {name:?}{}; known: {known}", did_you_mean.as_ref().map(|near| format!(", did you mean {near:?}?")).unwrap_or_default())]
     UnknownName {
-        /// What is named: "encoder", "adapter", "preset".
-        what: &'static str,
+        /// What is named: "encoder", "adapter", "preset of panecho".
+        what: String,
         /// The name given.
         name: String,
         /// The nearest known name, if one is near.
@@ -63,12 +63,12 @@ pub enum Error {
 
 impl Error {
     /// An [`Error::UnknownName`] with the nearest of `known` as a suggestion.
-    pub fn unknown_name(what: &'static str, name: &str, known: &[&str]) -> Self {
+    pub fn unknown_name(what: impl Into<String>, name: &str, known: &[&str]) -> Self {
         let nearest = known.iter().map(|candidate| (edit_distance(name, candidate), candidate)).min();
         let did_you_mean = nearest
             .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 4)
             .map(|(_, candidate)| candidate.to_string());
-        Self::UnknownName { what, name: name.to_owned(), did_you_mean, known: known.join(", ") }
+        Self::UnknownName { what: what.into(), name: name.to_owned(), did_you_mean, known: known.join(", ") }
     }
 }
 

@@ -29,7 +29,7 @@ mod tokens;
 pub use adapter::{Adapter, Features, Fitting, ParameterRole, Prediction, Stage};
 pub use any_adapter::{AnyAdapter, DynAdapter};
 pub use any_encoder::{AnyEncoder, DynEncoder};
-pub use card::{Capabilities, Card, ParameterPaths, Preset, PresetCard, WeightFile};
+pub use card::{Capabilities, Card, ParameterPaths, Preset, WeightFile};
 pub use clip_limits::{Allowed, ClipLimits};
 pub use clip_spec::{ChannelOrder, ClipSpec, Crop, Filter, Padding};
 pub use echo_metrics::{Kind, Truth};

@@ -8,10 +8,10 @@ use echo_core::{Answer, Task, Truth};
 use echo_files::excerpt;
 use serde::Deserialize;
 
-use crate::DataError;
 use crate::split::Split;
 use crate::table::{Table, without_extension};
 use crate::task_file::{Reading, TASKS, TaskFile};
+use crate::{DataError, StudyLabel};
 
 /// EchoNet-Dynamic's layout.
 const ECHONET: &str = include_str!("../../../configs/datasets/echonet-dynamic.toml");
@@ -129,6 +129,8 @@ pub struct Target {
     pub most: Option<f64>,
     /// Where values usually lie. Most of a data set's outside are a mistake of the unit; single ones are reported.
     pub plausible: Option<[f64; 2]>,
+    /// How the labels of a study's videos are one.
+    pub of_studies: StudyLabel,
 }
 
 impl Target {

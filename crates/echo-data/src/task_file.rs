@@ -7,7 +7,7 @@ use echo_core::{Answer, Class, Classification, Cut, Kind, NativeHeads, Rank, Ran
 use serde::Deserialize;
 
 use crate::plausible::usual_range;
-use crate::{DataError, Target};
+use crate::{DataError, StudyLabel, Target};
 
 /// The tasks that come with the program: name and text.
 pub const TASKS: &[(&str, &str)] = &[
@@ -45,6 +45,7 @@ pub(crate) struct TaskFile {
     below: Option<f64>,
     classes: Option<Vec<ClassEntry>>,
     heads: Option<BTreeMap<String, NativeHeads>>,
+    of_studies: Option<StudyLabel>,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -124,6 +125,7 @@ impl TaskFile {
             below: self.below.or(base.below),
             classes: self.classes.or(base.classes),
             heads: self.heads.or(base.heads),
+            of_studies: self.of_studies.or(base.of_studies),
         }
     }
 
@@ -141,6 +143,8 @@ impl TaskFile {
             (below, own) => below.or(own),
         };
         let reading = own.reading(kind, below)?;
+        let of_studies = own.of_studies.unwrap_or_default();
+        of_studies.check(kind)?;
         let columns = match (&own.classes, kind) {
             (Some(classes), Kind::MultiLabel) => {
                 let column = |class: &ClassEntry| class.column.clone().unwrap_or_else(|| class.name.clone());
@@ -159,7 +163,7 @@ impl TaskFile {
         let (scale, least, most) = (own.scale.unwrap_or(1.0), own.least, own.most);
         let task = Task { answer: own.answer(kind, &unit, reading.cut(&unit))?, name, heads };
         task.validate().map_err(|error| error.to_string())?;
-        Ok(Target { task, columns, reading, unit, scale, least, most, plausible })
+        Ok(Target { task, columns, reading, unit, scale, least, most, plausible, of_studies })
     }
 
     fn answer(self, kind: Kind, unit: &str, cut: Option<Cut>) -> Result<Answer, String> {
@@ -196,8 +200,11 @@ impl TaskFile {
     fn reading(&self, kind: Kind, below: Option<f64>) -> Result<Reading, String> {
         let classes = self.classes.as_deref().unwrap_or_default();
         let bounds: Vec<Option<i64>> = classes.iter().map(|class| class.up_to).collect();
-        if below.is_some_and(|below| !below.is_finite()) || (below.is_some() && kind != Kind::Binary) {
-            return Err("`below` is a number that cuts another in two: it belongs to kind = \"binary\"".to_owned());
+        if let Some(below) = below.filter(|below| !below.is_finite()) {
+            return Err(format!("a number cannot be cut in two at {below}: give `below` a finite number"));
+        }
+        if below.is_some() && kind != Kind::Binary {
+            return Err(format!("`below` cuts a number in two and belongs to kind = \"binary\"; it is a {kind}"));
         }
         if kind == Kind::Regression {
             return Ok(Reading::Number);
@@ -232,7 +239,17 @@ impl TaskFile {
         let mut all: Vec<String> = words.iter().flatten().map(|word| word.to_lowercase()).collect();
         all.sort();
         match all.windows(2).find(|pair| pair[0] == pair[1]) {
-            Some(pair) => Err(format!("{:?} means two classes", pair[0])),
+            Some(pair) => {
+                let meant =
+                    words.iter().zip(classes).filter(|(words, _)| words.iter().any(|w| w.to_lowercase() == pair[0]));
+                let meant: Vec<&str> = meant.map(|(_, class)| class.name.as_str()).collect();
+                Err(format!(
+                    "the word {:?} means two classes, {}: give each its own `words` (a binary task without any reads 0, no, \
+                     false, absent and 1, yes, true, present)",
+                    pair[0],
+                    meant.join(" and ")
+                ))
+            }
             None => Ok(Reading::Words(words)),
         }
     }
@@ -323,6 +340,8 @@ mod tests {
             (format!("kind = 'ordinal'\n{}{}up_to = 3\n", class("a"), class("b")), "`up_to`"),
             (format!("kind = 'ordinal'\n{}up_to = 3\n{}up_to = 3\n", class("a"), class("b")), "`up_to`"),
             (format!("kind = 'multi-label'\n{}", class("a")), "`absent`"),
+            (format!("kind = 'single-label'\nof_studies = 'highest'\n{}{}", class("a"), class("b")), "no highest"),
+            (format!("kind = 'binary'\nof_studies = 'mean'\n{}{}", class("a"), class("b")), "is of values"),
             (format!("kind = 'binary'\n{}{}", class("a;b"), class("c")), "without commas"),
             (
                 "kind = 'binary'\nclasses = [{ name = 'a', prompts = [] }, { name = 'b', prompts = ['b'] }]".to_owned(),

@@ -67,9 +67,11 @@ def of_single_label(case):
     present = sorted(set(truth))
     areas = [metrics.roc_auc_score(truth == c, probabilities[:, c]) for c in present if (truth != c).any()]
     result = {
-        "balanced_accuracy": metrics.recall_score(truth, predicted, labels=present, average="macro"),
+        "balanced_accuracy": metrics.recall_score(truth, predicted, labels=present, average="macro")
+        if len(present) > 1
+        else None,
         "accuracy": metrics.accuracy_score(truth, predicted),
-        "macro_f1": metrics.f1_score(truth, predicted, labels=present, average="macro"),
+        "macro_f1": metrics.f1_score(truth, predicted, average="macro"),
         "macro_auroc": np.mean(areas) if areas else None,
     }
     if len(present) == len(names):

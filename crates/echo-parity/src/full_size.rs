@@ -34,7 +34,7 @@ pub fn load_full<E: Pretrained>(path: &Path, device: &Device) -> Built {
         false => path.metadata().map_or(0, |file| file.len()),
     };
     let (before, started) = (peak_memory(), Instant::now());
-    let built = build::<E>(Preset::Full, &Weights::File(path.to_owned()), device).unwrap_or_else(|e| panic!("{e}"));
+    let built = build::<E>(Preset::FULL, &Weights::File(path.to_owned()), device).unwrap_or_else(|e| panic!("{e}"));
     let seconds = started.elapsed().as_secs_f64();
     let gigabytes = bytes as f64 / 1e9;
     // The process had almost nothing before its first load; later ones may hide under its peak.
@@ -60,7 +60,7 @@ pub fn round_trip<E: Pretrained>(built: &Built, device: &Device) -> Built {
     let folder = tempfile::tempdir().unwrap_or_else(|e| panic!("{e}"));
     let path = folder.path().join("copy.safetensors");
     save(&built.encoder, &path, Precision::Full).unwrap_or_else(|e| panic!("{e}"));
-    build::<E>(Preset::Full, &Weights::File(path), device).unwrap_or_else(|e| panic!("{e}"))
+    build::<E>(Preset::FULL, &Weights::File(path), device).unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// The most memory that this process has had, in bytes, where the system says.

@@ -107,7 +107,8 @@ fn write_run_on(dir: &Path, task: &Quantity, test_hash: &str, end: &str) {
                     encoder: EncoderRecord {
                         name: encoder.to_owned(),
                         preset: "nano".to_owned(),
-                        weights: "nano".to_owned(),
+                        published: false,
+                        weights: "shipped".to_owned(),
                         weights_hash: encoder.to_owned(),
                     },
                     adapter: adapter.to_owned(),

@@ -100,6 +100,9 @@ pub enum WeightsError {
     /// Fetched weights are not what they were.
     #[error(transparent)]
     Fetch(#[from] crate::FetchError),
+    /// The encoder has no such preset.
+    #[error(transparent)]
+    Encoder(#[from] echo_core::Error),
     /// Writing a checkpoint failed.
     #[error("cannot write {path}: {reason}", path = path.display())]
     Write {

@@ -18,14 +18,14 @@ pub trait Pretrained: EchoEncoder + Module + Sized + 'static {
     /// folder that holds them, or the first alone.
     const PARTS: &'static [Part] = &[];
 
-    /// The network with constant parameters.
-    fn init(preset: Preset, device: &Device) -> Self;
+    /// The network with constant parameters, at a preset of its card.
+    fn init(preset: &Preset, device: &Device) -> Self;
 
     /// The network for a checkpoint, whose shapes may say what the preset leaves open.
     ///
     /// # Errors
     /// A file that belongs beside the checkpoint is missing, or does not go with it.
-    fn init_for(preset: Preset, _checkpoint: &Checkpoint, device: &Device) -> Result<Self, WeightsError> {
+    fn init_for(preset: &Preset, _checkpoint: &Checkpoint, device: &Device) -> Result<Self, WeightsError> {
         Ok(Self::init(preset, device))
     }
 
@@ -33,7 +33,7 @@ pub trait Pretrained: EchoEncoder + Module + Sized + 'static {
     fn keys() -> &'static KeyTable;
 
     /// Weights shipped with the crate (a safetensors file under the module's own names), for presets that have any.
-    fn shipped(_preset: Preset) -> Option<&'static [u8]> {
+    fn shipped(_preset: &Preset) -> Option<&'static [u8]> {
         None
     }
 }
@@ -62,8 +62,8 @@ pub enum Weights {
 pub enum WeightsKind {
     /// From a file that the user gave.
     File,
-    /// Shipped nano weights, trained on phantoms.
-    Nano,
+    /// Shipped with the encoder's crate.
+    Shipped,
     /// Random.
     Random,
 }
@@ -72,7 +72,7 @@ impl std::fmt::Display for WeightsKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             WeightsKind::File => "file",
-            WeightsKind::Nano => "nano",
+            WeightsKind::Shipped => "shipped",
             WeightsKind::Random => "random",
         })
     }
@@ -83,6 +83,8 @@ impl std::fmt::Display for WeightsKind {
 pub struct Built {
     /// The encoder, frozen, on the device it was built for.
     pub encoder: AnyEncoder,
+    /// Its preset.
+    pub preset: &'static Preset,
     /// What kind of weights it has.
     pub kind: WeightsKind,
     /// Identifies the weights' values: a hash of the file, or the seed and a hash of random ones.
@@ -91,12 +93,13 @@ pub struct Built {
     pub report: LoadReport,
 }
 
-/// Builds `E` at `preset` with `weights`.
+/// Builds `E` at the preset of that name with `weights`.
 ///
 /// # Errors
-/// The file, or one that belongs beside it, cannot be read or does not fit, or no weights are shipped.
-pub fn build<E: Pretrained>(preset: Preset, weights: &Weights, device: &Device) -> Result<Built, WeightsError> {
-    let name = || format!("{} ({preset})", E::CARD.name);
+/// There is no such preset; the file, or one that belongs beside it, cannot be read or does not fit, or no weights are shipped.
+pub fn build<E: Pretrained>(preset: &str, weights: &Weights, device: &Device) -> Result<Built, WeightsError> {
+    let preset = E::CARD.preset(preset)?;
+    let name = || format!("{} ({})", E::CARD.name, preset.name);
     let (encoder, kind, hash, report) = match weights {
         Weights::File(path) | Weights::Entry { path, .. } => {
             let entry = match weights {
@@ -114,12 +117,12 @@ pub fn build<E: Pretrained>(preset: Preset, weights: &Weights, device: &Device) 
         Weights::Shipped => {
             let bytes = E::shipped(preset).ok_or_else(|| WeightsError::NotShipped {
                 encoder: E::CARD.name.to_owned(),
-                preset: preset.to_string(),
+                preset: preset.name.to_owned(),
             })?;
             let checkpoint = Checkpoint::from_safetensors_bytes(&format!("shipped weights of {}", name()), bytes)?;
             let module = E::init_for(preset, &checkpoint, device)?;
             let (module, report) = load(module, &name(), &checkpoint, &KeyTable::IDENTITY)?;
-            (module, WeightsKind::Nano, blake3::hash(bytes).to_hex().to_string(), report)
+            (module, WeightsKind::Shipped, blake3::hash(bytes).to_hex().to_string(), report)
         }
         Weights::Random(seed) => {
             let module = randomize(E::init(preset, device), *seed);
@@ -127,7 +130,7 @@ pub fn build<E: Pretrained>(preset: Preset, weights: &Weights, device: &Device) 
             (module, WeightsKind::Random, hash, LoadReport::default())
         }
     };
-    Ok(Built { encoder: AnyEncoder::new(encoder).freeze(), kind, hash, report })
+    Ok(Built { encoder: AnyEncoder::new(encoder).freeze(), preset, kind, hash, report })
 }
 
 /// A hash of the files, in their order, and of the entry that was chosen.

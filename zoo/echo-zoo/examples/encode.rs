@@ -18,19 +18,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     let video = args.next().ok_or("name a video, and upstream weights of PanEcho if you have them")?;
     // Without upstream's weights, the nano ones that were trained on phantoms.
     let (preset, weights) = match args.next() {
-        Some(file) => (Preset::Full, Weights::File(PathBuf::from(file))),
-        None => (Preset::Nano, Weights::Shipped),
+        Some(file) => (Preset::FULL, Weights::File(PathBuf::from(file))),
+        None => (Preset::NANO, Weights::Shipped),
     };
     let device = DeviceChoice::Cpu.device()?;
     let entry = find(ZOO, "panecho")?;
-    let encoder = build(ZOO, entry, preset, &weights, &device)?.encoder;
+    let built = build(ZOO, entry, preset, &weights, &device)?;
 
-    let spec = &encoder.card().preset(preset).clip;
-    let loaded = load_clip(Path::new(&video), spec, Start::First.into(), &OpenOptions::default())?;
+    let loaded = load_clip(Path::new(&video), &built.preset.clip, Start::First.into(), &OpenOptions::default())?;
     for warning in &loaded.warnings {
         echo_files::say(warning);
     }
-    let embedding = encoder.encode(loaded.clip.into_tensor(&device));
+    let embedding = built.encoder.encode(loaded.clip.into_tensor(&device));
     echo_files::say(&format!("embedding {:?}: {:?}", embedding.dims(), embedding.into_data().try_to_vec::<f32>()?));
     Ok(())
 }

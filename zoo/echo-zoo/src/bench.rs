@@ -11,7 +11,7 @@ use echo_bench::{
     BenchConfig, Environment, Outcome, Samples, Selection, VideoSet, WeightFiles, Zoo, dry_run, pair_parameters,
     with_recipes,
 };
-use echo_core::Preset;
+use echo_core::Card;
 use echo_files::{counted, excerpt, printable, read_text, say};
 use echo_phantom::{DatasetSpec, OnDemand, Site, are_phantoms};
 use echo_report::Leaderboard;
@@ -71,9 +71,9 @@ pub(crate) struct Args {
     /// Leave out what encoders read without training, which otherwise stands in every table.
     #[arg(help_heading = "What is compared", long)]
     no_zero_shot: bool,
-    /// Size of the encoders: nano or full [default on phantoms: nano].
-    #[arg(help_heading = "Weights", long)]
-    preset: Option<Preset>,
+    /// Preset of the encoders: nano, full, or another that `echozoo list` names [default on phantoms: nano].
+    #[arg(help_heading = "Weights", long, value_name = "NAME")]
+    preset: Option<String>,
     /// Weights of the encoder; of several, ENCODER=FILE,ENCODER=FILE.
     #[arg(help_heading = "Weights", long, value_name = "FILE")]
     weights: Option<OsString>,
@@ -248,7 +248,7 @@ impl Args {
             let parts: Vec<&str> = config.adapters.iter().flat_map(|name| name.split('+')).collect();
             config.recipes.retain(|name, _| parts.contains(&"all") || parts.contains(&name.as_str()));
         }
-        config.preset = self.preset.unwrap_or(config.preset);
+        config.preset = self.preset.clone().unwrap_or(config.preset);
         if let Some(weights) = &self.weights {
             let known: Vec<&str> = entries.iter().map(|entry| entry.card.name).collect();
             // What is no text is a path.
@@ -356,31 +356,27 @@ fn checkpoint_every() -> Duration {
 struct Registry<'a>(&'a [Entry], &'a [AdapterEntry]);
 
 impl Zoo for Registry<'_> {
-    fn names(&self) -> Vec<&'static str> {
-        self.0.iter().map(|entry| entry.card.name).collect()
+    fn cards(&self) -> Vec<&'static Card> {
+        self.0.iter().map(|entry| entry.card).collect()
     }
 
     fn adapters(&self) -> &[AdapterEntry] {
         self.1
     }
 
-    fn build(&self, name: &str, preset: Preset, weights: &Weights, device: &Device) -> Result<Built, WeightsError> {
-        let not_shipped = || WeightsError::NotShipped { encoder: name.to_owned(), preset: preset.to_string() };
-        let entry = find(self.0, name).map_err(|_| not_shipped())?;
-        let fetched;
+    fn build(&self, name: &str, preset: &str, weights: &Weights, device: &Device) -> Result<Built, WeightsError> {
+        let entry = find(self.0, name)?;
+        let of_card = entry.card.preset(preset)?;
         let weights = match weights {
-            Weights::Shipped if preset == Preset::Full => {
-                fetched = default_weights(entry, preset)?;
-                &fetched
+            // A small network without trained weights is still the way to try the program; every row says `random`.
+            Weights::Shipped if !of_card.published && !entry.has_shipped(of_card) => {
+                say(&format!("{name} {preset} has no trained weights: random ones are used, and its rows say so"));
+                Weights::Random(0)
             }
-            // Nano without trained weights is still the way to try the program; every row says `random`.
-            Weights::Shipped if preset == Preset::Nano && !entry.has_shipped(preset) => {
-                say(&format!("{name} nano has no trained weights: random ones are used, and its rows say so"));
-                &Weights::Random(0)
-            }
-            weights => weights,
+            Weights::Shipped => default_weights(entry, preset)?,
+            weights => weights.clone(),
         };
-        let built = build(self.0, entry, preset, weights, device)?;
+        let built = build(self.0, entry, preset, &weights, device)?;
         if let Some(others) = built.report.others() {
             echo_files::say(&format!("weights of {name}: left out, {others}"));
         }

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use burn::tensor::{Device, Tensor, TensorData};
 use echo_core::ClipSpec;
 use echo_data::{Look, SAME_LEVELS, Start, count_pictures, doubt, for_each_clip};
-use echo_files::say;
+use echo_files::{counted, say};
 use echo_video::OpenOptions;
 
 use crate::CliError;
@@ -31,12 +31,12 @@ pub(crate) struct ClipArgs {
     allow_truncated: bool,
 }
 
-/// What was made of one video, or of one ready clip.
+/// What was made of one video, of one ready clip, or of the videos of a study.
 #[derive(Debug)]
 pub(crate) struct Row<R> {
     pub(crate) name: String,
-    /// The video.
-    pub(crate) path: Option<PathBuf>,
+    /// The videos.
+    pub(crate) paths: Vec<PathBuf>,
     pub(crate) value: R,
     /// What is doubtful about it.
     pub(crate) doubts: BTreeSet<String>,
@@ -47,6 +47,20 @@ pub(crate) struct Row<R> {
 pub(crate) struct Rows<R> {
     pub(crate) rows: Vec<Row<R>>,
     pub(crate) failed: usize,
+}
+
+impl<T> Rows<Vec<T>> {
+    /// All videos as those of one study.
+    pub(crate) fn together<R>(self, conclude: impl FnOnce(Vec<T>) -> R) -> Rows<R> {
+        let (mut values, mut paths, mut doubts) = (Vec::new(), Vec::new(), BTreeSet::new());
+        for row in self.rows {
+            values.extend(row.value);
+            paths.extend(row.paths);
+            doubts.extend(row.doubts);
+        }
+        let name = format!("study of {}", counted(paths.len(), "video"));
+        Rows { rows: vec![Row { name, paths, value: conclude(values), doubts }], failed: self.failed }
+    }
 }
 
 /// A video some of whose clips have been seen.
@@ -95,7 +109,7 @@ impl ClipArgs {
         if let Some(path) = &self.tensor {
             let rows = ready_clips(path, spec, device)?.into_iter().enumerate().map(|(row, (clip, doubts))| Row {
                 name: format!("clip {row}"),
-                path: None,
+                paths: Vec::new(),
                 value: conclude(vec![see(clip)]),
                 doubts,
             });
@@ -159,7 +173,7 @@ impl ClipArgs {
                     }
                     let value = conclude(clips.into_iter().flatten().collect());
                     let name = path.display().to_string();
-                    rows.insert(file, Row { name, path: Some(path.to_owned()), value, doubts });
+                    rows.insert(file, Row { name, paths: vec![path.to_owned()], value, doubts });
                 }
                 let (progress, done) = &mut *shown();
                 *done += 1;
@@ -254,7 +268,7 @@ mod tests {
     #[test]
     fn clips_that_were_not_normalised_are_doubtful_and_others_are_not() {
         for card in ZOO.iter().map(|entry| entry.card) {
-            let spec = &card.preset(Preset::Full).clip;
+            let spec = &card.preset(Preset::FULL).unwrap().clip;
             let normalised = |pixel: f32, channel: usize| (pixel * spec.scale - spec.mean[channel]) / spec.std[channel];
             // A whole range, a dark clip, one that overshoots black, and nothing but black.
             for pixels in [&[0.0, 30.0, 255.0][..], &[0.0, 5.0, 60.0], &[-20.0, 0.0, 180.0], &[0.0, 0.0]] {
@@ -277,7 +291,7 @@ mod tests {
         for path in echo_data::files_below(&folder.path().join("Videos")).unwrap() {
             let video = Video::open(&path, &OpenOptions::default()).unwrap();
             for card in ZOO.iter().map(|entry| entry.card) {
-                let spec = &card.preset(Preset::Full).clip;
+                let spec = &card.preset(Preset::FULL).unwrap().clip;
                 let (loaded, _) = echo_data::clip_of(&video, &path, spec, Start::First.into()).unwrap();
                 assert_eq!(out_of_range(&loaded.clip.data, spec), None, "{}", card.name);
                 assert_eq!(still(&loaded.clip.data, loaded.clip.frames, spec), None, "{}", card.name);

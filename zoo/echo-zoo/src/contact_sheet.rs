@@ -101,6 +101,6 @@ mod tests {
     }
 
     fn echo_zoo_spec() -> ClipSpec {
-        crate::ZOO[0].card.preset(echo_core::Preset::Nano).clip.clone()
+        crate::ZOO[0].card.preset(echo_core::Preset::NANO).unwrap().clip.clone()
     }
 }

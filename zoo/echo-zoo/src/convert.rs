@@ -16,9 +16,9 @@ pub(crate) struct Args {
     /// The encoder.
     #[arg(long)]
     encoder: String,
-    /// Its size.
-    #[arg(long, default_value_t = Preset::Full)]
-    preset: Preset,
+    /// Its preset.
+    #[arg(long, value_name = "NAME", default_value = Preset::FULL)]
+    preset: String,
     /// The upstream weights.
     #[arg(long, value_name = "FILE")]
     weights: PathBuf,
@@ -36,9 +36,10 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     out_format(&args.out, &["safetensors"])?;
     let entry = find(entries, &args.encoder)?;
+    entry.card.preset(&args.preset)?;
     let device = DeviceChoice::Cpu.device().map_err(CliError::Usage)?;
     let weights = weights_of(&args.weights, args.weights_key.as_deref());
-    let built = build(entries, entry, args.preset, &weights, &device)?;
+    let built = build(entries, entry, &args.preset, &weights, &device)?;
     let precision = if args.half { Precision::Half } else { Precision::Full };
     save_loaded(&built.encoder, &built.report, &args.out, precision)?;
     print(&format!("{}: {}\n", args.weights.display(), built.report))

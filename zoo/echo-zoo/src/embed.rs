@@ -48,7 +48,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     let (built, device) = args.encoder.build(entries)?;
     let encoder = &args.encoder.encoder;
     let remedy = format!("echozoo embed --encoder {encoder} --preset full --weights FILE");
-    let mut warnings = Warnings::new(&built, args.encoder.preset, remedy);
+    let mut warnings = Warnings::new(&built, remedy);
     let (embeddings, failed) = match args.text.as_slice() {
         [] => embed_clips(args, &built, &device, &mut warnings)?,
         texts => (embed_texts(texts, &built, &device, &mut warnings)?, 0),
@@ -73,7 +73,7 @@ fn embed_clips(
     device: &Device,
     warnings: &mut Warnings<'_>,
 ) -> Result<(Embeddings, usize), CliError> {
-    let spec = &built.encoder.card().preset(args.encoder.preset).clip;
+    let spec = &built.preset.clip;
     let seen = args
         .clips
         .see(spec, 1, device, |clip| built.encoder.encode(clip).into_data().iter::<f32>().collect::<Vec<f32>>())?;
@@ -134,7 +134,7 @@ fn write(path: &Path, format: &str, embeddings: &Embeddings, args: &Args, built:
         _ => {
             let metadata = HashMap::from([
                 ("encoder".to_owned(), args.encoder.encoder.clone()),
-                ("preset".to_owned(), args.encoder.preset.to_string()),
+                ("preset".to_owned(), args.encoder.preset.clone()),
                 ("weights".to_owned(), built.kind.to_string()),
                 ("weights_hash".to_owned(), built.hash.clone()),
                 ("names".to_owned(), serde_json::to_string(names).map_err(CliError::file(path))?),

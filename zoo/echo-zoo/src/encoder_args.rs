@@ -16,9 +16,9 @@ pub(crate) struct EncoderArgs {
     /// The encoder.
     #[arg(long)]
     pub(crate) encoder: String,
-    /// Size of the encoder.
-    #[arg(long, default_value_t = Preset::Full)]
-    pub(crate) preset: Preset,
+    /// Its preset: full, nano, or another that `echozoo list` names.
+    #[arg(long, value_name = "NAME", default_value = Preset::FULL)]
+    pub(crate) preset: String,
     #[command(flatten)]
     weights: WeightArgs,
 }
@@ -47,14 +47,15 @@ pub(crate) struct WeightArgs {
 impl EncoderArgs {
     /// The encoder and the device that it lives on.
     pub(crate) fn build(&self, entries: &[Entry]) -> Result<(Built, Device), CliError> {
-        self.weights.build(entries, &self.encoder, self.preset)
+        self.weights.build(entries, &self.encoder, &self.preset)
     }
 }
 
 impl WeightArgs {
     /// The encoder called `name` and the device that it lives on.
-    pub(crate) fn build(&self, entries: &[Entry], name: &str, preset: Preset) -> Result<(Built, Device), CliError> {
+    pub(crate) fn build(&self, entries: &[Entry], name: &str, preset: &str) -> Result<(Built, Device), CliError> {
         let entry = find(entries, name)?;
+        entry.card.preset(preset)?;
         let device = self.device.device().map_err(CliError::Usage)?;
         let weights = match (&self.weights, self.random_init) {
             (Some(path), _) => self.of_file(path),
@@ -78,7 +79,6 @@ impl WeightArgs {
         &self,
         entries: &[Entry],
         record: &EncoderRecord,
-        preset: Preset,
         other: Option<Option<&PathBuf>>,
     ) -> Result<(Built, Device), CliError> {
         let entry = find(entries, &record.name)?;
@@ -88,9 +88,9 @@ impl WeightArgs {
             (Some(path), _) if is_main => self.of_file(path),
             (Some(path), _) => Weights::File(path.clone()),
             (None, Some(seed)) => Weights::Random(seed),
-            (None, None) => default_weights(entry, preset)?,
+            (None, None) => default_weights(entry, &record.preset)?,
         };
-        Ok((build(entries, entry, preset, &weights, &device)?, device))
+        Ok((build(entries, entry, &record.preset, &weights, &device)?, device))
     }
 }
 

@@ -9,8 +9,8 @@ use echo_weights::{Built, Checkpoint, KeyTable, Pretrained, Weights, WeightsErro
 pub struct Entry {
     /// Its facts.
     pub card: &'static Card,
-    build: fn(Preset, &Weights, &Device) -> Result<Built, WeightsError>,
-    shipped: fn(Preset) -> Option<&'static [u8]>,
+    build: fn(&str, &Weights, &Device) -> Result<Built, WeightsError>,
+    shipped: fn(&Preset) -> Option<&'static [u8]>,
     keys: fn() -> &'static KeyTable,
 }
 
@@ -20,16 +20,16 @@ impl Entry {
         Self { card: E::CARD, build: echo_weights::build::<E>, shipped: E::shipped, keys: E::keys }
     }
 
-    /// Builds the encoder.
+    /// Builds the encoder at the preset of that name.
     ///
     /// # Errors
-    /// The weights cannot be used.
-    pub fn build(&self, preset: Preset, weights: &Weights, device: &Device) -> Result<Built, WeightsError> {
+    /// It has no such preset, or the weights cannot be used.
+    pub fn build(&self, preset: &str, weights: &Weights, device: &Device) -> Result<Built, WeightsError> {
         (self.build)(preset, weights, device)
     }
 
     /// Whether weights for `preset` are shipped.
-    pub fn has_shipped(&self, preset: Preset) -> bool {
+    pub fn has_shipped(&self, preset: &Preset) -> bool {
         (self.shipped)(preset).is_some()
     }
 }
@@ -42,11 +42,11 @@ pub const ZOO: &[Entry] =
 /// that other one's name.
 ///
 /// # Errors
-/// The weights cannot be used.
+/// It has no such preset, or the weights cannot be used.
 pub fn build(
     entries: &[Entry],
     entry: &Entry,
-    preset: Preset,
+    preset: &str,
     weights: &Weights,
     device: &Device,
 ) -> Result<Built, WeightsError> {

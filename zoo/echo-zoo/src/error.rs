@@ -81,6 +81,7 @@ impl CliError {
             CliError::Bench(BenchError::Config(_) | BenchError::Toml { .. } | BenchError::Core(_)) => 2,
             // A name, or a recipe: of pairs that cannot be, a cell fails.
             CliError::Bench(BenchError::Adapt(_)) => 2,
+            CliError::Weights(echo_weights::WeightsError::Encoder(_)) => 2,
             _ => 1,
         }
     }

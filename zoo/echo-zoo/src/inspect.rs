@@ -23,8 +23,8 @@ pub(crate) struct Args {
     #[arg(long)]
     encoder: Option<String>,
     /// Its size.
-    #[arg(long, default_value_t = Preset::Full, requires = "encoder")]
-    preset: Preset,
+    #[arg(long, value_name = "NAME", default_value = Preset::FULL, requires = "encoder")]
+    preset: String,
     /// A contact sheet (PNG) of the frames that the encoder would see, with their numbers.
     #[arg(long, value_name = "FILE", requires = "encoder")]
     out: Option<PathBuf>,
@@ -65,7 +65,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
         write_frames(path, &video)?;
     }
     if let Some(entry) = entry {
-        let spec = &entry.card.preset(args.preset).clip;
+        let spec = &entry.card.preset(&args.preset)?.clip;
         let (LoadedClip { clip, warnings, .. }, selection) = clip_of(&video, &args.file, spec, Start::First.into())?;
         text.push_str(&format!(
             "  {} sees    {} frames of {} x {}: {:?}{}\n",

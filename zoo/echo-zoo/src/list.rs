@@ -1,14 +1,13 @@
 //! `echozoo list`.
 
 use echo_adapt::AdapterEntry;
-use echo_core::Preset;
 use echo_report::text_table;
 
 use crate::fetch::is_fetched;
 use crate::output::print;
 use crate::{CliError, Entry};
 
-/// What a nano preset without trained weights has, which nobody licenses.
+/// What a small preset without trained weights has, which nobody licenses.
 const RANDOM: &str = "random";
 
 pub(crate) fn run(entries: &[Entry], adapters: &[AdapterEntry]) -> Result<(), CliError> {
@@ -18,15 +17,15 @@ pub(crate) fn run(entries: &[Entry], adapters: &[AdapterEntry]) -> Result<(), Cl
         let card = entry.card;
         for preset in card.presets {
             let clip = &preset.clip;
-            let weights = match (preset.preset, entry.has_shipped(preset.preset)) {
-                (_, true) => "shipped",
-                (Preset::Nano, false) => RANDOM,
-                (Preset::Full, false) if is_fetched(card) => "fetched",
-                (Preset::Full, false) => "not fetched",
+            let weights = match preset.published {
+                _ if entry.has_shipped(preset) => "shipped",
+                false => RANDOM,
+                true if is_fetched(card, preset) => "fetched",
+                true => "not fetched",
             };
             rows.push(vec![
                 card.name.to_owned(),
-                preset.preset.to_string(),
+                preset.name.to_owned(),
                 format!("{:.2} M", preset.parameters as f64 / 1e6),
                 format!("{} x {} px, every {}.", clip.frames, clip.size, clip.stride),
                 if card.capabilities.text { "yes" } else { "no" }.to_owned(),

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use burn::tensor::activation::softmax;
 use echo_adapt::AdapterEntry;
 use echo_bench::{AdapterFile, predict_clips};
-use echo_core::{Error, Head, Kind, Preset, check_finite};
+use echo_core::{Error, Head, Kind, Preset, Task, check_finite};
 use echo_data::{Start, usual_range};
 use echo_files::{printable, say};
-use echo_report::text_table;
+use echo_report::{UNCHOSEN_THRESHOLD, text_table};
 
 use crate::array_file::{out_format, write_file};
 use crate::clip_args::{ClipArgs, Rows};
@@ -30,15 +30,18 @@ pub(crate) struct Args {
     /// The encoder whose heads report; not with --adapter-file.
     #[arg(long, required_unless_present = "adapter_file")]
     encoder: Option<String>,
-    /// Size of the encoder; not with --adapter-file.
-    #[arg(long, default_value_t = Preset::Full)]
-    preset: Preset,
+    /// Its preset; not with --adapter-file.
+    #[arg(long, value_name = "NAME", default_value = Preset::FULL)]
+    preset: String,
     #[command(flatten)]
     weights: WeightArgs,
     /// A fitted adapter (of `echozoo bench --save-adapters`): what it says of videos, instead of --encoder, --preset and
     /// --task, which the file knows; give its encoder's --weights where they are neither shipped nor fetched.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["encoder", "preset", "task", "tensor", "random_init"])]
     adapter_file: Option<PathBuf>,
+    /// The videos are one study: what the adapter says of all of them together.
+    #[arg(long, requires = "adapter_file")]
+    study: bool,
     /// Weights of the encoder that lent the adapter its text tower.
     #[arg(long, value_name = "FILE", requires = "adapter_file", conflicts_with = "encoder")]
     text_weights: Option<PathBuf>,
@@ -72,7 +75,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
         return Err(CliError::Usage("nothing to predict from: give videos, folders or --tensor".to_owned()));
     }
     let Some(name) = &args.encoder else { return fitted(args, entries, adapters) };
-    let (built, device) = args.weights.build(entries, name, args.preset)?;
+    let (built, device) = args.weights.build(entries, name, &args.preset)?;
     let encoder = &built.encoder;
     let card = encoder.card();
     let capabilities = &card.capabilities;
@@ -88,7 +91,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
     }
     let wanted = |name: &str| args.task.is_empty() || args.task.iter().any(|task| task == name);
 
-    let spec = &card.preset(args.preset).clip;
+    let spec = &built.preset.clip;
     let seen = args.clips.see(spec, usize::from(args.per_video.unwrap_or(1)), &device, |clip| {
         let mut reported = Vec::new();
         if wanted(VIEW)
@@ -134,7 +137,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
     }
 
     let remedy = format!("echozoo predict --encoder {} --preset full --weights FILE", card.name);
-    let mut warnings = Warnings::new(&built, args.preset, remedy);
+    let mut warnings = Warnings::new(&built, remedy);
     let mut csv = Table::new(&["name", "head", "class", "value", "unit", "warning"])?;
     let mut table = vec![["", "head", "value", "", "what it is", ""].map(str::to_owned).to_vec()];
     for row in &seen.rows {
@@ -207,10 +210,9 @@ fn fitted(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> Result<(
     };
     let file = AdapterFile::open(path)?;
     let record = &file.record;
-    let preset = file.preset()?;
-    let (built, device) = args.weights.build_as(entries, &record.encoder, preset, None)?;
+    let (built, device) = args.weights.build_as(entries, &record.encoder, None)?;
     let text = match &record.text {
-        Some(text) => Some(args.weights.build_as(entries, text, preset, Some(args.text_weights.as_ref()))?.0),
+        Some(text) => Some(args.weights.build_as(entries, text, Some(args.text_weights.as_ref()))?.0),
         None if args.text_weights.is_some() => {
             let reason = "has no text tower of another encoder, so leave out --text-weights";
             return Err(CliError::Usage(format!("{}: the adapter {reason}", path.display())));
@@ -224,12 +226,18 @@ fn fitted(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> Result<(
     let look = |path: &Path, clip: usize| file.look(path, clip, clips, &spec).unwrap_or(Start::First.into());
     let task = &record.task;
     let predicted = |clips: &[_]| predict_clips(&adapter, task.kind(), &built, clips);
-    let seen = args.clips.see_as(&spec, clips, look, &device, |clip| clip, |clips| predicted(&clips))?;
+    let clip = |clip| clip;
+    let seen = match args.study {
+        true => {
+            args.clips.see_as(&spec, clips, look, &device, clip, |clips| clips)?.together(|clips| predicted(&clips))
+        }
+        false => args.clips.see_as(&spec, clips, look, &device, clip, |clips| predicted(&clips))?,
+    };
 
     let name = &record.encoder.name;
     let remedy =
         format!("an adapter of echozoo bench --encoder {name} --data DIR --preset full --weights FILE --save-adapters");
-    let mut warnings = Warnings::new(&built, preset, remedy);
+    let mut warnings = Warnings::new(&built, remedy);
     let unit = task.unit();
     // A value, the probability of yes, or that of every class or label: a row each.
     let outputs: Vec<String> = match task.kind() {
@@ -241,12 +249,13 @@ fn fitted(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> Result<(
     let column = if is_value { task.name.to_lowercase() } else { "probability".to_owned() };
     let columns: &[&str] = match is_value {
         true => &["name", &column, "lowest_clip", "highest_clip", "clips", "warning"],
-        false => &["name", "class", &column, "lowest_clip", "highest_clip", "clips", "warning"],
+        false => &["name", "class", &column, "answer", "lowest_clip", "highest_clip", "clips", "warning"],
     };
     let mut csv = Table::new(columns)?;
     let mut table = vec![["", &task.name, "over clips", ""].map(str::to_owned).to_vec()];
     for row in &seen.rows {
         let (together, alone) = row.value.as_ref().map_err(CliError::file(Path::new(&row.name)))?;
+        let answer = answer(task, together, record.threshold);
         for (place, output) in outputs.iter().enumerate() {
             let value = together.get(place).copied().unwrap_or(f32::NAN);
             let of_clips = || alone.iter().filter_map(|numbers| numbers.get(place)).copied();
@@ -254,17 +263,20 @@ fn fitted(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> Result<(
             let warning = with_value(&warnings.of(row), &task.name, unit, f64::from(value));
             let numbers = [value, low, high].map(|number| number.to_string());
             let clips = alone.len().to_string();
-            let cells: Vec<&str> = (!is_value)
-                .then_some(output.as_str())
-                .into_iter()
-                .chain(numbers.iter().map(String::as_str))
-                .chain([clips.as_str(), warning.as_str()])
-                .collect();
+            let [value_cell, low_cell, high_cell] = &numbers;
+            let cells: Vec<&str> = match is_value {
+                true => vec![value_cell, low_cell, high_cell, &clips, &warning],
+                false => vec![output, value_cell, &answer, low_cell, high_cell, &clips, &warning],
+            };
             csv.row(&row.name, &cells)?;
             let shown = |number: f32| if is_value { format!("{number:.1}") } else { format!("{number:.3}") };
             let spread =
                 if alone.len() > 1 { format!("{} to {}", shown(low), shown(high)) } else { "one clip".to_owned() };
-            let said = if is_value { format!("{} {unit}", shown(value)) } else { format!("{output} {}", shown(value)) };
+            let said = match (is_value, place, answer.as_str()) {
+                (true, ..) => format!("{} {unit}", shown(value)),
+                (false, 0, answer) if !answer.is_empty() => format!("{answer} (P({output}) {})", shown(value)),
+                (false, ..) => format!("P({output}) {}", shown(value)),
+            };
             table.push(vec![printable(&row.name).into_owned(), said, spread, beside(&warning)]);
         }
     }
@@ -277,6 +289,22 @@ fn fitted(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> Result<(
         record.data.name
     );
     report(args, csv, &table, &seen, &warnings, Some(printable(&about).into_owned()))
+}
+
+/// The class that probabilities come to: by the threshold of a binary task, else the likeliest; nothing of labels, of which any
+/// number may hold.
+fn answer(task: &Task, probabilities: &[f32], threshold: Option<f64>) -> String {
+    let classes = task.class_names();
+    let place = match task.kind() {
+        Kind::Regression | Kind::MultiLabel => None,
+        Kind::Binary => {
+            let threshold = threshold.unwrap_or(UNCHOSEN_THRESHOLD);
+            probabilities.first().map(|&yes| usize::from(f64::from(yes) >= threshold))
+        }
+        Kind::SingleLabel | Kind::Ordinal => (0..probabilities.len())
+            .reduce(|best, place| if probabilities[place] > probabilities[best] { place } else { best }),
+    };
+    place.and_then(|place| classes.get(place).cloned()).unwrap_or_default()
 }
 
 #[cfg(test)]

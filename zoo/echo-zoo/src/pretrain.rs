@@ -25,9 +25,9 @@ pub(crate) struct Args {
     /// The encoder.
     #[arg(long)]
     encoder: String,
-    /// Its size; only nano can be made of phantoms.
-    #[arg(long, default_value_t = Preset::Nano)]
-    preset: Preset,
+    /// Its preset, one of those that are made of phantoms.
+    #[arg(long, value_name = "NAME", default_value = Preset::NANO)]
+    preset: String,
     /// The weights (.safetensors, 16-bit floats); the curve goes beside them.
     #[arg(long, value_name = "FILE", required_unless_present = "ceiling")]
     out: Option<PathBuf>,
@@ -68,14 +68,15 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     let entry = find(entries, &args.encoder)?;
-    if args.preset == Preset::Full {
+    let preset = entry.card.preset(&args.preset)?;
+    if preset.published {
         return Err(CliError::Usage(format!(
-            "--preset full: {}'s own weights were trained on patients, which phantoms cannot replace; use --preset nano, \
+            "--preset {}: {}'s own weights were trained on patients, which phantoms cannot replace; use --preset nano, \
              or `echozoo fetch {}`",
-            entry.card.title, entry.card.name
+            preset.name, entry.card.title, entry.card.name
         )));
     }
-    let spec = &entry.card.preset(args.preset).clip;
+    let spec = &preset.clip;
     if args.ceiling {
         return print_ceiling(spec, args.seed);
     }
@@ -88,7 +89,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     }
     let device = DeviceChoice::Cpu.device().map_err(CliError::Usage)?;
     print_ceiling(spec, args.seed)?;
-    let encoder = build(entries, entry, args.preset, &Weights::Random(args.seed), &device)?.encoder;
+    let encoder = build(entries, entry, preset.name, &Weights::Random(args.seed), &device)?.encoder;
     let objective = objective(&encoder, args.seed)?;
     let config = config(args, &encoder, &objective, spec, &device)?;
     let begin = Instant::now();
@@ -285,7 +286,7 @@ mod tests {
     }
 
     fn nano(entry: &Entry) -> AnyEncoder {
-        entry.build(Preset::Nano, &Weights::Random(1), &device()).unwrap().encoder
+        entry.build(Preset::NANO, &Weights::Random(1), &device()).unwrap().encoder
     }
 
     /// A short pretraining.
@@ -304,7 +305,7 @@ mod tests {
             watched: 8,
             every: 5,
         };
-        let spec = &entry.card.preset(Preset::Nano).clip;
+        let spec = &entry.card.preset(Preset::NANO).unwrap().clip;
         pretrain(encoder, &objective, spec, &config, (threads, None), &device(), |_| ()).unwrap()
     }
 
@@ -348,7 +349,7 @@ mod tests {
         for index in 1..8 {
             assert_eq!(std::fs::read(write(&format!("{index}.safetensors"))).unwrap(), bytes);
         }
-        entry.build(Preset::Nano, &Weights::File(first), &device()).unwrap();
+        entry.build(Preset::NANO, &Weights::File(first), &device()).unwrap();
     }
 
     /// The shipped EchoCLIP was trained on what single frames show of the cavity: prompts must tell how broad it is in
@@ -356,8 +357,8 @@ mod tests {
     #[test]
     fn single_frames_are_told_apart_by_prompts() {
         let entry = ZOO.iter().find(|entry| entry.card.name == "echoclip").unwrap();
-        let encoder = entry.build(Preset::Nano, &Weights::Shipped, &device()).unwrap().encoder;
-        let spec = entry.card.preset(Preset::Nano).clip.clone();
+        let encoder = entry.build(Preset::NANO, &Weights::Shipped, &device()).unwrap().encoder;
+        let spec = entry.card.preset(Preset::NANO).unwrap().clip.clone();
         let source = ClipSource { seed: 5, purpose: Purpose::PretrainingValidation, spec, shift: None, batch: 24 };
         let batch = source.batch(0).unwrap();
         let tokens = encoder.tokens(batch.clips(&device()));

@@ -23,7 +23,7 @@ use std::time::Instant;
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use echo_adapt::{ADAPTERS, BuildContext, Joined};
-use echo_core::{AnyAdapter, AnyEncoder, Card, Features, Preset, Rank, RankSpec, Task};
+use echo_core::{AnyAdapter, AnyEncoder, Features, Preset, Rank, RankSpec, Task};
 use echo_train::{Descent, OptimizerConfig, l1};
 
 use crate::array_file::{read_safetensors, safetensors, write_file};
@@ -201,8 +201,8 @@ impl Worker<'_> {
     }
 
     fn prepare(&self, work: Work, batch: usize, encoder: AnyEncoder, device: &Device) -> Result<Case, String> {
-        let card = encoder.card();
-        let clips = || self.input("clip", || waves(card, self.args.encoder.preset))?.repeated(batch).tensor(device);
+        let preset = encoder.card().preset(&self.args.encoder.preset).map_err(text)?;
+        let clips = || self.input("clip", || waves(preset))?.repeated(batch).tensor(device);
         Ok(match work {
             Work::Embed => Case::Embed(encoder, clips()?),
             Work::View => Case::View(encoder, clips()?),
@@ -276,8 +276,8 @@ impl Step {
 }
 
 /// One clip of values between -1 and 1 without pattern.
-fn waves(card: &Card, preset: Preset) -> Array {
-    let clip = &card.preset(preset).clip;
+fn waves(preset: &Preset) -> Array {
+    let clip = &preset.clip;
     let shape = vec![1, 3, clip.frames, clip.size, clip.size];
     let count: usize = shape.iter().product();
     Array { shape, values: (0..count).map(|index| (0.7 * (index as f64).powi(2)).sin() as f32).collect() }

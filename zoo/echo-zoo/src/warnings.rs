@@ -1,8 +1,7 @@
 //! What stands beside numbers that may mean nothing: in a column of their files, and at the end on the terminal.
 
-use std::path::Path;
+use std::path::PathBuf;
 
-use echo_core::Preset;
 use echo_files::say;
 use echo_phantom::is_phantom;
 use echo_report::weights_caution;
@@ -13,7 +12,6 @@ use crate::clip_args::Row;
 /// What is to be warned of in numbers of one encoder.
 pub(crate) struct Warnings<'a> {
     built: &'a Built,
-    preset: Preset,
     /// A command that gives numbers of patients.
     remedy: String,
     /// Inputs that are not known to be phantoms.
@@ -21,26 +19,27 @@ pub(crate) struct Warnings<'a> {
 }
 
 impl<'a> Warnings<'a> {
-    pub(crate) fn new(built: &'a Built, preset: Preset, remedy: String) -> Self {
-        Self { built, preset, remedy, patients: 0 }
+    pub(crate) fn new(built: &'a Built, remedy: String) -> Self {
+        Self { built, remedy, patients: 0 }
     }
 
     /// What belongs beside a row's numbers; nothing for most.
     pub(crate) fn of<R>(&mut self, row: &Row<R>) -> String {
         let warnings: Vec<&str> =
-            self.of_weights(row.path.as_deref()).into_iter().chain(row.doubts.iter().map(String::as_str)).collect();
+            self.of_weights(&row.paths).into_iter().chain(row.doubts.iter().map(String::as_str)).collect();
         warnings.join("; ")
     }
 
     /// The same of what is no clip.
     pub(crate) fn of_text(&mut self) -> &'static str {
-        self.of_weights(None).unwrap_or_default()
+        self.of_weights(&[]).unwrap_or_default()
     }
 
-    fn of_weights(&mut self, video: Option<&Path>) -> Option<&'static str> {
+    fn of_weights(&mut self, videos: &[PathBuf]) -> Option<&'static str> {
         // Who cannot be asked whether it is a phantom is none.
-        let of_phantoms = self.preset == Preset::Nano && video.is_some_and(|video| is_phantom(video).unwrap_or(false));
-        let caution = weights_caution(self.preset.name(), &self.built.kind.to_string(), of_phantoms);
+        let are_phantoms = |videos: &[PathBuf]| videos.iter().all(|video| is_phantom(video).unwrap_or(false));
+        let of_phantoms = !self.built.preset.published && !videos.is_empty() && are_phantoms(videos);
+        let caution = weights_caution(&self.built.kind.to_string(), self.built.preset.published, of_phantoms);
         self.patients += usize::from(caution.is_some());
         caution
     }

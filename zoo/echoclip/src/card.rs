@@ -2,7 +2,7 @@
 
 use echo_core::{
     Allowed, Capabilities, Card, ChannelOrder, ClipLimits, ClipSpec, Crop, Filter, Padding, ParameterPaths, Preset,
-    PresetCard, WeightFile,
+    WeightFile,
 };
 
 /// open_clip's per-channel mean, in units of 0-1.
@@ -32,6 +32,38 @@ const NANO_CLIP: ClipSpec =
 /// The image tower sees each frame by itself and halves its sides five times; what is left over at an edge is not seen.
 const LIMITS: ClipLimits = ClipLimits { frames: Allowed::AtLeast(1), size: Allowed::AtLeast(32) };
 
+/// The released model.
+const FULL: Preset = Preset {
+    name: Preset::FULL,
+    clip: FULL_CLIP,
+    limits: LIMITS,
+    dim: 512,
+    width: 1024,
+    parameters: 151_518_849,
+    weights: &[WeightFile {
+        name: "open_clip_pytorch_model.bin",
+        url: "https://huggingface.co/mkaichristensen/echo-clip",
+        download: "https://huggingface.co/mkaichristensen/echo-clip/resolve/main/open_clip_pytorch_model.bin",
+        member: None,
+        contents: "both towers, as a PyTorch file",
+    }],
+    weights_license: "MIT",
+    published: true,
+};
+
+/// EchoCLIP-R: parameters are counted with EchoCLIP's vocabulary, its own comes with its weights.
+const R: Preset = Preset {
+    name: "r",
+    weights: &[WeightFile {
+        name: "open_clip_pytorch_model.bin",
+        url: "https://huggingface.co/mkaichristensen/echo-clip-r",
+        download: "https://huggingface.co/mkaichristensen/echo-clip-r/resolve/main/open_clip_pytorch_model.bin",
+        member: None,
+        contents: "both towers of EchoCLIP-R, for the retrieval of whole reports",
+    }],
+    ..FULL
+};
+
 /// The facts of EchoCLIP.
 pub static CARD: Card = Card {
     name: "echoclip",
@@ -41,24 +73,6 @@ pub static CARD: Card = Card {
     paper_url: "https://doi.org/10.1038/s41591-024-02959-y",
     code_url: "https://github.com/echonet/echo_CLIP",
     code_license: "Cedars-Sinai academic, no redistribution",
-    weights: &[
-        WeightFile {
-            name: "open_clip_pytorch_model.bin",
-            variant: None,
-            url: "https://huggingface.co/mkaichristensen/echo-clip",
-            download: "https://huggingface.co/mkaichristensen/echo-clip/resolve/main/open_clip_pytorch_model.bin",
-            member: None,
-            contents: "both towers, as a PyTorch file",
-        },
-        WeightFile {
-            name: "open_clip_pytorch_model.bin",
-            variant: Some("r"),
-            url: "https://huggingface.co/mkaichristensen/echo-clip-r",
-            download: "https://huggingface.co/mkaichristensen/echo-clip-r/resolve/main/open_clip_pytorch_model.bin",
-            member: None,
-            contents: "both towers of EchoCLIP-R, for the retrieval of whole reports",
-        },
-    ],
     capabilities: Capabilities { text: true, heads: &[], views: &[] },
     parameters: ParameterPaths {
         video: &["visual."],
@@ -72,24 +86,19 @@ pub static CARD: Card = Card {
         ],
     },
     presets: &[
-        PresetCard {
-            preset: Preset::Full,
-            clip: FULL_CLIP,
-            limits: LIMITS,
-            dim: 512,
-            width: 1024,
-            parameters: 151_518_849,
-            weights_license: "MIT",
-        },
-        PresetCard {
-            preset: Preset::Nano,
+        FULL,
+        Preset {
+            name: Preset::NANO,
             clip: NANO_CLIP,
             limits: LIMITS,
             dim: 96,
             width: 128,
             parameters: 938_945,
+            weights: &[],
             weights_license: env!("CARGO_PKG_LICENSE"),
+            published: false,
         },
+        R,
     ],
     quirks: &[
         "frames are in OpenCV's BGR order, though the normalisation constants are for RGB",

@@ -25,14 +25,24 @@ pub struct EchoClipConfig {
 }
 
 impl EchoClipConfig {
-    /// The sizes of a preset.
-    pub const fn preset(preset: Preset) -> Self {
-        match preset {
-            Preset::Full => Self { visual: ConvNextConfig::base(), text: ClipTextConfig::base() },
-            Preset::Nano => Self {
-                visual: ConvNextConfig { depths: [0, 1, 1, 1], dims: [8, 16, 40, 128] },
-                text: ClipTextConfig { vocabulary: 4096, context: 77, width: 96, heads: 4, layers: 3, dim: 96 },
-            },
+    /// The published sizes.
+    pub const fn full() -> Self {
+        Self { visual: ConvNextConfig::base(), text: ClipTextConfig::base() }
+    }
+
+    /// Small ones.
+    pub const fn nano() -> Self {
+        Self {
+            visual: ConvNextConfig { depths: [0, 1, 1, 1], dims: [8, 16, 40, 128] },
+            text: ClipTextConfig { vocabulary: 4096, context: 77, width: 96, heads: 4, layers: 3, dim: 96 },
+        }
+    }
+
+    /// Those of a preset: variants have the published ones.
+    pub fn of(preset: &Preset) -> Self {
+        match preset.name {
+            Preset::NANO => Self::nano(),
+            _ => Self::full(),
         }
     }
 
@@ -117,10 +127,10 @@ impl EchoEncoder for EchoClip {
 }
 
 /// EchoCLIP's tokenizer at a preset.
-fn byte_pairs(preset: Preset) -> ClipTokenizer {
-    match preset {
-        Preset::Full => ClipTokenizer::full(),
-        Preset::Nano => ClipTokenizer::nano(),
+fn byte_pairs(preset: &Preset) -> ClipTokenizer {
+    match preset.name {
+        Preset::NANO => ClipTokenizer::nano(),
+        _ => ClipTokenizer::full(),
     }
 }
 
@@ -144,13 +154,14 @@ fn templates(checkpoint: &Checkpoint, rows: usize) -> Result<TemplateTokenizer, 
 impl Pretrained for EchoClip {
     const CARD: &'static Card = &CARD;
 
-    fn init(preset: Preset, device: &Device) -> Self {
-        EchoClipConfig::preset(preset).init(byte_pairs(preset), device)
+    fn init(preset: &Preset, device: &Device) -> Self {
+        EchoClipConfig::of(preset).init(byte_pairs(preset), device)
     }
 
-    /// With another number of token ids than EchoCLIP's, a checkpoint is EchoCLIP-R's.
-    fn init_for(preset: Preset, checkpoint: &Checkpoint, device: &Device) -> Result<Self, WeightsError> {
-        let config = EchoClipConfig::preset(preset).for_checkpoint(checkpoint);
+    /// With another number of token ids than EchoCLIP's, a checkpoint is EchoCLIP-R's, whatever its preset is called: both
+    /// are the same network.
+    fn init_for(preset: &Preset, checkpoint: &Checkpoint, device: &Device) -> Result<Self, WeightsError> {
+        let config = EchoClipConfig::of(preset).for_checkpoint(checkpoint);
         let tokenizer = byte_pairs(preset);
         match config.text.vocabulary == tokenizer.vocabulary_size() {
             true => Ok(config.init(tokenizer, device)),
@@ -162,10 +173,7 @@ impl Pretrained for EchoClip {
         &KEYS
     }
 
-    fn shipped(preset: Preset) -> Option<&'static [u8]> {
-        match preset {
-            Preset::Full => None,
-            Preset::Nano => Some(include_bytes!("../weights/nano.safetensors")),
-        }
+    fn shipped(preset: &Preset) -> Option<&'static [u8]> {
+        (preset.name == Preset::NANO).then_some(include_bytes!("../weights/nano.safetensors"))
     }
 }

@@ -46,7 +46,7 @@ fn vocabulary() -> PathBuf {
 
 /// A model of EchoCLIP-R's form.
 fn model(rows: usize) -> EchoClip {
-    let mut config = EchoClipConfig::preset(Preset::Nano);
+    let mut config = EchoClipConfig::nano();
     (config.text.vocabulary, config.text.context) = (rows, CONTEXT);
     randomize(config.init(TemplateTokenizer::open(&vocabulary()).unwrap(), &Device::flex()), 3)
 }
@@ -76,7 +76,7 @@ fn embed(text: &dyn TextEncoder, ids: &[u32]) -> Vec<f32> {
 
 /// The error of loading `file`.
 fn refused(file: &Path) -> String {
-    match build::<EchoClip>(Preset::Nano, &Weights::File(file.to_owned()), &Device::flex()) {
+    match build::<EchoClip>(Preset::NANO, &Weights::File(file.to_owned()), &Device::flex()) {
         Err(error) => error.to_string(),
         Ok(_) => panic!("{} was loaded", file.display()),
     }
@@ -92,7 +92,7 @@ fn a_checkpoint_of_echoclip_r_reads_reports_under_upstreams_names_and_as_a_conve
     with_upstream_names(&copy, &upstream);
     let expected = embed(original.text().unwrap(), &IDS);
     for file in [&upstream, &copy] {
-        let built = build::<EchoClip>(Preset::Nano, &Weights::File(file.clone()), &Device::flex()).unwrap();
+        let built = build::<EchoClip>(Preset::NANO, &Weights::File(file.clone()), &Device::flex()).unwrap();
         let text = built.encoder.text().unwrap();
         assert_eq!(text.context_length(), CONTEXT);
         assert_eq!(text.tokenize(REPORT).unwrap(), IDS);
@@ -139,18 +139,18 @@ fn a_missing_vocabulary_and_one_that_is_too_large_are_named() {
 fn echoclip_needs_no_vocabulary_beside_it() {
     let folder = Folder::new("echoclip");
     let file = folder.file("echoclip.safetensors");
-    let config = EchoClipConfig::preset(Preset::Nano);
+    let config = EchoClipConfig::nano();
     let original = randomize(config.init(echoclip::ClipTokenizer::nano(), &Device::flex()), 3);
     save(&original, &file, Precision::Full).unwrap();
     // At another width nothing says that it is EchoCLIP-R.
-    let message = match build::<EchoClip>(Preset::Full, &Weights::File(file.clone()), &Device::flex()) {
+    let message = match build::<EchoClip>(Preset::FULL, &Weights::File(file.clone()), &Device::flex()) {
         Err(error) => error.to_string(),
         Ok(_) => panic!("a nano file was loaded at full size"),
     };
     assert!(message.contains("does not fit") && !message.contains("template"), "{message}");
     // A vocabulary that lies there all the same changes nothing.
     for _ in 0..2 {
-        let built = build::<EchoClip>(Preset::Nano, &Weights::File(file.clone()), &Device::flex()).unwrap();
+        let built = build::<EchoClip>(Preset::NANO, &Weights::File(file.clone()), &Device::flex()).unwrap();
         let prompt = "The pump squeezes well.";
         let expected = original.text().unwrap().tokenize(prompt).unwrap();
         assert_eq!(built.encoder.text().unwrap().tokenize(prompt).unwrap(), expected);

@@ -2,7 +2,7 @@
 
 use echo_core::{
     Allowed, Capabilities, Card, ChannelOrder, ClipLimits, ClipSpec, Crop, Filter, Padding, ParameterPaths, Preset,
-    PresetCard, WeightFile,
+    WeightFile,
 };
 
 use crate::VIEWS;
@@ -11,7 +11,7 @@ const RELEASE: &str = "https://github.com/echonet/EchoPrime/releases/download/v1
 
 /// A file of upstream's archive.
 const fn released(name: &'static str, member: &'static str, contents: &'static str) -> WeightFile {
-    WeightFile { name, variant: None, url: RELEASE, download: RELEASE, member: Some(member), contents }
+    WeightFile { name, url: RELEASE, download: RELEASE, member: Some(member), contents }
 }
 
 /// Every other frame of the first thirty-two, in units of 0-255.
@@ -36,6 +36,20 @@ const NANO_CLIP: ClipSpec = ClipSpec { stride: 5, padding: Padding::RepeatLast, 
 /// upstream's cannot do. A place of the last map stands for 32 pixels, in nano for 64; a part of one counts as a whole.
 const LIMITS: ClipLimits = ClipLimits { frames: Allowed::AtLeast(1), size: Allowed::AtLeast(32) };
 
+/// The released files.
+const WEIGHTS: &[WeightFile] = &[
+    released("echo_prime_encoder.pt", "weights/echo_prime_encoder.pt", "the video tower"),
+    released("echo_prime_text_encoder.pt", "weights/echo_prime_text_encoder.pt", "the text tower"),
+    released("view_classifier.pt", "weights/view_classifier.pt", "the view classifier"),
+    WeightFile {
+        name: "vocab.txt",
+        url: "https://huggingface.co/microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract",
+        download: "https://huggingface.co/microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract/resolve/main/vocab.txt",
+        member: None,
+        contents: "the text tower's vocabulary (BiomedBERT's, MIT); tokenizer.json serves as well",
+    },
+];
+
 /// The facts of EchoPrime.
 pub static CARD: Card = Card {
     name: "echoprime",
@@ -45,19 +59,6 @@ pub static CARD: Card = Card {
     paper_url: "https://doi.org/10.1038/s41586-025-09850-x",
     code_url: "https://github.com/echonet/EchoPrime",
     code_license: "Cedars-Sinai academic (README says MIT), no redistribution",
-    weights: &[
-        released("echo_prime_encoder.pt", "weights/echo_prime_encoder.pt", "the video tower"),
-        released("echo_prime_text_encoder.pt", "weights/echo_prime_text_encoder.pt", "the text tower"),
-        released("view_classifier.pt", "weights/view_classifier.pt", "the view classifier"),
-        WeightFile {
-            name: "vocab.txt",
-            variant: None,
-            url: "https://huggingface.co/microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract",
-            download: "https://huggingface.co/microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract/resolve/main/vocab.txt",
-            member: None,
-            contents: "the text tower's vocabulary (BiomedBERT's, MIT); tokenizer.json serves as well",
-        },
-    ],
     capabilities: Capabilities { text: true, heads: &[], views: &VIEWS },
     parameters: ParameterPaths {
         video: &["video.", "head."],
@@ -72,23 +73,27 @@ pub static CARD: Card = Card {
         ],
     },
     presets: &[
-        PresetCard {
-            preset: Preset::Full,
+        Preset {
+            name: Preset::FULL,
             clip: FULL_CLIP,
             limits: LIMITS,
             dim: 512,
             width: 768,
             parameters: 231_486_987,
+            weights: WEIGHTS,
             weights_license: "Cedars-Sinai academic (README says MIT), no redistribution",
+            published: true,
         },
-        PresetCard {
-            preset: Preset::Nano,
+        Preset {
+            name: Preset::NANO,
             clip: NANO_CLIP,
             limits: LIMITS,
             dim: 96,
             width: 96,
             parameters: 633_648,
+            weights: &[],
             weights_license: env!("CARGO_PKG_LICENSE"),
+            published: false,
         },
     ],
     quirks: &[

@@ -30,35 +30,45 @@ pub struct EchoPrimeConfig {
 }
 
 impl EchoPrimeConfig {
-    /// The sizes of a preset.
-    pub fn preset(preset: Preset) -> Self {
-        match preset {
-            Preset::Full => Self {
-                video: MvitConfig::small(),
-                dim: 512,
-                text: Some(BertConfig::base()),
-                text_bias: true,
-                view: Some(ConvNextConfig::base()),
+    /// The published sizes.
+    pub fn full() -> Self {
+        Self {
+            video: MvitConfig::small(),
+            dim: 512,
+            text: Some(BertConfig::base()),
+            text_bias: true,
+            view: Some(ConvNextConfig::base()),
+        }
+    }
+
+    /// Small ones.
+    pub fn nano() -> Self {
+        Self {
+            video: MvitConfig {
+                // Patches of twice the paper's side: four times fewer tokens, for time's sake.
+                patch_kernel: [3, 9, 9],
+                patch_stride: [2, 8, 8],
+                ..MvitConfig::staged([16, 64, 64], [1, 1, 2, 1], [24, 32, 64, 96], [1, 2, 2, 4], 4)
             },
-            Preset::Nano => Self {
-                video: MvitConfig {
-                    // Patches of twice the paper's side: four times fewer tokens, for time's sake.
-                    patch_kernel: [3, 9, 9],
-                    patch_stride: [2, 8, 8],
-                    ..MvitConfig::staged([16, 64, 64], [1, 1, 2, 1], [24, 32, 64, 96], [1, 2, 2, 4], 4)
-                },
-                dim: 96,
-                text: Some(BertConfig {
-                    vocabulary: WordPiece::nano().vocabulary_size(),
-                    context: 96,
-                    width: 96,
-                    heads: 4,
-                    layers: 2,
-                    intermediate: 384,
-                }),
-                text_bias: true,
-                view: None,
-            },
+            dim: 96,
+            text: Some(BertConfig {
+                vocabulary: WordPiece::nano().vocabulary_size(),
+                context: 96,
+                width: 96,
+                heads: 4,
+                layers: 2,
+                intermediate: 384,
+            }),
+            text_bias: true,
+            view: None,
+        }
+    }
+
+    /// Those of a preset: variants have the published ones.
+    pub fn of(preset: &Preset) -> Self {
+        match preset.name {
+            Preset::NANO => Self::nano(),
+            _ => Self::full(),
         }
     }
 
@@ -146,32 +156,29 @@ impl Pretrained for EchoPrime {
 
     const PARTS: &'static [Part] = PARTS;
 
-    fn init(preset: Preset, device: &Device) -> Self {
-        let tokenizer = match preset {
-            Preset::Full => Err("its vocabulary comes with its weights; give --weights FOLDER".to_owned()),
-            Preset::Nano => Ok(WordPiece::nano()),
+    fn init(preset: &Preset, device: &Device) -> Self {
+        let tokenizer = match preset.name {
+            Preset::NANO => Ok(WordPiece::nano()),
+            _ => Err("its vocabulary comes with its weights; give --weights FOLDER".to_owned()),
         };
-        EchoPrimeConfig::preset(preset).init(tokenizer, device)
+        EchoPrimeConfig::of(preset).init(tokenizer, device)
     }
 
-    fn init_for(preset: Preset, checkpoint: &Checkpoint, device: &Device) -> Result<Self, WeightsError> {
+    fn init_for(preset: &Preset, checkpoint: &Checkpoint, device: &Device) -> Result<Self, WeightsError> {
         let path = checkpoint.path();
         let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
-        let tokenizer = match preset {
-            Preset::Full => WordPiece::from_folder(folder).map_err(|error| error.to_string()),
-            Preset::Nano => Ok(WordPiece::nano()),
+        let tokenizer = match preset.name {
+            Preset::NANO => Ok(WordPiece::nano()),
+            _ => WordPiece::from_folder(folder).map_err(|error| error.to_string()),
         };
-        Ok(EchoPrimeConfig::preset(preset).for_checkpoint(checkpoint).init(tokenizer, device))
+        Ok(EchoPrimeConfig::of(preset).for_checkpoint(checkpoint).init(tokenizer, device))
     }
 
     fn keys() -> &'static KeyTable {
         &KEYS
     }
 
-    fn shipped(preset: Preset) -> Option<&'static [u8]> {
-        match preset {
-            Preset::Full => None,
-            Preset::Nano => Some(include_bytes!("../weights/nano.safetensors")),
-        }
+    fn shipped(preset: &Preset) -> Option<&'static [u8]> {
+        (preset.name == Preset::NANO).then_some(include_bytes!("../weights/nano.safetensors"))
     }
 }

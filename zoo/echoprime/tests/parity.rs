@@ -134,7 +134,11 @@ fn other_lengths_and_sizes_run_and_a_neighbour_in_the_batch_changes_nothing() {
 fn a_text_tower_without_a_vocabulary_says_what_is_missing() {
     let error = tiny(&tiny_folder()).text().unwrap().tokenize("heart").unwrap_err().to_string();
     assert!(error.contains("echoprime cannot read text: none"), "{error}");
-    let error = EchoPrime::init(Preset::Full, &Device::flex()).text().unwrap().tokenize("heart").unwrap_err();
+    let error = EchoPrime::init(EchoPrime::CARD.preset(Preset::FULL).unwrap(), &Device::flex())
+        .text()
+        .unwrap()
+        .tokenize("heart")
+        .unwrap_err();
     assert!(error.to_string().contains("--weights"), "{error}");
     // 1,298 tokens do not fit 40 rows.
     let model = tiny_config().init(Ok(WordPiece::nano()), &Device::flex());

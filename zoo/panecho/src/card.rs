@@ -2,7 +2,7 @@
 
 use echo_core::{
     Allowed, Capabilities, Card, ChannelOrder, ClipLimits, ClipSpec, Crop, Filter, Padding, ParameterPaths, Preset,
-    PresetCard, WeightFile,
+    WeightFile,
 };
 
 use crate::TASKS;
@@ -31,6 +31,15 @@ const NANO_CLIP: ClipSpec = ClipSpec { stride: 5, resize: 64, size: 64, ..FULL_C
 /// edge is not seen.
 const LIMITS: ClipLimits = ClipLimits { frames: Allowed::AtLeast(1), size: Allowed::AtLeast(32) };
 
+/// The released files.
+const WEIGHTS: &[WeightFile] = &[WeightFile {
+    name: "panecho.pt",
+    url: "https://github.com/CarDS-Yale/PanEcho/releases/download/v1.0/panecho.pt",
+    download: "https://github.com/CarDS-Yale/PanEcho/releases/download/v1.0/panecho.pt",
+    member: None,
+    contents: "image encoder, temporal transformer and all heads, as a PyTorch file",
+}];
+
 /// The facts of PanEcho.
 pub static CARD: Card = Card {
     name: "panecho",
@@ -40,34 +49,30 @@ pub static CARD: Card = Card {
     paper_url: "https://doi.org/10.1001/jama.2025.8731",
     code_url: "https://github.com/CarDS-Yale/PanEcho",
     code_license: "AGPL-3.0",
-    weights: &[WeightFile {
-        name: "panecho.pt",
-        variant: None,
-        url: "https://github.com/CarDS-Yale/PanEcho/releases/download/v1.0/panecho.pt",
-        download: "https://github.com/CarDS-Yale/PanEcho/releases/download/v1.0/panecho.pt",
-        member: None,
-        contents: "image encoder, temporal transformer and all heads, as a PyTorch file",
-    }],
     capabilities: Capabilities { text: false, heads: &TASKS, views: &[] },
     parameters: ParameterPaths { video: &["encoder."], projection: &[], norm: &[], text: &[] },
     presets: &[
-        PresetCard {
-            preset: Preset::Full,
+        Preset {
+            name: Preset::FULL,
             clip: FULL_CLIP,
             limits: LIMITS,
             dim: 768,
             width: 768,
             parameters: 42_051_226,
+            weights: WEIGHTS,
             weights_license: "CC BY-NC-SA 4.0",
+            published: true,
         },
-        PresetCard {
-            preset: Preset::Nano,
+        Preset {
+            name: Preset::NANO,
             clip: NANO_CLIP,
             limits: LIMITS,
             dim: 160,
             width: 160,
             parameters: 570_930,
+            weights: &[],
             weights_license: env!("CARGO_PKG_LICENSE"),
+            published: false,
         },
     ],
     quirks: &[

@@ -24,16 +24,26 @@ pub struct PanEchoConfig {
 }
 
 impl PanEchoConfig {
-    /// The sizes of a preset.
-    pub const fn preset(preset: Preset) -> Self {
-        match preset {
-            Preset::Full => Self { image: ConvNextConfig::tiny(), attention_heads: 8, layers: 4 },
-            Preset::Nano => Self {
-                // No blocks at the finest resolution: they would cost half as much again as all the rest.
-                image: ConvNextConfig { depths: [0, 1, 1, 1], dims: [8, 16, 32, 160] },
-                attention_heads: 4,
-                layers: 2,
-            },
+    /// The published sizes.
+    pub const fn full() -> Self {
+        Self { image: ConvNextConfig::tiny(), attention_heads: 8, layers: 4 }
+    }
+
+    /// Small ones.
+    pub const fn nano() -> Self {
+        Self {
+            // No blocks at the finest resolution: they would cost half as much again as all the rest.
+            image: ConvNextConfig { depths: [0, 1, 1, 1], dims: [8, 16, 32, 160] },
+            attention_heads: 4,
+            layers: 2,
+        }
+    }
+
+    /// Those of a preset: variants have the published ones.
+    pub fn of(preset: &Preset) -> Self {
+        match preset.name {
+            Preset::NANO => Self::nano(),
+            _ => Self::full(),
         }
     }
 
@@ -145,25 +155,22 @@ impl EchoEncoder for PanEcho {
 impl Pretrained for PanEcho {
     const CARD: &'static Card = &CARD;
 
-    fn init(preset: Preset, device: &Device) -> Self {
-        PanEchoConfig::preset(preset).init(&TASKS, device)
+    fn init(preset: &Preset, device: &Device) -> Self {
+        PanEchoConfig::of(preset).init(&TASKS, device)
     }
 
     /// A file saved under the module's own names has the heads that the module had; upstream's has all.
-    fn init_for(preset: Preset, checkpoint: &Checkpoint, device: &Device) -> Result<Self, WeightsError> {
+    fn init_for(preset: &Preset, checkpoint: &Checkpoint, device: &Device) -> Result<Self, WeightsError> {
         let upstream = checkpoint.names().any(|name| name.starts_with("encoder.encoder.model."));
         let saved = |task: &Head| checkpoint.shape(&format!("heads.{}.weight", task.name)).is_some();
-        Ok(PanEchoConfig::preset(preset).init(TASKS.iter().filter(|task| upstream || saved(task)), device))
+        Ok(PanEchoConfig::of(preset).init(TASKS.iter().filter(|task| upstream || saved(task)), device))
     }
 
     fn keys() -> &'static KeyTable {
         &KEYS
     }
 
-    fn shipped(preset: Preset) -> Option<&'static [u8]> {
-        match preset {
-            Preset::Full => None,
-            Preset::Nano => Some(include_bytes!("../weights/nano.safetensors")),
-        }
+    fn shipped(preset: &Preset) -> Option<&'static [u8]> {
+        (preset.name == Preset::NANO).then_some(include_bytes!("../weights/nano.safetensors"))
     }
 }

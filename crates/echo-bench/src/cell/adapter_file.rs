@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 use echo_adapt::{AdapterEntry, BuildContext, Joined};
-use echo_core::{AnyAdapter, ClipSpec, Features, Kind, Preset, Stage, Task, check_finite};
+use echo_core::{AnyAdapter, ClipSpec, Features, Kind, Stage, Task, check_finite};
 use echo_data::Look;
 use echo_report::{DataRecord, EncoderRecord};
 use echo_train::{read_tensors, values, with_values, write_tensors};
@@ -21,7 +21,7 @@ use crate::{BenchError, ClipChange, Recipe, View};
 const KEY: &str = "echozoo.adapter";
 
 /// Raised when the meaning of a file changes.
-const SCHEMA: u32 = 2;
+const SCHEMA: u32 = 3;
 
 /// Everything that an adapter's parameters mean something with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,6 +55,9 @@ pub struct AdapterRecord {
     pub seed: u64,
     /// What it was fitted on.
     pub data: DataRecord,
+    /// Of a binary task, the probability from which on the answer is yes, where validation could choose it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
 }
 
 impl AdapterRecord {
@@ -131,14 +134,6 @@ impl AdapterFile {
         Ok(task.validate()?)
     }
 
-    /// The preset of its encoder.
-    ///
-    /// # Errors
-    /// There is none of that name.
-    pub fn preset(&self) -> Result<Preset, BenchError> {
-        Ok(self.record.encoder.preset.parse()?)
-    }
-
     /// How clips are made for its encoder.
     ///
     /// # Errors
@@ -191,9 +186,8 @@ impl AdapterFile {
             same_weights(record, text)?;
         }
         let card = built.encoder.card();
-        let preset = self.preset()?;
-        let now = recipe.clip.apply(&card.preset(preset).clip);
-        card.takes(preset, &now)?;
+        let now = recipe.clip.apply(&built.preset.clip);
+        built.preset.takes(card.name, &now)?;
         let now = serde_json::to_value(now).expect("a specification is plain data");
         if *clip != now {
             return Err(refused(format!("{} saw other clips then: {clip} instead of {now}", card.name)));

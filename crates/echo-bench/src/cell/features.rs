@@ -5,7 +5,7 @@ use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
 use echo_adapt::zoom_frames;
-use echo_core::{AnyEncoder, ClipSpec, Preset, Stage, Tokens};
+use echo_core::{AnyEncoder, ClipSpec, Stage, Tokens};
 use echo_data::{Feature, FeatureCache, LoadedClip, StageKey, for_each_clip};
 use echo_files::FileLock;
 use echo_video::{DECODER_VERSION, OpenOptions};
@@ -22,7 +22,7 @@ pub(crate) const NUMERICS: u32 = 3;
 struct StageDescription<'a> {
     stage: &'static str,
     encoder: &'a str,
-    preset: Preset,
+    preset: &'a str,
     weights: &'a str,
     clip: &'a ClipSpec,
     view: View,
@@ -54,7 +54,6 @@ impl Wanted<'_> {
 #[derive(Debug)]
 pub(crate) struct Embedder<'a> {
     pub(crate) built: &'a Built,
-    pub(crate) preset: Preset,
     /// How clips are made.
     pub(crate) spec: &'a ClipSpec,
     pub(crate) view: View,
@@ -208,7 +207,7 @@ impl Embedder<'_> {
         let description = StageDescription {
             stage: stage.name(),
             encoder: self.built.encoder.card().name,
-            preset: self.preset,
+            preset: self.built.preset.name,
             weights: &self.built.hash,
             clip: self.spec,
             view: self.view,
@@ -223,11 +222,11 @@ impl Embedder<'_> {
 
     /// Whether these are what the encoder gives of one clip at the wanted stages.
     fn fits(&self, features: &[Feature]) -> bool {
-        let card = self.built.encoder.card().preset(self.preset);
+        let preset = self.built.preset;
         let is_whole = |(&stage, feature): (&Stage, &Feature)| match (stage, feature.shape) {
-            (Stage::Embedding, shape) => shape == [1, card.dim],
-            (Stage::Frames, [time, width]) => time > 0 && width == card.width,
-            (Stage::ZoomFrames, [time, width]) => time > 0 && width == 2 * card.width,
+            (Stage::Embedding, shape) => shape == [1, preset.dim],
+            (Stage::Frames, [time, width]) => time > 0 && width == preset.width,
+            (Stage::ZoomFrames, [time, width]) => time > 0 && width == 2 * preset.width,
             (Stage::Clip, _) => false,
         };
         // As many frames at every stage that has them.

@@ -18,10 +18,10 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// The clips of an encoder at `preset` under `change`, in a benchmark whose videos are seen as `view`; whether the
+    /// The clips of an encoder's preset under `change`, in a benchmark whose videos are seen as `view`; whether the
     /// encoder takes them is for [`check`](Self::check).
-    pub(crate) fn new(card: &Card, preset: Preset, view: View, change: &ClipChange) -> Self {
-        let own = &card.preset(preset).clip;
+    pub(crate) fn new(preset: &Preset, view: View, change: &ClipChange) -> Self {
+        let own = &preset.clip;
         Self {
             spec: change.apply(own),
             view: View { clips: change.clips.unwrap_or(view.clips), ..view },
@@ -31,8 +31,8 @@ impl Seen {
 
     /// # Errors
     /// The encoder's architecture does not take such clips.
-    pub(crate) fn check(&self, card: &Card, preset: Preset) -> Result<(), BenchError> {
-        Ok(card.takes(preset, &self.spec)?)
+    pub(crate) fn check(&self, card: &Card, preset: &Preset) -> Result<(), BenchError> {
+        Ok(preset.takes(card.name, &self.spec)?)
     }
 
     /// The looks that training takes beside the plain one.

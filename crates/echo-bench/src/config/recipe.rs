@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use echo_adapt::{AdapterEntry, Joined, Tables};
-use echo_core::Preset;
 use echo_train::TrainConfig;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
@@ -37,7 +36,7 @@ impl Recipe {
     pub fn new(
         name: &str,
         joined: &Joined,
-        preset: Preset,
+        preset: &str,
         replacements: &BTreeMap<String, Table>,
     ) -> Result<Self, BenchError> {
         let mut adapter = Tables::new();
@@ -89,7 +88,7 @@ impl Recipe {
     /// As [`new`](Self::new).
     pub(crate) fn written_out(
         entry: &AdapterEntry,
-        preset: Preset,
+        preset: &str,
         replacements: Option<&Table>,
     ) -> Result<Table, BenchError> {
         let OfEntry { adapter, train, clip } = tables(entry, preset, replacements)?;
@@ -129,18 +128,13 @@ struct OfEntry {
     clip: Table,
 }
 
-fn tables(entry: &AdapterEntry, preset: Preset, replacements: Option<&Table>) -> Result<OfEntry, BenchError> {
+fn tables(entry: &AdapterEntry, preset: &str, replacements: Option<&Table>) -> Result<OfEntry, BenchError> {
     let what = || format!("recipe of {}", entry.name);
     let mut base: Table = entry.recipe.parse().map_err(|source| BenchError::Toml { what: what(), source })?;
-    let mut of_preset = None;
-    for other in Preset::ALL {
-        let table = base.remove(other.name());
-        if other == preset {
-            of_preset = table;
-        }
-    }
-    if let Some(Value::Table(table)) = of_preset {
-        overlay(&mut base, &table);
+    if let Some(Value::Table(presets)) = base.remove("presets")
+        && let Some(Value::Table(own)) = presets.get(preset)
+    {
+        overlay(&mut base, own);
     }
     if let Some(table) = replacements {
         overlay(&mut base, table);
@@ -172,10 +166,11 @@ fn overlay(base: &mut Table, over: &Table) {
 #[cfg(test)]
 mod tests {
     use echo_adapt::ADAPTERS;
+    use echo_core::Preset;
 
     use super::*;
 
-    fn recipe(name: &str, preset: Preset, replacements: &[(&str, &str)]) -> Result<Recipe, BenchError> {
+    fn recipe(name: &str, preset: &str, replacements: &[(&str, &str)]) -> Result<Recipe, BenchError> {
         let replacements = replacements.iter().map(|(name, text)| ((*name).to_owned(), text.parse().unwrap()));
         Recipe::new(name, &Joined::find(ADAPTERS, name).unwrap(), preset, &replacements.collect())
     }
@@ -183,7 +178,7 @@ mod tests {
     #[test]
     fn every_shipped_recipe_parses_for_every_preset() {
         for entry in ADAPTERS {
-            for preset in Preset::ALL {
+            for preset in [Preset::FULL, Preset::NANO, "variant"] {
                 recipe(entry.name, preset, &[]).unwrap();
             }
         }
@@ -191,9 +186,9 @@ mod tests {
 
     #[test]
     fn replacements_merge_into_the_recipe_and_unknown_ones_are_refused() {
-        let with = |text: &str| recipe("coop", Preset::Full, &[("coop", text)]);
+        let with = |text: &str| recipe("coop", Preset::FULL, &[("coop", text)]);
         let changed = with("train.epochs = 3").unwrap();
-        let original = recipe("coop", Preset::Full, &[]).unwrap();
+        let original = recipe("coop", Preset::FULL, &[]).unwrap();
         assert_eq!(changed.train.epochs, 3);
         assert_eq!(changed.train.optimizer, original.train.optimizer);
         assert_eq!(changed.adapter, original.adapter);
@@ -204,17 +199,17 @@ mod tests {
 
     #[test]
     fn joined_adapters_keep_their_tables_and_train_as_the_first_of_them() {
-        let joined = recipe("mfl+coop", Preset::Nano, &[("coop", "adapter.context = 5")]).unwrap();
-        assert_eq!(joined.train, recipe("mfl", Preset::Nano, &[]).unwrap().train);
+        let joined = recipe("mfl+coop", Preset::NANO, &[("coop", "adapter.context = 5")]).unwrap();
+        assert_eq!(joined.train, recipe("mfl", Preset::NANO, &[]).unwrap().train);
         assert_eq!(joined.adapter["coop"]["context"].as_integer(), Some(5));
-        let replaced = recipe("mfl+coop", Preset::Nano, &[("mfl+coop", "train.epochs = 7")]).unwrap();
+        let replaced = recipe("mfl+coop", Preset::NANO, &[("mfl+coop", "train.epochs = 7")]).unwrap();
         assert_eq!(replaced.train.epochs, 7);
-        assert!(recipe("mfl+coop", Preset::Nano, &[("mfl+coop", "adapter.context = 5")]).is_err());
+        assert!(recipe("mfl+coop", Preset::NANO, &[("mfl+coop", "adapter.context = 5")]).is_err());
     }
     #[test]
     fn joined_adapters_see_what_any_of_them_wants_and_must_agree() {
         let clip = |replacements: &[(&str, &str)]| {
-            let recipe = recipe("mfl+echozoom", Preset::Nano, replacements)?;
+            let recipe = recipe("mfl+echozoom", Preset::NANO, replacements)?;
             Ok::<_, BenchError>(recipe.clip)
         };
         assert!(clip(&[]).unwrap().is_empty(), "no shipped recipe changes clips");
@@ -237,7 +232,7 @@ mod tests {
     #[test]
     fn a_recipe_without_changes_is_written_as_before_there_were_any() {
         let written = |replacements: &[(&str, &str)]| {
-            serde_json::to_value(recipe("coop", Preset::Nano, replacements).unwrap()).unwrap()
+            serde_json::to_value(recipe("coop", Preset::NANO, replacements).unwrap()).unwrap()
         };
         let keys: Vec<String> = written(&[]).as_object().unwrap().keys().cloned().collect();
         assert_eq!(keys, ["adapter", "train"]);

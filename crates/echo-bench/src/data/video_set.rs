@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use echo_core::Truth;
+use echo_core::{Kind, Truth};
 use echo_data::{
     DatasetConfig, DatasetVideo, Digests, Split, Target, few_shot, patient_key, read_dataset, read_split_file,
 };
@@ -205,7 +205,7 @@ impl VideoSet {
     /// Makes studies or single videos of what is there.
     ///
     /// # Errors
-    /// Studies are asked for and not known, or the videos of one carry different labels.
+    /// Studies are asked for and not known, or the videos of one carry labels that do not make one.
     fn take(&mut self, samples: Samples, dir: &Path) -> Result<(), BenchError> {
         let wrong = |reason: String| Err(BenchError::Config(format!("{}: {reason}", dir.display())));
         let known = self.videos.iter().any(|video| video.study.is_some());
@@ -218,10 +218,12 @@ impl VideoSet {
             Samples::Video => self.videos.iter_mut().for_each(|video| video.study = None),
             Samples::Automatic | Samples::Study => {}
         }
-        let mut first: BTreeMap<&str, &LabelledVideo> = BTreeMap::new();
+        let mut studies: BTreeMap<&str, Vec<&LabelledVideo>> = BTreeMap::new();
         for video in &self.videos {
             let Some(study) = video.study.as_deref() else { continue };
-            let other = *first.entry(study).or_insert(video);
+            let videos = studies.entry(study).or_default();
+            videos.push(video);
+            let other = videos[0];
             if let (Some(one), Some(another)) = (&other.patient, &video.patient)
                 && patient_key(one) != patient_key(another)
             {
@@ -231,15 +233,32 @@ impl VideoSet {
                     other.name, video.name
                 ));
             }
-            if other.truth != video.truth {
-                return wrong(format!(
-                    "the study {study} has a video {} with the label {} and a video {} with {}; a study has one label, or \
-                     give --samples video",
-                    other.name,
-                    self.in_words(&other.truth),
-                    video.name,
-                    self.in_words(&video.truth)
-                ));
+        }
+        let mut labels: BTreeMap<String, Truth> = BTreeMap::new();
+        for (study, videos) in studies {
+            match self.target.of_studies.of(videos.iter().map(|video| &video.truth)) {
+                Some(label) => drop(labels.insert(study.to_owned(), label)),
+                None => {
+                    let first = videos[0];
+                    let other = videos.iter().find(|video| video.truth != first.truth).unwrap_or(&first);
+                    let which = match self.target.task.kind() {
+                        Kind::SingleLabel => "give --samples video",
+                        _ => "say in the task which (of_studies = \"highest\" or \"lowest\"), or give --samples video",
+                    };
+                    return wrong(format!(
+                        "the study {study} has a video {} with the label {} and a video {} with {}; a study has one label: \
+                         {which}",
+                        first.name,
+                        self.in_words(&first.truth),
+                        other.name,
+                        self.in_words(&other.truth),
+                    ));
+                }
+            }
+        }
+        for video in &mut self.videos {
+            if let Some(label) = video.study.as_ref().and_then(|study| labels.get(study)) {
+                video.truth = label.clone();
             }
         }
         Ok(())

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
 
 use echo_files::FileLock;
-use echo_report::{CellRecord, CellStatus};
+use echo_report::{CellRecord, CellStatus, ParameterCounts};
 
 use super::RunState;
 use super::encoder::EncoderRun;
@@ -77,7 +77,7 @@ impl RunState<'_> {
     fn attempt(&self, job: &Job, run: &EncoderRun<'_>) -> Result<Option<(CellRecord, Origin)>, BenchError> {
         let earlier = self.earlier(job);
         if let Earlier::Stands(record) = earlier {
-            self.told(|told| told.ended(&job.label, record, Origin::Before, &[]));
+            self.told(|told| told.ended(&job.label, record, Origin::Before));
             return Ok(Some((record.clone(), Origin::Before)));
         }
         let path = self.outputs.lock(&job.record.key);
@@ -87,15 +87,15 @@ impl RunState<'_> {
         if let Some(record) =
             meanwhile.filter(|record| record.status == CellStatus::Failed || self.damage(record).is_none())
         {
-            self.told(|told| told.ended(&job.label, &record, Origin::Elsewhere, &[]));
+            self.told(|told| told.ended(&job.label, &record, Origin::Elsewhere));
             return Ok(Some((record, Origin::Elsewhere)));
         }
         if let Earlier::Damaged(reason) = earlier {
             self.told(|told| told.observer.line(&format!("{}: run again: {reason}", job.label)));
         }
-        let (record, trainable) = self.compute(job, run)?;
+        let record = self.compute(job, run)?;
         let record = self.runs.append(&record)?;
-        self.told(|told| told.ended(&job.label, &record, Origin::Ran, &trainable));
+        self.told(|told| told.ended(&job.label, &record, Origin::Ran));
         Ok(Some((record, Origin::Ran)))
     }
 
@@ -148,17 +148,16 @@ impl Told {
         }
     }
 
-    fn ended(&mut self, label: &str, record: &CellRecord, origin: Origin, trainable: &[String]) {
+    fn ended(&mut self, label: &str, record: &CellRecord, origin: Origin) {
         self.ended += 1;
         self.waits = false;
         let (encoder, adapter) = (&record.encoder.name, &record.adapter);
-        // What trains, once for every pair of encoder and adapter.
+        // How much trains (`--dump-params` names it), once for every pair of encoder and adapter.
         if let (Origin::Ran, Some(counts)) = (origin, record.parameters)
             && self.announced.insert((encoder.clone(), adapter.clone()))
         {
-            self.observer
-                .line(&format!("{encoder} + {adapter}: {} of {} parameters train", counts.trainable, counts.total));
-            trainable.iter().for_each(|parameter| self.observer.line(&format!("  {parameter}")));
+            let ParameterCounts { trainable, total } = counts;
+            self.observer.line(&format!("{encoder} + {adapter}: {trainable} of {total} parameters train"));
         }
         let elsewhere = if origin == Origin::Elsewhere { " (by another process)" } else { "" };
         if origin != Origin::Before {

@@ -44,7 +44,7 @@ impl RunState<'_> {
     /// # Errors
     /// The encoder does not take the recipe's clips, or the adapter is not for it or for the task.
     pub(super) fn needs_of(&self, run: &EncoderRun<'_>, adapter: &str) -> Result<Needs, BenchError> {
-        self.seen(run, adapter).check(run.built.encoder.card(), self.config.preset)?;
+        self.seen(run, adapter).check(run.built.encoder.card(), run.built.preset)?;
         let AdapterPlan { joined, recipe } = &self.plans[adapter];
         Ok(joined.needs(&recipe.adapter, &self.context(run, 0))?)
     }
@@ -54,7 +54,7 @@ impl RunState<'_> {
     /// # Errors
     /// As [`needs_of`](Self::needs_of), and for what only building tells.
     pub(super) fn adapted(&self, run: &EncoderRun<'_>, adapter: &str, seed: u64) -> Result<AnyAdapter, BenchError> {
-        self.seen(run, adapter).check(run.built.encoder.card(), self.config.preset)?;
+        self.seen(run, adapter).check(run.built.encoder.card(), run.built.preset)?;
         let AdapterPlan { joined, recipe } = &self.plans[adapter];
         Ok(joined.build(&recipe.adapter, &self.context(run, seed))?)
     }
@@ -169,8 +169,8 @@ impl RunState<'_> {
         Ok(Box::new(table(stage, seen.view.clips, &rows(seen)?, &looks, labels)?))
     }
 
-    /// Fits and scores a cell and keeps its files. Gives its record, and the paths of what trained.
-    pub(super) fn compute(&self, job: &Job, run: &EncoderRun<'_>) -> Result<(CellRecord, Vec<String>), BenchError> {
+    /// Fits and scores a cell and keeps its files. Gives its record.
+    pub(super) fn compute(&self, job: &Job, run: &EncoderRun<'_>) -> Result<CellRecord, BenchError> {
         let EncoderRun { built, record: encoder, .. } = run;
         let Job { record, recipe, seen, train, test, .. } = job;
         let mut record = record.clone();
@@ -230,7 +230,6 @@ impl RunState<'_> {
             protocol.run(adapted, cell_samples, &checkpoints)
         });
         record.finished = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
-        let mut trainable = Vec::new();
         match output {
             Ok(output) => {
                 let CellOutput { predictions, scores, curve, parameters, seconds, .. } = &output;
@@ -244,7 +243,7 @@ impl RunState<'_> {
                     let row = |(sample, prediction): (Sample<'_>, &PredictionRow)| {
                         let videos = || sample.videos.iter().copied();
                         let phantom = videos().all(|index| set.is_phantom(index));
-                        let caution = weights_caution(&encoder.preset, &encoder.weights, phantom);
+                        let caution = weights_caution(&encoder.weights, encoder.published, phantom);
                         let doubts: BTreeSet<&str> =
                             videos().filter_map(|index| run.doubts(which, seen, index)).collect();
                         let leaked = videos().any(|index| known.contains(&index)).then_some(leakage::KNOWN);
@@ -288,7 +287,7 @@ impl RunState<'_> {
                         encoder: encoder.clone(),
                         weights_license: match built.kind {
                             WeightsKind::Random => "none",
-                            _ => built.encoder.card().preset(self.config.preset).weights_license,
+                            _ => built.preset.weights_license,
                         }
                         .to_owned(),
                         text: record.text.clone(),
@@ -301,6 +300,7 @@ impl RunState<'_> {
                         shots: record.shots,
                         seed: *seed,
                         data: record.data.clone(),
+                        threshold: output.threshold.map(|(threshold, _)| threshold),
                     };
                     let paths: Vec<&str> = output.fitted.iter().map(String::as_str).collect();
                     save(&self.outputs.adapter(&kept.file_name(key)), &kept, &output.adapter, &paths)?;
@@ -312,11 +312,10 @@ impl RunState<'_> {
                 record.parameters = Some(*parameters);
                 record.seconds = Some(*seconds);
                 record.peak_memory = memory::peak().filter(|_| alone);
-                trainable = output.trainable;
             }
             Err(error) => record.error = Some(self.environment.without_folders(self.config, &error.to_string())),
         }
-        Ok((record, trainable))
+        Ok(record)
     }
 
     /// # Errors

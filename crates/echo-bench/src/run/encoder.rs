@@ -140,7 +140,8 @@ impl RunState<'_> {
         let config = self.config;
         let record = |name: &str, built: &Built| EncoderRecord {
             name: name.to_owned(),
-            preset: config.preset.to_string(),
+            preset: built.preset.name.to_owned(),
+            published: built.preset.published,
             weights: built.kind.to_string(),
             weights_hash: built.hash.clone(),
         };
@@ -159,9 +160,16 @@ impl RunState<'_> {
         for ((name, cells), (built, text)) in self.grid.iter().zip(built) {
             let run = self.encoder_run(name, built, text.as_ref());
             let adapters: BTreeSet<&str> = cells.iter().map(|cell| cell.adapter.as_str()).collect();
-            for adapter in adapters.into_iter().filter(|adapter| self.config.asks_for_pair(name, adapter)) {
-                if let Err(error @ BenchError::Adapt(AdaptError::Incompatible { .. })) = self.needs_of(&run, adapter) {
-                    impossible.push(error.to_string());
+            for adapter in adapters {
+                match self.needs_of(&run, adapter) {
+                    // A slip in the task, whoever asked for what.
+                    Err(error @ BenchError::Adapt(AdaptError::Heads(_))) => return Err(error),
+                    Err(error @ BenchError::Adapt(AdaptError::Incompatible { .. }))
+                        if self.config.asks_for_pair(name, adapter) =>
+                    {
+                        impossible.push(error.to_string());
+                    }
+                    _ => {}
                 }
             }
         }
@@ -204,7 +212,7 @@ impl RunState<'_> {
         for adapter in cells.iter().map(|cell| cell.adapter.as_str()).collect::<BTreeSet<_>>() {
             // Clips that the encoder does not take, and an adapter that cannot be built, are failed cells later.
             let seen = self.seen(run, adapter);
-            if seen.check(run.built.encoder.card(), self.config.preset).is_err() {
+            if seen.check(run.built.encoder.card(), run.built.preset).is_err() {
                 continue;
             }
             // Embeddings always: they also tell which videos can be used.
@@ -224,8 +232,7 @@ impl RunState<'_> {
 
     /// What an adapter's cells see.
     pub(super) fn seen(&self, run: &EncoderRun<'_>, adapter: &str) -> Seen {
-        let card = run.built.encoder.card();
-        Seen::new(card, self.config.preset, View::of(self.config), &self.plans[adapter].recipe.clip)
+        Seen::new(run.built.preset, View::of(self.config), &self.plans[adapter].recipe.clip)
     }
 
     /// Features of `videos` as they are `seen`; what cannot be used is excluded.
@@ -293,7 +300,6 @@ impl RunState<'_> {
         let Environment { device, device_name, observer, .. } = self.environment;
         Embedder {
             built: run.built,
-            preset: self.config.preset,
             spec: &seen.spec,
             view: seen.view,
             cache,

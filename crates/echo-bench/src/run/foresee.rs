@@ -183,7 +183,7 @@ impl RunState<'_> {
 
     /// Whether a record is of the same encoder, preset, adapter and device.
     fn is_alike(&self, record: &CellRecord, encoder: &str, adapter: &str) -> bool {
-        (record.encoder.name.as_str(), record.encoder.preset.as_str()) == (encoder, self.config.preset.name())
+        (record.encoder.name.as_str(), record.encoder.preset.as_str()) == (encoder, self.config.preset.as_str())
             && record.adapter == adapter
             && record.device == self.environment.device_name
     }

@@ -1,5 +1,5 @@
 //! Balanced accuracy: the mean of the classes' recalls, so that a rare class weighs as much as a usual one. It is over the
-//! classes that the sample has; guessing scores one over their number.
+//! classes that the sample has; guessing scores one over their number, so there must be two at least.
 
 use super::{Better, Definition, Of};
 use crate::{
@@ -18,7 +18,8 @@ pub(super) const BALANCED_ACCURACY: Definition = Definition {
 
 fn balanced_accuracy(sample: &Sample<'_>) -> Option<f64> {
     let confusion = sample.confusion()?;
-    mean_of_defined((0..confusion.classes()).map(|class| confusion.recall(class)))
+    let recalls = || (0..confusion.classes()).map(|class| confusion.recall(class));
+    mean_of_defined(recalls()).filter(|_| recalls().flatten().nth(1).is_some())
 }
 
 #[cfg(test)]
@@ -29,6 +30,8 @@ mod tests {
     fn classes_weigh_the_same_and_absent_ones_nothing() -> Result<(), Error> {
         // All of three zeros right, half of two ones, no two.
         assert_eq!(of_classes("balanced_accuracy", &[0, 0, 0, 1, 1], &[0, 0, 0, 1, 2])?, Some(0.75));
+        // Of one class alone, who always names it is not known to tell it from others.
+        assert_eq!(of_classes("balanced_accuracy", &[1, 1], &[1, 1])?, None);
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! Macro F1: the mean of the classes' F1, over the classes that the sample has.
+//! Macro F1: the mean of the classes' F1, over the classes that the sample has or that were predicted for one of it.
 
 use super::{Better, Definition, Of};
 use crate::{
@@ -17,7 +17,10 @@ pub(super) const MACRO_F1: Definition = Definition {
 
 fn macro_f1(sample: &Sample<'_>) -> Option<f64> {
     let confusion = sample.confusion()?;
-    mean_of_defined((0..confusion.classes()).map(|class| confusion.f1(class)))
+    mean_of_defined((0..confusion.classes()).map(|class| match confusion.of_class(class) {
+        0 => (confusion.predicted(class) > 0).then_some(0.0),
+        _ => confusion.f1(class),
+    }))
 }
 
 #[cfg(test)]
@@ -29,6 +32,8 @@ mod tests {
         // Class 0: 2 of 2 found, 3 called; class 1: 1 of 2 found, 1 called; class 2 has no row.
         let expected = 0.5 * (4.0 / 5.0 + 2.0 / 3.0);
         assert_eq!(of_classes("macro_f1", &[0, 0, 1, 1], &[0, 0, 0, 1])?, Some(expected));
+        // A class without a row that was called once is a class found wrong.
+        assert_eq!(of_classes("macro_f1", &[0, 0, 1, 1], &[0, 0, 2, 1])?, Some((1.0 + 2.0 / 3.0 + 0.0) / 3.0));
         Ok(())
     }
 }

@@ -7,12 +7,12 @@ use crate::CellRecord;
 /// What a record calls random weights.
 const RANDOM: &str = "random";
 
-/// What makes all numbers of an encoder doubtful: nano presets know phantoms alone, and random weights nothing. Presets and
-/// kinds of weights are named as in records.
-pub fn weights_caution(preset: &str, weights: &str, of_phantoms: bool) -> Option<&'static str> {
-    match (weights, preset) {
+/// What makes all numbers of an encoder doubtful: random weights know nothing, and those that are not published know phantoms
+/// alone. Kinds of weights are named as in records.
+pub fn weights_caution(weights: &str, published: bool, of_phantoms: bool) -> Option<&'static str> {
+    match (weights, published) {
         (RANDOM, _) => Some("random weights"),
-        (_, "nano") if !of_phantoms => Some("nano weights know phantoms alone"),
+        (_, false) if !of_phantoms => Some("nano weights know phantoms alone"),
         _ => None,
     }
 }
@@ -21,7 +21,7 @@ impl CellRecord {
     /// What makes all numbers of the cell doubtful.
     pub(crate) fn caution(&self) -> Option<&'static str> {
         let of_phantoms = self.data.phantoms && self.external.as_ref().is_none_or(|external| external.phantoms);
-        weights_caution(&self.encoder.preset, &self.encoder.weights, of_phantoms)
+        weights_caution(&self.encoder.weights, self.encoder.published, of_phantoms)
     }
 }
 
@@ -35,7 +35,7 @@ pub(crate) fn setting<'a>(cells: impl Iterator<Item = &'a CellRecord> + Clone) -
         _ => Some(format!("{words} in part")),
     };
     let is_random = |cell: &CellRecord| cell.encoder.weights == RANDOM;
-    let is_nano = |cell: &CellRecord| cell.encoder.preset == "nano" && !is_random(cell);
+    let is_nano = |cell: &CellRecord| !cell.encoder.published && !is_random(cell);
     let phantoms = share("phantom data", &|cell| cell.data.phantoms).map(|words| {
         let of_others = |cell: &CellRecord| cell.external.as_ref().is_some_and(|external| !external.phantoms);
         if cells.clone().any(of_others) { format!("{words} but for the external test set") } else { words }
@@ -79,35 +79,34 @@ mod tests {
 
     #[test]
     fn nano_weights_on_what_is_not_known_to_be_phantoms_and_random_ones_are_warned_of() {
-        let cell = |weights: &str, preset: &str, phantoms| {
+        let cell = |weights: &str, published, phantoms| {
             let mut cell = record("key");
             cell.encoder.weights = weights.to_owned();
-            (cell.encoder.preset, cell.data.phantoms) = (preset.to_owned(), phantoms);
+            (cell.encoder.published, cell.data.phantoms) = (published, phantoms);
             cell
         };
-        let nano = "nano";
-        assert_eq!(cell(nano, "nano", true).caution(), None);
-        assert_eq!(cell("file", "full", false).caution(), None);
-        assert_eq!(cell(nano, "nano", false).caution(), Some("nano weights know phantoms alone"));
-        assert_eq!(cell("file", "nano", false).caution(), Some("nano weights know phantoms alone"));
-        assert_eq!(cell(RANDOM, "full", false).caution(), Some("random weights"));
-        let warned = warnings([cell(nano, "nano", false), cell(RANDOM, "nano", true)].iter());
+        let nano = "shipped";
+        assert_eq!(cell(nano, false, true).caution(), None);
+        assert_eq!(cell("file", true, false).caution(), None);
+        assert_eq!(cell(nano, false, false).caution(), Some("nano weights know phantoms alone"));
+        assert_eq!(cell("file", false, false).caution(), Some("nano weights know phantoms alone"));
+        assert_eq!(cell(RANDOM, true, false).caution(), Some("random weights"));
+        let warned = warnings([cell(nano, false, false), cell(RANDOM, false, true)].iter());
         assert!(
             warned[0].starts_with("Random weights: encoder.") && warned[1].contains("--preset full --weights FILE")
         );
-        assert!(warnings([cell(nano, "nano", true)].iter()).is_empty());
+        assert!(warnings([cell(nano, false, true)].iter()).is_empty());
     }
 
     #[test]
     fn a_few_words_say_which_data_and_weights_all_numbers_are_of() {
-        let cell = |weights: &str, preset: &str, phantoms| {
+        let cell = |weights: &str, published, phantoms| {
             let mut cell = record("key");
             cell.encoder.weights = weights.to_owned();
-            (cell.encoder.preset, cell.data.phantoms) = (preset.to_owned(), phantoms);
+            (cell.encoder.published, cell.data.phantoms) = (published, phantoms);
             cell
         };
-        let (full, nano, random) =
-            (cell("file", "full", false), cell("nano", "nano", true), cell(RANDOM, "nano", true));
+        let (full, nano, random) = (cell("file", true, false), cell("shipped", false, true), cell(RANDOM, false, true));
         let of = |cells: &[&CellRecord]| setting(cells.iter().copied());
         assert_eq!(of(&[&nano, &nano]), "Phantom data, nano weights");
         assert_eq!(of(&[&nano, &random]), "Phantom data, nano weights in part, random weights in part");

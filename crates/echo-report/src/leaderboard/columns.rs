@@ -100,7 +100,7 @@ impl Column {
             Self::Encoder => row.encoder.clone(),
             Self::Weights => match (row.preset.as_str(), row.weights.as_str()) {
                 ("", _) => String::new(),
-                (preset, weights) if preset == weights => preset.to_owned(),
+                (preset, "shipped") => preset.to_owned(),
                 (preset, weights) => format!("{preset}, {weights}"),
             },
             Self::Adapter => row.adapter.clone(),

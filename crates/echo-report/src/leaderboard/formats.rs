@@ -154,7 +154,7 @@ pub(super) mod tests {
         let row = LeaderboardRow {
             encoder: encoder.to_owned(),
             preset: "nano".to_owned(),
-            weights: "nano".to_owned(),
+            weights: "shipped".to_owned(),
             adapter: "coop".to_owned(),
             shots: "1".to_owned(),
             train: Some(TrainVideos { least: 40, most: 41, bins: 50, short_bins: 9 }),

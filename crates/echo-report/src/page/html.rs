@@ -107,7 +107,7 @@ fn warnings(report: &Report<'_>) -> Vec<String> {
         let names: BTreeSet<&str> = cells().filter(|cell| fits(cell)).map(|cell| cell.encoder.name.as_str()).collect();
         names.into_iter().collect::<Vec<_>>().join(", ")
     };
-    let nano = named(|cell| cell.encoder.preset == "nano");
+    let nano = named(|cell| !cell.encoder.published);
     let mut warnings = report.leaderboard.warnings.clone();
     if !nano.is_empty() {
         warnings.push(format!(

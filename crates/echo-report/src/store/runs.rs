@@ -16,7 +16,7 @@ use super::Machine;
 use crate::{Quantity, ReportError, SampleUnit};
 
 /// Raised when the meaning of a line changes; lines of another schema are refused.
-const SCHEMA: u32 = 4;
+const SCHEMA: u32 = 5;
 
 /// How a cell ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,6 +121,8 @@ pub struct EncoderRecord {
     pub name: String,
     /// Its preset.
     pub preset: String,
+    /// Whether weights of this preset are published ones, which have seen patients; others have seen phantoms alone.
+    pub published: bool,
     /// What kind of weights.
     pub weights: String,
     /// Hash of the weights.
@@ -470,6 +472,7 @@ pub(crate) mod tests {
             encoder: EncoderRecord {
                 name: "encoder".to_owned(),
                 preset: "nano".to_owned(),
+                published: false,
                 weights: "random".to_owned(),
                 weights_hash: "random-0".to_owned(),
             },

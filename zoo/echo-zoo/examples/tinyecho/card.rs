@@ -2,7 +2,7 @@
 
 use echo_core::{
     Allowed, Capabilities, Card, ChannelOrder, ClipLimits, ClipSpec, Crop, Filter, Padding, ParameterPaths, Preset,
-    PresetCard, WeightFile,
+    WeightFile,
 };
 
 /// What the released weights want to see.
@@ -26,6 +26,15 @@ const NANO_CLIP: ClipSpec = ClipSpec { stride: 5, resize: 64, size: 64, ..FULL_C
 /// Each frame is seen by itself and its sides are halved five times; what is left over at an edge is not seen.
 const LIMITS: ClipLimits = ClipLimits { frames: Allowed::AtLeast(1), size: Allowed::AtLeast(32) };
 
+/// The released files.
+const WEIGHTS: &[WeightFile] = &[WeightFile {
+    name: "tinyecho.pt",
+    url: "https://example.org/tinyecho.pt",
+    download: "https://example.org/tinyecho.pt",
+    member: None,
+    contents: "the frame encoder and its projection",
+}];
+
 /// The facts of TinyEcho.
 pub static CARD: Card = Card {
     name: "tinyecho",
@@ -35,14 +44,6 @@ pub static CARD: Card = Card {
     paper_url: "https://example.org/paper",
     code_url: "https://example.org/code",
     code_license: "MIT",
-    weights: &[WeightFile {
-        name: "tinyecho.pt",
-        variant: None,
-        url: "https://example.org/tinyecho.pt",
-        download: "https://example.org/tinyecho.pt",
-        member: None,
-        contents: "the frame encoder and its projection",
-    }],
     capabilities: Capabilities { text: false, heads: &[], views: &[] },
     parameters: ParameterPaths {
         video: &["frames.", "norm.", "projection."],
@@ -51,23 +52,27 @@ pub static CARD: Card = Card {
         text: &[],
     },
     presets: &[
-        PresetCard {
-            preset: Preset::Full,
+        Preset {
+            name: Preset::FULL,
             clip: FULL_CLIP,
             limits: LIMITS,
             dim: 128,
             width: 160,
             parameters: 507_032,
+            weights: WEIGHTS,
             weights_license: "MIT",
+            published: true,
         },
-        PresetCard {
-            preset: Preset::Nano,
+        Preset {
+            name: Preset::NANO,
             clip: NANO_CLIP,
             limits: LIMITS,
             dim: 64,
             width: 96,
             parameters: 114_168,
+            weights: &[],
             weights_license: env!("CARGO_PKG_LICENSE"),
+            published: false,
         },
     ],
     quirks: &["it knows nothing: no weights have been released"],

@@ -23,10 +23,10 @@ pub struct TinyEchoConfig {
 
 impl TinyEchoConfig {
     /// The sizes of a preset.
-    pub const fn preset(preset: Preset) -> Self {
-        match preset {
-            Preset::Full => Self { frames: ConvNextConfig { depths: [1, 1, 2, 1], dims: [24, 48, 96, 160] }, dim: 128 },
-            Preset::Nano => Self { frames: ConvNextConfig { depths: [0, 1, 1, 1], dims: [8, 16, 32, 96] }, dim: 64 },
+    pub fn of(preset: &Preset) -> Self {
+        match preset.name {
+            Preset::NANO => Self { frames: ConvNextConfig { depths: [0, 1, 1, 1], dims: [8, 16, 32, 96] }, dim: 64 },
+            _ => Self { frames: ConvNextConfig { depths: [1, 1, 2, 1], dims: [24, 48, 96, 160] }, dim: 128 },
         }
     }
 
@@ -81,8 +81,8 @@ impl EchoEncoder for TinyEcho {
 impl Pretrained for TinyEcho {
     const CARD: &'static Card = &CARD;
 
-    fn init(preset: Preset, device: &Device) -> Self {
-        TinyEchoConfig::preset(preset).init(device)
+    fn init(preset: &Preset, device: &Device) -> Self {
+        TinyEchoConfig::of(preset).init(device)
     }
 
     fn keys() -> &'static KeyTable {

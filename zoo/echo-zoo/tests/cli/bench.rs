@@ -79,6 +79,48 @@ fn kept_adapters_predict_what_the_benchmark_did_and_other_weights_are_refused() 
     assert!(err.contains("torn.safetensors"), "{err}");
 }
 
+#[test]
+fn a_kept_adapter_answers_of_a_study_as_the_benchmark_did() {
+    let place = Place::new(0);
+    place.run(0, &["phantom", "--studies", "40", "--seed", "1", "--out", "data"]);
+    let args = [
+        "bench",
+        "--encoder",
+        "echoclip",
+        "--data",
+        "data",
+        "--task",
+        "wall-motion",
+        "--adapter",
+        "mfl",
+        "--shots",
+        "1",
+    ];
+    let flags =
+        ["--seeds", "1", "--random-init", "--no-zero-shot", "--bootstrap", "10", "--save-adapters", "--out", "out"];
+    place.run(0, &[&args[..], &flags].concat());
+    let file = std::fs::read_dir(place.path("out/adapters")).unwrap().next().unwrap().unwrap().path();
+    let cell: serde_json::Value = serde_json::from_str(place.read("out/runs.jsonl").lines().next().unwrap()).unwrap();
+    let threshold = cell["threshold"].as_f64().unwrap();
+    let listed = place.rows("data/FileList.csv");
+    let rows = place.rows("out/predictions.csv");
+    let of_studies: Vec<_> = rows.iter().filter(|row| row["level"] == "study").collect();
+    assert!(of_studies.len() > 1);
+    for row in of_studies {
+        let videos = listed.iter().filter(|video| video["StudyID"] == row["video"]);
+        let paths = videos.map(|video| place.path("data/Videos").join(format!("{}.avi", video["FileName"])));
+        let mut command = place.command(&["predict", "--study", "--out", "study.csv", "--adapter-file"]);
+        let (out, _) = ended(0, command.arg(&file).args(paths));
+        let [predicted] = &place.rows("study.csv")[..] else { panic!("{out}") };
+        let (ours, theirs): (f64, f64) =
+            (predicted["probability"].parse().unwrap(), row["prediction"].parse().unwrap());
+        assert!((ours - theirs).abs() < 1e-3, "{predicted:?} {row:?}");
+        let answer = if ours >= threshold { "reduced" } else { "not reduced" };
+        assert!(predicted["answer"] == answer && out.contains(&format!("{answer} (P(reduced)")), "{out}");
+        assert!(predicted["name"].starts_with("study of "), "{predicted:?}");
+    }
+}
+
 /// Clips of another size than the card's, several of them, each from a random frame on.
 #[test]
 fn kept_adapters_predict_with_the_clips_of_their_recipe() {

@@ -33,7 +33,7 @@ fn embed_takes_files_folders_ready_clips_and_texts() {
     let videos = place.videos();
     let video = path_of(&videos[0]);
     for entry in ZOO {
-        let (name, card) = (entry.card.name, entry.card.preset(echo_core::Preset::Nano));
+        let (name, card) = (entry.card.name, entry.card.preset(echo_core::Preset::NANO).unwrap());
         let with = |args: &[&str]| place.run(0, &[&["embed", "--encoder", name], &NANO[..], args].concat());
         with(&["data/Videos", "--out", "folder.npy"]);
         assert_eq!(npy_shape(&place.path("folder.npy")), [videos.len(), card.dim], "{name}");
@@ -94,7 +94,7 @@ fn inspect_shows_the_decoded_and_the_prepared_frames() {
     assert_eq!(shape[1..], [112, 112, 3]);
     assert!(text.contains("mjpeg") && text.contains(&format!("frames     {}", shape[0])), "{text}");
     for entry in ZOO {
-        let (name, clip) = (entry.card.name, &entry.card.preset(echo_core::Preset::Full).clip);
+        let (name, clip) = (entry.card.name, &entry.card.preset(echo_core::Preset::FULL).unwrap().clip);
         let flags = ["--encoder", name, "--out", "sheet.png", "--clip", "clip.safetensors"];
         let (text, _) = place.run(0, &[&["inspect", video], &flags[..]].concat());
         assert!(text.contains(&format!("{} sees", entry.card.title)), "{text}");
@@ -194,11 +194,11 @@ fn list_shows_every_encoder_and_adapter() {
     // Upstream's licence is upstream's, and the nano weights are this project's.
     for card in ZOO.iter().map(|entry| entry.card) {
         for preset in card.presets {
-            let start = [card.name, preset.preset.name()];
+            let start = [card.name, preset.name];
             let line = text.lines().find(|line| line.split_whitespace().take(2).eq(start)).unwrap();
             assert!(line.ends_with(preset.weights_license), "{line}");
         }
-        let [full, nano] = echo_core::Preset::ALL.map(|preset| card.preset(preset).weights_license);
+        let [full, nano] = ["full", "nano"].map(|preset| card.preset(preset).unwrap().weights_license);
         assert!(nano == "MIT OR Apache-2.0" && full != nano, "{full} {nano}");
     }
 }
@@ -218,4 +218,22 @@ fn phantom_writes_studies_of_another_site() {
 
     let err = place.run(2, &["phantom", "--studies", "3", "--count", "3", "--out", "other"]).1;
     assert!(err.contains("--count"), "{err}");
+}
+
+#[test]
+fn a_preset_is_of_the_encoders_that_have_it() {
+    let place = Place::new(24);
+    let video = "data/Videos/phantom-test-00000.avi";
+    let (_, said) = place.run(2, &["embed", video, "--encoder", "panecho", "--preset", "r", "--out", "e.npy"]);
+    assert!(said.contains("unknown preset of panecho \"r\"; known: full, nano"), "{said}");
+    let bench = |code, encoder, preset| {
+        let args = ["bench", "--data", "data", "--encoder", encoder, "--adapter", "linear", "--preset", preset];
+        let (out, said) = place.run(code, &[&args[..], &["--random-init", "--dump-params"]].concat());
+        out + &said
+    };
+    assert!(bench(2, "echoclip,panecho", "r").contains("unknown preset of panecho"));
+    assert!(bench(2, "all", "rr").contains("unknown preset \"rr\", did you mean \"r\"?; known: full, nano, r"));
+    let said = bench(0, "all", "r");
+    assert!(said.contains("panecho has no preset r: left out") && said.contains("echoclip + linear:"), "{said}");
+    assert!(!said.contains("panecho + linear:"), "{said}");
 }

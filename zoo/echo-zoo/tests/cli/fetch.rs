@@ -26,7 +26,7 @@ impl Home {
 
     /// PanEcho's folder as `fetch` leaves it, with bytes that are no weights.
     fn fetched(&self) -> PathBuf {
-        let dir = self.0.path("home/weights/panecho");
+        let dir = self.0.path("home/weights/panecho/full");
         std::fs::create_dir_all(&dir).unwrap();
         std::fs::write(dir.join("panecho.pt"), "no weights").unwrap();
         let url = "https://github.com/CarDS-Yale/PanEcho/releases/download/v1.0/panecho.pt";
@@ -44,7 +44,7 @@ fn nothing_is_downloaded_before_the_licence_has_been_shown_and_accepted() {
     let home = Home::new();
     for (args, licence, url) in [
         (&["fetch", "panecho"][..], "CC BY-NC-SA 4.0", "CarDS-Yale/PanEcho"),
-        (&["fetch", "echoclip", "--variant", "r"], "MIT", "mkaichristensen/echo-clip-r"),
+        (&["fetch", "echoclip", "--preset", "r"], "MIT", "mkaichristensen/echo-clip-r"),
         (&["fetch", "echoprime", "--dir", "here"], "Cedars-Sinai academic", "echonet/EchoPrime/releases"),
     ] {
         let (out, err) = home.run(2, args);
@@ -62,8 +62,9 @@ fn mistakes_in_what_is_asked_for_are_named() {
         assert!(err.contains(words), "{args:?}: {out}{err}");
     };
     refused(&["fetch", "panech"], 2, "\"panecho\"?");
-    refused(&["fetch", "panecho", "--variant", "r"], 2, "no variants");
-    refused(&["fetch", "echoclip", "--variant", "x"], 2, "known: r");
+    refused(&["fetch", "panecho", "--preset", "r"], 2, "known: full, nano");
+    refused(&["fetch", "echoclip", "--preset", "x"], 2, "known: full, nano, r");
+    refused(&["fetch", "echoclip", "--preset", "nano"], 2, "no weights to download");
     refused(&["fetch", "echoclip", "--offline"], 1, "open_clip_pytorch_model.bin is not there");
     let hint = "run `echozoo fetch echoclip`";
     refused(&["embed", "--encoder", "echoclip", "--text", "a heart", "--out", "a.npy"], 1, hint);

@@ -90,7 +90,7 @@ fn a_kept_adapter_answers_of_a_study_as_the_benchmark_did() {
         "--data",
         "data",
         "--task",
-        "wall-motion",
+        "ef-reduced",
         "--adapter",
         "mfl",
         "--shots",
@@ -113,7 +113,7 @@ fn a_kept_adapter_answers_of_a_study_as_the_benchmark_did() {
         let (out, _) = ended(0, command.arg(&file).args(paths));
         let [predicted] = &place.rows("study.csv")[..] else { panic!("{out}") };
         let (ours, theirs): (f64, f64) =
-            (predicted["probability"].parse().unwrap(), row["prediction"].parse().unwrap());
+            (predicted["probability"].parse().unwrap(), row["probability"].parse().unwrap());
         assert!((ours - theirs).abs() < 1e-3, "{predicted:?} {row:?}");
         let answer = if ours >= threshold { "reduced" } else { "not reduced" };
         assert!(predicted["answer"] == answer && out.contains(&format!("{answer} (P(reduced)")), "{out}");

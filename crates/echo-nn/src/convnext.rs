@@ -6,7 +6,8 @@
 use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Initializer, LayerNorm, Linear, PaddingConfig2d};
-use burn::tensor::{Device, Tensor, activation::gelu};
+use burn::tensor::{Device, Tensor};
+use echo_kernels::{self as kernels, Axes};
 
 use crate::layers::{layer_norm, linear};
 
@@ -102,7 +103,8 @@ impl ConvNext {
     /// - output: channels-last feature map `[batch, height / 32, width / 32, channels]`, sides rounded down at
     ///   every halving
     pub fn forward(&self, images: Tensor<4>) -> Tensor<4> {
-        let x = self.stem.norm.forward(channels_last(self.stem.conv.forward(images)));
+        let Stem { conv, norm } = &self.stem;
+        let x = kernels::layer_norm(kernels::patch_conv(images, Axes::ChannelsFirst, conv), norm, EPSILON);
         self.stages.iter().fold(x, |x, stage| stage.forward(x))
     }
 }
@@ -110,7 +112,9 @@ impl ConvNext {
 impl Stage {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let x = match &self.downsample {
-            Some(Downsample { norm, conv }) => channels_last(conv.forward(channels_first(norm.forward(x)))),
+            Some(Downsample { norm, conv }) => {
+                kernels::patch_conv(kernels::layer_norm(x, norm, EPSILON), Axes::ChannelsLast, conv)
+            }
             None => x,
         };
         self.blocks.iter().fold(x, |x, block| block.forward(x))
@@ -133,12 +137,8 @@ impl Block {
 
     /// `[batch, height, width, channels]` -> the same shape
     fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let x = channels_last(self.conv_dw.forward(channels_first(input.clone())));
-        let x = self.norm.forward(x);
-        let x = self.mlp.fc1.forward(x);
-        let x = gelu(x);
-        let x = self.mlp.fc2.forward(x);
-        input + x * self.gamma.val().unsqueeze()
+        let x = kernels::depthwise_norm(input.clone(), &self.conv_dw, &self.norm, EPSILON);
+        kernels::feed_forward(x, [&self.mlp.fc1, &self.mlp.fc2], Some(self.gamma.val()), input)
     }
 }
 
@@ -148,12 +148,4 @@ fn patch_conv(input: usize, output: usize, size: usize, device: &Device) -> Conv
         .with_stride([size, size])
         .with_initializer(Initializer::Zeros)
         .init(device)
-}
-
-fn channels_last(x: Tensor<4>) -> Tensor<4> {
-    x.permute([0, 2, 3, 1])
-}
-
-fn channels_first(x: Tensor<4>) -> Tensor<4> {
-    x.permute([0, 3, 1, 2])
 }

@@ -1,0 +1,29 @@
+//! Between Burn's tensors and slices of numbers.
+
+use burn::backend::Flex;
+use burn::backend::flex::FlexTensor;
+use burn::tensor::{DType, Tensor, TensorData};
+
+/// The numbers of a tensor of the CPU backend, one row after the other.
+pub(crate) struct Values(FlexTensor);
+
+impl Values {
+    /// Nothing of a tensor of another backend, of numbers that are not 32 bits wide, and of one whose gradients are asked for.
+    pub(crate) fn of<const D: usize>(tensor: &Tensor<D>) -> Option<Self> {
+        if tensor.is_autodiff() {
+            return None;
+        }
+        let tensor = tensor.clone().try_into_primitive::<Flex>().ok()?;
+        (tensor.dtype() == DType::F32)
+            .then(|| Self(if tensor.is_contiguous() { tensor } else { tensor.to_contiguous() }))
+    }
+
+    pub(crate) fn get(&self) -> &[f32] {
+        self.0.as_slice().expect("contiguous numbers of 32 bits")
+    }
+}
+
+/// A tensor of the CPU backend.
+pub(crate) fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> Tensor<D> {
+    Tensor::from_primitive::<Flex>(FlexTensor::from_data(TensorData::new(values, shape)))
+}

@@ -1,0 +1,25 @@
+//! Memory that is written before it is read, so that nothing is cleared only to be overwritten.
+
+use std::mem::{ManuallyDrop, MaybeUninit};
+
+/// Room for `length` numbers, none of which may be read yet.
+pub(crate) fn uninit(length: usize) -> Vec<MaybeUninit<f32>> {
+    let mut room = Vec::with_capacity(length);
+    // SAFETY: what may be uninitialised needs no value.
+    unsafe { room.set_len(length) };
+    room
+}
+
+/// Room all of which has been written.
+pub(crate) trait Filled {
+    /// The numbers. Whoever calls it has written every one of them.
+    fn filled(self) -> Vec<f32>;
+}
+
+impl Filled for Vec<MaybeUninit<f32>> {
+    fn filled(self) -> Vec<f32> {
+        let mut room = ManuallyDrop::new(self);
+        // SAFETY: the same allocation, of elements of the same layout; every one has been written.
+        unsafe { Vec::from_raw_parts(room.as_mut_ptr().cast(), room.len(), room.capacity()) }
+    }
+}

@@ -1,0 +1,307 @@
+//! Matrix products whose result is finished in cache: bias, GELU, or layer scale and residual are applied to a tile as soon as
+//! it is there.
+//!
+//! Rows of the left matrix are cut into blocks, one a task. A block is packed so that a step of the inner loop reads `MR` rows'
+//! elements one after the other, and the right matrix, packed once per call, gives two vectors for it: `2 MR` products of a
+//! vector and a number, whose sums stay in registers.
+
+use std::mem::MaybeUninit;
+
+use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+
+use crate::math::gelu;
+use crate::memory::{Filled, uninit};
+
+/// Depth of a packed block: a tile's columns of the right matrix stay in the first-level cache.
+const DEPTH: usize = 512;
+
+/// Rows of a block at most, a multiple of every tile's rows.
+const BLOCK: usize = 84;
+
+/// The right matrix of a product, `[depth, columns]`, in panels of a tile's columns.
+#[derive(Debug)]
+pub(crate) struct Packed {
+    /// `[panels, depth, tile's columns]`, with zeros beyond the last column.
+    panels: Vec<f32>,
+    depth: usize,
+    columns: usize,
+}
+
+/// What becomes of a row of a product after its bias.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Finish<'a> {
+    /// Nothing.
+    Plain,
+    /// GELU.
+    Gelu,
+    /// It is multiplied by a scale of the columns, where there is one, and added to the row of this matrix.
+    AddTo { residual: &'a [f32], scale: Option<&'a [f32]> },
+}
+
+impl<'a> Finish<'a> {
+    /// For the rows from `first` on of a product with `columns`.
+    fn at_row(self, first: usize, columns: usize) -> Self {
+        match self {
+            Self::AddTo { residual, scale } => Self::AddTo { residual: &residual[first * columns..], scale },
+            other => other,
+        }
+    }
+}
+
+impl Packed {
+    /// The matrix `[depth, columns]`, one row after the other.
+    pub(crate) fn new(matrix: &[f32], depth: usize, columns: usize) -> Self {
+        let width = tile_columns();
+        let mut panels = uninit(columns.div_ceil(width) * depth * width);
+        panels.par_chunks_mut((depth * width).max(1)).enumerate().for_each(|(panel, out)| {
+            let start = panel * width;
+            let count = width.min(columns - start);
+            for (row, out) in out.chunks_exact_mut(width).enumerate() {
+                let (out, beyond) = out.split_at_mut(count);
+                out.write_copy_of_slice(&matrix[row * columns + start..][..count]);
+                beyond.fill(MaybeUninit::new(0.0));
+            }
+        });
+        Self { panels: panels.filled(), depth, columns }
+    }
+}
+
+/// Columns of a tile on this machine.
+fn tile_columns() -> usize {
+    struct Columns;
+    impl WithSimd for Columns {
+        type Output = usize;
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) -> usize {
+            2 * lanes::<S>()
+        }
+    }
+    Arch::new().dispatch(Columns)
+}
+
+/// Numbers in a vector.
+pub(crate) const fn lanes<S: Simd>() -> usize {
+    size_of::<S::f32s>() / size_of::<f32>()
+}
+
+/// Rows of a block: few enough that every thread has some.
+fn block_rows(rows: usize) -> usize {
+    let share = rows.div_ceil(2 * rayon::current_num_threads());
+    share.next_multiple_of(14).clamp(14, BLOCK)
+}
+
+/// `[rows, depth] x [depth, columns] + bias`, finished.
+pub(crate) fn product(left: &[f32], right: &Packed, bias: Option<&[f32]>, finish: Finish<'_>) -> Vec<f32> {
+    let Packed { depth, columns, .. } = *right;
+    let rows = left.len() / depth;
+    let mut out = uninit(rows * columns);
+    let block = block_rows(rows);
+    out.par_chunks_mut((block * columns).max(1)).enumerate().for_each_init(Vec::new, |packed, (index, out)| {
+        let first = index * block;
+        let rows = out.len() / columns;
+        let left = &left[first * depth..][..rows * depth];
+        let finish = finish.at_row(first, columns);
+        Arch::new().dispatch(Block { left, right, bias, finish, packed, out });
+    });
+    out.filled()
+}
+
+/// Two products with a GELU between: `gelu(left x first + bias) x second + bias`, finished. What lies between stays in cache.
+pub(crate) fn two_products(
+    left: &[f32],
+    [first, second]: [&Packed; 2],
+    biases: [Option<&[f32]>; 2],
+    finish: Finish<'_>,
+) -> Vec<f32> {
+    let (depth, hidden, columns) = (first.depth, first.columns, second.columns);
+    let rows = left.len() / depth;
+    let mut out = uninit(rows * columns);
+    // Half of a second-level cache for what lies between.
+    let block = block_rows(rows).min((131_072 / hidden.max(1)).next_multiple_of(14)).max(14);
+    out.par_chunks_mut((block * columns).max(1)).enumerate().for_each_init(
+        || (Vec::new(), Vec::new()),
+        |(packed, between), (index, out)| {
+            let start = index * block;
+            let rows = out.len() / columns;
+            let left = &left[start * depth..][..rows * depth];
+            between.clear();
+            between.reserve(rows * hidden);
+            let spare = &mut between.spare_capacity_mut()[..rows * hidden];
+            Arch::new().dispatch(Block {
+                left,
+                right: first,
+                bias: biases[0],
+                finish: Finish::Gelu,
+                packed: &mut *packed,
+                out: spare,
+            });
+            // SAFETY: the block wrote all of its output.
+            unsafe { between.set_len(rows * hidden) };
+            let finish = finish.at_row(start, columns);
+            Arch::new().dispatch(Block { left: between, right: second, bias: biases[1], finish, packed, out });
+        },
+    );
+    out.filled()
+}
+
+/// A block of rows of a product.
+struct Block<'a> {
+    left: &'a [f32],
+    right: &'a Packed,
+    bias: Option<&'a [f32]>,
+    finish: Finish<'a>,
+    /// Room for a packed part of the left matrix.
+    packed: &'a mut Vec<f32>,
+    out: &'a mut [MaybeUninit<f32>],
+}
+
+impl WithSimd for Block<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        match S::REGISTER_COUNT {
+            32.. => self.run::<S, 14>(simd),
+            _ => self.run::<S, 6>(simd),
+        }
+    }
+}
+
+impl Block<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const MR: usize>(self, simd: S) {
+        let Self { left, right, bias, finish, packed, out } = self;
+        let Packed { depth, columns, ref panels } = *right;
+        let width = 2 * lanes::<S>();
+        let rows = out.len() / columns;
+        let tiles = rows.div_ceil(MR);
+        if depth == 0 {
+            out.fill(MaybeUninit::new(0.0));
+        }
+        for start in (0..depth).step_by(DEPTH) {
+            let part = DEPTH.min(depth - start);
+            pack::<MR>(left, depth, start..start + part, packed);
+            for (panel, columns_of) in panels.chunks(depth * width).zip((0..columns).step_by(width)) {
+                let panel = &panel[start * width..][..part * width];
+                let (panel, _) = S::as_simd_f32s(panel);
+                let (panel, _) = panel.as_chunks::<2>();
+                for tile in 0..tiles {
+                    let (left, _) = packed[tile * part * MR..][..part * MR].as_chunks::<MR>();
+                    let here = Place { row: tile * MR, column: columns_of, rows, columns };
+                    here.run::<S, MR>(simd, left, panel, start == 0, out);
+                }
+            }
+        }
+        // SAFETY: every tile has been written.
+        let out = unsafe { &mut *(std::ptr::from_mut(out) as *mut [f32]) };
+        finish_rows(simd, out, columns, bias, finish);
+    }
+}
+
+/// Packs the columns `part` of the rows: for every tile, its rows' elements of a column one after the other. Rows beyond the
+/// last are zeros.
+#[inline(always)]
+fn pack<const MR: usize>(left: &[f32], depth: usize, part: std::ops::Range<usize>, packed: &mut Vec<f32>) {
+    let rows = left.len() / depth;
+    let length = part.len();
+    packed.resize(rows.div_ceil(MR) * MR * length, 0.0);
+    for (tile, out) in packed.chunks_exact_mut(MR * length).enumerate() {
+        let (out, _) = out.as_chunks_mut::<MR>();
+        for row in 0..MR {
+            match tile * MR + row {
+                place if place < rows => {
+                    let from = &left[place * depth..][part.clone()];
+                    out.iter_mut().zip(from).for_each(|(out, &x)| out[row] = x);
+                }
+                _ => out.iter_mut().for_each(|out| out[row] = 0.0),
+            }
+        }
+    }
+}
+
+/// Where a tile lies in the output of a block.
+struct Place {
+    row: usize,
+    column: usize,
+    rows: usize,
+    columns: usize,
+}
+
+impl Place {
+    /// Adds the product of a packed tile of rows and of a panel to what is there, or puts it there if it is the first.
+    #[inline(always)]
+    fn run<S: Simd, const MR: usize>(
+        &self,
+        simd: S,
+        left: &[[f32; MR]],
+        panel: &[[S::f32s; 2]],
+        is_first: bool,
+        out: &mut [MaybeUninit<f32>],
+    ) {
+        let mut sums = [[simd.splat_f32s(0.0); 2]; MR];
+        for (left, &[one, other]) in left.iter().zip(panel) {
+            for row in 0..MR {
+                let x = simd.splat_f32s(left[row]);
+                sums[row][0] = simd.mul_add_f32s(x, one, sums[row][0]);
+                sums[row][1] = simd.mul_add_f32s(x, other, sums[row][1]);
+            }
+        }
+        let lanes = lanes::<S>();
+        let whole = self.column + 2 * lanes <= self.columns;
+        for row in 0..MR.min(self.rows - self.row) {
+            let at = (self.row + row) * self.columns + self.column;
+            if whole {
+                let out = &mut out[at..][..2 * lanes];
+                // SAFETY: the slice has room for two vectors, and what the first part wrote is there.
+                unsafe {
+                    let out = out.as_mut_ptr().cast::<[S::f32s; 2]>();
+                    let [mut one, mut other] = sums[row];
+                    if !is_first {
+                        let [before, behind] = out.read_unaligned();
+                        (one, other) = (simd.add_f32s(one, before), simd.add_f32s(other, behind));
+                    }
+                    out.write_unaligned([one, other]);
+                }
+            } else {
+                let sums: &[f32] = pulp::bytemuck::cast_slice(&sums[row]);
+                for (out, &sum) in out[at..][..self.columns - self.column].iter_mut().zip(sums) {
+                    // SAFETY: what the first part wrote is there.
+                    let before = if is_first { 0.0 } else { unsafe { out.assume_init() } };
+                    out.write(before + sum);
+                }
+            }
+        }
+    }
+}
+
+/// Adds the bias and finishes rows.
+#[inline(always)]
+fn finish_rows<S: Simd>(simd: S, out: &mut [f32], columns: usize, bias: Option<&[f32]>, finish: Finish<'_>) {
+    if bias.is_none() && matches!(finish, Finish::Plain) {
+        return;
+    }
+    let lanes = lanes::<S>();
+    for (row, out) in out.chunks_exact_mut(columns).enumerate() {
+        for (at, out) in out.chunks_mut(lanes).enumerate().map(|(index, out)| (index * lanes, out)) {
+            let part = at..at + out.len();
+            let load = |from: &[f32]| simd.partial_load_f32s(&from[part.clone()]);
+            let mut x = simd.partial_load_f32s(out);
+            if let Some(bias) = bias {
+                x = simd.add_f32s(x, load(bias));
+            }
+            x = match finish {
+                Finish::Plain => x,
+                Finish::Gelu => gelu(simd, x),
+                Finish::AddTo { residual, scale } => {
+                    let before = load(&residual[row * columns..][..columns]);
+                    match scale {
+                        Some(scale) => simd.mul_add_f32s(x, load(scale), before),
+                        None => simd.add_f32s(x, before),
+                    }
+                }
+            };
+            simd.partial_store_f32s(out, x);
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Every kernel gives what Burn's own operations give, whatever the shape.
+
+#![allow(missing_docs)]
+
+use burn::module::Param;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig, PaddingConfig2d};
+use burn::tensor::activation::gelu;
+use burn::tensor::{Device, Tensor, TensorData};
+use echo_kernels::{Axes, depthwise_norm, feed_forward, layer_norm, linear, patch_conv};
+use echo_random::Stream;
+
+const EPSILON: f64 = 1e-6;
+
+fn values<const D: usize>(rng: &mut Stream, shape: [usize; D]) -> Tensor<D> {
+    let values: Vec<f32> = (0..shape.iter().product()).map(|_| rng.normal() as f32).collect();
+    Tensor::from_data(TensorData::new(values, shape), &Device::flex())
+}
+
+/// The largest difference, in parts of the largest value.
+fn difference<const D: usize>(found: Tensor<D>, expected: Tensor<D>) -> f32 {
+    assert_eq!(found.dims(), expected.dims());
+    let (found, expected): (Vec<f32>, Vec<f32>) =
+        (found.into_data().iter().collect(), expected.into_data().iter().collect());
+    let largest = expected.iter().fold(1e-6f32, |largest, x| largest.max(x.abs()));
+    found.iter().zip(&expected).fold(0.0f32, |worst, (a, b)| worst.max((a - b).abs())) / largest
+}
+
+fn linear_layer(rng: &mut Stream, input: usize, output: usize, bias: bool) -> Linear {
+    let mut layer = LinearConfig::new(input, output).with_bias(bias).init(&Device::flex());
+    layer.weight = Param::from_tensor(values(rng, [input, output]) * (1.0 / (input.max(1) as f32).sqrt()));
+    layer.bias = bias.then(|| Param::from_tensor(values(rng, [output])));
+    layer
+}
+
+fn norm_layer(rng: &mut Stream, channels: usize) -> LayerNorm {
+    let mut layer = LayerNormConfig::new(channels).with_epsilon(EPSILON).init(&Device::flex());
+    layer.gamma = Param::from_tensor(values(rng, [channels]));
+    layer.beta = Some(Param::from_tensor(values(rng, [channels])));
+    layer
+}
+
+fn conv_layer(rng: &mut Stream, config: Conv2dConfig, bias: bool) -> Conv2d {
+    let mut layer = config.with_bias(bias).init(&Device::flex());
+    layer.weight = Param::from_tensor(values(rng, layer.weight.dims()));
+    if bias {
+        layer.bias = Some(Param::from_tensor(values(rng, [layer.weight.dims()[0]])));
+    }
+    layer
+}
+
+#[test]
+fn linear_layers_of_every_size() {
+    let mut rng = Stream::new(1, "kernels", 0);
+    for (rows, input, output) in
+        [(1, 1, 1), (0, 5, 3), (13, 7, 33), (14, 16, 32), (15, 64, 31), (29, 513, 65), (300, 1100, 70), (84, 512, 96)]
+    {
+        for bias in [true, false] {
+            let (layer, x) = (linear_layer(&mut rng, input, output, bias), values(&mut rng, [rows, input]));
+            let worst = difference(linear(x.clone(), &layer), layer.forward(x));
+            assert!(worst < 2e-6, "{rows} x {input} x {output}: {worst}");
+        }
+    }
+    // More axes, and one that is not contiguous.
+    let (layer, x) = (linear_layer(&mut rng, 6, 10, true), values(&mut rng, [3, 6, 5]));
+    let x = x.swap_dims(1, 2);
+    assert!(difference(linear(x.clone(), &layer), layer.forward(x)) < 2e-6);
+}
+
+#[test]
+fn feed_forward_parts_of_every_size() {
+    let mut rng = Stream::new(2, "kernels", 0);
+    for (rows, width, hidden) in [(1, 3, 5), (0, 4, 8), (17, 24, 96), (170, 96, 384), (15, 130, 2050)] {
+        let (first, second) =
+            (linear_layer(&mut rng, width, hidden, true), linear_layer(&mut rng, hidden, width, true));
+        let (x, residual) = (values(&mut rng, [rows, width]), values(&mut rng, [rows, width]));
+        let scale: Tensor<1> = values(&mut rng, [width]);
+        let plain = second.forward(gelu(first.forward(x.clone())));
+        let scaled = residual.clone() + plain.clone() * scale.clone().unsqueeze();
+        let found = feed_forward(x.clone(), [&first, &second], Some(scale), residual.clone());
+        assert!(difference(found, scaled) < 3e-6, "{rows} x {width}");
+        let found = feed_forward(x, [&first, &second], None, residual.clone());
+        assert!(difference(found, residual + plain) < 3e-6, "{rows} x {width}");
+    }
+}
+
+#[test]
+fn norms_of_every_width() {
+    let mut rng = Stream::new(3, "kernels", 0);
+    for (rows, width) in [(1, 1), (0, 4), (70, 5), (3, 16), (129, 96), (2, 1027)] {
+        let (layer, x) = (norm_layer(&mut rng, width), values(&mut rng, [rows, width]) + 3.0);
+        let worst = difference(layer_norm(x.clone(), &layer, EPSILON), layer.forward(x));
+        assert!(worst < 2e-6 || width == 1, "{rows} x {width}: {worst}");
+    }
+}
+
+#[test]
+fn depthwise_convolutions_of_every_map() {
+    let mut rng = Stream::new(4, "kernels", 0);
+    for (batch, height, width, channels) in
+        [(1, 1, 1, 1), (0, 5, 5, 8), (2, 7, 9, 16), (1, 2, 23, 40), (3, 14, 14, 24), (1, 4, 3, 96)]
+    {
+        let config = Conv2dConfig::new([channels, channels], [7, 7])
+            .with_padding(PaddingConfig2d::Explicit(3, 3, 3, 3))
+            .with_groups(channels);
+        let (conv, norm) = (conv_layer(&mut rng, config, true), norm_layer(&mut rng, channels));
+        let x = values(&mut rng, [batch, height, width, channels]);
+        let expected = norm.forward(conv.forward(x.clone().permute([0, 3, 1, 2])).permute([0, 2, 3, 1]));
+        let worst = difference(depthwise_norm(x, &conv, &norm, EPSILON), expected);
+        // One channel is its own mean.
+        assert!(worst < 5e-6 || channels == 1, "{batch} x {height} x {width} x {channels}: {worst}");
+    }
+}
+
+#[test]
+fn patch_convolutions_of_images_by_channel_first_and_last() {
+    let mut rng = Stream::new(5, "kernels", 0);
+    for (batch, channels, height, width, filters, side) in
+        [(1, 3, 32, 32, 24, 4), (2, 5, 7, 10, 33, 2), (0, 3, 8, 8, 4, 4), (1, 1, 3, 5, 2, 1), (2, 16, 6, 9, 40, 3)]
+    {
+        let config = Conv2dConfig::new([channels, filters], [side, side]).with_stride([side, side]);
+        let conv = conv_layer(&mut rng, config, true);
+        let images = values(&mut rng, [batch, channels, height, width]);
+        let expected = conv.forward(images.clone()).permute([0, 2, 3, 1]);
+        let first = patch_conv(images.clone(), Axes::ChannelsFirst, &conv);
+        assert!(difference(first, expected.clone()) < 3e-6, "{channels} x {height} x {width}");
+        let last = patch_conv(images.permute([0, 2, 3, 1]), Axes::ChannelsLast, &conv);
+        assert!(difference(last, expected) < 3e-6, "{channels} x {height} x {width}");
+    }
+}

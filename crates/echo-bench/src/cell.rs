@@ -12,7 +12,9 @@ use burn::tensor::Device;
 use echo_core::{Answer, AnyAdapter, Fitting, Kind, Stage, Task, Truth};
 use echo_data::Feature;
 use echo_metrics::{Better, Epoch, Metric, Parameters, Scores, Threshold, youden};
-use echo_report::{BestRecord, ParameterCounts, PredictionRow, Quantity, Seconds, TestVideo, ranks_up_to, scores};
+use echo_report::{
+    BestRecord, ParameterCounts, PredictionRow, Quantity, Seconds, TestVideo, ranks_up_to, scores, weighted_scores,
+};
 use echo_train::{Checkpoints, FeatureTable, FitContext, Samples, TrainConfig, Watched, fit, parameters, predict};
 
 use crate::BenchError;
@@ -37,6 +39,8 @@ pub(crate) struct Part<'a> {
     pub(crate) set: &'a VideoSet,
     /// Places in the set, in the order of the samples.
     pub(crate) videos: &'a [usize],
+    /// How often each sample counts, where not alike.
+    pub(crate) weights: Option<&'a [u32]>,
 }
 
 impl Part<'_> {
@@ -140,7 +144,9 @@ impl Protocol<'_> {
         };
         let scored = |adapter: &AnyAdapter, part: &Part<'_>, threshold: Option<f64>| {
             let rows = predicted(adapter, part)?;
-            let scores = scores(self.quantity, &rows, &metrics, threshold, self.bootstrap)?;
+            let alike = vec![1; rows.len()];
+            let weights = part.weights.unwrap_or(&alike);
+            let scores = weighted_scores(self.quantity, &rows, weights, &metrics, threshold, self.bootstrap)?;
             Ok::<_, BenchError>((rows, scores))
         };
         let threshold_of_last = threshold(&done.adapter)?;

@@ -262,7 +262,13 @@ impl BenchConfig {
             None => DatasetConfig::echonet(),
         };
         // The name may come from a flag or from a file of the user's; the list that lacks it is often our own.
-        let lacking = |error| BenchError::Config(format!("task {:?}: {error}", self.task));
+        let is_own = description.or(own.as_deref()).is_some();
+        let lacking = |error: DataError| match error {
+            DataError::Config { reason, .. } if !is_own => {
+                BenchError::Config(format!("task {:?}: {reason}", self.task))
+            }
+            error => BenchError::Config(format!("task {:?}: {error}", self.task)),
+        };
         let mut target = match self.task.ends_with(".toml") {
             true => Target::read(Path::new(&self.task), self.below).map_err(of)?,
             false => dataset.target(&self.task, self.below).map_err(lacking)?,

@@ -243,7 +243,9 @@ impl DatasetConfig {
                 known.sort_unstable_by_key(|name| name.to_lowercase());
                 known.dedup_by(|one, other| one.eq_ignore_ascii_case(other));
                 let known = known.join(", ");
-                Err(format!("no task {name:?}; there are: {known}; describe it as [tasks.{name}], or give a file"))
+                Err(format!(
+                    "no task {name:?}; there are: {known}; describe it as [tasks.NAME] in the data set's description, or give a file (.toml)"
+                ))
             }
         };
         found.map_err(|reason| self.wrong(reason))

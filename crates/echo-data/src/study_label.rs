@@ -42,7 +42,20 @@ impl StudyLabel {
             return Some(first.clone());
         }
         let is_highest = match self {
-            Self::Same => return None,
+            // What one video does not know, another may say.
+            Self::Same => {
+                let known = |one: Truth, other: &Truth| match (one, other) {
+                    (Truth::Labels(one), Truth::Labels(other)) => {
+                        let label = |(one, other): (Option<bool>, &Option<bool>)| match (one, *other) {
+                            (Some(one), Some(other)) if one != other => None,
+                            (one, other) => Some(one.or(other)),
+                        };
+                        one.into_iter().zip(other).map(label).collect::<Option<_>>().map(Truth::Labels)
+                    }
+                    _ => None,
+                };
+                return labels.skip(1).try_fold(first.clone(), known);
+            }
             Self::Mean => {
                 let values: Vec<f32> = labels.map(Truth::value).collect::<Option<_>>()?;
                 return Some(Truth::Value(values.iter().sum::<f32>() / values.len() as f32));
@@ -92,5 +105,8 @@ mod tests {
         let expected = |first| Some(Truth::Labels(vec![Some(first), Some(false), None, Some(true)]));
         assert_eq!(of(StudyLabel::Highest, &labels), expected(true));
         assert_eq!(of(StudyLabel::Lowest, &labels), expected(false));
+        assert_eq!(of(StudyLabel::Same, &labels), None);
+        let agreeing = [Truth::Labels(vec![Some(true), None]), Truth::Labels(vec![Some(true), Some(false)])];
+        assert_eq!(of(StudyLabel::Same, &agreeing), Some(Truth::Labels(vec![Some(true), Some(false)])));
     }
 }

@@ -67,7 +67,7 @@ impl BootstrapOptions {
     /// `each` of the resamples of the rows, in their order.
     pub(crate) fn resample_rows<T: Send>(&self, scored: &Scored, each: impl Fn(&Sample<'_>) -> T + Sync) -> Vec<T> {
         let patients = scored.patients();
-        self.resample(patients.count(), |draws| each(&scored.sample(&patients.tally(draws))))
+        self.resample(patients.count(), |draws| each(&scored.sample(&scored.drawn(draws))))
     }
 
     /// The interval around `value`, given the value of each resample where it has one; `None` when none has.

@@ -51,6 +51,8 @@ pub struct Scored {
     patients: Patients,
     /// The row of the input that stands at each place.
     order: Vec<usize>,
+    /// How often each row counts.
+    weights: Vec<u32>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -124,7 +126,8 @@ impl Scored {
 
     fn new(data: Data, order: Vec<usize>) -> Self {
         let patients = Patients::each(order.len()).of(&order);
-        Self { data, patients, order }
+        let weights = vec![1; order.len()];
+        Self { data, patients, order, weights }
     }
 
     /// With the patients of the rows, in the order of the truth.
@@ -134,6 +137,15 @@ impl Scored {
     pub fn with_patients(self, patients: &Patients) -> Result<Self, Error> {
         check_length("patients", patients.rows(), self.rows())?;
         Ok(Self { patients: patients.of(&self.order), ..self })
+    }
+
+    /// With weights of the rows, in the order of the truth: a row of weight 2 counts as two equal ones.
+    ///
+    /// # Errors
+    /// When there are more or fewer of them than rows.
+    pub fn with_weights(self, weights: &[u32]) -> Result<Self, Error> {
+        check_length("weights", weights.len(), self.rows())?;
+        Ok(Self { weights: self.order.iter().map(|&row| weights[row]).collect(), ..self })
     }
 
     /// One class against the rest, or one label on the rows where it is known, as a binary classification.
@@ -226,7 +238,12 @@ impl Scored {
 
     /// The rows as measured.
     pub(crate) fn once(&self) -> Vec<u32> {
-        vec![1; self.rows()]
+        self.weights.clone()
+    }
+
+    /// The rows of a resample that draws patients so often.
+    pub(crate) fn drawn(&self, patients: &[usize]) -> Vec<u32> {
+        self.patients.tally(patients).iter().zip(&self.weights).map(|(count, weight)| count * weight).collect()
     }
 
     pub(crate) fn sample<'a>(&'a self, counts: &'a [u32]) -> Sample<'a> {

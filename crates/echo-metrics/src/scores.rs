@@ -56,11 +56,11 @@ pub fn score(scored: &Scored, metrics: &[Metric], options: &BootstrapOptions) ->
     metrics.iter().try_for_each(|metric| metric.check(scored))?;
     let resampled =
         options.resample_rows(scored, |sample| metrics.iter().map(|metric| metric.on(sample)).collect::<Vec<_>>());
-    let once = scored.once();
-    let sample = scored.sample(&once);
+    let (once, each) = (scored.once(), vec![1; scored.rows()]);
+    let (sample, videos) = (scored.sample(&once), scored.sample(&each));
     let scores = metrics.iter().enumerate().map(|(column, metric)| {
         let interval = |value| options.interval(value, resampled.iter().map(|row| row[column]));
-        Score { metric: metric.clone(), videos: metric.rows(&sample), interval: metric.on(&sample).and_then(interval) }
+        Score { metric: metric.clone(), videos: metric.rows(&videos), interval: metric.on(&sample).and_then(interval) }
     });
     Ok(Scores { videos: scored.rows(), bootstrap: options.clone(), scores: scores.collect() })
 }
@@ -173,6 +173,38 @@ mod tests {
             // Five standard deviations: 5 * sqrt(10,000 * 0.3487 * 0.6513).
             assert!(missed.is_some_and(|count| count.abs_diff(3_487) < 239), "{key}: {missed:?}");
         }
+        Ok(())
+    }
+
+    /// Weights of rows are rows that are there more than once, in value and in interval.
+    #[test]
+    fn a_row_of_weight_two_is_two_rows() -> Result<(), Error> {
+        let (truth, prediction) = rows(9);
+        let patients: Vec<Option<String>> = (0..9).map(|row| Some((row / 2).to_string())).collect();
+        let weights: Vec<u32> = (0..9).map(|row| 1 + row % 3).collect();
+        let twice = |values: &[f64]| -> Vec<f64> {
+            values.iter().zip(&weights).flat_map(|(&x, &weight)| std::iter::repeat_n(x, weight as usize)).collect()
+        };
+        let of_twice: Vec<Option<String>> = patients
+            .iter()
+            .zip(&weights)
+            .flat_map(|(name, &weight)| std::iter::repeat_n(name.clone(), weight as usize))
+            .collect();
+        let weighted = Scored::regression(&truth, &prediction, &[])?
+            .with_patients(&Patients::named(&patients))?
+            .with_weights(&weights)?;
+        let repeated =
+            Scored::regression(&twice(&truth), &twice(&prediction), &[])?.with_patients(&Patients::named(&of_twice))?;
+        let of = |scored: &Scored| score(scored, &[Metric::MAE, Metric::PEARSON], &OPTIONS);
+        let (weighted, repeated) = (of(&weighted)?, of(&repeated)?);
+        for metric in [Metric::MAE, Metric::PEARSON] {
+            let (one, other) = (weighted.get(&metric), repeated.get(&metric));
+            let near = one.zip(other).is_some_and(|(one, other)| {
+                (one.value - other.value).abs() < 1e-12 && (one.low - other.low).abs() < 1e-12
+            });
+            assert!(near, "{metric}: {one:?} {other:?}");
+        }
+        assert_eq!((weighted.videos, repeated.videos), (9, 18));
         Ok(())
     }
 

@@ -55,6 +55,8 @@ pub struct Leaderboard {
     pub about: String,
     /// What the numbers mean.
     pub caption: String,
+    /// Whether resamples draw patients, each with all samples of theirs; single samples where no patient is known.
+    pub by_patient: bool,
     /// Constant predictors first, then the grid in its order.
     pub rows: Vec<LeaderboardRow>,
     /// What else was found.
@@ -62,6 +64,11 @@ pub struct Leaderboard {
     /// Published figures, which this program did not compute.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub references: Vec<Reference>,
+}
+
+/// What intervals are over.
+fn resampled(task: &Quantity, by_patient: bool) -> String {
+    format!("{}{}", task.samples.many(), if by_patient { ", drawn by patient" } else { "" })
 }
 
 /// Labelled test videos.
@@ -240,11 +247,12 @@ impl Leaderboard {
         notes.extend(absent);
         notes.extend(leakage::notes(groups));
         notes.extend(notes_of_draws(groups));
-        let samples = task.samples.many();
+        let by_patient = sources.tests.iter().flat_map(|test| &test.videos).any(|video| !video.patient.is_empty());
+        let samples = resampled(task, by_patient);
         let has_macro = rows.iter().any(|row| row.get(&Metric::MACRO_MAE).is_some());
         let caption = format!(
             "Mean over seeds ± standard deviation over seeds (draws and training) [95 % percentile bootstrap interval over test \
-             {samples} (their choice), {} resamples, mean over seeds]{}.{} {} Not for clinical use.",
+             {samples} (the choice of them), {} resamples, mean over seeds]{}.{} {} Not for clinical use.",
             sources.resamples,
             if primary.in_unit() { format!("; errors in {}", task.differences()) } else { String::new() },
             if has_macro { format!(" {}", task.macro_mae()) } else { String::new() },
@@ -255,10 +263,15 @@ impl Leaderboard {
         warnings.extend(of_one);
         let setting = setting(groups.iter().flatten().copied());
         let about = sources.about.clone();
-        let mut board = Self { target, warnings, setting, about, caption, rows, notes, references };
-        let undefined = absent::undefined_resamples(&board);
+        let mut board = Self { target, warnings, setting, about, caption, by_patient, rows, notes, references };
+        let undefined = absent::undefined_resamples(&board).into_iter().chain(absent::incomplete_means(&board));
         board.notes.extend(undefined);
         Ok(board)
+    }
+
+    /// What intervals are over: `videos, drawn by patient`.
+    pub(crate) fn resampled(&self) -> String {
+        resampled(&self.target, self.by_patient)
     }
 
     /// The first line of every table: what the numbers are of.

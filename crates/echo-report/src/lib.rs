@@ -38,7 +38,7 @@ pub use page::{Report, Thumbnails};
 pub use quantity::Quantity;
 pub use reference::Reference;
 pub use sample_unit::SampleUnit;
-pub use scoring::{UNCHOSEN_THRESHOLD, ranks_up_to, scores};
+pub use scoring::{UNCHOSEN_THRESHOLD, ranks_up_to, scores, weighted_scores};
 pub use store::{
     AloneRecord, BestRecord, CellRecord, CellStatus, DataRecord, EncoderRecord, Excluded, ExternalRecord, FileRecord,
     Machine, Outputs, ParameterCounts, PredictionRow, Predictions, Runs, Seconds, Truth, read_runs,

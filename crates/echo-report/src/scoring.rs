@@ -19,9 +19,25 @@ pub fn scores(
     threshold: Option<f64>,
     resamples: usize,
 ) -> Result<Scores, ReportError> {
+    weighted_scores(task, rows, &vec![1; rows.len()], metrics, threshold, resamples)
+}
+
+/// The same of rows that count as often as their weights say.
+///
+/// # Errors
+/// As [`scores`].
+pub fn weighted_scores(
+    task: &Quantity,
+    rows: &[PredictionRow],
+    weights: &[u32],
+    metrics: &[Metric],
+    threshold: Option<f64>,
+    resamples: usize,
+) -> Result<Scores, ReportError> {
     let options = BootstrapOptions { samples: resamples, ..BootstrapOptions::default() };
     let ranks: Vec<Rank> = metrics.iter().filter_map(Metric::rank).collect();
-    Ok(score(&scored(task, rows, &ranks, threshold)?, metrics, &options)?)
+    let scored = scored(task, rows, &ranks, threshold)?.with_weights(weights)?;
+    Ok(score(&scored, metrics, &options)?)
 }
 
 /// The rows as what is scored, with their patients.

@@ -88,7 +88,7 @@ pub enum WeightsError {
     },
     /// An encoder has no weights of its own for a preset.
     #[error(
-        "{encoder} has no weights shipped for preset {preset}; run `echozoo fetch {encoder}` for upstream's, or give \
+        "{encoder} has no weights shipped for preset {preset}; run `echozoo fetch {encoder} --preset {preset}` for upstream's, or give \
          --weights FILE, or --random-init to go on without"
     )]
     NotShipped {

@@ -51,15 +51,27 @@ pub(crate) struct Rows<R> {
 
 impl<T> Rows<Vec<T>> {
     /// All videos as those of one study.
-    pub(crate) fn together<R>(self, conclude: impl FnOnce(Vec<T>) -> R) -> Rows<R> {
+    ///
+    /// # Errors
+    /// One of them is there twice.
+    pub(crate) fn together<R>(self, conclude: impl FnOnce(Vec<T>) -> R) -> Result<Rows<R>, CliError> {
         let (mut values, mut paths, mut doubts) = (Vec::new(), Vec::new(), BTreeSet::new());
         for row in self.rows {
             values.extend(row.value);
             paths.extend(row.paths);
             doubts.extend(row.doubts);
         }
-        let name = format!("study of {}", counted(paths.len(), "video"));
-        Rows { rows: vec![Row { name, paths, value: conclude(values), doubts }], failed: self.failed }
+        let real = |path: &PathBuf| path.canonicalize().unwrap_or_else(|_| path.clone());
+        let mut seen = BTreeSet::new();
+        if let Some(twice) = paths.iter().find(|path| !seen.insert(real(path))) {
+            return Err(CliError::Usage(format!(
+                "{} is there twice, and would count twice in a study",
+                twice.display()
+            )));
+        }
+        let of_all = if self.failed > 0 { format!("{} of ", paths.len()) } else { String::new() };
+        let name = format!("study of {of_all}{}", counted(paths.len() + self.failed, "video"));
+        Ok(Rows { rows: vec![Row { name, paths, value: conclude(values), doubts }], failed: self.failed })
     }
 }
 

@@ -40,7 +40,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["encoder", "preset", "task", "tensor", "random_init"])]
     adapter_file: Option<PathBuf>,
     /// The videos are one study: what the adapter says of all of them together.
-    #[arg(long, requires = "adapter_file")]
+    #[arg(long, requires = "adapter_file", conflicts_with = "encoder")]
     study: bool,
     /// Weights of the encoder that lent the adapter its text tower.
     #[arg(long, value_name = "FILE", requires = "adapter_file", conflicts_with = "encoder")]
@@ -229,7 +229,8 @@ fn fitted(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> Result<(
     let clip = |clip| clip;
     let seen = match args.study {
         true => {
-            args.clips.see_as(&spec, clips, look, &device, clip, |clips| clips)?.together(|clips| predicted(&clips))
+            let seen = args.clips.see_as(&spec, clips, look, &device, clip, |clips| clips)?;
+            seen.together(|clips| predicted(&clips))?
         }
         false => args.clips.see_as(&spec, clips, look, &device, clip, |clips| predicted(&clips))?,
     };
@@ -249,13 +250,15 @@ fn fitted(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> Result<(
     let column = if is_value { task.name.to_lowercase() } else { "probability".to_owned() };
     let columns: &[&str] = match is_value {
         true => &["name", &column, "lowest_clip", "highest_clip", "clips", "warning"],
-        false => &["name", "class", &column, "answer", "lowest_clip", "highest_clip", "clips", "warning"],
+        false => &["name", "class", &column, "answer", "threshold", "lowest_clip", "highest_clip", "clips", "warning"],
     };
     let mut csv = Table::new(columns)?;
     let mut table = vec![["", &task.name, "over clips", ""].map(str::to_owned).to_vec()];
     for row in &seen.rows {
         let (together, alone) = row.value.as_ref().map_err(CliError::file(Path::new(&row.name)))?;
-        let answer = answer(task, together, record.threshold);
+        let threshold = (task.kind() == Kind::Binary).then(|| record.threshold.unwrap_or(UNCHOSEN_THRESHOLD));
+        let answer = answer(task, together, threshold);
+        let from = threshold.map_or(String::new(), |threshold| threshold.to_string());
         for (place, output) in outputs.iter().enumerate() {
             let value = together.get(place).copied().unwrap_or(f32::NAN);
             let of_clips = || alone.iter().filter_map(|numbers| numbers.get(place)).copied();
@@ -266,7 +269,7 @@ fn fitted(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> Result<(
             let [value_cell, low_cell, high_cell] = &numbers;
             let cells: Vec<&str> = match is_value {
                 true => vec![value_cell, low_cell, high_cell, &clips, &warning],
-                false => vec![output, value_cell, &answer, low_cell, high_cell, &clips, &warning],
+                false => vec![output, value_cell, &answer, &from, low_cell, high_cell, &clips, &warning],
             };
             csv.row(&row.name, &cells)?;
             let shown = |number: f32| if is_value { format!("{number:.1}") } else { format!("{number:.3}") };
@@ -274,19 +277,22 @@ fn fitted(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> Result<(
                 if alone.len() > 1 { format!("{} to {}", shown(low), shown(high)) } else { "one clip".to_owned() };
             let said = match (is_value, place, answer.as_str()) {
                 (true, ..) => format!("{} {unit}", shown(value)),
-                (false, 0, answer) if !answer.is_empty() => format!("{answer} (P({output}) {})", shown(value)),
+                (false, 0, answer) if !answer.is_empty() => {
+                    let from = threshold.map_or(String::new(), |threshold| format!(", yes from {threshold:.3}"));
+                    format!("{answer} (P({output}) {}{from})", shown(value))
+                }
                 (false, ..) => format!("P({output}) {}", shown(value)),
             };
             table.push(vec![printable(&row.name).into_owned(), said, spread, beside(&warning)]);
         }
     }
+    let fitted = match record.data.train {
+        0 => "not fitted to any data".to_owned(),
+        train => format!("fitted on {} of {}", record.data.task.samples.counted(train), record.data.name),
+    };
     let about = format!(
-        "{name} + {}, {} weights (licence: {}), fitted on {} of {}",
-        record.adapter,
-        record.encoder.weights,
-        record.weights_license,
-        record.data.task.samples.counted(record.data.train),
-        record.data.name
+        "{name} + {}, {} weights of preset {} (licence: {}), {fitted}",
+        record.adapter, record.encoder.weights, record.encoder.preset, record.weights_license,
     );
     report(args, csv, &table, &seen, &warnings, Some(printable(&about).into_owned()))
 }
@@ -298,8 +304,8 @@ fn answer(task: &Task, probabilities: &[f32], threshold: Option<f64>) -> String 
     let place = match task.kind() {
         Kind::Regression | Kind::MultiLabel => None,
         Kind::Binary => {
-            let threshold = threshold.unwrap_or(UNCHOSEN_THRESHOLD);
-            probabilities.first().map(|&yes| usize::from(f64::from(yes) >= threshold))
+            let yes = probabilities.first().copied().map(f64::from);
+            yes.zip(threshold).map(|(yes, threshold)| usize::from(yes >= threshold))
         }
         Kind::SingleLabel | Kind::Ordinal => (0..probabilities.len())
             .reduce(|best, place| if probabilities[place] > probabilities[best] { place } else { best }),

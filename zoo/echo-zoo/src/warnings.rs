@@ -25,8 +25,11 @@ impl<'a> Warnings<'a> {
 
     /// What belongs beside a row's numbers; nothing for most.
     pub(crate) fn of<R>(&mut self, row: &Row<R>) -> String {
+        let of_weights = self.of_weights(&row.paths);
+        let is_phantom = || !row.paths.is_empty() && row.paths.iter().all(|path| is_phantom(path).unwrap_or(false));
+        let phantom = (of_weights.is_none() && is_phantom()).then_some("phantom");
         let warnings: Vec<&str> =
-            self.of_weights(&row.paths).into_iter().chain(row.doubts.iter().map(String::as_str)).collect();
+            of_weights.into_iter().chain(phantom).chain(row.doubts.iter().map(String::as_str)).collect();
         warnings.join("; ")
     }
 
@@ -47,7 +50,10 @@ impl<'a> Warnings<'a> {
     /// Says at the end what all numbers have in common.
     pub(crate) fn say(&self) {
         match (self.built.kind, self.patients) {
-            (_, 0) => {}
+            (_, 0) if self.built.preset.published => {}
+            (_, 0) => {
+                say("phantom data and nano weights, which were trained on phantoms: none of this is about patients")
+            }
             (WeightsKind::Random, _) => say("the weights are random: these numbers mean nothing"),
             (_, count) => say(&format!(
                 "nano weights were trained on phantoms alone, and {count} of these inputs are not known to be phantoms: \

@@ -50,6 +50,10 @@ impl WeightFiles {
     pub(crate) fn complaint(&self, encoders: &[String]) -> Option<String> {
         let several = encoders.len() > 1 || encoders.iter().any(|name| name == "all");
         match self {
+            Self::One(path) if several && path.to_string_lossy().contains('=') => Some(format!(
+                "--weights {}: what stands before each = must be an encoder, and a file behind it",
+                path.display()
+            )),
             Self::One(_) if several => Some(
                 "--weights FILE belongs to one encoder; name it with --encoder, or give --weights ENCODER=FILE,ENCODER=FILE"
                     .to_owned(),

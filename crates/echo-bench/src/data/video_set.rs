@@ -97,7 +97,12 @@ impl VideoSet {
         {
             if videos.is_empty() && is_needed {
                 let list = config.split.as_deref().unwrap_or(dir).display();
-                return Err(BenchError::Config(format!("{list}: no {split} video is left{}", set.left_out())));
+                let why = if is_needed && chooses && split == "validation" {
+                    ", and best-validation (--select) chooses by them; leave it out, or give validation videos"
+                } else {
+                    ""
+                };
+                return Err(BenchError::Config(format!("{list}: no {split} video is left{}{why}", set.left_out())));
             }
         }
         if config.dataset.is_none() {
@@ -243,6 +248,9 @@ impl VideoSet {
                     let other = videos.iter().find(|video| video.truth != first.truth).unwrap_or(&first);
                     let which = match self.target.task.kind() {
                         Kind::SingleLabel => "give --samples video",
+                        Kind::Regression => {
+                            "say in the task which (of_studies = \"mean\", \"highest\" or \"lowest\"), or give --samples video"
+                        }
                         _ => "say in the task which (of_studies = \"highest\" or \"lowest\"), or give --samples video",
                     };
                     return wrong(format!(
@@ -282,6 +290,18 @@ impl VideoSet {
             }
         }
         samples
+    }
+
+    /// How often each of these videos counts by itself, so that every study weighs the same.
+    pub(crate) fn shares(&self, videos: &[usize]) -> Vec<u32> {
+        // A multiple of 1 to 10, of which a study of more videos gets as near as whole numbers come.
+        const OF_STUDY: usize = 2_520;
+        let mut shares: BTreeMap<usize, u32> = BTreeMap::new();
+        for sample in self.samples(videos) {
+            let share = (OF_STUDY / sample.videos.len()).max(1) as u32;
+            shares.extend(sample.videos.iter().map(|&video| (video, share)));
+        }
+        videos.iter().map(|video| shares[video]).collect()
     }
 
     /// The same set with each video by itself.

@@ -202,7 +202,8 @@ impl RunState<'_> {
             let of_external =
                 external.map(|(set, (usable, _))| samples(Which::External, set, usable, &[])).transpose()?;
             let of_alone = self.alone.as_ref().map(|set| samples(Which::Own, set, test, &[])).transpose()?;
-            let part = |samples, videos| Part { samples, set: &self.set, videos };
+            let of_videos = self.set.shares(test);
+            let part = |samples, videos| Part { samples, set: &self.set, videos, weights: None };
             let cell_samples = CellSamples {
                 train: &*train,
                 validation: of_validation.as_deref().zip(validation.as_deref()).map(|(of, videos)| part(of, videos)),
@@ -212,11 +213,13 @@ impl RunState<'_> {
                     samples,
                     set,
                     videos: usable,
+                    weights: None,
                 }),
                 alone: of_alone.as_deref().zip(self.alone.as_ref()).map(|(samples, set)| Part {
                     samples,
                     set,
                     videos: test,
+                    weights: Some(&of_videos),
                 }),
             };
             let protocol = Protocol {

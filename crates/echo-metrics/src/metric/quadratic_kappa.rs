@@ -1,5 +1,5 @@
 //! Cohen's kappa with quadratic weights (Cohen 1968): the agreement beyond chance, where a miss by two grades weighs four
-//! times one by one. One is perfect, zero is chance. It is undefined when truths and predictions are all of one grade.
+//! times one by one. One is perfect, zero is chance. It is undefined where the truth is of one grade alone.
 
 use super::{Better, Definition, Of};
 use crate::scored::{Kind, Sample};
@@ -15,6 +15,7 @@ pub(super) const QUADRATIC_KAPPA: Definition = Definition {
 
 fn quadratic_kappa(sample: &Sample<'_>) -> Option<f64> {
     let confusion = sample.confusion()?;
+    (0..confusion.classes()).filter(|&class| confusion.of_class(class) > 0).nth(1)?;
     let (mut observed, mut expected) = (0.0, 0.0);
     for truth in 0..confusion.classes() {
         for predicted in 0..confusion.classes() {
@@ -36,6 +37,7 @@ mod tests {
         assert_eq!((of(&[0, 1, 2, 2])?, of(&[1; 4])?), (Some(1.0), Some(0.0)));
         assert!(of(&[0, 1, 2, 1])? > of(&[0, 1, 2, 0])?);
         assert_eq!(of_grades("quadratic_kappa", &[1; 3], &[1; 3])?, None);
+        assert_eq!(of_grades("quadratic_kappa", &[1; 3], &[1, 2, 1])?, None);
         Ok(())
     }
 }

@@ -36,6 +36,42 @@ pub(super) fn notes(task: &Quantity, test: &TestSet, externals: &Externals) -> R
     Ok(notes)
 }
 
+/// Of a mean over classes, labels or ranges, the beginning of its parts' keys.
+fn parts(metric: &Metric) -> Option<&'static str> {
+    match metric.key().as_str() {
+        "mean_auroc" => Some("label_auroc_"),
+        "balanced_accuracy" | "macro_f1" | "macro_auroc" => Some("recall_"),
+        "macro_mae" => Some("mae_within_"),
+        _ => None,
+    }
+}
+
+/// A sentence for the means in columns of whose parts many resamples lack some.
+pub(super) fn incomplete_means(board: &Leaderboard) -> Option<String> {
+    let (mut most, mut headings) = (0.0f64, BTreeSet::new());
+    for column in board.columns(Extent::OfAll) {
+        let Column::Metric(metric, heading, _) = column else { continue };
+        let Some(parts) = parts(&metric) else { continue };
+        let of_parts = board.rows.iter().flat_map(|row| &row.metrics).filter(|(key, _)| key.starts_with(parts));
+        let largest = of_parts.map(|(_, cell)| cell.undefined).fold(0.0, f64::max);
+        if largest > NOTICEABLE {
+            most = most.max(largest);
+            headings.insert(heading);
+        }
+    }
+    let headings: Vec<String> = headings.into_iter().collect();
+    (!headings.is_empty()).then(|| {
+        let what = if board.target.kind == Kind::Regression { "range" } else { "class" };
+        format!(
+            "Up to {:.0} % of the resamples hold no {} of some {what}; on these, {} is the mean over the others, and its interval \
+             the wider or narrower for it.",
+            100.0 * most,
+            board.target.samples.one(),
+            headings.join(", ")
+        )
+    })
+}
+
 /// A sentence for the metrics of columns that many resamples leave undefined.
 pub(super) fn undefined_resamples(board: &Leaderboard) -> Vec<String> {
     let one = board.target.samples.one();
@@ -65,6 +101,7 @@ fn reason(metric: &Metric, kind: Kind, one: &str) -> String {
         ("npv", _) => format!("hold no {one} that is predicted negative"),
         (key, Kind::Regression) if key == Metric::MACRO_MAE.key() => format!("hold no {one} of some range"),
         (_, Kind::Regression) => "hold one value alone, true or predicted".to_owned(),
+        ("quadratic_kappa" | "balanced_accuracy", _) => "hold one class alone".to_owned(),
         _ => format!("hold no {one} of some class"),
     }
 }
@@ -112,6 +149,27 @@ mod tests {
             of("that is predicted positive", "PPV"),
         ];
         assert_eq!(undefined_resamples(&board), expected);
+    }
+
+    #[test]
+    fn a_mean_some_of_whose_parts_are_missing_from_resamples_is_told() {
+        let mut board = board("echo");
+        board.target = crate::quantity::tests::task(Kind::MultiLabel, &["left", "right"]);
+        let of = |board: &mut Leaderboard, undefined| {
+            for row in &mut board.rows {
+                let cell = crate::leaderboard::Cell { undefined: 0.0, ..row.metrics.values().next().copied().unwrap() };
+                let part = crate::leaderboard::Cell { undefined, ..cell };
+                row.metrics =
+                    [("mean_auroc", cell), ("label_auroc_left", part)].map(|(key, cell)| (key.to_owned(), cell)).into();
+            }
+            incomplete_means(board)
+        };
+        let told = of(&mut board, 0.37).unwrap();
+        assert!(
+            told.starts_with("Up to 37 % of the resamples hold no video of some class; on these, Mean AUROC"),
+            "{told}"
+        );
+        assert_eq!(of(&mut board, 0.001), None);
     }
 
     #[test]

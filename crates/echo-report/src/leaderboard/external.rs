@@ -55,8 +55,9 @@ pub(super) fn notes(task: &Quantity, rows: &[LeaderboardRow]) -> Vec<String> {
     let note = |(name, videos): (&str, BTreeSet<(&str, String, usize)>)| {
         if name == ALONE {
             return format!(
-                "{} on {name}: the same fitted adapters on each test video by itself, with its study's label. The difference from \
-                 a row's own score is what studies of several videos gain.",
+                "{} on {name}: the same fitted adapters on each test video by itself, with its study's label; \
+                 every study weighs the same, however many videos it has. The difference from a row's own score is what \
+                 studies of several videos gain.",
                 task.primary().label(&task.name)
             );
         }

@@ -169,6 +169,7 @@ pub(super) mod tests {
         let reference = Reference { name: "a|b".to_owned(), shots: Some(8), value: 6.641, note: "one seed".to_owned() };
         Leaderboard {
             target: Quantity::default(),
+            by_patient: false,
             warnings: vec!["a_b is wrong".to_owned()],
             setting: String::new(),
             about: "95 % of A_B".to_owned(),

@@ -22,7 +22,7 @@ impl Leaderboard {
                 "{warnings}{}, mean over seeds, of the most shots with its 95 % bootstrap interval over test \
                  {}.{externals}",
                 self.with_setting(&self.target.measured(&self.target.primary())),
-                self.target.samples.many()
+                self.resampled()
             ))
         );
         let numbers = "r".repeat(pivot.headings.len() - 2);

@@ -129,7 +129,7 @@ impl Leaderboard {
             "{}: mean over seeds, at the most shots with the 95 % bootstrap interval over test {}.{over_ranges}{externals} \
              {left_out}All numbers: --format wide. Not for clinical use.",
             self.target.measured(&self.target.primary()),
-            self.target.samples.many(),
+            self.resampled(),
         );
         let _ = writeln!(text, "\n{}", wrap(&caption, WIDTH));
         for note in &self.notes {
@@ -346,6 +346,7 @@ mod tests {
         (failed.failed, failed.error) = (1, Some("no room".to_owned()));
         let board = Leaderboard {
             target: Quantity::default(),
+            by_patient: false,
             warnings: vec!["toy".to_owned()],
             setting: String::new(),
             about: "EF on 4 test videos".to_owned(),
@@ -427,6 +428,7 @@ mod tests {
         }
         let board = Leaderboard {
             target: Quantity::default(),
+            by_patient: false,
             warnings: vec!["long ".repeat(60)],
             setting: String::new(),
             about: "words ".repeat(40),

@@ -118,7 +118,14 @@ fn a_kept_adapter_answers_of_a_study_as_the_benchmark_did() {
         let answer = if ours >= threshold { "reduced" } else { "not reduced" };
         assert!(predicted["answer"] == answer && out.contains(&format!("{answer} (P(reduced)")), "{out}");
         assert!(predicted["name"].starts_with("study of "), "{predicted:?}");
+        assert!((predicted["threshold"].parse::<f64>().unwrap() - threshold).abs() < 1e-9, "{predicted:?}");
     }
+    let video = place.path("data/Videos").join(format!("{}.avi", listed[0]["FileName"]));
+    let mut command = place.command(&["predict", "--study", "--adapter-file"]);
+    let (_, said) = ended(2, command.arg(&file).args([&video, &video]));
+    assert!(said.contains("is there twice"), "{said}");
+    let mut command = place.command(&["predict", "--study", "--encoder", "panecho", "--preset", "nano"]);
+    assert!(ended(2, command.arg(&video)).1.contains("--study"));
 }
 
 /// Clips of another size than the card's, several of them, each from a random frame on.

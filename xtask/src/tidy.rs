@@ -20,6 +20,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     only_training_enables_autodiff(&mut problems);
     only_fetching_uses_the_network(&mut problems);
     one_way_to_print(&mut problems);
+    one_crate_is_unsafe(&mut problems);
     every_encoder_has_a_card(&mut problems);
     readme_commands_exist(&mut problems);
     nothing_generated_in_git(&mut problems);
@@ -195,6 +196,16 @@ fn printing_macro(line: &str) -> Option<&'static str> {
         })
     };
     ["println!", "print!", "eprintln!", "eprint!", "dbg!"].iter().find(is_called).copied()
+}
+
+/// The workspace's lints deny unsafe code; the kernels are the only crate that may leave them out.
+fn one_crate_is_unsafe(problems: &mut Vec<String>) {
+    let all = members("crates").into_iter().chain(members("zoo")).chain(["xtask".to_owned(), "tests".to_owned()]);
+    for member in all.filter(|member| member != "crates/echo-kernels") {
+        if !read(&format!("{member}/Cargo.toml")).contains("[lints]\nworkspace = true") {
+            problems.push(format!("{member}/Cargo.toml does not take the workspace's lints"));
+        }
+    }
 }
 
 fn every_encoder_has_a_card(problems: &mut Vec<String>) {

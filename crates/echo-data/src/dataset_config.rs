@@ -439,6 +439,6 @@ unit = '%'"
             assert!(error.contains("own.toml") && error.contains(expected), "{expected}: {error}");
         }
         let error = DatasetConfig::echonet().target("GLS", None).unwrap_err().to_string();
-        assert!(error.contains("EDV, EF, ef-grade") && error.contains("[tasks.GLS]"), "{error}");
+        assert!(error.contains("EDV, EF, ef-grade") && error.contains("[tasks.NAME]"), "{error}");
     }
 }

@@ -3,8 +3,8 @@
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use crate::memory::{Filled, uninit};
-use crate::norm::{Norm, in_place, written};
+use crate::memory::{Filled, uninit, written};
+use crate::norm::{Norm, in_place};
 use crate::product::lanes;
 
 /// Side of the kernel.

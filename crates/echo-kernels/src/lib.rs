@@ -5,20 +5,25 @@
 //! for the processor at hand (AVX-512, AVX2, NEON, plain). All others are computed by Burn's own operations, with the same
 //! result but for the rounding of sums.
 
+mod attention;
 mod cpu;
 mod depthwise;
 mod math;
 mod memory;
 mod norm;
 mod patches;
+mod pool;
 mod product;
 
-use burn::nn::conv::Conv2d;
+use burn::nn::conv::{Conv2d, Conv3d};
 use burn::nn::{LayerNorm, Linear};
-use burn::tensor::Tensor;
-use burn::tensor::activation::gelu;
+use burn::tensor::activation::{gelu, softmax};
+use burn::tensor::module::{attention as fused_attention, conv2d};
+use burn::tensor::ops::{AttentionModuleOptions, ConvOptions};
+use burn::tensor::{Bool, Tensor};
 
-use crate::cpu::{Values, tensor};
+use crate::attention::Hidden;
+use crate::cpu::{Strided, Values, tensor};
 use crate::depthwise::{Maps, SIDE, depthwise};
 use crate::norm::{Norm, norm_rows};
 use crate::patches::{Images, patch_product};
@@ -126,6 +131,113 @@ pub fn patch_conv(images: Tensor<4>, axes: Axes, conv: &Conv2d) -> Tensor<4> {
     }
 }
 
+/// `softmax(scale * query x key) x value` of every head, heads side by side: `[batch, tokens, heads * width]`.
+///
+/// - query: `[batch, heads, tokens, depth]`; key: `[batch, heads, places, depth]`; value: `[batch, heads, places, width]`
+/// - mask: true where a query must not see a key; of `[batch, heads, tokens, places]`, each axis either whole or 1
+pub fn attention(
+    query: Tensor<4>,
+    key: Tensor<4>,
+    value: Tensor<4>,
+    scale: f64,
+    mask: Option<Tensor<4, Bool>>,
+) -> Tensor<3> {
+    let [batch, heads, tokens, _] = query.dims();
+    let [_, _, places, width] = value.dims();
+    let fused = || {
+        let [query, key, value] = [Strided::of(&query)?, Strided::of(&key)?, Strided::of(&value)?];
+        let mask = mask.clone().map(|mask| {
+            let mut strides = [0; 4];
+            let mut step = 1;
+            for (axis, length) in mask.dims().into_iter().enumerate().rev() {
+                strides[axis] = if length > 1 { step } else { 0 };
+                step *= length;
+            }
+            (mask.into_data().iter::<bool>().collect::<Vec<_>>(), strides)
+        });
+        let hidden = mask.as_ref().map(|(values, strides)| Hidden { values, strides: *strides });
+        let of = [query.heads(), key.heads(), value.heads()];
+        Some(attention::attention([batch, heads], of, scale as f32, hidden))
+    };
+    if let Some(values) = fused() {
+        return tensor(values, [batch, tokens, heads * width]);
+    }
+    let attended = match mask {
+        Some(mask) => {
+            let hidden = mask.expand([batch, heads, tokens, places]);
+            let scores = (query.matmul(key.transpose()) * scale).mask_fill(hidden, f32::NEG_INFINITY);
+            softmax(scores, 3).matmul(value)
+        }
+        // No matrix of all scores need exist.
+        None => {
+            let options = AttentionModuleOptions { scale: Some(scale), ..Default::default() };
+            fused_attention(query, key, value, None, None, options)
+        }
+    };
+    attended.swap_dims(1, 2).reshape([batch, tokens, heads * width])
+}
+
+/// The pool of pooling attention: the class token as it is, and a 3 x 3 x 3 depthwise convolution of the grid's tokens with
+/// zeros around it, its stride in rows and columns alone; then a layer norm of all. Gives the grid's new sides, too.
+///
+/// - tokens: `[batch, heads, 1 + tokens, channels]`
+/// - grid: frames, rows and columns of the tokens
+pub fn pool_tokens(
+    tokens: Tensor<4>,
+    grid: [usize; 3],
+    conv: &Conv3d,
+    layer: &LayerNorm,
+    epsilon: f64,
+) -> (Tensor<4>, [usize; 3]) {
+    let [batch, heads, count, channels] = tokens.dims();
+    let [_, stride, _] = conv.stride;
+    let pooled = [grid[0], grid[1].div_ceil(stride), grid[2].div_ceil(stride)];
+    let fused = || {
+        let (strided, norm) = (Strided::of(&tokens)?, Normed::of(layer, epsilon)?);
+        let weights = Values::of(&conv.weight.val()).filter(|_| conv.bias.is_none())?;
+        Some(pool::pool(strided.heads(), [batch, heads], grid, stride, weights.get(), norm.parameters()))
+    };
+    if let Some(values) = fused() {
+        return (tensor(values, [batch, heads, 1 + pooled.iter().product::<usize>(), channels]), pooled);
+    }
+    let class = tokens.clone().narrow(2, 0, 1);
+    let patches = pool_patches(tokens.narrow(2, 1, count - 1), grid, pooled, conv);
+    (layer.forward(Tensor::cat(vec![class, patches], 2)), pooled)
+}
+
+/// The convolution as the sum of three two-dimensional ones, one for each frame that the kernel spans: Burn's backends have no
+/// fast path for depthwise kernels with a third axis.
+///
+/// `[batch, heads, tokens, channels]` -> `[batch, heads, pooled tokens, channels]`
+fn pool_patches(patches: Tensor<4>, grid: [usize; 3], pooled: [usize; 3], conv: &Conv3d) -> Tensor<4> {
+    let [batch, heads, _, channels] = patches.dims();
+    let [frames, height, width] = grid;
+    let [_, pooled_height, pooled_width] = pooled;
+    let [_, stride, _] = conv.stride;
+    let options = ConvOptions::new([stride; 2], [1, 1], [1, 1], channels);
+    let kernel = conv.weight.val();
+    let x = patches.reshape([batch, heads, frames, height, width, channels]).permute([0, 2, 1, 5, 3, 4]);
+    let x = x.reshape([batch, frames, heads * channels * height * width]);
+    let tap = |index: usize, start: usize, frames: usize| {
+        let images = x.clone().narrow(1, start, frames).reshape([batch * frames * heads, channels, height, width]);
+        let y = conv2d(images, kernel.clone().narrow(2, index, 1).squeeze_dim(2), None, options.clone());
+        y.reshape([batch, frames, heads * channels * pooled_height * pooled_width])
+    };
+    let mut sum = tap(1, 0, frames);
+    if frames > 1 {
+        let zeros = sum.clone().narrow(1, 0, 1).zeros_like();
+        let before = Tensor::cat(vec![zeros.clone(), tap(0, 0, frames - 1)], 1);
+        let after = Tensor::cat(vec![tap(2, 1, frames - 1), zeros], 1);
+        sum = sum + before + after;
+    }
+    sum.reshape([batch, frames, heads, channels, pooled_height, pooled_width]).permute([0, 2, 1, 4, 5, 3]).reshape([
+        batch,
+        heads,
+        frames * pooled_height * pooled_width,
+        channels,
+    ])
+}
+
 fn with_last<const D: usize>(mut dims: [usize; D], last: usize) -> [usize; D] {
     dims[D - 1] = last;
     dims
@@ -174,5 +286,43 @@ impl Normed {
 
     fn parameters(&self) -> Norm<'_> {
         Norm { gamma: self.gamma.get(), beta: self.beta.get(), epsilon: self.epsilon as f32 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::module::Param;
+    use burn::nn::PaddingConfig3d;
+    use burn::nn::conv::Conv3dConfig;
+    use burn::tensor::{Device, TensorData};
+
+    use super::*;
+
+    /// What stands in for the kernel on other backends, and where gradients are asked for.
+    #[test]
+    fn three_convolutions_of_frames_are_the_one_in_three_axes() {
+        let values =
+            |count: usize| (1..=count).map(|i| (i as f64 * 1.618_033_988_75).fract() as f32 - 0.5).collect::<Vec<_>>();
+        for (stride, frames) in [(1, 3), (2, 4), (4, 1)] {
+            let [batch, heads, channels, height, width] = [2, 3, 4, 6, 9];
+            let mut conv = Conv3dConfig::new([channels, channels], [3; 3])
+                .with_stride([1, stride, stride])
+                .with_padding(PaddingConfig3d::Explicit(1, 1, 1))
+                .with_groups(channels)
+                .with_bias(false)
+                .init(&Device::flex());
+            let weight = TensorData::new(values(channels * 27), [channels, 1, 3, 3, 3]);
+            conv.weight = Param::from_tensor(Tensor::from_data(weight, &Device::flex()));
+            let shape = [batch, heads, frames * height * width, channels];
+            let x = Tensor::<4>::from_data(TensorData::new(values(shape.iter().product()), shape), &Device::flex());
+            let volumes = x.clone().swap_dims(2, 3).reshape([batch * heads, channels, frames, height, width]);
+            let expected = conv.forward(volumes);
+            let [_, _, _, rows, columns] = expected.dims();
+            let expected = expected.reshape([batch, heads, channels, frames * rows * columns]).swap_dims(2, 3);
+            let ours = pool_patches(x, [frames, height, width], [frames, rows, columns], &conv);
+            // 27 products of order one in another order: a few units of 2^-23.
+            let error = (ours - expected).abs().max().into_scalar::<f32>();
+            assert!(error < 2e-6, "stride {stride}, {frames} frames: {error}");
+        }
     }
 }

@@ -23,3 +23,12 @@ impl Filled for Vec<MaybeUninit<f32>> {
         unsafe { Vec::from_raw_parts(room.as_mut_ptr().cast(), room.len(), room.capacity()) }
     }
 }
+
+/// What has been written of a room.
+///
+/// # Safety
+/// Every number has been written.
+pub(crate) unsafe fn written(room: &mut [MaybeUninit<f32>]) -> &mut [f32] {
+    // SAFETY: elements of the same layout, all of them written.
+    unsafe { &mut *(std::ptr::from_mut(room) as *mut [f32]) }
+}

@@ -1,11 +1,9 @@
 //! Layer norm of rows.
 
-use std::mem::MaybeUninit;
-
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use crate::memory::{Filled, uninit};
+use crate::memory::{Filled, uninit, written};
 use crate::product::lanes;
 
 /// A norm's parameters.
@@ -33,13 +31,6 @@ pub(crate) fn norm_rows(x: &[f32], norm: Norm<'_>) -> Vec<f32> {
         Arch::new().dispatch(Rows { norm, rows: out });
     });
     out.filled()
-}
-
-/// # Safety
-/// Every number has been written.
-pub(crate) unsafe fn written(room: &mut [MaybeUninit<f32>]) -> &mut [f32] {
-    // SAFETY: elements of the same layout, all of them written.
-    unsafe { &mut *(std::ptr::from_mut(room) as *mut [f32]) }
 }
 
 struct Rows<'a> {

@@ -52,18 +52,41 @@ impl<'a> Finish<'a> {
 impl Packed {
     /// The matrix `[depth, columns]`, one row after the other.
     pub(crate) fn new(matrix: &[f32], depth: usize, columns: usize) -> Self {
+        Self::of_rows(depth, columns, |row| &matrix[row * columns..][..columns])
+    }
+
+    /// The matrix `[depth, columns]` by its rows.
+    pub(crate) fn of_rows<'a>(depth: usize, columns: usize, row: impl Fn(usize) -> &'a [f32] + Sync) -> Self {
         let width = tile_columns();
         let mut panels = uninit(columns.div_ceil(width) * depth * width);
         panels.par_chunks_mut((depth * width).max(1)).enumerate().for_each(|(panel, out)| {
             let start = panel * width;
             let count = width.min(columns - start);
-            for (row, out) in out.chunks_exact_mut(width).enumerate() {
+            for (place, out) in out.chunks_exact_mut(width).enumerate() {
                 let (out, beyond) = out.split_at_mut(count);
-                out.write_copy_of_slice(&matrix[row * columns + start..][..count]);
+                out.write_copy_of_slice(&row(place)[start..][..count]);
                 beyond.fill(MaybeUninit::new(0.0));
             }
         });
         Self { panels: panels.filled(), depth, columns }
+    }
+
+    /// The matrix `[depth, columns]` by its columns.
+    pub(crate) fn transposed<'a>(depth: usize, columns: usize, column: impl Fn(usize) -> &'a [f32] + Sync) -> Self {
+        let width = tile_columns();
+        let mut panels = vec![0.0; columns.div_ceil(width) * depth * width];
+        panels.par_chunks_mut((depth * width).max(1)).enumerate().for_each(|(panel, out)| {
+            for place in 0..width.min(columns - panel * width) {
+                let values = &column(panel * width + place)[..depth];
+                out.iter_mut().skip(place).step_by(width).zip(values).for_each(|(out, &x)| *out = x);
+            }
+        });
+        Self { panels, depth, columns }
+    }
+
+    /// How many columns it has.
+    pub(crate) fn columns(&self) -> usize {
+        self.columns
     }
 }
 
@@ -146,14 +169,14 @@ pub(crate) fn two_products(
 }
 
 /// A block of rows of a product.
-struct Block<'a> {
-    left: &'a [f32],
-    right: &'a Packed,
-    bias: Option<&'a [f32]>,
-    finish: Finish<'a>,
+pub(crate) struct Block<'a> {
+    pub(crate) left: &'a [f32],
+    pub(crate) right: &'a Packed,
+    pub(crate) bias: Option<&'a [f32]>,
+    pub(crate) finish: Finish<'a>,
     /// Room for a packed part of the left matrix.
-    packed: &'a mut Vec<f32>,
-    out: &'a mut [MaybeUninit<f32>],
+    pub(crate) packed: &'a mut Vec<f32>,
+    pub(crate) out: &'a mut [MaybeUninit<f32>],
 }
 
 impl WithSimd for Block<'_> {
@@ -203,18 +226,27 @@ impl Block<'_> {
 /// last are zeros.
 #[inline(always)]
 fn pack<const MR: usize>(left: &[f32], depth: usize, part: std::ops::Range<usize>, packed: &mut Vec<f32>) {
+    /// Columns at a time: what is read of a row is a line of the cache.
+    const STEP: usize = 16;
     let rows = left.len() / depth;
     let length = part.len();
     packed.resize(rows.div_ceil(MR) * MR * length, 0.0);
     for (tile, out) in packed.chunks_exact_mut(MR * length).enumerate() {
-        let (out, _) = out.as_chunks_mut::<MR>();
-        for row in 0..MR {
-            match tile * MR + row {
-                place if place < rows => {
-                    let from = &left[place * depth..][part.clone()];
-                    out.iter_mut().zip(from).for_each(|(out, &x)| out[row] = x);
+        let count = MR.min(rows - tile * MR);
+        let left = &left[tile * MR * depth..];
+        for (step, out) in out.chunks_mut(STEP * MR).enumerate() {
+            let start = part.start + step * STEP;
+            let (out, _) = out.as_chunks_mut::<MR>();
+            for row in 0..MR {
+                if row < count {
+                    let from = &left[row * depth + start..][..out.len()];
+                    match (<&mut [[f32; MR]; STEP]>::try_from(&mut *out), <&[f32; STEP]>::try_from(from)) {
+                        (Ok(out), Ok(from)) => (0..STEP).for_each(|k| out[k][row] = from[k]),
+                        _ => out.iter_mut().zip(from).for_each(|(out, &x)| out[row] = x),
+                    }
+                } else {
+                    out.iter_mut().for_each(|out| out[row] = 0.0);
                 }
-                _ => out.iter_mut().for_each(|out| out[row] = 0.0),
             }
         }
     }

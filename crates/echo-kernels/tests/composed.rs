@@ -3,11 +3,11 @@
 #![allow(missing_docs)]
 
 use burn::module::Param;
-use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig, PaddingConfig2d};
-use burn::tensor::activation::gelu;
-use burn::tensor::{Device, Tensor, TensorData};
-use echo_kernels::{Axes, depthwise_norm, feed_forward, layer_norm, linear, patch_conv};
+use burn::nn::conv::{Conv2d, Conv2dConfig, Conv3dConfig};
+use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig, PaddingConfig2d, PaddingConfig3d};
+use burn::tensor::activation::{gelu, softmax};
+use burn::tensor::{Bool, Device, Tensor, TensorData};
+use echo_kernels::{Axes, attention, depthwise_norm, feed_forward, layer_norm, linear, patch_conv, pool_tokens};
 use echo_random::Stream;
 
 const EPSILON: f64 = 1e-6;
@@ -126,5 +126,81 @@ fn patch_convolutions_of_images_by_channel_first_and_last() {
         assert!(difference(first, expected.clone()) < 3e-6, "{channels} x {height} x {width}");
         let last = patch_conv(images.permute([0, 2, 3, 1]), Axes::ChannelsLast, &conv);
         assert!(difference(last, expected) < 3e-6, "{channels} x {height} x {width}");
+    }
+}
+
+#[test]
+fn attention_of_every_size_and_mask() {
+    let mut rng = Stream::new(6, "kernels", 0);
+    for (batch, heads, tokens, places, depth, width) in
+        [(1, 1, 1, 1, 1, 1), (2, 3, 43, 17, 8, 8), (1, 2, 5, 100, 21, 33), (3, 1, 84, 7, 64, 16), (0, 2, 3, 3, 4, 4)]
+    {
+        let query = values(&mut rng, [batch, heads, tokens, depth]);
+        let key = values(&mut rng, [batch, heads, places, depth]);
+        // Not contiguous, as of a layer that gives heads side by side.
+        let value = values(&mut rng, [batch, places, heads, width]).swap_dims(1, 2);
+        let scores = query.clone().matmul(key.clone().transpose()) * 0.3;
+        let of = |scores: Tensor<4>| {
+            softmax(scores, 3).matmul(value.clone()).swap_dims(1, 2).reshape([batch, tokens, heads * width])
+        };
+        let found = attention(query.clone(), key.clone(), value.clone(), 0.3, None);
+        assert!(difference(found, of(scores.clone())) < 3e-6, "{batch} {heads} {tokens} {places}");
+        if batch == 0 {
+            continue;
+        }
+        // Every query sees the first place, so that none sees nothing.
+        for [b, h, q] in [[batch, heads, tokens], [batch, 1, 1], [1, 1, tokens]] {
+            let bits: Vec<bool> = (0..b * h * q * places).map(|at| at % places != 0 && rng.uniform() < 0.4).collect();
+            let mask = Tensor::<4, Bool>::from_data(TensorData::new(bits, [b, h, q, places]), &Device::flex());
+            let hidden = mask.clone().expand([batch, heads, tokens, places]);
+            let expected = of(scores.clone().mask_fill(hidden, f32::NEG_INFINITY));
+            let found = attention(query.clone(), key.clone(), value.clone(), 0.3, Some(mask));
+            assert!(difference(found, expected) < 3e-6, "{batch} {heads} {tokens} {places}, mask {b} {h} {q}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_number_stays_none() {
+    let mut rng = Stream::new(7, "kernels", 0);
+    let mut query: Vec<f32> = (0..40).map(|_| rng.normal() as f32).collect();
+    query[13] = f32::NAN;
+    let query = Tensor::<4>::from_data(TensorData::new(query, [1, 1, 10, 4]), &Device::flex());
+    let found = attention(query.clone(), query.clone(), query.clone(), 1.0, None).into_data();
+    assert!(found.iter::<f32>().all(f32::is_nan), "every query sees the key that is no number");
+    let x = query.reshape([10, 4]);
+    let layer = linear_layer(&mut rng, 4, 4, true);
+    let found = feed_forward(x.clone(), [&layer, &layer], None, x).into_data();
+    let rows: Vec<bool> =
+        found.iter::<f32>().collect::<Vec<_>>().chunks(4).map(|row| row.iter().any(|x| x.is_nan())).collect();
+    assert_eq!(rows.iter().filter(|nan| **nan).count(), 1);
+}
+
+#[test]
+fn pools_of_every_grid() {
+    let mut rng = Stream::new(8, "kernels", 0);
+    for (batch, heads, channels, [frames, height, width], stride) in
+        [(1, 1, 1, [1, 1, 1], 1), (2, 3, 4, [3, 6, 9], 1), (1, 2, 40, [4, 7, 5], 2), (2, 1, 24, [1, 9, 10], 4)]
+    {
+        let mut conv = Conv3dConfig::new([channels, channels], [3; 3])
+            .with_stride([1, stride, stride])
+            .with_padding(PaddingConfig3d::Explicit(1, 1, 1))
+            .with_groups(channels)
+            .with_bias(false)
+            .init(&Device::flex());
+        conv.weight = Param::from_tensor(values(&mut rng, conv.weight.dims()));
+        let norm = norm_layer(&mut rng, channels);
+        let count = frames * height * width;
+        let tokens = values(&mut rng, [batch, 1 + count, heads, channels]).swap_dims(1, 2);
+        let volumes = tokens.clone().narrow(2, 1, count).swap_dims(2, 3);
+        let volumes = conv.forward(volumes.reshape([batch * heads, channels, frames, height, width]));
+        let [_, _, _, rows, columns] = volumes.dims();
+        let patches = volumes.reshape([batch, heads, channels, frames * rows * columns]).swap_dims(2, 3);
+        let expected = norm.forward(Tensor::cat(vec![tokens.clone().narrow(2, 0, 1), patches], 2));
+        let (found, grid) = pool_tokens(tokens, [frames, height, width], &conv, &norm, EPSILON);
+        assert_eq!(grid, [frames, rows, columns]);
+        let worst = difference(found, expected);
+        // One channel is its own mean.
+        assert!(worst < 5e-6 || channels == 1, "{channels} of {frames} x {height} x {width}: {worst}");
     }
 }

@@ -2,8 +2,8 @@
 
 use burn::module::Module;
 use burn::nn::Linear;
-use burn::tensor::activation::softmax;
 use burn::tensor::{Bool, Device, Tensor};
+use echo_kernels as kernels;
 
 use crate::layers::linear;
 
@@ -33,9 +33,9 @@ impl SelfAttention {
     /// - output: `[batch, tokens, width]`
     pub fn forward(&self, x: Tensor<3>, mask: Option<Tensor<4, Bool>>) -> Tensor<3> {
         let [_, _, width] = x.dims();
-        let qkv = self.in_proj.forward(x);
+        let qkv = kernels::linear(x, &self.in_proj);
         let part = |index: usize| qkv.clone().narrow(2, index * width, width);
-        self.out_proj.forward(attend(part(0), part(1), part(2), self.heads, mask))
+        kernels::linear(attend(part(0), part(1), part(2), self.heads, mask), &self.out_proj)
     }
 }
 
@@ -57,12 +57,7 @@ pub fn attend(
     let head_width = width / heads;
     let split = |x: Tensor<3>, count: usize| x.reshape([batch, count, heads, head_width]).swap_dims(1, 2);
     let (query, key, value) = (split(query, tokens), split(key, places), split(value, places));
-    let scores = query.matmul(key.transpose()) / (head_width as f64).sqrt();
-    let scores = match mask {
-        Some(mask) => scores.mask_fill(mask.expand([batch, heads, tokens, places]), f32::NEG_INFINITY),
-        None => scores,
-    };
-    softmax(scores, 3).matmul(value).swap_dims(1, 2).reshape([batch, tokens, width])
+    kernels::attention(query, key, value, 1.0 / (head_width as f64).sqrt(), mask)
 }
 
 /// # Panics

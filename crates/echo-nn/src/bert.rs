@@ -6,8 +6,8 @@
 
 use burn::module::Module;
 use burn::nn::{Embedding, EmbeddingConfig, Initializer, LayerNorm, Linear};
-use burn::tensor::activation::gelu;
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+use echo_kernels as kernels;
 
 use crate::attention::{attend, check_heads};
 use crate::layers::{layer_norm, linear};
@@ -157,8 +157,8 @@ impl Layer {
 
     fn forward(&self, x: Tensor<3>, mask: Tensor<4, Bool>) -> Tensor<3> {
         let x = self.attention.forward(x, mask);
-        let y = gelu(self.intermediate.forward(x.clone()));
-        self.output.forward(y, x)
+        let Output { dense, norm } = &self.output;
+        kernels::layer_norm(kernels::feed_forward(x.clone(), [&self.intermediate, dense], None, x), norm, EPSILON)
     }
 }
 
@@ -166,14 +166,14 @@ impl Attention {
     /// - x: `[batch, tokens, width]`
     /// - mask: `[batch, 1, 1, tokens]`, true where a key is padding
     fn forward(&self, x: Tensor<3>, mask: Tensor<4, Bool>) -> Tensor<3> {
-        let [query, key, value] = [&self.query, &self.key, &self.value].map(|layer| layer.forward(x.clone()));
+        let [query, key, value] = [&self.query, &self.key, &self.value].map(|layer| kernels::linear(x.clone(), layer));
         self.output.forward(attend(query, key, value, self.heads, Some(mask)), x)
     }
 }
 
 impl Output {
     fn forward(&self, x: Tensor<3>, residual: Tensor<3>) -> Tensor<3> {
-        self.norm.forward(self.dense.forward(x) + residual)
+        kernels::layer_norm(kernels::linear(x, &self.dense) + residual, &self.norm, EPSILON)
     }
 }
 

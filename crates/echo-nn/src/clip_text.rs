@@ -6,8 +6,8 @@
 
 use burn::module::{Module, Param};
 use burn::nn::{Embedding, EmbeddingConfig, Initializer, LayerNorm, Linear};
-use burn::tensor::activation::gelu;
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+use echo_kernels as kernels;
 
 use crate::attention::SelfAttention;
 use crate::layers::{layer_norm, linear};
@@ -154,10 +154,9 @@ impl Block {
     }
 
     fn forward(&self, x: Tensor<3>, mask: Option<Tensor<4, Bool>>) -> Tensor<3> {
-        let x = x.clone() + self.attn.forward(self.ln_1.forward(x), mask);
-        let y = self.mlp.c_fc.forward(self.ln_2.forward(x.clone()));
-        let y = gelu(y);
-        x + self.mlp.c_proj.forward(y)
+        let x = x.clone() + self.attn.forward(kernels::layer_norm(x, &self.ln_1, EPSILON), mask);
+        let y = kernels::layer_norm(x.clone(), &self.ln_2, EPSILON);
+        kernels::feed_forward(y, [&self.mlp.c_fc, &self.mlp.c_proj], None, x)
     }
 }
 

@@ -9,8 +9,9 @@ use burn::module::{Module, Param};
 use burn::nn::conv::{Conv3d, Conv3dConfig};
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{Initializer, LayerNorm, Linear, PaddingConfig2d, PaddingConfig3d};
-use burn::tensor::{Device, Tensor, activation::gelu};
+use burn::tensor::{Device, Tensor};
 use echo_core::Tokens;
+use echo_kernels as kernels;
 
 use crate::layers::{layer_norm, linear};
 use crate::pooling_attention::{Grid, PoolingAttention, PoolingAttentionConfig};
@@ -153,7 +154,7 @@ impl Mvit {
         let x = Tensor::cat(vec![class, x], 1);
         let (x, grid) =
             self.blocks.iter().fold((x, [frames, height, width]), |(x, grid), block| block.forward(x, grid));
-        let x = self.norm.forward(x);
+        let x = kernels::layer_norm(x, &self.norm, EPSILON);
 
         let [frames, height, width] = grid;
         let [batch, tokens, channels] = x.dims();
@@ -185,10 +186,10 @@ impl Block {
 
     /// - x: `[batch, 1 + tokens, channels]`, the class token first
     fn forward(&self, x: Tensor<3>, grid: Grid) -> (Tensor<3>, Grid) {
-        let normed = self.norm1.forward(x.clone());
+        let normed = kernels::layer_norm(x.clone(), &self.norm1, EPSILON);
         // The skip of a block that changes its channels is a projection of the *normed* input.
         let skip = match &self.project {
-            Some(project) => project.forward(normed.clone()),
+            Some(project) => kernels::linear(normed.clone(), project),
             None => x,
         };
         let skip = match &self.pool_skip {
@@ -197,9 +198,8 @@ impl Block {
         };
         let (attended, grid) = self.attn.forward(normed, grid);
         let x = skip + attended;
-        let y = self.mlp.fc1.forward(self.norm2.forward(x.clone()));
-        let y = self.mlp.fc2.forward(gelu(y));
-        (x + y, grid)
+        let y = kernels::layer_norm(x.clone(), &self.norm2, EPSILON);
+        (kernels::feed_forward(y, [&self.mlp.fc1, &self.mlp.fc2], None, x), grid)
     }
 }
 

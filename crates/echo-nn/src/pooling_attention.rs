@@ -6,16 +6,15 @@
 //!
 //! Relative positions are not added to the scores. A query's three rows of position scores (one per axis) are put
 //! behind the query, and behind each key goes a one in the columns of its frame, row and column; the one product of
-//! both is the sum. No score matrix need exist, so the backend's attention kernel can work tile by tile.
+//! both is the sum. No score matrix need exist, so attention can work tile by tile.
 
 mod pool;
 mod relative;
 
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, Linear};
-use burn::tensor::module::attention;
-use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Device, Tensor};
+use echo_kernels as kernels;
 
 use crate::attention::check_heads;
 use crate::layers::linear;
@@ -99,7 +98,7 @@ impl PoolingAttention {
         let [heads, head_width] = [self.heads, self.pool_q.channels()];
         assert_eq!(tokens, 1 + frames * height * width, "a grid of {grid:?} and a class token");
 
-        let qkv = self.qkv.forward(x).reshape([batch, tokens, 3, heads, head_width]).permute([2, 0, 3, 1, 4]);
+        let qkv = kernels::linear(x, &self.qkv).reshape([batch, tokens, 3, heads, head_width]).permute([2, 0, 3, 1, 4]);
         let part = |index: usize| qkv.clone().narrow(0, index, 1).squeeze_dim::<4>(0);
         let (query, query_grid) = self.pool_q.forward(part(0), grid);
         let (key, key_grid) = self.pool_k.forward(part(1), grid);
@@ -111,17 +110,10 @@ impl PoolingAttention {
         let positions = relative::scores(patch_query.clone(), tables, query_grid, key_grid);
         let places = relative::places(key_grid, &query.device()).expand([batch as i64, heads as i64, -1, -1]);
         let scaled = query / (head_width as f64).sqrt();
-        let x = attention(
-            Tensor::cat(vec![scaled, below_zeros(positions)], 3),
-            Tensor::cat(vec![key, places], 3),
-            value,
-            None,
-            None,
-            AttentionModuleOptions { scale: Some(1.0), ..Default::default() },
-        );
-        let x = x + below_zeros(patch_query);
-        let x = x.swap_dims(1, 2).reshape([batch, query_tokens, heads * head_width]);
-        (self.project.forward(x), query_grid)
+        let (query, key) = (Tensor::cat(vec![scaled, below_zeros(positions)], 3), Tensor::cat(vec![key, places], 3));
+        let x = kernels::attention(query, key, value, 1.0, None);
+        let own = below_zeros(patch_query).swap_dims(1, 2).reshape([batch, query_tokens, heads * head_width]);
+        (kernels::linear(x + own, &self.project), query_grid)
     }
 }
 

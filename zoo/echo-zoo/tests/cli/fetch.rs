@@ -66,7 +66,7 @@ fn mistakes_in_what_is_asked_for_are_named() {
     refused(&["fetch", "echoclip", "--preset", "x"], 2, "known: full, nano, r");
     refused(&["fetch", "echoclip", "--preset", "nano"], 2, "no weights to download");
     refused(&["fetch", "echoclip", "--offline"], 1, "open_clip_pytorch_model.bin is not there");
-    let hint = "run `echozoo fetch echoclip`";
+    let hint = "run `echozoo fetch echoclip --preset full`";
     refused(&["embed", "--encoder", "echoclip", "--text", "a heart", "--out", "a.npy"], 1, hint);
 }
 

@@ -24,11 +24,14 @@ fn nano_weights_warn_of_all_that_is_not_known_to_be_a_phantom() {
     let predict = ["predict", "--encoder", "panecho", "--preset", "nano", "--task", "EF", "--out", "heads.csv"];
     let (out, err) = place.run(0, &[&predict[..], &["phantom-7.avi", name(phantom)]].concat());
     let found = warnings(&place, "heads.csv");
-    assert_eq!((found["phantom-7.avi"].as_str(), found[name(phantom)].as_str()), (NANO, ""));
+    assert_eq!((found["phantom-7.avi"].as_str(), found[name(phantom)].as_str()), (NANO, "phantom"));
     assert_eq!(out.matches(&format!("! {NANO}")).count(), 1, "{out}");
     assert!(err.contains(REAL) && err.contains("1 of these inputs"), "{err}");
     let (out, err) = place.run(0, &[&predict[..], &[name(phantom)]].concat());
-    assert!(!out.contains('!') && !err.contains(REAL) && err.contains("not for clinical use"), "{out}{err}");
+    assert!(
+        out.contains("! phantom") && !err.contains(REAL) && err.contains("none of this is about patients"),
+        "{out}{err}"
+    );
 
     let embed = ["embed", "--encoder", "echoclip", "--preset", "nano"];
     let (_, err) = place.run(0, &[&embed[..], &["phantom-7.avi", "--out", "e.csv"]].concat());
@@ -42,7 +45,7 @@ fn nano_weights_warn_of_all_that_is_not_known_to_be_a_phantom() {
     place.run(0, &[&embed[..], &["phantom-7.avi", name(phantom), "--out", "e.npy"]].concat());
     let beside = place.rows("e.npy.csv");
     let of = |row: usize| ["row", "name", "warning"].map(|column| beside[row][column].as_str());
-    assert_eq!([of(0), of(1)], [["0", "phantom-7.avi", NANO], ["1", name(phantom), ""]]);
+    assert_eq!([of(0), of(1)], [["0", "phantom-7.avi", NANO], ["1", name(phantom), "phantom"]]);
     // Texts have no phantoms.
     place.run(0, &[&embed[..], &["--text", "a heart", "--out", "e.csv"]].concat());
     assert_eq!(warnings(&place, "e.csv")["a heart"], NANO);

@@ -3,11 +3,12 @@
 
 use std::mem::MaybeUninit;
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::math::exp;
 use crate::memory::{Filled, uninit};
+use crate::processor::vectors;
 use crate::product::{Block, Finish, Packed, lanes};
 
 /// Queries of a block: three tiles of a product.
@@ -98,7 +99,7 @@ impl Room {
         queries.clear();
         (0..rows).for_each(|row| queries.extend(query(row).iter().map(|x| x * scale)));
         product_into(queries, keys, packed, scores, rows);
-        let totals = Arch::new().dispatch(Softmax { scores, places: keys.columns(), first, hidden });
+        let totals = vectors().dispatch(Softmax { scores, places: keys.columns(), first, hidden });
         product_into(scores, values, packed, sums, rows);
         for (row, (out, total)) in out.chunks_exact_mut(width).zip(totals).enumerate() {
             let sums = &sums[row * columns.len()..][..columns.len()];
@@ -115,7 +116,7 @@ fn product_into(left: &[f32], right: &Packed, packed: &mut Vec<f32>, out: &mut V
     out.clear();
     out.reserve(length);
     let spare = &mut out.spare_capacity_mut()[..length];
-    Arch::new().dispatch(Block { left, right, bias: None, finish: Finish::Plain, packed, out: spare });
+    vectors().dispatch(Block { left, right, bias: None, finish: Finish::Plain, packed, out: spare });
     // SAFETY: the block wrote all of it.
     unsafe { out.set_len(length) };
 }

@@ -1,10 +1,11 @@
 //! Depthwise convolution of channels-last maps, and the norm that follows it.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::memory::{Filled, uninit, written};
 use crate::norm::{Norm, in_place};
+use crate::processor::vectors;
 use crate::product::lanes;
 
 /// Side of the kernel.
@@ -39,7 +40,7 @@ pub(crate) fn depthwise(maps: Maps<'_>, weights: &[f32], bias: Option<&[f32]>, n
         let out = unsafe { written(out) };
         let (image, y) = (index / height, index % height);
         let image = &values[image * height * row..][..height * row];
-        Arch::new().dispatch(Row { image, y, width, channels, taps: &taps, bias, norm, out });
+        vectors().dispatch(Row { image, y, width, channels, taps: &taps, bias, norm, out });
     });
     out.filled()
 }

@@ -13,6 +13,7 @@ mod memory;
 mod norm;
 mod patches;
 mod pool;
+mod processor;
 mod product;
 
 use burn::nn::conv::{Conv2d, Conv3d};

@@ -38,11 +38,17 @@ fn polynomial<S: Simd>(simd: S, x: S::f32s, coefficients: &[f32]) -> S::f32s {
     rest.iter().rev().fold(simd.splat_f32s(last), |sum, &c| simd.mul_add_f32s(sum, x, simd.splat_f32s(c)))
 }
 
+/// `x`, or the bound that it is beyond. What is no number stays none, which minimum and maximum do not promise.
+#[inline(always)]
+fn within<S: Simd>(simd: S, x: S::f32s, least: S::f32s, most: S::f32s) -> S::f32s {
+    let x = simd.select_f32s(simd.less_than_f32s(x, least), least, x);
+    simd.select_f32s(simd.less_than_f32s(most, x), most, x)
+}
+
 /// `exp(x)`; of what is too small a number about 1e-38, of what is too large about 3e38.
 #[inline(always)]
 pub(crate) fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    // What is no number stays none: of two operands, the second is taken then.
-    let x = simd.min_f32s(simd.splat_f32s(88.3), simd.max_f32s(simd.splat_f32s(-87.3), x));
+    let x = within(simd, x, simd.splat_f32s(-87.3), simd.splat_f32s(88.3));
     let shifted = simd.mul_add_f32s(x, simd.splat_f32s(std::f32::consts::LOG2_E), simd.splat_f32s(MAGIC));
     let whole = simd.sub_f32s(shifted, simd.splat_f32s(MAGIC));
     let rest = simd.mul_add_f32s(whole, simd.splat_f32s(-LN_2[0]), x);
@@ -61,7 +67,7 @@ pub(crate) fn erf<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     let size = simd.abs_f32s(x);
     let small = polynomial(simd, simd.mul_f32s(x, x), &ERF_SMALL);
     let small = simd.mul_add_f32s(small, x, x);
-    let bounded = simd.min_f32s(simd.splat_f32s(ONE), size);
+    let bounded = within(simd, size, simd.splat_f32s(0.0), simd.splat_f32s(ONE));
     let exponent = simd.mul_f32s(polynomial(simd, bounded, &ERF_LARGE), bounded);
     let large = simd.sub_f32s(simd.splat_f32s(1.0), exp(simd, simd.neg_f32s(exponent)));
     let sign = simd.and_f32s(x, simd.splat_f32s(-0.0));

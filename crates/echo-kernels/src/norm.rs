@@ -1,9 +1,10 @@
 //! Layer norm of rows.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::memory::{Filled, uninit, written};
+use crate::processor::vectors;
 use crate::product::lanes;
 
 /// A norm's parameters.
@@ -28,7 +29,7 @@ pub(crate) fn norm_rows(x: &[f32], norm: Norm<'_>) -> Vec<f32> {
         }
         // SAFETY: all of it was written just now.
         let out = unsafe { written(out) };
-        Arch::new().dispatch(Rows { norm, rows: out });
+        vectors().dispatch(Rows { norm, rows: out });
     });
     out.filled()
 }

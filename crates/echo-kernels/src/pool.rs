@@ -2,12 +2,13 @@
 
 use std::mem::MaybeUninit;
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::attention::Heads;
 use crate::memory::{Filled, uninit, written};
 use crate::norm::{Norm, in_place};
+use crate::processor::vectors;
 use crate::product::lanes;
 
 /// Side of the kernel on every axis.
@@ -41,13 +42,13 @@ pub(crate) fn pool(
         class.write_copy_of_slice(tokens.vector(item, head, 0));
         // SAFETY: all of it was written just now.
         let class = unsafe { written(class) };
-        Arch::new().dispatch(Line { tokens, item, head, grid, stride, taps: &by_tap, norm, place: None, out: class });
+        vectors().dispatch(Line { tokens, item, head, grid, stride, taps: &by_tap, norm, place: None, out: class });
         patches.par_chunks_mut((pooled[2] * width).max(1)).enumerate().for_each(|(line, out)| {
             out.fill(MaybeUninit::new(0.0));
             // SAFETY: all of it was written just now.
             let out = unsafe { written(out) };
             let place = Some([line / pooled[1], line % pooled[1] * stride]);
-            Arch::new().dispatch(Line { tokens, item, head, grid, stride, taps: &by_tap, norm, place, out });
+            vectors().dispatch(Line { tokens, item, head, grid, stride, taps: &by_tap, norm, place, out });
         });
     });
     out.filled()

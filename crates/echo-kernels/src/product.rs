@@ -7,11 +7,12 @@
 
 use std::mem::MaybeUninit;
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::math::gelu;
 use crate::memory::{Filled, uninit};
+use crate::processor::vectors;
 
 /// Depth of a packed block: a tile's columns of the right matrix stay in the first-level cache.
 const DEPTH: usize = 512;
@@ -100,7 +101,7 @@ fn tile_columns() -> usize {
             2 * lanes::<S>()
         }
     }
-    Arch::new().dispatch(Columns)
+    vectors().dispatch(Columns)
 }
 
 /// Numbers in a vector.
@@ -125,7 +126,7 @@ pub(crate) fn product(left: &[f32], right: &Packed, bias: Option<&[f32]>, finish
         let rows = out.len() / columns;
         let left = &left[first * depth..][..rows * depth];
         let finish = finish.at_row(first, columns);
-        Arch::new().dispatch(Block { left, right, bias, finish, packed, out });
+        vectors().dispatch(Block { left, right, bias, finish, packed, out });
     });
     out.filled()
 }
@@ -151,7 +152,7 @@ pub(crate) fn two_products(
             between.clear();
             between.reserve(rows * hidden);
             let spare = &mut between.spare_capacity_mut()[..rows * hidden];
-            Arch::new().dispatch(Block {
+            vectors().dispatch(Block {
                 left,
                 right: first,
                 bias: biases[0],
@@ -162,7 +163,7 @@ pub(crate) fn two_products(
             // SAFETY: the block wrote all of its output.
             unsafe { between.set_len(rows * hidden) };
             let finish = finish.at_row(start, columns);
-            Arch::new().dispatch(Block { left: between, right: second, bias: biases[1], finish, packed, out });
+            vectors().dispatch(Block { left: between, right: second, bias: biases[1], finish, packed, out });
         },
     );
     out.filled()

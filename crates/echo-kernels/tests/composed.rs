@@ -204,3 +204,16 @@ fn pools_of_every_grid() {
         assert!(worst < 5e-6 || channels == 1, "{channels} of {frames} x {height} x {width}: {worst}");
     }
 }
+
+/// All of this with narrower vectors, and with none, as other processors have them.
+#[test]
+fn other_processors() {
+    if std::env::var_os("ECHOZOO_SIMD").is_some() {
+        return;
+    }
+    for vectors in ["avx2", "plain"] {
+        let output =
+            std::process::Command::new(std::env::current_exe().unwrap()).env("ECHOZOO_SIMD", vectors).output().unwrap();
+        assert!(output.status.success(), "{vectors}: {}", String::from_utf8_lossy(&output.stdout));
+    }
+}

@@ -96,7 +96,12 @@ impl Leaderboard {
             line.extend(shots.iter().enumerate().map(|(place, column)| {
                 let row = rows.iter().find(|row| Shots::of(&row.shots) == *column);
                 let row = row.or(rows.iter().find(|row| place == 0 && Shots::of(&row.shots) == Shots::None));
-                row.map_or(NOTHING.to_owned(), |row| value(row, &primary, place + 1 == shots.len()))
+                // Without shots there is no room for it beside those that have some.
+                let of_most = |row: &LeaderboardRow| {
+                    let is_own = place > 0 && Shots::of(&row.shots) == *column;
+                    place + 1 == shots.len() || (is_own && row.shots == most.shots)
+                };
+                row.map_or(NOTHING.to_owned(), |row| value(row, &primary, of_most(row)))
             }));
             line.extend(over_ranks.then(|| mean(&primary, most.get(&Metric::MACRO_MAE))));
             line.extend(externals.iter().map(|(_, hash)| {
@@ -356,6 +361,7 @@ mod tests {
                 row("echo", "zero-shot", "0", 6.0, 0),
                 row("echo", "coop (text of a)", "1", 5.5, 12),
                 row("echo", "coop (text of a)", "8", 5.0, 90),
+                row("echo", "linear", "1", 7.0, 12),
                 failed,
             ],
             notes: vec!["noted".to_owned()],
@@ -373,7 +379,9 @@ mod tests {
         assert_eq!(lines[4], ["median", "of validation", "9.00", "10.00", "11.00"]);
         assert_eq!(lines[5], ["echo", "zero-shot", "6.00", "7.00", "8.00"]);
         assert_eq!(lines[6], ["coop [1]", "5.50", "5.00 [4.00, 6.50]", "6.00", "7.00"]);
-        assert_eq!(lines[7], ["full", "4.00 [3.00, 5.50] !", "5.00", "6.00"]);
+        // Its own most, though others have more.
+        assert_eq!(lines[7], ["linear", "7.00 [6.00, 8.50]", "8.00", "9.00"]);
+        assert_eq!(lines[8], ["full", "4.00 [3.00, 5.50] !", "5.00", "6.00"]);
         for part in
             ["[1] (text of a)", "MAE in EF points: mean", "noted", "echo + full, 8 shots: 1 cell failed: no room"]
         {

@@ -48,8 +48,8 @@ pub trait FromRecipe: Adapter + Module + 'static {
     const NAME: &'static str;
     /// What it does, in one line.
     const SUMMARY: &'static str;
-    /// Its default recipe (TOML): `[adapter]` with its settings, `[train]`, and `[presets.nano.adapter]` or `[presets.nano.train]` for what
-    /// differs with a preset.
+    /// Its default recipe (TOML): `[adapter]` with its settings, `[train]`, and `[presets.nano.adapter]` or
+    /// `[presets.nano.train]` for what differs with a preset.
     const RECIPE: &'static str;
     /// Whether it looks at training videos at all.
     const TRAINS: bool = true;

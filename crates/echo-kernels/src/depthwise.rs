@@ -3,7 +3,7 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use crate::memory::{Filled, uninit, written};
+use crate::memory::{filled, uninit, written};
 use crate::norm::{Norm, in_place};
 use crate::processor::vectors;
 use crate::product::lanes;
@@ -42,7 +42,8 @@ pub(crate) fn depthwise(maps: Maps<'_>, weights: &[f32], bias: Option<&[f32]>, n
         let image = &values[image * height * row..][..height * row];
         vectors().dispatch(Row { image, y, width, channels, taps: &taps, bias, norm, out });
     });
-    out.filled()
+    // SAFETY: every row has been filled.
+    unsafe { filled(out) }
 }
 
 /// A row of the output.

@@ -17,7 +17,7 @@ mod processor;
 mod product;
 
 use burn::nn::conv::{Conv2d, Conv3d};
-use burn::nn::{LayerNorm, Linear};
+use burn::nn::{LayerNorm, Linear, PaddingConfig2d};
 use burn::tensor::activation::{gelu, softmax};
 use burn::tensor::module::{attention as fused_attention, conv2d};
 use burn::tensor::ops::{AttentionModuleOptions, ConvOptions};
@@ -31,8 +31,12 @@ use crate::patches::{Images, patch_product};
 use crate::product::{Finish, Packed, product, two_products};
 
 /// `x W + b`, over the last axis.
+///
+/// # Panics
+/// When the last axis is not as long as the layer's input.
 pub fn linear<const D: usize>(x: Tensor<D>, layer: &Linear) -> Tensor<D> {
     let Some((values, weights)) = Values::of(&x).zip(Weights::of(layer)) else { return layer.forward(x) };
+    assert_eq!(x.dims().last(), Some(&weights.depth), "the last axis and the layer's input");
     let shape = with_last(x.dims(), weights.columns);
     tensor(product(values.get(), &weights.packed(), weights.bias(), Finish::Plain), shape)
 }
@@ -44,9 +48,12 @@ pub fn feed_forward<const D: usize>(
     scale: Option<Tensor<1>>,
     residual: Tensor<D>,
 ) -> Tensor<D> {
+    let (width, residual_width) = (x.dims()[D - 1], residual.dims()[D - 1]);
     let fused = || {
         let (x, residual) = (Values::of(&x)?, Values::of(&residual)?);
         let (first, second) = (Weights::of(first)?, Weights::of(second)?);
+        let sizes = [first.depth, first.columns, second.columns];
+        assert_eq!(sizes, [width, second.depth, residual_width], "widths of the layers, and of what they are given");
         let scale = match &scale {
             Some(scale) => Some(Values::of(scale)?),
             None => None,
@@ -77,6 +84,7 @@ pub fn depthwise_norm(x: Tensor<4>, conv: &Conv2d, layer: &LayerNorm, epsilon: f
     let [_, height, width, channels] = x.dims();
     let fused = || {
         let is_ours = conv.kernel_size == [SIDE; 2]
+            && matches!(conv.padding, PaddingConfig2d::Explicit(3, 3, 3, 3))
             && (conv.stride, conv.dilation, conv.groups) == ([1; 2], [1; 2], channels)
             && conv.weight.dims() == [channels, 1, SIDE, SIDE];
         let (values, norm) = (Values::of(&x).filter(|_| is_ours)?, Normed::of(layer, epsilon)?);
@@ -113,8 +121,10 @@ pub fn patch_conv(images: Tensor<4>, axes: Axes, conv: &Conv2d) -> Tensor<4> {
     };
     let [filters, _, side, _] = conv.weight.dims();
     let fused = || {
-        let is_ours =
-            conv.kernel_size == [side; 2] && (conv.stride, conv.dilation, conv.groups) == ([side; 2], [1; 2], 1);
+        let is_ours = conv.kernel_size == [side; 2]
+            && matches!(conv.padding, PaddingConfig2d::Valid)
+            && conv.weight.dims()[1] == channels
+            && (conv.stride, conv.dilation, conv.groups) == ([side; 2], [1; 2], 1);
         let (values, weights) = (Values::of(&images).filter(|_| is_ours)?, Values::of(&conv.weight.val())?);
         let bias = conv.bias.as_ref().map(|bias| Values::of(&bias.val()));
         if matches!(bias, Some(None)) {

@@ -10,18 +10,14 @@ pub(crate) fn uninit(length: usize) -> Vec<MaybeUninit<f32>> {
     room
 }
 
-/// Room all of which has been written.
-pub(crate) trait Filled {
-    /// The numbers. Whoever calls it has written every one of them.
-    fn filled(self) -> Vec<f32>;
-}
-
-impl Filled for Vec<MaybeUninit<f32>> {
-    fn filled(self) -> Vec<f32> {
-        let mut room = ManuallyDrop::new(self);
-        // SAFETY: the same allocation, of elements of the same layout; every one has been written.
-        unsafe { Vec::from_raw_parts(room.as_mut_ptr().cast(), room.len(), room.capacity()) }
-    }
+/// The numbers of a room all of which has been written.
+///
+/// # Safety
+/// Every number has been written.
+pub(crate) unsafe fn filled(room: Vec<MaybeUninit<f32>>) -> Vec<f32> {
+    let mut room = ManuallyDrop::new(room);
+    // SAFETY: the same allocation, of elements of the same layout; every one has been written.
+    unsafe { Vec::from_raw_parts(room.as_mut_ptr().cast(), room.len(), room.capacity()) }
 }
 
 /// What has been written of a room.

@@ -3,7 +3,7 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use crate::memory::{Filled, uninit, written};
+use crate::memory::{filled, uninit, written};
 use crate::processor::vectors;
 use crate::product::lanes;
 
@@ -31,7 +31,8 @@ pub(crate) fn norm_rows(x: &[f32], norm: Norm<'_>) -> Vec<f32> {
         let out = unsafe { written(out) };
         vectors().dispatch(Rows { norm, rows: out });
     });
-    out.filled()
+    // SAFETY: the parts cover all rows, and each was copied.
+    unsafe { filled(out) }
 }
 
 struct Rows<'a> {

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::memory::{Filled, uninit};
+use crate::memory::{filled, uninit};
 use crate::product::{Finish, Packed, product};
 
 /// Images, by channel first or last.
@@ -43,6 +43,8 @@ pub(crate) fn patch_product(images: Images<'_>, weights: &[f32], bias: Option<&[
             }
         }
     });
+    // SAFETY: every patch has been copied.
+    let patches = unsafe { filled(patches) };
     let mut matrix = vec![0.0; depth * filters];
     for (place, row) in matrix.chunks_exact_mut(filters.max(1)).enumerate() {
         let place = match channels_last {
@@ -51,5 +53,5 @@ pub(crate) fn patch_product(images: Images<'_>, weights: &[f32], bias: Option<&[
         };
         row.iter_mut().enumerate().for_each(|(filter, value)| *value = weights[filter * depth + place]);
     }
-    product(&patches.filled(), &Packed::new(&matrix, depth, filters), bias, Finish::Plain)
+    product(&patches, &Packed::new(&matrix, depth, filters), bias, Finish::Plain)
 }

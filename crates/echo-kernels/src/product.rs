@@ -11,7 +11,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::math::gelu;
-use crate::memory::{Filled, uninit};
+use crate::memory::{filled, uninit, written};
 use crate::processor::vectors;
 
 /// Depth of a packed block: a tile's columns of the right matrix stay in the first-level cache.
@@ -69,7 +69,9 @@ impl Packed {
                 beyond.fill(MaybeUninit::new(0.0));
             }
         });
-        Self { panels: panels.filled(), depth, columns }
+        // SAFETY: panels cover the matrix, and every row of each has been copied, with zeros behind it.
+        let panels = unsafe { filled(panels) };
+        Self { panels, depth, columns }
     }
 
     /// The matrix `[depth, columns]` by its columns.
@@ -128,7 +130,8 @@ pub(crate) fn product(left: &[f32], right: &Packed, bias: Option<&[f32]>, finish
         let finish = finish.at_row(first, columns);
         vectors().dispatch(Block { left, right, bias, finish, packed, out });
     });
-    out.filled()
+    // SAFETY: blocks cover all rows, and each writes all of its own.
+    unsafe { filled(out) }
 }
 
 /// Two products with a GELU between: `gelu(left x first + bias) x second + bias`, finished. What lies between stays in cache.
@@ -166,7 +169,8 @@ pub(crate) fn two_products(
             vectors().dispatch(Block { left: between, right: second, bias: biases[1], finish, packed, out });
         },
     );
-    out.filled()
+    // SAFETY: blocks cover all rows, and each writes all of its own.
+    unsafe { filled(out) }
 }
 
 /// A block of rows of a product.
@@ -200,9 +204,6 @@ impl Block<'_> {
         let width = 2 * lanes::<S>();
         let rows = out.len() / columns;
         let tiles = rows.div_ceil(MR);
-        if depth == 0 {
-            out.fill(MaybeUninit::new(0.0));
-        }
         for start in (0..depth).step_by(DEPTH) {
             let part = DEPTH.min(depth - start);
             pack::<MR>(left, depth, start..start + part, packed);
@@ -218,7 +219,7 @@ impl Block<'_> {
             }
         }
         // SAFETY: every tile has been written.
-        let out = unsafe { &mut *(std::ptr::from_mut(out) as *mut [f32]) };
+        let out = unsafe { written(out) };
         finish_rows(simd, out, columns, bias, finish);
     }
 }

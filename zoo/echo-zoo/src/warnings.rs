@@ -1,7 +1,5 @@
 //! What stands beside numbers that may mean nothing: in a column of their files, and at the end on the terminal.
 
-use std::path::PathBuf;
-
 use echo_files::say;
 use echo_phantom::is_phantom;
 use echo_report::weights_caution;
@@ -25,9 +23,10 @@ impl<'a> Warnings<'a> {
 
     /// What belongs beside a row's numbers; nothing for most.
     pub(crate) fn of<R>(&mut self, row: &Row<R>) -> String {
-        let of_weights = self.of_weights(&row.paths);
-        let is_phantom = || !row.paths.is_empty() && row.paths.iter().all(|path| is_phantom(path).unwrap_or(false));
-        let phantom = (of_weights.is_none() && is_phantom()).then_some("phantom");
+        // Who cannot be asked whether it is a phantom is none.
+        let of_phantoms = !row.paths.is_empty() && row.paths.iter().all(|path| is_phantom(path).unwrap_or(false));
+        let of_weights = self.of_weights(of_phantoms);
+        let phantom = (of_weights.is_none() && of_phantoms).then_some("phantom");
         let warnings: Vec<&str> =
             of_weights.into_iter().chain(phantom).chain(row.doubts.iter().map(String::as_str)).collect();
         warnings.join("; ")
@@ -35,13 +34,10 @@ impl<'a> Warnings<'a> {
 
     /// The same of what is no clip.
     pub(crate) fn of_text(&mut self) -> &'static str {
-        self.of_weights(&[]).unwrap_or_default()
+        self.of_weights(false).unwrap_or_default()
     }
 
-    fn of_weights(&mut self, videos: &[PathBuf]) -> Option<&'static str> {
-        // Who cannot be asked whether it is a phantom is none.
-        let are_phantoms = |videos: &[PathBuf]| videos.iter().all(|video| is_phantom(video).unwrap_or(false));
-        let of_phantoms = !self.built.preset.published && !videos.is_empty() && are_phantoms(videos);
+    fn of_weights(&mut self, of_phantoms: bool) -> Option<&'static str> {
         let caution = weights_caution(&self.built.kind.to_string(), self.built.preset.published, of_phantoms);
         self.patients += usize::from(caution.is_some());
         caution

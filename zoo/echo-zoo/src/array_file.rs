@@ -1,13 +1,13 @@
 //! Arrays to files that other tools read: `.npy`, `.safetensors`, `.csv`.
 
 use std::collections::HashMap;
-use std::io::Read;
-use std::io::Write;
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use echo_files::{check_place, is_stream, write_atomically};
 use echo_weights::Checkpoint;
 use half::{bf16, f16};
+use npyz::{AutoSerialize, NpyWriter, WriteOptions, WriterBuilder};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use crate::CliError;
@@ -42,32 +42,19 @@ pub(crate) fn bytes_of(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
-/// Element type of a `.npy` file.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Element {
-    U8,
-    F32,
+/// A C-ordered array in NumPy's format, of which all values are yet to come.
+pub(crate) fn npy<T: AutoSerialize, W: Write>(file: W, shape: &[usize]) -> io::Result<NpyWriter<T, W>> {
+    let shape: Vec<u64> = shape.iter().map(|&length| length as u64).collect();
+    WriteOptions::new().default_dtype().shape(&shape).writer(file).begin_nd()
 }
 
-/// A C-ordered array in NumPy's format.
-pub(crate) fn npy(element: Element, shape: &[usize], data: &[u8]) -> Vec<u8> {
-    [&npy_header(element, shape), data].concat()
-}
-
-/// What stands before a C-ordered array's data in NumPy's format, version 1.0.
-pub(crate) fn npy_header(element: Element, shape: &[usize]) -> Vec<u8> {
-    let descr = match element {
-        Element::U8 => "|u1",
-        Element::F32 => "<f4",
-    };
-    let shape: String = shape.iter().map(|length| format!("{length}, ")).collect();
-    let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({shape}), }}");
-    // Magic, version and length are ten bytes; the data is to begin at a multiple of 64.
-    let padding = (64 - (10 + header.len() + 1) % 64) % 64;
-    header.push_str(&" ".repeat(padding));
-    header.push('\n');
-    let length = (header.len() as u16).to_le_bytes();
-    [b"\x93NUMPY\x01\x00".as_slice(), &length, header.as_bytes()].concat()
+/// One that is all there.
+pub(crate) fn npy_of(values: &[f32], shape: &[usize]) -> io::Result<Vec<u8>> {
+    let mut file = Vec::new();
+    let mut array = npy(&mut file, shape)?;
+    array.extend(values.iter().copied())?;
+    array.finish()?;
+    Ok(file)
 }
 
 /// A safetensors file with one f32 tensor.
@@ -163,7 +150,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.safetensors");
         for (bytes, what) in [
-            (npy(Element::F32, &[1], &[0; 4]), "NumPy array (.npy)"),
+            (npy_of(&[0.0], &[1]).unwrap(), "NumPy array (.npy)"),
             (b"PK\x03\x04clip.npy".to_vec(), "NumPy arrays (.npz)"),
             (b"PK\x03\x04abc".to_vec(), "PyTorch"),
             (of_pytorch(), "of several tensors (clip, label), of which one is to be saved alone"),
@@ -177,7 +164,9 @@ mod tests {
 
     #[test]
     fn npy_has_numpys_header_and_alignment() {
-        let file = npy(Element::F32, &[2, 3], &bytes_of(&[0.0; 6]));
+        let file = npy_of(&[0.0; 6], &[2, 3]).unwrap();
+        // As many values as the shape says.
+        assert!(npy_of(&[0.0; 5], &[2, 3]).is_err());
         let header = std::str::from_utf8(&file[10..file.len() - 24]).unwrap();
         assert_eq!(&file[..8], b"\x93NUMPY\x01\x00");
         assert_eq!((file.len() - 24) % 64, 0);

@@ -8,7 +8,7 @@ use echo_core::{check_finite, l2_normalize};
 use echo_files::{counted, say};
 use echo_weights::Built;
 
-use crate::array_file::{Element, bytes_of, npy, out_format, safetensors, write_file};
+use crate::array_file::{npy_of, out_format, safetensors, write_file};
 use crate::clip_args::ClipArgs;
 use crate::encoder_args::EncoderArgs;
 use crate::table::Table;
@@ -118,7 +118,7 @@ fn write(path: &Path, format: &str, embeddings: &Embeddings, args: &Args, built:
             }
             let beside = rows_beside(path);
             write_file(&beside, &table.into_bytes(&beside)?)?;
-            npy(Element::F32, &shape, &bytes_of(values))
+            npy_of(values, &shape).map_err(CliError::file(path))?
         }
         "csv" => {
             let columns: Vec<String> = (0..*dim).map(|index| format!("e{index}")).collect();

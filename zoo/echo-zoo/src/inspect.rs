@@ -1,7 +1,6 @@
 //! `echozoo inspect`.
 
 use std::collections::HashMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use echo_core::Preset;
@@ -9,7 +8,7 @@ use echo_data::{LoadedClip, Start, clip_of};
 use echo_files::write_atomically;
 use echo_video::{OpenOptions, Video};
 
-use crate::array_file::{Element, npy_header, safetensors, write_file};
+use crate::array_file::{npy, safetensors, write_file};
 use crate::contact_sheet::contact_sheet;
 use crate::output::print;
 use crate::{CliError, Entry, find};
@@ -99,14 +98,14 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
 /// Writes all frames one after the other: together they may be larger than memory.
 fn write_frames(path: &Path, video: &Video) -> Result<(), CliError> {
     let info = video.info();
-    let header = npy_header(Element::U8, &[info.frames, info.height, info.width, 3]);
+    let shape = [info.frames, info.height, info.width, 3];
     let mut undecodable = None;
     let written = write_atomically(path, |file| {
-        file.write_all(&header)?;
+        let mut array = npy(file, &shape)?;
         let mut written = Ok(());
         let decoded = video.for_each_frame(|pixels| {
             if written.is_ok() {
-                written = file.write_all(pixels);
+                written = array.extend(pixels.iter().copied());
             }
         });
         written?;
@@ -114,7 +113,8 @@ fn write_frames(path: &Path, video: &Video) -> Result<(), CliError> {
         decoded.map_err(|error| {
             undecodable = Some(error);
             std::io::Error::other("not all frames can be decoded")
-        })
+        })?;
+        array.finish()
     });
     match undecodable {
         Some(error) => Err(error.into()),

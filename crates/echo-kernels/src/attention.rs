@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use crate::math::exp;
 use crate::memory::{filled, uninit};
 use crate::processor::vectors;
-use crate::product::{Block, Finish, Packed};
+use crate::product::{Block, Finish, Left, Onto, Packed, add_block, lanes};
 
 /// Queries of a block: three tiles of a product.
 const QUERIES: usize = 42;
@@ -25,6 +25,11 @@ pub(crate) struct Heads<'a> {
 }
 
 impl<'a> Heads<'a> {
+    /// Of numbers that lie one after the other.
+    pub(crate) fn contiguous(values: &'a [f32], heads: usize, tokens: usize, width: usize) -> Self {
+        Self { values, strides: [heads * tokens * width, tokens * width, width], tokens, width }
+    }
+
     pub(crate) fn vector(&self, item: usize, head: usize, token: usize) -> &'a [f32] {
         let [of_item, of_head, of_token] = self.strides;
         &self.values[item * of_item + head * of_head + token * of_token..][..self.width]
@@ -37,6 +42,14 @@ pub(crate) struct Hidden<'a> {
     pub(crate) values: &'a [bool],
     /// From one of the batch, head, query and place to the next; 0 where it holds for all.
     pub(crate) strides: [usize; 4],
+}
+
+impl Hidden<'_> {
+    /// Of a head.
+    fn at(self, item: usize, head: usize) -> Self {
+        let [of_item, of_head, ..] = self.strides;
+        Self { values: &self.values[item * of_item + head * of_head..], ..self }
+    }
 }
 
 /// `softmax(scale * query x key) x value` of every head: `[batch, tokens, heads * width]`.
@@ -61,10 +74,7 @@ pub(crate) fn attention(
             let first = block * QUERIES;
             for head in 0..heads {
                 let [keys, values] = &packed[item * heads + head];
-                let hidden = hidden.map(|hidden| {
-                    let [of_item, of_head, ..] = hidden.strides;
-                    Hidden { values: &hidden.values[item * of_item + head * of_head..], ..hidden }
-                });
+                let hidden = hidden.map(|hidden| hidden.at(item, head));
                 let query = |token: usize| query.vector(item, head, first + token);
                 let columns = head * value.width..(head + 1) * value.width;
                 room.run(keys, values, (first, scale, hidden), query, out, (width, columns));
@@ -117,9 +127,137 @@ fn product_into(left: &[f32], right: &Packed, packed: &mut Vec<f32>, out: &mut V
     out.clear();
     out.reserve(length);
     let spare = &mut out.spare_capacity_mut()[..length];
-    vectors().dispatch(Block { left, right, bias: None, finish: Finish::Plain, packed, out: spare });
+    let (left, onto) = (Left::Rows(left), Onto::Nothing);
+    vectors().dispatch(Block { left, right, bias: None, finish: Finish::Plain, packed, onto, out: spare });
     // SAFETY: the block wrote all of it.
     unsafe { out.set_len(length) };
+}
+
+/// Gradients of queries, keys and values, contiguous, from that of the result. Scores are computed anew.
+pub(crate) fn gradients(
+    [batch, heads]: [usize; 2],
+    [query, key, value]: [Heads<'_>; 3],
+    scale: f32,
+    hidden: Option<Hidden<'_>>,
+    gradient: &[f32],
+) -> [Vec<f32>; 3] {
+    /// Parts of the queries whose sums for keys and values are kept apart: the same whatever the number of threads.
+    const PARTS: usize = 16;
+    let part = query.tokens.div_ceil(PARTS).next_multiple_of(QUERIES);
+    let parts = query.tokens.div_ceil(part);
+    let row = heads * value.width;
+    let packed: Vec<[Packed; 3]> = (0..batch * heads)
+        .into_par_iter()
+        .map(|index| {
+            let (item, head) = (index / heads, index % heads);
+            let key_of = |place: usize| key.vector(item, head, place);
+            let values = Packed::transposed(value.width, value.tokens, |place| value.vector(item, head, place));
+            let keys = Packed::transposed(key.width, key.tokens, key_of);
+            [keys, Packed::of_rows(key.tokens, key.width, key_of), values]
+        })
+        .collect();
+    let sums: Vec<[Vec<f32>; 3]> = (0..batch * heads * parts)
+        .into_par_iter()
+        .map_init(BackRoom::default, |room, index| {
+            let of_head = index / parts;
+            let (item, head) = (of_head / heads, of_head % heads);
+            let start = index % parts * part;
+            let mut out = [Vec::new(), vec![0.0; key.tokens * key.width], vec![0.0; value.tokens * value.width]];
+            for first in (start..query.tokens.min(start + part)).step_by(QUERIES) {
+                let rows = first..query.tokens.min(first + QUERIES);
+                room.queries.clear();
+                room.gradient.clear();
+                for token in rows {
+                    room.queries.extend(query.vector(item, head, token).iter().map(|x| x * scale));
+                    let at = (item * query.tokens + token) * row + head * value.width;
+                    room.gradient.extend_from_slice(&gradient[at..at + value.width]);
+                }
+                room.run(&packed[of_head], (first, scale, hidden.map(|hidden| hidden.at(item, head))), &mut out);
+            }
+            out
+        })
+        .collect();
+    let mut out: [Vec<f32>; 3] = Default::default();
+    for (index, [queries, keys, values]) in sums.into_iter().enumerate() {
+        out[0].extend(queries);
+        for (out, part) in out[1..].iter_mut().zip([keys, values]) {
+            if index % parts == 0 {
+                out.extend(part);
+            } else {
+                let start = out.len() - part.len();
+                out[start..].iter_mut().zip(part).for_each(|(out, x)| *out += x);
+            }
+        }
+    }
+    out
+}
+
+/// Room for a block on the way back.
+#[derive(Default)]
+struct BackRoom {
+    /// Times the scale.
+    queries: Vec<f32>,
+    /// Of the result.
+    gradient: Vec<f32>,
+    scores: Vec<f32>,
+    slopes: Vec<f32>,
+    sums: Vec<f32>,
+    packed: Vec<f32>,
+}
+
+impl BackRoom {
+    /// Appends the gradient of a block's queries, and adds to those of keys and values.
+    fn run(
+        &mut self,
+        [keys, rows_of_keys, values]: &[Packed; 3],
+        (first, scale, hidden): (usize, f32, Option<Hidden<'_>>),
+        [of_queries, of_keys, of_values]: &mut [Vec<f32>; 3],
+    ) {
+        let Self { queries, gradient, scores, slopes, sums, packed } = self;
+        let (depth, width, places) = (keys.depth(), values.depth(), keys.columns());
+        let rows = queries.len() / depth;
+        product_into(queries, keys, packed, scores, rows);
+        let totals = vectors().dispatch(Softmax { scores, places, first, hidden });
+        product_into(gradient, values, packed, slopes, rows);
+        vectors().dispatch(ScoreGradients { scores, slopes, places, totals });
+        product_into(slopes, rows_of_keys, packed, sums, rows);
+        of_queries.extend(sums.iter().map(|x| x * scale));
+        let columns = |values| Left::Columns { values, width: places, first: 0 };
+        add_block(columns(slopes), &Packed::new(queries, rows, depth), packed, of_keys);
+        add_block(columns(scores), &Packed::new(gradient, rows, width), packed, of_values);
+    }
+}
+
+/// Exponentials of scores become their shares of the row, and gradients of shares become those of scores.
+struct ScoreGradients<'a> {
+    scores: &'a mut [f32],
+    slopes: &'a mut [f32],
+    places: usize,
+    totals: [f32; QUERIES],
+}
+
+impl WithSimd for ScoreGradients<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let lanes = lanes::<S>();
+        let rows = self.scores.chunks_exact_mut(self.places).zip(self.slopes.chunks_exact_mut(self.places));
+        for ((scores, slopes), total) in rows.zip(self.totals) {
+            let factor = simd.splat_f32s(1.0 / total);
+            let mut along = simd.splat_f32s(0.0);
+            for (score, slope) in scores.chunks_mut(lanes).zip(slopes.chunks(lanes)) {
+                let share = simd.mul_f32s(simd.partial_load_f32s(score), factor);
+                along = simd.mul_add_f32s(share, simd.partial_load_f32s(slope), along);
+                simd.partial_store_f32s(score, share);
+            }
+            let along = simd.splat_f32s(simd.reduce_sum_f32s(along));
+            for (share, slope) in scores.chunks(lanes).zip(slopes.chunks_mut(lanes)) {
+                let x = simd.sub_f32s(simd.partial_load_f32s(slope), along);
+                simd.partial_store_f32s(slope, simd.mul_f32s(x, simd.partial_load_f32s(share)));
+            }
+        }
+    }
 }
 
 /// Rows of scores become exponentials, of which the sums are given.

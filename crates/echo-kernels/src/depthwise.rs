@@ -18,10 +18,16 @@ const PLACES: usize = 8;
 /// Maps `[images, height, width, channels]`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Maps<'a> {
-    pub(crate) values: &'a [f32],
-    pub(crate) height: usize,
-    pub(crate) width: usize,
-    pub(crate) channels: usize,
+    values: &'a [f32],
+    height: usize,
+    width: usize,
+    channels: usize,
+}
+
+impl<'a> Maps<'a> {
+    pub(crate) fn new(values: &'a [f32], [height, width, channels]: [usize; 3]) -> Self {
+        Self { values, height, width, channels }
+    }
 }
 
 /// A 7 x 7 convolution of each channel by itself, stride 1, the map's size kept; `norm` over the channels of each place.
@@ -129,6 +135,94 @@ impl Part {
         for (place, &sum) in sums.iter().enumerate().take(width - self.x) {
             let out = &mut out[(self.x + place) * channels + self.channel..][..self.count];
             simd.partial_store_f32s(out, sum);
+        }
+    }
+}
+
+/// The gradient of the maps from that of the convolution: the same convolution, its kernel turned around.
+pub(crate) fn map_gradient(maps: Maps<'_>, weights: &[f32]) -> Vec<f32> {
+    let mut turned = weights.to_vec();
+    turned.chunks_exact_mut(SIDE * SIDE).for_each(<[f32]>::reverse);
+    depthwise(maps, &turned, None, None)
+}
+
+/// The gradient of the weights `[channels, 7, 7]` from that of the convolution.
+pub(crate) fn weight_gradient(maps: Maps<'_>, gradient: &[f32]) -> Vec<f32> {
+    /// Parts at most whose sums are kept apart: the same whatever the number of threads.
+    const PARTS: usize = 64;
+    let Maps { values, width, channels, .. } = maps;
+    let rows = values.len() / (width * channels).max(1);
+    let part = rows.div_ceil(PARTS).max(8);
+    let parts: Vec<Vec<f32>> = (0..rows.div_ceil(part))
+        .into_par_iter()
+        .map(|index| {
+            let mut sums = vec![0.0; SIDE * SIDE * channels];
+            let rows = index * part..rows.min((index + 1) * part);
+            vectors().dispatch(Taps { maps, gradient, rows, sums: &mut sums });
+            sums
+        })
+        .collect();
+    let mut out = vec![0.0; channels * SIDE * SIDE];
+    for part in parts {
+        for (tap, sums) in part.chunks_exact(channels).enumerate() {
+            sums.iter().enumerate().for_each(|(channel, x)| out[channel * SIDE * SIDE + tap] += x);
+        }
+    }
+    out
+}
+
+/// Of rows of the gradient, the sums for every tap and channel.
+struct Taps<'a> {
+    maps: Maps<'a>,
+    gradient: &'a [f32],
+    rows: std::ops::Range<usize>,
+    /// `[7, 7, channels]`
+    sums: &'a mut [f32],
+}
+
+impl WithSimd for Taps<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { maps: Maps { values, height, width, channels }, gradient, rows, sums } = self;
+        let (lanes, row) = (lanes::<S>(), width * channels);
+        for channel in (0..channels).step_by(lanes) {
+            let count = lanes.min(channels - channel);
+            let load = |from: &[f32]| match count == lanes {
+                true => S::as_simd_f32s(&from[..lanes]).0[0],
+                false => simd.partial_load_f32s(&from[..count]),
+            };
+            for ky in 0..SIDE {
+                let mut taps = [simd.splat_f32s(0.0); SIDE];
+                for index in rows.clone() {
+                    let (image, y) = (index / height, index % height);
+                    let Some(from) = (y + ky).checked_sub(PADDING).filter(|&from| from < height) else { continue };
+                    let from = &values[(image * height + from) * row..][..row];
+                    let gradient = &gradient[index * row..][..row];
+                    for start in (0..width).step_by(PLACES) {
+                        let places: [S::f32s; PLACES] = std::array::from_fn(|place| match start + place < width {
+                            true => load(&gradient[(start + place) * channels + channel..]),
+                            false => simd.splat_f32s(0.0),
+                        });
+                        for step in 0..PLACES + SIDE - 1 {
+                            let Some(at) = (start + step).checked_sub(PADDING).filter(|&at| at < width) else {
+                                continue;
+                            };
+                            let value = load(&from[at * channels + channel..]);
+                            for (place, &gradient) in places.iter().enumerate() {
+                                if place <= step && step - place < SIDE {
+                                    taps[step - place] = simd.mul_add_f32s(value, gradient, taps[step - place]);
+                                }
+                            }
+                        }
+                    }
+                }
+                for (kx, &tap) in taps.iter().enumerate() {
+                    let out = &mut sums[(ky * SIDE + kx) * channels + channel..][..count];
+                    simd.partial_store_f32s(out, tap);
+                }
+            }
         }
     }
 }

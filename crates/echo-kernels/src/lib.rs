@@ -1,13 +1,15 @@
 //! Layers on the processor.
 //!
-//! Each function is a layer of a network, over Burn's tensors and modules. Tensors of Burn's CPU backend of which nothing is
-//! recorded for gradients go to the kernels of this crate, which fuse what follows a product into it and are chosen at run time
-//! for the processor at hand (AVX-512, AVX2, NEON, plain). All others are computed by Burn's own operations, with the same
-//! result but for the rounding of sums.
+//! Each function is a layer of a network, over Burn's tensors and modules. Tensors of Burn's CPU backend, on an autodiff device
+//! or not, go to the kernels of this crate, which fuse what follows a product into it and are chosen at run time for the
+//! processor at hand (AVX-512, AVX2, NEON, plain). Those of other backends are computed by Burn's own operations, with the same
+//! results and gradients but for the rounding of sums.
 
 mod attention;
 mod cpu;
 mod depthwise;
+mod feed_forward;
+mod graph;
 mod math;
 mod memory;
 mod norm;
@@ -16,6 +18,9 @@ mod pool;
 mod processor;
 mod product;
 
+use std::sync::Arc;
+
+use burn::module::Param;
 use burn::nn::conv::{Conv2d, Conv3d};
 use burn::nn::{LayerNorm, Linear, PaddingConfig2d};
 use burn::tensor::activation::{gelu, softmax};
@@ -23,47 +28,80 @@ use burn::tensor::module::{attention as fused_attention, conv2d};
 use burn::tensor::ops::{AttentionModuleOptions, ConvOptions};
 use burn::tensor::{Bool, Tensor};
 
-use crate::attention::Hidden;
-use crate::cpu::{Strided, Values, tensor};
-use crate::depthwise::{Maps, SIDE, depthwise};
-use crate::norm::{Norm, norm_rows};
-use crate::patches::{Images, patch_product};
-use crate::product::{Finish, Packed, product, two_products};
+use crate::attention::{Heads, Hidden};
+use crate::cpu::{Input, Values};
+use crate::depthwise::{Maps, SIDE};
+use crate::feed_forward::Kept;
+use crate::graph::{is_tracked, result};
+use crate::norm::Norm;
+use crate::patches::Images;
+use crate::product::{Finish, Packed, add_column_sums, add_product_of_columns, product};
 
 /// `x W + b`, over the last axis.
 ///
 /// # Panics
 /// When the last axis is not as long as the layer's input.
 pub fn linear<const D: usize>(x: Tensor<D>, layer: &Linear) -> Tensor<D> {
-    let Some((values, weights)) = Values::of(&x).zip(Weights::of(layer)) else { return layer.forward(x) };
-    assert_eq!(x.dims().last(), Some(&weights.depth), "the last axis and the layer's input");
-    let shape = with_last(x.dims(), weights.columns);
-    tensor(product(values.get(), &weights.packed(), weights.bias(), Finish::Plain), shape)
+    let Some((input, parameters)) = Input::of(&x).zip(Parameters::of_linear(layer)) else { return layer.forward(x) };
+    let [depth, columns] = layer.weight.val().dims();
+    assert_eq!(x.dims().last(), Some(&depth), "the last axis and the layer's input");
+    let (values, matrix) = (input.values(), parameters.weight.values());
+    let out = product(&values, &parameters.packed(), parameters.bias().as_deref(), Finish::Plain);
+    let inputs = [Some(&input), Some(&parameters.weight), parameters.bias.as_ref()];
+    result(inputs, out, with_last(x.dims(), columns), move |gradient, [of_x, of_weight, of_bias]| {
+        let dy: &[f32] = gradient;
+        let back = || Packed::transposed(columns, depth, |place| &matrix[place * columns..]);
+        let d_x = of_x.then(|| product(dy, &back(), None, Finish::Plain).into());
+        let d_weight = of_weight.then(|| {
+            let mut out = vec![0.0; depth * columns];
+            add_product_of_columns(&values, depth, dy, columns, &mut out);
+            out.into()
+        });
+        [d_x, d_weight, of_bias.then(|| column_sums(dy, columns))]
+    })
 }
 
 /// `residual + scale * (gelu(x W1 + b1) W2 + b2)`, over the last axis: the feed-forward part of a block.
+///
+/// # Panics
+/// When a layer does not fit what it is given.
 pub fn feed_forward<const D: usize>(
     x: Tensor<D>,
     [first, second]: [&Linear; 2],
     scale: Option<Tensor<1>>,
     residual: Tensor<D>,
 ) -> Tensor<D> {
-    let (width, residual_width) = (x.dims()[D - 1], residual.dims()[D - 1]);
     let fused = || {
-        let (x, residual) = (Values::of(&x)?, Values::of(&residual)?);
-        let (first, second) = (Weights::of(first)?, Weights::of(second)?);
-        let sizes = [first.depth, first.columns, second.columns];
-        assert_eq!(sizes, [width, second.depth, residual_width], "widths of the layers, and of what they are given");
-        let scale = match &scale {
-            Some(scale) => Some(Values::of(scale)?),
-            None => None,
-        };
-        let finish = Finish::AddTo { residual: residual.get(), scale: scale.as_ref().map(Values::get) };
-        let packed = [&first.packed(), &second.packed()];
-        Some(two_products(x.get(), packed, [first.bias(), second.bias()], finish))
+        let (input, residual) = (Input::of(&x)?, Input::of(&residual)?);
+        let widths = [first.weight.val().dims()[0], first.weight.val().dims()[1], second.weight.val().dims()[1]];
+        let [first, second] = [Parameters::of_linear(first)?, Parameters::of_linear(second)?];
+        let scale = input_of(scale.as_ref())?;
+        let [width, hidden, columns] = widths;
+        let given = [input.shape()[D - 1], second.weight.shape()[0], residual.shape()[D - 1]];
+        assert_eq!(given, [width, hidden, columns], "widths of what the layers are given, and of the layers");
+        let (values, scale_values, residual_values) =
+            (input.values(), scale.as_ref().map(Input::values), residual.values());
+        let finish = Finish::AddTo { residual: &residual_values, scale: scale_values.as_deref() };
+        let inputs = [
+            Some(&input),
+            Some(&first.weight),
+            first.bias.as_ref(),
+            Some(&second.weight),
+            second.bias.as_ref(),
+            scale.as_ref(),
+            Some(&residual),
+        ];
+        let (packed, biases) = ([&first.packed(), &second.packed()], [first.bias(), second.bias()]);
+        let biases = biases.each_ref().map(Option::as_deref);
+        let (out, between) = feed_forward::feed_forward(&values, packed, biases, finish, is_tracked(&inputs));
+        let weights = [first.weight.values(), second.weight.values()];
+        let bias = second.bias.as_ref().map(Input::values);
+        let kept = Kept { x: values, between: between.unwrap_or_default(), weights, bias, scale: scale_values, widths };
+        let gradients = move |gradient: &Values, wanted| kept.gradients(gradient, wanted);
+        Some(result(inputs, out, with_last(x.dims(), columns), gradients))
     };
-    if let Some(values) = fused() {
-        return tensor(values, residual.dims());
+    if let Some(result) = fused() {
+        return result;
     }
     let x = second.forward(gelu(first.forward(x)));
     match scale {
@@ -73,34 +111,46 @@ pub fn feed_forward<const D: usize>(
 }
 
 /// Layer norm over the last axis. `epsilon` is that of `layer`, which keeps it to itself.
+///
+/// # Panics
+/// When the last axis is not as long as the norm's.
 pub fn layer_norm<const D: usize>(x: Tensor<D>, layer: &LayerNorm, epsilon: f64) -> Tensor<D> {
-    let Some((values, norm)) = Values::of(&x).zip(Normed::of(layer, epsilon)) else { return layer.forward(x) };
-    tensor(norm_rows(values.get(), norm.parameters()), x.dims())
+    let Some((input, norm)) = Input::of(&x).zip(Normed::of(layer, epsilon)) else { return layer.forward(x) };
+    assert_eq!(x.dims().last(), norm.gamma.shape().last(), "the last axis and the norm's");
+    let (values, parameters) = (input.values(), norm.values());
+    let out = norm::norm_rows(&values, parameters.norm());
+    let inputs = [Some(&input), Some(&norm.gamma), Some(&norm.beta)];
+    result(inputs, out, x.dims(), move |gradient, _| {
+        norm::gradients(&values, parameters.norm(), &gradient).map(|values| Some(values.into()))
+    })
 }
 
 /// A 7 x 7 depthwise convolution (stride 1, the map's size kept) of channels-last maps `[batch, height, width, channels]`, and a
 /// layer norm over the channels.
 pub fn depthwise_norm(x: Tensor<4>, conv: &Conv2d, layer: &LayerNorm, epsilon: f64) -> Tensor<4> {
     let [_, height, width, channels] = x.dims();
+    let sizes = [height, width, channels];
+    let is_ours = conv.kernel_size == [SIDE; 2]
+        && matches!(conv.padding, PaddingConfig2d::Explicit(3, 3, 3, 3))
+        && (conv.stride, conv.dilation, conv.groups) == ([1; 2], [1; 2], channels)
+        && conv.weight.dims() == [channels, 1, SIDE, SIDE];
     let fused = || {
-        let is_ours = conv.kernel_size == [SIDE; 2]
-            && matches!(conv.padding, PaddingConfig2d::Explicit(3, 3, 3, 3))
-            && (conv.stride, conv.dilation, conv.groups) == ([1; 2], [1; 2], channels)
-            && conv.weight.dims() == [channels, 1, SIDE, SIDE];
-        let (values, norm) = (Values::of(&x).filter(|_| is_ours)?, Normed::of(layer, epsilon)?);
-        let weights = Values::of(&conv.weight.val())?;
-        let bias = conv.bias.as_ref().map(|bias| Values::of(&bias.val()));
-        if matches!(bias, Some(None)) {
-            return None;
-        }
-        let maps = Maps { values: values.get(), height, width, channels };
-        let bias = bias.as_ref().and_then(|bias| bias.as_ref().map(Values::get));
-        Some(depthwise(maps, weights.get(), bias, Some(norm.parameters())))
+        let input = Input::of(&x).filter(|_| is_ours)?;
+        let (parameters, norm) = (Parameters::of(&conv.weight, conv.bias.as_ref())?, Normed::of(layer, epsilon)?);
+        let inputs = [Some(&input), Some(&parameters.weight), parameters.bias.as_ref()];
+        // The norm's gradients ask for what is normed.
+        let is_apart = is_tracked(&inputs) || is_tracked(&[Some(&norm.gamma), Some(&norm.beta)]);
+        let (values, weights, norm) = (input.values(), parameters.weight.values(), norm.values());
+        let normed = (!is_apart).then(|| norm.norm());
+        let out = depthwise::depthwise(Maps::new(&values, sizes), &weights, parameters.bias().as_deref(), normed);
+        let out = result(inputs, out, x.dims(), move |gradient, [of_maps, of_weights, of_bias]| {
+            let d_maps = of_maps.then(|| depthwise::map_gradient(Maps::new(gradient, sizes), &weights).into());
+            let d_weights = of_weights.then(|| depthwise::weight_gradient(Maps::new(&values, sizes), gradient).into());
+            [d_maps, d_weights, of_bias.then(|| column_sums(gradient, channels))]
+        });
+        Some(if is_apart { layer_norm(out, layer, epsilon) } else { out })
     };
-    match fused() {
-        Some(values) => tensor(values, x.dims()),
-        None => layer.forward(conv.forward(x.permute([0, 3, 1, 2])).permute([0, 2, 3, 1])),
-    }
+    fused().unwrap_or_else(|| layer.forward(conv.forward(x.clone().permute([0, 3, 1, 2])).permute([0, 2, 3, 1])))
 }
 
 /// How the axes of images stand.
@@ -120,26 +170,34 @@ pub fn patch_conv(images: Tensor<4>, axes: Axes, conv: &Conv2d) -> Tensor<4> {
         (Axes::ChannelsLast, [batch, height, width, channels]) => (batch, channels, height, width),
     };
     let [filters, _, side, _] = conv.weight.dims();
+    let is_ours = conv.kernel_size == [side; 2]
+        && matches!(conv.padding, PaddingConfig2d::Valid)
+        && conv.weight.dims()[1] == channels
+        && (conv.stride, conv.dilation, conv.groups) == ([side; 2], [1; 2], 1);
     let fused = || {
-        let is_ours = conv.kernel_size == [side; 2]
-            && matches!(conv.padding, PaddingConfig2d::Valid)
-            && conv.weight.dims()[1] == channels
-            && (conv.stride, conv.dilation, conv.groups) == ([side; 2], [1; 2], 1);
-        let (values, weights) = (Values::of(&images).filter(|_| is_ours)?, Values::of(&conv.weight.val())?);
-        let bias = conv.bias.as_ref().map(|bias| Values::of(&bias.val()));
-        if matches!(bias, Some(None)) {
-            return None;
-        }
-        let bias = bias.as_ref().and_then(|bias| bias.as_ref().map(Values::get));
+        let input = Input::of(&images).filter(|_| is_ours)?;
+        let parameters = Parameters::of(&conv.weight, conv.bias.as_ref())?;
+        let (values, weights) = (input.values(), parameters.weight.values());
         let channels_last = axes == Axes::ChannelsLast;
-        let images = Images { values: values.get(), images: batch, channels, height, width, channels_last };
-        Some(patch_product(images, weights.get(), bias, side))
+        let sizes = [batch, channels, height, width];
+        let out = patches::patch_product(
+            Images::new(&values, sizes, channels_last),
+            &weights,
+            parameters.bias().as_deref(),
+            side,
+        );
+        let inputs = [Some(&input), Some(&parameters.weight), parameters.bias.as_ref()];
+        let shape = [batch, height / side, width / side, filters];
+        Some(result(inputs, out, shape, move |gradient, wanted| {
+            let gradients =
+                patches::gradients(Images::new(&values, sizes, channels_last), &weights, side, &gradient, wanted);
+            gradients.map(|values| values.map(Values::from))
+        }))
     };
-    match (fused(), axes) {
-        (Some(values), _) => tensor(values, [batch, height / side, width / side, filters]),
-        (None, Axes::ChannelsFirst) => conv.forward(images).permute([0, 2, 3, 1]),
-        (None, Axes::ChannelsLast) => conv.forward(images.permute([0, 3, 1, 2])).permute([0, 2, 3, 1]),
-    }
+    fused().unwrap_or_else(|| match axes {
+        Axes::ChannelsFirst => conv.forward(images.clone()).permute([0, 2, 3, 1]),
+        Axes::ChannelsLast => conv.forward(images.clone().permute([0, 3, 1, 2])).permute([0, 2, 3, 1]),
+    })
 }
 
 /// `softmax(scale * query x key) x value` of every head, heads side by side: `[batch, tokens, heads * width]`.
@@ -156,22 +214,21 @@ pub fn attention(
     let [batch, heads, tokens, _] = query.dims();
     let [_, _, places, width] = value.dims();
     let fused = || {
-        let [query, key, value] = [Strided::of(&query)?, Strided::of(&key)?, Strided::of(&value)?];
-        let mask = mask.clone().map(|mask| {
-            let mut strides = [0; 4];
-            let mut step = 1;
-            for (axis, length) in mask.dims().into_iter().enumerate().rev() {
-                strides[axis] = if length > 1 { step } else { 0 };
-                step *= length;
-            }
-            (mask.into_data().iter::<bool>().collect::<Vec<_>>(), strides)
-        });
-        let hidden = mask.as_ref().map(|(values, strides)| Hidden { values, strides: *strides });
-        let of = [query.heads(), key.heads(), value.heads()];
-        Some(attention::attention([batch, heads], of, scale as f32, hidden))
+        let inputs = [Input::of(&query)?, Input::of(&key)?, Input::of(&value)?];
+        let mask = mask.clone().map(Mask::of).map(Arc::new);
+        let vectors = inputs.each_ref().map(Input::strided);
+        let scale = scale as f32;
+        let hidden = mask.as_ref().map(|mask| mask.hidden());
+        let out = attention::attention([batch, heads], vectors.each_ref().map(|x| x.heads()), scale, hidden);
+        let shape = [batch, tokens, heads * width];
+        Some(result(inputs.each_ref().map(Some), out, shape, move |gradient, _| {
+            let (vectors, hidden) = (vectors.each_ref().map(|x| x.heads()), mask.as_ref().map(|mask| mask.hidden()));
+            let gradients = attention::gradients([batch, heads], vectors, scale, hidden, &gradient);
+            gradients.map(|values| Some(values.into()))
+        }))
     };
-    if let Some(values) = fused() {
-        return tensor(values, [batch, tokens, heads * width]);
+    if let Some(result) = fused() {
+        return result;
     }
     let attended = match mask {
         Some(mask) => {
@@ -202,14 +259,29 @@ pub fn pool_tokens(
 ) -> (Tensor<4>, [usize; 3]) {
     let [batch, heads, count, channels] = tokens.dims();
     let [_, stride, _] = conv.stride;
-    let pooled = [grid[0], grid[1].div_ceil(stride), grid[2].div_ceil(stride)];
+    let pooled = pool::pooled(grid, stride);
+    let shape = [batch, heads, 1 + pooled.iter().product::<usize>(), channels];
     let fused = || {
-        let (strided, norm) = (Strided::of(&tokens)?, Normed::of(layer, epsilon)?);
-        let weights = Values::of(&conv.weight.val()).filter(|_| conv.bias.is_none())?;
-        Some(pool::pool(strided.heads(), [batch, heads], grid, stride, weights.get(), norm.parameters()))
+        let (input, weights) = (Input::of(&tokens)?, Input::of(&conv.weight.val()).filter(|_| conv.bias.is_none())?);
+        let norm = Normed::of(layer, epsilon)?;
+        let inputs = [Some(&input), Some(&weights)];
+        // The norm's gradients ask for what is normed.
+        let is_apart = is_tracked(&inputs) || is_tracked(&[Some(&norm.gamma), Some(&norm.beta)]);
+        let (vectors, taps, norm) = (input.strided(), weights.values(), norm.values());
+        let normed = (!is_apart).then(|| norm.norm());
+        let out = pool::pool(vectors.heads(), [batch, heads], grid, stride, &taps, normed);
+        let out = result(inputs, out, shape, move |gradient, [of_tokens, of_weights]| {
+            let gradient = Heads::contiguous(&gradient, heads, shape[2], channels);
+            let sizes = [batch, heads];
+            let d_tokens = of_tokens.then(|| pool::token_gradient(gradient, sizes, grid, stride, &taps).into());
+            let d_weights =
+                of_weights.then(|| pool::weight_gradient(vectors.heads(), gradient, sizes, grid, stride).into());
+            [d_tokens, d_weights]
+        });
+        Some(if is_apart { layer_norm(out, layer, epsilon) } else { out })
     };
-    if let Some(values) = fused() {
-        return (tensor(values, [batch, heads, 1 + pooled.iter().product::<usize>(), channels]), pooled);
+    if let Some(result) = fused() {
+        return (result, pooled);
     }
     let class = tokens.clone().narrow(2, 0, 1);
     let patches = pool_patches(tokens.narrow(2, 1, count - 1), grid, pooled, conv);
@@ -254,36 +326,57 @@ fn with_last<const D: usize>(mut dims: [usize; D], last: usize) -> [usize; D] {
     dims
 }
 
-/// A linear layer's parameters.
-struct Weights {
-    matrix: Values,
-    bias: Option<Values>,
-    depth: usize,
-    columns: usize,
+/// The sum of a layer's results' gradients over all rows: the gradient of its bias.
+fn column_sums(gradient: &[f32], columns: usize) -> Values {
+    let mut sums = vec![0.0; columns];
+    add_column_sums(gradient, &mut sums);
+    sums.into()
 }
 
-impl Weights {
-    fn of(layer: &Linear) -> Option<Self> {
-        let weight = layer.weight.val();
-        let [depth, columns] = weight.dims();
-        let bias = match &layer.bias {
-            Some(bias) => Some(Values::of(&bias.val())?),
-            None => None,
-        };
-        Some(Self { matrix: Values::of(&weight)?, bias, depth, columns })
+/// The input that a tensor is, if there is one; nothing if there is one that is not ours.
+fn input_of(tensor: Option<&Tensor<1>>) -> Option<Option<Input>> {
+    match tensor {
+        Some(tensor) => Input::of(tensor).map(Some),
+        None => Some(None),
+    }
+}
+
+/// A layer's parameters.
+struct Parameters {
+    weight: Input,
+    bias: Option<Input>,
+}
+
+impl Parameters {
+    fn of<const D: usize>(weight: &Param<Tensor<D>>, bias: Option<&Param<Tensor<1>>>) -> Option<Self> {
+        let bias = input_of(bias.map(Param::val).as_ref())?;
+        Some(Self { weight: Input::of(&weight.val())?, bias })
     }
 
+    fn of_linear(layer: &Linear) -> Option<Self> {
+        Self::of(&layer.weight, layer.bias.as_ref())
+    }
+
+    /// Of a linear layer.
     fn packed(&self) -> Packed {
-        Packed::new(self.matrix.get(), self.depth, self.columns)
+        let &[depth, columns] = self.weight.shape() else { panic!("a linear layer's weights have two axes") };
+        Packed::new(&self.weight.values(), depth, columns)
     }
 
-    fn bias(&self) -> Option<&[f32]> {
-        self.bias.as_ref().map(Values::get)
+    fn bias(&self) -> Option<Values> {
+        self.bias.as_ref().map(Input::values)
     }
 }
 
 /// A norm's parameters.
 struct Normed {
+    gamma: Input,
+    beta: Input,
+    epsilon: f64,
+}
+
+/// Their numbers.
+struct NormValues {
     gamma: Values,
     beta: Values,
     epsilon: f64,
@@ -292,11 +385,40 @@ struct Normed {
 impl Normed {
     fn of(layer: &LayerNorm, epsilon: f64) -> Option<Self> {
         let beta = layer.beta.as_ref()?;
-        Some(Self { gamma: Values::of(&layer.gamma.val())?, beta: Values::of(&beta.val())?, epsilon })
+        Some(Self { gamma: Input::of(&layer.gamma.val())?, beta: Input::of(&beta.val())?, epsilon })
     }
 
-    fn parameters(&self) -> Norm<'_> {
-        Norm { gamma: self.gamma.get(), beta: self.beta.get(), epsilon: self.epsilon as f32 }
+    fn values(&self) -> NormValues {
+        NormValues { gamma: self.gamma.values(), beta: self.beta.values(), epsilon: self.epsilon }
+    }
+}
+
+impl NormValues {
+    fn norm(&self) -> Norm<'_> {
+        Norm { gamma: &self.gamma, beta: &self.beta, epsilon: self.epsilon as f32 }
+    }
+}
+
+/// A mask's bits.
+struct Mask {
+    bits: Vec<bool>,
+    /// From one of the batch, head, query and place to the next.
+    strides: [usize; 4],
+}
+
+impl Mask {
+    fn of(mask: Tensor<4, Bool>) -> Self {
+        let mut strides = [0; 4];
+        let mut step = 1;
+        for (axis, length) in mask.dims().into_iter().enumerate().rev() {
+            strides[axis] = if length > 1 { step } else { 0 };
+            step *= length;
+        }
+        Self { bits: mask.into_data().iter().collect(), strides }
+    }
+
+    fn hidden(&self) -> Hidden<'_> {
+        Hidden { values: &self.bits, strides: self.strides }
     }
 }
 

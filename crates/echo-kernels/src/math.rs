@@ -83,6 +83,19 @@ pub(crate) fn gelu<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     simd.mul_add_f32s(half, inner, half)
 }
 
+/// The same, and its slope `(1 + erf(x / sqrt 2)) / 2 + x exp(-x^2 / 2) / sqrt(2 pi)`.
+#[inline(always)]
+pub(crate) fn gelu_and_slope<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
+    /// 1 / sqrt(2 pi)
+    const DENSITY: f32 = 0.398_942_3;
+    let half = simd.splat_f32s(0.5);
+    let inner = erf(simd, simd.mul_f32s(x, simd.splat_f32s(std::f32::consts::FRAC_1_SQRT_2)));
+    let share = simd.mul_add_f32s(half, inner, half);
+    let bell = exp(simd, simd.mul_f32s(simd.mul_f32s(x, x), simd.splat_f32s(-0.5)));
+    let bell = simd.mul_f32s(bell, simd.splat_f32s(DENSITY));
+    (simd.mul_f32s(x, share), simd.mul_add_f32s(x, bell, share))
+}
+
 #[cfg(test)]
 mod tests {
     use pulp::{Arch, WithSimd};

@@ -2,6 +2,10 @@
 
 use std::mem::{ManuallyDrop, MaybeUninit};
 
+use pulp::Simd;
+
+use crate::product::lanes;
+
 /// Room for `length` numbers, none of which may be read yet.
 pub(crate) fn uninit(length: usize) -> Vec<MaybeUninit<f32>> {
     let mut room = Vec::with_capacity(length);
@@ -27,4 +31,17 @@ pub(crate) unsafe fn filled(room: Vec<MaybeUninit<f32>>) -> Vec<f32> {
 pub(crate) unsafe fn written(room: &mut [MaybeUninit<f32>]) -> &mut [f32] {
     // SAFETY: elements of the same layout, all of them written.
     unsafe { &mut *(std::ptr::from_mut(room) as *mut [f32]) }
+}
+
+/// Writes the first numbers of a vector, as many as there is room for.
+#[inline(always)]
+pub(crate) fn store<S: Simd>(out: &mut [MaybeUninit<f32>], x: S::f32s) {
+    if out.len() >= lanes::<S>() {
+        // SAFETY: there is room for a whole vector.
+        unsafe { out.as_mut_ptr().cast::<S::f32s>().write_unaligned(x) }
+    } else {
+        for (out, &x) in out.iter_mut().zip(pulp::bytemuck::cast_slice(&[x])) {
+            out.write(x);
+        }
+    }
 }

@@ -6,18 +6,30 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::attention::Heads;
-use crate::memory::{filled, uninit, written};
+use crate::memory::{filled, store, uninit, written};
 use crate::norm::{Norm, in_place};
 use crate::processor::vectors;
 use crate::product::lanes;
 
 /// Side of the kernel on every axis.
 pub(crate) const SIDE: usize = 3;
+/// Weights of a channel.
+const TAPS: usize = SIDE * SIDE * SIDE;
 /// Neighbouring places whose sums stay in registers.
 const PLACES: usize = 4;
 
+/// Frames, rows and columns of a pooled grid.
+pub(crate) fn pooled([frames, rows, columns]: [usize; 3], stride: usize) -> [usize; 3] {
+    [frames, rows.div_ceil(stride), columns.div_ceil(stride)]
+}
+
+/// Weights `[width, 3, 3, 3]` as `[3, 3, 3, width]`.
+fn by_tap(weights: &[f32], width: usize) -> Vec<f32> {
+    (0..TAPS * width).map(|index| weights[index % width * TAPS + index / width]).collect()
+}
+
 /// `[batch, heads, 1 + pooled tokens, width]`: the class token as it is, then the grid of frames, rows and columns, convolved with
-/// zeros around it, of which every `stride`-th row and column is kept; all of it normed.
+/// zeros around it, of which every `stride`-th row and column is kept; all of it normed, where there is a norm.
 ///
 /// - tokens: the class token, then the grid's
 /// - weights: `[width, 3, 3, 3]`
@@ -27,13 +39,11 @@ pub(crate) fn pool(
     grid: [usize; 3],
     stride: usize,
     weights: &[f32],
-    norm: Norm<'_>,
+    norm: Option<Norm<'_>>,
 ) -> Vec<f32> {
     let width = tokens.width;
-    let taps = SIDE * SIDE * SIDE;
-    // Of one tap, all channels.
-    let by_tap: Vec<f32> = (0..taps * width).map(|index| weights[index % width * taps + index / width]).collect();
-    let pooled = [grid[0], grid[1].div_ceil(stride), grid[2].div_ceil(stride)];
+    let by_tap = by_tap(weights, width);
+    let pooled = pooled(grid, stride);
     let count = 1 + pooled.iter().product::<usize>();
     let mut out = uninit(batch * heads * count * width);
     out.par_chunks_mut((count * width).max(1)).enumerate().for_each(|(index, out)| {
@@ -63,7 +73,7 @@ struct Line<'a> {
     grid: [usize; 3],
     stride: usize,
     taps: &'a [f32],
-    norm: Norm<'a>,
+    norm: Option<Norm<'a>>,
     /// Its frame and row in the input's grid; none of the class token, which is only normed.
     place: Option<[usize; 2]>,
     out: &'a mut [f32],
@@ -82,7 +92,7 @@ impl WithSimd for Line<'_> {
                 let part = channel..(channel + lanes).min(width);
                 for (index, out) in out.chunks_mut(PLACES * width).enumerate() {
                     let mut sums = [simd.splat_f32s(0.0); PLACES];
-                    for tap in 0..SIDE * SIDE * SIDE {
+                    for tap in 0..TAPS {
                         let (kt, ky, kx) = (tap / (SIDE * SIDE), tap / SIDE % SIDE, tap % SIDE);
                         let at = |place: usize, tap: usize, limit: usize| {
                             (place + tap).checked_sub(1).filter(|&place| place < limit)
@@ -101,6 +111,166 @@ impl WithSimd for Line<'_> {
                 }
             }
         }
-        out.chunks_exact_mut(width).for_each(|token| in_place(simd, token, norm));
+        if let Some(norm) = norm {
+            out.chunks_exact_mut(width).for_each(|token| in_place(simd, token, norm));
+        }
+    }
+}
+
+/// The gradient of the tokens, contiguous, from that of the pooled ones before their norm.
+pub(crate) fn token_gradient(
+    gradient: Heads<'_>,
+    [batch, heads]: [usize; 2],
+    grid: [usize; 3],
+    stride: usize,
+    weights: &[f32],
+) -> Vec<f32> {
+    let width = gradient.width;
+    let by_tap = by_tap(weights, width);
+    let count = 1 + grid.iter().product::<usize>();
+    let mut out = uninit(batch * heads * count * width);
+    out.par_chunks_mut((count * width).max(1)).enumerate().for_each(|(index, out)| {
+        let (item, head) = (index / heads, index % heads);
+        let (class, patches) = out.split_at_mut(width);
+        class.write_copy_of_slice(gradient.vector(item, head, 0));
+        patches.par_chunks_mut((grid[2] * width).max(1)).enumerate().for_each(|(line, out)| {
+            let place = [line / grid[1], line % grid[1]];
+            vectors().dispatch(BackLine { gradient, item, head, grid, stride, taps: &by_tap, place, out });
+        });
+    });
+    // SAFETY: the class tokens have been copied and all lines filled.
+    unsafe { filled(out) }
+}
+
+/// A row of the grid whose gradient is sought.
+struct BackLine<'a> {
+    gradient: Heads<'a>,
+    item: usize,
+    head: usize,
+    grid: [usize; 3],
+    stride: usize,
+    taps: &'a [f32],
+    /// Its frame and row.
+    place: [usize; 2],
+    out: &'a mut [MaybeUninit<f32>],
+}
+
+impl WithSimd for BackLine<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { gradient, item, head, grid, stride, taps, place: [frame, row], out } = self;
+        let (width, lanes) = (gradient.width, lanes::<S>());
+        let [frames, rows, columns] = pooled(grid, stride);
+        // The place whose `tap`-th neighbour this one was.
+        let at = |place: usize, tap: usize, stride: usize, limit: usize| {
+            (place + 1)
+                .checked_sub(tap)
+                .filter(|at| at.is_multiple_of(stride) && at / stride < limit)
+                .map(|at| at / stride)
+        };
+        for (x, out) in out.chunks_exact_mut(width).enumerate() {
+            for (channel, out) in (0..width).step_by(lanes).zip(out.chunks_mut(lanes)) {
+                let part = channel..channel + out.len();
+                let mut sum = simd.splat_f32s(0.0);
+                for kt in 0..SIDE {
+                    let Some(t) = at(frame, kt, 1, frames) else { continue };
+                    for ky in 0..SIDE {
+                        let Some(y) = at(row, ky, stride, rows) else { continue };
+                        for kx in 0..SIDE {
+                            let Some(x) = at(x, kx, stride, columns) else { continue };
+                            let token = gradient.vector(item, head, 1 + (t * rows + y) * columns + x);
+                            let tap = (kt * SIDE + ky) * SIDE + kx;
+                            let weight = simd.partial_load_f32s(&taps[tap * width..][part.clone()]);
+                            sum = simd.mul_add_f32s(simd.partial_load_f32s(&token[part.clone()]), weight, sum);
+                        }
+                    }
+                }
+                store::<S>(out, sum);
+            }
+        }
+    }
+}
+
+/// The gradient of the weights `[width, 3, 3, 3]` from that of the pooled tokens before their norm.
+pub(crate) fn weight_gradient(
+    tokens: Heads<'_>,
+    gradient: Heads<'_>,
+    [batch, heads]: [usize; 2],
+    grid: [usize; 3],
+    stride: usize,
+) -> Vec<f32> {
+    /// Parts of a grid whose sums are kept apart: the same whatever the number of threads.
+    const PARTS: usize = 16;
+    let width = tokens.width;
+    let [frames, rows, _] = pooled(grid, stride);
+    let part = (frames * rows).div_ceil(PARTS).max(1);
+    let parts = (frames * rows).div_ceil(part);
+    let sums: Vec<Vec<f32>> = (0..batch * heads * parts)
+        .into_par_iter()
+        .map(|index| {
+            let (item, head) = (index / parts / heads, index / parts % heads);
+            let start = index % parts * part;
+            let lines = start..(start + part).min(frames * rows);
+            let mut sums = vec![0.0; TAPS * width];
+            vectors().dispatch(Taps { tokens, gradient, item, head, grid, stride, lines, sums: &mut sums });
+            sums
+        })
+        .collect();
+    let mut out = vec![0.0; width * TAPS];
+    for part in sums {
+        for (tap, sums) in part.chunks_exact(width).enumerate() {
+            sums.iter().enumerate().for_each(|(channel, x)| out[channel * TAPS + tap] += x);
+        }
+    }
+    out
+}
+
+/// Of rows of the pooled grid, the sums for every tap and channel.
+struct Taps<'a> {
+    tokens: Heads<'a>,
+    gradient: Heads<'a>,
+    item: usize,
+    head: usize,
+    grid: [usize; 3],
+    stride: usize,
+    lines: std::ops::Range<usize>,
+    /// `[3, 3, 3, width]`
+    sums: &'a mut [f32],
+}
+
+impl WithSimd for Taps<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { tokens, gradient, item, head, grid, stride, lines, sums } = self;
+        let (width, lanes) = (tokens.width, lanes::<S>());
+        let [_, rows, columns] = pooled(grid, stride);
+        let at = |place: usize, tap: usize, limit: usize| (place + tap).checked_sub(1).filter(|&place| place < limit);
+        for channel in (0..width).step_by(lanes) {
+            let part = channel..(channel + lanes).min(width);
+            for (kt, ky) in (0..SIDE * SIDE).map(|tap| (tap / SIDE, tap % SIDE)) {
+                let mut taps = [simd.splat_f32s(0.0); SIDE];
+                for line in lines.clone() {
+                    let place = [at(line / rows, kt, grid[0]), at(line % rows * stride, ky, grid[1])];
+                    let [Some(t), Some(y)] = place else { continue };
+                    for x in 0..columns {
+                        let dy = &gradient.vector(item, head, 1 + line * columns + x)[part.clone()];
+                        let dy = simd.partial_load_f32s(dy);
+                        for (kx, tap) in taps.iter_mut().enumerate() {
+                            let Some(x) = at(x * stride, kx, grid[2]) else { continue };
+                            let token = tokens.vector(item, head, 1 + (t * grid[1] + y) * grid[2] + x);
+                            *tap = simd.mul_add_f32s(simd.partial_load_f32s(&token[part.clone()]), dy, *tap);
+                        }
+                    }
+                }
+                for (kx, &sum) in taps.iter().enumerate() {
+                    let tap = (kt * SIDE + ky) * SIDE + kx;
+                    simd.partial_store_f32s(&mut sums[tap * width..][part.clone()], sum);
+                }
+            }
+        }
     }
 }

@@ -42,7 +42,7 @@ pub(crate) enum Finish<'a> {
 
 impl<'a> Finish<'a> {
     /// For the rows from `first` on of a product with `columns`.
-    fn at_row(self, first: usize, columns: usize) -> Self {
+    pub(crate) fn at_row(self, first: usize, columns: usize) -> Self {
         match self {
             Self::AddTo { residual, scale } => Self::AddTo { residual: &residual[first * columns..], scale },
             other => other,
@@ -87,6 +87,11 @@ impl Packed {
         Self { panels, depth, columns }
     }
 
+    /// How many rows it has.
+    pub(crate) fn depth(&self) -> usize {
+        self.depth
+    }
+
     /// How many columns it has.
     pub(crate) fn columns(&self) -> usize {
         self.columns
@@ -112,9 +117,27 @@ pub(crate) const fn lanes<S: Simd>() -> usize {
 }
 
 /// Rows of a block: few enough that every thread has some.
-fn block_rows(rows: usize) -> usize {
+pub(crate) fn block_rows(rows: usize) -> usize {
     let share = rows.div_ceil(2 * rayon::current_num_threads());
     share.next_multiple_of(14).clamp(14, BLOCK)
+}
+
+/// The left matrix of a block of rows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Left<'a> {
+    /// `[rows, depth]`, one row after the other.
+    Rows(&'a [f32]),
+    /// `[depth, width]`, of which the columns from `first` on are the block's rows.
+    Columns { values: &'a [f32], width: usize, first: usize },
+}
+
+/// What a block is added to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Onto {
+    /// Nothing: what is there may be anything.
+    Nothing,
+    /// The numbers that are there.
+    Numbers,
 }
 
 /// `[rows, depth] x [depth, columns] + bias`, finished.
@@ -126,61 +149,65 @@ pub(crate) fn product(left: &[f32], right: &Packed, bias: Option<&[f32]>, finish
     out.par_chunks_mut((block * columns).max(1)).enumerate().for_each_init(Vec::new, |packed, (index, out)| {
         let first = index * block;
         let rows = out.len() / columns;
-        let left = &left[first * depth..][..rows * depth];
+        let left = Left::Rows(&left[first * depth..][..rows * depth]);
         let finish = finish.at_row(first, columns);
-        vectors().dispatch(Block { left, right, bias, finish, packed, out });
+        vectors().dispatch(Block { left, right, bias, finish, packed, onto: Onto::Nothing, out });
     });
     // SAFETY: blocks cover all rows, and each writes all of its own.
     unsafe { filled(out) }
 }
 
-/// Two products with a GELU between: `gelu(left x first + bias) x second + bias`, finished. What lies between stays in cache.
-pub(crate) fn two_products(
-    left: &[f32],
-    [first, second]: [&Packed; 2],
-    biases: [Option<&[f32]>; 2],
-    finish: Finish<'_>,
-) -> Vec<f32> {
-    let (depth, hidden, columns) = (first.depth, first.columns, second.columns);
-    let rows = left.len() / depth;
-    let mut out = uninit(rows * columns);
-    // Half of a second-level cache for what lies between.
-    let block = block_rows(rows).min((131_072 / hidden.max(1)).next_multiple_of(14)).max(14);
-    out.par_chunks_mut((block * columns).max(1)).enumerate().for_each_init(
-        || (Vec::new(), Vec::new()),
-        |(packed, between), (index, out)| {
-            let start = index * block;
-            let rows = out.len() / columns;
-            let left = &left[start * depth..][..rows * depth];
-            between.clear();
-            between.reserve(rows * hidden);
-            let spare = &mut between.spare_capacity_mut()[..rows * hidden];
-            vectors().dispatch(Block {
-                left,
-                right: first,
-                bias: biases[0],
-                finish: Finish::Gelu,
-                packed: &mut *packed,
-                out: spare,
-            });
-            // SAFETY: the block wrote all of its output.
-            unsafe { between.set_len(rows * hidden) };
-            let finish = finish.at_row(start, columns);
-            vectors().dispatch(Block { left: between, right: second, bias: biases[1], finish, packed, out });
-        },
-    );
-    // SAFETY: blocks cover all rows, and each writes all of its own.
-    unsafe { filled(out) }
+/// `[depth, rows]^T x [depth, columns]`, as of a layer's inputs and its results' gradients, added to `out`.
+pub(crate) fn add_product_of_columns(left: &[f32], rows: usize, right: &[f32], columns: usize, out: &mut [f32]) {
+    /// Depth that is packed at a time.
+    const SLAB: usize = 8 * DEPTH;
+    let parts = left.chunks((SLAB * rows).max(1)).zip(right.chunks((SLAB * columns).max(1)));
+    for (left, right) in parts {
+        let right = Packed::new(right, right.len() / columns, columns);
+        let block = block_rows(rows);
+        out.par_chunks_mut((block * columns).max(1)).enumerate().for_each_init(Vec::new, |packed, (index, out)| {
+            let left = Left::Columns { values: left, width: rows, first: index * block };
+            add_block(left, &right, packed, out);
+        });
+    }
+}
+
+/// Adds the product of a block to what is there.
+pub(crate) fn add_block(left: Left<'_>, right: &Packed, packed: &mut Vec<f32>, out: &mut [f32]) {
+    // SAFETY: a block writes numbers alone.
+    let out = unsafe { &mut *(std::ptr::from_mut(out) as *mut [MaybeUninit<f32>]) };
+    vectors().dispatch(Block { left, right, bias: None, finish: Finish::Plain, packed, onto: Onto::Numbers, out });
+}
+
+/// Sums of the columns of `[rows, columns]`, added to `out`.
+pub(crate) fn add_column_sums(matrix: &[f32], out: &mut [f32]) {
+    /// Rows whose sum is one term: the same whatever the number of threads.
+    const ROWS: usize = 256;
+    let columns = out.len();
+    let parts: Vec<Vec<f32>> = matrix
+        .par_chunks((ROWS * columns).max(1))
+        .map(|rows| {
+            let mut sums = vec![0.0; columns];
+            for row in rows.chunks_exact(columns) {
+                sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
+            }
+            sums
+        })
+        .collect();
+    for part in parts {
+        out.iter_mut().zip(part).for_each(|(out, x)| *out += x);
+    }
 }
 
 /// A block of rows of a product.
 pub(crate) struct Block<'a> {
-    pub(crate) left: &'a [f32],
+    pub(crate) left: Left<'a>,
     pub(crate) right: &'a Packed,
     pub(crate) bias: Option<&'a [f32]>,
     pub(crate) finish: Finish<'a>,
     /// Room for a packed part of the left matrix.
     pub(crate) packed: &'a mut Vec<f32>,
+    pub(crate) onto: Onto,
     pub(crate) out: &'a mut [MaybeUninit<f32>],
 }
 
@@ -199,14 +226,20 @@ impl WithSimd for Block<'_> {
 impl Block<'_> {
     #[inline(always)]
     fn run<S: Simd, const MR: usize>(self, simd: S) {
-        let Self { left, right, bias, finish, packed, out } = self;
+        let Self { left, right, bias, finish, packed, onto, out } = self;
         let Packed { depth, columns, ref panels } = *right;
         let width = 2 * lanes::<S>();
         let rows = out.len() / columns;
         let tiles = rows.div_ceil(MR);
         for start in (0..depth).step_by(DEPTH) {
             let part = DEPTH.min(depth - start);
-            pack::<MR>(left, depth, start..start + part, packed);
+            match left {
+                Left::Rows(values) => pack::<MR>(values, depth, start..start + part, packed),
+                Left::Columns { values, width, first } => {
+                    pack_columns::<MR>(&values[start * width..][..part * width], width, first..first + rows, packed);
+                }
+            }
+            let is_first = start == 0 && onto == Onto::Nothing;
             for (panel, columns_of) in panels.chunks(depth * width).zip((0..columns).step_by(width)) {
                 let panel = &panel[start * width..][..part * width];
                 let (panel, _) = S::as_simd_f32s(panel);
@@ -214,7 +247,7 @@ impl Block<'_> {
                 for tile in 0..tiles {
                     let (left, _) = packed[tile * part * MR..][..part * MR].as_chunks::<MR>();
                     let here = Place { row: tile * MR, column: columns_of, rows, columns };
-                    here.run::<S, MR>(simd, left, panel, start == 0, out);
+                    here.run::<S, MR>(simd, left, panel, is_first, out);
                 }
             }
         }
@@ -248,6 +281,27 @@ fn pack<const MR: usize>(left: &[f32], depth: usize, part: std::ops::Range<usize
                     }
                 } else {
                     out.iter_mut().for_each(|out| out[row] = 0.0);
+                }
+            }
+        }
+    }
+}
+
+/// The same of rows that are columns of `[length, width]`.
+#[inline(always)]
+fn pack_columns<const MR: usize>(values: &[f32], width: usize, rows: std::ops::Range<usize>, packed: &mut Vec<f32>) {
+    let length = values.len() / width;
+    packed.resize(rows.len().div_ceil(MR) * MR * length, 0.0);
+    for (out, start) in packed.chunks_exact_mut(MR * length).zip(rows.clone().step_by(MR)) {
+        let (out, _) = out.as_chunks_mut::<MR>();
+        let count = MR.min(rows.end - start);
+        for (out, values) in out.iter_mut().zip(values.chunks_exact(width)) {
+            let values = &values[start..][..count];
+            match <&[f32; MR]>::try_from(values) {
+                Ok(values) => *out = *values,
+                Err(_) => {
+                    out[..count].copy_from_slice(values);
+                    out[count..].fill(0.0);
                 }
             }
         }

@@ -1,0 +1,202 @@
+//! The feed-forward part of a block: two products with a GELU between them.
+
+use std::mem::MaybeUninit;
+
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use crate::cpu::Values;
+use crate::graph::Given;
+use crate::math::{gelu, gelu_and_slope};
+use crate::memory::{filled, store, uninit, written};
+use crate::processor::vectors;
+use crate::product::{
+    Block, Finish, Left, Onto, Packed, add_column_sums, add_product_of_columns, block_rows, lanes, product,
+};
+
+/// `gelu(left x first + bias) x second + bias`, finished. What lies between stays in cache; `keep` gives `left x first + bias`,
+/// too.
+pub(crate) fn feed_forward(
+    left: &[f32],
+    [first, second]: [&Packed; 2],
+    biases: [Option<&[f32]>; 2],
+    finish: Finish<'_>,
+    keep: bool,
+) -> (Vec<f32>, Option<Vec<f32>>) {
+    let (depth, hidden, columns) = (first.depth(), first.columns(), second.columns());
+    let rows = left.len() / depth;
+    let mut out = uninit(rows * columns);
+    // Half of a second-level cache for what lies between.
+    let block = block_rows(rows).min((131_072 / hidden.max(1)).next_multiple_of(14)).max(14);
+    let mut kept = keep.then(|| uninit(rows * hidden));
+    let parts: Vec<Option<&mut [MaybeUninit<f32>]>> = match &mut kept {
+        Some(kept) => kept.chunks_mut((block * hidden).max(1)).map(Some).collect(),
+        None => (0..rows.div_ceil(block)).map(|_| None).collect(),
+    };
+    let blocks = out.par_chunks_mut((block * columns).max(1)).zip(parts);
+    blocks.enumerate().for_each_init(
+        || (Vec::new(), Vec::new()),
+        |(packed, between), (index, (out, kept))| {
+            let start = index * block;
+            let rows = out.len() / columns;
+            let left = Left::Rows(&left[start * depth..][..rows * depth]);
+            between.clear();
+            between.reserve(rows * hidden);
+            let spare = &mut between.spare_capacity_mut()[..rows * hidden];
+            let bias = biases[0];
+            let of = |finish, packed, out| Block { left, right: first, bias, finish, packed, onto: Onto::Nothing, out };
+            match kept {
+                Some(kept) => {
+                    vectors().dispatch(of(Finish::Plain, &mut *packed, &mut *kept));
+                    // SAFETY: the block wrote all of its output.
+                    vectors().dispatch(Gelu { x: unsafe { written(kept) }, out: spare });
+                }
+                None => vectors().dispatch(of(Finish::Gelu, &mut *packed, spare)),
+            }
+            // SAFETY: all of it has been written, either way.
+            unsafe { between.set_len(rows * hidden) };
+            let finish = finish.at_row(start, columns);
+            let (left, bias, onto) = (Left::Rows(between), biases[1], Onto::Nothing);
+            vectors().dispatch(Block { left, right: second, bias, finish, packed, onto, out });
+        },
+    );
+    // SAFETY: blocks cover all rows, and each writes all of its own.
+    unsafe { (filled(out), kept.map(|kept| filled(kept))) }
+}
+
+/// What the gradients of `residual + scale * (gelu(x first + bias) second + bias)` rest on.
+pub(crate) struct Kept {
+    pub(crate) x: Values,
+    /// `x first + bias`, of `[rows, hidden]`.
+    pub(crate) between: Vec<f32>,
+    pub(crate) weights: [Values; 2],
+    /// The second's bias.
+    pub(crate) bias: Option<Values>,
+    pub(crate) scale: Option<Values>,
+    pub(crate) widths: [usize; 3],
+}
+
+impl Kept {
+    /// Those of input, first weights and bias, second weights and bias, scale, residual.
+    pub(crate) fn gradients(&self, gradient: &Values, wanted: [bool; 7]) -> Given<7> {
+        /// Numbers of what lies between that are computed anew at a time, so that they stay near.
+        const SLAB: usize = 1 << 20;
+        let [of_x, of_first, of_first_bias, of_second, of_second_bias, of_scale, _] = wanted;
+        let [width, hidden, columns] = self.widths;
+        let [first, second] = &self.weights;
+        let scale = self.scale.as_deref();
+        let scaled = |column: usize, value: f32| scale.map_or(value, |scale| value * scale[column]);
+
+        let rows_of_second: Vec<f32> = second.iter().enumerate().map(|(at, &w)| scaled(at % columns, w)).collect();
+        let back = Packed::transposed(columns, hidden, |place| &rows_of_second[place * columns..]);
+        let further = of_x.then(|| Packed::transposed(hidden, width, |place| &first[place * hidden..]));
+        let mut dx = of_x.then(|| Vec::with_capacity(self.x.len()));
+        let mut d_first = of_first.then(|| vec![0.0; width * hidden]);
+        let mut d_first_bias = of_first_bias.then(|| vec![0.0; hidden]);
+        // Of weights and bias before they were scaled.
+        let mut d_second = (of_second || of_scale).then(|| vec![0.0; hidden * columns]);
+        let mut d_second_bias = (of_second_bias || of_scale).then(|| vec![0.0; columns]);
+        let slab = (SLAB / hidden.max(1)).clamp(512, 4096);
+        let before = self.between.chunks((slab * hidden).max(1));
+        let rows = gradient.chunks((slab * columns).max(1)).zip(self.x.chunks((slab * width).max(1))).zip(before);
+        for ((dy, x), before) in rows {
+            let (activated, slope) = gelu_gradients(before, dy, &back, columns);
+            if let Some(out) = &mut d_second {
+                add_product_of_columns(&activated, hidden, dy, columns, out);
+            }
+            if let Some(out) = &mut d_second_bias {
+                add_column_sums(dy, out);
+            }
+            if let Some(out) = &mut d_first {
+                add_product_of_columns(x, width, &slope, hidden, out);
+            }
+            if let Some(out) = &mut d_first_bias {
+                add_column_sums(&slope, out);
+            }
+            if let (Some(dx), Some(further)) = (&mut dx, &further) {
+                dx.extend(product(&slope, further, None, Finish::Plain));
+            }
+        }
+        let d_scale = of_scale.then(|| {
+            let mut sums = d_second_bias.clone().expect("computed for it");
+            match &self.bias {
+                Some(bias) => sums.iter_mut().zip(&bias[..]).for_each(|(sum, bias)| *sum *= bias),
+                None => sums.fill(0.0),
+            }
+            let products = d_second.iter().flatten().zip(&second[..]).map(|(d, w)| d * w);
+            products.enumerate().for_each(|(at, x)| sums[at % columns] += x);
+            sums
+        });
+        let with_scale = |values: Option<Vec<f32>>| {
+            values.map(|mut values| {
+                values.iter_mut().enumerate().for_each(|(at, x)| *x = scaled(at % columns, *x));
+                Values::from(values)
+            })
+        };
+        [
+            dx.map(Values::from),
+            d_first.map(Values::from),
+            d_first_bias.map(Values::from),
+            with_scale(d_second),
+            with_scale(d_second_bias),
+            d_scale.map(Values::from),
+            Some(gradient.clone()),
+        ]
+    }
+}
+
+/// `gelu(before)`, and the gradient of `before` from that of the result, which `back` brings back to the GELU.
+fn gelu_gradients(before: &[f32], gradient: &[f32], back: &Packed, columns: usize) -> (Vec<f32>, Vec<f32>) {
+    let hidden = back.columns();
+    let (mut activated, mut slope) = (uninit(before.len()), uninit(before.len()));
+    let block = block_rows(before.len() / hidden);
+    let parts = activated.par_chunks_mut(block * hidden).zip(slope.par_chunks_mut(block * hidden));
+    let given = before.par_chunks(block * hidden).zip(gradient.par_chunks(block * columns));
+    parts.zip(given).for_each_init(Vec::new, |packed, ((activated, slope), (before, gradient))| {
+        let (left, onto) = (Left::Rows(gradient), Onto::Nothing);
+        let (bias, finish) = (None, Finish::Plain);
+        vectors().dispatch(Block { left, right: back, bias, finish, packed, onto, out: &mut *slope });
+        // SAFETY: the block wrote all of its output.
+        vectors().dispatch(GeluGradient { before, activated, slope: unsafe { written(slope) } });
+    });
+    // SAFETY: the parts cover both, and each was written.
+    unsafe { (filled(activated), filled(slope)) }
+}
+
+struct Gelu<'a> {
+    x: &'a [f32],
+    out: &'a mut [MaybeUninit<f32>],
+}
+
+impl WithSimd for Gelu<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        for (x, out) in self.x.chunks(lanes::<S>()).zip(self.out.chunks_mut(lanes::<S>())) {
+            store::<S>(out, gelu(simd, simd.partial_load_f32s(x)));
+        }
+    }
+}
+
+/// `activated` becomes `gelu(before)`, and `slope` is multiplied by its slope.
+struct GeluGradient<'a> {
+    before: &'a [f32],
+    activated: &'a mut [MaybeUninit<f32>],
+    slope: &'a mut [f32],
+}
+
+impl WithSimd for GeluGradient<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let lanes = lanes::<S>();
+        let parts = self.activated.chunks_mut(lanes).zip(self.slope.chunks_mut(lanes));
+        for (x, (activated, slope)) in self.before.chunks(lanes).zip(parts) {
+            let (value, factor) = gelu_and_slope(simd, simd.partial_load_f32s(x));
+            store::<S>(activated, value);
+            simd.partial_store_f32s(slope, simd.mul_f32s(simd.partial_load_f32s(slope), factor));
+        }
+    }
+}

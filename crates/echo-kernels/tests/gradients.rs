@@ -1,0 +1,325 @@
+//! Gradients of every layer: those of Burn's own operations, and the slope of the layer's results.
+
+#![allow(missing_docs)]
+
+use burn::module::{Param, ParamId};
+use burn::nn::conv::{Conv2d, Conv2dConfig, Conv3dConfig};
+use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig, PaddingConfig2d, PaddingConfig3d};
+use burn::tensor::activation::{gelu, softmax};
+use burn::tensor::{Bool, Device, Tensor, TensorData};
+use echo_kernels::{Axes, attention, depthwise_norm, feed_forward, layer_norm, linear, patch_conv, pool_tokens};
+use echo_random::Stream;
+
+const EPSILON: f64 = 1e-6;
+
+/// What a layer is made from: numbers in a row, of which each call takes the next.
+struct Leaves<'a> {
+    tensors: std::slice::Iter<'a, Tensor<1>>,
+}
+
+impl Leaves<'_> {
+    fn next<const D: usize>(&mut self, shape: [usize; D]) -> Tensor<D> {
+        self.tensors.next().expect("as many leaves as the layer asks for").clone().reshape(shape)
+    }
+
+    fn param<const D: usize>(&mut self, shape: [usize; D]) -> Param<Tensor<D>> {
+        Param::initialized(ParamId::new(), self.next(shape))
+    }
+
+    fn linear(&mut self, input: usize, output: usize) -> Linear {
+        let mut layer = LinearConfig::new(input, output).init(&Device::flex());
+        layer.weight = self.param([input, output]);
+        layer.bias = Some(self.param([output]));
+        layer
+    }
+
+    fn norm(&mut self, channels: usize) -> LayerNorm {
+        let mut layer = LayerNormConfig::new(channels).with_epsilon(EPSILON).init(&Device::flex());
+        layer.gamma = self.param([channels]);
+        layer.beta = Some(self.param([channels]));
+        layer
+    }
+
+    fn conv(&mut self, config: &Conv2dConfig) -> Conv2d {
+        let mut layer = config.init(&Device::flex());
+        layer.weight = self.param(layer.weight.dims());
+        layer.bias = Some(self.param([layer.weight.dims()[0]]));
+        layer
+    }
+}
+
+/// Gradients of `sum(layer x weights)`.
+fn gradients<const D: usize>(
+    leaves: &[Tensor<1>],
+    wanted: &[bool],
+    layer: &dyn Fn(&mut Leaves<'_>) -> Tensor<D>,
+    rng: &mut Stream,
+) -> Vec<Option<Vec<f32>>> {
+    let leaves: Vec<Tensor<1>> = leaves
+        .iter()
+        .zip(wanted)
+        .map(|(leaf, wanted)| {
+            let leaf = leaf.clone().autodiff();
+            if *wanted { leaf.require_grad() } else { leaf }
+        })
+        .collect();
+    let mut given = Leaves { tensors: leaves.iter() };
+    let out = layer(&mut given);
+    assert!(given.tensors.next().is_none(), "more leaves than the layer asks for");
+    let weights = values(rng, out.dims()).autodiff();
+    let graph = (out * weights).sum().backward();
+    leaves.iter().map(|leaf| leaf.grad(&graph).map(|x| x.into_data().try_to_vec().unwrap())).collect()
+}
+
+fn values<const D: usize>(rng: &mut Stream, shape: [usize; D]) -> Tensor<D> {
+    let values: Vec<f32> = (0..shape.iter().product()).map(|_| rng.normal() as f32).collect();
+    Tensor::from_data(TensorData::new(values, shape), &Device::flex())
+}
+
+/// Holds `ours` against `theirs` with leaves of these sizes: all asked for, then each alone; and against the slope of its results
+/// in a random direction.
+fn check<const D: usize>(
+    name: &str,
+    sizes: &[usize],
+    ours: impl Fn(&mut Leaves<'_>) -> Tensor<D>,
+    theirs: impl Fn(&mut Leaves<'_>) -> Tensor<D>,
+) {
+    let rng = &mut Stream::new(1, name, 0);
+    let leaves: Vec<Tensor<1>> = sizes.iter().map(|&size| values(rng, [size])).collect();
+    let weights = || Stream::new(2, name, 0);
+    let all = vec![true; sizes.len()];
+    let expected = gradients(&leaves, &all, &theirs, &mut weights());
+    let each = (0..sizes.len()).map(|leaf| (0..sizes.len()).map(|other| other == leaf).collect::<Vec<_>>());
+    for wanted in each.chain([all]) {
+        let found = gradients(&leaves, &wanted, &ours, &mut weights());
+        for (leaf, (found, expected)) in found.iter().zip(&expected).enumerate() {
+            assert_eq!(found.is_some(), wanted[leaf], "{name}: gradient {leaf} of {wanted:?}");
+            let (Some(found), Some(expected)) = (found, expected) else { continue };
+            let largest = expected.iter().fold(1e-6f32, |largest, x| largest.max(x.abs()));
+            let worst = found.iter().zip(expected).fold(0.0f32, |worst, (a, b)| worst.max((a - b).abs())) / largest;
+            assert!(worst < 1e-5, "{name}: gradient {leaf} of {wanted:?}: {worst}");
+        }
+    }
+    const STEP: f32 = 1e-2;
+    let direction: Vec<Tensor<1>> = sizes.iter().map(|&size| values(rng, [size])).collect();
+    let at = |factor: f32| {
+        let moved: Vec<_> = leaves.iter().zip(&direction).map(|(x, d)| x.clone() + d.clone() * factor).collect();
+        let out = ours(&mut Leaves { tensors: moved.iter() });
+        let weights = values(&mut weights(), out.dims());
+        f64::from((out * weights).sum().into_scalar::<f32>())
+    };
+    let slope = (at(STEP) - at(-STEP)) / f64::from(2.0 * STEP);
+    let direction = direction.iter().map(|d| d.clone().into_data().try_to_vec::<f32>().unwrap());
+    let (mut sum, mut size) = (0.0, 0.0);
+    for (gradient, direction) in expected.iter().flatten().zip(direction) {
+        for (g, d) in gradient.iter().zip(direction) {
+            sum += f64::from(g * d);
+            size += f64::from(g * d).powi(2);
+        }
+    }
+    assert!((slope - sum).abs() < 0.02 * size.sqrt() + 0.02 * sum.abs(), "{name}: slope {slope}, gradient {sum}");
+}
+
+#[test]
+fn linear_layers() {
+    for [rows, input, output] in [[1, 1, 1], [13, 7, 33], [300, 40, 70], [5000, 6, 9]] {
+        let sizes = [rows * input, input * output, output];
+        let parts = |leaves: &mut Leaves<'_>| (leaves.next([rows, input]), leaves.linear(input, output));
+        check(
+            &format!("linear {rows} x {input} x {output}"),
+            &sizes,
+            |leaves| {
+                let (x, layer) = parts(leaves);
+                linear(x, &layer)
+            },
+            |leaves| {
+                let (x, layer) = parts(leaves);
+                layer.forward(x)
+            },
+        );
+    }
+}
+
+#[test]
+fn feed_forward_parts() {
+    for [rows, width, hidden, columns] in [[1, 3, 5, 3], [17, 24, 96, 24], [1200, 8, 30, 10], [15, 13, 205, 13]] {
+        for is_scaled in [true, false] {
+            let mut sizes =
+                vec![rows * width, rows * columns, width * hidden, hidden, hidden * columns, columns, columns];
+            sizes.truncate(if is_scaled { 7 } else { 6 });
+            type Parts = (Tensor<2>, Tensor<2>, [Linear; 2], Option<Tensor<1>>);
+            let parts = |leaves: &mut Leaves<'_>| -> Parts {
+                let (x, residual) = (leaves.next([rows, width]) * 0.3, leaves.next([rows, columns]));
+                let layers = [leaves.linear(width, hidden), leaves.linear(hidden, columns)];
+                (x, residual, layers, is_scaled.then(|| leaves.next([columns])))
+            };
+            check(
+                &format!("feed forward {rows} x {width} x {hidden}, scaled {is_scaled}"),
+                &sizes,
+                |leaves| {
+                    let (x, residual, [first, second], scale) = parts(leaves);
+                    feed_forward(x, [&first, &second], scale, residual)
+                },
+                |leaves| {
+                    let (x, residual, [first, second], scale) = parts(leaves);
+                    let y = second.forward(gelu(first.forward(x)));
+                    residual + scale.map_or(y.clone(), |scale| y * scale.unsqueeze())
+                },
+            );
+        }
+    }
+}
+
+#[test]
+fn norms() {
+    for [rows, width] in [[1, 4], [70, 5], [3, 16], [129, 96], [2, 1027]] {
+        let parts = |leaves: &mut Leaves<'_>| (leaves.next([rows, width]) + 3.0, leaves.norm(width));
+        check(
+            &format!("norm {rows} x {width}"),
+            &[rows * width, width, width],
+            |leaves| {
+                let (x, layer) = parts(leaves);
+                layer_norm(x, &layer, EPSILON)
+            },
+            |leaves| {
+                let (x, layer) = parts(leaves);
+                layer.forward(x)
+            },
+        );
+    }
+}
+
+#[test]
+fn depthwise_convolutions() {
+    for [batch, height, width, channels] in
+        [[1, 1, 1, 3], [2, 7, 9, 16], [1, 2, 23, 40], [3, 14, 14, 24], [1, 4, 3, 96]]
+    {
+        let config = Conv2dConfig::new([channels, channels], [7, 7])
+            .with_padding(PaddingConfig2d::Explicit(3, 3, 3, 3))
+            .with_groups(channels);
+        let shape = [batch, height, width, channels];
+        let parts = |leaves: &mut Leaves<'_>| (leaves.next(shape), leaves.conv(&config), leaves.norm(channels));
+        check(
+            &format!("depthwise {shape:?}"),
+            &[shape.iter().product(), channels * 49, channels, channels, channels],
+            |leaves| {
+                let (x, conv, norm) = parts(leaves);
+                depthwise_norm(x, &conv, &norm, EPSILON)
+            },
+            |leaves| {
+                let (x, conv, norm) = parts(leaves);
+                norm.forward(conv.forward(x.permute([0, 3, 1, 2])).permute([0, 2, 3, 1]))
+            },
+        );
+    }
+}
+
+#[test]
+fn patch_convolutions() {
+    for [batch, channels, height, width, filters, side] in
+        [[1, 3, 16, 16, 24, 4], [2, 5, 7, 10, 33, 2], [1, 1, 3, 5, 2, 1]]
+    {
+        for axes in [Axes::ChannelsFirst, Axes::ChannelsLast] {
+            let config = Conv2dConfig::new([channels, filters], [side, side]).with_stride([side, side]);
+            let shape = [batch, channels, height, width];
+            let parts = |leaves: &mut Leaves<'_>| (leaves.next(shape), leaves.conv(&config));
+            check(
+                &format!("patches {shape:?} {axes:?}"),
+                &[shape.iter().product(), filters * channels * side * side, filters],
+                |leaves| {
+                    let (x, conv) = parts(leaves);
+                    let x = if axes == Axes::ChannelsLast { x.permute([0, 2, 3, 1]) } else { x };
+                    patch_conv(x, axes, &conv)
+                },
+                |leaves| {
+                    let (x, conv) = parts(leaves);
+                    conv.forward(x).permute([0, 2, 3, 1])
+                },
+            );
+        }
+    }
+}
+
+#[test]
+fn attentions() {
+    for (batch, heads, tokens, places, depth, width) in
+        [(1, 1, 2, 3, 1, 1), (2, 3, 43, 17, 8, 8), (1, 2, 5, 50, 21, 33), (1, 1, 700, 7, 4, 6)]
+    {
+        for is_masked in [true, false] {
+            let sizes = [(tokens, depth), (places, depth), (places, width)].map(|(n, m)| batch * heads * n * m);
+            let bits: Vec<bool> = (0..tokens * places).map(|at| is_masked && at % places > at / places).collect();
+            let mask = Tensor::<4, Bool>::from_data(TensorData::new(bits, [1, 1, tokens, places]), &Device::flex());
+            let parts = |leaves: &mut Leaves<'_>| {
+                let query = leaves.next([batch, heads, tokens, depth]);
+                let key = leaves.next([batch, heads, places, depth]);
+                // Not contiguous, as of a layer that gives heads side by side.
+                (query, key, leaves.next([batch, places, heads, width]).swap_dims(1, 2))
+            };
+            check(
+                &format!("attention {batch} {heads} {tokens} {places}, masked {is_masked}"),
+                &sizes,
+                |leaves| {
+                    let (query, key, value) = parts(leaves);
+                    attention(query, key, value, 0.3, is_masked.then(|| mask.clone()))
+                },
+                |leaves| {
+                    let (query, key, value) = parts(leaves);
+                    let scores = query.matmul(key.transpose()) * 0.3;
+                    let hidden = mask.clone().expand([batch, heads, tokens, places]);
+                    let shares = softmax(scores.mask_fill(hidden, f32::NEG_INFINITY), 3);
+                    shares.matmul(value).swap_dims(1, 2).reshape([batch, tokens, heads * width])
+                },
+            );
+        }
+    }
+}
+
+#[test]
+fn pools() {
+    for (batch, heads, channels, [frames, height, width], stride) in
+        [(1, 1, 3, [1, 1, 1], 1), (2, 3, 4, [3, 6, 9], 1), (1, 2, 40, [4, 7, 5], 2), (2, 1, 24, [1, 9, 10], 4)]
+    {
+        let count = frames * height * width;
+        let shape = [batch, 1 + count, heads, channels];
+        let parts = |leaves: &mut Leaves<'_>| {
+            let mut conv = Conv3dConfig::new([channels, channels], [3; 3])
+                .with_stride([1, stride, stride])
+                .with_padding(PaddingConfig3d::Explicit(1, 1, 1))
+                .with_groups(channels)
+                .with_bias(false)
+                .init(&Device::flex());
+            let tokens = leaves.next(shape).swap_dims(1, 2);
+            conv.weight = leaves.param([channels, 1, 3, 3, 3]);
+            (tokens, conv, leaves.norm(channels))
+        };
+        check(
+            &format!("pool {shape:?}"),
+            &[shape.iter().product(), channels * 27, channels, channels],
+            |leaves| {
+                let (tokens, conv, norm) = parts(leaves);
+                pool_tokens(tokens, [frames, height, width], &conv, &norm, EPSILON).0
+            },
+            |leaves| {
+                let (tokens, conv, norm) = parts(leaves);
+                let volumes = tokens.clone().narrow(2, 1, count).swap_dims(2, 3);
+                let volumes = conv.forward(volumes.reshape([batch * heads, channels, frames, height, width]));
+                let [_, _, _, rows, columns] = volumes.dims();
+                let patches = volumes.reshape([batch, heads, channels, frames * rows * columns]).swap_dims(2, 3);
+                norm.forward(Tensor::cat(vec![tokens.narrow(2, 0, 1), patches], 2))
+            },
+        );
+    }
+}
+
+/// All of this with narrower vectors, and with none, as other processors have them.
+#[test]
+fn other_processors() {
+    if std::env::var_os("ECHOZOO_SIMD").is_some() {
+        return;
+    }
+    for vectors in ["avx2", "plain"] {
+        let output =
+            std::process::Command::new(std::env::current_exe().unwrap()).env("ECHOZOO_SIMD", vectors).output().unwrap();
+        assert!(output.status.success(), "{vectors}: {}", String::from_utf8_lossy(&output.stdout));
+    }
+}

@@ -68,7 +68,7 @@ pub fn clip_of(video: &Video, path: &Path, spec: &ClipSpec, look: Look) -> Resul
 /// Loads the clip of every path, seen as `look` says of the path's index, turns it into something with `map`, and hands that to `consume`, both
 /// with the path's index, in whatever order they are ready.
 ///
-/// `map` runs on one thread per core, `consume` on the calling thread; at most a fixed number of results wait for it.
+/// `map` runs on as many threads as Rayon's pool has, `consume` on the calling thread; at most a fixed number of results wait for it.
 pub fn for_each_clip<T: Send>(
     paths: &[&Path],
     spec: &ClipSpec,
@@ -77,7 +77,7 @@ pub fn for_each_clip<T: Send>(
     map: impl Fn(usize, LoadedClip) -> T + Sync,
     mut consume: impl FnMut(usize, Result<T, ClipError>),
 ) {
-    let workers = std::thread::available_parallelism().map_or(1, |count| count.get()).min(paths.len());
+    let workers = rayon::current_num_threads().min(paths.len());
     let next = AtomicUsize::new(0);
     let (sender, receiver) = sync_channel(QUEUE);
     std::thread::scope(|scope| {

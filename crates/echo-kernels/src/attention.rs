@@ -141,9 +141,10 @@ pub(crate) fn gradients(
     hidden: Option<Hidden<'_>>,
     gradient: &[f32],
 ) -> [Vec<f32>; 3] {
-    /// Parts of the queries whose sums for keys and values are kept apart: the same whatever the number of threads.
+    /// Parts of all heads' queries whose sums for keys and values are kept apart: the same whatever the number of threads.
     const PARTS: usize = 16;
-    let part = query.tokens.div_ceil(PARTS).next_multiple_of(QUERIES);
+    let parts = PARTS.div_ceil((batch * heads).max(1));
+    let part = query.tokens.div_ceil(parts).next_multiple_of(QUERIES).max(QUERIES);
     let parts = query.tokens.div_ceil(part);
     let row = heads * value.width;
     let packed: Vec<[Packed; 3]> = (0..batch * heads)

@@ -83,7 +83,6 @@ impl From<Vec<f32>> for Values {
 }
 
 /// Vectors `[batch, heads, tokens, width]` that need not follow each other, as of queries, keys and values side by side.
-#[derive(Clone)]
 pub(crate) struct Strided(FlexTensor);
 
 impl Strided {

@@ -85,10 +85,9 @@ impl Kept {
         let [width, hidden, columns] = self.widths;
         let [first, second] = &self.weights;
         let scale = self.scale.as_deref();
-        let scaled = |column: usize, value: f32| scale.map_or(value, |scale| value * scale[column]);
-
-        let rows_of_second: Vec<f32> = second.iter().enumerate().map(|(at, &w)| scaled(at % columns, w)).collect();
-        let back = Packed::transposed(columns, hidden, |place| &rows_of_second[place * columns..]);
+        let mut scaled_second = second.to_vec();
+        scale_columns(&mut scaled_second, scale);
+        let back = Packed::transposed(columns, hidden, |place| &scaled_second[place * columns..]);
         let further = of_x.then(|| Packed::transposed(hidden, width, |place| &first[place * hidden..]));
         let mut dx = of_x.then(|| Vec::with_capacity(self.x.len()));
         let mut d_first = of_first.then(|| vec![0.0; width * hidden]);
@@ -118,18 +117,16 @@ impl Kept {
             }
         }
         let d_scale = of_scale.then(|| {
-            let mut sums = d_second_bias.clone().expect("computed for it");
-            match &self.bias {
-                Some(bias) => sums.iter_mut().zip(&bias[..]).for_each(|(sum, bias)| *sum *= bias),
-                None => sums.fill(0.0),
+            let mut sums = vec![0.0; columns];
+            let products = |(d, x): (&Vec<f32>, &[f32])| d.iter().zip(x).map(|(d, x)| d * x).collect::<Vec<_>>();
+            for (gradient, values) in [(&d_second, Some(&second[..])), (&d_second_bias, self.bias.as_deref())] {
+                gradient.as_ref().zip(values).iter().for_each(|&pair| add_column_sums(&products(pair), &mut sums));
             }
-            let products = d_second.iter().flatten().zip(&second[..]).map(|(d, w)| d * w);
-            products.enumerate().for_each(|(at, x)| sums[at % columns] += x);
             sums
         });
         let with_scale = |values: Option<Vec<f32>>| {
             values.map(|mut values| {
-                values.iter_mut().enumerate().for_each(|(at, x)| *x = scaled(at % columns, *x));
+                scale_columns(&mut values, scale);
                 Values::from(values)
             })
         };
@@ -142,6 +139,13 @@ impl Kept {
             d_scale.map(Values::from),
             Some(gradient.clone()),
         ]
+    }
+}
+
+/// Multiplies the columns of a matrix by a scale, where there is one.
+fn scale_columns(matrix: &mut [f32], scale: Option<&[f32]>) {
+    if let Some(scale) = scale {
+        matrix.par_chunks_mut(scale.len()).for_each(|row| row.iter_mut().zip(scale).for_each(|(x, scale)| *x *= scale));
     }
 }
 

@@ -40,7 +40,7 @@ pub(crate) fn result<const N: usize, const D: usize>(
         _ => Autodiff::<Flex>::from_inner(Values::from(Vec::new()).shaped(&[0])).node(),
     });
     let shapes = inputs.map(|input| input.map_or(Vec::new(), |input| input.shape().to_vec()));
-    let step = Step { gradients: Arc::new(gradients), shapes };
+    let step = Step { gradients: Arc::new(gradients), shapes, length: shape.iter().product() };
     let operation = Operation.prepare::<NoCheckpointing>(nodes).compute_bound().stateful();
     Tensor::from_primitive::<Autodiff<Flex>>(match operation {
         OpsKind::Tracked(operation) => operation.finish(step, output),
@@ -52,11 +52,16 @@ pub(crate) fn result<const N: usize, const D: usize>(
 #[derive(Debug)]
 struct Operation;
 
+type Gradient<const N: usize> = dyn Fn(&Values, [bool; N]) -> Given<N> + Send + Sync;
+
 /// What an operation's backward pass rests on.
 #[derive(Clone)]
 struct Step<const N: usize> {
-    gradients: Arc<dyn Fn(&Values, [bool; N]) -> Given<N> + Send + Sync>,
+    gradients: Arc<Gradient<N>>,
+    /// Of the inputs.
     shapes: [Vec<usize>; N],
+    /// Numbers of the result.
+    length: usize,
 }
 
 impl<const N: usize> fmt::Debug for Step<N> {
@@ -69,8 +74,9 @@ impl<const N: usize> Backward<Flex, N> for Operation {
     type State = Step<N>;
 
     fn backward(self, operation: Ops<Step<N>, N>, graph: &mut Gradients, _: &mut Checkpointer) {
-        let Ops { parents, node, state: Step { gradients, shapes } } = operation;
+        let Ops { parents, node, state: Step { gradients, shapes, length } } = operation;
         let gradient = Values::new(graph.consume::<Flex>(&node));
+        assert_eq!(gradient.len(), length, "numbers of the result's gradient");
         let wanted = parents.each_ref().map(Option::is_some);
         for ((parent, gradient), shape) in parents.into_iter().zip(gradients(&gradient, wanted)).zip(shapes) {
             if let Some(parent) = parent {

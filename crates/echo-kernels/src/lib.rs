@@ -5,6 +5,7 @@
 //! processor at hand (AVX-512, AVX2, NEON, plain). Those of other backends are computed by Burn's own operations, with the same
 //! results and gradients but for the rounding of sums.
 
+mod adamw;
 mod attention;
 mod cpu;
 mod depthwise;
@@ -18,16 +19,15 @@ mod pool;
 mod processor;
 mod product;
 
-use std::sync::Arc;
-
 use burn::module::Param;
 use burn::nn::conv::{Conv2d, Conv3d};
-use burn::nn::{LayerNorm, Linear, PaddingConfig2d};
+use burn::nn::{LayerNorm, Linear, PaddingConfig2d, PaddingConfig3d};
 use burn::tensor::activation::{gelu, softmax};
 use burn::tensor::module::{attention as fused_attention, conv2d};
 use burn::tensor::ops::{AttentionModuleOptions, ConvOptions};
 use burn::tensor::{Bool, Tensor};
 
+pub use crate::adamw::{AdamWStep, adamw};
 use crate::attention::{Heads, Hidden};
 use crate::cpu::{Input, Values};
 use crate::depthwise::{Maps, SIDE};
@@ -35,7 +35,7 @@ use crate::feed_forward::Kept;
 use crate::graph::{is_tracked, result};
 use crate::norm::Norm;
 use crate::patches::Images;
-use crate::product::{Finish, Packed, add_column_sums, add_product_of_columns, product};
+use crate::product::{Finish, Packed, add_product_of_columns, column_sums, product};
 
 /// `x W + b`, over the last axis.
 ///
@@ -43,21 +43,23 @@ use crate::product::{Finish, Packed, add_column_sums, add_product_of_columns, pr
 /// When the last axis is not as long as the layer's input.
 pub fn linear<const D: usize>(x: Tensor<D>, layer: &Linear) -> Tensor<D> {
     let Some((input, parameters)) = Input::of(&x).zip(Parameters::of_linear(layer)) else { return layer.forward(x) };
-    let [depth, columns] = layer.weight.val().dims();
+    let [depth, columns] = parameters.sizes();
     assert_eq!(x.dims().last(), Some(&depth), "the last axis and the layer's input");
     let (values, matrix) = (input.values(), parameters.weight.values());
     let out = product(&values, &parameters.packed(), parameters.bias().as_deref(), Finish::Plain);
     let inputs = [Some(&input), Some(&parameters.weight), parameters.bias.as_ref()];
     result(inputs, out, with_last(x.dims(), columns), move |gradient, [of_x, of_weight, of_bias]| {
         let dy: &[f32] = gradient;
-        let back = || Packed::transposed(columns, depth, |place| &matrix[place * columns..]);
-        let d_x = of_x.then(|| product(dy, &back(), None, Finish::Plain).into());
+        let d_x = of_x.then(|| {
+            let back = Packed::transposed(columns, depth, |place| &matrix[place * columns..]);
+            product(dy, &back, None, Finish::Plain).into()
+        });
         let d_weight = of_weight.then(|| {
             let mut out = vec![0.0; depth * columns];
             add_product_of_columns(&values, depth, dy, columns, &mut out);
             out.into()
         });
-        [d_x, d_weight, of_bias.then(|| column_sums(dy, columns))]
+        [d_x, d_weight, of_bias.then(|| column_sums(dy, columns).into())]
     })
 }
 
@@ -73,12 +75,20 @@ pub fn feed_forward<const D: usize>(
 ) -> Tensor<D> {
     let fused = || {
         let (input, residual) = (Input::of(&x)?, Input::of(&residual)?);
-        let widths = [first.weight.val().dims()[0], first.weight.val().dims()[1], second.weight.val().dims()[1]];
         let [first, second] = [Parameters::of_linear(first)?, Parameters::of_linear(second)?];
         let scale = input_of(scale.as_ref())?;
-        let [width, hidden, columns] = widths;
-        let given = [input.shape()[D - 1], second.weight.shape()[0], residual.shape()[D - 1]];
-        assert_eq!(given, [width, hidden, columns], "widths of what the layers are given, and of the layers");
+        let ([width, hidden], [of_hidden, columns]) = (first.sizes(), second.sizes());
+        let widths = [width, hidden, columns];
+        assert_eq!(
+            [x.dims()[D - 1], of_hidden],
+            [width, hidden],
+            "widths of what the layers are given, and of the layers"
+        );
+        assert_eq!(residual.shape(), with_last(x.dims(), columns), "the residual's shape and the result's");
+        assert!(
+            scale.as_ref().is_none_or(|scale| scale.shape() == [columns]),
+            "one factor of the scale for each column"
+        );
         let (values, scale_values, residual_values) =
             (input.values(), scale.as_ref().map(Input::values), residual.values());
         let finish = Finish::AddTo { residual: &residual_values, scale: scale_values.as_deref() };
@@ -115,18 +125,22 @@ pub fn feed_forward<const D: usize>(
 /// # Panics
 /// When the last axis is not as long as the norm's.
 pub fn layer_norm<const D: usize>(x: Tensor<D>, layer: &LayerNorm, epsilon: f64) -> Tensor<D> {
-    let Some((input, norm)) = Input::of(&x).zip(Normed::of(layer, epsilon)) else { return layer.forward(x) };
-    assert_eq!(x.dims().last(), norm.gamma.shape().last(), "the last axis and the norm's");
+    let Some((input, norm)) = Input::of(&x).zip(Normed::of(layer, epsilon, x.dims()[D - 1])) else {
+        return layer.forward(x);
+    };
     let (values, parameters) = (input.values(), norm.values());
     let out = norm::norm_rows(&values, parameters.norm());
     let inputs = [Some(&input), Some(&norm.gamma), Some(&norm.beta)];
     result(inputs, out, x.dims(), move |gradient, _| {
-        norm::gradients(&values, parameters.norm(), &gradient).map(|values| Some(values.into()))
+        norm::gradients(&values, parameters.norm(), gradient).map(|values| Some(values.into()))
     })
 }
 
 /// A 7 x 7 depthwise convolution (stride 1, the map's size kept) of channels-last maps `[batch, height, width, channels]`, and a
 /// layer norm over the channels.
+///
+/// # Panics
+/// When the norm is not of as many channels.
 pub fn depthwise_norm(x: Tensor<4>, conv: &Conv2d, layer: &LayerNorm, epsilon: f64) -> Tensor<4> {
     let [_, height, width, channels] = x.dims();
     let sizes = [height, width, channels];
@@ -136,7 +150,8 @@ pub fn depthwise_norm(x: Tensor<4>, conv: &Conv2d, layer: &LayerNorm, epsilon: f
         && conv.weight.dims() == [channels, 1, SIDE, SIDE];
     let fused = || {
         let input = Input::of(&x).filter(|_| is_ours)?;
-        let (parameters, norm) = (Parameters::of(&conv.weight, conv.bias.as_ref())?, Normed::of(layer, epsilon)?);
+        let (parameters, norm) =
+            (Parameters::of(&conv.weight, conv.bias.as_ref())?, Normed::of(layer, epsilon, channels)?);
         let inputs = [Some(&input), Some(&parameters.weight), parameters.bias.as_ref()];
         // The norm's gradients ask for what is normed.
         let is_apart = is_tracked(&inputs) || is_tracked(&[Some(&norm.gamma), Some(&norm.beta)]);
@@ -146,7 +161,7 @@ pub fn depthwise_norm(x: Tensor<4>, conv: &Conv2d, layer: &LayerNorm, epsilon: f
         let out = result(inputs, out, x.dims(), move |gradient, [of_maps, of_weights, of_bias]| {
             let d_maps = of_maps.then(|| depthwise::map_gradient(Maps::new(gradient, sizes), &weights).into());
             let d_weights = of_weights.then(|| depthwise::weight_gradient(Maps::new(&values, sizes), gradient).into());
-            [d_maps, d_weights, of_bias.then(|| column_sums(gradient, channels))]
+            [d_maps, d_weights, of_bias.then(|| column_sums(gradient, channels).into())]
         });
         Some(if is_apart { layer_norm(out, layer, epsilon) } else { out })
     };
@@ -190,7 +205,7 @@ pub fn patch_conv(images: Tensor<4>, axes: Axes, conv: &Conv2d) -> Tensor<4> {
         let shape = [batch, height / side, width / side, filters];
         Some(result(inputs, out, shape, move |gradient, wanted| {
             let gradients =
-                patches::gradients(Images::new(&values, sizes, channels_last), &weights, side, &gradient, wanted);
+                patches::gradients(Images::new(&values, sizes, channels_last), &weights, side, gradient, wanted);
             gradients.map(|values| values.map(Values::from))
         }))
     };
@@ -204,6 +219,9 @@ pub fn patch_conv(images: Tensor<4>, axes: Axes, conv: &Conv2d) -> Tensor<4> {
 ///
 /// - query: `[batch, heads, tokens, depth]`; key: `[batch, heads, places, depth]`; value: `[batch, heads, places, width]`
 /// - mask: true where a query must not see a key; of `[batch, heads, tokens, places]`, each axis either whole or 1
+///
+/// # Panics
+/// When these shapes do not fit together, or there is no place.
 pub fn attention(
     query: Tensor<4>,
     key: Tensor<4>,
@@ -211,11 +229,22 @@ pub fn attention(
     scale: f64,
     mask: Option<Tensor<4, Bool>>,
 ) -> Tensor<3> {
-    let [batch, heads, tokens, _] = query.dims();
+    let [batch, heads, tokens, depth] = query.dims();
     let [_, _, places, width] = value.dims();
+    assert_eq!(key.dims(), [batch, heads, places, depth], "the key's shape");
+    assert_eq!(value.dims(), [batch, heads, places, width], "the value's shape");
+    assert!(places > 0, "attention to nothing");
+    if let Some(mask) = &mask {
+        let axes = mask.dims().into_iter().zip([batch, heads, tokens, places]);
+        assert!(
+            axes.clone().all(|(length, whole)| length == 1 || length == whole),
+            "the mask's shape {:?}",
+            mask.dims()
+        );
+    }
     let fused = || {
         let inputs = [Input::of(&query)?, Input::of(&key)?, Input::of(&value)?];
-        let mask = mask.clone().map(Mask::of).map(Arc::new);
+        let mask = mask.clone().map(Mask::of);
         let vectors = inputs.each_ref().map(Input::strided);
         let scale = scale as f32;
         let hidden = mask.as_ref().map(|mask| mask.hidden());
@@ -223,7 +252,7 @@ pub fn attention(
         let shape = [batch, tokens, heads * width];
         Some(result(inputs.each_ref().map(Some), out, shape, move |gradient, _| {
             let (vectors, hidden) = (vectors.each_ref().map(|x| x.heads()), mask.as_ref().map(|mask| mask.hidden()));
-            let gradients = attention::gradients([batch, heads], vectors, scale, hidden, &gradient);
+            let gradients = attention::gradients([batch, heads], vectors, scale, hidden, gradient);
             gradients.map(|values| Some(values.into()))
         }))
     };
@@ -250,6 +279,9 @@ pub fn attention(
 ///
 /// - tokens: `[batch, heads, 1 + tokens, channels]`
 /// - grid: frames, rows and columns of the tokens
+///
+/// # Panics
+/// When the convolution is another, or sizes do not fit together.
 pub fn pool_tokens(
     tokens: Tensor<4>,
     grid: [usize; 3],
@@ -259,11 +291,17 @@ pub fn pool_tokens(
 ) -> (Tensor<4>, [usize; 3]) {
     let [batch, heads, count, channels] = tokens.dims();
     let [_, stride, _] = conv.stride;
+    assert_eq!(count, 1 + grid.iter().product::<usize>(), "tokens of the grid {grid:?} and a class token");
+    let is_pool = conv.weight.dims() == [channels, 1, pool::SIDE, pool::SIDE, pool::SIDE]
+        && matches!(conv.padding, PaddingConfig3d::Explicit(1, 1, 1))
+        && (conv.stride, conv.dilation, conv.groups) == ([1, stride, stride], [1; 3], channels)
+        && conv.bias.is_none();
+    assert!(is_pool, "a depthwise convolution 3 x 3 x 3 with zeros around, without bias: {conv}");
     let pooled = pool::pooled(grid, stride);
     let shape = [batch, heads, 1 + pooled.iter().product::<usize>(), channels];
     let fused = || {
-        let (input, weights) = (Input::of(&tokens)?, Input::of(&conv.weight.val()).filter(|_| conv.bias.is_none())?);
-        let norm = Normed::of(layer, epsilon)?;
+        let (input, weights) = (Input::of(&tokens)?, Input::of(&conv.weight.val())?);
+        let norm = Normed::of(layer, epsilon, channels)?;
         let inputs = [Some(&input), Some(&weights)];
         // The norm's gradients ask for what is normed.
         let is_apart = is_tracked(&inputs) || is_tracked(&[Some(&norm.gamma), Some(&norm.beta)]);
@@ -271,7 +309,7 @@ pub fn pool_tokens(
         let normed = (!is_apart).then(|| norm.norm());
         let out = pool::pool(vectors.heads(), [batch, heads], grid, stride, &taps, normed);
         let out = result(inputs, out, shape, move |gradient, [of_tokens, of_weights]| {
-            let gradient = Heads::contiguous(&gradient, heads, shape[2], channels);
+            let gradient = Heads::contiguous(gradient, heads, shape[2], channels);
             let sizes = [batch, heads];
             let d_tokens = of_tokens.then(|| pool::token_gradient(gradient, sizes, grid, stride, &taps).into());
             let d_weights =
@@ -326,13 +364,6 @@ fn with_last<const D: usize>(mut dims: [usize; D], last: usize) -> [usize; D] {
     dims
 }
 
-/// The sum of a layer's results' gradients over all rows: the gradient of its bias.
-fn column_sums(gradient: &[f32], columns: usize) -> Values {
-    let mut sums = vec![0.0; columns];
-    add_column_sums(gradient, &mut sums);
-    sums.into()
-}
-
 /// The input that a tensor is, if there is one; nothing if there is one that is not ours.
 fn input_of(tensor: Option<&Tensor<1>>) -> Option<Option<Input>> {
     match tensor {
@@ -354,12 +385,21 @@ impl Parameters {
     }
 
     fn of_linear(layer: &Linear) -> Option<Self> {
-        Self::of(&layer.weight, layer.bias.as_ref())
+        let parameters = Self::of(&layer.weight, layer.bias.as_ref())?;
+        let [depth, columns] = parameters.sizes();
+        assert!(depth > 0 && columns > 0, "a layer of {depth} inputs and {columns} outputs");
+        assert!(parameters.bias.as_ref().is_none_or(|bias| bias.shape() == [columns]), "one bias for each output");
+        Some(parameters)
     }
 
-    /// Of a linear layer.
+    /// Inputs and outputs of a linear layer.
+    fn sizes(&self) -> [usize; 2] {
+        self.weight.shape().try_into().expect("a linear layer's weights have two axes")
+    }
+
+    /// Weights of a linear layer.
     fn packed(&self) -> Packed {
-        let &[depth, columns] = self.weight.shape() else { panic!("a linear layer's weights have two axes") };
+        let [depth, columns] = self.sizes();
         Packed::new(&self.weight.values(), depth, columns)
     }
 
@@ -383,9 +423,11 @@ struct NormValues {
 }
 
 impl Normed {
-    fn of(layer: &LayerNorm, epsilon: f64) -> Option<Self> {
+    fn of(layer: &LayerNorm, epsilon: f64, width: usize) -> Option<Self> {
         let beta = layer.beta.as_ref()?;
-        Some(Self { gamma: Input::of(&layer.gamma.val())?, beta: Input::of(&beta.val())?, epsilon })
+        let [gamma, beta] = [Input::of(&layer.gamma.val())?, Input::of(&beta.val())?];
+        assert!(width > 0 && gamma.shape() == [width] && beta.shape() == [width], "a norm of rows of {width}");
+        Some(Self { gamma, beta, epsilon })
     }
 
     fn values(&self) -> NormValues {
@@ -425,13 +467,12 @@ impl Mask {
 #[cfg(test)]
 mod tests {
     use burn::module::Param;
-    use burn::nn::PaddingConfig3d;
     use burn::nn::conv::Conv3dConfig;
     use burn::tensor::{Device, TensorData};
 
     use super::*;
 
-    /// What stands in for the kernel on other backends, and where gradients are asked for.
+    /// What stands in for the kernel on other backends.
     #[test]
     fn three_convolutions_of_frames_are_the_one_in_three_axes() {
         let values =

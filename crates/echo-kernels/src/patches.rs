@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::memory::{filled, uninit};
-use crate::product::{Finish, Packed, add_column_sums, add_product_of_columns, product};
+use crate::product::{Finish, Packed, add_product_of_columns, column_sums, product};
 
 /// Images, by channel first or last.
 #[derive(Clone, Copy, Debug)]
@@ -122,10 +122,5 @@ pub(crate) fn gradients(
         }
         out
     });
-    let d_bias = of_bias.then(|| {
-        let mut sums = vec![0.0; filters];
-        add_column_sums(gradient, &mut sums);
-        sums
-    });
-    [d_images, d_weights, d_bias]
+    [d_images, d_weights, of_bias.then(|| column_sums(gradient, filters))]
 }

@@ -116,10 +116,11 @@ pub(crate) const fn lanes<S: Simd>() -> usize {
     size_of::<S::f32s>() / size_of::<f32>()
 }
 
-/// Rows of a block: few enough that every thread has some.
+/// Rows of a block: whole tiles, and about as many blocks for one thread as for another.
 pub(crate) fn block_rows(rows: usize) -> usize {
-    let share = rows.div_ceil(2 * rayon::current_num_threads());
-    share.next_multiple_of(14).clamp(14, BLOCK)
+    let threads = rayon::current_num_threads();
+    let blocks = threads * rows.div_ceil(threads * BLOCK).max(1);
+    rows.div_ceil(blocks).next_multiple_of(14).clamp(14, BLOCK)
 }
 
 /// The left matrix of a block of rows.
@@ -136,7 +137,7 @@ pub(crate) enum Left<'a> {
 pub(crate) enum Onto {
     /// Nothing: what is there may be anything.
     Nothing,
-    /// The numbers that are there.
+    /// The numbers that are there: [`add_block`] alone may say so, whose output is one of numbers.
     Numbers,
 }
 
@@ -179,7 +180,14 @@ pub(crate) fn add_block(left: Left<'_>, right: &Packed, packed: &mut Vec<f32>, o
     vectors().dispatch(Block { left, right, bias: None, finish: Finish::Plain, packed, onto: Onto::Numbers, out });
 }
 
-/// Sums of the columns of `[rows, columns]`, added to `out`.
+/// Sums of the columns of `[rows, columns]`: of a layer's results' gradients, the gradient of its bias.
+pub(crate) fn column_sums(matrix: &[f32], columns: usize) -> Vec<f32> {
+    let mut sums = vec![0.0; columns];
+    add_column_sums(matrix, &mut sums);
+    sums
+}
+
+/// The same, added to `out`.
 pub(crate) fn add_column_sums(matrix: &[f32], out: &mut [f32]) {
     /// Rows whose sum is one term: the same whatever the number of threads.
     const ROWS: usize = 256;
@@ -229,6 +237,9 @@ impl Block<'_> {
         let Self { left, right, bias, finish, packed, onto, out } = self;
         let Packed { depth, columns, ref panels } = *right;
         let width = 2 * lanes::<S>();
+        if depth == 0 && onto == Onto::Nothing {
+            out.fill(MaybeUninit::new(0.0));
+        }
         let rows = out.len() / columns;
         let tiles = rows.div_ceil(MR);
         for start in (0..depth).step_by(DEPTH) {

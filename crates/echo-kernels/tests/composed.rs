@@ -7,7 +7,9 @@ use burn::nn::conv::{Conv2d, Conv2dConfig, Conv3dConfig};
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig, PaddingConfig2d, PaddingConfig3d};
 use burn::tensor::activation::{gelu, softmax};
 use burn::tensor::{Bool, Device, Tensor, TensorData};
-use echo_kernels::{Axes, attention, depthwise_norm, feed_forward, layer_norm, linear, patch_conv, pool_tokens};
+use echo_kernels::{
+    AdamWStep, Axes, adamw, attention, depthwise_norm, feed_forward, layer_norm, linear, patch_conv, pool_tokens,
+};
 use echo_random::Stream;
 
 const EPSILON: f64 = 1e-6;
@@ -158,6 +160,109 @@ fn attention_of_every_size_and_mask() {
             assert!(difference(found, expected) < 3e-6, "{batch} {heads} {tokens} {places}, mask {b} {h} {q}");
         }
     }
+}
+
+#[test]
+fn adamw_of_every_size() {
+    let mut rng = Stream::new(9, "kernels", 0);
+    for size in [1, 15, 16, 1000, 70_001] {
+        let [parameter, gradient, mean] = [(); 3].map(|()| values(&mut rng, [size]));
+        let square: Tensor<1> = values(&mut rng, [size]).square();
+        let step = AdamWStep { lr: 0.03, betas: [0.8, 0.99], epsilon: 1e-6, weight_decay: 0.2, time: 3 };
+        // On an autodiff device Burn's own operations compute it.
+        let moments = [&mean, &square].map(|moment| moment.clone().autodiff());
+        let (expected, moments) = adamw(parameter.clone().autodiff(), gradient.clone().autodiff(), moments, step);
+        // Someone else has the parameter: it must not change in their hands.
+        let before = parameter.clone();
+        let (found, found_moments) = adamw(parameter.clone(), gradient, [mean, square], step);
+        assert_eq!(before.into_data(), parameter.into_data());
+        assert!(difference(found, expected.inner()) < 1e-6, "{size}");
+        for (found, expected) in found_moments.into_iter().zip(moments) {
+            assert!(difference(found, expected.inner()) < 1e-6, "{size}");
+        }
+    }
+}
+
+#[test]
+fn adamw_of_what_lies_otherwise() {
+    let mut rng = Stream::new(11, "kernels", 0);
+    let [parameter, gradient, mean] = [[9, 5], [4, 7], [5, 4]].map(|shape| values(&mut rng, shape));
+    let parameter = parameter.narrow(0, 3, 5).narrow(1, 1, 4);
+    let gradient = gradient.swap_dims(0, 1).narrow(0, 2, 5);
+    let square: Tensor<2> = values(&mut rng, [1, 4]).square().expand([5, 4]);
+    let step = AdamWStep { lr: 0.03, betas: [0.8, 0.99], epsilon: 1e-6, weight_decay: 0.2, time: 1 };
+    let moments = [&mean, &square].map(|moment| moment.clone().autodiff());
+    let (expected, _) = adamw(parameter.clone().autodiff(), gradient.clone().autodiff(), moments, step);
+    let (found, _) = adamw(parameter, gradient, [mean, square], step);
+    assert!(difference(found, expected.inner()) < 1e-6);
+}
+
+#[test]
+fn sizes_that_do_not_fit_are_refused() {
+    let mut rng = Stream::new(12, "kernels", 0);
+    let [layer, other] = [(4, 6), (6, 4)].map(|(input, output)| linear_layer(&mut rng, input, output, true));
+    let (norm, x) = (norm_layer(&mut rng, 8), values(&mut rng, [3, 4]));
+    let of = |shape: [usize; 4]| Tensor::<4>::zeros(shape, &Device::flex());
+    let maps = of([1, 7, 7, 16]);
+    let config =
+        Conv2dConfig::new([16, 16], [7, 7]).with_padding(PaddingConfig2d::Explicit(3, 3, 3, 3)).with_groups(16);
+    let conv = conv_layer(&mut rng, config, true);
+    let pool = Conv3dConfig::new([8, 8], [3; 3]).with_groups(8).with_bias(true).init(&Device::flex());
+    let mask = Tensor::<4, Bool>::full([1, 1, 2, 2], false, &Device::flex());
+    let step = AdamWStep { lr: 0.1, betas: [0.9, 0.999], epsilon: 1e-8, weight_decay: 0.0, time: 1 };
+    let ones = |length: usize| Tensor::<1>::ones([length], &Device::flex());
+    let cases: [(&str, &dyn Fn()); 11] = [
+        ("linear", &|| drop(linear(values(&mut Stream::new(1, "x", 0), [3, 5]), &layer))),
+        ("second layer", &|| drop(feed_forward(x.clone(), [&layer, &layer], None, x.clone()))),
+        ("residual", &|| drop(feed_forward(x.clone(), [&layer, &other], None, x.clone().narrow(0, 0, 2)))),
+        ("scale", &|| drop(feed_forward(x.clone(), [&layer, &other], Some(ones(5)), x.clone()))),
+        ("norm", &|| drop(layer_norm(x.clone(), &norm, EPSILON))),
+        ("norm of maps", &|| drop(depthwise_norm(maps.clone(), &conv, &norm, EPSILON))),
+        ("depth of keys", &|| drop(attention(of([1, 1, 2, 2]), of([1, 1, 3, 4]), of([1, 1, 3, 4]), 1.0, None))),
+        ("places", &|| drop(attention(of([1, 1, 2, 2]), of([1, 1, 6, 2]), of([1, 1, 3, 2]), 1.0, None))),
+        ("mask", &|| drop(attention(of([1, 1, 3, 2]), of([1, 1, 2, 2]), of([1, 1, 2, 2]), 1.0, Some(mask.clone())))),
+        ("pool", &|| drop(pool_tokens(of([1, 1, 9, 8]), [2, 2, 2], &pool, &norm, EPSILON))),
+        ("adamw", &|| drop(adamw(ones(4), ones(3), [ones(4), ones(4)], step))),
+    ];
+    for (name, case) in cases {
+        let refused = std::panic::catch_unwind(std::panic::AssertUnwindSafe(case)).unwrap_err();
+        let reason = refused.downcast_ref::<String>().cloned();
+        let reason = reason.or_else(|| refused.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap();
+        let is_index = reason.contains("out of range") || reason.contains("out of bounds");
+        assert!(!is_index, "{name}: {reason}");
+    }
+}
+
+#[test]
+fn attention_of_vectors_without_numbers_is_the_mean() {
+    let mut rng = Stream::new(13, "kernels", 0);
+    let value = values(&mut rng, [1, 1, 3, 4]);
+    let nothing = |tokens: usize| Tensor::<4>::zeros([1, 1, tokens, 0], &Device::flex());
+    let found = attention(nothing(2), nothing(3), value.clone(), 1.0, None);
+    let expected = value.mean_dim(2).reshape([1, 1, 4]).expand([1, 2, 4]);
+    assert!(difference(found, expected) < 1e-6);
+}
+
+/// Sums in another order have other last bits: were they all the same, Burn's operations would have stood in for the kernels. (A
+/// product's are in the same order.)
+#[test]
+fn layers_go_to_the_kernels() {
+    let mut rng = Stream::new(10, "kernels", 0);
+    let maps = values(&mut rng, [1, 14, 14, 64]);
+    let norm = norm_layer(&mut rng, 64);
+    let config =
+        Conv2dConfig::new([64, 64], [7, 7]).with_padding(PaddingConfig2d::Explicit(3, 3, 3, 3)).with_groups(64);
+    let conv = conv_layer(&mut rng, config, true);
+    let theirs = norm.forward(conv.forward(maps.clone().permute([0, 3, 1, 2])).permute([0, 2, 3, 1]));
+    assert!(difference(depthwise_norm(maps.clone(), &conv, &norm, EPSILON), theirs) > 0.0);
+    assert!(difference(layer_norm(maps.clone(), &norm, EPSILON), norm.forward(maps.clone())) > 0.0);
+    let [first, second] = [(64, 256), (256, 64)].map(|(input, output)| linear_layer(&mut rng, input, output, true));
+    let theirs = maps.clone() + second.forward(gelu(first.forward(maps.clone())));
+    assert!(difference(feed_forward(maps.clone(), [&first, &second], None, maps.clone()), theirs) > 0.0);
+    let heads = maps.reshape([1, 4, 196, 16]);
+    let scores = softmax(heads.clone().matmul(heads.clone().transpose()), 3);
+    let theirs = scores.matmul(heads.clone()).swap_dims(1, 2).reshape([1, 196, 64]);
+    assert!(difference(attention(heads.clone(), heads.clone(), heads, 1.0, None), theirs) > 0.0);
 }
 
 #[test]

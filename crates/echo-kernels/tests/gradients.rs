@@ -26,10 +26,10 @@ impl Leaves<'_> {
         Param::initialized(ParamId::new(), self.next(shape))
     }
 
-    fn linear(&mut self, input: usize, output: usize) -> Linear {
-        let mut layer = LinearConfig::new(input, output).init(&Device::flex());
+    fn linear(&mut self, input: usize, output: usize, bias: bool) -> Linear {
+        let mut layer = LinearConfig::new(input, output).with_bias(bias).init(&Device::flex());
         layer.weight = self.param([input, output]);
-        layer.bias = Some(self.param([output]));
+        layer.bias = bias.then(|| self.param([output]));
         layer
     }
 
@@ -43,12 +43,12 @@ impl Leaves<'_> {
     fn conv(&mut self, config: &Conv2dConfig) -> Conv2d {
         let mut layer = config.init(&Device::flex());
         layer.weight = self.param(layer.weight.dims());
-        layer.bias = Some(self.param([layer.weight.dims()[0]]));
+        layer.bias = config.bias.then(|| self.param([layer.weight.dims()[0]]));
         layer
     }
 }
 
-/// Gradients of `sum(layer x weights)`.
+/// What a layer gives, then the gradients of `sum(layer x weights)`.
 fn gradients<const D: usize>(
     leaves: &[Tensor<1>],
     wanted: &[bool],
@@ -67,8 +67,10 @@ fn gradients<const D: usize>(
     let out = layer(&mut given);
     assert!(given.tensors.next().is_none(), "more leaves than the layer asks for");
     let weights = values(rng, out.dims()).autodiff();
+    let given = Some(out.clone().into_data().try_to_vec().unwrap());
     let graph = (out * weights).sum().backward();
-    leaves.iter().map(|leaf| leaf.grad(&graph).map(|x| x.into_data().try_to_vec().unwrap())).collect()
+    let gradients = leaves.iter().map(|leaf| leaf.grad(&graph).map(|x| x.into_data().try_to_vec().unwrap()));
+    std::iter::once(given).chain(gradients).collect()
 }
 
 fn values<const D: usize>(rng: &mut Stream, shape: [usize; D]) -> Tensor<D> {
@@ -76,14 +78,15 @@ fn values<const D: usize>(rng: &mut Stream, shape: [usize; D]) -> Tensor<D> {
     Tensor::from_data(TensorData::new(values, shape), &Device::flex())
 }
 
-/// Holds `ours` against `theirs` with leaves of these sizes: all asked for, then each alone; and against the slope of its results
-/// in a random direction.
+/// Holds `ours` against `theirs` with leaves of these sizes: each asked for alone, then all; and against the slope of its results
+/// in a random direction. Says whether a bit of the gradients differs: a sign that they are not the same operations.
 fn check<const D: usize>(
     name: &str,
     sizes: &[usize],
     ours: impl Fn(&mut Leaves<'_>) -> Tensor<D>,
     theirs: impl Fn(&mut Leaves<'_>) -> Tensor<D>,
-) {
+) -> bool {
+    let mut differs = false;
     let rng = &mut Stream::new(1, name, 0);
     let leaves: Vec<Tensor<1>> = sizes.iter().map(|&size| values(rng, [size])).collect();
     let weights = || Stream::new(2, name, 0);
@@ -92,12 +95,14 @@ fn check<const D: usize>(
     let each = (0..sizes.len()).map(|leaf| (0..sizes.len()).map(|other| other == leaf).collect::<Vec<_>>());
     for wanted in each.chain([all]) {
         let found = gradients(&leaves, &wanted, &ours, &mut weights());
+        // The first is the result itself.
         for (leaf, (found, expected)) in found.iter().zip(&expected).enumerate() {
-            assert_eq!(found.is_some(), wanted[leaf], "{name}: gradient {leaf} of {wanted:?}");
+            assert_eq!(found.is_some(), leaf == 0 || wanted[leaf - 1], "{name}: gradient {leaf} of {wanted:?}");
             let (Some(found), Some(expected)) = (found, expected) else { continue };
             let largest = expected.iter().fold(1e-6f32, |largest, x| largest.max(x.abs()));
             let worst = found.iter().zip(expected).fold(0.0f32, |worst, (a, b)| worst.max((a - b).abs())) / largest;
             assert!(worst < 1e-5, "{name}: gradient {leaf} of {wanted:?}: {worst}");
+            differs |= worst > 0.0;
         }
     }
     const STEP: f32 = 1e-2;
@@ -111,23 +116,27 @@ fn check<const D: usize>(
     let slope = (at(STEP) - at(-STEP)) / f64::from(2.0 * STEP);
     let direction = direction.iter().map(|d| d.clone().into_data().try_to_vec::<f32>().unwrap());
     let (mut sum, mut size) = (0.0, 0.0);
-    for (gradient, direction) in expected.iter().flatten().zip(direction) {
+    for (gradient, direction) in expected.iter().skip(1).flatten().zip(direction) {
         for (g, d) in gradient.iter().zip(direction) {
             sum += f64::from(g * d);
             size += f64::from(g * d).powi(2);
         }
     }
     assert!((slope - sum).abs() < 0.02 * size.sqrt() + 0.02 * sum.abs(), "{name}: slope {slope}, gradient {sum}");
+    differs
 }
 
 #[test]
 fn linear_layers() {
-    for [rows, input, output] in [[1, 1, 1], [13, 7, 33], [300, 40, 70], [5000, 6, 9]] {
-        let sizes = [rows * input, input * output, output];
-        let parts = |leaves: &mut Leaves<'_>| (leaves.next([rows, input]), leaves.linear(input, output));
-        check(
+    let mut differs = false;
+    for ([rows, input, output], bias) in
+        [([1, 1, 1], true), ([13, 7, 33], true), ([300, 40, 70], false), ([5000, 6, 9], true)]
+    {
+        let sizes = &[rows * input, input * output, output][..if bias { 3 } else { 2 }];
+        let parts = |leaves: &mut Leaves<'_>| (leaves.next([rows, input]), leaves.linear(input, output, bias));
+        differs |= check(
             &format!("linear {rows} x {input} x {output}"),
-            &sizes,
+            sizes,
             |leaves| {
                 let (x, layer) = parts(leaves);
                 linear(x, &layer)
@@ -138,22 +147,33 @@ fn linear_layers() {
             },
         );
     }
+    assert!(differs, "nothing went to the kernels");
 }
 
 #[test]
 fn feed_forward_parts() {
-    for [rows, width, hidden, columns] in [[1, 3, 5, 3], [17, 24, 96, 24], [1200, 8, 30, 10], [15, 13, 205, 13]] {
+    let mut differs = false;
+    // The last has so many rows that they come in two parts.
+    for ([rows, width, hidden, columns], bias) in [
+        ([1, 3, 5, 3], true),
+        ([17, 24, 96, 24], false),
+        ([1200, 8, 30, 10], true),
+        ([15, 13, 205, 13], true),
+        ([1100, 2, 2050, 3], true),
+    ] {
         for is_scaled in [true, false] {
-            let mut sizes =
-                vec![rows * width, rows * columns, width * hidden, hidden, hidden * columns, columns, columns];
-            sizes.truncate(if is_scaled { 7 } else { 6 });
+            let mut sizes = vec![rows * width, rows * columns, width * hidden];
+            sizes.extend(bias.then_some(hidden));
+            sizes.push(hidden * columns);
+            sizes.extend(bias.then_some(columns));
+            sizes.extend(is_scaled.then_some(columns));
             type Parts = (Tensor<2>, Tensor<2>, [Linear; 2], Option<Tensor<1>>);
             let parts = |leaves: &mut Leaves<'_>| -> Parts {
                 let (x, residual) = (leaves.next([rows, width]) * 0.3, leaves.next([rows, columns]));
-                let layers = [leaves.linear(width, hidden), leaves.linear(hidden, columns)];
+                let layers = [leaves.linear(width, hidden, bias), leaves.linear(hidden, columns, bias)];
                 (x, residual, layers, is_scaled.then(|| leaves.next([columns])))
             };
-            check(
+            differs |= check(
                 &format!("feed forward {rows} x {width} x {hidden}, scaled {is_scaled}"),
                 &sizes,
                 |leaves| {
@@ -168,13 +188,15 @@ fn feed_forward_parts() {
             );
         }
     }
+    assert!(differs, "nothing went to the kernels");
 }
 
 #[test]
 fn norms() {
+    let mut differs = false;
     for [rows, width] in [[1, 4], [70, 5], [3, 16], [129, 96], [2, 1027]] {
         let parts = |leaves: &mut Leaves<'_>| (leaves.next([rows, width]) + 3.0, leaves.norm(width));
-        check(
+        differs |= check(
             &format!("norm {rows} x {width}"),
             &[rows * width, width, width],
             |leaves| {
@@ -187,21 +209,24 @@ fn norms() {
             },
         );
     }
+    assert!(differs, "nothing went to the kernels");
 }
 
 #[test]
 fn depthwise_convolutions() {
+    let mut differs = false;
     for [batch, height, width, channels] in
         [[1, 1, 1, 3], [2, 7, 9, 16], [1, 2, 23, 40], [3, 14, 14, 24], [1, 4, 3, 96]]
     {
         let config = Conv2dConfig::new([channels, channels], [7, 7])
             .with_padding(PaddingConfig2d::Explicit(3, 3, 3, 3))
-            .with_groups(channels);
+            .with_groups(channels)
+            .with_bias(batch > 1);
         let shape = [batch, height, width, channels];
         let parts = |leaves: &mut Leaves<'_>| (leaves.next(shape), leaves.conv(&config), leaves.norm(channels));
-        check(
+        differs |= check(
             &format!("depthwise {shape:?}"),
-            &[shape.iter().product(), channels * 49, channels, channels, channels],
+            &[shape.iter().product(), channels * 49, channels, channels, channels][..if batch > 1 { 5 } else { 4 }],
             |leaves| {
                 let (x, conv, norm) = parts(leaves);
                 depthwise_norm(x, &conv, &norm, EPSILON)
@@ -212,10 +237,12 @@ fn depthwise_convolutions() {
             },
         );
     }
+    assert!(differs, "nothing went to the kernels");
 }
 
 #[test]
 fn patch_convolutions() {
+    let mut differs = false;
     for [batch, channels, height, width, filters, side] in
         [[1, 3, 16, 16, 24, 4], [2, 5, 7, 10, 33, 2], [1, 1, 3, 5, 2, 1]]
     {
@@ -223,7 +250,7 @@ fn patch_convolutions() {
             let config = Conv2dConfig::new([channels, filters], [side, side]).with_stride([side, side]);
             let shape = [batch, channels, height, width];
             let parts = |leaves: &mut Leaves<'_>| (leaves.next(shape), leaves.conv(&config));
-            check(
+            differs |= check(
                 &format!("patches {shape:?} {axes:?}"),
                 &[shape.iter().product(), filters * channels * side * side, filters],
                 |leaves| {
@@ -238,24 +265,34 @@ fn patch_convolutions() {
             );
         }
     }
+    assert!(differs, "nothing went to the kernels");
 }
 
 #[test]
 fn attentions() {
+    let mut differs = false;
     for (batch, heads, tokens, places, depth, width) in
         [(1, 1, 2, 3, 1, 1), (2, 3, 43, 17, 8, 8), (1, 2, 5, 50, 21, 33), (1, 1, 700, 7, 4, 6)]
     {
         for is_masked in [true, false] {
             let sizes = [(tokens, depth), (places, depth), (places, width)].map(|(n, m)| batch * heads * n * m);
-            let bits: Vec<bool> = (0..tokens * places).map(|at| is_masked && at % places > at / places).collect();
-            let mask = Tensor::<4, Bool>::from_data(TensorData::new(bits, [1, 1, tokens, places]), &Device::flex());
+            // Causal, or of each item's and head's own places.
+            let (bits, shape): (Vec<bool>, _) = match tokens > 5 {
+                true => ((0..tokens * places).map(|at| at % places > at / places).collect(), [1, 1, tokens, places]),
+                false => {
+                    let bits = (0..batch * heads * places).map(|at| at % places > 0 && at % 7 < 3).collect();
+                    (bits, [batch, heads, 1, places])
+                }
+            };
+            let bits: Vec<bool> = bits.into_iter().map(|hidden| hidden && is_masked).collect();
+            let mask = Tensor::<4, Bool>::from_data(TensorData::new(bits, shape), &Device::flex());
             let parts = |leaves: &mut Leaves<'_>| {
                 let query = leaves.next([batch, heads, tokens, depth]);
                 let key = leaves.next([batch, heads, places, depth]);
                 // Not contiguous, as of a layer that gives heads side by side.
                 (query, key, leaves.next([batch, places, heads, width]).swap_dims(1, 2))
             };
-            check(
+            differs |= check(
                 &format!("attention {batch} {heads} {tokens} {places}, masked {is_masked}"),
                 &sizes,
                 |leaves| {
@@ -272,10 +309,12 @@ fn attentions() {
             );
         }
     }
+    assert!(differs, "nothing went to the kernels");
 }
 
 #[test]
 fn pools() {
+    let mut differs = false;
     for (batch, heads, channels, [frames, height, width], stride) in
         [(1, 1, 3, [1, 1, 1], 1), (2, 3, 4, [3, 6, 9], 1), (1, 2, 40, [4, 7, 5], 2), (2, 1, 24, [1, 9, 10], 4)]
     {
@@ -292,7 +331,7 @@ fn pools() {
             conv.weight = leaves.param([channels, 1, 3, 3, 3]);
             (tokens, conv, leaves.norm(channels))
         };
-        check(
+        differs |= check(
             &format!("pool {shape:?}"),
             &[shape.iter().product(), channels * 27, channels, channels],
             |leaves| {
@@ -309,6 +348,31 @@ fn pools() {
             },
         );
     }
+    assert!(differs, "nothing went to the kernels");
+}
+
+/// Sums are cut into parts by sizes alone.
+#[test]
+fn gradients_do_not_depend_on_the_number_of_threads() {
+    let of = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let rng = &mut Stream::new(3, "threads", 0);
+            let sizes = [2 * 20 * 20 * 24, 24 * 49, 24, 24, 24, 24 * 96, 96, 96 * 24, 24];
+            let leaves: Vec<Tensor<1>> = sizes.iter().map(|&size| values(rng, [size])).collect();
+            let config =
+                Conv2dConfig::new([24, 24], [7, 7]).with_padding(PaddingConfig2d::Explicit(3, 3, 3, 3)).with_groups(24);
+            let layer = |leaves: &mut Leaves<'_>| {
+                let (x, conv, norm) = (leaves.next([2, 20, 20, 24]), leaves.conv(&config), leaves.norm(24));
+                let [first, second] = [leaves.linear(24, 96, true), leaves.linear(96, 24, true)];
+                let x = depthwise_norm(x, &conv, &norm, EPSILON);
+                let heads = feed_forward(x.clone(), [&first, &second], None, x).reshape([2, 3, 400, 8]);
+                attention(heads.clone(), heads.clone(), heads, 0.1, None)
+            };
+            gradients(&leaves, &[true; 9], &layer, rng)
+        })
+    };
+    assert_eq!(of(1), of(3));
 }
 
 /// All of this with narrower vectors, and with none, as other processors have them.

@@ -3,6 +3,7 @@
 //! [`fit`] takes any [`echo_core::Adapter`] and knows neither encoders nor files. It is the only place that
 //! turns autodiff on: whatever an adapter keeps frozen stays without a graph.
 
+mod adamw;
 mod checkpoint;
 mod config;
 mod descent;

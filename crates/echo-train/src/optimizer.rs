@@ -8,13 +8,12 @@ use std::collections::BTreeMap;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
-use burn::optim::{
-    AdamW, AdamWConfig, DynOptimizer, DynState, GradientsParams, Optimizer, Sgd, SgdConfig, StateSink, StateSource,
-};
+use burn::optim::{DynOptimizer, DynState, GradientsParams, Optimizer, Sgd, SgdConfig, StateSink, StateSource};
 use burn::tensor::{Device, Tensor, TensorData};
 use echo_core::ParameterRole;
 use serde::{Deserialize, Serialize};
 
+use crate::adamw::AdamW;
 use crate::radam::RAdam;
 use crate::{OptimizerConfig, Parameter, RateFactors};
 
@@ -169,10 +168,7 @@ fn kind(config: &OptimizerConfig) -> Kind {
             }
             Kind::Sgd(sgd.build())
         }
-        OptimizerConfig::AdamW { weight_decay, .. } => {
-            // Burn's default epsilon is 1e-5; PyTorch's 1e-8 is what recipes are written for.
-            Kind::AdamW(AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(weight_decay as f32).build())
-        }
+        OptimizerConfig::AdamW { weight_decay, .. } => Kind::AdamW(AdamW { weight_decay }),
         OptimizerConfig::RAdam { weight_decay, .. } => Kind::RAdam(RAdam { weight_decay }),
     }
 }

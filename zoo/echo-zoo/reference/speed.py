@@ -42,7 +42,7 @@ class Subject:
 
     def process(self):
         """Subjects with one of these in common share processes on a device."""
-        return f"{self.name()}-{self.work if self.work in ('text', 'view') else 'clip'}"
+        return f"{self.name()}-{self.work if self.work in ('text', 'view', 'read') else 'clip'}"
 
     def weights(self, work):
         """The file in upstream's names below `work`; for towers that it does not hold, the folder that does."""
@@ -69,6 +69,9 @@ SUBJECTS = {
     "echoclip-step": Subject("echoclip", "full", "step", (1,), "EchoCLIP `full` step, 16 frames"),
     "echoprime-step": Subject("echoprime", "full", "step", (1,), "EchoPrime `full` step"),
     "panecho-step": Subject("panecho", "full", "step", (1,), "PanEcho `full` step"),
+    "echoclip-read": Subject("echoclip", "full", "read", (200,), "Phantom AVIs to EchoCLIP's clips"),
+    "echoprime-read": Subject("echoprime", "full", "read", (200,), "Phantom AVIs to EchoPrime's clips"),
+    "panecho-read": Subject("panecho", "full", "read", (200,), "Phantom AVIs to PanEcho's clips"),
     "echoclip-nano-step": Subject("echoclip", "nano", "step", (1,), "EchoCLIP nano `full` step"),
     "echoprime-nano-step": Subject("echoprime", "nano", "step", (1,), "EchoPrime nano `full` step"),
     "panecho-nano-step": Subject("panecho", "nano", "step", (1,), "PanEcho nano `full` step"),
@@ -163,13 +166,16 @@ class Bench:
             folder, threads = self.arguments.work, self.arguments.threads
             if side == "ours":
                 weights = ["--random-init"]
-                if self.arguments.against:
+                if subject.work == "read":
+                    weights += ["--videos", videos(folder)]
+                elif self.arguments.against:
                     weights = ["--weights", subject.weights(folder), "--input", folder / name / "input.safetensors"]
                 command = [self.arguments.binary, "speed", "--encoder", subject.encoder, "--preset", subject.preset]
                 command += ["--device", self.arguments.device, *weights]
             else:
                 command = [sys.executable, HERE / "speed_torch.py", "work", folder, name]
                 command += ["--device", self.arguments.device, "--threads", str(threads)]
+                command += ["--reads"] if subject.work == "read" else []
             environment = {"RAYON_NUM_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
             self.workers[key] = Worker(list(map(str, command)), environment)
         return self.workers[key]
@@ -278,11 +284,18 @@ class Bench:
         }
 
 
+def videos(work):
+    """The folder of phantom videos."""
+    return work / "phantoms" / "Videos"
+
+
 def batches_of(subject, arguments):
     return [int(batch) for batch in arguments.batch.split(",")] if arguments.batch else subject.batches
 
 
 def modes_of(subject, arguments):
+    if subject.work == "read":
+        return "eager"  # no network that could run otherwise
     return arguments.step_modes if subject.work == "step" and arguments.step_modes else arguments.modes
 
 
@@ -395,7 +408,13 @@ def main():
 
     subjects = [SUBJECTS[name] for name in arguments.subjects or SUBJECTS]
     arguments.work.mkdir(parents=True, exist_ok=True)
-    missing = dict.fromkeys(subject.process() for subject in subjects if not subject.weights(arguments.work).exists())
+    reads = any(subject.work == "read" for subject in subjects)
+    if reads and not videos(arguments.work).exists():
+        most = max(batch for subject in SUBJECTS.values() if subject.work == "read" for batch in subject.batches)
+        command = [arguments.binary, "phantom", "--out", videos(arguments.work).parent, "--count", str(most)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    networks = [subject for subject in subjects if subject.work != "read"]
+    missing = dict.fromkeys(subject.process() for subject in networks if not subject.weights(arguments.work).exists())
     if arguments.against and missing:
         say(f"random checkpoints in {arguments.work}: {', '.join(missing)}")
         command = [sys.executable, HERE / "speed_torch.py", "make", arguments.work]

@@ -11,6 +11,9 @@ and view, and only EchoPrime has a file for each;
 - tf32: the same with TF32 in matrix products and convolutions
 - compile: as eager, by `torch.compile`
 - bf16: autocast to bfloat16
+
+Work `read` makes clips of phantom videos by the functions of `tests/reference/preprocess.py` (OpenCV, PIL, torchvision), a
+video a thread, as many threads as asked for: OpenCV and torch leave Python's lock while they work.
 """
 
 import argparse
@@ -18,6 +21,7 @@ import importlib
 import os
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
@@ -36,7 +40,11 @@ LR, WEIGHT_DECAY = 1e-4, 1e-2
 
 def reference(encoder, *names):
     """Modules of an encoder's reference scripts; those of different encoders have the same names."""
-    folder = str(ROOT / "zoo" / encoder / "reference")
+    return reference_of(f"zoo/{encoder}/reference", *names)
+
+
+def reference_of(folder, *names):
+    folder = str(ROOT / folder)
     for name in ("model", "randomise", "towers"):
         sys.modules.pop(name, None)
     sys.path.insert(0, folder)
@@ -192,10 +200,12 @@ def make(folder, name):
 
 
 class Worker:
-    def __init__(self, folder, name, device):
+    def __init__(self, folder, name, device, threads):
         self.folder, self.device = folder / name, torch.device(device)
         self.encoder = ENCODERS[name.split("-")[0]](name.split("-")[1])
-        self.input = load_file(self.folder / "input.safetensors")
+        input_file = self.folder / "input.safetensors"
+        self.input = load_file(input_file) if input_file.exists() else {}
+        self.threads = threads
         self.loaded, self.run = None, None
 
     def synchronise(self):
@@ -221,6 +231,9 @@ class Worker:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
             torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = mode == "tf32"
+        if work == "read":
+            self.run = self.reader(batch)
+            return
         trained, dim = self.load(work)
         function = getattr(self.encoder, "embed" if work == "step" else work)
         if mode == "compile":
@@ -241,6 +254,22 @@ class Worker:
             return
         self.loaded = None  # the weights change
         self.run = Step(forward, list(trained), dim, clip)
+
+    def reader(self, count):
+        """Reads so many videos: the means of every clip's planes."""
+        (modules,) = reference_of("tests/reference", "preprocess")
+        modules.cv2.setNumThreads(1)
+        torch.set_num_threads(1)
+        pipeline = modules.ENCODERS[self.folder.name.split("-")[0]]
+        videos = sorted((self.folder.parent / "phantoms" / "Videos").glob("*.avi"))[:count]
+        if len(videos) < count:
+            raise ValueError(f"{len(videos)} videos, not {count}")
+        pool = ThreadPoolExecutor(self.threads)
+
+        def means(video):
+            return pipeline(modules.decode(video)).contiguous().mean(dim=(2, 3)).flatten()
+
+        return lambda: torch.stack(list(pool.map(means, videos)))
 
     def time(self):
         self.synchronise()
@@ -283,13 +312,14 @@ class Step:
         return torch.tensor(self.losses)
 
 
-def work(folder, name, device, threads):
+def work(folder, name, device, threads, reads):
     started = time.perf_counter()
     if threads:
         torch.set_num_threads(threads)
-    worker = Worker(folder, name, device)
+    worker = Worker(folder, name, device, threads)
     chip = torch.cuda.get_device_name() if worker.device.type == "cuda" else "cpu"
-    worker.load("embed")
+    if not reads:
+        worker.load("embed")
     print(f"ready {time.perf_counter() - started:.6f} PyTorch {torch.__version__} on {chip}", flush=True)
     for line in sys.stdin:
         try:
@@ -309,9 +339,10 @@ def main():
         arguments.add_argument("names", nargs="+" if command == "make" else 1)
         arguments.add_argument("--device", default="cpu")
         arguments.add_argument("--threads", type=int)
+        arguments.add_argument("--reads", action="store_true", help="no encoder is needed, only work `read`")
     arguments = parser.parse_args()
     if arguments.command == "work":
-        return work(arguments.folder, arguments.names[0], arguments.device, arguments.threads)
+        return work(arguments.folder, arguments.names[0], arguments.device, arguments.threads, arguments.reads)
     for name in arguments.names:
         make(arguments.folder, name)
 

@@ -49,6 +49,11 @@ impl EncoderArgs {
     pub(crate) fn build(&self, entries: &[Entry]) -> Result<(Built, Device), CliError> {
         self.weights.build(entries, &self.encoder, &self.preset)
     }
+
+    /// The device that it is to live on.
+    pub(crate) fn device(&self) -> Result<Device, CliError> {
+        self.weights.device.device().map_err(CliError::Usage)
+    }
 }
 
 impl WeightArgs {

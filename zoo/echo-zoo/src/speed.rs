@@ -23,13 +23,15 @@ use std::time::Instant;
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use echo_adapt::{ADAPTERS, BuildContext, Joined};
-use echo_core::{AnyAdapter, AnyEncoder, Features, Preset, Rank, RankSpec, Task};
+use echo_core::{AnyAdapter, AnyEncoder, ClipSpec, Features, Preset, Rank, RankSpec, Task};
+use echo_data::{LoadedClip, Look, Start, for_each_clip};
 use echo_train::{Descent, OptimizerConfig, l1};
+use echo_video::OpenOptions;
 
 use crate::array_file::{read_safetensors, safetensors, write_file};
 use crate::encoder_args::EncoderArgs;
 use crate::output::print;
-use crate::{CliError, Entry};
+use crate::{CliError, Entry, find};
 
 /// Settings of adapter `full` with a linear head that starts at zero.
 const FULL: &str = "frozen = []\nlast_blocks = 0\ntext = false\nhead = \"regression\"\n";
@@ -55,6 +57,9 @@ pub(crate) struct Args {
     /// floats. A batch repeats them [default: made-up values].
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
+    /// Videos for work `read`: the AVI files of this folder, the first by name
+    #[arg(long, value_name = "FOLDER")]
+    videos: Option<PathBuf>,
 }
 
 /// What is timed.
@@ -68,6 +73,8 @@ enum Work {
     View,
     /// One step of full fine-tuning: forward, backward, optimizer.
     Step,
+    /// Videos to clips: decoding and preprocessing, no network.
+    Read,
 }
 
 impl FromStr for Work {
@@ -79,7 +86,8 @@ impl FromStr for Work {
             "text" => Ok(Self::Text),
             "view" => Ok(Self::View),
             "step" => Ok(Self::Step),
-            _ => Err(format!("{name:?} is no work; known: embed, text, view, step")),
+            "read" => Ok(Self::Read),
+            _ => Err(format!("{name:?} is no work; known: embed, text, view, step, read")),
         }
     }
 }
@@ -118,6 +126,7 @@ enum Case {
     View(AnyEncoder, Tensor<5>),
     Text(AnyEncoder, Tensor<2, Int>, Vec<usize>),
     Step(Box<Step>),
+    Read(Vec<PathBuf>, ClipSpec),
 }
 
 struct Step {
@@ -132,8 +141,9 @@ struct Step {
 pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     let started = Instant::now();
     let mut worker = Worker { args, entries, case: None, output: Array::default() };
-    let (encoder, device) = worker.load()?;
-    let mut encoder = Some(encoder);
+    let device = args.encoder.device()?;
+    // Videos are read without it.
+    let mut encoder = if args.videos.is_some() { None } else { Some(worker.load()?) };
     print(&format!("ready {:.6}\n", started.elapsed().as_secs_f64()))?;
     for line in std::io::stdin().lock().lines() {
         let line = line.map_err(CliError::file(Path::new("standard input")))?;
@@ -156,9 +166,8 @@ struct Worker<'a> {
 }
 
 impl Worker<'_> {
-    fn load(&self) -> Result<(AnyEncoder, Device), CliError> {
-        let (built, device) = self.args.encoder.build(self.entries)?;
-        Ok((built.encoder, device))
+    fn load(&self) -> Result<AnyEncoder, CliError> {
+        Ok(self.args.encoder.build(self.entries)?.0.encoder)
     }
 
     fn answer(&mut self, line: &str, encoder: &mut Option<AnyEncoder>, device: &Device) -> Result<String, String> {
@@ -168,16 +177,7 @@ impl Worker<'_> {
                 // What the case before holds goes first.
                 self.case = None;
                 device.memory_cleanup();
-                let work = work.parse()?;
-                let loaded = match encoder.take() {
-                    Some(loaded) => loaded,
-                    None => self.load().map_err(text)?.0,
-                };
-                // Training goes on with the only copy of the weights, as elsewhere.
-                if work != Work::Step {
-                    *encoder = Some(loaded.clone());
-                }
-                self.case = Some(self.prepare(work, batch.max(1), loaded, device)?);
+                self.case = Some(self.prepare(work.parse()?, batch.max(1), encoder, device)?);
                 device.sync().map_err(text)?;
                 self.time(device)
             }
@@ -200,20 +200,55 @@ impl Worker<'_> {
         Ok(format!("seconds {:.9}", started.elapsed().as_secs_f64()))
     }
 
-    fn prepare(&self, work: Work, batch: usize, encoder: AnyEncoder, device: &Device) -> Result<Case, String> {
-        let preset = encoder.card().preset(&self.args.encoder.preset).map_err(text)?;
+    fn prepare(
+        &self,
+        work: Work,
+        batch: usize,
+        encoder: &mut Option<AnyEncoder>,
+        device: &Device,
+    ) -> Result<Case, String> {
+        let preset = self.preset()?;
         let clips = || self.input("clip", || waves(preset))?.repeated(batch).tensor(device);
+        let mut loaded = || {
+            let loaded = encoder.take().map_or_else(|| self.load().map_err(text), Ok)?;
+            // Training goes on with the only copy of the weights, as elsewhere.
+            if work != Work::Step {
+                *encoder = Some(loaded.clone());
+            }
+            Ok::<_, String>(loaded)
+        };
         Ok(match work {
-            Work::Embed => Case::Embed(encoder, clips()?),
-            Work::View => Case::View(encoder, clips()?),
+            Work::Embed => Case::Embed(loaded()?, clips()?),
+            Work::View => Case::View(loaded()?, clips()?),
             Work::Text => {
                 let ids = self.input("ids", || Array { shape: vec![1, TOKENS], values: vec![1.0; TOKENS] })?;
                 let lengths = self.input("lengths", || Array { shape: vec![1], values: vec![TOKENS as f32] })?;
                 let lengths = lengths.repeated(batch).values.into_iter().map(|length| length as usize).collect();
-                Case::Text(encoder, ids.repeated(batch).tensor::<2>(device)?.int(), lengths)
+                Case::Text(loaded()?, ids.repeated(batch).tensor::<2>(device)?.int(), lengths)
             }
-            Work::Step => Case::Step(Box::new(Step::new(&encoder, clips()?)?)),
+            Work::Step => Case::Step(Box::new(Step::new(&loaded()?, clips()?)?)),
+            Work::Read => Case::Read(self.videos(batch)?, preset.clip.clone()),
         })
+    }
+
+    fn preset(&self) -> Result<&Preset, String> {
+        let entry = find(self.entries, &self.args.encoder.encoder).map_err(text)?;
+        entry.card.preset(&self.args.encoder.preset).map_err(text)
+    }
+
+    /// So many of the videos, by name.
+    fn videos(&self, count: usize) -> Result<Vec<PathBuf>, String> {
+        let folder = self.args.videos.as_ref().ok_or("--videos names no folder")?;
+        let failed = |error| format!("{}: {error}", folder.display());
+        let entries = std::fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(failed)?;
+        let mut videos: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
+        videos.retain(|path| path.extension().is_some_and(|extension| extension == "avi"));
+        videos.sort();
+        if videos.len() < count {
+            return Err(format!("{}: {} AVI files, not {count}", folder.display(), videos.len()));
+        }
+        videos.truncate(count);
+        Ok(videos)
     }
 
     /// A tensor of the file of inputs, or `made_up` where there is none.
@@ -240,9 +275,32 @@ impl Case {
                 Array::of(tower.encode_words(tower.words(ids.clone()), lengths))
             }
             Case::Step(step) => step.take()?,
+            Case::Read(videos, spec) => read(videos, spec)?,
         };
         device.sync().map_err(text)?;
         Ok(output)
+    }
+}
+
+/// The means of every clip's planes, `[videos, 3 * frames]`.
+fn read(videos: &[PathBuf], spec: &ClipSpec) -> Result<Array, String> {
+    let paths: Vec<&Path> = videos.iter().map(PathBuf::as_path).collect();
+    let planes = 3 * spec.frames;
+    let mut values = vec![0.0; videos.len() * planes];
+    let mut failure = None;
+    let means = |_, LoadedClip { clip, .. }: LoadedClip| -> Vec<f32> {
+        let size = clip.size * clip.size;
+        clip.data.chunks_exact(size).map(|plane| plane.iter().sum::<f32>() / size as f32).collect()
+    };
+    let look = |_| Look::from(Start::First);
+    for_each_clip(&paths, spec, look, &OpenOptions::default(), means, |index, means| match means {
+        Ok(means) if means.len() == planes => values[index * planes..][..planes].copy_from_slice(&means),
+        Ok(_) => failure = Some(format!("{}: fewer frames than a clip has", videos[index].display())),
+        Err(error) => failure = Some(error.to_string()),
+    });
+    match failure {
+        Some(failure) => Err(failure),
+        None => Ok(Array { shape: vec![videos.len(), planes], values }),
     }
 }
 

@@ -7,7 +7,7 @@ use echo_zoo::ZOO;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
-use crate::place::{Place, name as path_of};
+use crate::place::{Place, ended, name as path_of};
 
 /// Every encoder's nano preset with random weights.
 const NANO: [&str; 3] = ["--preset", "nano", "--random-init"];
@@ -236,4 +236,45 @@ fn a_preset_is_of_the_encoders_that_have_it() {
     let said = bench(0, "all", "r");
     assert!(said.contains("panecho has no preset r: left out") && said.contains("echoclip + linear:"), "{said}");
     assert!(!said.contains("panecho + linear:"), "{said}");
+}
+
+#[test]
+fn speed_times_what_it_is_asked_and_says_what_it_cannot() {
+    let place = Place::new(3);
+    let lines = "case embed 2\nrun\nwrite embed.safetensors\ncase step 1\nrun\nrun\nwrite losses.safetensors\ncase read 2\n\
+                 write means.safetensors\ncase read 4\ncase dance 1\n";
+    std::fs::write(place.path("lines"), lines).unwrap();
+    let args = [&["speed", "--encoder", "panecho", "--videos", "data/Videos"], &NANO[..]].concat();
+    let mut command = place.command(&args);
+    let (out, _) = ended(0, command.stdin(std::fs::File::open(place.path("lines")).unwrap()));
+    let answers: Vec<&str> = out.lines().collect();
+    assert_eq!(answers.len(), 12, "{out}");
+    for (index, expected) in ["ready", "seconds", "seconds", "written", "seconds"].into_iter().enumerate() {
+        assert!(answers[index].starts_with(expected), "{out}");
+    }
+    assert!(answers[10].starts_with("failed data/Videos: 3 AVI files, not 4"), "{out}");
+    assert!(answers[11].contains("known: embed, text, view, step, read"), "{out}");
+    assert_eq!(tensor(&place.path("embed.safetensors"), "output").0[0], 2);
+    let (_, losses) = tensor(&place.path("losses.safetensors"), "output");
+    assert!(losses.len() == 3 && losses.is_sorted_by(|before, after| before > after), "{losses:?}");
+    // The mean of a plane of the first video, from its clip.
+    place.run(
+        0,
+        &[
+            "inspect",
+            path_of(&place.videos()[0]),
+            "--encoder",
+            "panecho",
+            "--preset",
+            "nano",
+            "--clip",
+            "clip.safetensors",
+        ],
+    );
+    let (shape, clip) = tensor(&place.path("clip.safetensors"), "clip");
+    let size = shape[3] * shape[4];
+    let (_, means) = tensor(&place.path("means.safetensors"), "output");
+    for (plane, mean) in clip.chunks(size).zip(&means) {
+        assert!((plane.iter().sum::<f32>() / size as f32 - mean).abs() < 1e-4);
+    }
 }

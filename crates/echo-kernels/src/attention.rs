@@ -3,6 +3,7 @@
 
 use std::mem::MaybeUninit;
 
+use burn::tensor::{Bool, Tensor};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -33,6 +34,29 @@ impl<'a> Heads<'a> {
     pub(crate) fn vector(&self, item: usize, head: usize, token: usize) -> &'a [f32] {
         let [of_item, of_head, of_token] = self.strides;
         &self.values[item * of_item + head * of_head + token * of_token..][..self.width]
+    }
+}
+
+/// A mask of `[batch, heads, queries, places]`: true where a query must not see a place. Axes of length one hold for all.
+pub(crate) struct Mask {
+    bits: Vec<bool>,
+    /// From one of the batch, head, query and place to the next.
+    strides: [usize; 4],
+}
+
+impl Mask {
+    pub(crate) fn of(mask: Tensor<4, Bool>) -> Self {
+        let mut strides = [0; 4];
+        let mut step = 1;
+        for (axis, length) in mask.dims().into_iter().enumerate().rev() {
+            strides[axis] = if length > 1 { step } else { 0 };
+            step *= length;
+        }
+        Self { bits: mask.into_data().iter().collect(), strides }
+    }
+
+    pub(crate) fn hidden(&self) -> Hidden<'_> {
+        Hidden { values: &self.bits, strides: self.strides }
     }
 }
 

@@ -7,6 +7,7 @@ use crate::memory::{filled, uninit, written};
 use crate::norm::{Norm, in_place};
 use crate::processor::vectors;
 use crate::product::lanes;
+use crate::taps::{by_tap, sum_by_channel};
 
 /// Side of the kernel.
 pub(crate) const SIDE: usize = 7;
@@ -35,9 +36,7 @@ impl<'a> Maps<'a> {
 /// - weights: `[channels, 7, 7]`
 pub(crate) fn depthwise(maps: Maps<'_>, weights: &[f32], bias: Option<&[f32]>, norm: Option<Norm<'_>>) -> Vec<f32> {
     let Maps { values, height, width, channels } = maps;
-    // Of one tap, all channels.
-    let taps: Vec<f32> =
-        (0..SIDE * SIDE * channels).map(|index| weights[index % channels * SIDE * SIDE + index / channels]).collect();
+    let taps = by_tap(weights, channels);
     let mut out = uninit(values.len());
     let row = (width * channels).max(1);
     out.par_chunks_mut(row).enumerate().for_each(|(index, out)| {
@@ -162,13 +161,7 @@ pub(crate) fn weight_gradient(maps: Maps<'_>, gradient: &[f32]) -> Vec<f32> {
             sums
         })
         .collect();
-    let mut out = vec![0.0; channels * SIDE * SIDE];
-    for part in parts {
-        for (tap, sums) in part.chunks_exact(channels).enumerate() {
-            sums.iter().enumerate().for_each(|(channel, x)| out[channel * SIDE * SIDE + tap] += x);
-        }
-    }
-    out
+    sum_by_channel(&parts, channels, SIDE * SIDE)
 }
 
 /// Of rows of the gradient, the sums for every tap and channel.

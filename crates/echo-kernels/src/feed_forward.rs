@@ -85,9 +85,13 @@ impl Kept {
         let [width, hidden, columns] = self.widths;
         let [first, second] = &self.weights;
         let scale = self.scale.as_deref();
-        let mut scaled_second = second.to_vec();
-        scale_columns(&mut scaled_second, scale);
-        let back = Packed::transposed(columns, hidden, |place| &scaled_second[place * columns..]);
+        let scaled = scale.map(|_| {
+            let mut scaled = second.to_vec();
+            scale_columns(&mut scaled, scale);
+            scaled
+        });
+        let rows_of_second = scaled.as_deref().unwrap_or(second);
+        let back = Packed::transposed(columns, hidden, |place| &rows_of_second[place * columns..]);
         let further = of_x.then(|| Packed::transposed(hidden, width, |place| &first[place * hidden..]));
         let mut dx = of_x.then(|| Vec::with_capacity(self.x.len()));
         let mut d_first = of_first.then(|| vec![0.0; width * hidden]);

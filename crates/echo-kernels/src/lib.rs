@@ -14,12 +14,13 @@ mod graph;
 mod math;
 mod memory;
 mod norm;
+mod parameters;
 mod patches;
 mod pool;
 mod processor;
 mod product;
+mod taps;
 
-use burn::module::Param;
 use burn::nn::conv::{Conv2d, Conv3d};
 use burn::nn::{LayerNorm, Linear, PaddingConfig2d, PaddingConfig3d};
 use burn::tensor::activation::{gelu, softmax};
@@ -28,12 +29,12 @@ use burn::tensor::ops::{AttentionModuleOptions, ConvOptions};
 use burn::tensor::{Bool, Tensor};
 
 pub use crate::adamw::{AdamWStep, adamw};
-use crate::attention::{Heads, Hidden};
+use crate::attention::{Heads, Mask};
 use crate::cpu::{Input, Values};
 use crate::depthwise::{Maps, SIDE};
 use crate::feed_forward::Kept;
 use crate::graph::{is_tracked, result};
-use crate::norm::Norm;
+use crate::parameters::{Normed, Parameters, input_of};
 use crate::patches::Images;
 use crate::product::{Finish, Packed, add_product_of_columns, column_sums, product};
 
@@ -362,106 +363,6 @@ fn pool_patches(patches: Tensor<4>, grid: [usize; 3], pooled: [usize; 3], conv: 
 fn with_last<const D: usize>(mut dims: [usize; D], last: usize) -> [usize; D] {
     dims[D - 1] = last;
     dims
-}
-
-/// The input that a tensor is, if there is one; nothing if there is one that is not ours.
-fn input_of(tensor: Option<&Tensor<1>>) -> Option<Option<Input>> {
-    match tensor {
-        Some(tensor) => Input::of(tensor).map(Some),
-        None => Some(None),
-    }
-}
-
-/// A layer's parameters.
-struct Parameters {
-    weight: Input,
-    bias: Option<Input>,
-}
-
-impl Parameters {
-    fn of<const D: usize>(weight: &Param<Tensor<D>>, bias: Option<&Param<Tensor<1>>>) -> Option<Self> {
-        let bias = input_of(bias.map(Param::val).as_ref())?;
-        Some(Self { weight: Input::of(&weight.val())?, bias })
-    }
-
-    fn of_linear(layer: &Linear) -> Option<Self> {
-        let parameters = Self::of(&layer.weight, layer.bias.as_ref())?;
-        let [depth, columns] = parameters.sizes();
-        assert!(depth > 0 && columns > 0, "a layer of {depth} inputs and {columns} outputs");
-        assert!(parameters.bias.as_ref().is_none_or(|bias| bias.shape() == [columns]), "one bias for each output");
-        Some(parameters)
-    }
-
-    /// Inputs and outputs of a linear layer.
-    fn sizes(&self) -> [usize; 2] {
-        self.weight.shape().try_into().expect("a linear layer's weights have two axes")
-    }
-
-    /// Weights of a linear layer.
-    fn packed(&self) -> Packed {
-        let [depth, columns] = self.sizes();
-        Packed::new(&self.weight.values(), depth, columns)
-    }
-
-    fn bias(&self) -> Option<Values> {
-        self.bias.as_ref().map(Input::values)
-    }
-}
-
-/// A norm's parameters.
-struct Normed {
-    gamma: Input,
-    beta: Input,
-    epsilon: f64,
-}
-
-/// Their numbers.
-struct NormValues {
-    gamma: Values,
-    beta: Values,
-    epsilon: f64,
-}
-
-impl Normed {
-    fn of(layer: &LayerNorm, epsilon: f64, width: usize) -> Option<Self> {
-        let beta = layer.beta.as_ref()?;
-        let [gamma, beta] = [Input::of(&layer.gamma.val())?, Input::of(&beta.val())?];
-        assert!(width > 0 && gamma.shape() == [width] && beta.shape() == [width], "a norm of rows of {width}");
-        Some(Self { gamma, beta, epsilon })
-    }
-
-    fn values(&self) -> NormValues {
-        NormValues { gamma: self.gamma.values(), beta: self.beta.values(), epsilon: self.epsilon }
-    }
-}
-
-impl NormValues {
-    fn norm(&self) -> Norm<'_> {
-        Norm { gamma: &self.gamma, beta: &self.beta, epsilon: self.epsilon as f32 }
-    }
-}
-
-/// A mask's bits.
-struct Mask {
-    bits: Vec<bool>,
-    /// From one of the batch, head, query and place to the next.
-    strides: [usize; 4],
-}
-
-impl Mask {
-    fn of(mask: Tensor<4, Bool>) -> Self {
-        let mut strides = [0; 4];
-        let mut step = 1;
-        for (axis, length) in mask.dims().into_iter().enumerate().rev() {
-            strides[axis] = if length > 1 { step } else { 0 };
-            step *= length;
-        }
-        Self { bits: mask.into_data().iter().collect(), strides }
-    }
-
-    fn hidden(&self) -> Hidden<'_> {
-        Hidden { values: &self.bits, strides: self.strides }
-    }
 }
 
 #[cfg(test)]

@@ -31,10 +31,15 @@ pub(crate) fn norm_rows(x: &[f32], norm: Norm<'_>) -> Vec<f32> {
         }
         // SAFETY: all of it was written just now.
         let out = unsafe { written(out) };
-        vectors().dispatch(Rows { norm, rows: out });
+        norm_in_place(out, norm);
     });
     // SAFETY: the parts cover all rows, and each was copied.
     unsafe { filled(out) }
+}
+
+/// Norms rows where they lie.
+pub(crate) fn norm_in_place(rows: &mut [f32], norm: Norm<'_>) {
+    vectors().dispatch(Rows { norm, rows });
 }
 
 struct Rows<'a> {

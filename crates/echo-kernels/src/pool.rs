@@ -7,9 +7,10 @@ use rayon::prelude::*;
 
 use crate::attention::Heads;
 use crate::memory::{filled, store, uninit, written};
-use crate::norm::{Norm, in_place};
+use crate::norm::{Norm, in_place, norm_in_place};
 use crate::processor::vectors;
 use crate::product::lanes;
+use crate::taps::{by_tap, sum_by_channel};
 
 /// Side of the kernel on every axis.
 pub(crate) const SIDE: usize = 3;
@@ -21,11 +22,6 @@ const PLACES: usize = 4;
 /// Frames, rows and columns of a pooled grid.
 pub(crate) fn pooled([frames, rows, columns]: [usize; 3], stride: usize) -> [usize; 3] {
     [frames, rows.div_ceil(stride), columns.div_ceil(stride)]
-}
-
-/// Weights `[width, 3, 3, 3]` as `[3, 3, 3, width]`.
-fn by_tap(weights: &[f32], width: usize) -> Vec<f32> {
-    (0..TAPS * width).map(|index| weights[index % width * TAPS + index / width]).collect()
 }
 
 /// `[batch, heads, 1 + pooled tokens, width]`: the class token as it is, then the grid of frames, rows and columns, convolved with
@@ -41,27 +37,42 @@ pub(crate) fn pool(
     weights: &[f32],
     norm: Option<Norm<'_>>,
 ) -> Vec<f32> {
-    let width = tokens.width;
-    let by_tap = by_tap(weights, width);
+    let taps = by_tap(weights, tokens.width);
     let pooled = pooled(grid, stride);
-    let count = 1 + pooled.iter().product::<usize>();
+    let norm_class = |class: &mut [f32]| {
+        if let Some(norm) = norm {
+            norm_in_place(class, norm);
+        }
+    };
+    grids(tokens, [batch, heads], pooled, norm_class, |[item, head], [frame, row], out| {
+        out.fill(MaybeUninit::new(0.0));
+        // SAFETY: all of it was written just now.
+        let out = unsafe { written(out) };
+        let place = [frame, row * stride];
+        vectors().dispatch(Line { tokens, item, head, grid, stride, taps: &taps, norm, place, out });
+    })
+}
+
+/// `[batch, heads, 1 + grid's tokens, width]`: `from`'s class tokens, finished, and the grids' rows as `line` writes them, all of
+/// each. It is told the item and head, and the frame and row.
+fn grids(
+    from: Heads<'_>,
+    [batch, heads]: [usize; 2],
+    [frames, rows, columns]: [usize; 3],
+    finish_class: impl Fn(&mut [f32]) + Sync,
+    line: impl Fn([usize; 2], [usize; 2], &mut [MaybeUninit<f32>]) + Sync,
+) -> Vec<f32> {
+    let width = from.width;
+    let count = 1 + frames * rows * columns;
     let mut out = uninit(batch * heads * count * width);
     out.par_chunks_mut((count * width).max(1)).enumerate().for_each(|(index, out)| {
-        let (item, head) = (index / heads, index % heads);
+        let of = [index / heads, index % heads];
         let (class, patches) = out.split_at_mut(width);
-        class.write_copy_of_slice(tokens.vector(item, head, 0));
-        // SAFETY: all of it was written just now.
-        let class = unsafe { written(class) };
-        vectors().dispatch(Line { tokens, item, head, grid, stride, taps: &by_tap, norm, place: None, out: class });
-        patches.par_chunks_mut((pooled[2] * width).max(1)).enumerate().for_each(|(line, out)| {
-            out.fill(MaybeUninit::new(0.0));
-            // SAFETY: all of it was written just now.
-            let out = unsafe { written(out) };
-            let place = Some([line / pooled[1], line % pooled[1] * stride]);
-            vectors().dispatch(Line { tokens, item, head, grid, stride, taps: &by_tap, norm, place, out });
-        });
+        finish_class(class.write_copy_of_slice(from.vector(of[0], of[1], 0)));
+        let lines = patches.par_chunks_mut((columns * width).max(1)).enumerate();
+        lines.for_each(|(index, out)| line(of, [index / rows, index % rows], out));
     });
-    // SAFETY: the class tokens have been copied and all lines filled.
+    // SAFETY: the class tokens have been copied, and every line has been written.
     unsafe { filled(out) }
 }
 
@@ -74,8 +85,8 @@ struct Line<'a> {
     stride: usize,
     taps: &'a [f32],
     norm: Option<Norm<'a>>,
-    /// Its frame and row in the input's grid; none of the class token, which is only normed.
-    place: Option<[usize; 2]>,
+    /// Its frame and row in the input's grid.
+    place: [usize; 2],
     out: &'a mut [f32],
 }
 
@@ -84,30 +95,29 @@ impl WithSimd for Line<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { tokens, item, head, grid: [frames, height, columns], stride, taps, norm, place, out } = self;
+        let Self { tokens, item, head, grid: [frames, height, columns], stride, taps, norm, place: [frame, row], out } =
+            self;
         let width = tokens.width;
         let lanes = lanes::<S>();
-        if let Some([frame, row]) = place {
-            for channel in (0..width).step_by(lanes) {
-                let part = channel..(channel + lanes).min(width);
-                for (index, out) in out.chunks_mut(PLACES * width).enumerate() {
-                    let mut sums = [simd.splat_f32s(0.0); PLACES];
-                    for tap in 0..TAPS {
-                        let (kt, ky, kx) = (tap / (SIDE * SIDE), tap / SIDE % SIDE, tap % SIDE);
-                        let at = |place: usize, tap: usize, limit: usize| {
-                            (place + tap).checked_sub(1).filter(|&place| place < limit)
-                        };
-                        let (Some(t), Some(y)) = (at(frame, kt, frames), at(row, ky, height)) else { continue };
-                        let weight = simd.partial_load_f32s(&taps[tap * width..][part.clone()]);
-                        for (place, sum) in sums.iter_mut().enumerate() {
-                            let Some(x) = at((index * PLACES + place) * stride, kx, columns) else { continue };
-                            let token = tokens.vector(item, head, 1 + (t * height + y) * columns + x);
-                            *sum = simd.mul_add_f32s(simd.partial_load_f32s(&token[part.clone()]), weight, *sum);
-                        }
+        for channel in (0..width).step_by(lanes) {
+            let part = channel..(channel + lanes).min(width);
+            for (index, out) in out.chunks_mut(PLACES * width).enumerate() {
+                let mut sums = [simd.splat_f32s(0.0); PLACES];
+                for tap in 0..TAPS {
+                    let (kt, ky, kx) = (tap / (SIDE * SIDE), tap / SIDE % SIDE, tap % SIDE);
+                    let at = |place: usize, tap: usize, limit: usize| {
+                        (place + tap).checked_sub(1).filter(|&place| place < limit)
+                    };
+                    let (Some(t), Some(y)) = (at(frame, kt, frames), at(row, ky, height)) else { continue };
+                    let weight = simd.partial_load_f32s(&taps[tap * width..][part.clone()]);
+                    for (place, sum) in sums.iter_mut().enumerate() {
+                        let Some(x) = at((index * PLACES + place) * stride, kx, columns) else { continue };
+                        let token = tokens.vector(item, head, 1 + (t * height + y) * columns + x);
+                        *sum = simd.mul_add_f32s(simd.partial_load_f32s(&token[part.clone()]), weight, *sum);
                     }
-                    for (out, &sum) in out.chunks_exact_mut(width).zip(&sums) {
-                        simd.partial_store_f32s(&mut out[part.clone()], sum);
-                    }
+                }
+                for (out, &sum) in out.chunks_exact_mut(width).zip(&sums) {
+                    simd.partial_store_f32s(&mut out[part.clone()], sum);
                 }
             }
         }
@@ -125,21 +135,16 @@ pub(crate) fn token_gradient(
     stride: usize,
     weights: &[f32],
 ) -> Vec<f32> {
-    let width = gradient.width;
-    let by_tap = by_tap(weights, width);
-    let count = 1 + grid.iter().product::<usize>();
-    let mut out = uninit(batch * heads * count * width);
-    out.par_chunks_mut((count * width).max(1)).enumerate().for_each(|(index, out)| {
-        let (item, head) = (index / heads, index % heads);
-        let (class, patches) = out.split_at_mut(width);
-        class.write_copy_of_slice(gradient.vector(item, head, 0));
-        patches.par_chunks_mut((grid[2] * width).max(1)).enumerate().for_each(|(line, out)| {
-            let place = [line / grid[1], line % grid[1]];
-            vectors().dispatch(BackLine { gradient, item, head, grid, stride, taps: &by_tap, place, out });
-        });
-    });
-    // SAFETY: the class tokens have been copied and all lines filled.
-    unsafe { filled(out) }
+    let taps = by_tap(weights, gradient.width);
+    grids(
+        gradient,
+        [batch, heads],
+        grid,
+        |_| (),
+        |[item, head], place, out| {
+            vectors().dispatch(BackLine { gradient, item, head, grid, stride, taps: &taps, place, out });
+        },
+    )
 }
 
 /// A row of the grid whose gradient is sought.
@@ -218,13 +223,7 @@ pub(crate) fn weight_gradient(
             sums
         })
         .collect();
-    let mut out = vec![0.0; width * TAPS];
-    for part in sums {
-        for (tap, sums) in part.chunks_exact(width).enumerate() {
-            sums.iter().enumerate().for_each(|(channel, x)| out[channel * TAPS + tap] += x);
-        }
-    }
-    out
+    sum_by_channel(&sums, width, TAPS)
 }
 
 /// Of rows of the pooled grid, the sums for every tap and channel.

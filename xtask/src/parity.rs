@@ -11,8 +11,17 @@ use crate::Failure;
 use crate::cargo::{cargo_for, root, run};
 
 /// What the reference scripts import.
-const PACKAGES: [&str; 8] =
-    ["torch", "torchvision", "timm", "open-clip-torch", "transformers", "safetensors", "ftfy", "numpy"];
+const PACKAGES: [&str; 9] = [
+    "torch",
+    "torchvision",
+    "timm",
+    "open-clip-torch",
+    "transformers",
+    "safetensors",
+    "ftfy",
+    "numpy",
+    "opencv-python-headless",
+];
 
 pub(crate) fn parity(args: &[String]) -> Result<(), Failure> {
     let make_environment = args.iter().any(|arg| arg == "--make-venv");

@@ -65,10 +65,11 @@ pub fn clip_of(video: &Video, path: &Path, spec: &ClipSpec, look: Look) -> Resul
     Ok((LoadedClip { clip, truncation, warnings }, selection))
 }
 
-/// Loads the clip of every path, seen as `look` says of the path's index, turns it into something with `map`, and hands that to `consume`, both
-/// with the path's index, in whatever order they are ready.
+/// Loads the clip of every path, seen as `look` says of the path's index, turns it into something with `map`, and hands that
+/// to `consume`, both with the path's index, in whatever order they are ready.
 ///
-/// `map` runs on as many threads as Rayon's pool has, `consume` on the calling thread; at most a fixed number of results wait for it.
+/// `map` runs on as many threads as Rayon's pool has, `consume` on the calling thread; at most a fixed number of results wait
+/// for it.
 pub fn for_each_clip<T: Send>(
     paths: &[&Path],
     spec: &ClipSpec,

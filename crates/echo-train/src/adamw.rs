@@ -35,38 +35,3 @@ impl Optimizer for AdamW {
         AdamWState::new(state.momentum.to_device(device))
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A quadratic bowl of two parameters.
-    ///
-    /// The numbers are torch 2's: `p = nn.Parameter(torch.tensor([1.0, -2.0], dtype=torch.float64))`,
-    /// `opt = torch.optim.AdamW([p], lr=0.1, weight_decay=0.01)`, loss `(p * p * torch.tensor([1.0, 3.0])).sum()`.
-    #[test]
-    fn every_step_is_that_of_torch() {
-        let device = Device::flex();
-        let optimizer = AdamW { weight_decay: 0.01 };
-        let scale = Tensor::<1>::from_floats([2.0, 6.0], &device);
-        let mut tensor = Tensor::<1>::from_floats([1.0, -2.0], &device);
-        let mut state = None;
-        for (index, expected) in TORCH.iter().enumerate() {
-            let grad = tensor.clone() * scale.clone();
-            (tensor, state) = optimizer.step(0.1, tensor, grad, state);
-            let found: Vec<f32> = tensor.to_data().iter::<f32>().collect();
-            for (found, expected) in found.iter().zip(expected) {
-                assert!((found - expected).abs() < 2e-6, "step {}: {found} instead of {expected}", index + 1);
-            }
-        }
-    }
-
-    const TORCH: [[f32; 2]; 6] = [
-        [0.899, -1.898],
-        [0.798519, -1.796273],
-        [0.6989112, -1.694945],
-        [0.6005986, -1.594153],
-        [0.5040801, -1.494046],
-        [0.4099384, -1.394782],
-    ];
-}

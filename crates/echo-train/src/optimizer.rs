@@ -172,3 +172,62 @@ fn kind(config: &OptimizerConfig) -> Kind {
         OptimizerConfig::RAdam { weight_decay, .. } => Kind::RAdam(RAdam { weight_decay }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Holds an optimizer's steps at a rate of 0.1 in a quadratic bowl of two parameters against those of torch 2 on
+    /// `p = nn.Parameter(torch.tensor([1.0, -2.0], dtype=torch.float64))`, loss `(p * p * torch.tensor([1.0, 3.0])).sum()`.
+    fn assert_steps(optimizer: &impl Optimizer, torch: &[[f32; 2]]) {
+        let device = Device::flex();
+        let scale = Tensor::<1>::from_floats([2.0, 6.0], &device);
+        let mut tensor = Tensor::<1>::from_floats([1.0, -2.0], &device);
+        let mut state = None;
+        for (index, expected) in torch.iter().enumerate() {
+            let grad = tensor.clone() * scale.clone();
+            (tensor, state) = optimizer.step(0.1, tensor, grad, state);
+            let found: Vec<f32> = tensor.to_data().iter::<f32>().collect();
+            for (found, expected) in found.iter().zip(expected) {
+                // Sums in 32 bits.
+                assert!((found - expected).abs() < 2e-6, "step {}: {found} instead of {expected}", index + 1);
+            }
+        }
+    }
+
+    /// By `torch.optim.AdamW([p], lr=0.1, weight_decay=0.01)`.
+    #[test]
+    fn every_step_of_adamw_is_that_of_torch() {
+        assert_steps(&AdamW { weight_decay: 0.01 }, &ADAMW);
+    }
+
+    /// By `torch.optim.RAdam([p], lr=0.1, weight_decay=0.01)`: the first five of twelve steps are not rectified.
+    #[test]
+    fn every_step_of_radam_is_that_of_torch() {
+        assert_steps(&RAdam { weight_decay: 0.01 }, &RADAM);
+    }
+
+    const ADAMW: [[f32; 2]; 6] = [
+        [0.899, -1.898],
+        [0.798519, -1.796273],
+        [0.6989112, -1.694945],
+        [0.6005986, -1.594153],
+        [0.5040801, -1.494046],
+        [0.4099384, -1.394782],
+    ];
+
+    const RADAM: [[f32; 2]; 12] = [
+        [0.799_000, -0.798_000],
+        [0.619_263_7, 0.023_788_42],
+        [0.459_920_1, 0.537_058_3],
+        [0.320_029_75, 0.807_222_06],
+        [0.198_591_78, 0.892_944_9],
+        [0.196_466_1, 0.892_748_4],
+        [0.193_921_24, 0.891_989_5],
+        [0.191_048_7, 0.890_630_4],
+        [0.187_904_92, 0.888_670_4],
+        [0.184_528_1, 0.886_125_1],
+        [0.180_945_88, 0.883_017_3],
+        [0.177_179_29, 0.879_372_4],
+    ];
+}

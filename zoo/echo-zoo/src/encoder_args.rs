@@ -52,16 +52,20 @@ impl EncoderArgs {
 
     /// The device that it is to live on.
     pub(crate) fn device(&self) -> Result<Device, CliError> {
-        self.weights.device.device().map_err(CliError::Usage)
+        self.weights.device()
     }
 }
 
 impl WeightArgs {
+    fn device(&self) -> Result<Device, CliError> {
+        self.device.device().map_err(CliError::Usage)
+    }
+
     /// The encoder called `name` and the device that it lives on.
     pub(crate) fn build(&self, entries: &[Entry], name: &str, preset: &str) -> Result<(Built, Device), CliError> {
         let entry = find(entries, name)?;
         entry.card.preset(preset)?;
-        let device = self.device.device().map_err(CliError::Usage)?;
+        let device = self.device()?;
         let weights = match (&self.weights, self.random_init) {
             (Some(path), _) => self.of_file(path),
             (None, true) => Weights::Random(self.random_seed),
@@ -87,7 +91,7 @@ impl WeightArgs {
         other: Option<Option<&PathBuf>>,
     ) -> Result<(Built, Device), CliError> {
         let entry = find(entries, &record.name)?;
-        let device = self.device.device().map_err(CliError::Usage)?;
+        let device = self.device()?;
         let is_main = other.is_none();
         let weights = match (other.unwrap_or(self.weights.as_ref()), record.random_seed()) {
             (Some(path), _) if is_main => self.of_file(path),

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Large arrays come and go with every layer. Pages that go back to the system in between come back cleared, which costs a
-/// training step a fifth of its time; so the allocator keeps what is free for a minute, not for its second.
+/// Large arrays come and go with every layer. The allocator gives their pages back to the system after a second, which clears
+/// them before they come again: a fifth of a training step's time. So it keeps them for a minute.
 #[allow(unsafe_code)]
 fn keep_what_is_free() {
     use libmimalloc_sys::{mi_option_get, mi_option_set};

@@ -1,7 +1,5 @@
 //! Gradients of every layer: those of Burn's own operations, and the slope of the layer's results.
 
-#![allow(missing_docs)]
-
 use burn::module::{Param, ParamId};
 use burn::nn::conv::{Conv2d, Conv2dConfig, Conv3dConfig};
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig, PaddingConfig2d, PaddingConfig3d};
@@ -10,7 +8,7 @@ use burn::tensor::{Bool, Device, Tensor, TensorData};
 use echo_kernels::{Axes, attention, depthwise_norm, feed_forward, layer_norm, linear, patch_conv, pool_tokens};
 use echo_random::Stream;
 
-const EPSILON: f64 = 1e-6;
+use crate::{EPSILON, values};
 
 /// What a layer is made from: numbers in a row, of which each call takes the next.
 struct Leaves<'a> {
@@ -71,11 +69,6 @@ fn gradients<const D: usize>(
     let graph = (out * weights).sum().backward();
     let gradients = leaves.iter().map(|leaf| leaf.grad(&graph).map(|x| x.into_data().try_to_vec().unwrap()));
     std::iter::once(given).chain(gradients).collect()
-}
-
-fn values<const D: usize>(rng: &mut Stream, shape: [usize; D]) -> Tensor<D> {
-    let values: Vec<f32> = (0..shape.iter().product()).map(|_| rng.normal() as f32).collect();
-    Tensor::from_data(TensorData::new(values, shape), &Device::flex())
 }
 
 /// Holds `ours` against `theirs` with leaves of these sizes: each asked for alone, then all; and against the slope of its results
@@ -373,17 +366,4 @@ fn gradients_do_not_depend_on_the_number_of_threads() {
         })
     };
     assert_eq!(of(1), of(3));
-}
-
-/// All of this with narrower vectors, and with none, as other processors have them.
-#[test]
-fn other_processors() {
-    if std::env::var_os("ECHOZOO_SIMD").is_some() {
-        return;
-    }
-    for vectors in ["avx2", "plain"] {
-        let output =
-            std::process::Command::new(std::env::current_exe().unwrap()).env("ECHOZOO_SIMD", vectors).output().unwrap();
-        assert!(output.status.success(), "{vectors}: {}", String::from_utf8_lossy(&output.stdout));
-    }
 }

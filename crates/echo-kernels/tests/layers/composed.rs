@@ -1,7 +1,5 @@
 //! Every kernel gives what Burn's own operations give, whatever the shape.
 
-#![allow(missing_docs)]
-
 use burn::module::Param;
 use burn::nn::conv::{Conv2d, Conv2dConfig, Conv3dConfig};
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig, PaddingConfig2d, PaddingConfig3d};
@@ -12,12 +10,7 @@ use echo_kernels::{
 };
 use echo_random::Stream;
 
-const EPSILON: f64 = 1e-6;
-
-fn values<const D: usize>(rng: &mut Stream, shape: [usize; D]) -> Tensor<D> {
-    let values: Vec<f32> = (0..shape.iter().product()).map(|_| rng.normal() as f32).collect();
-    Tensor::from_data(TensorData::new(values, shape), &Device::flex())
-}
+use crate::{EPSILON, values};
 
 /// The largest difference, in parts of the largest value.
 fn difference<const D: usize>(found: Tensor<D>, expected: Tensor<D>) -> f32 {
@@ -307,18 +300,5 @@ fn pools_of_every_grid() {
         let worst = difference(found, expected);
         // One channel is its own mean.
         assert!(worst < 5e-6 || channels == 1, "{channels} of {frames} x {height} x {width}: {worst}");
-    }
-}
-
-/// All of this with narrower vectors, and with none, as other processors have them.
-#[test]
-fn other_processors() {
-    if std::env::var_os("ECHOZOO_SIMD").is_some() {
-        return;
-    }
-    for vectors in ["avx2", "plain"] {
-        let output =
-            std::process::Command::new(std::env::current_exe().unwrap()).env("ECHOZOO_SIMD", vectors).output().unwrap();
-        assert!(output.status.success(), "{vectors}: {}", String::from_utf8_lossy(&output.stdout));
     }
 }

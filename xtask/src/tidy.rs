@@ -43,6 +43,19 @@ fn sources(dir: &str) -> Vec<(PathBuf, String)> {
     found
 }
 
+/// Whether a source is no part of what users run.
+fn is_test(path: &Path) -> bool {
+    ["tests", "benches"].iter().any(|folder| lies_in(path, folder))
+}
+
+fn is_example(path: &Path) -> bool {
+    lies_in(path, "examples")
+}
+
+fn lies_in(path: &Path, folder: &str) -> bool {
+    path.components().any(|part| part.as_os_str() == folder)
+}
+
 fn walk(dir: &Path, visit: &mut impl FnMut(&Path)) {
     let Ok(entries) = std::fs::read_dir(dir) else { return };
     for entry in entries.flatten() {
@@ -73,7 +86,7 @@ fn encoders() -> Vec<String> {
 fn crates_name_no_encoder(problems: &mut Vec<String>) {
     let encoders = encoders();
     for (path, code) in sources("crates") {
-        let is_test = path.components().any(|part| part.as_os_str() == "tests");
+        let is_test = is_test(&path);
         let code: Vec<&str> = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
         for encoder in encoders.iter().filter(|_| !is_test) {
             if code.iter().any(|line| line.to_lowercase().contains(encoder.as_str())) {
@@ -122,8 +135,7 @@ fn one_file_names_backends(problems: &mut Vec<String>) {
     let backends =
         ["Device::flex", "Device::wgpu", "Device::cuda", "Device::default", "Device::vulkan", "Device::metal"];
     for (path, code) in sources("crates").into_iter().chain(sources("zoo")) {
-        let excepted = path.ends_with("zoo/echo-zoo/src/device.rs")
-            || path.components().any(|part| ["tests", "examples"].iter().any(|folder| part.as_os_str() == *folder));
+        let excepted = path.ends_with("zoo/echo-zoo/src/device.rs") || is_test(&path) || is_example(&path);
         for backend in backends.iter().filter(|_| !excepted) {
             if code.contains(backend) {
                 problems.push(format!("{} names a backend ({backend}); take a device from the caller", path.display()));
@@ -134,8 +146,7 @@ fn one_file_names_backends(problems: &mut Vec<String>) {
 
 fn only_training_enables_autodiff(problems: &mut Vec<String>) {
     for (path, code) in sources("crates").into_iter().chain(sources("zoo")) {
-        let is_test = path.components().any(|part| part.as_os_str() == "tests");
-        if code.contains(".autodiff()") && !path.starts_with("crates/echo-train") && !is_test {
+        if code.contains(".autodiff()") && !path.starts_with("crates/echo-train") && !is_test(&path) {
             problems.push(format!("{} enables autodiff; only echo-train does", path.display()));
         }
     }
@@ -167,9 +178,7 @@ fn only_fetching_uses_the_network(problems: &mut Vec<String>) {
 fn one_way_to_print(problems: &mut Vec<String>) {
     for (path, code) in sources("crates").into_iter().chain(sources("zoo")) {
         // What echo-parity says, it says in tests: their harness takes what the macros print, and nothing else.
-        let is_test = path.starts_with("crates/echo-parity")
-            || path.components().any(|part| ["tests", "examples"].iter().any(|folder| part.as_os_str() == *folder));
-        if is_test {
+        if path.starts_with("crates/echo-parity") || is_test(&path) || is_example(&path) {
             continue;
         }
         for (number, line) in code.lines().enumerate() {

@@ -1,4 +1,4 @@
-//! What is frozen costs no memory in training, whatever its depth. A process of its own, because it counts every byte
+//! What is frozen costs no memory in training, whatever its depth, and what is computed again little. A process of its own, because it counts every byte
 //! that is allocated.
 #![allow(missing_docs)]
 // A global allocator is unsafe to implement; this one only counts and hands everything on.
@@ -68,7 +68,7 @@ impl Samples for Clips {
 }
 
 /// Bytes that a step of training takes above what is there before it, with `blocks` blocks in the third stage.
-fn step(blocks: usize, settings: &str) -> usize {
+fn step(blocks: usize, settings: &str, recompute: bool) -> usize {
     let device = Device::flex();
     let nano = EchoClipConfig::nano();
     let visual = ConvNextConfig { depths: [1, 1, blocks, 1], dims: [16, 32, 64, 128] };
@@ -86,6 +86,7 @@ fn step(blocks: usize, settings: &str) -> usize {
         batch: 2,
         max_views: None,
         micro_batch: None,
+        recompute,
         clip_norm: None,
         optimizer: OptimizerConfig::Sgd { lr: 1e-3, momentum: 0.0, weight_decay: 0.0 },
         schedule: ScheduleConfig::Constant,
@@ -104,19 +105,25 @@ fn step(blocks: usize, settings: &str) -> usize {
 fn memory_of_a_step_does_not_grow_with_what_is_frozen() {
     let last = "frozen = []\nlast_blocks = 1\ntext = false\nhead = \"regression\"";
     let all = last.replace("last_blocks = 1", "last_blocks = 0");
-    let (shallow, deep) = (step(2, last), step(40, last));
-    let (shallow_all, deep_all) = (step(2, &all), step(40, &all));
+    let (shallow, deep) = (step(2, last, false), step(40, last, false));
+    let (shallow_all, deep_all) = (step(2, &all, false), step(40, &all, false));
+    let (shallow_again, deep_again) = (step(2, &all, true), step(40, &all, true));
     let megabytes = |bytes: usize| bytes as f64 / 1e6;
     println!(
-        "a step takes {:.1} MB with 2 blocks and {:.1} MB with 40, of which one trains; {:.1} and {:.1} MB if all do",
+        "a step takes {:.1} MB with 2 blocks and {:.1} MB with 40, of which one trains; {:.1} and {:.1} MB if all do; \
+         {:.1} and {:.1} MB if they are computed again on the way back",
         megabytes(shallow),
         megabytes(deep),
         megabytes(shallow_all),
-        megabytes(deep_all)
+        megabytes(deep_all),
+        megabytes(shallow_again),
+        megabytes(deep_again)
     );
     let grown = |deep: usize, shallow: usize| deep as f64 - shallow as f64;
     // Besides, threads hold buffers of their own, more or fewer at a time.
     let (frozen, all) = (grown(deep, shallow), grown(deep_all, shallow_all));
+    let again = grown(deep_again, shallow_again);
+    assert!(again < 0.5 * all, "{shallow_again} {deep_again}: {again} more if computed again, else {all}");
     assert!(frozen < 0.2 * all, "{shallow} {deep}: {frozen} more, {all} if all blocks train");
     assert!(deep_all as f64 > 2.0 * shallow_all as f64, "{shallow_all} {deep_all}: else this test sees nothing");
 }

@@ -7,6 +7,7 @@ use burn::tensor::Device;
 use echo_adapt::{ADAPTERS, AdapterEntry};
 use echo_bench::{BenchConfig, BenchError, Environment, Outcome, Zoo, dry_run, pair_parameters, run};
 use echo_core::{Card, Preset};
+use echo_kernels::Precision;
 use echo_phantom::{DatasetSpec, Site, write_dataset};
 use echo_report::{CellStatus, merge, read_runs};
 use echo_weights::{Built, Weights, WeightsError};
@@ -84,6 +85,7 @@ impl Place {
             cache: self.dir.path().join("cache"),
             device: device(),
             device_name: "cpu".to_owned(),
+            precision: Precision::F32,
             force: false,
             checkpoint_every: std::time::Duration::from_secs(30),
             jobs: 1,

@@ -176,7 +176,15 @@ fn a_kept_adapter_predicts_with_the_clips_that_it_was_fitted_with() {
                 load_clip(&path, spec, look, &OpenOptions::default()).unwrap().clip.into_tensor(&device())
             };
             let said = |spec: &ClipSpec, looks: [Look; 2]| {
-                predict_clips(&adapter, Kind::Regression, &built, &looks.map(|look| clip(spec, look))).unwrap().0[0]
+                predict_clips(
+                    &adapter,
+                    Kind::Regression,
+                    &built,
+                    fitted.precision().unwrap(),
+                    &looks.map(|look| clip(spec, look)),
+                )
+                .unwrap()
+                .0[0]
             };
             let looks = [0, 1].map(|index| fitted.look(&path, index, 2, &spec).unwrap());
             let value = said(&spec, looks);

@@ -80,7 +80,8 @@ fn a_kept_adapter_predicts_what_the_benchmark_predicted_and_refuses_other_weight
                     loaded.unwrap().clip.into_tensor(&device())
                 })
                 .collect();
-            let (value, alone) = predict_clips(&adapter, Kind::Regression, &built, &clips).unwrap();
+            let (value, alone) =
+                predict_clips(&adapter, Kind::Regression, &built, fitted.precision().unwrap(), &clips).unwrap();
             let name = fitted.record.adapter.clone();
             let expected = expected[&(name.clone(), video.clone())];
             let value = value[0];

@@ -103,6 +103,7 @@ pub fn training(epochs: usize, batch: usize, lr: f64) -> TrainConfig {
         batch,
         max_views: None,
         micro_batch: None,
+        recompute: false,
         clip_norm: None,
         optimizer: OptimizerConfig::AdamW { lr, weight_decay: 0.0 },
         schedule: ScheduleConfig::Constant,

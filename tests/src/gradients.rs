@@ -281,13 +281,14 @@ fn step(
     adapter: AnyAdapter,
     samples: &Clips<'_>,
     loss: LossWeights,
-    micro_batch: Option<usize>,
+    (micro_batch, recompute): (Option<usize>, bool),
 ) -> Result<(f64, BTreeMap<String, Vec<f64>>), TrainError> {
     let config = TrainConfig {
         epochs: 1,
         batch: samples.truths.len(),
         max_views: None,
         micro_batch,
+        recompute,
         clip_norm: None,
         optimizer: OptimizerConfig::Sgd { lr: RATE, momentum: 0.0, weight_decay: 0.0 },
         schedule: ScheduleConfig::Constant,
@@ -389,9 +390,11 @@ fn gradients_of_one_training_step_are_pytorchs() {
                 stage: adapter.stage(),
                 truths: &truths,
             };
-            // At once, and in two parts whose gradients are added up.
-            for (how, micro_batch) in [("at once ", None), ("in parts", Some(2))] {
-                let (loss, gradients) = step(adapter.clone(), &samples, golden.loss, micro_batch)
+            // At once, in two parts whose gradients are added up, and with blocks computed again on the way back.
+            for (how, micro_batch, recompute) in
+                [("at once ", None, false), ("in parts", Some(2), false), ("computed again", None, true)]
+            {
+                let (loss, gradients) = step(adapter.clone(), &samples, golden.loss, (micro_batch, recompute))
                     .unwrap_or_else(|error| panic!("{name}, {}: {error}", how.trim()));
                 let mut wrong = Vec::new();
                 let off = (loss / case.loss - 1.0).abs();

@@ -1,6 +1,7 @@
-//! `cargo xtask speed [SUBJECT...] [--against pytorch] [--python PATH]`: times of the encoders, in turn with PyTorch's.
+//! `cargo xtask speed [SUBJECT...] [--against pytorch] [--python PATH]`: times of the encoders, in turn with PyTorch's;
+//! `cargo xtask speed --growth`: how they grow.
 //!
-//! Builds the binary and hands it, with all other arguments, to `zoo/echo-zoo/reference/speed.py`.
+//! Builds the binary and hands it, with all other arguments, to `zoo/echo-zoo/reference/speed.py` or `growth.py`.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -17,7 +18,10 @@ pub(crate) fn speed(args: &[String]) -> Result<(), Failure> {
         None if !args.iter().any(|arg| arg == "--against" || arg.starts_with("--against=")) => PathBuf::from("python3"),
         None => self::python(false)?,
     };
-    let script = root().join("zoo/echo-zoo/reference/speed.py");
+    let grows = |arg: &&String| *arg == "--growth";
+    let script = if rest.iter().any(grows) { "growth.py" } else { "speed.py" };
+    let script = root().join("zoo/echo-zoo/reference").join(script);
+    let rest = rest.into_iter().filter(|arg| !grows(arg));
     run(Command::new(python).arg(script).arg("--binary").arg(build()?).args(rest))
 }
 

@@ -19,6 +19,7 @@ use echo_adapt::{AdapterEntry, BuildContext, Joined};
 use echo_core::{Card, Error, Kind, Truth};
 use echo_data::Digests;
 use echo_files::printable;
+use echo_kernels::Precision;
 use echo_report::{
     CellRecord, CellStatus, Constant, Excluded, Leaderboard, Machine, Outputs, Quantity, Report, Runs, SampleUnit,
     Sources, TestSet, groups,
@@ -68,6 +69,8 @@ pub struct Environment {
     pub device: Device,
     /// The device's name, for records and keys.
     pub device_name: String,
+    /// How many bits the numbers have that frozen encoders multiply on the processor. What trains has 32.
+    pub precision: Precision,
     /// Run cells again that are done.
     pub force: bool,
     /// Least time between two checkpoints of a cell.

@@ -6,6 +6,7 @@ use burn::tensor::{DType, Tensor};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use crate::memory::{load, put};
 use crate::processor::vectors;
 use crate::product::lanes;
 
@@ -118,17 +119,17 @@ impl WithSimd for Part<'_> {
         for ((parameter, (mean, square)), gradient) in
             parameter.chunks_mut(lanes).zip(moments).zip(gradient.chunks(lanes))
         {
-            let x = simd.partial_load_f32s(gradient);
-            let m = simd.mul_f32s(simd.partial_load_f32s(mean), betas[0]);
+            let x = load(simd, gradient);
+            let m = simd.mul_f32s(load(simd, mean), betas[0]);
             let m = simd.mul_add_f32s(x, others[0], m);
-            let v = simd.mul_f32s(simd.partial_load_f32s(square), betas[1]);
+            let v = simd.mul_f32s(load(simd, square), betas[1]);
             let v = simd.mul_add_f32s(simd.mul_f32s(x, x), others[1], v);
             let size = simd.mul_add_f32s(simd.sqrt_f32s(v), root, epsilon);
             let update = simd.div_f32s(simd.mul_f32s(m, rate), size);
-            let p = simd.mul_f32s(simd.partial_load_f32s(parameter), keep);
-            simd.partial_store_f32s(parameter, simd.sub_f32s(p, update));
-            simd.partial_store_f32s(mean, m);
-            simd.partial_store_f32s(square, v);
+            let p = simd.mul_f32s(load(simd, parameter), keep);
+            put(simd, parameter, simd.sub_f32s(p, update));
+            put(simd, mean, m);
+            put(simd, square, v);
         }
     }
 }

@@ -8,9 +8,11 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::math::exp;
-use crate::memory::{filled, uninit};
+use crate::memory::{filled, load, put, uninit};
+use crate::precision::Precision;
 use crate::processor::vectors;
 use crate::product::{Block, Finish, Left, Onto, Packed, add_block, lanes};
+use crate::reduced::reduced;
 
 /// Queries of a block: three tiles of a product.
 const QUERIES: usize = 42;
@@ -82,6 +84,7 @@ pub(crate) fn attention(
     [query, key, value]: [Heads<'_>; 3],
     scale: f32,
     hidden: Option<Hidden<'_>>,
+    precision: Precision,
 ) -> Vec<f32> {
     let width = heads * value.width;
     let mut out = uninit(batch * query.tokens * width);
@@ -89,8 +92,24 @@ pub(crate) fn attention(
         .into_par_iter()
         .map(|index| {
             let (item, head) = (index / heads, index % heads);
-            let keys = Packed::transposed(key.width, key.tokens, |place| key.vector(item, head, place));
-            [keys, Packed::of_rows(value.tokens, value.width, |place| value.vector(item, head, place))]
+            let (key_of, value_of) = (|place| key.vector(item, head, place), |place| value.vector(item, head, place));
+            match precision {
+                Precision::F32 => [
+                    Packed::transposed(key.width, key.tokens, key_of),
+                    Packed::of_rows(value.tokens, value.width, value_of),
+                ],
+                // The shares of places are too far apart for 8 bits.
+                Precision::Bf16 | Precision::Int8 => {
+                    let mut keys = vec![0.0; key.width * key.tokens];
+                    for place in 0..key.tokens {
+                        let column = keys.iter_mut().skip(place).step_by(key.tokens);
+                        column.zip(key_of(place)).for_each(|(out, &x)| *out = x);
+                    }
+                    let values = (0..value.tokens).flat_map(value_of).copied().collect::<Vec<_>>();
+                    let of = |matrix: &[f32], depth, columns| reduced(Precision::Bf16, matrix, depth, columns);
+                    [of(&keys, key.width, key.tokens), of(&values, value.tokens, value.width)]
+                }
+            }
         })
         .collect();
     out.par_chunks_mut((query.tokens * width).max(1)).enumerate().for_each(|(item, out)| {
@@ -152,7 +171,7 @@ fn product_into(left: &[f32], right: &Packed, packed: &mut Vec<f32>, out: &mut V
     out.reserve(length);
     let spare = &mut out.spare_capacity_mut()[..length];
     let (left, onto) = (Left::Rows(left), Onto::Nothing);
-    vectors().dispatch(Block { left, right, bias: None, finish: Finish::Plain, packed, onto, out: spare });
+    Block { left, right, bias: None, finish: Finish::Plain, packed, onto, out: spare }.run();
     // SAFETY: the block wrote all of it.
     unsafe { out.set_len(length) };
 }
@@ -272,14 +291,14 @@ impl WithSimd for ScoreGradients<'_> {
             let factor = simd.splat_f32s(1.0 / total);
             let mut along = simd.splat_f32s(0.0);
             for (score, slope) in scores.chunks_mut(lanes).zip(slopes.chunks(lanes)) {
-                let share = simd.mul_f32s(simd.partial_load_f32s(score), factor);
-                along = simd.mul_add_f32s(share, simd.partial_load_f32s(slope), along);
-                simd.partial_store_f32s(score, share);
+                let share = simd.mul_f32s(load(simd, score), factor);
+                along = simd.mul_add_f32s(share, load(simd, slope), along);
+                put(simd, score, share);
             }
             let along = simd.splat_f32s(simd.reduce_sum_f32s(along));
             for (share, slope) in scores.chunks(lanes).zip(slopes.chunks_mut(lanes)) {
-                let x = simd.sub_f32s(simd.partial_load_f32s(slope), along);
-                simd.partial_store_f32s(slope, simd.mul_f32s(x, simd.partial_load_f32s(share)));
+                let x = simd.sub_f32s(load(simd, slope), along);
+                put(simd, slope, simd.mul_f32s(x, load(simd, share)));
             }
         }
     }
@@ -322,8 +341,8 @@ impl WithSimd for Softmax<'_> {
             }
             let mut of_row = simd.reduce_sum_f32s(total);
             if !rest.is_empty() {
-                let x = exp(simd, simd.sub_f32s(simd.partial_load_f32s(rest), most));
-                simd.partial_store_f32s(rest, x);
+                let x = exp(simd, simd.sub_f32s(load(simd, rest), most));
+                put(simd, rest, x);
                 of_row += rest.iter().sum::<f32>();
             }
             totals[row] = of_row;

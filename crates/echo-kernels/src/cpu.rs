@@ -61,7 +61,12 @@ impl Values {
         Self(if tensor.is_contiguous() { tensor } else { tensor.to_contiguous() })
     }
 
-    /// As a tensor.
+    /// As a tensor that is no part of a graph.
+    pub(crate) fn tensor<const D: usize>(self, shape: [usize; D]) -> Tensor<D> {
+        Tensor::from_primitive::<Flex>(self.shaped(&shape))
+    }
+
+    /// As the backend's tensor.
     pub(crate) fn shaped(self, shape: &[usize]) -> FlexTensor {
         self.0.reshape(shape.into())
     }

@@ -3,7 +3,7 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use crate::memory::{filled, uninit, written};
+use crate::memory::{filled, load, put, uninit, written};
 use crate::norm::{Norm, in_place};
 use crate::processor::vectors;
 use crate::product::lanes;
@@ -110,7 +110,7 @@ impl Part {
     ) {
         let load = |from: &[f32]| match WHOLE {
             true => S::as_simd_f32s(&from[..lanes::<S>()]).0[0],
-            false => simd.partial_load_f32s(&from[..self.count]),
+            false => load(simd, &from[..self.count]),
         };
         let row = width * channels;
         let height = image.len() / row;
@@ -133,7 +133,7 @@ impl Part {
         }
         for (place, &sum) in sums.iter().enumerate().take(width - self.x) {
             let out = &mut out[(self.x + place) * channels + self.channel..][..self.count];
-            simd.partial_store_f32s(out, sum);
+            put(simd, out, sum);
         }
     }
 }
@@ -184,7 +184,7 @@ impl WithSimd for Taps<'_> {
             let count = lanes.min(channels - channel);
             let load = |from: &[f32]| match count == lanes {
                 true => S::as_simd_f32s(&from[..lanes]).0[0],
-                false => simd.partial_load_f32s(&from[..count]),
+                false => load(simd, &from[..count]),
             };
             for ky in 0..SIDE {
                 let mut taps = [simd.splat_f32s(0.0); SIDE];
@@ -213,7 +213,7 @@ impl WithSimd for Taps<'_> {
                 }
                 for (kx, &tap) in taps.iter().enumerate() {
                     let out = &mut sums[(ky * SIDE + kx) * channels + channel..][..count];
-                    simd.partial_store_f32s(out, tap);
+                    put(simd, out, tap);
                 }
             }
         }

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use crate::cpu::Values;
 use crate::graph::Given;
 use crate::math::{gelu, gelu_and_slope};
-use crate::memory::{filled, store, uninit, written};
+use crate::memory::{filled, load, put, store, uninit, written};
 use crate::processor::vectors;
 use crate::product::{
     Block, Finish, Left, Onto, Packed, add_column_sums, add_product_of_columns, block_rows, lanes, product,
@@ -47,17 +47,17 @@ pub(crate) fn feed_forward(
             let of = |finish, packed, out| Block { left, right: first, bias, finish, packed, onto: Onto::Nothing, out };
             match kept {
                 Some(kept) => {
-                    vectors().dispatch(of(Finish::Plain, &mut *packed, &mut *kept));
+                    of(Finish::Plain, &mut *packed, &mut *kept).run();
                     // SAFETY: the block wrote all of its output.
                     vectors().dispatch(Gelu { x: unsafe { written(kept) }, out: spare });
                 }
-                None => vectors().dispatch(of(Finish::Gelu, &mut *packed, spare)),
+                None => of(Finish::Gelu, &mut *packed, spare).run(),
             }
             // SAFETY: all of it has been written, either way.
             unsafe { between.set_len(rows * hidden) };
             let finish = finish.at_row(start, columns);
             let (left, bias, onto) = (Left::Rows(between), biases[1], Onto::Nothing);
-            vectors().dispatch(Block { left, right: second, bias, finish, packed, onto, out });
+            Block { left, right: second, bias, finish, packed, onto, out }.run();
         },
     );
     // SAFETY: blocks cover all rows, and each writes all of its own.
@@ -163,7 +163,7 @@ fn gelu_gradients(before: &[f32], gradient: &[f32], back: &Packed, columns: usiz
     parts.zip(given).for_each_init(Vec::new, |packed, ((activated, slope), (before, gradient))| {
         let (left, onto) = (Left::Rows(gradient), Onto::Nothing);
         let (bias, finish) = (None, Finish::Plain);
-        vectors().dispatch(Block { left, right: back, bias, finish, packed, onto, out: &mut *slope });
+        Block { left, right: back, bias, finish, packed, onto, out: &mut *slope }.run();
         // SAFETY: the block wrote all of its output.
         vectors().dispatch(GeluGradient { before, activated, slope: unsafe { written(slope) } });
     });
@@ -182,7 +182,7 @@ impl WithSimd for Gelu<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         for (x, out) in self.x.chunks(lanes::<S>()).zip(self.out.chunks_mut(lanes::<S>())) {
-            store::<S>(out, gelu(simd, simd.partial_load_f32s(x)));
+            store::<S>(out, gelu(simd, load(simd, x)));
         }
     }
 }
@@ -202,9 +202,9 @@ impl WithSimd for GeluGradient<'_> {
         let lanes = lanes::<S>();
         let parts = self.activated.chunks_mut(lanes).zip(self.slope.chunks_mut(lanes));
         for (x, (activated, slope)) in self.before.chunks(lanes).zip(parts) {
-            let (value, factor) = gelu_and_slope(simd, simd.partial_load_f32s(x));
+            let (value, factor) = gelu_and_slope(simd, load(simd, x));
             store::<S>(activated, value);
-            simd.partial_store_f32s(slope, simd.mul_f32s(simd.partial_load_f32s(slope), factor));
+            put(simd, slope, simd.mul_f32s(load(simd, slope), factor));
         }
     }
 }

@@ -11,6 +11,7 @@ use burn::backend::{Autodiff, AutodiffBackend, Flex};
 use burn::tensor::Tensor;
 
 use crate::cpu::{Input, Values};
+use crate::precision::Precision;
 
 /// Gradients of an operation's inputs: of those at least that are asked for.
 pub(crate) type Given<const N: usize> = [Option<Values>; N];
@@ -20,17 +21,22 @@ pub(crate) fn is_tracked<const N: usize>(inputs: &[Option<&Input>; N]) -> bool {
     inputs.iter().flatten().any(|input| input.is_tracked())
 }
 
+/// The precision of an operation on these inputs: what is asked for, but where gradients are.
+pub(crate) fn precision<const N: usize>(inputs: &[Option<&Input>; N]) -> Precision {
+    if is_tracked(inputs) { Precision::F32 } else { Precision::current() }
+}
+
 /// The tensor of an operation's result.
 ///
 /// `gradients` gives those of the inputs from that of the result, and is told which are asked for. What it holds is kept until
 /// the backward pass, and dropped at once where nothing is asked for.
 pub(crate) fn result<const N: usize, const D: usize>(
     inputs: [Option<&Input>; N],
-    values: Vec<f32>,
+    values: impl Into<Values>,
     shape: [usize; D],
     gradients: impl Fn(&Values, [bool; N]) -> Given<N> + Send + Sync + 'static,
 ) -> Tensor<D> {
-    let output = Values::from(values).shaped(&shape);
+    let output = values.into().shaped(&shape);
     if inputs.iter().flatten().all(|input| input.recorded.is_none()) {
         return Tensor::from_primitive::<Flex>(output);
     }

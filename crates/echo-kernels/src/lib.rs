@@ -12,16 +12,21 @@ mod depthwise;
 mod feed_forward;
 mod graph;
 mod math;
+mod max_pool;
 mod memory;
 mod norm;
 mod parameters;
 mod patches;
 mod pool;
+mod precision;
 mod processor;
 mod product;
+mod recompute;
+mod reduced;
 mod taps;
 
 use burn::nn::conv::{Conv2d, Conv3d};
+use burn::nn::pool::MaxPool2d;
 use burn::nn::{LayerNorm, Linear, PaddingConfig2d, PaddingConfig3d};
 use burn::tensor::activation::{gelu, softmax};
 use burn::tensor::module::{attention as fused_attention, conv2d};
@@ -33,10 +38,14 @@ use crate::attention::{Heads, Mask};
 use crate::cpu::{Input, Values};
 use crate::depthwise::{Maps, SIDE};
 use crate::feed_forward::Kept;
-use crate::graph::{is_tracked, result};
+use crate::graph::{is_tracked, precision, result};
+use crate::max_pool::Windows;
 use crate::parameters::{Normed, Parameters, input_of};
 use crate::patches::Images;
+pub use crate::pool::pooled;
+pub use crate::precision::Precision;
 use crate::product::{Finish, Packed, add_product_of_columns, column_sums, product};
+pub use crate::recompute::{recomputed, recomputing};
 
 /// `x W + b`, over the last axis.
 ///
@@ -47,8 +56,9 @@ pub fn linear<const D: usize>(x: Tensor<D>, layer: &Linear) -> Tensor<D> {
     let [depth, columns] = parameters.sizes();
     assert_eq!(x.dims().last(), Some(&depth), "the last axis and the layer's input");
     let (values, matrix) = (input.values(), parameters.weight.values());
-    let out = product(&values, &parameters.packed(), parameters.bias().as_deref(), Finish::Plain);
     let inputs = [Some(&input), Some(&parameters.weight), parameters.bias.as_ref()];
+    let packed = parameters.packed(precision(&inputs));
+    let out = product(&values, &packed, parameters.bias().as_deref(), Finish::Plain);
     result(inputs, out, with_last(x.dims(), columns), move |gradient, [of_x, of_weight, of_bias]| {
         let dy: &[f32] = gradient;
         let d_x = of_x.then(|| {
@@ -102,9 +112,11 @@ pub fn feed_forward<const D: usize>(
             scale.as_ref(),
             Some(&residual),
         ];
-        let (packed, biases) = ([&first.packed(), &second.packed()], [first.bias(), second.bias()]);
+        let packed = [&first, &second].map(|layer| layer.packed(precision(&inputs)));
+        let biases = [first.bias(), second.bias()];
         let biases = biases.each_ref().map(Option::as_deref);
-        let (out, between) = feed_forward::feed_forward(&values, packed, biases, finish, is_tracked(&inputs));
+        let (out, between) =
+            feed_forward::feed_forward(&values, packed.each_ref(), biases, finish, is_tracked(&inputs));
         let weights = [first.weight.values(), second.weight.values()];
         let bias = second.bias.as_ref().map(Input::values);
         let kept = Kept { x: values, between: between.unwrap_or_default(), weights, bias, scale: scale_values, widths };
@@ -196,13 +208,14 @@ pub fn patch_conv(images: Tensor<4>, axes: Axes, conv: &Conv2d) -> Tensor<4> {
         let (values, weights) = (input.values(), parameters.weight.values());
         let channels_last = axes == Axes::ChannelsLast;
         let sizes = [batch, channels, height, width];
+        let inputs = [Some(&input), Some(&parameters.weight), parameters.bias.as_ref()];
         let out = patches::patch_product(
             Images::new(&values, sizes, channels_last),
             &weights,
             parameters.bias().as_deref(),
             side,
+            precision(&inputs),
         );
-        let inputs = [Some(&input), Some(&parameters.weight), parameters.bias.as_ref()];
         let shape = [batch, height / side, width / side, filters];
         Some(result(inputs, out, shape, move |gradient, wanted| {
             let gradients =
@@ -249,9 +262,11 @@ pub fn attention(
         let vectors = inputs.each_ref().map(Input::strided);
         let scale = scale as f32;
         let hidden = mask.as_ref().map(|mask| mask.hidden());
-        let out = attention::attention([batch, heads], vectors.each_ref().map(|x| x.heads()), scale, hidden);
+        let given = inputs.each_ref().map(Some);
+        let heads_of = vectors.each_ref().map(|x| x.heads());
+        let out = attention::attention([batch, heads], heads_of, scale, hidden, precision(&given));
         let shape = [batch, tokens, heads * width];
-        Some(result(inputs.each_ref().map(Some), out, shape, move |gradient, _| {
+        Some(result(given, out, shape, move |gradient, _| {
             let (vectors, hidden) = (vectors.each_ref().map(|x| x.heads()), mask.as_ref().map(|mask| mask.hidden()));
             let gradients = attention::gradients([batch, heads], vectors, scale, hidden, gradient);
             gradients.map(|values| Some(values.into()))
@@ -273,6 +288,46 @@ pub fn attention(
         }
     };
     attended.swap_dims(1, 2).reshape([batch, tokens, heads * width])
+}
+
+/// The class token as it is, and the greatest of every window of the grid's tokens.
+///
+/// - tokens: `[batch, 1 + tokens, channels]`
+/// - grid: frames, rows and columns of the tokens; windows are of rows and columns
+///
+/// # Panics
+/// When there are not as many tokens.
+pub fn max_pool_tokens(tokens: Tensor<3>, grid: [usize; 3], pool: &MaxPool2d) -> Tensor<3> {
+    let [batch, count, channels] = tokens.dims();
+    let [frames, rows, columns] = grid;
+    assert_eq!(count, 1 + frames * rows * columns, "tokens of the grid {grid:?} and a class token");
+    let ([side, _], [stride, _]) = (pool.kernel_size, pool.stride);
+    let padding = match pool.padding {
+        PaddingConfig2d::Explicit(padding, right, bottom, left) if [right, bottom, left] == [padding; 3] => {
+            Some(padding)
+        }
+        _ => None,
+    };
+    let is_ours =
+        (pool.kernel_size, pool.stride, pool.dilation, pool.ceil_mode) == ([side; 2], [stride; 2], [1; 2], false);
+    let fused = || {
+        let (input, padding) = Input::of(&tokens).zip(padding.filter(|_| is_ours))?;
+        let windows = Windows { side, stride, padding, grid, channels };
+        let values = input.values();
+        let out = max_pool::max_pool(&values, batch, windows);
+        let shape = [batch, 1 + windows.pooled().iter().product::<usize>(), channels];
+        Some(result([Some(&input)], out, shape, move |gradient, _| {
+            [Some(max_pool::gradient(&values, gradient, batch, windows).into())]
+        }))
+    };
+    fused().unwrap_or_else(|| {
+        let class = tokens.clone().narrow(1, 0, 1);
+        let maps = tokens.clone().narrow(1, 1, count - 1).reshape([batch * frames, rows, columns, channels]);
+        let maps = pool.forward(maps.permute([0, 3, 1, 2]));
+        let [_, _, rows, columns] = maps.dims();
+        let patches = maps.permute([0, 2, 3, 1]).reshape([batch, frames * rows * columns, channels]);
+        Tensor::cat(vec![class, patches], 1)
+    })
 }
 
 /// The pool of pooling attention: the class token as it is, and a 3 x 3 x 3 depthwise convolution of the grid's tokens with
@@ -298,7 +353,7 @@ pub fn pool_tokens(
         && (conv.stride, conv.dilation, conv.groups) == ([1, stride, stride], [1; 3], channels)
         && conv.bias.is_none();
     assert!(is_pool, "a depthwise convolution 3 x 3 x 3 with zeros around, without bias: {conv}");
-    let pooled = pool::pooled(grid, stride);
+    let pooled = pooled(grid, stride);
     let shape = [batch, heads, 1 + pooled.iter().product::<usize>(), channels];
     let fused = || {
         let (input, weights) = (Input::of(&tokens)?, Input::of(&conv.weight.val())?);

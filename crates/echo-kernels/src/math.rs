@@ -6,7 +6,7 @@
 use pulp::Simd;
 
 /// 1.5 * 2^23: a number added to it loses its fraction, and its last bits are the nearest whole number.
-const MAGIC: f32 = 12_582_912.0;
+pub(crate) const MAGIC: f32 = 12_582_912.0;
 /// ln 2 in two parts, of which the first has so few bits that a product with a small whole number is exact.
 const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
 /// `(exp(x) - 1 - x) / x^2` on +-0.35.

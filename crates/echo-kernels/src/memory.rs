@@ -33,7 +33,23 @@ pub(crate) unsafe fn written(room: &mut [MaybeUninit<f32>]) -> &mut [f32] {
     unsafe { &mut *(std::ptr::from_mut(room) as *mut [f32]) }
 }
 
-/// Writes the first numbers of a vector, as many as there is room for.
+/// A vector of the numbers of a slice, or of as many as it has and zeros.
+#[inline(always)]
+pub(crate) fn load<S: Simd>(simd: S, from: &[f32]) -> S::f32s {
+    // Reading a part of a vector is a call of a function.
+    S::as_simd_f32s(from).0.first().copied().unwrap_or_else(|| simd.partial_load_f32s(from))
+}
+
+/// Puts the first numbers of a vector in place of others, as many as there are.
+#[inline(always)]
+pub(crate) fn put<S: Simd>(simd: S, out: &mut [f32], x: S::f32s) {
+    match S::as_mut_simd_f32s(out).0.first_mut() {
+        Some(out) => *out = x,
+        None => simd.partial_store_f32s(out, x),
+    }
+}
+
+/// Writes the first numbers of a vector where nothing was yet, as many as there is room for.
 #[inline(always)]
 pub(crate) fn store<S: Simd>(out: &mut [MaybeUninit<f32>], x: S::f32s) {
     if out.len() >= lanes::<S>() {

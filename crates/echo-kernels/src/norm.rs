@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use crate::memory::{filled, store, uninit, written};
+use crate::memory::{filled, load, put, store, uninit, written};
 use crate::processor::vectors;
 use crate::product::lanes;
 
@@ -97,7 +97,7 @@ impl WithSimd for RowGradients<'_> {
         let lanes = lanes::<S>();
         let zero = simd.splat_f32s(0.0);
         let (of_gamma, of_beta) = sums.split_at_mut(channels);
-        let load = |from: &[f32]| simd.partial_load_f32s(from);
+        let load = |from: &[f32]| load(simd, from);
         let rows = x.chunks_exact(channels).zip(gradient.chunks_exact(channels)).zip(out.chunks_exact_mut(channels));
         for ((x, gradient), out) in rows {
             let [mean, scale] = moments(simd, x, norm.epsilon);
@@ -113,9 +113,9 @@ impl WithSimd for RowGradients<'_> {
                 total = simd.add_f32s(total, inner);
                 along = simd.mul_add_f32s(inner, normed, along);
                 let sum = simd.mul_add_f32s(dy, normed, load(of_gamma));
-                simd.partial_store_f32s(of_gamma, sum);
+                put(simd, of_gamma, sum);
                 let sum = simd.add_f32s(dy, load(of_beta));
-                simd.partial_store_f32s(of_beta, sum);
+                put(simd, of_beta, sum);
             }
             let count = channels as f32;
             let total = simd.splat_f32s(simd.reduce_sum_f32s(total) / count);
@@ -160,8 +160,8 @@ pub(crate) fn in_place<S: Simd>(simd: S, row: &mut [f32], norm: Norm<'_>) {
     let (factor, shift) = (simd.splat_f32s(scale), simd.splat_f32s(mean));
     let parameters = norm.gamma.chunks(lanes).zip(norm.beta.chunks(lanes));
     for (row, (gamma, beta)) in row.chunks_mut(lanes).zip(parameters) {
-        let x = simd.mul_f32s(simd.sub_f32s(simd.partial_load_f32s(row), shift), factor);
-        let x = simd.mul_add_f32s(x, simd.partial_load_f32s(gamma), simd.partial_load_f32s(beta));
-        simd.partial_store_f32s(row, x);
+        let x = simd.mul_f32s(simd.sub_f32s(load(simd, row), shift), factor);
+        let x = simd.mul_add_f32s(x, load(simd, gamma), load(simd, beta));
+        put(simd, row, x);
     }
 }

@@ -6,7 +6,9 @@ use burn::tensor::Tensor;
 
 use crate::cpu::{Input, Values};
 use crate::norm::Norm;
+use crate::precision::Precision;
 use crate::product::Packed;
+use crate::reduced::reduced;
 
 /// The input that a tensor is, if there is one; nothing if there is one that is not ours.
 pub(crate) fn input_of(tensor: Option<&Tensor<1>>) -> Option<Option<Input>> {
@@ -41,10 +43,10 @@ impl Parameters {
         self.weight.shape().try_into().expect("a linear layer's weights have two axes")
     }
 
-    /// Weights of a linear layer.
-    pub(crate) fn packed(&self) -> Packed {
+    /// Weights of a linear layer, in so many bits.
+    pub(crate) fn packed(&self, precision: Precision) -> Packed {
         let [depth, columns] = self.sizes();
-        Packed::new(&self.weight.values(), depth, columns)
+        reduced(precision, &self.weight.values(), depth, columns)
     }
 
     pub(crate) fn bias(&self) -> Option<Values> {

@@ -3,7 +3,9 @@
 use rayon::prelude::*;
 
 use crate::memory::{filled, uninit};
+use crate::precision::Precision;
 use crate::product::{Finish, Packed, add_product_of_columns, column_sums, product};
+use crate::reduced::reduced;
 
 /// Images, by channel first or last.
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +73,13 @@ impl<'a> Images<'a> {
 /// left over at an edge is not seen.
 ///
 /// - weights: `[filters, channels, side, side]`
-pub(crate) fn patch_product(images: Images<'_>, weights: &[f32], bias: Option<&[f32]>, side: usize) -> Vec<f32> {
+pub(crate) fn patch_product(
+    images: Images<'_>,
+    weights: &[f32],
+    bias: Option<&[f32]>,
+    side: usize,
+    precision: Precision,
+) -> Vec<f32> {
     let depth = images.channels * side * side;
     let filters = weights.len() / depth;
     let mut matrix = vec![0.0; depth * filters];
@@ -79,7 +87,7 @@ pub(crate) fn patch_product(images: Images<'_>, weights: &[f32], bias: Option<&[
         let place = images.tap(side, place);
         row.iter_mut().enumerate().for_each(|(filter, value)| *value = weights[filter * depth + place]);
     }
-    product(&images.patches(side), &Packed::new(&matrix, depth, filters), bias, Finish::Plain)
+    product(&images.patches(side), &reduced(precision, &matrix, depth, filters), bias, Finish::Plain)
 }
 
 /// Gradients of the images, the weights and the bias from that of the maps, those that are asked for.

@@ -6,7 +6,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::attention::Heads;
-use crate::memory::{filled, store, uninit, written};
+use crate::memory::{filled, load, put, store, uninit, written};
 use crate::norm::{Norm, in_place, norm_in_place};
 use crate::processor::vectors;
 use crate::product::lanes;
@@ -19,8 +19,8 @@ const TAPS: usize = SIDE * SIDE * SIDE;
 /// Neighbouring places whose sums stay in registers.
 const PLACES: usize = 4;
 
-/// Frames, rows and columns of a pooled grid.
-pub(crate) fn pooled([frames, rows, columns]: [usize; 3], stride: usize) -> [usize; 3] {
+/// Frames, rows and columns of a grid whose rows and columns are pooled with this stride.
+pub fn pooled([frames, rows, columns]: [usize; 3], stride: usize) -> [usize; 3] {
     [frames, rows.div_ceil(stride), columns.div_ceil(stride)]
 }
 
@@ -109,15 +109,15 @@ impl WithSimd for Line<'_> {
                         (place + tap).checked_sub(1).filter(|&place| place < limit)
                     };
                     let (Some(t), Some(y)) = (at(frame, kt, frames), at(row, ky, height)) else { continue };
-                    let weight = simd.partial_load_f32s(&taps[tap * width..][part.clone()]);
+                    let weight = load(simd, &taps[tap * width..][part.clone()]);
                     for (place, sum) in sums.iter_mut().enumerate() {
                         let Some(x) = at((index * PLACES + place) * stride, kx, columns) else { continue };
                         let token = tokens.vector(item, head, 1 + (t * height + y) * columns + x);
-                        *sum = simd.mul_add_f32s(simd.partial_load_f32s(&token[part.clone()]), weight, *sum);
+                        *sum = simd.mul_add_f32s(load(simd, &token[part.clone()]), weight, *sum);
                     }
                 }
                 for (out, &sum) in out.chunks_exact_mut(width).zip(&sums) {
-                    simd.partial_store_f32s(&mut out[part.clone()], sum);
+                    put(simd, &mut out[part.clone()], sum);
                 }
             }
         }
@@ -187,8 +187,8 @@ impl WithSimd for BackLine<'_> {
                             let Some(x) = at(x, kx, stride, columns) else { continue };
                             let token = gradient.vector(item, head, 1 + (t * rows + y) * columns + x);
                             let tap = (kt * SIDE + ky) * SIDE + kx;
-                            let weight = simd.partial_load_f32s(&taps[tap * width..][part.clone()]);
-                            sum = simd.mul_add_f32s(simd.partial_load_f32s(&token[part.clone()]), weight, sum);
+                            let weight = load(simd, &taps[tap * width..][part.clone()]);
+                            sum = simd.mul_add_f32s(load(simd, &token[part.clone()]), weight, sum);
                         }
                     }
                 }
@@ -257,17 +257,17 @@ impl WithSimd for Taps<'_> {
                     let [Some(t), Some(y)] = place else { continue };
                     for x in 0..columns {
                         let dy = &gradient.vector(item, head, 1 + line * columns + x)[part.clone()];
-                        let dy = simd.partial_load_f32s(dy);
+                        let dy = load(simd, dy);
                         for (kx, tap) in taps.iter_mut().enumerate() {
                             let Some(x) = at(x * stride, kx, grid[2]) else { continue };
                             let token = tokens.vector(item, head, 1 + (t * grid[1] + y) * grid[2] + x);
-                            *tap = simd.mul_add_f32s(simd.partial_load_f32s(&token[part.clone()]), dy, *tap);
+                            *tap = simd.mul_add_f32s(load(simd, &token[part.clone()]), dy, *tap);
                         }
                     }
                 }
                 for (kx, &sum) in taps.iter().enumerate() {
                     let tap = (kt * SIDE + ky) * SIDE + kx;
-                    simd.partial_store_f32s(&mut sums[tap * width..][part.clone()], sum);
+                    put(simd, &mut sums[tap * width..][part.clone()], sum);
                 }
             }
         }

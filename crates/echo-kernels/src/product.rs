@@ -11,22 +11,25 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::math::gelu;
-use crate::memory::{filled, uninit, written};
+use crate::memory::{filled, load, put, uninit, written};
 use crate::processor::vectors;
+use crate::reduced::Reduced;
 
 /// Depth of a packed block: a tile's columns of the right matrix stay in the first-level cache.
-const DEPTH: usize = 512;
+pub(crate) const DEPTH: usize = 512;
 
 /// Rows of a block at most, a multiple of every tile's rows.
-const BLOCK: usize = 84;
+pub(crate) const BLOCK: usize = 84;
 
 /// The right matrix of a product, `[depth, columns]`, in panels of a tile's columns.
 #[derive(Debug)]
 pub(crate) struct Packed {
     /// `[panels, depth, tile's columns]`, with zeros beyond the last column.
-    panels: Vec<f32>,
-    depth: usize,
-    columns: usize,
+    pub(crate) panels: Vec<f32>,
+    pub(crate) depth: usize,
+    pub(crate) columns: usize,
+    /// What its numbers are if they have fewer than 32 bits.
+    pub(crate) reduced: Option<Reduced>,
 }
 
 /// What becomes of a row of a product after its bias.
@@ -71,7 +74,7 @@ impl Packed {
         });
         // SAFETY: panels cover the matrix, and every row of each has been copied, with zeros behind it.
         let panels = unsafe { filled(panels) };
-        Self { panels, depth, columns }
+        Self { panels, depth, columns, reduced: None }
     }
 
     /// The matrix `[depth, columns]` by its columns.
@@ -84,7 +87,7 @@ impl Packed {
                 out.iter_mut().skip(place).step_by(width).zip(values).for_each(|(out, &x)| *out = x);
             }
         });
-        Self { panels, depth, columns }
+        Self { panels, depth, columns, reduced: None }
     }
 
     /// How many rows it has.
@@ -152,7 +155,7 @@ pub(crate) fn product(left: &[f32], right: &Packed, bias: Option<&[f32]>, finish
         let rows = out.len() / columns;
         let left = Left::Rows(&left[first * depth..][..rows * depth]);
         let finish = finish.at_row(first, columns);
-        vectors().dispatch(Block { left, right, bias, finish, packed, onto: Onto::Nothing, out });
+        Block { left, right, bias, finish, packed, onto: Onto::Nothing, out }.run();
     });
     // SAFETY: blocks cover all rows, and each writes all of its own.
     unsafe { filled(out) }
@@ -177,7 +180,7 @@ pub(crate) fn add_product_of_columns(left: &[f32], rows: usize, right: &[f32], c
 pub(crate) fn add_block(left: Left<'_>, right: &Packed, packed: &mut Vec<f32>, out: &mut [f32]) {
     // SAFETY: a block writes numbers alone.
     let out = unsafe { &mut *(std::ptr::from_mut(out) as *mut [MaybeUninit<f32>]) };
-    vectors().dispatch(Block { left, right, bias: None, finish: Finish::Plain, packed, onto: Onto::Numbers, out });
+    Block { left, right, bias: None, finish: Finish::Plain, packed, onto: Onto::Numbers, out }.run();
 }
 
 /// Sums of the columns of `[rows, columns]`: of a layer's results' gradients, the gradient of its bias.
@@ -225,17 +228,25 @@ impl WithSimd for Block<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         match S::REGISTER_COUNT {
-            32.. => self.run::<S, 14>(simd),
-            _ => self.run::<S, 6>(simd),
+            32.. => self.run_with::<S, 14>(simd),
+            _ => self.run_with::<S, 6>(simd),
         }
     }
 }
 
 impl Block<'_> {
+    /// Writes all of it.
+    pub(crate) fn run(self) {
+        match &self.right.reduced {
+            Some(reduced) => reduced.run(self),
+            None => vectors().dispatch(self),
+        }
+    }
+
     #[inline(always)]
-    fn run<S: Simd, const MR: usize>(self, simd: S) {
+    fn run_with<S: Simd, const MR: usize>(self, simd: S) {
         let Self { left, right, bias, finish, packed, onto, out } = self;
-        let Packed { depth, columns, ref panels } = *right;
+        let Packed { depth, columns, ref panels, .. } = *right;
         let width = 2 * lanes::<S>();
         if depth == 0 && onto == Onto::Nothing {
             out.fill(MaybeUninit::new(0.0));
@@ -375,32 +386,63 @@ impl Place {
 }
 
 /// Adds the bias and finishes rows.
+pub(crate) struct FinishRows<'a> {
+    pub(crate) out: &'a mut [f32],
+    pub(crate) columns: usize,
+    pub(crate) bias: Option<&'a [f32]>,
+    pub(crate) finish: Finish<'a>,
+}
+
+impl WithSimd for FinishRows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        finish_rows(simd, self.out, self.columns, self.bias, self.finish);
+    }
+}
+
+/// Adds the bias and finishes rows.
 #[inline(always)]
 fn finish_rows<S: Simd>(simd: S, out: &mut [f32], columns: usize, bias: Option<&[f32]>, finish: Finish<'_>) {
     if bias.is_none() && matches!(finish, Finish::Plain) {
         return;
     }
-    let lanes = lanes::<S>();
     for (row, out) in out.chunks_exact_mut(columns).enumerate() {
-        for (at, out) in out.chunks_mut(lanes).enumerate().map(|(index, out)| (index * lanes, out)) {
-            let part = at..at + out.len();
-            let load = |from: &[f32]| simd.partial_load_f32s(&from[part.clone()]);
-            let mut x = simd.partial_load_f32s(out);
-            if let Some(bias) = bias {
-                x = simd.add_f32s(x, load(bias));
-            }
-            x = match finish {
-                Finish::Plain => x,
-                Finish::Gelu => gelu(simd, x),
-                Finish::AddTo { residual, scale } => {
-                    let before = load(&residual[row * columns..][..columns]);
-                    match scale {
-                        Some(scale) => simd.mul_add_f32s(x, load(scale), before),
-                        None => simd.add_f32s(x, before),
-                    }
-                }
-            };
-            simd.partial_store_f32s(out, x);
+        let (residual, scale) = match finish {
+            Finish::AddTo { residual, scale } => (Some(&residual[row * columns..][..columns]), scale),
+            _ => (None, None),
+        };
+        let [bias, residual, scale] = [bias, residual, scale].map(|given| given.map(|given| &given[..columns]));
+        let [whole_bias, whole_residual, whole_scale] =
+            [bias, residual, scale].map(|given| given.map(|given| S::as_simd_f32s(given).0));
+        let (whole, rest) = S::as_mut_simd_f32s(out);
+        for (at, out) in whole.iter_mut().enumerate() {
+            let given = [whole_bias, whole_residual, whole_scale].map(|given| given.map(|given| given[at]));
+            *out = finished(simd, *out, given, finish);
         }
+        if !rest.is_empty() {
+            let from = columns - rest.len();
+            let given = [bias, residual, scale].map(|given| given.map(|given| load(simd, &given[from..])));
+            let x = finished(simd, load(simd, rest), given, finish);
+            put(simd, rest, x);
+        }
+    }
+}
+
+/// A vector with its bias, finished.
+#[inline(always)]
+fn finished<S: Simd>(
+    simd: S,
+    x: S::f32s,
+    [bias, residual, scale]: [Option<S::f32s>; 3],
+    finish: Finish<'_>,
+) -> S::f32s {
+    let x = bias.map_or(x, |bias| simd.add_f32s(x, bias));
+    match (finish, residual, scale) {
+        (Finish::Gelu, ..) => gelu(simd, x),
+        (_, Some(residual), Some(scale)) => simd.mul_add_f32s(x, scale, residual),
+        (_, Some(residual), None) => simd.add_f32s(x, residual),
+        _ => x,
     }
 }

@@ -135,7 +135,10 @@ impl Bert {
         let positions = self.embeddings.position_embeddings.weight.val().narrow(0, 0, tokens).unsqueeze();
         let token_type = self.embeddings.token_type_embeddings.weight.val().narrow(0, 0, 1).reshape([1, 1, width]);
         let x = self.embeddings.norm.forward(words + positions + token_type);
-        self.layers.iter().fold(x, |x, layer| layer.forward(x, mask.clone()))
+        self.layers.iter().fold(x, |x, layer| {
+            let mask = mask.clone();
+            kernels::recomputed(layer, x, move |layer, x| layer.forward(x, mask.clone()))
+        })
     }
 }
 

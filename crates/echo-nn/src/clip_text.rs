@@ -134,7 +134,10 @@ impl ClipText {
         );
         let device = words.device();
         let x = words + self.positional_embedding.val().narrow(0, 0, tokens).unsqueeze();
-        let x = self.transformer.resblocks.iter().fold(x, |x, block| block.forward(x, mask.clone()));
+        let x = self.transformer.resblocks.iter().fold(x, |x, block| {
+            let mask = mask.clone();
+            kernels::recomputed(block, x, move |block, x| block.forward(x, mask.clone()))
+        });
         let ends: Vec<i64> =
             lengths.iter().enumerate().map(|(row, length)| (row * tokens + length - 1) as i64).collect();
         let ends = Tensor::<1, Int>::from_data(TensorData::new(ends, [batch]), &device);

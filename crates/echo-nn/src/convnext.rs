@@ -117,7 +117,7 @@ impl Stage {
             }
             None => x,
         };
-        self.blocks.iter().fold(x, |x, block| block.forward(x))
+        self.blocks.iter().fold(x, |x, block| kernels::recomputed(block, x, Block::forward))
     }
 }
 

@@ -152,8 +152,10 @@ impl Mvit {
         let x = x.reshape([batch, channels, frames * height * width]).swap_dims(1, 2);
         let class = self.class_token.val().reshape([1, 1, channels]).expand([batch, 1, channels]);
         let x = Tensor::cat(vec![class, x], 1);
-        let (x, grid) =
-            self.blocks.iter().fold((x, [frames, height, width]), |(x, grid), block| block.forward(x, grid));
+        let (x, grid) = self.blocks.iter().fold((x, [frames, height, width]), |(x, grid), block| {
+            let x = kernels::recomputed(block, x, move |block, x| block.forward(x, grid));
+            (x, block.attn.pooled(grid))
+        });
         let x = kernels::layer_norm(x, &self.norm, EPSILON);
 
         let [frames, height, width] = grid;
@@ -185,7 +187,7 @@ impl Block {
     }
 
     /// - x: `[batch, 1 + tokens, channels]`, the class token first
-    fn forward(&self, x: Tensor<3>, grid: Grid) -> (Tensor<3>, Grid) {
+    fn forward(&self, x: Tensor<3>, grid: Grid) -> Tensor<3> {
         let normed = kernels::layer_norm(x.clone(), &self.norm1, EPSILON);
         // The skip of a block that changes its channels is a projection of the *normed* input.
         let skip = match &self.project {
@@ -193,26 +195,13 @@ impl Block {
             None => x,
         };
         let skip = match &self.pool_skip {
-            Some(pool) => pool_patches(pool, skip, grid),
+            Some(pool) => kernels::max_pool_tokens(skip, grid, pool),
             None => skip,
         };
-        let (attended, grid) = self.attn.forward(normed, grid);
-        let x = skip + attended;
+        let x = skip + self.attn.forward(normed, grid);
         let y = kernels::layer_norm(x.clone(), &self.norm2, EPSILON);
-        (kernels::feed_forward(y, [&self.mlp.fc1, &self.mlp.fc2], None, x), grid)
+        kernels::feed_forward(y, [&self.mlp.fc1, &self.mlp.fc2], None, x)
     }
-}
-
-/// `[batch, 1 + tokens, channels]` -> the same with each frame's map pooled, the class token as it was
-fn pool_patches(pool: &MaxPool2d, x: Tensor<3>, grid: Grid) -> Tensor<3> {
-    let [batch, tokens, channels] = x.dims();
-    let [frames, height, width] = grid;
-    let class = x.clone().narrow(1, 0, 1);
-    let maps = x.narrow(1, 1, tokens - 1).reshape([batch * frames, height, width, channels]).permute([0, 3, 1, 2]);
-    let maps = pool.forward(maps);
-    let [_, _, height, width] = maps.dims();
-    let patches = maps.permute([0, 2, 3, 1]).reshape([batch, frames * height * width, channels]);
-    Tensor::cat(vec![class, patches], 1)
 }
 
 #[cfg(test)]

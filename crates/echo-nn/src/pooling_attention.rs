@@ -88,11 +88,11 @@ pub struct PoolingAttention {
 
 impl PoolingAttention {
     /// - x: `[batch, 1 + tokens, input]`, the class token first, then the grid's tokens row by row
-    /// - output: `[batch, 1 + pooled tokens, output]` and the grid that the queries were pooled to
+    /// - output: `[batch, 1 + pooled tokens, output]`, see [`pooled`](Self::pooled)
     ///
     /// # Panics
     /// When `grid` has not as many places as `x` has tokens.
-    pub fn forward(&self, x: Tensor<3>, grid: Grid) -> (Tensor<3>, Grid) {
+    pub fn forward(&self, x: Tensor<3>, grid: Grid) -> Tensor<3> {
         let [batch, tokens, _] = x.dims();
         let [frames, height, width] = grid;
         let [heads, head_width] = [self.heads, self.pool_q.channels()];
@@ -113,7 +113,12 @@ impl PoolingAttention {
         let (query, key) = (Tensor::cat(vec![scaled, below_zeros(positions)], 3), Tensor::cat(vec![key, places], 3));
         let x = kernels::attention(query, key, value, 1.0, None);
         let own = below_zeros(patch_query).swap_dims(1, 2).reshape([batch, query_tokens, heads * head_width]);
-        (kernels::linear(x + own, &self.project), query_grid)
+        kernels::linear(x + own, &self.project)
+    }
+
+    /// The grid that the queries of a grid are pooled to.
+    pub fn pooled(&self, grid: Grid) -> Grid {
+        self.pool_q.pooled(grid)
     }
 }
 

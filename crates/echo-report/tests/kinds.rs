@@ -110,6 +110,7 @@ fn write_run_on(dir: &Path, task: &Quantity, test_hash: &str, end: &str) {
                         published: false,
                         weights: "shipped".to_owned(),
                         weights_hash: encoder.to_owned(),
+                        precision: None,
                     },
                     adapter: adapter.to_owned(),
                     shots: Some(shots),

@@ -20,6 +20,10 @@ pub struct TrainConfig {
     /// batch's to rounding.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub micro_batch: Option<usize>,
+    /// Blocks of the encoder keep only what goes into them, and are computed again on the way back: less memory, more time
+    /// (docs/speed.md), and the same gradients to rounding. On the CPU alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub recompute: bool,
     /// Largest Euclidean norm of all gradients together; larger ones are scaled down to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clip_norm: Option<f64>,
@@ -277,6 +281,7 @@ mod tests {
             max_views: Some(1500),
             batch: 2,
             micro_batch: None,
+            recompute: false,
             clip_norm: None,
             optimizer: OptimizerConfig::AdamW { lr: 1.0, weight_decay: 0.0 },
             schedule: ScheduleConfig::Constant,

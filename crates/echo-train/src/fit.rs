@@ -4,6 +4,7 @@ use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor};
 use echo_core::{AnyAdapter, Fitting, Prediction, Stage, Truth};
+use echo_kernels::recomputing;
 use echo_metrics::Epoch;
 use echo_random::Stream;
 
@@ -219,7 +220,8 @@ impl Batch<'_> {
         // Losses look at the whole batch, in the order of its parts.
         let order: Vec<usize> = parts.iter().copied().flatten().copied().collect();
         let forward = |adapter: &AnyAdapter, part: &[usize]| -> Result<Prediction, TrainError> {
-            Ok(adapter.forward(self.samples.batch(part, Some(self.epoch), self.device)?))
+            let features = self.samples.batch(part, Some(self.epoch), self.device)?;
+            Ok(recomputing(self.config.recompute, || adapter.forward(features)))
         };
         if self.indices.len() <= most {
             let predictions = parts.iter().map(|part| forward(adapter, part)).collect::<Result<_, _>>()?;

@@ -33,6 +33,7 @@ mod tests {
             batch: 1,
             max_views: None,
             micro_batch: None,
+            recompute: false,
             clip_norm: None,
             optimizer: OptimizerConfig::Sgd { lr: 2e-3, momentum: 0.9, weight_decay: 0.0 },
             schedule,

@@ -81,6 +81,7 @@ fn config() -> TrainConfig {
         batch: 8,
         max_views: None,
         micro_batch: None,
+        recompute: false,
         clip_norm: None,
         optimizer: OptimizerConfig::Sgd { lr: 1e-2, momentum: 0.9, weight_decay: 1e-3 },
         schedule: ScheduleConfig::Cosine { warmup_epochs: 1, warmup_lr: 1e-3 },

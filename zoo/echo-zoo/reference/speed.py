@@ -42,7 +42,7 @@ class Subject:
 
     def process(self):
         """Subjects with one of these in common share processes on a device."""
-        return f"{self.name()}-{self.work if self.work in ('text', 'view', 'read') else 'clip'}"
+        return f"{self.name()}-{PROCESSES.get(self.work, 'clip')}"
 
     def weights(self, work):
         """The file in upstream's names below `work`; for towers that it does not hold, the folder that does."""
@@ -52,12 +52,15 @@ class Subject:
                 return folder / "open_clip_model.safetensors"
             case "panecho", _:
                 return folder / "panecho.pt"
-            case _, "text":
+            case _, "text" | "coop":
                 return folder / "echo_prime_text_encoder"
             case _, "view":
                 return folder / "view_classifier"
         return folder / "echo_prime_encoder.pt"
 
+
+# What other works than those with clips share a process with.
+PROCESSES = {"text": "text", "coop": "text", "view": "view", "read": "read"}
 
 SUBJECTS = {
     "echoclip": Subject("echoclip", "full", "embed", (1,), "EchoCLIP image tower, 16 frames"),
@@ -69,6 +72,8 @@ SUBJECTS = {
     "echoclip-step": Subject("echoclip", "full", "step", (1,), "EchoCLIP `full` step, 16 frames"),
     "echoprime-step": Subject("echoprime", "full", "step", (1,), "EchoPrime `full` step"),
     "panecho-step": Subject("panecho", "full", "step", (1,), "PanEcho `full` step"),
+    "clip-coop": Subject("echoclip", "full", "coop", (5,), "CoOp step through CLIP's text tower, 5 prompts"),
+    "bert-coop": Subject("echoprime", "full", "coop", (5,), "CoOp step through BERT, 5 prompts"),
     "echoclip-read": Subject("echoclip", "full", "read", (200,), "Phantom AVIs to EchoCLIP's clips"),
     "echoprime-read": Subject("echoprime", "full", "read", (200,), "Phantom AVIs to EchoPrime's clips"),
     "panecho-read": Subject("panecho", "full", "read", (200,), "Phantom AVIs to PanEcho's clips"),
@@ -171,7 +176,8 @@ class Bench:
                 elif self.arguments.against:
                     weights = ["--weights", subject.weights(folder), "--input", folder / name / "input.safetensors"]
                 command = [self.arguments.binary, "speed", "--encoder", subject.encoder, "--preset", subject.preset]
-                command += ["--device", self.arguments.device, *weights]
+                command += ["--device", self.arguments.device, "--precision", self.arguments.precision, *weights]
+                command += ["--recompute"] if self.arguments.recompute else []
             else:
                 command = [sys.executable, HERE / "speed_torch.py", "work", folder, name]
                 command += ["--device", self.arguments.device, "--threads", str(threads)]
@@ -227,7 +233,10 @@ class Bench:
     def measure(self, subject, batch, mode):
         """One row of the table."""
         arguments = self.arguments
-        row = {"subject": subject.what, "work": subject.work, "batch": batch, "mode": mode}
+        what = subject.what
+        what += f", {arguments.precision}" if arguments.precision != "f32" else ""
+        what += ", recomputed" if arguments.recompute else ""
+        row = {"subject": what, "work": subject.work, "batch": batch, "mode": mode, "precision": arguments.precision}
         self.rows.append(row)
         sides = {"ours": f"case {subject.work} {batch}"}
         if mode:
@@ -391,6 +400,8 @@ def main():
     parser.add_argument("--modes", default="eager", help=modes)
     parser.add_argument("--step-modes", help="other ones for training steps")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="f32", help="ours: f32, bf16 or int8; the last two on the CPU alone")
+    parser.add_argument("--recompute", action="store_true", help="ours: blocks computed again on the way back of steps")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--batch", help="with commas, in place of the subjects' own")
     parser.add_argument("--runs", type=int, default=9, help="turns of a case [default: 9]")

@@ -36,6 +36,7 @@ CLIPS, FRAMES = 2, 16
 # What `src/speed.rs` trains with.
 CENTRE, SPREAD, TARGET = 50.0, 10.0, 63.0
 LR, WEIGHT_DECAY = 1e-4, 1e-2
+CONTEXT, PROMPT, LOGIT_SCALE = 16, 40, 100.0
 
 
 def reference(encoder, *names):
@@ -56,6 +57,8 @@ def reference_of(folder, *names):
 
 class EchoClip:
     sizes = {"full": 224, "nano": 64}
+    # open_clip's tower takes texts of this length alone.
+    prompt = 77
 
     def __init__(self, preset):
         self.towers, self.random = reference("echoclip", "towers", "randomise")
@@ -82,9 +85,16 @@ class EchoClip:
     def text(self, ids, _lengths):
         return self.model.encode_text(ids)
 
+    def words(self, ids):
+        return self.model.token_embedding(ids)
+
+    def encode_words(self, words, lengths):
+        return self.model.encode_words(words, lengths - 1)
+
 
 class EchoPrime:
     sizes = {"full": 224, "nano": 64}
+    prompt = PROMPT
     part = {"text": "echo_prime_text_encoder", "view": "view_classifier"}
 
     def __init__(self, preset):
@@ -134,9 +144,15 @@ class EchoPrime:
         return self.model(clip)
 
     def text(self, ids, lengths):
+        return self.encode_words(self.words(ids), lengths)
+
+    def words(self, ids):
+        return self.model.backbone.get_input_embeddings()(ids)
+
+    def encode_words(self, words, lengths):
         """Without the language model's head, of which nothing is used."""
-        mask = (torch.arange(ids.shape[1], device=ids.device) < lengths[:, None]).long()
-        states = self.model.backbone.bert(input_ids=ids, attention_mask=mask).last_hidden_state
+        mask = (torch.arange(words.shape[1], device=words.device) < lengths[:, None]).long()
+        states = self.model.backbone.bert(inputs_embeds=words, attention_mask=mask).last_hidden_state
         return self.model.text_projection(states[:, 0])
 
     def view(self, clip):
@@ -214,10 +230,10 @@ class Worker:
 
     def load(self, work):
         """What trains, and an embedding's length; a tower that is there already is not loaded again."""
-        tower = work if work in ("text", "view") else "clip"
+        tower = {"text": "text", "coop": "text", "view": "view"}.get(work, "clip")
         if self.loaded != tower:
             self.encoder.model = None
-            self.weights = self.encoder.load(self.folder, work, self.device)
+            self.weights = self.encoder.load(self.folder, tower, self.device)
             self.encoder.model.requires_grad_(False)
             self.loaded = tower
         return self.weights
@@ -235,6 +251,10 @@ class Worker:
             self.run = self.reader(batch)
             return
         trained, dim = self.load(work)
+        if work == "coop":
+            ids, lengths = self.repeated("ids", batch).long(), self.repeated("lengths", batch).long()
+            self.run = CoopStep(self.encoder, ids[:, : self.encoder.prompt], lengths.clamp(max=PROMPT))
+            return
         function = getattr(self.encoder, "embed" if work == "step" else work)
         if mode == "compile":
             function = torch.compile(function)
@@ -310,6 +330,35 @@ class Step:
         self.optimizer.step()
         self.losses.append(loss.item())
         return torch.tensor(self.losses)
+
+
+class CoopStep:
+    """One step of prompt learning: one feature that is to be most like the first of all prompts, by learnable vectors
+    behind the prompts' first token."""
+
+    def __init__(self, encoder, ids, lengths):
+        self.encoder, self.words, self.lengths, self.losses = encoder, encoder.words(ids), lengths, []
+        start = 0.02 * wave(CONTEXT * self.words.shape[-1], ids.device)
+        self.context = nn.Parameter(start.reshape(1, CONTEXT, -1))
+        self.optimizer = torch.optim.AdamW([self.context], lr=LR, weight_decay=WEIGHT_DECAY)
+
+    def __call__(self):
+        context = self.context.expand(len(self.words), -1, -1)
+        words = torch.cat([self.words[:, :1], context, self.words[:, CONTEXT + 1 :]], dim=1)
+        texts = F.normalize(self.encoder.encode_words(words, self.lengths), dim=-1)
+        dim = texts.shape[1]
+        logits = texts @ wave(dim, texts.device) * (LOGIT_SCALE / dim**0.5)
+        loss = -F.log_softmax(logits, dim=0)[0]
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        self.losses.append(loss.item())
+        return torch.tensor(self.losses)
+
+
+def wave(count, device):
+    """Values between -1 and 1 without pattern."""
+    return torch.sin(0.7 * torch.arange(count, dtype=torch.float64) ** 2).float().to(device)
 
 
 def work(folder, name, device, threads, reads):

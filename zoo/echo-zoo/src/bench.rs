@@ -13,16 +13,18 @@ use echo_bench::{
 };
 use echo_core::Card;
 use echo_files::{counted, excerpt, printable, read_text, say};
+use echo_kernels::Precision;
 use echo_phantom::{DatasetSpec, OnDemand, Site, are_phantoms};
 use echo_report::Leaderboard;
 use echo_weights::{Built, Weights, WeightsError};
 
 use crate::array_file::check_folder;
+use crate::encoder_args::ComputeArgs;
 use crate::fetch::default_weights;
 use crate::home::home;
 use crate::output::print;
 use crate::progress::Display;
-use crate::{CliError, DeviceChoice, Entry, build, cache, find};
+use crate::{CliError, Entry, build, cache, find};
 
 /// What `--smoke` takes from the smoke benchmark.
 const SMOKE: &str = include_str!("../../../configs/bench/smoke.toml");
@@ -152,9 +154,8 @@ pub(crate) struct Args {
     /// Run cells again that are done.
     #[arg(help_heading = "Results", long)]
     force: bool,
-    /// cpu, wgpu, cuda or cuda:INDEX.
-    #[arg(help_heading = "Machine", long, default_value_t = DeviceChoice::Cpu)]
-    device: DeviceChoice,
+    #[command(flatten)]
+    compute: ComputeArgs,
     /// Cells of an encoder that run at a time. Several processes may also work on the same --out.
     #[arg(help_heading = "Machine", long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: u16,
@@ -416,7 +417,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
     }
     config.validate()?;
     if args.dump_params {
-        let device = args.device.device().map_err(CliError::Usage)?;
+        let device = args.compute.device()?;
         for pair in pair_parameters(&config, &device, &Registry(entries, adapters))? {
             let count = |trains: bool| -> usize {
                 pair.parameters.iter().filter(|parameter| parameter.trainable || !trains).map(|p| p.count()).sum()
@@ -437,6 +438,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
     args.ask_for_preset(&config)?;
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(args.name(&config)));
     check_folder(&out)?;
+    let precision = args.compute.precision_or(Precision::F32)?;
     let home = home()?;
     let data = match &config.data {
         Some(dir) => dir.clone(),
@@ -453,8 +455,9 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
         external,
         out: out.clone(),
         cache: home.join("cache"),
-        device: args.device.device().map_err(CliError::Usage)?,
-        device_name: args.device.to_string(),
+        device: args.compute.device()?,
+        device_name: args.compute.device.to_string(),
+        precision,
         force: args.force,
         checkpoint_every: checkpoint_every(),
         jobs: args.jobs.into(),

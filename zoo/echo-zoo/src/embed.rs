@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use echo_core::{check_finite, l2_normalize};
 use echo_files::{counted, say};
+use echo_kernels::Precision;
 use echo_weights::Built;
 
 use crate::array_file::{npy_of, out_format, safetensors, write_file};
@@ -45,18 +46,19 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     if args.clips.is_empty() && args.text.is_empty() {
         return Err(CliError::Usage("nothing to embed: give videos, folders, --tensor or --text".to_owned()));
     }
+    let precision = args.encoder.precision()?;
     let (built, device) = args.encoder.build(entries)?;
     let encoder = &args.encoder.encoder;
     let remedy = format!("echozoo embed --encoder {encoder} --preset full --weights FILE");
     let mut warnings = Warnings::new(&built, remedy);
     let (embeddings, failed) = match args.text.as_slice() {
-        [] => embed_clips(args, &built, &device, &mut warnings)?,
-        texts => (embed_texts(texts, &built, &device, &mut warnings)?, 0),
+        [] => embed_clips(args, &built, (&device, precision), &mut warnings)?,
+        texts => (precision.run(|| embed_texts(texts, &built, &device, &mut warnings))?, 0),
     };
     for (name, values) in embeddings.names.iter().zip(embeddings.values.chunks(embeddings.dim)) {
         check_finite("the embedding", values).map_err(CliError::file(Path::new(name)))?;
     }
-    write(&args.out, format, &embeddings, args, &built)?;
+    write(&args.out, format, &embeddings, args, (&built, precision))?;
     let count = embeddings.names.len();
     say(&format!("{} of length {} in {}", counted(count, "embedding"), embeddings.dim, args.out.display()));
     warnings.say();
@@ -70,13 +72,12 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
 fn embed_clips(
     args: &Args,
     built: &Built,
-    device: &Device,
+    (device, precision): (&Device, Precision),
     warnings: &mut Warnings<'_>,
 ) -> Result<(Embeddings, usize), CliError> {
     let spec = &built.preset.clip;
-    let seen = args
-        .clips
-        .see(spec, 1, device, |clip| built.encoder.encode(clip).into_data().iter::<f32>().collect::<Vec<f32>>())?;
+    let encode = |clip| built.encoder.encode(clip).into_data().iter::<f32>().collect::<Vec<f32>>();
+    let seen = args.clips.see(spec, 1, device, |clip| precision.run(|| encode(clip)))?;
     let warnings = seen.rows.iter().map(|row| warnings.of(row)).collect();
     let (names, rows): (Vec<String>, Vec<Vec<Vec<f32>>>) =
         seen.rows.into_iter().map(|row| (row.name, row.value)).unzip();
@@ -107,7 +108,13 @@ fn embed_texts(
     Ok(Embeddings { names: texts.to_vec(), warnings, dim, values })
 }
 
-fn write(path: &Path, format: &str, embeddings: &Embeddings, args: &Args, built: &Built) -> Result<(), CliError> {
+fn write(
+    path: &Path,
+    format: &str,
+    embeddings: &Embeddings,
+    args: &Args,
+    (built, precision): (&Built, Precision),
+) -> Result<(), CliError> {
     let Embeddings { names, warnings, dim, values } = embeddings;
     let shape = [names.len(), *dim];
     let bytes = match format {
@@ -137,6 +144,7 @@ fn write(path: &Path, format: &str, embeddings: &Embeddings, args: &Args, built:
                 ("preset".to_owned(), args.encoder.preset.clone()),
                 ("weights".to_owned(), built.kind.to_string()),
                 ("weights_hash".to_owned(), built.hash.clone()),
+                ("precision".to_owned(), precision.to_string()),
                 ("names".to_owned(), serde_json::to_string(names).map_err(CliError::file(path))?),
                 ("warnings".to_owned(), serde_json::to_string(warnings).map_err(CliError::file(path))?),
             ]);

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use echo_core::Preset;
+use echo_kernels::Precision;
 use echo_report::EncoderRecord;
 use echo_weights::{Built, Weights};
 
@@ -39,9 +40,40 @@ pub(crate) struct WeightArgs {
     /// Seed of random weights.
     #[arg(long, value_name = "SEED", default_value_t = 0, requires = "random_init")]
     random_seed: u64,
+    #[command(flatten)]
+    compute: ComputeArgs,
+}
+
+/// Flags that say where, and in how many bits, an encoder is computed.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ComputeArgs {
     /// cpu, wgpu, cuda or cuda:INDEX.
-    #[arg(long, default_value_t = DeviceChoice::Cpu)]
-    device: DeviceChoice,
+    #[arg(help_heading = "Machine", long, default_value_t = DeviceChoice::Cpu)]
+    pub(crate) device: DeviceChoice,
+    /// Numbers that a frozen encoder multiplies on the CPU: f32, bf16 or int8. The shorter, the quicker and the less exact
+    /// (docs/speed.md) [default: f32, or as an adapter's file says].
+    #[arg(help_heading = "Machine", long, value_name = "NUMBERS")]
+    precision: Option<Precision>,
+}
+
+impl ComputeArgs {
+    pub(crate) fn device(&self) -> Result<Device, CliError> {
+        self.device.device().map_err(CliError::Usage)
+    }
+
+    /// The precision that is asked for, or else this one.
+    ///
+    /// # Errors
+    /// The device has no other than f32.
+    pub(crate) fn precision_or(&self, other: Precision) -> Result<Precision, CliError> {
+        match self.precision.unwrap_or(other) {
+            precision if precision == Precision::F32 || self.device == DeviceChoice::Cpu => Ok(precision),
+            precision => Err(CliError::Usage(format!(
+                "{precision} is for the CPU: take --device cpu, or --precision f32 on {}",
+                self.device
+            ))),
+        }
+    }
 }
 
 impl EncoderArgs {
@@ -52,20 +84,26 @@ impl EncoderArgs {
 
     /// The device that it is to live on.
     pub(crate) fn device(&self) -> Result<Device, CliError> {
-        self.weights.device()
+        self.weights.compute.device()
+    }
+
+    /// What it is to be computed in.
+    pub(crate) fn precision(&self) -> Result<Precision, CliError> {
+        self.weights.precision_or(Precision::F32)
     }
 }
 
 impl WeightArgs {
-    fn device(&self) -> Result<Device, CliError> {
-        self.device.device().map_err(CliError::Usage)
+    /// The precision that is asked for, or else this one.
+    pub(crate) fn precision_or(&self, other: Precision) -> Result<Precision, CliError> {
+        self.compute.precision_or(other)
     }
 
     /// The encoder called `name` and the device that it lives on.
     pub(crate) fn build(&self, entries: &[Entry], name: &str, preset: &str) -> Result<(Built, Device), CliError> {
         let entry = find(entries, name)?;
         entry.card.preset(preset)?;
-        let device = self.device()?;
+        let device = self.compute.device()?;
         let weights = match (&self.weights, self.random_init) {
             (Some(path), _) => self.of_file(path),
             (None, true) => Weights::Random(self.random_seed),
@@ -91,7 +129,7 @@ impl WeightArgs {
         other: Option<Option<&PathBuf>>,
     ) -> Result<(Built, Device), CliError> {
         let entry = find(entries, &record.name)?;
-        let device = self.device()?;
+        let device = self.compute.device()?;
         let is_main = other.is_none();
         let weights = match (other.unwrap_or(self.weights.as_ref()), record.random_seed()) {
             (Some(path), _) if is_main => self.of_file(path),

@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
 use echo_adapt::AdapterEntry;
 use echo_bench::{AdapterFile, predict_clips};
 use echo_core::{Error, Head, Kind, Preset, Task, check_finite};
 use echo_data::{Start, usual_range};
 use echo_files::{printable, say};
+use echo_kernels::Precision;
 use echo_report::{UNCHOSEN_THRESHOLD, text_table};
 
 use crate::array_file::{out_format, write_file};
@@ -75,6 +77,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
         return Err(CliError::Usage("nothing to predict from: give videos, folders or --tensor".to_owned()));
     }
     let Some(name) = &args.encoder else { return fitted(args, entries, adapters) };
+    let precision = args.weights.precision_or(Precision::F32)?;
     let (built, device) = args.weights.build(entries, name, &args.preset)?;
     let encoder = &built.encoder;
     let card = encoder.card();
@@ -92,7 +95,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
     let wanted = |name: &str| args.task.is_empty() || args.task.iter().any(|task| task == name);
 
     let spec = &built.preset.clip;
-    let seen = args.clips.see(spec, usize::from(args.per_video.unwrap_or(1)), &device, |clip| {
+    let report_of = |clip: Tensor<5>| {
         let mut reported = Vec::new();
         if wanted(VIEW)
             && let Some(logits) = encoder.view_logits(clip.clone())
@@ -121,7 +124,9 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
             }
         }
         reported
-    })?;
+    };
+    let per_video = args.per_video.unwrap_or(1).into();
+    let seen = args.clips.see(spec, per_video, &device, |clip| precision.run(|| report_of(clip)))?;
     let has = |name: &str| seen.rows.iter().any(|row| row.value[0].iter().any(|number| number.head == name));
     if let Some(lacking) = args.task.iter().find(|name| !has(name)) {
         let there: BTreeSet<&str> = seen.rows.iter().flat_map(|row| &row.value[0]).map(|number| number.head).collect();
@@ -210,6 +215,7 @@ fn fitted(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> Result<(
     };
     let file = AdapterFile::open(path)?;
     let record = &file.record;
+    let precision = args.weights.precision_or(file.precision()?)?;
     let (built, device) = args.weights.build_as(entries, &record.encoder, None)?;
     let text = match &record.text {
         Some(text) => Some(args.weights.build_as(entries, text, Some(args.text_weights.as_ref()))?.0),
@@ -225,7 +231,7 @@ fn fitted(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> Result<(
     // A video that cannot be read is told when it is decoded.
     let look = |path: &Path, clip: usize| file.look(path, clip, clips, &spec).unwrap_or(Start::First.into());
     let task = &record.task;
-    let predicted = |clips: &[_]| predict_clips(&adapter, task.kind(), &built, clips);
+    let predicted = |clips: &[_]| predict_clips(&adapter, task.kind(), &built, precision, clips);
     let clip = |clip| clip;
     let seen = match args.study {
         true => {

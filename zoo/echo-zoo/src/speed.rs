@@ -20,11 +20,13 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Instant;
 
-use burn::module::Module;
+use burn::module::{Module, Param};
+use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use echo_adapt::{ADAPTERS, BuildContext, Joined};
-use echo_core::{AnyAdapter, AnyEncoder, ClipSpec, Features, Preset, Rank, RankSpec, Task};
+use echo_core::{AnyAdapter, AnyEncoder, ClipSpec, Features, Preset, Rank, RankSpec, Task, TextEncoder, l2_normalize};
 use echo_data::{LoadedClip, Look, Start, for_each_clip};
+use echo_kernels::recomputing;
 use echo_train::{Descent, OptimizerConfig, l1};
 use echo_video::OpenOptions;
 
@@ -48,6 +50,11 @@ const OPTIMIZER: OptimizerConfig = OptimizerConfig::AdamW { lr: 1e-4, weight_dec
 /// Tokens of a text where no file gives any.
 const TOKENS: usize = 32;
 
+/// Learnable vectors of a prompt, the prompt's tokens with them, and the factor on similarities.
+const CONTEXT: usize = 16;
+const PROMPT: usize = 40;
+const LOGIT_SCALE: f32 = 100.0;
+
 /// Flags of `echozoo speed`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -57,6 +64,9 @@ pub(crate) struct Args {
     /// floats. A batch repeats them [default: made-up values].
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
+    /// In work `step`, blocks keep only what goes into them and are computed again on the way back
+    #[arg(long)]
+    recompute: bool,
     /// Videos for work `read`: the AVI files of this folder, the first by name
     #[arg(long, value_name = "FOLDER")]
     videos: Option<PathBuf>,
@@ -73,6 +83,8 @@ enum Work {
     View,
     /// One step of full fine-tuning: forward, backward, optimizer.
     Step,
+    /// One step of prompt learning through the frozen text tower.
+    Coop,
     /// Videos to clips: decoding and preprocessing, no network.
     Read,
 }
@@ -86,8 +98,9 @@ impl FromStr for Work {
             "text" => Ok(Self::Text),
             "view" => Ok(Self::View),
             "step" => Ok(Self::Step),
+            "coop" => Ok(Self::Coop),
             "read" => Ok(Self::Read),
-            _ => Err(format!("{name:?} is no work; known: embed, text, view, step, read")),
+            _ => Err(format!("{name:?} is no work; known: embed, text, view, step, coop, read")),
         }
     }
 }
@@ -126,6 +139,7 @@ enum Case {
     View(AnyEncoder, Tensor<5>),
     Text(AnyEncoder, Tensor<2, Int>, Vec<usize>),
     Step(Box<Step>),
+    Coop(Box<CoopStep>),
     Read(Vec<PathBuf>, ClipSpec),
 }
 
@@ -135,20 +149,22 @@ struct Step {
     descent: Descent,
     clips: Tensor<5>,
     targets: Vec<f32>,
+    recompute: bool,
     losses: Vec<f32>,
 }
 
 pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     let started = Instant::now();
     let mut worker = Worker { args, entries, case: None, output: Array::default() };
-    let device = args.encoder.device()?;
+    let (device, precision) = (args.encoder.device()?, args.encoder.precision()?);
     // Videos are read without it.
     let mut encoder = if args.videos.is_some() { None } else { Some(worker.load()?) };
     print(&format!("ready {:.6}\n", started.elapsed().as_secs_f64()))?;
     for line in std::io::stdin().lock().lines() {
         let line = line.map_err(CliError::file(Path::new("standard input")))?;
         // An allocation that a graphics card refuses is a panic: it ends the case, not the program.
-        let answer = catch_unwind(AssertUnwindSafe(|| worker.answer(&line, &mut encoder, &device)));
+        let answer = || precision.run(|| worker.answer(&line, &mut encoder, &device));
+        let answer = catch_unwind(AssertUnwindSafe(answer));
         let answer = answer.unwrap_or_else(|panic| Err(reason(&*panic)));
         print(&match answer {
             Ok(answer) => format!("{answer}\n"),
@@ -221,12 +237,11 @@ impl Worker<'_> {
             Work::Embed => Case::Embed(loaded()?, clips()?),
             Work::View => Case::View(loaded()?, clips()?),
             Work::Text => {
-                let ids = self.input("ids", || Array { shape: vec![1, TOKENS], values: vec![1.0; TOKENS] })?;
-                let lengths = self.input("lengths", || Array { shape: vec![1], values: vec![TOKENS as f32] })?;
-                let lengths = lengths.repeated(batch).values.into_iter().map(|length| length as usize).collect();
-                Case::Text(loaded()?, ids.repeated(batch).tensor::<2>(device)?.int(), lengths)
+                let (ids, lengths) = self.texts(batch, device)?;
+                Case::Text(loaded()?, ids, lengths)
             }
-            Work::Step => Case::Step(Box::new(Step::new(&loaded()?, clips()?)?)),
+            Work::Coop => Case::Coop(Box::new(CoopStep::new(loaded()?, self.texts(batch, device)?)?)),
+            Work::Step => Case::Step(Box::new(Step::new(&loaded()?, clips()?, self.args.recompute)?)),
             Work::Read => Case::Read(self.videos(batch)?, preset.clip.clone()),
         })
     }
@@ -234,6 +249,14 @@ impl Worker<'_> {
     fn preset(&self) -> Result<&Preset, String> {
         let entry = find(self.entries, &self.args.encoder.encoder).map_err(text)?;
         entry.card.preset(&self.args.encoder.preset).map_err(text)
+    }
+
+    /// So many texts as tokens, and how many each has.
+    fn texts(&self, batch: usize, device: &Device) -> Result<(Tensor<2, Int>, Vec<usize>), String> {
+        let ids = self.input("ids", || Array { shape: vec![1, TOKENS], values: vec![1.0; TOKENS] })?;
+        let lengths = self.input("lengths", || Array { shape: vec![1], values: vec![TOKENS as f32] })?;
+        let lengths = lengths.repeated(batch).values.into_iter().map(|length| length as usize).collect();
+        Ok((ids.repeated(batch).tensor::<2>(device)?.int(), lengths))
     }
 
     /// So many of the videos, by name.
@@ -271,10 +294,11 @@ impl Case {
                 Array::of(logits.ok_or_else(|| format!("{} has no view classifier", encoder.card().title))?)
             }
             Case::Text(encoder, ids, lengths) => {
-                let tower = encoder.text().ok_or_else(|| format!("{} has no text encoder", encoder.card().title))?;
+                let tower = text_tower(encoder)?;
                 Array::of(tower.encode_words(tower.words(ids.clone()), lengths))
             }
             Case::Step(step) => step.take()?,
+            Case::Coop(step) => step.take()?,
             Case::Read(videos, spec) => read(videos, spec)?,
         };
         device.sync().map_err(text)?;
@@ -305,7 +329,7 @@ fn read(videos: &[PathBuf], spec: &ClipSpec) -> Result<Array, String> {
 }
 
 impl Step {
-    fn new(encoder: &AnyEncoder, clips: Tensor<5>) -> Result<Self, String> {
+    fn new(encoder: &AnyEncoder, clips: Tensor<5>, recompute: bool) -> Result<Self, String> {
         let rank = |up_to, value| Rank { up_to, value, prompt: "heart".to_owned() };
         let ranks = RankSpec { ranks: vec![rank(50, CENTRE - SPREAD), rank(100, CENTRE + SPREAD)] };
         let task = Task::of_ranks("EF", "%", ranks);
@@ -318,13 +342,15 @@ impl Step {
             adapter: Some(adapter.train()),
             clips,
             targets: vec![TARGET; batch],
+            recompute,
             losses: Vec::new(),
         })
     }
 
     fn take(&mut self) -> Result<Array, String> {
         let adapter = self.adapter.take().ok_or("an earlier step failed")?;
-        let predicted = adapter.forward(Features::Clip(self.clips.clone(), 1)).into_values();
+        let forward = || adapter.forward(Features::Clip(self.clips.clone(), 1));
+        let predicted = recomputing(self.recompute, forward).into_values();
         let loss = l1(predicted.ok_or("the adapter predicts no values")?, &self.targets);
         self.losses.push(loss.clone().into_scalar::<f32>());
         let adapter = self.descent.descend(OPTIMIZER.lr(), adapter, loss);
@@ -333,12 +359,83 @@ impl Step {
     }
 }
 
+/// Vectors that stand behind the first token of every prompt, and the tower that reads the prompts.
+#[derive(Module, Debug)]
+struct Prompts {
+    encoder: AnyEncoder,
+    /// `[1, context, width]`
+    context: Param<Tensor<3>>,
+}
+
+/// A step of prompt learning: one feature that is to be most like the first of all prompts.
+struct CoopStep {
+    /// Away while a step is taken.
+    prompts: Option<Prompts>,
+    descent: Descent,
+    /// Word embeddings, `[prompts, tokens, width]`.
+    words: Tensor<3>,
+    lengths: Vec<usize>,
+    losses: Vec<f32>,
+}
+
+impl CoopStep {
+    fn new(encoder: AnyEncoder, (ids, lengths): (Tensor<2, Int>, Vec<usize>)) -> Result<Self, String> {
+        let [prompts, tokens] = ids.dims();
+        let tokens = tokens.min(PROMPT);
+        let words = text_tower(&encoder)?.words(ids.narrow(1, 0, tokens));
+        let [_, _, width] = words.dims();
+        if tokens <= CONTEXT {
+            return Err(format!("prompts have {tokens} tokens, and {CONTEXT} of them are learnt"));
+        }
+        let context = Array { shape: vec![1, CONTEXT, width], values: wave(CONTEXT * width) };
+        let context = Param::from_tensor(context.tensor::<3>(&words.device())? * 0.02);
+        let prompts_with = Prompts { encoder: encoder.freeze(), context };
+        Ok(Self {
+            descent: Descent::new(&OPTIMIZER, None, &prompts_with),
+            prompts: Some(prompts_with.train()),
+            words,
+            lengths: lengths.into_iter().take(prompts).map(|length| length.min(tokens)).collect(),
+            losses: Vec::new(),
+        })
+    }
+
+    fn take(&mut self) -> Result<Array, String> {
+        let prompts = self.prompts.take().ok_or("an earlier step failed")?;
+        let context = prompts.context.val();
+        let words = Tensor::from_inner(self.words.clone());
+        let [count, tokens, _] = words.dims();
+        let pieces = [
+            words.clone().narrow(1, 0, 1),
+            context.repeat_dim(0, count),
+            words.narrow(1, CONTEXT + 1, tokens - CONTEXT - 1),
+        ];
+        let texts =
+            l2_normalize(text_tower(&prompts.encoder)?.encode_words(Tensor::cat(pieces.to_vec(), 1), &self.lengths));
+        let [_, dim] = texts.dims();
+        let feature = Array { shape: vec![dim, 1], values: wave(dim) }.tensor::<2>(&texts.device())?;
+        let logits = texts.matmul(feature) * (LOGIT_SCALE / (dim as f32).sqrt());
+        let loss = -log_softmax(logits, 0).narrow(0, 0, 1).reshape([1]);
+        self.losses.push(loss.clone().into_scalar::<f32>());
+        let prompts = self.descent.descend(OPTIMIZER.lr(), prompts, loss);
+        self.prompts = Some(prompts.map_err(|norm| format!("the gradients' norm is {norm}"))?);
+        Ok(Array { shape: vec![self.losses.len()], values: self.losses.clone() })
+    }
+}
+
+fn text_tower(encoder: &AnyEncoder) -> Result<&dyn TextEncoder, String> {
+    encoder.text().ok_or_else(|| format!("{} has no text encoder", encoder.card().title))
+}
+
 /// One clip of values between -1 and 1 without pattern.
 fn waves(preset: &Preset) -> Array {
     let clip = &preset.clip;
     let shape = vec![1, 3, clip.frames, clip.size, clip.size];
-    let count: usize = shape.iter().product();
-    Array { shape, values: (0..count).map(|index| (0.7 * (index as f64).powi(2)).sin() as f32).collect() }
+    Array { values: wave(shape.iter().product()), shape }
+}
+
+/// Values between -1 and 1 without pattern, which `reference/speed_torch.py` has too.
+fn wave(count: usize) -> Vec<f32> {
+    (0..count).map(|index| (0.7 * (index as f64).powi(2)).sin() as f32).collect()
 }
 
 fn text(error: impl Display) -> String {

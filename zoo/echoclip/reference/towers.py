@@ -70,12 +70,16 @@ class EchoClip(nn.Module):
 
     def encode_text(self, ids):
         """[n, tokens] -> [n, dim] at each row's largest id, not normalised"""
-        x = self.token_embedding(ids) + self.positional_embedding[: ids.shape[1]]
-        mask = torch.full((ids.shape[1], ids.shape[1]), float("-inf"), device=ids.device, dtype=x.dtype).triu(1)
+        return self.encode_words(self.token_embedding(ids), ids.argmax(dim=-1))
+
+    def encode_words(self, words, ends):
+        """[n, tokens, width] -> [n, dim] at each row's token `ends`, not normalised"""
+        count, tokens, _ = words.shape
+        x = words + self.positional_embedding[:tokens]
+        mask = torch.full((tokens, tokens), float("-inf"), device=x.device, dtype=x.dtype).triu(1)
         for block in self.transformer["resblocks"]:
             x = block(x, mask)
-        x = self.ln_final(x[torch.arange(len(ids), device=ids.device), ids.argmax(dim=-1)])
-        return x @ self.text_projection
+        return self.ln_final(x[torch.arange(count, device=x.device), ends]) @ self.text_projection
 
 
 @torch.no_grad()

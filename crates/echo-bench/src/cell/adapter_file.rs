@@ -8,6 +8,7 @@ use burn::tensor::{Tensor, TensorData};
 use echo_adapt::{AdapterEntry, BuildContext, Joined};
 use echo_core::{AnyAdapter, ClipSpec, Features, Kind, Stage, Task, check_finite};
 use echo_data::Look;
+use echo_kernels::Precision;
 use echo_report::{DataRecord, EncoderRecord};
 use echo_train::{read_tensors, values, with_values, write_tensors};
 use echo_weights::Built;
@@ -146,6 +147,15 @@ impl AdapterFile {
         serde_json::from_value(self.record.clip.clone()).map_err(refused)
     }
 
+    /// How many bits the numbers had that its encoder multiplied.
+    ///
+    /// # Errors
+    /// The file names something else.
+    pub fn precision(&self) -> Result<Precision, BenchError> {
+        let refused = |reason| BenchError::AdapterFile { path: self.path.clone(), reason };
+        self.record.encoder.precision.as_deref().map_or(Ok(Precision::F32), str::parse).map_err(refused)
+    }
+
     /// How clip `clip` of `clips` of the video at `path`, made as `spec` says, is seen: where the benchmark saw as many, as
     /// it did.
     ///
@@ -211,10 +221,11 @@ pub fn predict_clips(
     adapter: &AnyAdapter,
     kind: Kind,
     built: &Built,
+    precision: Precision,
     clips: &[Tensor<5>],
 ) -> Result<(Vec<f32>, Vec<Vec<f32>>), BenchError> {
     let value = |clips: &[Tensor<5>]| {
-        let features = features(adapter.stage(), built, clips);
+        let features = features(adapter.stage(), built, precision, clips);
         reported(kind, adapter.forward(features).rows().remove(0))
     };
     let (together, alone) =
@@ -225,11 +236,12 @@ pub fn predict_clips(
 }
 
 /// Features of one video out of its clips.
-fn features(stage: Stage, built: &Built, clips: &[Tensor<5>]) -> Features {
+fn features(stage: Stage, built: &Built, precision: Precision, clips: &[Tensor<5>]) -> Features {
     if stage == Stage::Clip {
         return Features::Clip(Tensor::cat(clips.to_vec(), 0), clips.len());
     }
-    let rows = clips.iter().map(|clip| of_clip(stage, &built.encoder, clip.clone()).unsqueeze::<4>());
+    let of_clip = |clip: &Tensor<5>| precision.run(|| of_clip(stage, &built.encoder, clip.clone()));
+    let rows = clips.iter().map(|clip| of_clip(clip).unsqueeze::<4>());
     let all = Tensor::cat(rows.collect(), 1);
     match stage {
         Stage::Embedding => Features::Embedding(all.squeeze_dim(2)),

@@ -8,6 +8,7 @@ use echo_adapt::zoom_frames;
 use echo_core::{AnyEncoder, ClipSpec, Stage, Tokens};
 use echo_data::{Feature, FeatureCache, LoadedClip, StageKey, for_each_clip};
 use echo_files::FileLock;
+use echo_kernels::Precision;
 use echo_video::{DECODER_VERSION, OpenOptions};
 use echo_weights::Built;
 use serde::Serialize;
@@ -61,6 +62,7 @@ pub(crate) struct Embedder<'a> {
     pub(crate) options: &'a OpenOptions,
     pub(crate) device: &'a Device,
     pub(crate) device_name: &'a str,
+    pub(crate) precision: Precision,
     /// What is wanted of every clip.
     pub(crate) stages: &'a [Stage],
     /// Is told how far it is.
@@ -121,7 +123,7 @@ impl Embedder<'_> {
                 spec,
                 |position| self.view.look(place, &videos[missing[position]].digest, spec.size),
                 self.options,
-                |_, loaded| (self.encode(&loaded), loaded.truncation),
+                |_, loaded| (self.precision.run(|| self.encode(&loaded)), loaded.truncation),
                 |position, outcome| {
                     let index = missing[position];
                     match outcome {
@@ -214,7 +216,7 @@ impl Embedder<'_> {
             place,
             decoder: DECODER_VERSION,
             device: self.device_name,
-            precision: "f32",
+            precision: self.precision.name(),
             numerics: NUMERICS,
         };
         StageKey::new(&serde_json::to_string(&description).expect("a description is plain data"))

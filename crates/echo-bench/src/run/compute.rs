@@ -7,9 +7,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use echo_adapt::{BuildContext, Needs};
 use echo_core::{AnyAdapter, Stage};
 use echo_files::{counted, printable};
+use echo_kernels::Precision;
 use echo_report::{
-    AloneRecord, Bins, CellRecord, CellStatus, DataRecord, Excluded, ExternalRecord, PredictionRow, Predictions,
-    weights_caution,
+    AloneRecord, Bins, CellRecord, CellStatus, DataRecord, EncoderRecord, Excluded, ExternalRecord, PredictionRow,
+    Predictions, weights_caution,
 };
 use echo_train::{Checkpoints, Samples};
 use echo_weights::WeightsKind;
@@ -46,6 +47,10 @@ impl RunState<'_> {
     pub(super) fn needs_of(&self, run: &EncoderRun<'_>, adapter: &str) -> Result<Needs, BenchError> {
         self.seen(run, adapter).check(run.built.encoder.card(), run.built.preset)?;
         let AdapterPlan { joined, recipe } = &self.plans[adapter];
+        if recipe.train.recompute && self.environment.device_name != "cpu" {
+            let device = &self.environment.device_name;
+            return Err(BenchError::Config(format!("{adapter}: `recompute` is for the CPU; leave it out on {device}")));
+        }
         Ok(joined.needs(&recipe.adapter, &self.context(run, 0))?)
     }
 
@@ -105,7 +110,13 @@ impl RunState<'_> {
             let hash = set.hash(&[&usable]);
             (usable, hash)
         });
-        let borrows = self.needs_of(run, &cell.adapter).is_ok_and(|needs| needs.borrows_text);
+        let needs = self.needs_of(run, &cell.adapter);
+        let borrows = needs.as_ref().is_ok_and(|needs| needs.borrows_text);
+        // What sees clips trains the encoder.
+        let is_frozen = needs.is_ok_and(|needs| needs.stage != Stage::Clip);
+        let precision = Some(self.environment.precision).filter(|&precision| precision != Precision::F32 && is_frozen);
+        let encoder =
+            EncoderRecord { precision: precision.map(|precision| precision.to_string()), ..run.record.clone() };
         let text = run.text.as_ref().filter(|_| borrows).map(|(_, record)| record.clone());
         // Of a failed cell too, so that it stands in its row.
         let of_external = self.external.as_ref().zip(external.as_ref());
@@ -123,7 +134,7 @@ impl RunState<'_> {
             "text": text,
         });
         let mut record = CellRecord {
-            encoder: run.record.clone(),
+            encoder,
             text,
             data,
             config,
@@ -171,10 +182,10 @@ impl RunState<'_> {
 
     /// Fits and scores a cell and keeps its files. Gives its record.
     pub(super) fn compute(&self, job: &Job, run: &EncoderRun<'_>) -> Result<CellRecord, BenchError> {
-        let EncoderRun { built, record: encoder, .. } = run;
+        let EncoderRun { built, .. } = run;
         let Job { record, recipe, seen, train, test, .. } = job;
         let mut record = record.clone();
-        let CellRecord { key, adapter, seed, .. } = &job.record;
+        let CellRecord { key, encoder, adapter, seed, .. } = &job.record;
         // The external data set, which of its test videos can be used, and their hash.
         let external = self.external.as_ref().zip(job.external.as_ref());
         // That none of them can be used is told at the end, and costs no other result.

@@ -144,6 +144,7 @@ impl RunState<'_> {
             published: built.preset.published,
             weights: built.kind.to_string(),
             weights_hash: built.hash.clone(),
+            precision: None,
         };
         let text = text.map(|lent| {
             let record = record(lent.encoder.card().name, lent);
@@ -297,7 +298,7 @@ impl RunState<'_> {
         stages: &'b [Stage],
         cache: &'b FeatureCache,
     ) -> Embedder<'b> {
-        let Environment { device, device_name, observer, .. } = self.environment;
+        let Environment { device, device_name, precision, observer, .. } = self.environment;
         Embedder {
             built: run.built,
             spec: &seen.spec,
@@ -306,6 +307,7 @@ impl RunState<'_> {
             options: &run.options,
             device,
             device_name,
+            precision: *precision,
             stages,
             observer: observer.as_ref(),
         }

@@ -6,11 +6,12 @@ use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig, PaddingConfig2d
 use burn::tensor::activation::{gelu, softmax};
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 use echo_kernels::{
-    AdamWStep, Axes, adamw, attention, depthwise_norm, feed_forward, layer_norm, linear, patch_conv, pool_tokens,
+    AdamWStep, Axes, adamw, attention, depthwise_norm, feed_forward, layer_norm, linear, max_pool_tokens, patch_conv,
+    pool_tokens,
 };
 use echo_random::Stream;
 
-use crate::{EPSILON, values};
+use crate::{EPSILON, greatest_of_windows, max_pools, values};
 
 /// The largest difference, in parts of the largest value.
 fn difference<const D: usize>(found: Tensor<D>, expected: Tensor<D>) -> f32 {
@@ -300,5 +301,25 @@ fn pools_of_every_grid() {
         let worst = difference(found, expected);
         // One channel is its own mean.
         assert!(worst < 5e-6 || channels == 1, "{channels} of {frames} x {height} x {width}: {worst}");
+    }
+}
+
+#[test]
+fn greatest_of_windows_of_every_grid() {
+    let mut rng = Stream::new(9, "kernels", 0);
+    for (batch, channels, grid, pool) in max_pools() {
+        let count: usize = grid.iter().product();
+        // Few values, so that there are several greatest; and one that is no number.
+        let mut tokens = (values(&mut rng, [batch, 1 + count, channels]) * 2.0).round();
+        if count > 20 {
+            tokens = tokens.slice_fill([0..1, 9..10, 0..1], f32::NAN);
+        }
+        let bits = |x: Tensor<3>| x.into_data().iter::<f32>().map(f32::to_bits).collect::<Vec<_>>();
+        let (found, expected) =
+            (max_pool_tokens(tokens.clone(), grid, &pool), greatest_of_windows(tokens, grid, &pool));
+        assert_eq!(found.dims(), expected.dims());
+        let (found, expected) = (bits(found), bits(expected));
+        assert!(found == expected, "{channels} of {grid:?}");
+        assert!(count <= 20 || found.iter().any(|&x| f32::from_bits(x).is_nan()));
     }
 }

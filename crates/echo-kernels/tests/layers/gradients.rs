@@ -5,10 +5,12 @@ use burn::nn::conv::{Conv2d, Conv2dConfig, Conv3dConfig};
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig, PaddingConfig2d, PaddingConfig3d};
 use burn::tensor::activation::{gelu, softmax};
 use burn::tensor::{Bool, Device, Tensor, TensorData};
-use echo_kernels::{Axes, attention, depthwise_norm, feed_forward, layer_norm, linear, patch_conv, pool_tokens};
+use echo_kernels::{
+    Axes, attention, depthwise_norm, feed_forward, layer_norm, linear, max_pool_tokens, patch_conv, pool_tokens,
+};
 use echo_random::Stream;
 
-use crate::{EPSILON, values};
+use crate::{EPSILON, max_pools, values};
 
 /// What a layer is made from: numbers in a row, of which each call takes the next.
 struct Leaves<'a> {
@@ -71,9 +73,9 @@ fn gradients<const D: usize>(
     std::iter::once(given).chain(gradients).collect()
 }
 
-/// Holds `ours` against `theirs` with leaves of these sizes: each asked for alone, then all; and against the slope of its results
-/// in a random direction. Says whether a bit of the gradients differs: a sign that they are not the same operations.
-fn check<const D: usize>(
+/// Holds `ours` against `theirs` with leaves of these sizes: each asked for alone, then all. Says whether a bit of the gradients
+/// differs: a sign that they are not the same operations.
+fn same<const D: usize>(
     name: &str,
     sizes: &[usize],
     ours: impl Fn(&mut Leaves<'_>) -> Tensor<D>,
@@ -98,6 +100,21 @@ fn check<const D: usize>(
             differs |= worst > 0.0;
         }
     }
+    differs
+}
+
+/// The same, and holds our gradients against the slope of our results in a random direction.
+fn check<const D: usize>(
+    name: &str,
+    sizes: &[usize],
+    ours: impl Fn(&mut Leaves<'_>) -> Tensor<D>,
+    theirs: impl Fn(&mut Leaves<'_>) -> Tensor<D>,
+) -> bool {
+    let differs = same(name, sizes, &ours, theirs);
+    let rng = &mut Stream::new(1, name, 0);
+    let leaves: Vec<Tensor<1>> = sizes.iter().map(|&size| values(rng, [size])).collect();
+    let weights = || Stream::new(2, name, 0);
+    let expected = gradients(&leaves, &vec![true; sizes.len()], &ours, &mut weights());
     const STEP: f32 = 1e-2;
     let direction: Vec<Tensor<1>> = sizes.iter().map(|&size| values(rng, [size])).collect();
     let at = |factor: f32| {
@@ -303,6 +320,20 @@ fn attentions() {
         }
     }
     assert!(differs, "nothing went to the kernels");
+}
+
+#[test]
+fn greatest_of_windows() {
+    // Where the greatest changes there is no slope.
+    for (batch, channels, grid, pool) in max_pools() {
+        let shape = [batch, 1 + grid.iter().product::<usize>(), channels];
+        same(
+            &format!("greatest of windows {shape:?}"),
+            &[shape.iter().product()],
+            |leaves| max_pool_tokens(leaves.next(shape), grid, &pool),
+            |leaves| crate::greatest_of_windows(leaves.next(shape), grid, &pool),
+        );
+    }
 }
 
 #[test]

@@ -4,7 +4,10 @@
 
 mod composed;
 mod gradients;
+mod precision;
 
+use burn::nn::PaddingConfig2d;
+use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 use echo_random::Stream;
 
@@ -14,6 +17,30 @@ const EPSILON: f64 = 1e-6;
 fn values<const D: usize>(rng: &mut Stream, shape: [usize; D]) -> Tensor<D> {
     let values: Vec<f32> = (0..shape.iter().product()).map(|_| rng.normal() as f32).collect();
     Tensor::from_data(TensorData::new(values, shape), &Device::flex())
+}
+
+/// Batch, channels, grid and windows.
+fn max_pools() -> Vec<(usize, usize, [usize; 3], MaxPool2d)> {
+    let windows = |side: usize, stride: usize, padding: usize| {
+        let padding = PaddingConfig2d::Explicit(padding, padding, padding, padding);
+        MaxPool2dConfig::new([side; 2]).with_strides([stride; 2]).with_padding(padding).init()
+    };
+    vec![
+        (1, 1, [1, 1, 1], windows(3, 2, 1)),
+        (2, 20, [3, 6, 9], windows(3, 2, 1)),
+        (1, 33, [2, 7, 5], windows(2, 2, 0)),
+        (2, 16, [1, 9, 10], windows(5, 4, 2)),
+    ]
+}
+
+/// The same by Burn.
+fn greatest_of_windows(tokens: Tensor<3>, [frames, rows, columns]: [usize; 3], pool: &MaxPool2d) -> Tensor<3> {
+    let [batch, count, channels] = tokens.dims();
+    let maps = tokens.clone().narrow(1, 1, count - 1).reshape([batch * frames, rows, columns, channels]);
+    let maps = pool.forward(maps.permute([0, 3, 1, 2]));
+    let [_, _, rows, columns] = maps.dims();
+    let patches = maps.permute([0, 2, 3, 1]).reshape([batch, frames * rows * columns, channels]);
+    Tensor::cat(vec![tokens.narrow(1, 0, 1), patches], 1)
 }
 
 /// All of this with narrower vectors, and with none, as other processors have them.

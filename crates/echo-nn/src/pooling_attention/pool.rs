@@ -39,6 +39,10 @@ impl Pool {
         self.pool.groups
     }
 
+    pub(super) fn pooled(&self, grid: Grid) -> Grid {
+        kernels::pooled(grid, self.pool.stride[1])
+    }
+
     /// Pools the grid's tokens, leaves the class token before them as it is, and normalises all.
     ///
     /// - tokens: `[batch, heads, 1 + tokens, channels]`

@@ -133,7 +133,7 @@ impl LeaderboardRow {
         let done: Vec<&CellRecord> = cells.iter().copied().filter(|cell| cell.status == CellStatus::Done).collect();
         let row = |epoch: Option<&'static str>, scores: &[&Scores]| -> Result<Self, ReportError> {
             let text = first.text.as_ref().map(|text| format!("text of {}, {}", text.name, text.weights));
-            let remarks = text.into_iter().chain(first.clips.clone());
+            let remarks = text.into_iter().chain(first.encoder.precision.clone()).chain(first.clips.clone());
             let remarks = remarks.chain(leakage::remarks(cells)).chain(doubtful_threshold(cells));
             let remarks: Vec<String> = remarks.chain(epoch.map(str::to_owned)).collect();
             Ok(Self {

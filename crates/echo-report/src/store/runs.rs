@@ -127,6 +127,9 @@ pub struct EncoderRecord {
     pub weights: String,
     /// Hash of the weights.
     pub weights_hash: String,
+    /// How many bits the numbers had that the frozen encoder multiplied, as `--precision` names it; absent for 32.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precision: Option<String>,
 }
 
 impl EncoderRecord {
@@ -475,6 +478,7 @@ pub(crate) mod tests {
                 published: false,
                 weights: "random".to_owned(),
                 weights_hash: "random-0".to_owned(),
+                precision: None,
             },
             text: None,
             adapter: "coop".to_owned(),

@@ -16,6 +16,7 @@ mod memory;
 mod numbers;
 mod outside;
 mod place;
+mod precision;
 mod printing;
 mod report;
 mod two_processes;

@@ -497,6 +497,30 @@ fn a_folder_is_of_one_data_set_under_one_set_of_limits() {
 }
 
 #[test]
+fn what_only_the_cpu_can_is_refused_elsewhere() {
+    let place = Place::new(24);
+    let elsewhere =
+        |precision| Environment { device_name: "wgpu".to_owned(), precision, ..place.environment("out", None) };
+    let error =
+        |config: &BenchConfig, precision| run(config, &elsewhere(precision), &Registry).unwrap_err().to_string();
+    let said = error(&quick(), Precision::Int8);
+    assert!(said.contains("int8 is for the CPU"), "{said}");
+    let recompute = |adapter: &str| {
+        let recipes = [(adapter.to_owned(), "train.recompute = true".parse().unwrap())].into();
+        BenchConfig { adapters: vec![adapter.to_owned()], recipes, ..quick() }
+    };
+    for adapter in ["full", "echozoom"] {
+        let said = error(&recompute(adapter), Precision::F32);
+        assert!(said.contains(adapter) && said.contains("`recompute`"), "{said}");
+    }
+    // On the CPU the records say what was asked for.
+    let outcome = place.run(&recompute("full"), "out");
+    assert_eq!((outcome.failed, outcome.skipped), (0, 0));
+    let cell = read_runs(&place.out("out")).unwrap().into_iter().find(|cell| cell.adapter == "full").unwrap();
+    assert_eq!(cell.config["recipe"]["train"]["recompute"], true);
+}
+
+#[test]
 fn two_hospitals_whose_folders_have_one_name_are_not_seeds_of_one_row() {
     let place = Place::new(24);
     let elsewhere = place.dir.path().join("elsewhere/data");

@@ -84,6 +84,24 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// # Errors
+    /// The device cannot do what is asked of it.
+    fn check(&self, plans: &[(String, AdapterPlan)]) -> Result<(), BenchError> {
+        let device = &self.device_name;
+        if device == "cpu" {
+            return Ok(());
+        }
+        if self.precision != Precision::F32 {
+            return Err(BenchError::Config(format!("{} is for the CPU; take f32 on {device}", self.precision)));
+        }
+        match plans.iter().find(|(_, plan)| plan.recipe.train.recompute) {
+            Some((adapter, _)) => Err(BenchError::Config(format!(
+                "{adapter}: `recompute` in the recipe is for the CPU; leave it out on {device}"
+            ))),
+            None => Ok(()),
+        }
+    }
+
     /// `text` without the paths to data and results.
     fn without_folders(&self, config: &BenchConfig, text: &str) -> String {
         let files = [&config.split, &config.dataset, &config.external_dataset, &config.text_weights];
@@ -358,6 +376,7 @@ impl<'a> RunState<'a> {
         config.validate()?;
         let encoders = encoders(config, zoo)?;
         let plans = adapter_plans(config, zoo.adapters())?;
+        environment.check(&plans)?;
         let mut set = VideoSet::read(&environment.data, config)?;
         let mut external =
             environment.external.as_deref().map(|folder| VideoSet::read_external(folder, config)).transpose()?;

@@ -12,7 +12,7 @@ use crate::memory::{filled, load, put, uninit};
 use crate::precision::Precision;
 use crate::processor::vectors;
 use crate::product::{Block, Finish, Left, Onto, Packed, add_block, lanes};
-use crate::reduced::reduced;
+use crate::reduced::{reduced, reduced_transposed};
 
 /// Queries of a block: three tiles of a product.
 const QUERIES: usize = 42;
@@ -100,14 +100,12 @@ pub(crate) fn attention(
                 ],
                 // The shares of places are too far apart for 8 bits.
                 Precision::Bf16 | Precision::Int8 => {
-                    let mut keys = vec![0.0; key.width * key.tokens];
-                    for place in 0..key.tokens {
-                        let column = keys.iter_mut().skip(place).step_by(key.tokens);
-                        column.zip(key_of(place)).for_each(|(out, &x)| *out = x);
-                    }
+                    let keys = (0..key.tokens).flat_map(key_of).copied().collect::<Vec<_>>();
                     let values = (0..value.tokens).flat_map(value_of).copied().collect::<Vec<_>>();
-                    let of = |matrix: &[f32], depth, columns| reduced(Precision::Bf16, matrix, depth, columns);
-                    [of(&keys, key.width, key.tokens), of(&values, value.tokens, value.width)]
+                    [
+                        reduced_transposed(Precision::Bf16, key.width, key.tokens, &keys),
+                        reduced(Precision::Bf16, &values, value.tokens, value.width),
+                    ]
                 }
             }
         })

@@ -59,7 +59,7 @@ pub(crate) fn max_pool(tokens: &[f32], batch: usize, windows: Windows) -> Vec<f3
     out
 }
 
-/// The gradient of the tokens from that of the windows: it goes to the first of the greatest.
+/// The gradient of the tokens from that of the windows: it goes to the first of the greatest, or the last that is no number.
 pub(crate) fn gradient(tokens: &[f32], gradient: &[f32], batch: usize, windows: Windows) -> Vec<f32> {
     let channels = windows.channels;
     let [frame, pooled] = windows.sizes();

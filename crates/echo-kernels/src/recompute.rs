@@ -11,7 +11,7 @@ use crate::graph::{is_tracked, result};
 use crate::precision::Precision;
 
 /// Parameters of a block at most.
-const MOST: usize = 40;
+const MOST: usize = 64;
 
 thread_local! {
     static RECOMPUTES: Cell<bool> = const { Cell::new(false) };
@@ -33,7 +33,7 @@ pub fn recomputing<T>(recomputes: bool, work: impl FnOnce() -> T) -> T {
 /// `forward(block, x)`, computed again on the way back where this thread is [`recomputing`].
 ///
 /// # Panics
-/// When a block has more than 40 parameters.
+/// When a block has more than 64 parameters.
 pub fn recomputed<M: Module + Sync + 'static, const D: usize>(
     block: &M,
     x: Tensor<D>,
@@ -55,7 +55,7 @@ pub fn recomputed<M: Module + Sync + 'static, const D: usize>(
     result(inputs, values, out.dims(), move |gradient, wanted| {
         let block = plain.clone().train();
         let x = Tensor::from_inner(start.clone()).set_require_grad(wanted[0]);
-        let out = forward(&block, x.clone());
+        let out = Precision::F32.run(|| forward(&block, x.clone()));
         let along = Tensor::from_inner(gradient.clone().tensor(out.dims()));
         let gradients = (out * along).sum().backward();
         let mut found = vec![gradient_of(&x, &gradients)];

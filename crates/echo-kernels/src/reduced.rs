@@ -49,7 +49,24 @@ pub(crate) fn reduced(precision: Precision, matrix: &[f32], depth: usize, column
         _ if depth == 0 => Packed::new(matrix, depth, columns),
         Precision::F32 => Packed::new(matrix, depth, columns),
         Precision::Bf16 => bf16_packed(matrix, depth, columns, has_words(precision)),
+        // Sums of more products of 8 bits need more than 32.
+        Precision::Int8 if depth > 1 << 16 => reduced(Precision::Bf16, matrix, depth, columns),
         Precision::Int8 => int8_packed(matrix, depth, columns, has_words(precision)),
+    }
+}
+
+/// `[depth, columns]` in fewer bits, of its columns one after the other.
+pub(crate) fn reduced_transposed(precision: Precision, depth: usize, columns: usize, transposed: &[f32]) -> Packed {
+    match precision {
+        Precision::F32 => Packed::transposed(depth, columns, |column| &transposed[column * depth..]),
+        _ => {
+            let mut matrix = vec![0.0; depth * columns];
+            for (column, values) in transposed.chunks_exact(depth.max(1)).enumerate() {
+                let out = matrix.iter_mut().skip(column).step_by(columns);
+                out.zip(values).for_each(|(out, &x)| *out = x);
+            }
+            reduced(precision, &matrix, depth, columns)
+        }
     }
 }
 
@@ -67,7 +84,7 @@ fn has_words(precision: Precision) -> bool {
     false
 }
 
-/// Rows `first..` of a matrix, those of its columns that are a panel's, with zeros beyond its last row and column.
+/// A row of a matrix, those of its columns that are a panel's, with zeros beyond its last row and column.
 #[inline(always)]
 fn panel_row(matrix: &[f32], columns: usize, row: usize, panel: usize) -> [f32; PANEL] {
     let start = panel * PANEL;

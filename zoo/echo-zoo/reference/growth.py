@@ -59,8 +59,10 @@ def bench(arguments, count, folder):
         run([arguments.binary, "phantom", "--out", made, "--count", str(count)], folder)
         made.rename(data)
     command = [arguments.binary, "bench", "--encoder", "echoprime", "--preset", "nano", "--adapter", "linear"]
-    command += ["--data", data, "--shots", "4", "--seeds", "1", "--out", Path(folder) / f"out-{count}"]
-    return run(command, folder)
+    home = Path(folder) / f"home-{count}"
+    command += ["--data", data, "--shots", "4", "--seeds", "1", "--out", home / "out"]
+    home.mkdir()
+    return run(command, home)
 
 
 def run(command, folder):
@@ -68,7 +70,7 @@ def run(command, folder):
     started = time.perf_counter()
     log = Path(folder) / "log"
     with log.open("wb") as file:
-        environment = os.environ | {"ECHOZOO_HOME": folder}
+        environment = os.environ | {"ECHOZOO_HOME": str(folder)}
         process = subprocess.Popen(list(map(str, command)), env=environment, stdout=file, stderr=file)
         _, status, usage = os.wait4(process.pid, 0)
     if status != 0:

@@ -62,6 +62,9 @@ class Subject:
 # What other works than those with clips share a process with.
 PROCESSES = {"text": "text", "coop": "text", "view": "view", "read": "read"}
 
+# Works whose numbers may have fewer bits: what gradients are asked of has 32.
+PRECISE = ("embed", "text", "view")
+
 SUBJECTS = {
     "echoclip": Subject("echoclip", "full", "embed", (1,), "EchoCLIP image tower, 16 frames"),
     "echoprime": Subject("echoprime", "full", "embed", (1,), "EchoPrime clip"),
@@ -234,8 +237,8 @@ class Bench:
         """One row of the table."""
         arguments = self.arguments
         what = subject.what
-        what += f", {arguments.precision}" if arguments.precision != "f32" else ""
-        what += ", recomputed" if arguments.recompute else ""
+        what += f", {arguments.precision}" if arguments.precision != "f32" and subject.work in PRECISE else ""
+        what += ", recomputed" if arguments.recompute and subject.work == "step" else ""
         row = {"subject": what, "work": subject.work, "batch": batch, "mode": mode, "precision": arguments.precision}
         self.rows.append(row)
         sides = {"ours": f"case {subject.work} {batch}"}

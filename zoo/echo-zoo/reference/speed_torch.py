@@ -57,8 +57,6 @@ def reference_of(folder, *names):
 
 class EchoClip:
     sizes = {"full": 224, "nano": 64}
-    # open_clip's tower takes texts of this length alone.
-    prompt = 77
 
     def __init__(self, preset):
         self.towers, self.random = reference("echoclip", "towers", "randomise")
@@ -94,7 +92,6 @@ class EchoClip:
 
 class EchoPrime:
     sizes = {"full": 224, "nano": 64}
-    prompt = PROMPT
     part = {"text": "echo_prime_text_encoder", "view": "view_classifier"}
 
     def __init__(self, preset):
@@ -253,7 +250,7 @@ class Worker:
         trained, dim = self.load(work)
         if work == "coop":
             ids, lengths = self.repeated("ids", batch).long(), self.repeated("lengths", batch).long()
-            self.run = CoopStep(self.encoder, ids[:, : self.encoder.prompt], lengths.clamp(max=PROMPT))
+            self.run = CoopStep(self.encoder, ids[:, :PROMPT], lengths.clamp(max=PROMPT))
             return
         function = getattr(self.encoder, "embed" if work == "step" else work)
         if mode == "compile":

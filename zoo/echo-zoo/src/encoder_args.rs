@@ -51,8 +51,8 @@ pub(crate) struct ComputeArgs {
     #[arg(help_heading = "Machine", long, default_value_t = DeviceChoice::Cpu)]
     pub(crate) device: DeviceChoice,
     /// Numbers that a frozen encoder multiplies on the CPU: f32, bf16 or int8. The shorter, the quicker and the less exact
-    /// (docs/speed.md) [default: f32, or as an adapter's file says].
-    #[arg(help_heading = "Machine", long, value_name = "NUMBERS")]
+    /// (docs/speed.md) [default: f32; with --adapter-file, as the adapter was fitted].
+    #[arg(help_heading = "Machine", long, value_name = "TYPE")]
     precision: Option<Precision>,
 }
 

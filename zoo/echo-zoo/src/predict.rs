@@ -215,7 +215,10 @@ fn fitted(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> Result<(
     };
     let file = AdapterFile::open(path)?;
     let record = &file.record;
-    let precision = args.weights.precision_or(file.precision()?)?;
+    let precision = args.weights.precision_or(file.precision()?).map_err(|error| match error {
+        CliError::Usage(reason) => CliError::Usage(format!("{} was fitted in fewer bits: {reason}", path.display())),
+        other => other,
+    })?;
     let (built, device) = args.weights.build_as(entries, &record.encoder, None)?;
     let text = match &record.text {
         Some(text) => Some(args.weights.build_as(entries, text, Some(args.text_weights.as_ref()))?.0),

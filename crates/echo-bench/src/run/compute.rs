@@ -47,10 +47,6 @@ impl RunState<'_> {
     pub(super) fn needs_of(&self, run: &EncoderRun<'_>, adapter: &str) -> Result<Needs, BenchError> {
         self.seen(run, adapter).check(run.built.encoder.card(), run.built.preset)?;
         let AdapterPlan { joined, recipe } = &self.plans[adapter];
-        if recipe.train.recompute && self.environment.device_name != "cpu" {
-            let device = &self.environment.device_name;
-            return Err(BenchError::Config(format!("{adapter}: `recompute` is for the CPU; leave it out on {device}")));
-        }
         Ok(joined.needs(&recipe.adapter, &self.context(run, 0))?)
     }
 
@@ -112,7 +108,7 @@ impl RunState<'_> {
         });
         let needs = self.needs_of(run, &cell.adapter);
         let borrows = needs.as_ref().is_ok_and(|needs| needs.borrows_text);
-        // What sees clips trains the encoder.
+        // What sees clips has 32 bits: most of it trains the encoder.
         let is_frozen = needs.is_ok_and(|needs| needs.stage != Stage::Clip);
         let precision = Some(self.environment.precision).filter(|&precision| precision != Precision::F32 && is_frozen);
         let encoder =

@@ -181,11 +181,15 @@ impl RunState<'_> {
         Ok(Foreseen { embedding, pairs, notes })
     }
 
-    /// Whether a record is of the same encoder, preset, adapter and device.
+    /// Whether a record is of the same encoder, preset, adapter and device, and trained with as much in memory.
     fn is_alike(&self, record: &CellRecord, encoder: &str, adapter: &str) -> bool {
+        let train = &self.plans[adapter].recipe.train;
+        let then = |setting: &str| &record.config["recipe"]["train"][setting];
+        let memory = (then("micro_batch").as_u64(), then("recompute").as_bool().unwrap_or(false));
         (record.encoder.name.as_str(), record.encoder.preset.as_str()) == (encoder, self.config.preset.as_str())
             && record.adapter == adapter
             && record.device == self.environment.device_name
+            && memory == (train.micro_batch.map(|most| most as u64), train.recompute)
     }
 }
 

@@ -4,7 +4,7 @@ use burn::module::Param;
 use burn::nn::conv::Conv2dConfig;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, TensorData};
-use echo_kernels::{Axes, Precision, feed_forward, linear, patch_conv};
+use echo_kernels::{Axes, Precision, attention, feed_forward, linear, patch_conv};
 use echo_random::Stream;
 
 use crate::values;
@@ -100,6 +100,24 @@ fn other_numbers_are_rounded() {
             let error = error(found, expected);
             assert!(least < error && error < most, "{precision}, layer {index}: {error}");
         }
+    }
+}
+
+#[test]
+fn attention_has_16_bits() {
+    let mut rng = Stream::new(3, "attention", 0);
+    for [batch, heads, tokens, places, depth, width] in
+        [[2, 3, 50, 70, 40, 33], [1, 1, 1, 1, 1, 1], [1, 2, 43, 65, 7, 16]]
+    {
+        let query = values(&mut rng, [batch, heads, tokens, depth]);
+        let key = values(&mut rng, [batch, places, heads, depth]).swap_dims(1, 2);
+        let value = values(&mut rng, [batch, heads, places, width]);
+        let attended = || numbers(attention(query.clone(), key.clone(), value.clone(), 0.3, None));
+        let expected = attended();
+        let [found, in_8] = [Precision::Bf16, Precision::Int8].map(|precision| precision.run(attended));
+        assert_eq!(found, in_8);
+        let error = error(&found, &expected);
+        assert!(error < 1e-2 && (error > 5e-4 || tokens == 1), "{tokens} of {places}: {error}");
     }
 }
 

@@ -147,7 +147,7 @@ fn cost(report: &Report<'_>) -> Markup {
         .map(|cell| {
             vec![
                 cell.encoder.name.clone(),
-                cell.adapter.clone(),
+                cell.adapter_label(),
                 cell.shots.map_or("split".to_owned(), |shots| shots.to_string()),
                 cell.seed.to_string(),
                 cell.seconds.map_or_else(dash, |seconds| format!("{:.2}", seconds.fit)),
@@ -229,7 +229,7 @@ fn repeat(report: &Report<'_>) -> Markup {
     let of_data = ["data", "shots", "seed", &training, &test, "videos left out", "hash"];
     let mut settings_of: Vec<(String, BTreeSet<String>)> = Vec::new();
     for cell in cells() {
-        let name = format!("{} + {}", cell.encoder.name, cell.adapter.clone());
+        let name = format!("{} + {}", cell.encoder.name, cell.adapter_label());
         let json = serde_json::to_string_pretty(&cell.config).expect("JSON that was read can be written");
         match settings_of.iter_mut().find(|(other, _)| *other == json) {
             Some((_, names)) => drop(names.insert(name)),

@@ -310,7 +310,7 @@ impl Outputs {
                 cell(&encoder.name),
                 cell(&encoder.preset),
                 cell(&encoder.weights),
-                cell(&record.adapter),
+                cell(&record.adapter_label()),
                 record.shots.map_or("split".to_owned(), |shots| shots.to_string()),
                 record.seed.to_string(),
             ];

@@ -440,6 +440,14 @@ fn spell_out(value: &mut serde_json::Value) {
 }
 
 impl CellRecord {
+    /// The adapter, and in how many bits its encoder was computed where these are not 32.
+    pub(crate) fn adapter_label(&self) -> String {
+        match &self.encoder.precision {
+            Some(precision) => format!("{} ({precision})", self.adapter),
+            None => self.adapter.clone(),
+        }
+    }
+
     /// The schema of this version.
     pub const SCHEMA: u32 = SCHEMA;
 

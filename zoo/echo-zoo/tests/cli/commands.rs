@@ -239,6 +239,22 @@ fn a_preset_is_of_the_encoders_that_have_it() {
 }
 
 #[test]
+fn speed_learns_prompts_where_there_is_a_text_tower() {
+    let place = Place::new(0);
+    std::fs::write(place.path("lines"), "case coop 2\nrun\nwrite losses.safetensors\n").unwrap();
+    let speed = |encoder: &str| {
+        let args = [&["speed", "--encoder", encoder], &NANO[..]].concat();
+        ended(0, place.command(&args).stdin(std::fs::File::open(place.path("lines")).unwrap())).0
+    };
+    let out = speed("echoclip");
+    assert_eq!(out.lines().filter(|line| line.starts_with("seconds")).count(), 2, "{out}");
+    // Without a file both prompts are the same, and neither is more like the feature.
+    let (_, losses) = tensor(&place.path("losses.safetensors"), "output");
+    assert!(losses.len() == 2 && losses.iter().all(|loss| (loss - 2f32.ln()).abs() < 1e-5), "{losses:?}");
+    assert!(speed("panecho").contains("failed PanEcho has no text encoder"), "{}", speed("panecho"));
+}
+
+#[test]
 fn speed_times_what_it_is_asked_and_says_what_it_cannot() {
     let place = Place::new(3);
     let lines = "case embed 2\nrun\nwrite embed.safetensors\ncase step 1\nrun\nrun\nwrite losses.safetensors\ncase read 2\n\
@@ -253,7 +269,7 @@ fn speed_times_what_it_is_asked_and_says_what_it_cannot() {
         assert!(answers[index].starts_with(expected), "{out}");
     }
     assert!(answers[10].starts_with("failed data/Videos: 3 AVI files, not 4"), "{out}");
-    assert!(answers[11].contains("known: embed, text, view, step, read"), "{out}");
+    assert!(answers[11].contains("known: embed, text, view, step, coop, read"), "{out}");
     assert_eq!(tensor(&place.path("embed.safetensors"), "output").0[0], 2);
     let (_, losses) = tensor(&place.path("losses.safetensors"), "output");
     assert!(losses.len() == 3 && losses.is_sorted_by(|before, after| before > after), "{losses:?}");

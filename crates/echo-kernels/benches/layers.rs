@@ -1,4 +1,4 @@
-//! Layers at the sizes of the encoders, forward and with their gradients, beside Burn's own operations.
+//! Layers at the sizes of the encoders, forward (ours in every precision) and with their gradients, beside Burn's own operations.
 //!
 //! ```console
 //! cargo bench -p echo-kernels
@@ -14,7 +14,7 @@ use burn::nn::{LayerNormConfig, LinearConfig, PaddingConfig2d};
 use burn::tensor::activation::{gelu, softmax};
 use burn::tensor::{Device, Distribution, Tensor};
 use criterion::{Criterion, criterion_group, criterion_main};
-use echo_kernels::{attention, depthwise_norm, feed_forward, layer_norm, linear};
+use echo_kernels::{Precision, attention, depthwise_norm, feed_forward, layer_norm, linear};
 
 const EPSILON: f64 = 1e-6;
 
@@ -25,6 +25,11 @@ fn compare(criterion: &mut Criterion, name: &str, shape: [usize; 4], [ours, burn
     let mut group = criterion.benchmark_group(name);
     group.sample_size(10);
     let x = Tensor::<4>::random(shape, Distribution::Normal(0.0, 1.0), &Device::flex());
+    for precision in [Precision::Bf16, Precision::Int8] {
+        group.bench_function(format!("ours/forward/{precision}"), |bencher| {
+            bencher.iter(|| precision.run(|| black_box(ours(x.clone()))));
+        });
+    }
     for (side, layer) in [("ours", ours), ("burn", burns)] {
         group.bench_function(format!("{side}/forward"), |bencher| bencher.iter(|| black_box(layer(x.clone()))));
         let x = x.clone().autodiff().require_grad();

@@ -151,7 +151,7 @@ impl Room {
         queries.clear();
         (0..rows).for_each(|row| queries.extend(query(row).iter().map(|x| x * scale)));
         product_into(queries, keys, packed, scores, rows);
-        let totals = vectors().dispatch(Softmax { scores, places: keys.columns(), first, hidden });
+        let totals = vectors().dispatch(Softmax { scores, places: keys.columns, first, hidden });
         product_into(scores, values, packed, sums, rows);
         for (row, (out, total)) in out.chunks_exact_mut(width).zip(totals).enumerate() {
             let sums = &sums[row * columns.len()..][..columns.len()];
@@ -164,7 +164,7 @@ impl Room {
 
 /// The product of rows with `right`, in place of what was in `out`.
 fn product_into(left: &[f32], right: &Packed, packed: &mut Vec<f32>, out: &mut Vec<f32>, rows: usize) {
-    let length = rows * right.columns();
+    let length = rows * right.columns;
     out.clear();
     out.reserve(length);
     let spare = &mut out.spare_capacity_mut()[..length];
@@ -256,7 +256,7 @@ impl BackRoom {
         [of_queries, of_keys, of_values]: &mut [Vec<f32>; 3],
     ) {
         let Self { queries, gradient, scores, slopes, sums, packed } = self;
-        let (depth, width, places) = (keys.depth(), values.depth(), keys.columns());
+        let (depth, width, places) = (keys.depth, values.depth, keys.columns);
         let rows = queries.len() / depth;
         product_into(queries, keys, packed, scores, rows);
         let totals = vectors().dispatch(Softmax { scores, places, first, hidden });

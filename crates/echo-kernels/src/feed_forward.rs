@@ -23,7 +23,7 @@ pub(crate) fn feed_forward(
     finish: Finish<'_>,
     keep: bool,
 ) -> (Vec<f32>, Option<Vec<f32>>) {
-    let (depth, hidden, columns) = (first.depth(), first.columns(), second.columns());
+    let (depth, hidden, columns) = (first.depth, first.columns, second.columns);
     let rows = left.len() / depth;
     let mut out = uninit(rows * columns);
     // Half of a second-level cache for what lies between.
@@ -155,7 +155,7 @@ fn scale_columns(matrix: &mut [f32], scale: Option<&[f32]>) {
 
 /// `gelu(before)`, and the gradient of `before` from that of the result, which `back` brings back to the GELU.
 fn gelu_gradients(before: &[f32], gradient: &[f32], back: &Packed, columns: usize) -> (Vec<f32>, Vec<f32>) {
-    let hidden = back.columns();
+    let hidden = back.columns;
     let (mut activated, mut slope) = (uninit(before.len()), uninit(before.len()));
     let block = block_rows(before.len() / hidden);
     let parts = activated.par_chunks_mut(block * hidden).zip(slope.par_chunks_mut(block * hidden));

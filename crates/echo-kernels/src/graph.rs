@@ -22,7 +22,7 @@ pub(crate) fn is_tracked<const N: usize>(inputs: &[Option<&Input>; N]) -> bool {
 }
 
 /// The precision of an operation on these inputs: what is asked for, but where gradients are.
-pub(crate) fn precision<const N: usize>(inputs: &[Option<&Input>; N]) -> Precision {
+pub(crate) fn precision_of<const N: usize>(inputs: &[Option<&Input>; N]) -> Precision {
     if is_tracked(inputs) { Precision::F32 } else { Precision::current() }
 }
 

@@ -23,7 +23,10 @@ mod processor;
 mod product;
 mod recompute;
 mod reduced;
+mod scope;
 mod taps;
+#[cfg(target_arch = "x86_64")]
+mod words;
 
 use burn::nn::conv::{Conv2d, Conv3d};
 use burn::nn::pool::MaxPool2d;
@@ -38,7 +41,7 @@ use crate::attention::{Heads, Mask};
 use crate::cpu::{Input, Values};
 use crate::depthwise::{Maps, SIDE};
 use crate::feed_forward::Kept;
-use crate::graph::{is_tracked, precision, result};
+use crate::graph::{is_tracked, precision_of, result};
 use crate::max_pool::Windows;
 use crate::parameters::{Normed, Parameters, input_of};
 use crate::patches::Images;
@@ -57,7 +60,7 @@ pub fn linear<const D: usize>(x: Tensor<D>, layer: &Linear) -> Tensor<D> {
     assert_eq!(x.dims().last(), Some(&depth), "the last axis and the layer's input");
     let (values, matrix) = (input.values(), parameters.weight.values());
     let inputs = [Some(&input), Some(&parameters.weight), parameters.bias.as_ref()];
-    let packed = parameters.packed(precision(&inputs));
+    let packed = parameters.packed(precision_of(&inputs));
     let out = product(&values, &packed, parameters.bias().as_deref(), Finish::Plain);
     result(inputs, out, with_last(x.dims(), columns), move |gradient, [of_x, of_weight, of_bias]| {
         let dy: &[f32] = gradient;
@@ -112,7 +115,7 @@ pub fn feed_forward<const D: usize>(
             scale.as_ref(),
             Some(&residual),
         ];
-        let packed = [&first, &second].map(|layer| layer.packed(precision(&inputs)));
+        let packed = [&first, &second].map(|layer| layer.packed(precision_of(&inputs)));
         let biases = [first.bias(), second.bias()];
         let biases = biases.each_ref().map(Option::as_deref);
         let (out, between) =
@@ -214,7 +217,7 @@ pub fn patch_conv(images: Tensor<4>, axes: Axes, conv: &Conv2d) -> Tensor<4> {
             &weights,
             parameters.bias().as_deref(),
             side,
-            precision(&inputs),
+            precision_of(&inputs),
         );
         let shape = [batch, height / side, width / side, filters];
         Some(result(inputs, out, shape, move |gradient, wanted| {
@@ -264,7 +267,7 @@ pub fn attention(
         let hidden = mask.as_ref().map(|mask| mask.hidden());
         let given = inputs.each_ref().map(Some);
         let heads_of = vectors.each_ref().map(|x| x.heads());
-        let out = attention::attention([batch, heads], heads_of, scale, hidden, precision(&given));
+        let out = attention::attention([batch, heads], heads_of, scale, hidden, precision_of(&given));
         let shape = [batch, tokens, heads * width];
         Some(result(given, out, shape, move |gradient, _| {
             let (vectors, hidden) = (vectors.each_ref().map(|x| x.heads()), mask.as_ref().map(|mask| mask.hidden()));
@@ -331,20 +334,14 @@ pub fn max_pool_tokens(tokens: Tensor<3>, grid: [usize; 3], pool: &MaxPool2d) ->
 }
 
 /// The pool of pooling attention: the class token as it is, and a 3 x 3 x 3 depthwise convolution of the grid's tokens with
-/// zeros around it, its stride in rows and columns alone; then a layer norm of all. Gives the grid's new sides, too.
+/// zeros around it, its stride in rows and columns alone; then a layer norm of all.
 ///
 /// - tokens: `[batch, heads, 1 + tokens, channels]`
-/// - grid: frames, rows and columns of the tokens
+/// - grid: frames, rows and columns of the tokens; the result's are [`pooled`]
 ///
 /// # Panics
 /// When the convolution is another, or sizes do not fit together.
-pub fn pool_tokens(
-    tokens: Tensor<4>,
-    grid: [usize; 3],
-    conv: &Conv3d,
-    layer: &LayerNorm,
-    epsilon: f64,
-) -> (Tensor<4>, [usize; 3]) {
+pub fn pool_tokens(tokens: Tensor<4>, grid: [usize; 3], conv: &Conv3d, layer: &LayerNorm, epsilon: f64) -> Tensor<4> {
     let [batch, heads, count, channels] = tokens.dims();
     let [_, stride, _] = conv.stride;
     assert_eq!(count, 1 + grid.iter().product::<usize>(), "tokens of the grid {grid:?} and a class token");
@@ -375,11 +372,11 @@ pub fn pool_tokens(
         Some(if is_apart { layer_norm(out, layer, epsilon) } else { out })
     };
     if let Some(result) = fused() {
-        return (result, pooled);
+        return result;
     }
     let class = tokens.clone().narrow(2, 0, 1);
     let patches = pool_patches(tokens.narrow(2, 1, count - 1), grid, pooled, conv);
-    (layer.forward(Tensor::cat(vec![class, patches], 2)), pooled)
+    layer.forward(Tensor::cat(vec![class, patches], 2))
 }
 
 /// The convolution as the sum of three two-dimensional ones, one for each frame that the kernel spans: Burn's backends have no

@@ -4,6 +4,8 @@ use std::cell::Cell;
 use std::fmt;
 use std::str::FromStr;
 
+use crate::scope;
+
 thread_local! {
     static PRECISION: Cell<Precision> = const { Cell::new(Precision::F32) };
 }
@@ -39,15 +41,7 @@ impl Precision {
 
     /// Does `work`, whose layers are computed in this precision where this thread calls them.
     pub fn run<T>(self, work: impl FnOnce() -> T) -> T {
-        /// Puts back what was there, after a panic too.
-        struct Before(Precision);
-        impl Drop for Before {
-            fn drop(&mut self) {
-                PRECISION.set(self.0);
-            }
-        }
-        let _before = Before(PRECISION.replace(self));
-        work()
+        scope::with(&PRECISION, self, work)
     }
 
     /// What the layers that this thread calls are to have.

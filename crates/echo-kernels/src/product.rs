@@ -89,16 +89,6 @@ impl Packed {
         });
         Self { panels, depth, columns, reduced: None }
     }
-
-    /// How many rows it has.
-    pub(crate) fn depth(&self) -> usize {
-        self.depth
-    }
-
-    /// How many columns it has.
-    pub(crate) fn columns(&self) -> usize {
-        self.columns
-    }
 }
 
 /// Columns of a tile on this machine.

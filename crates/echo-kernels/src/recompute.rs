@@ -9,6 +9,7 @@ use burn::tensor::{Gradients, Tensor};
 use crate::cpu::{Input, Values};
 use crate::graph::{is_tracked, result};
 use crate::precision::Precision;
+use crate::scope;
 
 /// Parameters of a block at most.
 const MOST: usize = 64;
@@ -19,15 +20,7 @@ thread_local! {
 
 /// Does `work`, in which blocks keep only what goes into them, if `recomputes`. It is for tensors of the CPU backend.
 pub fn recomputing<T>(recomputes: bool, work: impl FnOnce() -> T) -> T {
-    /// Puts back what was there, after a panic too.
-    struct Before(bool);
-    impl Drop for Before {
-        fn drop(&mut self) {
-            RECOMPUTES.set(self.0);
-        }
-    }
-    let _before = Before(RECOMPUTES.replace(recomputes));
-    work()
+    scope::with(&RECOMPUTES, recomputes, work)
 }
 
 /// `forward(block, x)`, computed again on the way back where this thread is [`recomputing`].

@@ -100,9 +100,10 @@ impl PoolingAttention {
 
         let qkv = kernels::linear(x, &self.qkv).reshape([batch, tokens, 3, heads, head_width]).permute([2, 0, 3, 1, 4]);
         let part = |index: usize| qkv.clone().narrow(0, index, 1).squeeze_dim::<4>(0);
-        let (query, query_grid) = self.pool_q.forward(part(0), grid);
-        let (key, key_grid) = self.pool_k.forward(part(1), grid);
-        let (value, _) = self.pool_v.forward(part(2), grid);
+        let query = self.pool_q.forward(part(0), grid);
+        let key = self.pool_k.forward(part(1), grid);
+        let value = self.pool_v.forward(part(2), grid);
+        let (query_grid, key_grid) = (self.pool_q.pooled(grid), self.pool_k.pooled(grid));
 
         let [_, _, query_tokens, _] = query.dims();
         let patch_query = query.clone().narrow(2, 1, query_tokens - 1);

@@ -50,7 +50,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     let (built, device) = args.encoder.build(entries)?;
     let encoder = &args.encoder.encoder;
     let remedy = format!("echozoo embed --encoder {encoder} --preset full --weights FILE");
-    let mut warnings = Warnings::new(&built, remedy);
+    let mut warnings = Warnings::new(&built, precision, remedy);
     let (embeddings, failed) = match args.text.as_slice() {
         [] => embed_clips(args, &built, (&device, precision), &mut warnings)?,
         texts => (precision.run(|| embed_texts(texts, &built, &device, &mut warnings))?, 0),
@@ -104,7 +104,7 @@ fn embed_texts(
         dim = embedding.dims()[1];
         values.extend(embedding.into_data().iter::<f32>());
     }
-    let warnings = texts.iter().map(|_| warnings.of_text().to_owned()).collect();
+    let warnings = texts.iter().map(|_| warnings.of_text()).collect();
     Ok(Embeddings { names: texts.to_vec(), warnings, dim, values })
 }
 

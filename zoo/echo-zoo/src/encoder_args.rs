@@ -61,18 +61,20 @@ impl ComputeArgs {
         self.device.device().map_err(CliError::Usage)
     }
 
-    /// The precision that is asked for, or else this one.
+    /// The precision that is asked for, or else that of an adapter's file.
     ///
     /// # Errors
     /// The device has no other than f32.
-    pub(crate) fn precision_or(&self, other: Precision) -> Result<Precision, CliError> {
-        match self.precision.unwrap_or(other) {
-            precision if precision == Precision::F32 || self.device == DeviceChoice::Cpu => Ok(precision),
-            precision => Err(CliError::Usage(format!(
-                "{precision} is for the CPU: take --device cpu, or --precision f32 on {}",
-                self.device
-            ))),
+    pub(crate) fn precision_or(&self, of_file: Precision) -> Result<Precision, CliError> {
+        let precision = self.precision.unwrap_or(of_file);
+        if precision == Precision::F32 || self.device == DeviceChoice::Cpu {
+            return Ok(precision);
         }
+        let whose = if self.precision.is_none() { ", in which the adapter was fitted," } else { "" };
+        Err(CliError::Usage(format!(
+            "{precision}{whose} is for the CPU: take --device cpu, or --precision f32 on {}",
+            self.device
+        )))
     }
 }
 

@@ -142,7 +142,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
     }
 
     let remedy = format!("echozoo predict --encoder {} --preset full --weights FILE", card.name);
-    let mut warnings = Warnings::new(&built, remedy);
+    let mut warnings = Warnings::new(&built, precision, remedy);
     let mut csv = Table::new(&["name", "head", "class", "value", "unit", "warning"])?;
     let mut table = vec![["", "head", "value", "", "what it is", ""].map(str::to_owned).to_vec()];
     for row in &seen.rows {
@@ -215,10 +215,7 @@ fn fitted(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> Result<(
     };
     let file = AdapterFile::open(path)?;
     let record = &file.record;
-    let precision = args.weights.precision_or(file.precision()?).map_err(|error| match error {
-        CliError::Usage(reason) => CliError::Usage(format!("{} was fitted in fewer bits: {reason}", path.display())),
-        other => other,
-    })?;
+    let precision = args.weights.precision_or(file.precision()?)?;
     let (built, device) = args.weights.build_as(entries, &record.encoder, None)?;
     let text = match &record.text {
         Some(text) => Some(args.weights.build_as(entries, text, Some(args.text_weights.as_ref()))?.0),
@@ -247,7 +244,7 @@ fn fitted(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> Result<(
     let name = &record.encoder.name;
     let remedy =
         format!("an adapter of echozoo bench --encoder {name} --data DIR --preset full --weights FILE --save-adapters");
-    let mut warnings = Warnings::new(&built, remedy);
+    let mut warnings = Warnings::new(&built, precision, remedy);
     let unit = task.unit();
     // A value, the probability of yes, or that of every class or label: a row each.
     let outputs: Vec<String> = match task.kind() {

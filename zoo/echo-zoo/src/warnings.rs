@@ -1,6 +1,7 @@
 //! What stands beside numbers that may mean nothing: in a column of their files, and at the end on the terminal.
 
 use echo_files::say;
+use echo_kernels::Precision;
 use echo_phantom::is_phantom;
 use echo_report::weights_caution;
 use echo_weights::{Built, WeightsKind};
@@ -10,6 +11,7 @@ use crate::clip_args::Row;
 /// What is to be warned of in numbers of one encoder.
 pub(crate) struct Warnings<'a> {
     built: &'a Built,
+    precision: Precision,
     /// A command that gives numbers of patients.
     remedy: String,
     /// Inputs that are not known to be phantoms.
@@ -17,8 +19,8 @@ pub(crate) struct Warnings<'a> {
 }
 
 impl<'a> Warnings<'a> {
-    pub(crate) fn new(built: &'a Built, remedy: String) -> Self {
-        Self { built, remedy, patients: 0 }
+    pub(crate) fn new(built: &'a Built, precision: Precision, remedy: String) -> Self {
+        Self { built, precision, remedy, patients: 0 }
     }
 
     /// What belongs beside a row's numbers; nothing for most.
@@ -27,14 +29,18 @@ impl<'a> Warnings<'a> {
         let of_phantoms = !row.paths.is_empty() && row.paths.iter().all(|path| is_phantom(path).unwrap_or(false));
         let of_weights = self.of_weights(of_phantoms);
         let phantom = (of_weights.is_none() && of_phantoms).then_some("phantom");
-        let warnings: Vec<&str> =
-            of_weights.into_iter().chain(phantom).chain(row.doubts.iter().map(String::as_str)).collect();
-        warnings.join("; ")
+        let of_row = phantom.into_iter().chain(row.doubts.iter().map(String::as_str));
+        of_weights.into_iter().chain(self.of_precision()).chain(of_row).collect::<Vec<_>>().join("; ")
     }
 
     /// The same of what is no clip.
-    pub(crate) fn of_text(&mut self) -> &'static str {
-        self.of_weights(false).unwrap_or_default()
+    pub(crate) fn of_text(&mut self) -> String {
+        self.of_weights(false).into_iter().chain(self.of_precision()).collect::<Vec<_>>().join("; ")
+    }
+
+    /// What is less exact than 32 bits.
+    fn of_precision(&self) -> Option<&'static str> {
+        (self.precision != Precision::F32).then(|| self.precision.name())
     }
 
     fn of_weights(&mut self, of_phantoms: bool) -> Option<&'static str> {

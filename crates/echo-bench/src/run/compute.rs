@@ -108,9 +108,10 @@ impl RunState<'_> {
         });
         let needs = self.needs_of(run, &cell.adapter);
         let borrows = needs.as_ref().is_ok_and(|needs| needs.borrows_text);
-        // What sees clips has 32 bits: most of it trains the encoder.
-        let is_frozen = needs.is_ok_and(|needs| needs.stage != Stage::Clip);
-        let precision = Some(self.environment.precision).filter(|&precision| precision != Precision::F32 && is_frozen);
+        // What sees clips, mostly to train the encoder, has 32 bits.
+        let sees_features = needs.is_ok_and(|needs| needs.stage != Stage::Clip);
+        let precision = self.environment.precision;
+        let precision = (precision != Precision::F32 && sees_features).then_some(precision);
         let encoder =
             EncoderRecord { precision: precision.map(|precision| precision.to_string()), ..run.record.clone() };
         let text = run.text.as_ref().filter(|_| borrows).map(|(_, record)| record.clone());

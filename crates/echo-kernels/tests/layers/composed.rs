@@ -7,11 +7,11 @@ use burn::tensor::activation::{gelu, softmax};
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 use echo_kernels::{
     AdamWStep, Axes, adamw, attention, depthwise_norm, feed_forward, layer_norm, linear, max_pool_tokens, patch_conv,
-    pool_tokens,
+    pool_tokens, pooled,
 };
 use echo_random::Stream;
 
-use crate::{EPSILON, greatest_of_windows, max_pools, values};
+use crate::{EPSILON, convolved_tokens, greatest_of_windows, max_pools, values};
 
 /// The largest difference, in parts of the largest value.
 fn difference<const D: usize>(found: Tensor<D>, expected: Tensor<D>) -> f32 {
@@ -291,13 +291,10 @@ fn pools_of_every_grid() {
         let norm = norm_layer(&mut rng, channels);
         let count = frames * height * width;
         let tokens = values(&mut rng, [batch, 1 + count, heads, channels]).swap_dims(1, 2);
-        let volumes = tokens.clone().narrow(2, 1, count).swap_dims(2, 3);
-        let volumes = conv.forward(volumes.reshape([batch * heads, channels, frames, height, width]));
-        let [_, _, _, rows, columns] = volumes.dims();
-        let patches = volumes.reshape([batch, heads, channels, frames * rows * columns]).swap_dims(2, 3);
-        let expected = norm.forward(Tensor::cat(vec![tokens.clone().narrow(2, 0, 1), patches], 2));
-        let (found, grid) = pool_tokens(tokens, [frames, height, width], &conv, &norm, EPSILON);
-        assert_eq!(grid, [frames, rows, columns]);
+        let grid = [frames, height, width];
+        let expected = norm.forward(convolved_tokens(tokens.clone(), grid, &conv));
+        let found = pool_tokens(tokens, grid, &conv, &norm, EPSILON);
+        assert_eq!(found.dims()[2], 1 + pooled(grid, stride).iter().product::<usize>());
         let worst = difference(found, expected);
         // One channel is its own mean.
         assert!(worst < 5e-6 || channels == 1, "{channels} of {frames} x {height} x {width}: {worst}");

@@ -10,7 +10,7 @@ use echo_kernels::{
 };
 use echo_random::Stream;
 
-use crate::{EPSILON, max_pools, values};
+use crate::{EPSILON, convolved_tokens, max_pools, values};
 
 /// What a layer is made from: numbers in a row, of which each call takes the next.
 struct Leaves<'a> {
@@ -360,15 +360,11 @@ fn pools() {
             &[shape.iter().product(), channels * 27, channels, channels],
             |leaves| {
                 let (tokens, conv, norm) = parts(leaves);
-                pool_tokens(tokens, [frames, height, width], &conv, &norm, EPSILON).0
+                pool_tokens(tokens, [frames, height, width], &conv, &norm, EPSILON)
             },
             |leaves| {
                 let (tokens, conv, norm) = parts(leaves);
-                let volumes = tokens.clone().narrow(2, 1, count).swap_dims(2, 3);
-                let volumes = conv.forward(volumes.reshape([batch * heads, channels, frames, height, width]));
-                let [_, _, _, rows, columns] = volumes.dims();
-                let patches = volumes.reshape([batch, heads, channels, frames * rows * columns]).swap_dims(2, 3);
-                norm.forward(Tensor::cat(vec![tokens.narrow(2, 0, 1), patches], 2))
+                norm.forward(convolved_tokens(tokens, [frames, height, width], &conv))
             },
         );
     }

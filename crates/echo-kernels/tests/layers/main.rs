@@ -7,6 +7,7 @@ mod gradients;
 mod precision;
 
 use burn::nn::PaddingConfig2d;
+use burn::nn::conv::Conv3d;
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 use echo_random::Stream;
@@ -41,6 +42,16 @@ fn greatest_of_windows(tokens: Tensor<3>, [frames, rows, columns]: [usize; 3], p
     let [_, _, rows, columns] = maps.dims();
     let patches = maps.permute([0, 2, 3, 1]).reshape([batch, frames * rows * columns, channels]);
     Tensor::cat(vec![tokens.narrow(1, 0, 1), patches], 1)
+}
+
+/// A depthwise convolution of a grid's tokens by Burn, before its norm.
+fn convolved_tokens(tokens: Tensor<4>, [frames, rows, columns]: [usize; 3], conv: &Conv3d) -> Tensor<4> {
+    let [batch, heads, count, channels] = tokens.dims();
+    let volumes = tokens.clone().narrow(2, 1, count - 1).swap_dims(2, 3);
+    let volumes = conv.forward(volumes.reshape([batch * heads, channels, frames, rows, columns]));
+    let [_, _, _, rows, columns] = volumes.dims();
+    let patches = volumes.reshape([batch, heads, channels, frames * rows * columns]).swap_dims(2, 3);
+    Tensor::cat(vec![tokens.narrow(2, 0, 1), patches], 2)
 }
 
 /// All of this with narrower vectors, and with none, as other processors have them.

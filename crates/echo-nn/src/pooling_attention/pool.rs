@@ -46,8 +46,8 @@ impl Pool {
     /// Pools the grid's tokens, leaves the class token before them as it is, and normalises all.
     ///
     /// - tokens: `[batch, heads, 1 + tokens, channels]`
-    /// - output: `[batch, heads, 1 + pooled tokens, channels]` and the pooled grid
-    pub(super) fn forward(&self, tokens: Tensor<4>, grid: Grid) -> (Tensor<4>, Grid) {
+    /// - output: `[batch, heads, 1 + pooled tokens, channels]`
+    pub(super) fn forward(&self, tokens: Tensor<4>, grid: Grid) -> Tensor<4> {
         kernels::pool_tokens(tokens, grid, &self.pool, &self.norm, EPSILON)
     }
 }

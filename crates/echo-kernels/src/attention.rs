@@ -11,8 +11,7 @@ use crate::math::exp;
 use crate::memory::{filled, load, put, uninit};
 use crate::precision::Precision;
 use crate::processor::vectors;
-use crate::product::{Block, Finish, Left, Onto, Packed, add_block, lanes};
-use crate::reduced::{reduced, reduced_transposed};
+use crate::product::{Block, Finish, Left, Matrix, Onto, Packed, add_block, lanes};
 
 /// Queries of a block: three tiles of a product.
 const QUERIES: usize = 42;
@@ -95,7 +94,7 @@ pub(crate) fn attention(
             let (key_of, value_of) = (|place| key.vector(item, head, place), |place| value.vector(item, head, place));
             match precision {
                 Precision::F32 => [
-                    Packed::transposed(key.width, key.tokens, key_of),
+                    Packed::of_columns(key.width, key.tokens, key_of),
                     Packed::of_rows(value.tokens, value.width, value_of),
                 ],
                 // The shares of places are too far apart for 8 bits.
@@ -103,8 +102,8 @@ pub(crate) fn attention(
                     let keys = (0..key.tokens).flat_map(key_of).copied().collect::<Vec<_>>();
                     let values = (0..value.tokens).flat_map(value_of).copied().collect::<Vec<_>>();
                     [
-                        reduced_transposed(Precision::Bf16, key.width, key.tokens, &keys),
-                        reduced(Precision::Bf16, &values, value.tokens, value.width),
+                        Matrix::of_columns(&keys, key.width, key.tokens).reduced(Precision::Bf16),
+                        Matrix::of_rows(&values, value.tokens, value.width).reduced(Precision::Bf16),
                     ]
                 }
             }
@@ -193,8 +192,8 @@ pub(crate) fn gradients(
         .map(|index| {
             let (item, head) = (index / heads, index % heads);
             let key_of = |place: usize| key.vector(item, head, place);
-            let values = Packed::transposed(value.width, value.tokens, |place| value.vector(item, head, place));
-            let keys = Packed::transposed(key.width, key.tokens, key_of);
+            let values = Packed::of_columns(value.width, value.tokens, |place| value.vector(item, head, place));
+            let keys = Packed::of_columns(key.width, key.tokens, key_of);
             [keys, Packed::of_rows(key.tokens, key.width, key_of), values]
         })
         .collect();
@@ -265,8 +264,8 @@ impl BackRoom {
         product_into(slopes, rows_of_keys, packed, sums, rows);
         of_queries.extend(sums.iter().map(|x| x * scale));
         let columns = |values| Left::Columns { values, width: places, first: 0 };
-        add_block(columns(slopes), &Packed::new(queries, rows, depth), packed, of_keys);
-        add_block(columns(scores), &Packed::new(gradient, rows, width), packed, of_values);
+        add_block(columns(slopes), &Matrix::of_rows(queries, rows, depth).packed(), packed, of_keys);
+        add_block(columns(scores), &Matrix::of_rows(gradient, rows, width).packed(), packed, of_values);
     }
 }
 

@@ -9,14 +9,41 @@ use crate::cpu::Values;
 use crate::graph::Given;
 use crate::math::{gelu, gelu_and_slope};
 use crate::memory::{filled, load, put, store, uninit, written};
+use crate::precision::Precision;
 use crate::processor::vectors;
 use crate::product::{
-    Block, Finish, Left, Onto, Packed, add_column_sums, add_product_of_columns, block_rows, lanes, product,
+    Block, Finish, Left, Matrix, Onto, Packed, Right, add_column_sums, add_product_of_columns, block_rows, lanes,
+    product,
 };
 
-/// `gelu(left x first + bias) x second + bias`, finished. What lies between stays in cache; `keep` gives `left x first + bias`,
-/// too.
+/// `gelu(left x first + bias) x second + bias`, finished; `keep` gives `left x first + bias`, too.
 pub(crate) fn feed_forward(
+    left: &[f32],
+    weights: &[Right<'_>; 2],
+    biases: [Option<&[f32]>; 2],
+    finish: Finish<'_>,
+    keep: bool,
+) -> (Vec<f32>, Option<Vec<f32>>) {
+    if let [Right::Packed(first), Right::Packed(second)] = weights {
+        return in_cache(left, [first, second], biases, finish, keep);
+    }
+    let [first, second] = weights;
+    let of = |finish| product(left, first, biases[0], finish);
+    let (between, kept) = match keep {
+        true => {
+            let before = of(Finish::Plain);
+            let mut out = uninit(before.len());
+            vectors().dispatch(Gelu { x: &before, out: &mut out });
+            // SAFETY: all of it has been written.
+            (unsafe { filled(out) }, Some(before))
+        }
+        false => (of(Finish::Gelu), None),
+    };
+    (product(&between, second, biases[1], finish), kept)
+}
+
+/// The same, of blocks of rows, of which what lies between the two products stays in cache.
+fn in_cache(
     left: &[f32],
     [first, second]: [&Packed; 2],
     biases: [Option<&[f32]>; 2],
@@ -91,8 +118,9 @@ impl Kept {
             scaled
         });
         let rows_of_second = scaled.as_deref().unwrap_or(second);
-        let back = Packed::transposed(columns, hidden, |place| &rows_of_second[place * columns..]);
-        let further = of_x.then(|| Packed::transposed(hidden, width, |place| &first[place * hidden..]));
+        let rows = self.x.len() / width;
+        let back = Matrix::of_columns(rows_of_second, columns, hidden).for_rows(rows, Precision::F32);
+        let further = of_x.then(|| Matrix::of_columns(first, hidden, width).for_rows(rows, Precision::F32));
         let mut dx = of_x.then(|| Vec::with_capacity(self.x.len()));
         let mut d_first = of_first.then(|| vec![0.0; width * hidden]);
         let mut d_first_bias = of_first_bias.then(|| vec![0.0; hidden]);
@@ -103,7 +131,7 @@ impl Kept {
         let before = self.between.chunks((slab * hidden).max(1));
         let rows = gradient.chunks((slab * columns).max(1)).zip(self.x.chunks((slab * width).max(1))).zip(before);
         for ((dy, x), before) in rows {
-            let (activated, slope) = gelu_gradients(before, dy, &back, columns);
+            let (activated, slope) = gelu_gradients(before, dy, &back, [hidden, columns]);
             if let Some(out) = &mut d_second {
                 add_product_of_columns(&activated, hidden, dy, columns, out);
             }
@@ -154,8 +182,21 @@ fn scale_columns(matrix: &mut [f32], scale: Option<&[f32]>) {
 }
 
 /// `gelu(before)`, and the gradient of `before` from that of the result, which `back` brings back to the GELU.
-fn gelu_gradients(before: &[f32], gradient: &[f32], back: &Packed, columns: usize) -> (Vec<f32>, Vec<f32>) {
-    let hidden = back.columns;
+fn gelu_gradients(
+    before: &[f32],
+    gradient: &[f32],
+    back: &Right<'_>,
+    [hidden, columns]: [usize; 2],
+) -> (Vec<f32>, Vec<f32>) {
+    let back = match back {
+        Right::Packed(back) => back,
+        Right::Lies(_) => {
+            let (mut activated, mut slope) = (uninit(before.len()), product(gradient, back, None, Finish::Plain));
+            vectors().dispatch(GeluGradient { before, activated: &mut activated, slope: &mut slope });
+            // SAFETY: all of it has been written.
+            return (unsafe { filled(activated) }, slope);
+        }
+    };
     let (mut activated, mut slope) = (uninit(before.len()), uninit(before.len()));
     let block = block_rows(before.len() / hidden);
     let parts = activated.par_chunks_mut(block * hidden).zip(slope.par_chunks_mut(block * hidden));

@@ -10,6 +10,7 @@ mod attention;
 mod cpu;
 mod depthwise;
 mod feed_forward;
+mod few_rows;
 mod graph;
 mod math;
 mod max_pool;
@@ -47,7 +48,7 @@ use crate::parameters::{Normed, Parameters, input_of};
 use crate::patches::Images;
 pub use crate::pool::pooled;
 pub use crate::precision::Precision;
-use crate::product::{Finish, Packed, add_product_of_columns, column_sums, product};
+use crate::product::{Finish, Matrix, add_product_of_columns, column_sums, product};
 pub use crate::recompute::{recomputed, recomputing};
 
 /// `x W + b`, over the last axis.
@@ -60,12 +61,13 @@ pub fn linear<const D: usize>(x: Tensor<D>, layer: &Linear) -> Tensor<D> {
     assert_eq!(x.dims().last(), Some(&depth), "the last axis and the layer's input");
     let (values, matrix) = (input.values(), parameters.weight.values());
     let inputs = [Some(&input), Some(&parameters.weight), parameters.bias.as_ref()];
-    let packed = parameters.packed(precision_of(&inputs));
-    let out = product(&values, &packed, parameters.bias().as_deref(), Finish::Plain);
+    let rows = values.len() / depth;
+    let weights = Matrix::of_rows(&matrix, depth, columns).for_rows(rows, precision_of(&inputs));
+    let out = product(&values, &weights, parameters.bias().as_deref(), Finish::Plain);
     result(inputs, out, with_last(x.dims(), columns), move |gradient, [of_x, of_weight, of_bias]| {
         let dy: &[f32] = gradient;
         let d_x = of_x.then(|| {
-            let back = Packed::transposed(columns, depth, |place| &matrix[place * columns..]);
+            let back = Matrix::of_columns(&matrix, columns, depth).for_rows(rows, Precision::F32);
             product(dy, &back, None, Finish::Plain).into()
         });
         let d_weight = of_weight.then(|| {
@@ -115,12 +117,13 @@ pub fn feed_forward<const D: usize>(
             scale.as_ref(),
             Some(&residual),
         ];
-        let packed = [&first, &second].map(|layer| layer.packed(precision_of(&inputs)));
+        let weights = [first.weight.values(), second.weight.values()];
+        let matrices = [Matrix::of_rows(&weights[0], width, hidden), Matrix::of_rows(&weights[1], hidden, columns)];
         let biases = [first.bias(), second.bias()];
         let biases = biases.each_ref().map(Option::as_deref);
-        let (out, between) =
-            feed_forward::feed_forward(&values, packed.each_ref(), biases, finish, is_tracked(&inputs));
-        let weights = [first.weight.values(), second.weight.values()];
+        let rows = values.len() / width;
+        let matrices = matrices.map(|matrix| matrix.for_rows(rows, precision_of(&inputs)));
+        let (out, between) = feed_forward::feed_forward(&values, &matrices, biases, finish, is_tracked(&inputs));
         let bias = second.bias.as_ref().map(Input::values);
         let kept = Kept { x: values, between: between.unwrap_or_default(), weights, bias, scale: scale_values, widths };
         let gradients = move |gradient: &Values, wanted| kept.gradients(gradient, wanted);

@@ -6,9 +6,6 @@ use burn::tensor::Tensor;
 
 use crate::cpu::{Input, Values};
 use crate::norm::Norm;
-use crate::precision::Precision;
-use crate::product::Packed;
-use crate::reduced::reduced;
 
 /// The input that a tensor is, if there is one; nothing if there is one that is not ours.
 pub(crate) fn input_of(tensor: Option<&Tensor<1>>) -> Option<Option<Input>> {
@@ -41,12 +38,6 @@ impl Parameters {
     /// Inputs and outputs of a linear layer.
     pub(crate) fn sizes(&self) -> [usize; 2] {
         self.weight.shape().try_into().expect("a linear layer's weights have two axes")
-    }
-
-    /// Weights of a linear layer, in so many bits.
-    pub(crate) fn packed(&self, precision: Precision) -> Packed {
-        let [depth, columns] = self.sizes();
-        reduced(precision, &self.weight.values(), depth, columns)
     }
 
     pub(crate) fn bias(&self) -> Option<Values> {

@@ -4,8 +4,7 @@ use rayon::prelude::*;
 
 use crate::memory::{filled, uninit};
 use crate::precision::Precision;
-use crate::product::{Finish, Packed, add_product_of_columns, column_sums, product};
-use crate::reduced::reduced;
+use crate::product::{Finish, Matrix, add_product_of_columns, column_sums, product};
 
 /// Images, by channel first or last.
 #[derive(Clone, Copy, Debug)]
@@ -87,7 +86,9 @@ pub(crate) fn patch_product(
         let place = images.tap(side, place);
         row.iter_mut().enumerate().for_each(|(filter, value)| *value = weights[filter * depth + place]);
     }
-    product(&images.patches(side), &reduced(precision, &matrix, depth, filters), bias, Finish::Plain)
+    let patches = images.patches(side);
+    let matrix = Matrix::of_rows(&matrix, depth, filters).for_rows(patches.len() / depth, precision);
+    product(&patches, &matrix, bias, Finish::Plain)
 }
 
 /// Gradients of the images, the weights and the bias from that of the maps, those that are asked for.
@@ -102,7 +103,7 @@ pub(crate) fn gradients(
     let filters = weights.len() / depth;
     let [rows, columns] = images.grid(side);
     let d_images = of_images.then(|| {
-        let matrix = Packed::of_rows(filters, depth, |filter| &weights[filter * depth..][..depth]);
+        let matrix = Matrix::of_rows(weights, filters, depth).for_rows(gradient.len() / filters, Precision::F32);
         let patches = product(gradient, &matrix, None, Finish::Plain);
         let size = images.channels * images.height * images.width;
         // What no patch has seen keeps its zero.

@@ -3,23 +3,135 @@
 //!
 //! Rows of the left matrix are cut into blocks, one a task. A block is packed so that a step of the inner loop reads `MR` rows'
 //! elements one after the other, and the right matrix, packed once per call, gives two vectors for it: `2 MR` products of a
-//! vector and a number, whose sums stay in registers.
+//! vector and a number, whose sums stay in registers. Of a few rows, columns are cut instead ([`few_rows`](crate::few_rows)).
 
+use std::borrow::Cow;
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use crate::few_rows;
 use crate::math::gelu;
 use crate::memory::{filled, load, put, uninit, written};
+use crate::precision::Precision;
 use crate::processor::vectors;
 use crate::reduced::Reduced;
 
 /// Depth of a packed block: a tile's columns of the right matrix stay in the first-level cache.
 pub(crate) const DEPTH: usize = 512;
 
+/// Rows of a product at most whose right matrix is not packed first: to pack it takes as long as to multiply with it.
+const FEW_ROWS: usize = 256;
+
+/// Numbers of such a matrix at least: a smaller one stays in cache while it is packed.
+const MANY_NUMBERS: usize = 1 << 18;
+
 /// Rows of a block at most, a multiple of every tile's rows.
 pub(crate) const BLOCK: usize = 84;
+
+/// The right matrix of a product, `[depth, columns]`, where it lies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Matrix<'a> {
+    values: &'a [f32],
+    pub(crate) depth: usize,
+    pub(crate) columns: usize,
+    /// Whether its columns lie one after the other. Otherwise its rows do.
+    is_transposed: bool,
+}
+
+impl<'a> Matrix<'a> {
+    /// Of its rows, one after the other.
+    pub(crate) fn of_rows(values: &'a [f32], depth: usize, columns: usize) -> Self {
+        Self { values, depth, columns, is_transposed: false }
+    }
+
+    /// Of its columns, one after the other.
+    pub(crate) fn of_columns(values: &'a [f32], depth: usize, columns: usize) -> Self {
+        Self { values, depth, columns, is_transposed: true }
+    }
+
+    /// Its rows, one after the other.
+    pub(crate) fn rows(&self) -> Cow<'a, [f32]> {
+        if !self.is_transposed {
+            return Cow::Borrowed(self.values);
+        }
+        let mut rows = vec![0.0; self.depth * self.columns];
+        for (column, values) in self.values.chunks_exact(self.depth.max(1)).enumerate() {
+            rows.iter_mut().skip(column).step_by(self.columns).zip(values).for_each(|(out, &x)| *out = x);
+        }
+        Cow::Owned(rows)
+    }
+
+    /// For a product with so many rows.
+    pub(crate) fn for_rows(self, rows: usize, precision: Precision) -> Right<'a> {
+        match precision {
+            Precision::F32 if rows <= FEW_ROWS && self.values.len() >= MANY_NUMBERS => Right::Lies(self),
+            _ => Right::Packed(self.reduced(precision)),
+        }
+    }
+
+    /// In panels.
+    pub(crate) fn packed(&self) -> Packed {
+        let Self { values, depth, columns, is_transposed } = *self;
+        match is_transposed {
+            false => Packed::of_rows(depth, columns, |row| &values[row * columns..][..columns]),
+            true => Packed::of_columns(depth, columns, |column| &values[column * depth..][..depth]),
+        }
+    }
+
+    /// A part of a panel, `[part, width]`: the columns from `start` on, with zeros beyond the last.
+    #[inline(always)]
+    pub(crate) fn pack_panel(&self, start: usize, part: Range<usize>, width: usize, out: &mut [MaybeUninit<f32>]) {
+        let Self { values, depth, columns, is_transposed } = *self;
+        let count = width.min(columns - start);
+        match is_transposed {
+            false => copy_rows(|place| &values[(part.start + place) * columns + start..][..count], width, out),
+            true => {
+                let column = |place| &values[(start + place) * depth..][part.clone()];
+                interleave(column, count, width, out);
+            }
+        }
+    }
+}
+
+/// Rows beside each other, each filled up with zeros to `width`.
+#[inline(always)]
+fn copy_rows<'a>(row: impl Fn(usize) -> &'a [f32], width: usize, out: &mut [MaybeUninit<f32>]) {
+    for (place, out) in out.chunks_exact_mut(width).enumerate() {
+        let row = row(place);
+        let (out, beyond) = out.split_at_mut(row.len());
+        out.write_copy_of_slice(row);
+        beyond.fill(MaybeUninit::new(0.0));
+    }
+}
+
+/// As many columns as `count` beside each other, a number of each one after the other, filled up with zeros to `width`.
+#[inline(always)]
+fn interleave<'a>(column: impl Fn(usize) -> &'a [f32], count: usize, width: usize, out: &mut [MaybeUninit<f32>]) {
+    /// Numbers of a column at a time: a line of the cache.
+    const STEP: usize = 16;
+    for (step, out) in out.chunks_mut(STEP * width).enumerate() {
+        for place in 0..width {
+            let out = out.iter_mut().skip(place).step_by(width);
+            if place < count {
+                out.zip(&column(place)[step * STEP..]).for_each(|(out, &x)| _ = out.write(x));
+            } else {
+                out.for_each(|out| _ = out.write(0.0));
+            }
+        }
+    }
+}
+
+/// The right matrix of a product, as it is best for the number of rows.
+#[derive(Debug)]
+pub(crate) enum Right<'a> {
+    /// Where it lies: its panels are packed when they come up.
+    Lies(Matrix<'a>),
+    /// In panels.
+    Packed(Packed),
+}
 
 /// The right matrix of a product, `[depth, columns]`, in panels of a tile's columns.
 #[derive(Debug)]
@@ -54,45 +166,36 @@ impl<'a> Finish<'a> {
 }
 
 impl Packed {
-    /// The matrix `[depth, columns]`, one row after the other.
-    pub(crate) fn new(matrix: &[f32], depth: usize, columns: usize) -> Self {
-        Self::of_rows(depth, columns, |row| &matrix[row * columns..][..columns])
-    }
-
     /// The matrix `[depth, columns]` by its rows.
     pub(crate) fn of_rows<'a>(depth: usize, columns: usize, row: impl Fn(usize) -> &'a [f32] + Sync) -> Self {
-        let width = tile_columns();
-        let mut panels = uninit(columns.div_ceil(width) * depth * width);
-        panels.par_chunks_mut((depth * width).max(1)).enumerate().for_each(|(panel, out)| {
-            let start = panel * width;
+        Self::of_panels(depth, columns, |start, width, out| {
             let count = width.min(columns - start);
-            for (place, out) in out.chunks_exact_mut(width).enumerate() {
-                let (out, beyond) = out.split_at_mut(count);
-                out.write_copy_of_slice(&row(place)[start..][..count]);
-                beyond.fill(MaybeUninit::new(0.0));
-            }
-        });
-        // SAFETY: panels cover the matrix, and every row of each has been copied, with zeros behind it.
-        let panels = unsafe { filled(panels) };
-        Self { panels, depth, columns, reduced: None }
+            copy_rows(|place| &row(place)[start..][..count], width, out);
+        })
     }
 
     /// The matrix `[depth, columns]` by its columns.
-    pub(crate) fn transposed<'a>(depth: usize, columns: usize, column: impl Fn(usize) -> &'a [f32] + Sync) -> Self {
+    pub(crate) fn of_columns<'a>(depth: usize, columns: usize, column: impl Fn(usize) -> &'a [f32] + Sync) -> Self {
+        Self::of_panels(depth, columns, |start, width, out| {
+            let count = width.min(columns - start);
+            interleave(|place| &column(start + place)[..depth], count, width, out);
+        })
+    }
+
+    /// `write` writes the panel of the columns from a first on, and all of it.
+    fn of_panels(depth: usize, columns: usize, write: impl Fn(usize, usize, &mut [MaybeUninit<f32>]) + Sync) -> Self {
         let width = tile_columns();
-        let mut panels = vec![0.0; columns.div_ceil(width) * depth * width];
-        panels.par_chunks_mut((depth * width).max(1)).enumerate().for_each(|(panel, out)| {
-            for place in 0..width.min(columns - panel * width) {
-                let values = &column(panel * width + place)[..depth];
-                out.iter_mut().skip(place).step_by(width).zip(values).for_each(|(out, &x)| *out = x);
-            }
-        });
+        let mut panels = uninit(columns.div_ceil(width) * depth * width);
+        let parts = panels.par_chunks_mut((depth * width).max(1)).enumerate();
+        parts.for_each(|(panel, out)| write(panel * width, width, out));
+        // SAFETY: panels cover the matrix, and all of each has been written.
+        let panels = unsafe { filled(panels) };
         Self { panels, depth, columns, reduced: None }
     }
 }
 
 /// Columns of a tile on this machine.
-fn tile_columns() -> usize {
+pub(crate) fn tile_columns() -> usize {
     struct Columns;
     impl WithSimd for Columns {
         type Output = usize;
@@ -135,7 +238,11 @@ pub(crate) enum Onto {
 }
 
 /// `[rows, depth] x [depth, columns] + bias`, finished.
-pub(crate) fn product(left: &[f32], right: &Packed, bias: Option<&[f32]>, finish: Finish<'_>) -> Vec<f32> {
+pub(crate) fn product(left: &[f32], right: &Right<'_>, bias: Option<&[f32]>, finish: Finish<'_>) -> Vec<f32> {
+    let right = match right {
+        Right::Lies(right) => return few_rows::product(left, *right, bias, finish),
+        Right::Packed(right) => right,
+    };
     let Packed { depth, columns, .. } = *right;
     let rows = left.len() / depth;
     let mut out = uninit(rows * columns);
@@ -157,7 +264,7 @@ pub(crate) fn add_product_of_columns(left: &[f32], rows: usize, right: &[f32], c
     const SLAB: usize = 8 * DEPTH;
     let parts = left.chunks((SLAB * rows).max(1)).zip(right.chunks((SLAB * columns).max(1)));
     for (left, right) in parts {
-        let right = Packed::new(right, right.len() / columns, columns);
+        let right = Matrix::of_rows(right, right.len() / columns, columns).packed();
         let block = block_rows(rows);
         out.par_chunks_mut((block * columns).max(1)).enumerate().for_each_init(Vec::new, |packed, (index, out)| {
             let left = Left::Columns { values: left, width: rows, first: index * block };
@@ -272,7 +379,7 @@ impl Block<'_> {
 /// Packs the columns `part` of the rows: for every tile, its rows' elements of a column one after the other. Rows beyond the
 /// last are zeros.
 #[inline(always)]
-fn pack<const MR: usize>(left: &[f32], depth: usize, part: std::ops::Range<usize>, packed: &mut Vec<f32>) {
+pub(crate) fn pack<const MR: usize>(left: &[f32], depth: usize, part: Range<usize>, packed: &mut Vec<f32>) {
     /// Columns at a time: what is read of a row is a line of the cache.
     const STEP: usize = 16;
     let rows = left.len() / depth;
@@ -301,7 +408,7 @@ fn pack<const MR: usize>(left: &[f32], depth: usize, part: std::ops::Range<usize
 
 /// The same of rows that are columns of `[length, width]`.
 #[inline(always)]
-fn pack_columns<const MR: usize>(values: &[f32], width: usize, rows: std::ops::Range<usize>, packed: &mut Vec<f32>) {
+fn pack_columns<const MR: usize>(values: &[f32], width: usize, rows: Range<usize>, packed: &mut Vec<f32>) {
     let length = values.len() / width;
     packed.resize(rows.len().div_ceil(MR) * MR * length, 0.0);
     for (out, start) in packed.chunks_exact_mut(MR * length).zip(rows.clone().step_by(MR)) {
@@ -321,17 +428,17 @@ fn pack_columns<const MR: usize>(values: &[f32], width: usize, rows: std::ops::R
 }
 
 /// Where a tile lies in the output of a block.
-struct Place {
-    row: usize,
-    column: usize,
-    rows: usize,
-    columns: usize,
+pub(crate) struct Place {
+    pub(crate) row: usize,
+    pub(crate) column: usize,
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
 }
 
 impl Place {
     /// Adds the product of a packed tile of rows and of a panel to what is there, or puts it there if it is the first.
     #[inline(always)]
-    fn run<S: Simd, const MR: usize>(
+    pub(crate) fn run<S: Simd, const MR: usize>(
         &self,
         simd: S,
         left: &[[f32; MR]],

@@ -14,7 +14,7 @@ use crate::math::MAGIC;
 use crate::memory::written;
 use crate::precision::Precision;
 use crate::processor::vectors;
-use crate::product::{Block, Finish, FinishRows, Left, Onto, Packed};
+use crate::product::{Block, Finish, FinishRows, Left, Matrix, Onto, Packed};
 
 /// How numbers were rounded.
 #[derive(Debug)]
@@ -42,30 +42,18 @@ pub(crate) struct Reduced {
 /// Columns that are rounded at a time: those of a tile with AVX-512.
 pub(crate) const PANEL: usize = 32;
 
-/// `[depth, columns]` in fewer bits.
-pub(crate) fn reduced(precision: Precision, matrix: &[f32], depth: usize, columns: usize) -> Packed {
-    match precision {
-        // A product over nothing needs no bits.
-        _ if depth == 0 => Packed::new(matrix, depth, columns),
-        Precision::F32 => Packed::new(matrix, depth, columns),
-        Precision::Bf16 => bf16_packed(matrix, depth, columns, has_words(precision)),
-        // Sums of more products of 8 bits need more than 32.
-        Precision::Int8 if depth > 1 << 16 => reduced(Precision::Bf16, matrix, depth, columns),
-        Precision::Int8 => int8_packed(matrix, depth, columns, has_words(precision)),
-    }
-}
-
-/// `[depth, columns]` in fewer bits, of its columns one after the other.
-pub(crate) fn reduced_transposed(precision: Precision, depth: usize, columns: usize, transposed: &[f32]) -> Packed {
-    match precision {
-        Precision::F32 => Packed::transposed(depth, columns, |column| &transposed[column * depth..]),
-        _ => {
-            let mut matrix = vec![0.0; depth * columns];
-            for (column, values) in transposed.chunks_exact(depth.max(1)).enumerate() {
-                let out = matrix.iter_mut().skip(column).step_by(columns);
-                out.zip(values).for_each(|(out, &x)| *out = x);
-            }
-            reduced(precision, &matrix, depth, columns)
+impl Matrix<'_> {
+    /// In panels, in so many bits.
+    pub(crate) fn reduced(&self, precision: Precision) -> Packed {
+        let (depth, columns) = (self.depth, self.columns);
+        match precision {
+            Precision::F32 => self.packed(),
+            // A product over nothing needs no bits.
+            _ if depth == 0 => self.packed(),
+            Precision::Bf16 => bf16_packed(&self.rows(), depth, columns, has_words(precision)),
+            // Sums of more products of 8 bits need more than 32.
+            Precision::Int8 if depth > 1 << 16 => self.reduced(Precision::Bf16),
+            Precision::Int8 => int8_packed(&self.rows(), depth, columns, has_words(precision)),
         }
     }
 }
@@ -103,7 +91,7 @@ fn bf16_packed(matrix: &[f32], depth: usize, columns: usize, is_words: bool) -> 
     let reduced = Reduced { rounding: Rounding::Bf16, is_words };
     if !is_words {
         let rounded: Vec<f32> = matrix.iter().map(|&x| f32::from_bits(bf16(x) << 16)).collect();
-        return Packed { reduced: Some(reduced), ..Packed::new(&rounded, depth, columns) };
+        return Packed { reduced: Some(reduced), ..Matrix::of_rows(&rounded, depth, columns).packed() };
     }
     let words = depth.div_ceil(2);
     let mut panels = vec![0u32; columns.div_ceil(PANEL) * words * PANEL];
@@ -158,7 +146,7 @@ fn int8_packed(matrix: &[f32], depth: usize, columns: usize, is_words: bool) -> 
             f32::from(word.to_le_bytes()[row % 4] as i8)
         })
         .collect();
-    Packed { reduced: reduced(sums, false), ..Packed::new(&whole, depth, columns) }
+    Packed { reduced: reduced(sums, false), ..Matrix::of_rows(&whole, depth, columns).packed() }
 }
 
 /// Rounds a panel to whole numbers.

@@ -48,9 +48,21 @@ fn conv_layer(rng: &mut Stream, config: Conv2dConfig, bias: bool) -> Conv2d {
 #[test]
 fn linear_layers_of_every_size() {
     let mut rng = Stream::new(1, "kernels", 0);
-    for (rows, input, output) in
-        [(1, 1, 1), (0, 5, 3), (13, 7, 33), (14, 16, 32), (15, 64, 31), (29, 513, 65), (300, 1100, 70), (84, 512, 96)]
-    {
+    // The last have few rows and large matrices.
+    for (rows, input, output) in [
+        (1, 1, 1),
+        (0, 5, 3),
+        (13, 7, 33),
+        (14, 16, 32),
+        (15, 64, 31),
+        (29, 513, 65),
+        (300, 1100, 70),
+        (84, 512, 96),
+        (0, 512, 512),
+        (1, 513, 770),
+        (90, 1100, 250),
+        (256, 300, 900),
+    ] {
         for bias in [true, false] {
             let (layer, x) = (linear_layer(&mut rng, input, output, bias), values(&mut rng, [rows, input]));
             let worst = difference(linear(x.clone(), &layer), layer.forward(x));
@@ -63,10 +75,25 @@ fn linear_layers_of_every_size() {
     assert!(difference(linear(x.clone(), &layer), layer.forward(x)) < 2e-6);
 }
 
+/// What an item of a batch comes to does not depend on how many there are.
+#[test]
+fn few_rows_have_the_results_of_many() {
+    let mut rng = Stream::new(21, "kernels", 0);
+    let (many, few, width, hidden) = (300, 9, 270, 1030);
+    let (first, second) = (linear_layer(&mut rng, width, hidden, true), linear_layer(&mut rng, hidden, width, true));
+    let x = values(&mut rng, [many, width]);
+    let both = |x: Tensor<2>| {
+        let parts = feed_forward(x.clone(), [&first, &second], None, x.clone());
+        [linear(x, &first), parts].map(|out| out.narrow(0, 0, few).into_data().try_to_vec::<f32>().unwrap())
+    };
+    assert_eq!(both(x.clone()), both(x.narrow(0, 0, few)));
+}
+
 #[test]
 fn feed_forward_parts_of_every_size() {
     let mut rng = Stream::new(2, "kernels", 0);
-    for (rows, width, hidden) in [(1, 3, 5), (0, 4, 8), (17, 24, 96), (170, 96, 384), (15, 130, 2050)] {
+    for (rows, width, hidden) in [(1, 3, 5), (0, 4, 8), (17, 24, 96), (170, 96, 384), (15, 130, 2050), (170, 130, 2050)]
+    {
         let (first, second) =
             (linear_layer(&mut rng, width, hidden, true), linear_layer(&mut rng, hidden, width, true));
         let (x, residual) = (values(&mut rng, [rows, width]), values(&mut rng, [rows, width]));

@@ -140,7 +140,7 @@ fn check<const D: usize>(
 fn linear_layers() {
     let mut differs = false;
     for ([rows, input, output], bias) in
-        [([1, 1, 1], true), ([13, 7, 33], true), ([300, 40, 70], false), ([5000, 6, 9], true)]
+        [([1, 1, 1], true), ([13, 7, 33], true), ([300, 40, 70], false), ([5000, 6, 9], true), ([20, 520, 530], true)]
     {
         let sizes = &[rows * input, input * output, output][..if bias { 3 } else { 2 }];
         let parts = |leaves: &mut Leaves<'_>| (leaves.next([rows, input]), leaves.linear(input, output, bias));
@@ -163,13 +163,15 @@ fn linear_layers() {
 #[test]
 fn feed_forward_parts() {
     let mut differs = false;
-    // The last has so many rows that they come in two parts.
+    // One has so many rows that they come in two parts; the last have few rows and large matrices.
     for ([rows, width, hidden, columns], bias) in [
         ([1, 3, 5, 3], true),
         ([17, 24, 96, 24], false),
         ([1200, 8, 30, 10], true),
         ([15, 13, 205, 13], true),
         ([1100, 2, 2050, 3], true),
+        ([9, 130, 2050, 140], true),
+        ([7, 130, 2050, 3], false),
     ] {
         for is_scaled in [true, false] {
             let mut sizes = vec![rows * width, rows * columns, width * hidden];

@@ -1,0 +1,110 @@
+//! Products of a few rows, whose right matrix has far more numbers than there are results.
+//!
+//! A task takes a panel of columns: it packs the panel where it lies, a part that fits the second-level cache at a time, and
+//! multiplies it with all rows. So the matrix is read once, and never written to memory in panels.
+
+use std::mem::MaybeUninit;
+
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use crate::memory::{filled, uninit, written};
+use crate::processor::vectors;
+use crate::product::{BLOCK, DEPTH, Finish, FinishRows, Matrix, Place, lanes, pack, tile_columns};
+
+/// `[rows, depth] x [depth, columns] + bias`, finished: number for number what the same product of many rows gives.
+pub(crate) fn product(left: &[f32], right: Matrix<'_>, bias: Option<&[f32]>, finish: Finish<'_>) -> Vec<f32> {
+    let Matrix { depth, columns, .. } = right;
+    let rows = left.len() / depth;
+    let mut packed = Vec::new();
+    vectors().dispatch(PackRows { left, depth, packed: &mut packed });
+    let width = tile_columns();
+    let mut panels = uninit(columns.div_ceil(width) * rows * width);
+    panels.par_chunks_mut((rows * width).max(1)).enumerate().for_each_init(Vec::new, |room, (panel, out)| {
+        vectors().dispatch(Panel { left: &packed, rows, right, first: panel * width, room, out });
+    });
+    // SAFETY: every panel has been written.
+    let panels = unsafe { filled(panels) };
+    let mut out = uninit(rows * columns);
+    out.par_chunks_mut((BLOCK * columns).max(1)).enumerate().for_each(|(block, out)| {
+        let first = block * BLOCK;
+        for (row, out) in out.chunks_exact_mut(columns).enumerate() {
+            for (out, panel) in out.chunks_mut(width).zip(panels.chunks_exact(rows * width)) {
+                out.write_copy_of_slice(&panel[(first + row) * width..][..out.len()]);
+            }
+        }
+        // SAFETY: every row has been copied.
+        let out = unsafe { written(out) };
+        vectors().dispatch(FinishRows { out, columns, bias, finish: finish.at_row(first, columns) });
+    });
+    // SAFETY: blocks cover all rows.
+    unsafe { filled(out) }
+}
+
+/// Packs all rows, over their whole depth.
+struct PackRows<'a> {
+    left: &'a [f32],
+    depth: usize,
+    packed: &'a mut Vec<f32>,
+}
+
+impl WithSimd for PackRows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { left, depth, packed } = self;
+        match S::REGISTER_COUNT {
+            32.. => pack::<14>(left, depth, 0..depth, packed),
+            _ => pack::<6>(left, depth, 0..depth, packed),
+        }
+    }
+}
+
+/// A panel of the result, `[rows, tile's columns]`.
+struct Panel<'a> {
+    /// Packed over the whole depth.
+    left: &'a [f32],
+    rows: usize,
+    right: Matrix<'a>,
+    /// The first column.
+    first: usize,
+    /// For a part of the right matrix.
+    room: &'a mut Vec<f32>,
+    out: &'a mut [MaybeUninit<f32>],
+}
+
+impl WithSimd for Panel<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        match S::REGISTER_COUNT {
+            32.. => self.run_with::<S, 14>(simd),
+            _ => self.run_with::<S, 6>(simd),
+        }
+    }
+}
+
+impl Panel<'_> {
+    #[inline(always)]
+    fn run_with<S: Simd, const MR: usize>(self, simd: S) {
+        let Self { left, rows, right, first, room, out } = self;
+        let width = 2 * lanes::<S>();
+        let depth = right.depth;
+        for start in (0..depth).step_by(DEPTH) {
+            let part = DEPTH.min(depth - start);
+            room.clear();
+            room.reserve(part * width);
+            right.pack_panel(first, start..start + part, width, &mut room.spare_capacity_mut()[..part * width]);
+            // SAFETY: the panel has been written.
+            unsafe { room.set_len(part * width) };
+            let (panel, _) = S::as_simd_f32s(room).0.as_chunks::<2>();
+            for (tile, left) in left.chunks_exact(depth * MR).enumerate() {
+                let (left, _) = left[start * MR..][..part * MR].as_chunks::<MR>();
+                let here = Place { row: tile * MR, column: 0, rows, columns: width };
+                here.run::<S, MR>(simd, left, panel, start == 0, out);
+            }
+        }
+    }
+}

@@ -45,6 +45,16 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
             let args = ["check", "--workspace", "--features", "echo-core/cuda"];
             cargo::run(cargo::plain(&args).env("DOCS_RS", "1"))
         })?;
+        step("address sanitizer", sanitize)?;
     }
     Ok(())
+}
+
+/// The tests of `echo-kernels`, the one crate with `unsafe` code, under AddressSanitizer. Compiles Burn with it.
+fn sanitize() -> Result<(), Failure> {
+    // With a target, build scripts and macros go without. Sanitizers are for nightly compilers, and for one that builds itself.
+    let args = ["test", "--release", "-p", "echo-kernels", "--lib", "--tests", "--target", "x86_64-unknown-linux-gnu"];
+    let mut command = cargo::plain(&args);
+    command.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", "-Zsanitizer=address");
+    cargo::run(command.arg("--target-dir").arg(cargo::root().join("target/address-sanitizer")))
 }

@@ -13,7 +13,8 @@ const HELP: &str = "\
 cargo xtask <command>
 
   test        run all tests
-  ci          what .ci/run runs: format, tidy, clippy, tests, a smoke benchmark; --full checks the feature cuda too
+  ci          what .ci/run runs: format, tidy, clippy, tests, a smoke benchmark; --full also checks the
+              feature cuda, and runs the kernels' tests under AddressSanitizer (Linux, x86-64)
   new-encoder NAME   a crate under zoo/ that compiles, registered and listed
   parity      the encoders at full size against the real upstream modules (Python; --make-venv)
   speed [SUBJECT...] [--against pytorch]   times of the encoders, in turn with PyTorch's (docs/speed.md)

@@ -190,7 +190,7 @@ fn gelu_gradients(
 ) -> (Vec<f32>, Vec<f32>) {
     let back = match back {
         Right::Packed(back) => back,
-        Right::Lies(_) => {
+        Right::InPlace(_) => {
             let (mut activated, mut slope) = (uninit(before.len()), product(gradient, back, None, Finish::Plain));
             vectors().dispatch(GeluGradient { before, activated: &mut activated, slope: &mut slope });
             // SAFETY: all of it has been written.

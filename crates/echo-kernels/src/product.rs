@@ -22,7 +22,8 @@ use crate::reduced::Reduced;
 /// Depth of a packed block: a tile's columns of the right matrix stay in the first-level cache.
 pub(crate) const DEPTH: usize = 512;
 
-/// Rows of a product at most whose right matrix is not packed first: to pack it takes as long as to multiply with it.
+/// Rows of a product at most whose right matrix is packed panel by panel where it is used: to pack it first would take long
+/// beside so few products.
 const FEW_ROWS: usize = 256;
 
 /// Numbers of such a matrix at least: a smaller one stays in cache while it is packed.
@@ -67,7 +68,7 @@ impl<'a> Matrix<'a> {
     /// For a product with so many rows.
     pub(crate) fn for_rows(self, rows: usize, precision: Precision) -> Right<'a> {
         match precision {
-            Precision::F32 if rows <= FEW_ROWS && self.values.len() >= MANY_NUMBERS => Right::Lies(self),
+            Precision::F32 if rows <= FEW_ROWS && self.values.len() >= MANY_NUMBERS => Right::InPlace(self),
             _ => Right::Packed(self.reduced(precision)),
         }
     }
@@ -127,8 +128,8 @@ fn interleave<'a>(column: impl Fn(usize) -> &'a [f32], count: usize, width: usiz
 /// The right matrix of a product, as it is best for the number of rows.
 #[derive(Debug)]
 pub(crate) enum Right<'a> {
-    /// Where it lies: its panels are packed when they come up.
-    Lies(Matrix<'a>),
+    /// As it lies in memory: a panel is packed when it is needed.
+    InPlace(Matrix<'a>),
     /// In panels.
     Packed(Packed),
 }
@@ -240,7 +241,7 @@ pub(crate) enum Onto {
 /// `[rows, depth] x [depth, columns] + bias`, finished.
 pub(crate) fn product(left: &[f32], right: &Right<'_>, bias: Option<&[f32]>, finish: Finish<'_>) -> Vec<f32> {
     let right = match right {
-        Right::Lies(right) => return few_rows::product(left, *right, bias, finish),
+        Right::InPlace(right) => return few_rows::product(left, *right, bias, finish),
         Right::Packed(right) => right,
     };
     let Packed { depth, columns, .. } = *right;

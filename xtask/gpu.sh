@@ -10,7 +10,9 @@
 # network. `build` needs no CUDA and no network: the code generator of cubecl-cuda that would use LLVM, which its build
 # script downloads, is not used (feature cuda-nvrtc), so what it wants of LLVM is linked to functions that abort.
 set -eu
-cd "$(dirname "$0")/.."
+help() { sed -n '2,11p' "$script"; }
+script=$(realpath "$0")
+cd "$(dirname "$script")/.."
 folder=target/gpu
 mkdir -p $folder
 
@@ -81,11 +83,20 @@ run() {
 }
 
 case ${1:-} in
+--help | -h) help ;;
 build) build ;;
 run)
-    shift
-    device=${1:?cuda or cpu}
-    shift
+    device=${2:-}
+    case $device in cuda | cpu) ;; *)
+        echo "run needs a device: cuda or cpu" >&2
+        exit 2
+        ;;
+    esac
+    if [ -z "${ECHOZOO:-}" ] && [ ! -f $folder/echozoo.xz ]; then
+        echo "$folder/echozoo.xz is missing: run xtask/gpu.sh build where Rust is" >&2
+        exit 2
+    fi
+    shift 2
     if [ $# = 0 ]; then
         set -- panecho echoprime echoclip panecho-step echoprime-step echoclip-step \
             --batch 1,8,32 --modes eager,bf16@8,compile@8 --step-modes eager,bf16@8 --runs 20 --seconds 2 --limit 420
@@ -93,7 +104,7 @@ run)
     run "$device" "$@"
     ;;
 *)
-    sed -n '2,11p' "$0"
+    help >&2
     exit 2
     ;;
 esac

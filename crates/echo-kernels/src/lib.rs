@@ -48,6 +48,7 @@ use crate::parameters::{Normed, Parameters, input_of};
 use crate::patches::Images;
 pub use crate::pool::pooled;
 pub use crate::precision::Precision;
+pub use crate::processor::check_simd;
 use crate::product::{Finish, Matrix, add_product_of_columns, column_sums, product};
 pub use crate::recompute::{recomputed, recomputing};
 

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::str::FromStr;
 
+use crate::reduced::has_words;
 use crate::scope;
 
 thread_local! {
@@ -14,7 +15,7 @@ thread_local! {
 /// have 32 bits always.
 ///
 /// Instructions for the shorter ones (AVX-512 with VNNI, with BF16) are used where the processor has them. Elsewhere numbers are
-/// rounded the same way and multiplied in 32 bits: no quicker, and the same result but for the rounding of sums.
+/// rounded the same way and multiplied in 32 bits: slower, and the same result but for the rounding of sums.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
     /// 32 bits.
@@ -37,6 +38,11 @@ impl Precision {
             Self::Bf16 => "bf16",
             Self::Int8 => "int8",
         }
+    }
+
+    /// Whether this processor has instructions for it. Without, a product takes longer than in 32 bits.
+    pub fn is_quick(self) -> bool {
+        self == Self::F32 || has_words(self)
     }
 
     /// Does `work`, whose layers are computed in this precision where this thread calls them.

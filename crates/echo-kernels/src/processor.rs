@@ -4,14 +4,54 @@ use std::sync::OnceLock;
 
 use pulp::Arch;
 
+/// What the environment asks for.
+const VARIABLE: &str = "ECHOZOO_SIMD";
+
 /// The widest vectors of this processor, or what `ECHOZOO_SIMD` asks for: `avx2`, or `plain` for none. Results of two differ by
 /// the rounding of sums.
 pub(crate) fn vectors() -> Arch {
     static VECTORS: OnceLock<Arch> = OnceLock::new();
-    *VECTORS.get_or_init(|| match std::env::var("ECHOZOO_SIMD").as_deref() {
-        Ok("plain") => Arch::Scalar,
-        #[cfg(target_arch = "x86_64")]
-        Ok("avx2") => pulp::x86::V3::try_new().map_or(Arch::Scalar, Arch::V3),
-        _ => Arch::new(),
+    *VECTORS.get_or_init(|| {
+        let asked = std::env::var(VARIABLE).ok();
+        asked.and_then(|name| by_name(&name)).unwrap_or_default()
     })
+}
+
+/// Whether `ECHOZOO_SIMD`, where it is set, asks for vectors that this processor has.
+///
+/// # Errors
+/// A sentence for the user.
+pub fn check_simd() -> Result<(), String> {
+    match std::env::var_os(VARIABLE) {
+        Some(name) if name.to_str().and_then(by_name).is_none() => {
+            Err(format!("{VARIABLE} is {name:?}; known on this processor: {}", known().join(", ")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn known() -> Vec<&'static str> {
+    ["avx2", "plain"].into_iter().filter(|name| by_name(name).is_some()).collect()
+}
+
+fn by_name(name: &str) -> Option<Arch> {
+    match name {
+        "plain" => Some(Arch::Scalar),
+        #[cfg(target_arch = "x86_64")]
+        "avx2" => pulp::x86::V3::try_new().map(Arch::V3),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_name_is_none() {
+        for name in ["AVX2", "avx512", "", "nonsense"] {
+            assert!(by_name(name).is_none(), "{name}");
+        }
+        assert!(known().contains(&"plain"));
+    }
 }

@@ -59,7 +59,7 @@ impl Matrix<'_> {
 }
 
 /// Whether the processor multiplies numbers of so many bits, and may.
-fn has_words(precision: Precision) -> bool {
+pub(crate) fn has_words(precision: Precision) -> bool {
     #[cfg(target_arch = "x86_64")]
     if matches!(vectors(), pulp::Arch::V4(_)) {
         return match precision {

@@ -59,6 +59,9 @@ class Subject:
         return folder / "echo_prime_encoder.pt"
 
 
+# PyTorch's.
+MODES = ("eager", "tf32", "compile", "bf16")
+
 # What other works than those with clips share a process with.
 PROCESSES = {"text": "text", "coop": "text", "view": "view", "read": "read"}
 
@@ -271,7 +274,7 @@ class Bench:
         if len(alive) == 2:
             row |= self.difference(subject)
             ratios = [theirs / ours for ours, theirs in zip(times["ours"], times["theirs"])]
-            low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive")
+            low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive") if len(ratios) > 1 else ratios * 3
             row["ratio"] = {"median": middle, "low": low, "high": high}
         say(line_of(row))
 
@@ -301,8 +304,19 @@ def videos(work):
     return work / "phantoms" / "Videos"
 
 
+def positive(text):
+    """A whole number of at least one."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
+    return int(text)
+
+
+def positives(text):
+    return [positive(part) for part in text.split(",")]
+
+
 def batches_of(subject, arguments):
-    return [int(batch) for batch in arguments.batch.split(",")] if arguments.batch else subject.batches
+    return arguments.batch or subject.batches
 
 
 def modes_of(subject, arguments):
@@ -396,21 +410,21 @@ def write(bench, about):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help=f"all, or some of: {', '.join(SUBJECTS)}")
+    parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help=f"any of {', '.join(SUBJECTS)} [default: all]")
     parser.add_argument("--binary", required=True, type=Path, help="echozoo")
     parser.add_argument("--against", choices=["pytorch"])
     modes = "PyTorch's, with commas: eager, tf32, compile, bf16; tf32@8 for batches of 8 alone [default: eager]"
     parser.add_argument("--modes", default="eager", help=modes)
-    parser.add_argument("--step-modes", help="other ones for training steps")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--precision", default="f32", help="ours: f32, bf16 or int8; the last two on the CPU alone")
-    parser.add_argument("--recompute", action="store_true", help="ours: blocks computed again on the way back of steps")
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--batch", help="with commas, in place of the subjects' own")
-    parser.add_argument("--runs", type=int, default=9, help="turns of a case [default: 9]")
-    parser.add_argument("--seconds", type=float, default=120, help="fewer turns, but 3, after so long [default: 120]")
-    parser.add_argument("--limit", type=float, default=900, help="longest wait for one answer, in seconds")
-    parser.add_argument("--total", type=float, default=float("inf"), help="no new case after so many seconds")
+    parser.add_argument("--step-modes", help="modes for training steps [default: those of --modes]")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda [default: cpu]")
+    parser.add_argument("--precision", choices=["f32", "bf16", "int8"], default="f32", help="ours; other than f32 on the CPU alone")
+    parser.add_argument("--recompute", action="store_true", help="ours: steps compute blocks again in the backward pass")
+    parser.add_argument("--threads", type=positive, default=os.cpu_count(), help="of each side [default: all cores]")
+    parser.add_argument("--batch", type=positives, help="with commas, in place of the subjects' own")
+    parser.add_argument("--runs", type=positive, default=9, help="turns of a case [default: 9]")
+    parser.add_argument("--seconds", type=float, default=120, help="after so long only 3 turns are needed [default: 120]")
+    parser.add_argument("--limit", type=float, default=900, help="longest wait for one answer, in seconds [default: 900]")
+    parser.add_argument("--total", type=float, default=float("inf"), help="no new case after so many seconds [default: no limit]")
     parser.add_argument("--out", type=Path, help="folder for speed.json and speed.md")
     home = Path(os.environ.get("ECHOZOO_HOME", "/tmp/echozoo"))
     parser.add_argument("--prepare", action="store_true", help="make the checkpoints, compile PyTorch's models, and end")
@@ -419,6 +433,12 @@ def main():
     unknown = [name for name in arguments.subjects if name not in SUBJECTS]
     if unknown:
         parser.error(f"unknown subject {unknown[0]}; known: {', '.join(SUBJECTS)}")
+    wrong = [mode for mode in f"{arguments.modes},{arguments.step_modes or arguments.modes}".split(",")
+             if mode.partition("@")[0] not in MODES]
+    if wrong:
+        parser.error(f"unknown mode {wrong[0]!r}; known: {', '.join(MODES)}")
+    if arguments.out:  # before anything is measured
+        arguments.out.mkdir(parents=True, exist_ok=True)
 
     subjects = [SUBJECTS[name] for name in arguments.subjects or SUBJECTS]
     arguments.work.mkdir(parents=True, exist_ok=True)
@@ -471,7 +491,15 @@ def main():
         about["load at the end"] = os.getloadavg()[0]
         write(bench, about)
         print(table(bench.rows), end="", flush=True)
+    failed = [row for row in bench.rows if any("failed" in row.get(side, {}) for side in ("ours", "theirs"))]
+    if failed:
+        sys.exit(f"{len(failed)} of {len(bench.rows)} cases failed")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except OSError as error:
+        sys.exit(f"error: {error}")

@@ -65,6 +65,11 @@ pub fn cli(entries: &[Entry], adapters: &[AdapterEntry]) -> ExitCode {
         Ok(Cli { command }) => command,
         Err(error) => return told(&error),
     };
+    if let Err(cause) = echo_kernels::check_simd() {
+        let error = CliError::Usage(cause);
+        report(&error);
+        return ExitCode::from(error.exit_code());
+    }
     let result = match command {
         Command::Bench(args) => bench::run(&args, entries, adapters),
         Command::Cache(args) => cache::run(&args),

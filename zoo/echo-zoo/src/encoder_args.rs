@@ -68,6 +68,11 @@ impl ComputeArgs {
     pub(crate) fn precision_or(&self, of_file: Precision) -> Result<Precision, CliError> {
         let precision = self.precision.unwrap_or(of_file);
         if precision == Precision::F32 || self.device == DeviceChoice::Cpu {
+            if !precision.is_quick() {
+                echo_files::say(&format!(
+                    "warning: this processor has no instructions for {precision}: it is slower here than --precision f32"
+                ));
+            }
             return Ok(precision);
         }
         let whose = if self.precision.is_none() { ", in which the adapter was fitted," } else { "" };

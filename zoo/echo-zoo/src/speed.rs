@@ -118,11 +118,16 @@ impl Array {
     }
 
     /// `batch` rows, those that are there again and again.
-    fn repeated(&self, batch: usize) -> Self {
+    fn repeated(&self, batch: usize) -> Result<Self, String> {
+        /// Numbers of a batch at most: 1 GiB.
+        const MOST: usize = 1 << 28;
         let mut shape = self.shape.clone();
         let row = self.values.len() / shape[0].max(1);
+        if batch == 0 || batch.checked_mul(row).is_none_or(|count| count > MOST) {
+            return Err(format!("a batch of {batch}: at least 1 and at most {}", MOST / row.max(1)));
+        }
         shape[0] = batch;
-        Self { shape, values: self.values.iter().copied().cycle().take(batch * row).collect() }
+        Ok(Self { shape, values: self.values.iter().copied().cycle().take(batch * row).collect() })
     }
 
     fn tensor<const D: usize>(self, device: &Device) -> Result<Tensor<D>, String> {
@@ -193,11 +198,12 @@ impl Worker<'_> {
                 // What the case before holds goes first.
                 self.case = None;
                 device.memory_cleanup();
-                self.case = Some(self.prepare(work.parse()?, batch.max(1), encoder, device)?);
+                self.case = Some(self.prepare(work.parse()?, batch, encoder, device)?);
                 device.sync().map_err(text)?;
                 self.time(device)
             }
             ["run"] => self.time(device),
+            ["write", _] if self.output.shape.is_empty() => Err("there is no case yet".to_owned()),
             ["write", file] => {
                 let Array { shape, values } = &self.output;
                 let path = Path::new(file);
@@ -224,7 +230,7 @@ impl Worker<'_> {
         device: &Device,
     ) -> Result<Case, String> {
         let preset = self.preset()?;
-        let clips = || self.input("clip", || waves(preset))?.repeated(batch).tensor(device);
+        let clips = || self.input("clip", || waves(preset))?.repeated(batch)?.tensor(device);
         let mut loaded = || {
             let loaded = encoder.take().map_or_else(|| self.load().map_err(text), Ok)?;
             // Training goes on with the only copy of the weights, as elsewhere.
@@ -255,8 +261,8 @@ impl Worker<'_> {
     fn texts(&self, batch: usize, device: &Device) -> Result<(Tensor<2, Int>, Vec<usize>), String> {
         let ids = self.input("ids", || Array { shape: vec![1, TOKENS], values: vec![1.0; TOKENS] })?;
         let lengths = self.input("lengths", || Array { shape: vec![1], values: vec![TOKENS as f32] })?;
-        let lengths = lengths.repeated(batch).values.into_iter().map(|length| length as usize).collect();
-        Ok((ids.repeated(batch).tensor::<2>(device)?.int(), lengths))
+        let lengths = lengths.repeated(batch)?.values.into_iter().map(|length| length as usize).collect();
+        Ok((ids.repeated(batch)?.tensor::<2>(device)?.int(), lengths))
     }
 
     /// So many of the videos, by name.
@@ -455,8 +461,11 @@ mod tests {
     #[test]
     fn a_batch_repeats_what_is_there() {
         let two = Array { shape: vec![2, 2], values: vec![1.0, 2.0, 3.0, 4.0] };
-        let three = two.repeated(3);
+        let three = two.repeated(3).unwrap();
         assert_eq!((three.shape, three.values), (vec![3, 2], vec![1.0, 2.0, 3.0, 4.0, 1.0, 2.0]));
-        assert_eq!(two.repeated(1).values, [1.0, 2.0]);
+        assert_eq!(two.repeated(1).unwrap().values, [1.0, 2.0]);
+        for batch in [0, 1 << 40, usize::MAX] {
+            assert!(two.repeated(batch).is_err(), "{batch}");
+        }
     }
 }

@@ -22,7 +22,9 @@ pub(crate) fn speed(args: &[String]) -> Result<(), Failure> {
     let script = if rest.iter().any(grows) { "growth.py" } else { "speed.py" };
     let script = root().join("zoo/echo-zoo/reference").join(script);
     let rest = rest.into_iter().filter(|arg| !grows(arg));
-    run(Command::new(python).arg(script).arg("--binary").arg(build()?).args(rest))
+    // Help needs no binary.
+    let binary = if args.iter().any(|arg| arg == "--help" || arg == "-h") { PathBuf::new() } else { build()? };
+    run(Command::new(python).arg(script).arg("--binary").arg(binary).args(rest))
 }
 
 /// What `--python` names, and the other arguments.

@@ -411,7 +411,7 @@ def write(bench, about):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help=f"any of {', '.join(SUBJECTS)} [default: all]")
-    parser.add_argument("--binary", required=True, type=Path, help="echozoo")
+    parser.add_argument("--binary", required=True, type=Path, help="echozoo; `cargo xtask speed` builds and names it")
     parser.add_argument("--against", choices=["pytorch"])
     modes = "PyTorch's, with commas: eager, tf32, compile, bf16; tf32@8 for batches of 8 alone [default: eager]"
     parser.add_argument("--modes", default="eager", help=modes)

@@ -8,10 +8,11 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::math::exp;
+use crate::matrix::{Matrix, Packed};
 use crate::memory::{filled, load, put, uninit};
 use crate::precision::Precision;
 use crate::processor::vectors;
-use crate::product::{Block, Finish, Left, Matrix, Onto, Packed, add_block, lanes};
+use crate::product::{Block, Finish, Left, Onto, add_block, lanes};
 
 /// Queries of a block: three tiles of a product.
 const QUERIES: usize = 42;

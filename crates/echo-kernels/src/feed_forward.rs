@@ -8,13 +8,14 @@ use rayon::prelude::*;
 use crate::cpu::Values;
 use crate::graph::Given;
 use crate::math::{gelu, gelu_and_slope};
+use crate::matrix::{Matrix, Packed, Right};
 use crate::memory::{filled, load, put, store, uninit, written};
 use crate::precision::Precision;
 use crate::processor::vectors;
-use crate::product::{
-    Block, Finish, Left, Matrix, Onto, Packed, Right, add_column_sums, add_product_of_columns, block_rows, lanes,
-    product,
-};
+use crate::product::{Block, Finish, Left, Onto, add_column_sums, add_product_of_columns, block_rows, lanes, product};
+
+/// Numbers of a task, where each becomes another one: a part of the second-level cache.
+const PART: usize = 1 << 14;
 
 /// `gelu(left x first + bias) x second + bias`, finished; `keep` gives `left x first + bias`, too.
 pub(crate) fn feed_forward(
@@ -33,7 +34,8 @@ pub(crate) fn feed_forward(
         true => {
             let before = of(Finish::Plain);
             let mut out = uninit(before.len());
-            vectors().dispatch(Gelu { x: &before, out: &mut out });
+            let parts = before.par_chunks(PART).zip(out.par_chunks_mut(PART));
+            parts.for_each(|(x, out)| vectors().dispatch(Gelu { x, out }));
             // SAFETY: all of it has been written.
             (unsafe { filled(out) }, Some(before))
         }
@@ -192,7 +194,10 @@ fn gelu_gradients(
         Right::Packed(back) => back,
         Right::InPlace(_) => {
             let (mut activated, mut slope) = (uninit(before.len()), product(gradient, back, None, Finish::Plain));
-            vectors().dispatch(GeluGradient { before, activated: &mut activated, slope: &mut slope });
+            let parts = activated.par_chunks_mut(PART).zip(slope.par_chunks_mut(PART));
+            parts.zip(before.par_chunks(PART)).for_each(|((activated, slope), before)| {
+                vectors().dispatch(GeluGradient { before, activated, slope });
+            });
             // SAFETY: all of it has been written.
             return (unsafe { filled(activated) }, slope);
         }

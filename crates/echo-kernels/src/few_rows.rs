@@ -5,23 +5,24 @@
 
 use std::mem::MaybeUninit;
 
-use pulp::{Simd, WithSimd};
+use pulp::Simd;
 use rayon::prelude::*;
 
+use crate::matrix::{Matrix, tile_columns};
 use crate::memory::{filled, uninit, written};
 use crate::processor::vectors;
-use crate::product::{BLOCK, DEPTH, Finish, FinishRows, Matrix, Place, lanes, pack, tile_columns};
+use crate::product::{BLOCK, DEPTH, Finish, FinishRows, Place, Tiled, WithTiles, lanes, pack};
 
 /// `[rows, depth] x [depth, columns] + bias`, finished: number for number what the same product of many rows gives.
 pub(crate) fn product(left: &[f32], right: Matrix<'_>, bias: Option<&[f32]>, finish: Finish<'_>) -> Vec<f32> {
     let Matrix { depth, columns, .. } = right;
     let rows = left.len() / depth;
     let mut packed = Vec::new();
-    vectors().dispatch(PackRows { left, depth, packed: &mut packed });
+    vectors().dispatch(WithTiles(PackRows { left, depth, packed: &mut packed }));
     let width = tile_columns();
     let mut panels = uninit(columns.div_ceil(width) * rows * width);
     panels.par_chunks_mut((rows * width).max(1)).enumerate().for_each_init(Vec::new, |room, (panel, out)| {
-        vectors().dispatch(Panel { left: &packed, rows, right, first: panel * width, room, out });
+        vectors().dispatch(WithTiles(Panel { left: &packed, rows, right, first: panel * width, room, out }));
     });
     // SAFETY: every panel has been written.
     let panels = unsafe { filled(panels) };
@@ -48,16 +49,10 @@ struct PackRows<'a> {
     packed: &'a mut Vec<f32>,
 }
 
-impl WithSimd for PackRows<'_> {
-    type Output = ();
-
+impl Tiled for PackRows<'_> {
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        let Self { left, depth, packed } = self;
-        match S::REGISTER_COUNT {
-            32.. => pack::<14>(left, depth, 0..depth, packed),
-            _ => pack::<6>(left, depth, 0..depth, packed),
-        }
+    fn run_with<S: Simd, const MR: usize>(self, _: S) {
+        pack::<MR>(self.left, self.depth, 0..self.depth, self.packed);
     }
 }
 
@@ -74,19 +69,7 @@ struct Panel<'a> {
     out: &'a mut [MaybeUninit<f32>],
 }
 
-impl WithSimd for Panel<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        match S::REGISTER_COUNT {
-            32.. => self.run_with::<S, 14>(simd),
-            _ => self.run_with::<S, 6>(simd),
-        }
-    }
-}
-
-impl Panel<'_> {
+impl Tiled for Panel<'_> {
     #[inline(always)]
     fn run_with<S: Simd, const MR: usize>(self, simd: S) {
         let Self { left, rows, right, first, room, out } = self;

@@ -13,6 +13,7 @@ mod feed_forward;
 mod few_rows;
 mod graph;
 mod math;
+mod matrix;
 mod max_pool;
 mod memory;
 mod norm;
@@ -43,13 +44,14 @@ use crate::cpu::{Input, Values};
 use crate::depthwise::{Maps, SIDE};
 use crate::feed_forward::Kept;
 use crate::graph::{is_tracked, precision_of, result};
+use crate::matrix::Matrix;
 use crate::max_pool::Windows;
 use crate::parameters::{Normed, Parameters, input_of};
 use crate::patches::Images;
 pub use crate::pool::pooled;
 pub use crate::precision::Precision;
 pub use crate::processor::check_simd;
-use crate::product::{Finish, Matrix, add_product_of_columns, column_sums, product};
+use crate::product::{Finish, add_product_of_columns, column_sums, product};
 pub use crate::recompute::{recomputed, recomputing};
 
 /// `x W + b`, over the last axis.

@@ -2,9 +2,10 @@
 
 use rayon::prelude::*;
 
+use crate::matrix::Matrix;
 use crate::memory::{filled, uninit};
 use crate::precision::Precision;
-use crate::product::{Finish, Matrix, add_product_of_columns, column_sums, product};
+use crate::product::{Finish, add_product_of_columns, column_sums, product};
 
 /// Images, by channel first or last.
 #[derive(Clone, Copy, Debug)]

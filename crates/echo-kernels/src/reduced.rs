@@ -11,10 +11,11 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::math::MAGIC;
+use crate::matrix::{Matrix, Packed};
 use crate::memory::written;
 use crate::precision::Precision;
 use crate::processor::vectors;
-use crate::product::{Block, Finish, FinishRows, Left, Matrix, Onto, Packed};
+use crate::product::{Block, Finish, FinishRows, Left, Onto, WithTiles};
 
 /// How numbers were rounded.
 #[derive(Debug)]
@@ -297,7 +298,7 @@ impl Reduced {
         };
         let left = Left::Rows(&rounded);
         let (bias, finish, onto) = (None, Finish::Plain, Onto::Nothing);
-        vectors().dispatch(Block { left, right, bias, finish, packed, onto, out: &mut *out });
+        vectors().dispatch(WithTiles(Block { left, right, bias, finish, packed, onto, out: &mut *out }));
         // SAFETY: the block wrote all of it.
         let out = unsafe { written(out) };
         if let Rounding::Int8 { scales, .. } = &self.rounding {

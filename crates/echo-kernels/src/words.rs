@@ -5,7 +5,8 @@ use std::mem::MaybeUninit;
 
 use pulp::bytemuck;
 
-use crate::product::{BLOCK, DEPTH, Packed};
+use crate::matrix::Packed;
+use crate::product::{BLOCK, DEPTH};
 use crate::reduced::{PANEL, Rounding, RowScale, bf16};
 
 /// Rows of a tile.

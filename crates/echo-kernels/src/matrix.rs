@@ -1,0 +1,176 @@
+//! The right matrix of a product: where it lies, or packed in panels of a tile's columns.
+
+use std::borrow::Cow;
+use std::mem::MaybeUninit;
+use std::ops::Range;
+
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use crate::memory::{filled, uninit};
+use crate::precision::Precision;
+use crate::processor::vectors;
+use crate::product::lanes;
+use crate::reduced::Reduced;
+
+/// Rows of a product at most whose right matrix is packed panel by panel where it is used: to pack it first would take long
+/// beside so few products.
+const FEW_ROWS: usize = 256;
+
+/// Numbers of such a matrix at least: a smaller one stays in cache while it is packed.
+const MANY_NUMBERS: usize = 1 << 18;
+
+/// The right matrix of a product, `[depth, columns]`, where it lies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Matrix<'a> {
+    values: &'a [f32],
+    pub(crate) depth: usize,
+    pub(crate) columns: usize,
+    /// Whether its columns lie one after the other. Otherwise its rows do.
+    is_transposed: bool,
+}
+
+impl<'a> Matrix<'a> {
+    /// Of its rows, one after the other.
+    pub(crate) fn of_rows(values: &'a [f32], depth: usize, columns: usize) -> Self {
+        Self { values, depth, columns, is_transposed: false }
+    }
+
+    /// Of its columns, one after the other.
+    pub(crate) fn of_columns(values: &'a [f32], depth: usize, columns: usize) -> Self {
+        Self { values, depth, columns, is_transposed: true }
+    }
+
+    /// Its rows, one after the other.
+    pub(crate) fn rows(&self) -> Cow<'a, [f32]> {
+        if !self.is_transposed {
+            return Cow::Borrowed(self.values);
+        }
+        let mut rows = vec![0.0; self.depth * self.columns];
+        for (column, values) in self.values.chunks_exact(self.depth.max(1)).enumerate() {
+            rows.iter_mut().skip(column).step_by(self.columns).zip(values).for_each(|(out, &x)| *out = x);
+        }
+        Cow::Owned(rows)
+    }
+
+    /// For a product with so many rows.
+    pub(crate) fn for_rows(self, rows: usize, precision: Precision) -> Right<'a> {
+        match precision {
+            Precision::F32 if rows <= FEW_ROWS && self.values.len() >= MANY_NUMBERS => Right::InPlace(self),
+            _ => Right::Packed(self.reduced(precision)),
+        }
+    }
+
+    /// In panels.
+    pub(crate) fn packed(&self) -> Packed {
+        let Self { values, depth, columns, is_transposed } = *self;
+        match is_transposed {
+            false => Packed::of_rows(depth, columns, |row| &values[row * columns..][..columns]),
+            true => Packed::of_columns(depth, columns, |column| &values[column * depth..][..depth]),
+        }
+    }
+
+    /// A part of a panel, `[part, width]`: the columns from `start` on, with zeros beyond the last.
+    #[inline(always)]
+    pub(crate) fn pack_panel(&self, start: usize, part: Range<usize>, width: usize, out: &mut [MaybeUninit<f32>]) {
+        let Self { values, depth, columns, is_transposed } = *self;
+        let count = width.min(columns - start);
+        match is_transposed {
+            false => copy_rows(|place| &values[(part.start + place) * columns + start..][..count], width, out),
+            true => {
+                let column = |place| &values[(start + place) * depth..][part.clone()];
+                interleave(column, count, width, out);
+            }
+        }
+    }
+}
+
+/// Rows beside each other, each filled up with zeros to `width`.
+#[inline(always)]
+fn copy_rows<'a>(row: impl Fn(usize) -> &'a [f32], width: usize, out: &mut [MaybeUninit<f32>]) {
+    for (place, out) in out.chunks_exact_mut(width).enumerate() {
+        let row = row(place);
+        let (out, beyond) = out.split_at_mut(row.len());
+        out.write_copy_of_slice(row);
+        beyond.fill(MaybeUninit::new(0.0));
+    }
+}
+
+/// As many columns as `count` beside each other, a number of each one after the other, filled up with zeros to `width`.
+#[inline(always)]
+fn interleave<'a>(column: impl Fn(usize) -> &'a [f32], count: usize, width: usize, out: &mut [MaybeUninit<f32>]) {
+    /// Numbers of a column at a time: a line of the cache.
+    const STEP: usize = 16;
+    for (step, out) in out.chunks_mut(STEP * width).enumerate() {
+        for place in 0..width {
+            let out = out.iter_mut().skip(place).step_by(width);
+            if place < count {
+                out.zip(&column(place)[step * STEP..]).for_each(|(out, &x)| _ = out.write(x));
+            } else {
+                out.for_each(|out| _ = out.write(0.0));
+            }
+        }
+    }
+}
+
+/// The right matrix of a product, as it is best for the number of rows.
+#[derive(Debug)]
+pub(crate) enum Right<'a> {
+    /// As it lies in memory: a panel is packed when it is needed.
+    InPlace(Matrix<'a>),
+    /// In panels.
+    Packed(Packed),
+}
+
+/// The right matrix of a product, `[depth, columns]`, in panels of a tile's columns.
+#[derive(Debug)]
+pub(crate) struct Packed {
+    /// `[panels, depth, tile's columns]`, with zeros beyond the last column.
+    pub(crate) panels: Vec<f32>,
+    pub(crate) depth: usize,
+    pub(crate) columns: usize,
+    /// What its numbers are if they have fewer than 32 bits.
+    pub(crate) reduced: Option<Reduced>,
+}
+
+impl Packed {
+    /// The matrix `[depth, columns]` by its rows.
+    pub(crate) fn of_rows<'a>(depth: usize, columns: usize, row: impl Fn(usize) -> &'a [f32] + Sync) -> Self {
+        Self::of_panels(depth, columns, |start, width, out| {
+            let count = width.min(columns - start);
+            copy_rows(|place| &row(place)[start..][..count], width, out);
+        })
+    }
+
+    /// The matrix `[depth, columns]` by its columns.
+    pub(crate) fn of_columns<'a>(depth: usize, columns: usize, column: impl Fn(usize) -> &'a [f32] + Sync) -> Self {
+        Self::of_panels(depth, columns, |start, width, out| {
+            let count = width.min(columns - start);
+            interleave(|place| &column(start + place)[..depth], count, width, out);
+        })
+    }
+
+    /// `write` writes the panel of the columns from a first on, and all of it.
+    fn of_panels(depth: usize, columns: usize, write: impl Fn(usize, usize, &mut [MaybeUninit<f32>]) + Sync) -> Self {
+        let width = tile_columns();
+        let mut panels = uninit(columns.div_ceil(width) * depth * width);
+        let parts = panels.par_chunks_mut((depth * width).max(1)).enumerate();
+        parts.for_each(|(panel, out)| write(panel * width, width, out));
+        // SAFETY: panels cover the matrix, and all of each has been written.
+        let panels = unsafe { filled(panels) };
+        Self { panels, depth, columns, reduced: None }
+    }
+}
+
+/// Columns of a tile on this machine.
+pub(crate) fn tile_columns() -> usize {
+    struct Columns;
+    impl WithSimd for Columns {
+        type Output = usize;
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) -> usize {
+            2 * lanes::<S>()
+        }
+    }
+    vectors().dispatch(Columns)
+}

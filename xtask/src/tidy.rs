@@ -1,9 +1,10 @@
 //! `cargo xtask tidy`: invariants of the workspace that the compiler does not check.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::Failure;
-use crate::cargo::root;
+use crate::cargo::{plain, root};
 
 /// What an encoder may depend on, of this workspace.
 const ENCODER_DEPENDENCIES: [&str; 3] = ["echo-core", "echo-nn", "echo-weights"];
@@ -24,6 +25,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     every_encoder_has_a_card(&mut problems);
     readme_commands_exist(&mut problems);
     nothing_generated_in_git(&mut problems);
+    tests_share_the_build(&mut problems)?;
     if problems.is_empty() {
         return Ok(());
     }
@@ -251,6 +253,28 @@ fn nothing_generated_in_git(problems: &mut Vec<String>) {
             problems.push(format!("{file} is data or a result, and in git"));
         }
     }
+}
+
+/// Features that a dev-dependency adds to what the binary is built of would compile Burn a second time for the tests.
+fn tests_share_the_build(problems: &mut Vec<String>) -> Result<(), Failure> {
+    let tests = packages_with_features("normal,build,dev")?;
+    for package in packages_with_features("normal,build")?.difference(&tests) {
+        problems.push(format!("{package}: a dev-dependency adds features to it, so the tests compile it again"));
+    }
+    Ok(())
+}
+
+/// What the workspace links by these edges of the graph: name, version and features of each.
+fn packages_with_features(edges: &str) -> Result<BTreeSet<String>, Failure> {
+    let format = ["--format", "{p} [{f}]", "--prefix", "none"];
+    let output = plain(&["tree", "--quiet", "--locked", "--workspace", "--edges", edges]).args(format).output();
+    let output = output.map_err(|error| Failure::new(format!("cargo tree: {error}")))?;
+    if !output.status.success() {
+        return Err(Failure::new(format!("cargo tree: {}", String::from_utf8_lossy(&output.stderr).trim())));
+    }
+    let packages = String::from_utf8_lossy(&output.stdout).into_owned();
+    // What was listed before is marked by a star.
+    Ok(packages.lines().map(|line| line.trim_end_matches(" (*)").to_owned()).filter(|line| !line.is_empty()).collect())
 }
 
 #[cfg(test)]

@@ -1,20 +1,18 @@
 //! Layers at the sizes of the encoders, forward (ours in every precision) and with their gradients, beside Burn's own operations.
 //!
 //! ```console
-//! cargo bench -p echo-kernels
-//! cargo bench -p echo-kernels -- attention
+//! cargo bench --workspace --bench layers
+//! cargo bench --workspace --bench layers -- attention
 //! ```
 
 #![allow(missing_docs)]
-
-use std::hint::black_box;
 
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::activation::{gelu, softmax};
 use burn::tensor::{Device, Distribution, Tensor};
-use criterion::{Criterion, criterion_group, criterion_main};
+use divan::Bencher;
 use echo_kernels::{Precision, attention, depthwise_norm, feed_forward, layer_norm, linear};
 
 const EPSILON: f64 = 1e-6;
@@ -88,29 +86,56 @@ impl Layers {
     }
 }
 
-fn layers(criterion: &mut Criterion) {
-    let plain = Layers::new(&Device::flex());
-    let trained = plain.clone().train();
-    for ((name, shape, [ours, burns]), (_, _, [ours_trained, burns_trained])) in
-        plain.pairs().into_iter().zip(trained.pairs())
-    {
-        let mut group = criterion.benchmark_group(name);
-        group.sample_size(10);
-        let x = Tensor::<4>::random(shape, Distribution::Normal(0.0, 1.0), &Device::flex());
-        for precision in Precision::ALL {
-            group.bench_function(format!("ours/forward/{precision}"), |bencher| {
-                bencher.iter(|| precision.run(|| black_box(ours(x.clone()))));
-            });
-        }
-        group.bench_function("burn/forward", |bencher| bencher.iter(|| black_box(burns(x.clone()))));
-        let x = x.autodiff().require_grad();
-        for (side, layer) in [("ours", ours_trained), ("burn", burns_trained)] {
-            group.bench_function(format!("{side}/step"), |bencher| {
-                bencher.iter(|| black_box(layer(x.clone()).sum().backward()));
-            });
+/// One of [`Layers::pairs`] and how it is computed.
+#[derive(Clone, Copy)]
+struct Case {
+    layer: usize,
+    /// `None`: by Burn's own operations.
+    precision: Option<Precision>,
+}
+
+impl Case {
+    /// Every layer by Burn and by ours in each of the given precisions.
+    fn all(precisions: &[Precision]) -> Vec<Self> {
+        let layers = 0..Layers::new(&Device::flex()).pairs().len();
+        let sides = || std::iter::once(None).chain(precisions.iter().copied().map(Some));
+        layers.flat_map(|layer| sides().map(move |precision| Self { layer, precision })).collect()
+    }
+
+    /// Hands the layer and its input to `bench`.
+    fn with(self, layers: &Layers, bench: impl FnOnce(Tensor<4>, &Layer<'_>)) {
+        let (_, shape, [ours, burns]) = &layers.pairs()[self.layer];
+        let x = Tensor::random(*shape, Distribution::Normal(0.0, 1.0), &Device::flex());
+        match self.precision {
+            None => bench(x, burns),
+            Some(precision) => precision.run(|| bench(x, ours)),
         }
     }
 }
 
-criterion_group!(benches, layers);
-criterion_main!(benches);
+impl std::fmt::Display for Case {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (name, ..) = Layers::new(&Device::flex()).pairs()[self.layer];
+        match self.precision {
+            None => write!(f, "{name}, Burn"),
+            Some(precision) => write!(f, "{name}, {precision}"),
+        }
+    }
+}
+
+#[divan::bench(args = Case::all(&Precision::ALL), sample_count = 10)]
+fn forward(bencher: Bencher<'_, '_>, case: Case) {
+    case.with(&Layers::new(&Device::flex()), |x, layer| bencher.bench_local(|| layer(x.clone())));
+}
+
+#[divan::bench(args = Case::all(&[Precision::F32]), sample_count = 10)]
+fn step(bencher: Bencher<'_, '_>, case: Case) {
+    case.with(&Layers::new(&Device::flex()).train(), |x, layer| {
+        let x = x.autodiff().require_grad();
+        bencher.bench_local(|| layer(x.clone()).sum().backward());
+    });
+}
+
+fn main() {
+    divan::main();
+}

@@ -18,8 +18,10 @@ pub(crate) struct JpegHeader<'a> {
     pub(crate) restart: u16,
     /// ffmpeg's comment that luma is 16 to 235 and chroma 16 to 240, where JPEG otherwise means 0 to 255.
     pub(crate) limited_range: bool,
-    /// Adobe's segment says that the components are not luma and chroma.
-    pub(crate) not_ycc: bool,
+    /// There is a JFIF segment, which goes with luma and chroma.
+    pub(crate) jfif: bool,
+    /// Adobe's segment, if there is one, says what the components were made by: 1 is luma and chroma.
+    pub(crate) adobe: Option<u8>,
     /// The `AVI1` segment says that the frame is one field of two.
     pub(crate) field: bool,
     /// The content of the start-of-scan segment.
@@ -56,7 +58,8 @@ impl<'a> JpegHeader<'a> {
             huffman: Vec::new(),
             restart: 0,
             limited_range: false,
-            not_ycc: false,
+            jfif: false,
+            adobe: None,
             field: false,
             scan: &[],
             data: &[],
@@ -101,7 +104,8 @@ impl<'a> JpegHeader<'a> {
                     break;
                 }
                 0xe0 if content.starts_with(b"AVI1") => header.field = matches!(content.get(4), Some(1 | 2)),
-                0xee if content.starts_with(b"Adobe") => header.not_ycc = matches!(content.get(11), Some(0 | 2)),
+                0xe0 if content.starts_with(b"JFIF\0") => header.jfif = true,
+                0xee if content.starts_with(b"Adobe") => header.adobe = content.get(11).copied(),
                 0xfe if content.starts_with(b"CS=ITU601") => header.limited_range = true,
                 0xc0..=0xcf if marker != 0xc8 && marker != 0xcc => header.start_of_frame(marker, content)?,
                 _ => {}
@@ -112,6 +116,11 @@ impl<'a> JpegHeader<'a> {
             return Err("the JPEG has no start of frame".to_owned());
         }
         Ok(header)
+    }
+
+    /// Whether the JPEG says that its components are something else than luma and chroma.
+    pub(crate) fn not_ycc(&self) -> bool {
+        matches!(self.adobe, Some(0 | 2)) || self.components.iter().map(|component| component.id).eq(*b"RGB")
     }
 
     fn start_of_frame(&mut self, marker: u8, content: &[u8]) -> Result<(), String> {
@@ -157,7 +166,7 @@ mod tests {
         assert_eq!((header.width, header.height, header.process, header.precision), (64, 48, 0xc0, 8));
         assert_eq!(header.components[0], Component { id: 1, h: 2, v: 2, table: 0 });
         assert_eq!(header.components[2], Component { id: 3, h: 1, v: 1, table: 1 });
-        assert!(header.huffman.is_empty() && !header.limited_range && !header.field && !header.not_ycc);
+        assert!(header.huffman.is_empty() && !header.limited_range && !header.field && !header.not_ycc());
         assert_eq!((header.restart, header.scan, header.data), (0x0102, &[7][..], &b"pixels"[..]));
     }
 
@@ -168,8 +177,9 @@ mod tests {
         assert!(with(b"\xff\xfe\x00\x0bCS=ITU601", |header| header.limited_range));
         assert!(with(b"\xff\xe0\x00\x07AVI1\x00", |header| !header.field));
         assert!(with(b"\xff\xe0\x00\x07AVI1\x02", |header| header.field));
-        assert!(with(b"\xff\xee\x00\x0eAdobe\0\x64\0\0\0\0\0", |header| header.not_ycc));
-        assert!(with(b"\xff\xee\x00\x0eAdobe\0\x64\0\0\0\0\x01", |header| !header.not_ycc));
+        assert!(with(b"\xff\xee\x00\x0eAdobe\0\x64\0\0\0\0\0", |header| header.not_ycc()));
+        assert!(with(b"\xff\xee\x00\x0eAdobe\0\x64\0\0\0\0\x01", |header| !header.not_ycc()));
+        assert!(with(b"\xff\xe0\x00\x07JFIF\0", |header| header.jfif && !header.field));
         assert!(with(b"\xff\xff\xff\xc4\x00\x03a", |header| header.huffman == [b"a"]));
     }
 

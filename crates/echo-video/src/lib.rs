@@ -1,7 +1,7 @@
 //! Echocardiogram files to frames.
 //!
-//! A path goes in, RGB pixels come out. Motion-JPEG in AVI, the format of EchoNet-Dynamic, is read here; everything else
-//! goes through the system's ffmpeg. Whatever the bytes are, the answer is frames or an error that names the file and
+//! A path goes in, RGB pixels come out. Motion-JPEG in AVI, the format of EchoNet-Dynamic, and DICOM are read here;
+//! everything else goes through the system's ffmpeg. Whatever the bytes are, the answer is frames or an error that names the file and
 //! the cause, and memory stays within [`OpenOptions`]'s limits.
 //!
 //! ```no_run
@@ -18,6 +18,7 @@
 mod avi;
 mod avi_index;
 mod bits;
+mod dicom;
 mod error;
 mod ffmpeg;
 mod frames;
@@ -32,6 +33,7 @@ mod sniff;
 mod video;
 mod writer;
 
+pub use dicom::{DicomFacts, Region};
 pub use error::VideoError;
 pub use frames::Frames;
 pub use open::{Container, Info, OpenOptions, Truncation};

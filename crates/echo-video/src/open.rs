@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::dicom::DicomFacts;
 use crate::error::VideoError;
 
 /// How to open a video.
@@ -80,7 +81,7 @@ pub enum Container {
     IsoBmff,
     /// Matroska and WebM.
     Matroska,
-    /// DICOM; recognised, not read.
+    /// DICOM.
     Dicom,
     /// Something else, which ffmpeg may know.
     Other,
@@ -102,7 +103,7 @@ pub struct Truncation {
 pub struct Info {
     /// The kind of file.
     pub container: Container,
-    /// `mjpeg`, `h264`, ...: ffmpeg's names.
+    /// `mjpeg`, `h264`, ...: ffmpeg's names; how pixels are compressed in DICOM.
     pub codec: String,
     /// Columns of a frame.
     pub width: usize,
@@ -116,6 +117,8 @@ pub struct Info {
     pub truncated: Option<Truncation>,
     /// What else a user should know of it: that its last frame is missing, what ffmpeg complained of, uneven frame times.
     pub warnings: Vec<String>,
+    /// What a DICOM file says beside its pixels.
+    pub dicom: Option<DicomFacts>,
 }
 
 #[cfg(test)]

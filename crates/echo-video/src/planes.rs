@@ -49,9 +49,14 @@ impl Grid {
     }
 }
 
-/// Whether [`planes`] takes such frames; the others (progressive, lossless, 12 bits, four components, RGB, fields) are
-/// for ffmpeg.
+/// Whether a frame of Motion-JPEG is decoded here; the others (progressive, lossless, 12 bits, four components, RGB,
+/// fields) are for ffmpeg.
 pub(crate) fn is_supported(header: &JpegHeader<'_>) -> bool {
+    has_planes(header) && !header.field && !header.not_ycc()
+}
+
+/// Whether [`planes`] takes such frames: sequential ones of 8 bits in one scan.
+pub(crate) fn has_planes(header: &JpegHeader<'_>) -> bool {
     let count = header.components.len();
     let ids: Vec<u8> = header.components.iter().map(|component| component.id).collect();
     let grid = Grid::new(header);
@@ -75,12 +80,9 @@ pub(crate) fn is_supported(header: &JpegHeader<'_>) -> bool {
         && header.precision == 8
         && matches!(header.process, 0xc0 | 0xc1)
         && grid.units_y * 8 <= usize::from(u16::MAX)
-        && !header.field
-        && !header.not_ycc
-        && ids != *b"RGB"
 }
 
-/// Decodes the planes of a frame that [`is_supported`]; else, says what is wrong with it.
+/// Decodes the planes of a frame that [`has_planes`]; else, says what is wrong with it.
 pub(crate) fn planes(header: &JpegHeader<'_>) -> Result<Vec<Plane>, String> {
     let grid = Grid::new(header);
     let standard = [&STANDARD_TABLES[4..]];

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use crate::avi::Avi;
 use crate::avi_index::Span;
+use crate::dicom::Dicom;
 use crate::error::VideoError;
 use crate::ffmpeg::{self, Scan};
 use crate::frames::Frames;
@@ -42,6 +43,7 @@ enum Backend {
         file: Mutex<File>,
         frames: Vec<Span>,
     },
+    Dicom(Dicom),
     Ffmpeg,
 }
 
@@ -63,6 +65,11 @@ impl Video {
     pub fn open(path: &Path, options: &OpenOptions) -> Result<Self, VideoError> {
         match container(path)? {
             (Container::Avi, source) => Self::open_avi(path, options, source),
+            (Container::Dicom, source) => {
+                let len = source.len();
+                let (dicom, info) = Dicom::open(path, options, source.into_file(), len)?;
+                Ok(Self { path: path.to_owned(), options: options.clone(), info, backend: Backend::Dicom(dicom) })
+            }
             (container, _) => Self::open_with_ffmpeg(path, options, container, Known::default()),
         }
     }
@@ -120,6 +127,7 @@ impl Video {
             fps: avi.rate.fps(),
             truncated: avi.truncated,
             warnings,
+            dicom: None,
         };
         let backend = Backend::MotionJpeg { file: Mutex::new(source.into_file()), frames };
         Ok(Self { path: path.to_owned(), options: options.clone(), info, backend })
@@ -144,7 +152,7 @@ impl Video {
         }
         warnings.extend(scan.uneven());
         let Scan { codec, width, height, frames, fps, .. } = scan;
-        let info = Info { container, codec, width, height, frames, fps, truncated, warnings };
+        let info = Info { container, codec, width, height, frames, fps, truncated, warnings, dicom: None };
         Ok(Self { path: path.to_owned(), options: options.clone(), info, backend: Backend::Ffmpeg })
     }
 
@@ -164,6 +172,7 @@ impl Video {
         let mut data = vec![0; bytes];
         match &self.backend {
             Backend::MotionJpeg { file, frames } => self.decode_mjpeg(file, frames, wanted, &mut data)?,
+            Backend::Dicom(dicom) => dicom.decode(&self.path, wanted, &mut data)?,
             Backend::Ffmpeg => self.decode_in_parts(wanted, |slot, pixels| {
                 data[slot * pixels.len()..][..pixels.len()].copy_from_slice(pixels);
             })?,
@@ -191,7 +200,7 @@ impl Video {
         self.check_numbers(wanted)?;
         let frame_len = width * height * 3;
         match &self.backend {
-            Backend::MotionJpeg { .. } => {
+            Backend::MotionJpeg { .. } | Backend::Dicom(_) => {
                 let count = (PART_BYTES / frame_len).max(1);
                 for (part, numbers) in wanted.chunks(count).enumerate() {
                     take(part * count, &self.decode(numbers)?.data);
@@ -287,16 +296,11 @@ fn container(path: &Path) -> Result<(Container, Source), VideoError> {
     let (file, len) = open_file(path)?;
     let mut source = Source::new(file, len);
     let head = source.bytes(0, len.min(SNIFF_BYTES as u64)).map_err(|error| VideoError::io(path, error))?;
-    match sniff(&head).map_err(|cause| VideoError::NotAVideo { path: path.to_owned(), cause })? {
-        Container::Dicom => Err(VideoError::Unsupported {
-            path: path.to_owned(),
-            cause: "DICOM is not yet supported; convert it to AVI or MP4 first".to_owned(),
-        }),
-        container => Ok((container, source)),
-    }
+    let container = sniff(&head).map_err(|cause| VideoError::NotAVideo { path: path.to_owned(), cause })?;
+    Ok((container, source))
 }
 
-/// Whether a file might be opened, at the price of its first bytes and, of an AVI, its headers: no frame is decoded and
+/// Whether a file might be opened, at the price of its first bytes and, of an AVI or DICOM, its headers: no frame is decoded and
 /// no program started.
 ///
 /// # Errors
@@ -304,6 +308,10 @@ fn container(path: &Path) -> Result<(Container, Source), VideoError> {
 pub fn check_file(path: &Path, options: &OpenOptions) -> Result<(), VideoError> {
     match container(path)? {
         (Container::Avi, mut source) => Avi::parse(&mut source, path, options.allow_truncated).map(drop),
+        (Container::Dicom, source) => {
+            let len = source.len();
+            Dicom::open(path, options, source.into_file(), len).map(drop)
+        }
         _ => Ok(()),
     }
 }

@@ -1,6 +1,7 @@
 //! Files in, frames or errors out: the crate from outside.
 
 mod clips;
+mod dicom;
 mod ffmpeg_files;
 mod hostile;
 mod layouts;

@@ -14,7 +14,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     crates_name_no_encoder(&mut problems);
     encoders_depend_on_three_crates(&mut problems);
     no_burn_in(
-        &["echo-files", "echo-video", "echo-metrics", "echo-random", "echo-phantom", "echo-report"],
+        &["echo-clinical", "echo-files", "echo-video", "echo-metrics", "echo-random", "echo-phantom", "echo-report"],
         &mut problems,
     );
     one_file_names_backends(&mut problems);

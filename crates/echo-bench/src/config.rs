@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use echo_core::{Answer, Preset};
 use echo_data::{DataError, DatasetConfig, Target};
 use echo_report::Reference;
+use echo_video::{Mask, OpenOptions};
 use serde::{Deserialize, Serialize};
 
 use crate::data::privacy::last_name;
@@ -77,6 +78,8 @@ pub struct BenchConfig {
     pub limit: Option<usize>,
     /// Use what can be decoded of truncated videos.
     pub allow_truncated: bool,
+    /// Which videos are masked.
+    pub mask: Mask,
     /// Go on where training and test share patients or videos, and say so beside the results.
     pub allow_leakage: bool,
     /// Which epoch's adapter is scored.
@@ -146,6 +149,7 @@ impl Default for BenchConfig {
             bootstrap: 10_000,
             limit: None,
             allow_truncated: false,
+            mask: Mask::default(),
             allow_leakage: false,
             select: Selection::LastEpoch,
             save_adapters: false,
@@ -174,6 +178,11 @@ impl Limits {
 }
 
 impl BenchConfig {
+    /// How videos are opened.
+    pub(crate) fn open_options(&self) -> OpenOptions {
+        OpenOptions { allow_truncated: self.allow_truncated, mask: self.mask, ..OpenOptions::default() }
+    }
+
     /// The configuration in a TOML text; entries that are absent keep their defaults.
     ///
     /// # Errors

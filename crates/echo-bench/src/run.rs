@@ -25,7 +25,6 @@ use echo_report::{
     Sources, TestSet, groups,
 };
 use echo_train::{Parameter, parameters};
-use echo_video::OpenOptions;
 use echo_weights::{Built, Weights, WeightsError};
 
 use self::cells::Told;
@@ -518,7 +517,7 @@ impl<'a> RunState<'a> {
         let done: Vec<&CellRecord> = self.records.iter().filter(|record| record.status == CellStatus::Done).collect();
         self.outputs.join_cells(&done)?;
         self.outputs.write_excluded(&self.set.excluded)?;
-        let options = OpenOptions { allow_truncated: self.config.allow_truncated, ..OpenOptions::default() };
+        let options = self.config.open_options();
         let samples = self.set.samples(&test);
         let path = |sample: &Sample<'_>| self.set.videos[sample.videos[0]].path.clone();
         let paths: BTreeMap<String, PathBuf> =

@@ -71,6 +71,14 @@ pub enum VideoError {
         /// Why.
         cause: String,
     },
+    /// Nothing outside of the ultrasound sector is to be shown, and no sector is found.
+    #[error("{}: no ultrasound sector is found: {cause}; --mask none takes the frames as they are, text included", path.display())]
+    NoSector {
+        /// The file.
+        path: PathBuf,
+        /// What was seen instead.
+        cause: String,
+    },
     /// A frame was asked for that does not exist.
     #[error("{}: frame {frame} does not exist, the video has {frames} frames", path.display())]
     NoSuchFrame {

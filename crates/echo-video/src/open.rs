@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use crate::dicom::DicomFacts;
 use crate::error::VideoError;
+use crate::sector::Mask;
 
 /// How to open a video.
 #[derive(Clone, Debug)]
 pub struct OpenOptions {
     /// Use what can be read of a file of which part is missing, and say so in [`Info::truncated`]; else it is an error.
     pub allow_truncated: bool,
+    /// Which files show nothing but their ultrasound sector.
+    pub mask: Mask,
     /// Most pixels that a frame may have.
     pub max_pixels: u64,
     /// Most bytes that the frames of one call may occupy when decoded.
@@ -22,10 +25,11 @@ pub struct OpenOptions {
 }
 
 impl Default for OpenOptions {
-    /// Whole files only, 4096x4096 pixels, 4 GiB, ffmpeg from `PATH`, one minute.
+    /// Whole files only, DICOM masked, 4096x4096 pixels, 4 GiB, ffmpeg from `PATH`, one minute.
     fn default() -> Self {
         Self {
             allow_truncated: false,
+            mask: Mask::default(),
             max_pixels: 4096 * 4096,
             max_bytes: 4 << 30,
             ffmpeg: None,
@@ -35,6 +39,16 @@ impl Default for OpenOptions {
 }
 
 impl OpenOptions {
+    /// Names the decoder, its version and what it leaves of frames; part of cache keys, and another one whenever decoded
+    /// pixels may be others.
+    pub fn decoder(&self) -> &'static str {
+        match self.mask {
+            Mask::Dicom => "echo-video-1",
+            Mask::Auto => "echo-video-1, all masked",
+            Mask::None => "echo-video-1, none masked",
+        }
+    }
+
     /// Refuses sizes that no echocardiogram has, before anything of that size is allocated.
     pub(crate) fn check_size(&self, path: &Path, width: usize, height: usize) -> Result<(), VideoError> {
         if width == 0 || height == 0 {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use rayon::prelude::*;
 
@@ -19,10 +19,8 @@ use crate::mjpeg;
 use crate::open::{Container, Info, OpenOptions, Truncation};
 use crate::planes;
 use crate::riff::Source;
+use crate::sector::{Mask, Sector};
 use crate::sniff::{SNIFF_BYTES, is_known_video, sniff};
-
-/// Names the decoder and its version; part of cache keys, raised whenever decoded pixels may change.
-pub const DECODER_VERSION: &str = "echo-video-1";
 
 /// Bytes of the frames that are decoded at a time, so that threads have something to share.
 const PART_BYTES: usize = 32 << 20;
@@ -34,6 +32,8 @@ pub struct Video {
     options: OpenOptions,
     info: Info,
     backend: Backend,
+    /// The sector that frames show, found when the first is decoded; `None` for all of the picture.
+    sector: OnceLock<Option<Sector>>,
 }
 
 #[derive(Debug)]
@@ -68,7 +68,13 @@ impl Video {
             (Container::Dicom, source) => {
                 let len = source.len();
                 let (dicom, info) = Dicom::open(path, options, source.into_file(), len)?;
-                Ok(Self { path: path.to_owned(), options: options.clone(), info, backend: Backend::Dicom(dicom) })
+                Ok(Self {
+                    path: path.to_owned(),
+                    options: options.clone(),
+                    info,
+                    backend: Backend::Dicom(dicom),
+                    sector: OnceLock::new(),
+                })
             }
             (container, _) => Self::open_with_ffmpeg(path, options, container, Known::default()),
         }
@@ -130,7 +136,7 @@ impl Video {
             dicom: None,
         };
         let backend = Backend::MotionJpeg { file: Mutex::new(source.into_file()), frames };
-        Ok(Self { path: path.to_owned(), options: options.clone(), info, backend })
+        Ok(Self { path: path.to_owned(), options: options.clone(), info, backend, sector: OnceLock::new() })
     }
 
     fn open_with_ffmpeg(
@@ -153,7 +159,13 @@ impl Video {
         warnings.extend(scan.uneven());
         let Scan { codec, width, height, frames, fps, .. } = scan;
         let info = Info { container, codec, width, height, frames, fps, truncated, warnings, dicom: None };
-        Ok(Self { path: path.to_owned(), options: options.clone(), info, backend: Backend::Ffmpeg })
+        Ok(Self {
+            path: path.to_owned(),
+            options: options.clone(),
+            info,
+            backend: Backend::Ffmpeg,
+            sector: OnceLock::new(),
+        })
     }
 
     /// What the file is.
@@ -161,19 +173,60 @@ impl Video {
         &self.info
     }
 
+    /// The sector that decoded frames show, outside of which they are black; `None` where [`OpenOptions::mask`] leaves this
+    /// file as it is.
+    ///
+    /// # Errors
+    /// No sector is found, or frames that are needed to find it cannot be decoded.
+    pub fn sector(&self) -> Result<Option<&Sector>, VideoError> {
+        let is_masked = match self.options.mask {
+            Mask::Dicom => self.info.container == Container::Dicom,
+            Mask::Auto => true,
+            Mask::None => false,
+        };
+        if self.sector.get().is_none() {
+            let sector = if is_masked { Some(Sector::of(self)?) } else { None };
+            // Whoever else has found it meanwhile has found the same.
+            let _ = self.sector.set(sector);
+        }
+        Ok(self.sector.get().and_then(Option::as_ref))
+    }
+
+    /// The same file with all that its frames show.
+    ///
+    /// # Errors
+    /// As [`open`](Video::open).
+    pub fn unmasked(&self) -> Result<Self, VideoError> {
+        Self::open(&self.path, &OpenOptions { mask: Mask::None, ..self.options.clone() })
+    }
+
+    pub(crate) fn no_sector(&self, cause: &str) -> VideoError {
+        VideoError::NoSector { path: self.path.clone(), cause: cause.to_owned() }
+    }
+
     /// Decodes the frames with these numbers, in this order; a number may come more than once.
     ///
     /// # Errors
-    /// When a number is too large, when the result would exceed the memory limit, or when a frame is corrupt.
+    /// When a number is too large, when the result would exceed the memory limit, when a frame is corrupt, or when no sector
+    /// is found where all else is to be black.
     pub fn decode(&self, wanted: &[usize]) -> Result<Frames, VideoError> {
-        let Info { width, height, fps, .. } = self.info;
         self.check_numbers(wanted)?;
+        let sector = self.sector()?;
+        let mut frames = self.decode_unmasked(wanted)?;
+        if let Some(sector) = sector {
+            sector.apply(&mut frames.data);
+        }
+        Ok(frames)
+    }
+
+    fn decode_unmasked(&self, wanted: &[usize]) -> Result<Frames, VideoError> {
+        let Info { width, height, fps, .. } = self.info;
         let bytes = self.options.decoded_bytes(&self.path, wanted.len(), width, height)?;
         let mut data = vec![0; bytes];
         match &self.backend {
             Backend::MotionJpeg { file, frames } => self.decode_mjpeg(file, frames, wanted, &mut data)?,
             Backend::Dicom(dicom) => dicom.decode(&self.path, wanted, &mut data)?,
-            Backend::Ffmpeg => self.decode_in_parts(wanted, |slot, pixels| {
+            Backend::Ffmpeg => self.decode_unmasked_in_parts(wanted, |slot, pixels| {
                 data[slot * pixels.len()..][..pixels.len()].copy_from_slice(pixels);
             })?,
         }
@@ -183,7 +236,7 @@ impl Video {
     /// Hands the pixels of every frame, `[height, width, 3]`, to `take`, in order. Few of them are in memory at a time.
     ///
     /// # Errors
-    /// When a frame is corrupt; `take` has had the frames before it, or before the few that it was decoded with.
+    /// As [`decode`](Video::decode); `take` has had the frames before it, or before the few that it was decoded with.
     pub fn for_each_frame(&self, mut take: impl FnMut(&[u8])) -> Result<(), VideoError> {
         let frame_len = self.info.width * self.info.height * 3;
         let every: Vec<usize> = (0..self.info.frames).collect();
@@ -194,16 +247,31 @@ impl Video {
     /// the first in `wanted`: one frame, or as many as 32 MiB hold, are in memory at a time.
     ///
     /// # Errors
-    /// When a number is too large or a frame is corrupt; `take` has had some of the frames by then.
+    /// As [`decode`](Video::decode); `take` has had some of the frames by then.
     pub fn decode_in_parts(&self, wanted: &[usize], mut take: impl FnMut(usize, &[u8])) -> Result<(), VideoError> {
-        let Info { width, height, container, .. } = self.info;
         self.check_numbers(wanted)?;
+        let Some(sector) = self.sector()? else { return self.decode_unmasked_in_parts(wanted, take) };
+        let mut masked = Vec::new();
+        self.decode_unmasked_in_parts(wanted, |slot, pixels| {
+            masked.clear();
+            masked.extend_from_slice(pixels);
+            sector.apply(&mut masked);
+            take(slot, &masked);
+        })
+    }
+
+    pub(crate) fn decode_unmasked_in_parts(
+        &self,
+        wanted: &[usize],
+        mut take: impl FnMut(usize, &[u8]),
+    ) -> Result<(), VideoError> {
+        let Info { width, height, container, .. } = self.info;
         let frame_len = width * height * 3;
         match &self.backend {
             Backend::MotionJpeg { .. } | Backend::Dicom(_) => {
                 let count = (PART_BYTES / frame_len).max(1);
                 for (part, numbers) in wanted.chunks(count).enumerate() {
-                    take(part * count, &self.decode(numbers)?.data);
+                    take(part * count, &self.decode_unmasked(numbers)?.data);
                 }
                 Ok(())
             }

@@ -16,6 +16,7 @@ use echo_files::{counted, excerpt, printable, read_text, say};
 use echo_kernels::Precision;
 use echo_phantom::{DatasetSpec, OnDemand, Site, are_phantoms};
 use echo_report::Leaderboard;
+use echo_video::Mask;
 use echo_weights::{Built, Weights, WeightsError};
 
 use crate::array_file::check_folder;
@@ -120,6 +121,9 @@ pub(crate) struct Args {
     /// Use what can be decoded of truncated videos, and report it.
     #[arg(help_heading = "Data", long)]
     allow_truncated: bool,
+    /// Which videos show nothing but their ultrasound sector: dicom, auto (all of them) or none [default: dicom].
+    #[arg(help_heading = "Data", long, value_name = "WHICH")]
+    mask: Option<Mask>,
     /// Go on where splits share patients or files; the results say so. Files are compared by their bytes: a copy in another
     /// container or coding is not recognised.
     #[arg(help_heading = "Data", long)]
@@ -289,6 +293,7 @@ impl Args {
         config.bootstrap = self.bootstrap.unwrap_or(config.bootstrap);
         config.limit = self.limit.or(config.limit);
         config.allow_truncated |= self.allow_truncated;
+        config.mask = self.mask.unwrap_or(config.mask);
         config.allow_leakage |= self.allow_leakage;
         config.select = self.select.unwrap_or(config.select);
         config.save_adapters |= self.save_adapters;

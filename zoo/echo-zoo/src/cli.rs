@@ -9,7 +9,8 @@ use echo_files::say;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    CliError, Entry, bench, cache, convert, embed, fetch, inspect, list, phantom, predict, pretrain, report, speed,
+    CliError, Entry, bench, cache, convert, embed, fetch, inspect, list, phantom, predict, prepare, pretrain, report,
+    speed,
 };
 
 /// Foundation models for echocardiography: one trait, one command line. Not for clinical use.
@@ -38,6 +39,8 @@ enum Command {
     List,
     /// What an encoder's own heads say of videos or ready clips.
     Predict(predict::Args),
+    /// Make a data set of a folder of DICOM files or videos: sectors alone, and new names for patients.
+    Prepare(prepare::Args),
     /// Train the nano preset of an encoder on synthetic hearts.
     Pretrain(pretrain::Args),
     /// Write a data set of synthetic hearts in EchoNet-Dynamic's layout.
@@ -80,6 +83,7 @@ pub fn cli(entries: &[Entry], adapters: &[AdapterEntry]) -> ExitCode {
         Command::List => list::run(entries, adapters),
         Command::Predict(args) => predict::run(&args, entries, adapters),
         Command::Phantom(args) => phantom::run(&args),
+        Command::Prepare(args) => prepare::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Speed(args) => speed::run(&args, entries),
         Command::Pretrain(args) => pretrain::run(&args, entries),

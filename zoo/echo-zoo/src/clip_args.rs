@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use echo_core::ClipSpec;
 use echo_data::{Look, SAME_LEVELS, Start, count_pictures, doubt, for_each_clip};
 use echo_files::{counted, say};
-use echo_video::OpenOptions;
+use echo_video::{Mask, OpenOptions};
 
 use crate::CliError;
 use crate::array_file::read_safetensors;
@@ -29,6 +29,9 @@ pub(crate) struct ClipArgs {
     /// Use what can be decoded of truncated videos, and report it.
     #[arg(long, conflicts_with = "tensor")]
     allow_truncated: bool,
+    /// Which videos show nothing but their ultrasound sector: dicom, auto (all of them) or none.
+    #[arg(long, value_name = "WHICH", default_value = "dicom", conflicts_with = "tensor")]
+    mask: Mask,
 }
 
 /// What was made of one video, of one ready clip, or of the videos of a study.
@@ -130,7 +133,7 @@ impl ClipArgs {
         let files = find_videos(&self.inputs)?;
         // All clips of a video, then those of the next.
         let paths: Vec<&Path> = files.iter().flat_map(|file| std::iter::repeat_n(file.as_path(), clips)).collect();
-        let options = OpenOptions { allow_truncated: self.allow_truncated, ..OpenOptions::default() };
+        let options = OpenOptions { allow_truncated: self.allow_truncated, mask: self.mask, ..OpenOptions::default() };
         // How far it is, and how many clips are done.
         let progress = Mutex::new((Progress::new("clips", paths.len()), 0));
         let shown = || progress.lock().unwrap_or_else(PoisonError::into_inner);

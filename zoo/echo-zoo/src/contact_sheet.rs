@@ -9,10 +9,10 @@ use image::{ImageFormat, ImageResult, Rgb, RgbImage};
 
 /// Frames in a row.
 const COLUMNS: usize = 5;
-/// Pixels between frames, and between them and what is written above.
-const GAP: usize = 4;
+/// Pixels between pictures, and between them and what is written above.
+pub(crate) const GAP: usize = 4;
 /// Height and width of a letter.
-const LETTER: usize = 8;
+pub(crate) const LETTER: usize = 8;
 
 /// A clip's frames as PNG, as they are after all steps but normalisation and in true colours, below `title` and each below its
 /// number in the video; `numbers` has fewer where the video is too short.
@@ -46,7 +46,7 @@ pub(crate) fn contact_sheet(clip: &Clip, spec: &ClipSpec, numbers: &[usize], tit
 }
 
 /// White letters, as many as go into `width` pixels; where some do not, the last are dots.
-fn write_line(sheet: &mut RgbImage, [left, top]: [usize; 2], width: usize, text: &str) {
+pub(crate) fn write_line(sheet: &mut RgbImage, [left, top]: [usize; 2], width: usize, text: &str) {
     let room = width / LETTER;
     let letters: Vec<char> = match text.chars().count() > room {
         true => text.chars().take(room.saturating_sub(2)).chain("..".chars()).take(room).collect(),

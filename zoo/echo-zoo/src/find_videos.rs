@@ -34,7 +34,7 @@ pub(crate) fn find_videos(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> 
     Ok(videos)
 }
 
-fn has_video_name(path: &Path) -> bool {
+pub(crate) fn has_video_name(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str());
     extension.is_some_and(|extension| VIDEO_EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension)))
 }

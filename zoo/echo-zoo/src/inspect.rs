@@ -1,12 +1,14 @@
 //! `echozoo inspect`.
 
 use std::collections::HashMap;
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use echo_core::Preset;
 use echo_data::{LoadedClip, Start, clip_of};
-use echo_files::write_atomically;
-use echo_video::{OpenOptions, Video};
+use echo_files::{printable, write_atomically};
+use echo_video::{DicomFacts, Mask, OpenOptions, Region, Sector, Video};
+use image::{ImageFormat, Rgb, RgbImage};
 
 use crate::array_file::{npy, safetensors, write_file};
 use crate::contact_sheet::contact_sheet;
@@ -36,10 +38,17 @@ pub(crate) struct Args {
     /// Go on with what can be decoded of a truncated video.
     #[arg(long)]
     allow_truncated: bool,
+    /// Whether it shows nothing but its ultrasound sector: dicom (if it is DICOM), auto (yes) or none.
+    #[arg(long, value_name = "WHICH", default_value = "dicom")]
+    mask: Mask,
+    /// Its first frame as it is and with all black outside of the sector that is found (PNG): what the file shows beside it,
+    /// names of patients for example, is in the picture.
+    #[arg(long, value_name = "FILE")]
+    before_after: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
-    let options = OpenOptions { allow_truncated: args.allow_truncated, ..OpenOptions::default() };
+    let options = OpenOptions { allow_truncated: args.allow_truncated, mask: args.mask, ..OpenOptions::default() };
     let entry = args.encoder.as_deref().map(|name| find(entries, name)).transpose()?;
     let video = Video::open(&args.file, &options)?;
     let info = video.info();
@@ -57,8 +66,25 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     if let Some(truncation) = &info.truncated {
         text.push_str(&format!("  truncated  {}\n", truncation.cause));
     }
+    if let Some(facts) = &info.dicom {
+        text.push_str(&described(facts));
+    }
     for warning in &info.warnings {
         text.push_str(&format!("  warning    {warning}\n"));
+    }
+    match video.sector() {
+        Ok(None) => {}
+        Ok(Some(sector)) => {
+            let [left, top, right, bottom] = sector.bounds();
+            let share = 100.0 * sector.area() as f64 / (info.width * info.height) as f64;
+            text.push_str(&format!(
+                "  sector     {share:.0} % of the picture, within {left},{top} to {right},{bottom}; all else is masked\n"
+            ));
+        }
+        Err(error) => text.push_str(&format!("  warning    {error}\n")),
+    }
+    if let Some(path) = &args.before_after {
+        write_file(path, &before_after(&video, path)?)?;
     }
     if let Some(path) = &args.frames {
         write_frames(path, &video)?;
@@ -93,6 +119,48 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
         }
     }
     print(&text)
+}
+
+/// What a DICOM file says of its pictures; identifiers are not printed.
+fn described(facts: &DicomFacts) -> String {
+    let mut text = String::new();
+    if let Some(modality) = &facts.modality {
+        text.push_str(&format!("  modality   {}\n", printable(modality)));
+    }
+    if let Some([row, column]) = facts.spacing {
+        text.push_str(&format!("  spacing    {row:.4} x {column:.4} cm between rows and columns\n"));
+    }
+    for Region { format, data_type, sides: [left, top, right, bottom], .. } in &facts.regions {
+        let kind = match format {
+            1 => "a 2-D picture",
+            2 => "M-mode",
+            3 => "a spectrum",
+            4 => "a curve",
+            5 => "graphics",
+            _ => "a region",
+        };
+        text.push_str(&format!("  region     {left},{top} to {right},{bottom}: {kind} (data type {data_type})\n"));
+    }
+    text
+}
+
+/// The first frame as it is, and masked, side by side.
+fn before_after(video: &Video, path: &Path) -> Result<Vec<u8>, CliError> {
+    let sector = Sector::of(video)?;
+    let before = video.unmasked()?.decode(&[0])?;
+    let mut after = before.clone();
+    sector.apply(&mut after.data);
+    let (width, height) = (before.width as u32, before.height as u32);
+    let mut sheet = RgbImage::new(2 * width, height);
+    for (place, frames) in [&before, &after].into_iter().enumerate() {
+        for (at, rgb) in frames.data.as_chunks::<3>().0.iter().enumerate() {
+            let (x, y) = (at as u32 % width, at as u32 / width);
+            sheet.put_pixel(place as u32 * width + x, y, Rgb(*rgb));
+        }
+    }
+    let mut bytes = Cursor::new(Vec::new());
+    sheet.write_to(&mut bytes, ImageFormat::Png).map_err(CliError::file(path))?;
+    Ok(bytes.into_inner())
 }
 
 /// Writes all frames one after the other: together they may be larger than memory.

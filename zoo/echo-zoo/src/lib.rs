@@ -37,6 +37,7 @@ mod list;
 mod output;
 mod phantom;
 mod predict;
+mod prepare;
 mod pretrain;
 mod progress;
 mod report;

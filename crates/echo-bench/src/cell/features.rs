@@ -9,7 +9,7 @@ use echo_core::{AnyEncoder, ClipSpec, Stage, Tokens};
 use echo_data::{Feature, FeatureCache, LoadedClip, StageKey, for_each_clip};
 use echo_files::FileLock;
 use echo_kernels::Precision;
-use echo_video::{DECODER_VERSION, OpenOptions};
+use echo_video::OpenOptions;
 use echo_weights::Built;
 use serde::Serialize;
 
@@ -214,7 +214,7 @@ impl Embedder<'_> {
             clip: self.spec,
             view: self.view,
             place,
-            decoder: DECODER_VERSION,
+            decoder: self.options.decoder(),
             device: self.device_name,
             precision: self.precision.name(),
             numerics: NUMERICS,

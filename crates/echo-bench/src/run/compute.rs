@@ -13,6 +13,7 @@ use echo_report::{
     Predictions, weights_caution,
 };
 use echo_train::{Checkpoints, Samples};
+use echo_video::Mask;
 use echo_weights::WeightsKind;
 
 use super::cells::Job;
@@ -118,7 +119,7 @@ impl RunState<'_> {
         // Of a failed cell too, so that it stands in its row.
         let of_external = self.external.as_ref().zip(external.as_ref());
         let of_external = of_external.map(|(set, (_, hash))| serde_json::json!({ "name": set.name, "hash": hash }));
-        let config = serde_json::json!({
+        let mut config = serde_json::json!({
             "numerics": NUMERICS,
             "task": self.set.target.task,
             "external": of_external,
@@ -130,6 +131,10 @@ impl RunState<'_> {
             "allow_truncated": self.config.allow_truncated,
             "text": text,
         });
+        // Not of cells that ran before there was a choice.
+        if self.config.mask != Mask::default() {
+            config["mask"] = serde_json::json!(self.config.mask);
+        }
         let mut record = CellRecord {
             encoder,
             text,

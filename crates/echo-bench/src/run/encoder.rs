@@ -150,7 +150,7 @@ impl RunState<'_> {
             let record = record(lent.encoder.card().name, lent);
             (lent, record)
         });
-        let options = OpenOptions { allow_truncated: config.allow_truncated, ..OpenOptions::default() };
+        let options = config.open_options();
         EncoderRun { record: record(name, built), built, text, features: Vec::new(), external: Vec::new(), options }
     }
 

@@ -6,7 +6,7 @@ use echo_core::{AnyAdapter, Stage};
 use echo_data::Feature;
 use echo_report::{CellRecord, Excluded};
 use echo_train::parameters;
-use echo_video::{OpenOptions, check_file};
+use echo_video::check_file;
 
 use super::cells::{Earlier, Job};
 use super::encoder::{EncoderRun, ToEmbed, ViewFeatures, Which};
@@ -62,7 +62,7 @@ struct Foreseen {
 impl RunState<'_> {
     /// Leaves out the videos that surely cannot be used: those that are empty, or no video by their first bytes.
     fn exclude_broken(&mut self) {
-        let options = OpenOptions { allow_truncated: self.config.allow_truncated, ..OpenOptions::default() };
+        let options = self.config.open_options();
         let wanted = self.wanted.clone();
         let of_external = self.external.as_ref().map_or(Vec::new(), |external| external.test.clone());
         let sets = [(Some(&mut self.set), wanted), (self.external.as_mut(), of_external)];

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use echo_random::Stream;
-use echo_video::{Container, OpenOptions, Video, VideoError, check_file};
+use echo_video::{Container, Mask, OpenOptions, Video, VideoError, check_file};
 
 use crate::clips::file;
 
@@ -17,8 +17,12 @@ fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/dicom").join(name)
 }
 
+fn whole_pictures() -> OpenOptions {
+    OpenOptions { mask: Mask::None, ..OpenOptions::default() }
+}
+
 fn open(name: &str) -> Video {
-    Video::open(&golden(name), &OpenOptions::default()).unwrap()
+    Video::open(&golden(name), &whole_pictures()).unwrap()
 }
 
 /// The largest difference of two pictures of the same size.
@@ -65,6 +69,29 @@ fn frames_come_in_any_order_and_more_than_once() {
 }
 
 #[test]
+fn a_loop_shows_nothing_but_its_sector_unless_asked() {
+    let path = golden("rgb_explicit.dcm");
+    let whole = open("rgb_explicit.dcm").decode_all().unwrap();
+    let masked = Video::open(&path, &OpenOptions::default()).unwrap();
+    let sector = masked.sector().unwrap().unwrap();
+    let frames = masked.decode(&[1, 2]).unwrap();
+    let mut in_parts = Vec::new();
+    masked.decode_in_parts(&[1, 2], |_, pixels| in_parts.extend_from_slice(pixels)).unwrap();
+    assert_eq!(frames.data, in_parts);
+    let outside = (0..ROWS * COLUMNS).filter(|at| !sector.contains(at % COLUMNS, at / COLUMNS));
+    assert!(outside.clone().count() > 100);
+    assert!(outside.flat_map(|at| &frames.frame(0)[at * 3..][..3]).all(|&level| level == 0));
+    let inside = (0..ROWS * COLUMNS).filter(|at| sector.contains(at % COLUMNS, at / COLUMNS));
+    for at in inside {
+        assert_eq!(frames.frame(0)[at * 3..][..3], whole.frame(1)[at * 3..][..3]);
+    }
+    // A still has nothing that moves; whatever it shows is not shown by accident.
+    let still = Video::open(&golden("single_frame.dcm"), &OpenOptions::default()).unwrap();
+    let error = still.decode(&[0]).unwrap_err();
+    assert!(matches!(error, VideoError::NoSector { .. }) && error.to_string().contains("--mask none"), "{error}");
+}
+
+#[test]
 fn times_regions_and_identifiers_are_read() {
     let video = open("jpegls_rgb.dcm");
     let info = video.info();
@@ -106,7 +133,7 @@ fn real_loops_have_the_pixels_of_pydicom() {
         paths.filter(|path| path.extension().is_some_and(|extension| extension == "dcm")).collect();
     assert!(!loops.is_empty());
     for path in loops {
-        let video = Video::open(&path, &OpenOptions::default()).unwrap();
+        let video = Video::open(&path, &whole_pictures()).unwrap();
         let expected = fs::read(path.with_extension("rgb")).unwrap();
         let data = video.decode_all().unwrap().data;
         assert_eq!(data.len(), expected.len());
@@ -118,7 +145,7 @@ fn real_loops_have_the_pixels_of_pydicom() {
 
 #[test]
 fn a_cut_file_is_an_error_or_its_whole_frames() {
-    let lenient = OpenOptions { allow_truncated: true, ..OpenOptions::default() };
+    let lenient = OpenOptions { allow_truncated: true, ..whole_pictures() };
     for name in
         ["rgb_explicit.dcm", "rgb_deflated.dcm", "jpegls_rgb.dcm", "fragments_with_table.dcm", "rgb_implicit.dcm"]
     {
@@ -126,7 +153,7 @@ fn a_cut_file_is_an_error_or_its_whole_frames() {
         let whole = open(name).decode_all().unwrap();
         for length in (0..bytes.len() - 8).step_by(7) {
             let (_folder, path) = file(name, &bytes[..length]);
-            if let Ok(video) = Video::open(&path, &OpenOptions::default()) {
+            if let Ok(video) = Video::open(&path, &whole_pictures()) {
                 // Nothing but the marks at its end is missing, or what is deflated is found out when it is decoded.
                 match video.decode_all() {
                     Ok(frames) => assert_eq!(frames, whole, "{name} cut to {length}"),
@@ -154,7 +181,7 @@ fn damaged_files_neither_panic_nor_hang() {
         .filter(|path| path.extension().is_some_and(|extension| extension == "dcm"))
         .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read(&path).unwrap()))
         .collect();
-    let options = OpenOptions { allow_truncated: true, max_bytes: 64 << 20, ..OpenOptions::default() };
+    let options = OpenOptions { allow_truncated: true, max_bytes: 64 << 20, ..whole_pictures() };
     let mut opened = 0;
     for (name, bytes) in &files {
         for _ in 0..60 {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use echo_random::Stream;
-use echo_video::{OpenOptions, Video, VideoError};
+use echo_video::{Mask, OpenOptions, Video, VideoError};
 
 use crate::clips::{file, find, small_avi};
 
@@ -326,6 +326,7 @@ fn damaged_files_never_panic_and_end_soon() {
         std::fs::write(&path, &bytes).unwrap();
         let options = OpenOptions {
             allow_truncated: stream.below(2) == 0,
+            mask: Mask::default(),
             max_pixels: 1 << 20,
             max_bytes: 1 << 24,
             ffmpeg: Some("/nonexistent/ffmpeg".into()),

@@ -1,0 +1,24 @@
+//! Numbers in, numbers out: the methods of clinical tasks, from embeddings that an encoder has already computed.
+//!
+//! - [`zero_shot`]: findings from similarities between frames and prompts (EchoCLIP).
+//! - [`study`]: phenotypes and a report of a study, from the most similar studies of an archive (EchoPrime).
+//! - [`retrieval`]: how well a search finds what belongs together.
+//!
+//! ```
+//! use echo_clinical::zero_shot::{Answer, Prompts, Similarities};
+//! let prompts = Prompts::shipped()?;
+//! let task = prompts.task("pacemaker_lead")?;
+//! // Embed `task.prompts()` and the frames, then take the cosine of each pair: here two frames.
+//! let similarities = Similarities::new(vec![0.30, 0.26, 0.31, 0.33, 0.27, 0.33], task.prompts().len())?;
+//! let Answer::Score(score) = task.answer(&similarities)? else { panic!("a binary task") };
+//! assert!((score - 0.3).abs() < 1e-6);
+//! # Ok::<(), echo_clinical::Error>(())
+//! ```
+
+mod entries;
+mod error;
+pub mod retrieval;
+pub mod study;
+pub mod zero_shot;
+
+pub use error::Error;

@@ -5,10 +5,8 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use echo_clinical::zero_shot::ranked_value;
 use echo_core::{Error, Prediction, Regression, TextEncoder, l2_normalize};
-
-/// Share of the ranks whose median is the prediction.
-const BEST: f64 = 0.2;
 
 /// Prompts of all values.
 #[derive(Module, Debug)]
@@ -16,7 +14,7 @@ pub struct RankedPrompts {
     /// Embeddings of length one, `[prompts, dim]`.
     prompts: Tensor<2>,
     #[module(skip)]
-    values: Vec<f32>,
+    values: Vec<f64>,
 }
 
 impl RankedPrompts {
@@ -26,7 +24,7 @@ impl RankedPrompts {
     /// A prompt is too long for the text encoder.
     pub fn new(regression: &Regression, text: &dyn TextEncoder, device: &Device) -> Result<Self, Error> {
         let (prompts, values) = value_prompts(regression, text, device)?;
-        Ok(Self { prompts, values })
+        Ok(Self { prompts, values: values.into_iter().map(f64::from).collect() })
     }
 
     /// - tokens: `[videos * clips, steps, dim]`
@@ -45,18 +43,7 @@ impl RankedPrompts {
 
     /// The prediction of one clip, from the similarities of its steps to all prompts.
     fn value(&self, similarity: &[f32]) -> f32 {
-        let count = self.values.len();
-        let steps = similarity.len() / count;
-        let mut mean = vec![0.0f64; count];
-        for frame in similarity.chunks(count) {
-            let mut order: Vec<usize> = (0..count).collect();
-            order.sort_by(|&a, &b| frame[b].total_cmp(&frame[a]));
-            order.iter().zip(&mut mean).for_each(|(&index, mean)| *mean += f64::from(self.values[index]));
-        }
-        let mut best: Vec<f64> = mean.into_iter().take((BEST * count as f64) as usize).collect();
-        best.sort_by(f64::total_cmp);
-        // The lower of the two in the middle.
-        (best[(best.len() - 1) / 2] / steps as f64) as f32
+        ranked_value(similarity.chunks(self.values.len()), &self.values) as f32
     }
 }
 
@@ -89,14 +76,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranks_are_averaged_over_frames_and_the_lower_median_of_the_best_fifth_counts() {
-        let values: Vec<f32> = (0..20).map(|value| value as f32).collect();
-        let head = RankedPrompts { prompts: Tensor::zeros([20, 1], &Device::flex()), values };
-        // Best first: 19, 18, 17, 16 in one frame and 0, 1, 2, 3 in the other: means 9.5 everywhere.
+    fn every_row_of_a_clip_is_ranked() {
+        let head = RankedPrompts {
+            prompts: Tensor::zeros([20, 1], &Device::flex()),
+            values: (0..20).map(f64::from).collect(),
+        };
         let rising: Vec<f32> = (0..20).map(|value| value as f32).collect();
         let falling: Vec<f32> = rising.iter().map(|value| -value).collect();
-        assert_eq!(head.value(&[rising.clone(), falling].concat()), 9.5);
-        // 19, 18, 17, 16 alone: the lower median is 17.
-        assert_eq!(head.value(&rising), 17.0);
+        assert_eq!((head.value(&rising), head.value(&[rising.clone(), falling].concat())), (17.0, 9.5));
     }
 }

@@ -29,5 +29,6 @@ mod threshold;
 pub use grades::{Grade, GradeScore, GradeScores};
 pub use prompt_task::{Answer, GradePrompts, Mode, PromptTask, StudyAnswer};
 pub use prompts::Prompts;
+pub use regression::ranked_value;
 pub use similarities::Similarities;
 pub use threshold::{F1Threshold, best_f1_threshold};

@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{
     CliError, Entry, bench, cache, convert, embed, fetch, inspect, list, phantom, predict, prepare, pretrain, report,
-    speed,
+    speed, zero_shot,
 };
 
 /// Foundation models for echocardiography: one trait, one command line. Not for clinical use.
@@ -50,6 +50,8 @@ enum Command {
     /// Time an encoder run by run, as lines on standard input ask (docs/speed.md).
     #[command(hide = true)]
     Speed(speed::Args),
+    /// Find things by prompts, without training.
+    ZeroShot(Box<zero_shot::Args>),
 }
 
 /// The whole program over these encoders and adapters, which are [`ZOO`](crate::ZOO) and [`ADAPTERS`](echo_adapt::ADAPTERS) and
@@ -87,6 +89,7 @@ pub fn cli(entries: &[Entry], adapters: &[AdapterEntry]) -> ExitCode {
         Command::Report(args) => report::run(&args),
         Command::Speed(args) => speed::run(&args, entries),
         Command::Pretrain(args) => pretrain::run(&args, entries),
+        Command::ZeroShot(args) => zero_shot::run(&args, entries),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

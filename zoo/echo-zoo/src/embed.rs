@@ -91,21 +91,27 @@ fn embed_texts(
     device: &Device,
     warnings: &mut Warnings<'_>,
 ) -> Result<Embeddings, CliError> {
-    let card = built.encoder.card();
+    let embeddings = text_embeddings(texts, built, device)?;
+    let dim = embeddings.dims()[1];
+    let warnings = texts.iter().map(|_| warnings.of_text()).collect();
+    Ok(Embeddings { names: texts.to_vec(), warnings, dim, values: embeddings.into_data().iter::<f32>().collect() })
+}
+
+/// Embeddings of texts, each of length one: `[texts, dim]`.
+///
+/// # Errors
+/// The encoder has no text tower, or a text is too long for it.
+pub(crate) fn text_embeddings(texts: &[String], built: &Built, device: &Device) -> Result<Tensor<2>, CliError> {
     let Some(text) = built.encoder.text() else {
-        return Err(CliError::Usage(format!("{} has no text encoder", card.name)));
+        return Err(CliError::Usage(format!("{} has no text encoder", built.encoder.card().name)));
     };
-    let (mut values, mut dim) = (Vec::new(), 0);
-    for sentence in texts {
+    let one = |sentence: &String| {
         let ids: Vec<i64> = text.tokenize(sentence)?.into_iter().map(i64::from).collect();
         let length = ids.len();
         let words = text.words(Tensor::<2, Int>::from_data(TensorData::new(ids, [1, length]), device));
-        let embedding = l2_normalize(text.encode_words(words, &[length]));
-        dim = embedding.dims()[1];
-        values.extend(embedding.into_data().iter::<f32>());
-    }
-    let warnings = texts.iter().map(|_| warnings.of_text()).collect();
-    Ok(Embeddings { names: texts.to_vec(), warnings, dim, values })
+        Ok(l2_normalize(text.encode_words(words, &[length])))
+    };
+    Ok(Tensor::cat(texts.iter().map(one).collect::<Result<Vec<_>, CliError>>()?, 0))
 }
 
 fn write(

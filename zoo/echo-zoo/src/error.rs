@@ -62,6 +62,9 @@ pub enum CliError {
     /// Pretraining failed.
     #[error(transparent)]
     Pretrain(#[from] echo_pretrain::PretrainError),
+    /// A clinical method cannot be applied.
+    #[error(transparent)]
+    Clinical(#[from] echo_clinical::Error),
     /// Weights cannot be used.
     #[error(transparent)]
     Weights(#[from] echo_weights::WeightsError),

@@ -134,7 +134,24 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
     let done: Vec<Done> = interrupt::hold(|is_asked_to_end| {
         files.par_iter().map(|file| one(file, is_asked_to_end)).collect::<Result<_, _>>()
     })?;
-    finish(args, &private, &done)
+    finish(args, &private, &without_doubles(done, &journal, &videos)?)
+}
+
+/// Of files that hold the same object, the first alone.
+fn without_doubles(mut done: Vec<Done>, journal: &Journal, videos: &Path) -> Result<Vec<Done>, CliError> {
+    let mut seen = BTreeSet::new();
+    for done in &mut done {
+        let Outcome::Written(video) = &done.outcome else { continue };
+        let Some(object) = &video.object else { continue };
+        if !seen.insert(object.clone()) {
+            let path = video.path(videos);
+            let reason = "the same object as another file".to_owned();
+            done.outcome = Outcome::Skipped { study: video.study.clone(), reason };
+            journal.add(done)?;
+            std::fs::remove_file(&path).map_err(CliError::file(&path))?;
+        }
+    }
+    Ok(done)
 }
 
 /// What may be a video below the folder, but for what is written.
@@ -193,14 +210,8 @@ fn finish(args: &Args, private: &Path, done: &[Done]) -> Result<(), CliError> {
     let (mut patients, mut failed, mut written) = (BTreeSet::new(), 0, 0);
     let mut order: Vec<&Done> = done.iter().collect();
     order.sort_by_key(|done| done.outcome.order());
-    let mut names = BTreeSet::new();
     for done in order {
         match &done.outcome {
-            // The same object, in two files.
-            Outcome::Written(video) if !names.insert(&video.name) => {
-                skipped.row(&done.source, &[&video.study, "the same object as another file"])?;
-                *reasons.entry("the same object as another file").or_default() += 1;
-            }
             Outcome::Written(video) => {
                 let [frames, height, width] =
                     [video.frames, video.height, video.width].map(|number| number.to_string());

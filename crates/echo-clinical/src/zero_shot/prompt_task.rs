@@ -180,7 +180,7 @@ impl PromptTask {
             return Err(Error::Length { what: "similarities of a frame", got, want, why });
         }
         Ok(match &self.reading {
-            Reading::Numbers(values) => Answer::Value(ranked_value(similarities, values)),
+            Reading::Numbers(values) => Answer::Value(ranked_value(similarities.rows(), values)),
             Reading::Presence => Answer::Score(similarities.mean(0..self.prompts.len())),
             Reading::Grades { prompted, unprompted } => {
                 let score = |(grade, prompts): &(Grade, Range<usize>)| GradeScore {

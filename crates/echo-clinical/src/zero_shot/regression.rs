@@ -1,16 +1,20 @@
 //! A value from prompts of every value.
 
-use super::Similarities;
-
 /// One over the share of the ranks whose median is the answer.
 pub(super) const FIFTH: usize = 5;
 
-/// The lower median of the best fifth of the values, ranked in every frame and averaged over frames. `values` has one for
-/// each prompt, and at least [`FIFTH`].
-pub(super) fn ranked_value(similarities: &Similarities, values: &[f64]) -> f64 {
+/// A value from prompts of every value: the lower median of the best fifth of `values`, ranked in every frame by similarity
+/// and averaged over frames. Each of `frames` has the similarities to the prompts, of which `values` has the meanings: at
+/// least five.
+///
+/// # Panics
+/// When there are fewer values, or a frame has fewer similarities.
+pub fn ranked_value<'a>(frames: impl Iterator<Item = &'a [f32]>, values: &[f64]) -> f64 {
+    let mut count = 0;
     let mut sums = vec![0.0; values.len()];
     let mut order: Vec<usize> = Vec::with_capacity(values.len());
-    for frame in similarities.rows() {
+    for frame in frames {
+        count += 1;
         order.clear();
         order.extend(0..values.len());
         // Stable: prompts of one similarity keep their order.
@@ -20,17 +24,18 @@ pub(super) fn ranked_value(similarities: &Similarities, values: &[f64]) -> f64 {
     // Rounds down, as upstream's `int(0.2 * n)` does.
     let best = &mut sums[..values.len() / FIFTH];
     best.sort_by(f64::total_cmp);
-    best[(best.len() - 1) / 2] / similarities.frames() as f64
+    best[(best.len() - 1) / 2] / f64::from(count)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Error;
+    use crate::zero_shot::Similarities;
 
     fn of(frames: &[[f32; 20]]) -> Result<f64, Error> {
         let values: Vec<f64> = (0..20).map(f64::from).collect();
-        Ok(ranked_value(&Similarities::new(frames.concat(), 20)?, &values))
+        Ok(ranked_value(Similarities::new(frames.concat(), 20)?.rows(), &values))
     }
 
     #[test]
@@ -57,6 +62,6 @@ mod tests {
     #[test]
     fn of_five_prompts_the_best_counts() {
         let similarities = Similarities::new(vec![0.1, 0.2, 0.5, 0.4, 0.3], 5).expect("cosines");
-        assert_eq!(ranked_value(&similarities, &[10.0, 20.0, 30.0, 40.0, 50.0]), 30.0);
+        assert_eq!(ranked_value(similarities.rows(), &[10.0, 20.0, 30.0, 40.0, 50.0]), 30.0);
     }
 }

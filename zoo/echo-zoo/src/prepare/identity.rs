@@ -31,6 +31,8 @@ pub(super) struct Names {
     pub(super) patient: String,
     pub(super) study: String,
     pub(super) video: String,
+    /// Of the object that the file holds: the same of two files that hold the same one.
+    pub(super) object: Option<String>,
     /// Neither a list nor the file knows the patient: folders do, perhaps.
     pub(super) by_folder: bool,
 }
@@ -80,12 +82,13 @@ impl Identities {
                 _ => (parent(2), parent(1)),
             }
         });
-        let video = facts.and_then(|facts| facts.instance.clone()).unwrap_or(place);
+        let object = facts.and_then(|facts| facts.instance.as_deref());
         Names {
             patient: format!("P{}", self.hash("patient", &patient)),
             // A study's number may be that of another patient's, of another hospital.
             study: format!("S{}", self.hash("study", &format!("{patient}\0{study}"))),
-            video: format!("V{}", self.hash("video", &video)),
+            video: format!("V{}", self.hash("video", &place)),
+            object: object.map(|object| self.hash("object", object)),
             by_folder,
         }
     }
@@ -140,7 +143,8 @@ mod tests {
             (&of("b.dcm", Some(&one)).patient, &of("b.dcm", Some(&one)).study)
         );
         assert_ne!(of("b.dcm", Some(&two)).study, listed.study, "study 9 of another patient");
-        assert_eq!(listed.video, of("z.dcm", Some(&two)).video, "a name by the object, wherever it lies");
+        assert_eq!(listed.object, of("z.dcm", Some(&two)).object);
+        assert!(listed.object != of("z.dcm", Some(&one)).object && listed.video != of("z.dcm", Some(&two)).video);
         assert!(!listed.by_folder);
 
         let folders = ["p1/s1/a.avi", "p1/s1/b.avi", "p1/s2/a.avi", "p2/a.avi", "a.avi"].map(|place| of(place, None));

@@ -55,6 +55,8 @@ impl Outcome {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Video {
     pub(super) name: String,
+    /// The same of two files that hold the same object.
+    pub(super) object: Option<String>,
     pub(super) patient: String,
     pub(super) study: String,
     pub(super) fps: f64,

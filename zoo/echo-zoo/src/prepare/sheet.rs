@@ -15,7 +15,7 @@ use crate::CliError;
 use crate::array_file::write_file;
 use crate::contact_sheet::{GAP, LETTER, write_line};
 
-/// Pictures in a row: two of each video.
+/// Pictures in a row at most: two of each video.
 const COLUMNS: usize = 6;
 /// The largest sides of a picture.
 const CELL: Size = Size { height: 150, width: 200 };
@@ -50,15 +50,16 @@ fn sheet(study: &str, files: &[&Done], videos: &Path) -> Result<RgbImage, CliErr
     let line = LETTER + GAP;
     let step = [CELL.width + GAP, line + CELL.height + GAP];
     let lines = 1 + reasons.len().min(MOST_REASONS);
-    let width = COLUMNS * step[0] - GAP;
-    let height = lines * line + pictures.len().div_ceil(COLUMNS) * step[1];
+    let columns = pictures.len().clamp(4, COLUMNS);
+    let width = columns * step[0] - GAP;
+    let height = lines * line + pictures.len().div_ceil(columns) * step[1];
     let mut sheet = RgbImage::new(width as u32, height as u32);
     write_line(&mut sheet, [0, 0], width, study);
     for (place, (reason, count)) in reasons.iter().take(MOST_REASONS).enumerate() {
         write_line(&mut sheet, [0, (place + 1) * line], width, &format!("skipped {count} x {reason}"));
     }
     for (place, Picture { label, size, pixels }) in pictures.iter().enumerate() {
-        let (left, top) = (place % COLUMNS * step[0], lines * line + place / COLUMNS * step[1]);
+        let (left, top) = (place % columns * step[0], lines * line + place / columns * step[1]);
         write_line(&mut sheet, [left, top], CELL.width, label);
         for (at, rgb) in pixels.as_chunks::<3>().0.iter().enumerate() {
             let (x, y) = (left + at % size.width, top + line + at / size.width);

@@ -81,6 +81,7 @@ impl Writer<'_> {
         }
         Ok(Outcome::Written(journal::Video {
             name: names.video,
+            object: names.object,
             patient: names.patient,
             study: names.study,
             fps: if info.fps > 0.0 { info.fps } else { UNKNOWN_FPS },

@@ -45,6 +45,15 @@ pub(crate) struct Row<R> {
     pub(crate) doubts: BTreeSet<String>,
 }
 
+impl Row<()> {
+    /// The row of what is made of several.
+    pub(crate) fn together<R>(name: String, rows: &[&Row<R>]) -> Self {
+        let paths = rows.iter().flat_map(|row| row.paths.iter().cloned()).collect();
+        let doubts = rows.iter().flat_map(|row| row.doubts.iter().cloned()).collect();
+        Self { name, paths, value: (), doubts }
+    }
+}
+
 /// What was made of all of them, and how many files could not be used.
 #[derive(Debug)]
 pub(crate) struct Rows<R> {
@@ -64,17 +73,24 @@ impl<T> Rows<Vec<T>> {
             paths.extend(row.paths);
             doubts.extend(row.doubts);
         }
-        let real = |path: &PathBuf| path.canonicalize().unwrap_or_else(|_| path.clone());
-        let mut seen = BTreeSet::new();
-        if let Some(twice) = paths.iter().find(|path| !seen.insert(real(path))) {
-            return Err(CliError::Usage(format!(
-                "{} is there twice, and would count twice in a study",
-                twice.display()
-            )));
-        }
+        refuse_twice(paths.iter())?;
         let of_all = if self.failed > 0 { format!("{} of ", paths.len()) } else { String::new() };
         let name = format!("study of {of_all}{}", counted(paths.len() + self.failed, "video"));
         Ok(Rows { rows: vec![Row { name, paths, value: conclude(values), doubts }], failed: self.failed })
+    }
+}
+
+/// # Errors
+/// One of a study's videos is there twice.
+pub(crate) fn refuse_twice<'a>(mut paths: impl Iterator<Item = &'a PathBuf>) -> Result<(), CliError> {
+    let real = |path: &PathBuf| path.canonicalize().unwrap_or_else(|_| path.clone());
+    let mut seen = BTreeSet::new();
+    match paths.find(|path| !seen.insert(real(path))) {
+        Some(twice) => {
+            let reason = "is there twice, and would count twice in a study";
+            Err(CliError::Usage(format!("{} {reason}", twice.display())))
+        }
+        None => Ok(()),
     }
 }
 

@@ -82,6 +82,7 @@ impl CliError {
         match self {
             CliError::Usage(_) | CliError::Core(_) | CliError::Report(echo_report::ReportError::Mixed(_)) => 2,
             CliError::Bench(BenchError::Config(_) | BenchError::Toml { .. } | BenchError::Core(_)) => 2,
+            CliError::Clinical(echo_clinical::Error::UnknownTask { .. } | echo_clinical::Error::Task { .. }) => 2,
             // A name, or a recipe: of pairs that cannot be, a cell fails.
             CliError::Bench(BenchError::Adapt(_)) => 2,
             CliError::Weights(echo_weights::WeightsError::Encoder(_)) => 2,

@@ -11,13 +11,12 @@ use echo_core::{Error, Head, Kind, Preset, Task, check_finite};
 use echo_data::{Start, usual_range};
 use echo_files::{printable, say};
 use echo_kernels::Precision;
-use echo_report::{UNCHOSEN_THRESHOLD, text_table};
+use echo_report::UNCHOSEN_THRESHOLD;
 
-use crate::array_file::{out_format, write_file};
-use crate::clip_args::{ClipArgs, Rows};
+use crate::clip_args::{ClipArgs, Row, Rows};
 use crate::encoder_args::WeightArgs;
-use crate::output::print;
-use crate::table::Table;
+use crate::results::{Cell, ResultArgs, Results};
+use crate::study_args::StudyArgs;
 use crate::warnings::Warnings;
 use crate::{CliError, Entry};
 
@@ -38,25 +37,23 @@ pub(crate) struct Args {
     #[command(flatten)]
     weights: WeightArgs,
     /// A fitted adapter (of `echozoo bench --save-adapters`): what it says of videos, instead of --encoder, --preset and
-    /// --task, which the file knows; give its encoder's --weights where they are neither shipped nor fetched.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["encoder", "preset", "task", "tensor", "random_init"])]
+    /// --heads, which the file knows; give its encoder's --weights where they are neither shipped nor fetched.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["encoder", "preset", "heads", "tensor", "random_init"])]
     adapter_file: Option<PathBuf>,
-    /// The videos are one study: what the adapter says of all of them together.
-    #[arg(long, requires = "adapter_file", conflicts_with = "encoder")]
-    study: bool,
+    #[command(flatten)]
+    study: StudyArgs,
     /// Weights of the encoder that lent the adapter its text tower.
     #[arg(long, value_name = "FILE", requires = "adapter_file", conflicts_with = "encoder")]
     text_weights: Option<PathBuf>,
     /// Heads by name [default: all]; `view` is the view classifier, where there is one.
-    #[arg(long, value_delimiter = ',', value_name = "HEADS")]
-    task: Vec<String>,
+    #[arg(long, visible_alias = "task", value_delimiter = ',', value_name = "HEADS")]
+    heads: Vec<String>,
     /// Clips per video, spread evenly; what heads report is averaged over them [default: 1, or as the adapter was
     /// fitted].
     #[arg(long = "clips", value_name = "N", conflicts_with = "tensor", value_parser = clap::value_parser!(u16).range(1..=64))]
     per_video: Option<u16>,
-    /// Also write a table (.csv: name, head, class, value, unit, warning).
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    results: ResultArgs,
 }
 
 /// One reported number.
@@ -70,9 +67,7 @@ struct Reported {
 }
 
 pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> Result<(), CliError> {
-    if let Some(path) = &args.out {
-        out_format(path, &["csv"])?;
-    }
+    args.results.check()?;
     if args.clips.is_empty() {
         return Err(CliError::Usage("nothing to predict from: give videos, folders or --tensor".to_owned()));
     }
@@ -89,10 +84,10 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
     if known.is_empty() {
         return Err(CliError::Usage(format!("{} has no heads of its own; adapt it with `echozoo bench`", card.name)));
     }
-    if let Some(unknown) = args.task.iter().find(|name| !known.contains(&name.as_str())) {
-        return Err(Error::unknown_name("task", unknown, &known).into());
+    if let Some(unknown) = args.heads.iter().find(|name| !known.contains(&name.as_str())) {
+        return Err(Error::unknown_name("head", unknown, &known).into());
     }
-    let wanted = |name: &str| args.task.is_empty() || args.task.iter().any(|task| task == name);
+    let wanted = |name: &str| args.heads.is_empty() || args.heads.iter().any(|head| head == name);
 
     let spec = &built.preset.clip;
     let report_of = |clip: Tensor<5>| {
@@ -128,7 +123,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
     let per_video = args.per_video.unwrap_or(1).into();
     let seen = args.clips.see(spec, per_video, &device, |clip| precision.run(|| report_of(clip)))?;
     let has = |name: &str| seen.rows.iter().any(|row| row.value[0].iter().any(|number| number.head == name));
-    if let Some(lacking) = args.task.iter().find(|name| !has(name)) {
+    if let Some(lacking) = args.heads.iter().find(|name| !has(name)) {
         let there: BTreeSet<&str> = seen.rows.iter().flat_map(|row| &row.value[0]).map(|number| number.head).collect();
         let there = there.into_iter().collect::<Vec<_>>().join(", ");
         let there = if there.is_empty() { "; they have none".to_owned() } else { format!("; they have {there}") };
@@ -143,45 +138,56 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
 
     let remedy = format!("echozoo predict --encoder {} --preset full --weights FILE", card.name);
     let mut warnings = Warnings::new(&built, precision, remedy);
-    let mut csv = Table::new(&["name", "head", "class", "value", "unit", "warning"])?;
+    let columns = ["name", "level", "head", "class", "value", "unit", "lowest", "highest", "warning"];
+    let mut results = Results::new(&columns);
     let mut table = vec![["", "head", "value", "", "what it is", ""].map(str::to_owned).to_vec()];
-    for row in &seen.rows {
-        let warning = warnings.of(row);
-        let numbers: Vec<f32> = row.value.iter().flatten().map(|number| number.value).collect();
-        check_finite("what the heads say", &numbers).map_err(CliError::file(Path::new(&row.name)))?;
-        for (index, Reported { head, class, unit, meaning, .. }) in row.value[0].iter().enumerate() {
-            let values = row.value.iter().map(|numbers| f64::from(numbers[index].value));
-            let mean = values.sum::<f64>() / row.value.len() as f64;
-            let warning = with_value(&warning, head, unit, mean);
-            csv.row(&row.name, &[head, class, &mean.to_string(), unit, &warning])?;
+    let mut add = |name: &str, level: &str, over: &str, all: &[&[Reported]], warning: &str| {
+        for (index, Reported { head, class, unit, meaning, .. }) in all[0].iter().enumerate() {
+            let values = || all.iter().map(|numbers| f64::from(numbers[index].value));
+            let mean = values().sum::<f64>() / all.len() as f64;
+            let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
+            let warning = with_value(warning, head, unit, mean);
+            let texts = [name, level, head, class].map(Cell::from);
+            let numbers = [mean.into(), (*unit).into(), low.into(), high.into(), warning.as_str().into()];
+            results.push(texts.into_iter().chain(numbers).collect());
+            let spread = if all.len() > 1 { format!(" ({low:.4} to {high:.4} over {over})") } else { String::new() };
             let what = if class.is_empty() { (*meaning).to_owned() } else { format!("P({class}): {meaning}") };
-            let name = printable(&row.name).into_owned();
-            table.push(vec![
-                name,
+            let cells = [
+                printable(name).into_owned(),
                 (*head).to_owned(),
-                format!("{mean:.4}"),
+                format!("{mean:.4}{spread}"),
                 (*unit).to_owned(),
                 what,
-                beside(&warning),
-            ]);
+            ];
+            table.push(cells.into_iter().chain([beside(&warning)]).collect());
         }
+    };
+    for row in &seen.rows {
+        let numbers: Vec<f32> = row.value.iter().flatten().map(|number| number.value).collect();
+        check_finite("what the heads say", &numbers).map_err(CliError::file(Path::new(&row.name)))?;
+        let clips: Vec<&[Reported]> = row.value.iter().map(Vec::as_slice).collect();
+        add(&row.name, "video", "clips", &clips, &warnings.of(row));
     }
-    report(args, csv, &table, &seen, &warnings, None)
+    // A study's value is the mean over its clips, whichever video they are of.
+    for (study, members) in args.study.group(&seen.rows.iter().collect::<Vec<_>>())? {
+        let rows: Vec<&Row<_>> = members.iter().map(|&at| &seen.rows[at]).collect();
+        let clips: Vec<&[Reported]> = rows.iter().flat_map(|row| row.value.iter().map(Vec::as_slice)).collect();
+        let warning = warnings.of(&Row::together(study.clone(), &rows));
+        add(&study, "study", "its clips", &clips, &warning);
+    }
+    report(args, &results, &table, &seen, &warnings, None)
 }
 
 /// Writes the file, then the terminal: what reads that may go at any time.
 fn report<R>(
     args: &Args,
-    csv: Table,
+    results: &Results,
     table: &[Vec<String>],
     seen: &Rows<R>,
     warnings: &Warnings<'_>,
     about: Option<String>,
 ) -> Result<(), CliError> {
-    if let Some(path) = &args.out {
-        write_file(path, &csv.into_bytes(path)?)?;
-    }
-    let printed = print(&text_table(table));
+    let printed = args.results.write(results, table);
     about.iter().for_each(|about| say(about));
     warnings.say();
     match seen.failed {
@@ -233,7 +239,10 @@ fn fitted(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> Result<(
     let task = &record.task;
     let predicted = |clips: &[_]| predict_clips(&adapter, task.kind(), &built, precision, clips);
     let clip = |clip| clip;
-    let seen = match args.study {
+    if args.study.are_folders() {
+        return Err(CliError::Usage("a fitted adapter takes one study at a time: give --study".to_owned()));
+    }
+    let seen = match args.study.is_one() {
         true => {
             let seen = args.clips.see_as(&spec, clips, look, &device, clip, |clips| clips)?;
             seen.together(|clips| predicted(&clips))?
@@ -258,26 +267,28 @@ fn fitted(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> Result<(
         true => &["name", &column, "lowest_clip", "highest_clip", "clips", "warning"],
         false => &["name", "class", &column, "answer", "threshold", "lowest_clip", "highest_clip", "clips", "warning"],
     };
-    let mut csv = Table::new(columns)?;
+    let mut results = Results::new(columns);
     let mut table = vec![["", &task.name, "over clips", ""].map(str::to_owned).to_vec()];
     for row in &seen.rows {
         let (together, alone) = row.value.as_ref().map_err(CliError::file(Path::new(&row.name)))?;
         let threshold = (task.kind() == Kind::Binary).then(|| record.threshold.unwrap_or(UNCHOSEN_THRESHOLD));
         let answer = answer(task, together, threshold);
-        let from = threshold.map_or(String::new(), |threshold| threshold.to_string());
         for (place, output) in outputs.iter().enumerate() {
             let value = together.get(place).copied().unwrap_or(f32::NAN);
             let of_clips = || alone.iter().filter_map(|numbers| numbers.get(place)).copied();
             let (low, high) = (of_clips().fold(f32::INFINITY, f32::min), of_clips().fold(f32::NEG_INFINITY, f32::max));
             let warning = with_value(&warnings.of(row), &task.name, unit, f64::from(value));
-            let numbers = [value, low, high].map(|number| number.to_string());
-            let clips = alone.len().to_string();
-            let [value_cell, low_cell, high_cell] = &numbers;
-            let cells: Vec<&str> = match is_value {
-                true => vec![value_cell, low_cell, high_cell, &clips, &warning],
-                false => vec![output, value_cell, &answer, &from, low_cell, high_cell, &clips, &warning],
-            };
-            csv.row(&row.name, &cells)?;
+            let [value_cell, low_cell, high_cell] = [value, low, high].map(Cell::from);
+            let (clips, warning_cell) = (Cell::from(alone.len()), Cell::from(warning.as_str()));
+            let name = Cell::from(row.name.as_str());
+            results.push(match is_value {
+                true => vec![name, value_cell, low_cell, high_cell, clips, warning_cell],
+                false => {
+                    let answer = Cell::from(Some(answer.clone()).filter(|answer| !answer.is_empty()));
+                    let class = Cell::from(output.as_str());
+                    vec![name, class, value_cell, answer, threshold.into(), low_cell, high_cell, clips, warning_cell]
+                }
+            });
             let shown = |number: f32| if is_value { format!("{number:.1}") } else { format!("{number:.3}") };
             let spread =
                 if alone.len() > 1 { format!("{} to {}", shown(low), shown(high)) } else { "one clip".to_owned() };
@@ -300,7 +311,7 @@ fn fitted(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> Result<(
         "{name} + {}, {} weights of preset {} (licence: {}), {fitted}",
         record.adapter, record.encoder.weights, record.encoder.preset, record.weights_license,
     );
-    report(args, csv, &table, &seen, &warnings, Some(printable(&about).into_owned()))
+    report(args, &results, &table, &seen, &warnings, Some(printable(&about).into_owned()))
 }
 
 /// The class that probabilities come to: by the threshold of a binary task, else the likeliest; nothing of labels, of which any

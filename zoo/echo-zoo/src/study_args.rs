@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::clip_args::Row;
+use echo_files::counted;
+
+use crate::CliError;
+use crate::clip_args::{Row, refuse_twice};
 
 /// Flags that put videos together.
 #[derive(Debug, clap::Args)]
@@ -16,22 +19,35 @@ pub(crate) struct StudyArgs {
 }
 
 impl StudyArgs {
+    /// Whether all videos are one study.
+    pub(crate) fn is_one(&self) -> bool {
+        self.study
+    }
+
+    /// Whether folders are studies.
+    pub(crate) fn are_folders(&self) -> bool {
+        self.studies
+    }
+
     /// Names of studies, and the places of their videos among `rows`; none where none are asked for.
-    pub(crate) fn group<'a, R: 'a>(
-        &self,
-        rows: impl ExactSizeIterator<Item = &'a Row<R>>,
-    ) -> BTreeMap<String, Vec<usize>> {
+    ///
+    /// # Errors
+    /// A video is there twice.
+    pub(crate) fn group<R>(&self, rows: &[&Row<R>]) -> Result<BTreeMap<String, Vec<usize>>, CliError> {
         let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         if self.study {
-            groups.insert(format!("study of {}", echo_files::counted(rows.len(), "video")), (0..rows.len()).collect());
+            groups.insert(format!("study of {}", counted(rows.len(), "video")), (0..rows.len()).collect());
         } else if self.studies {
-            for (place, row) in rows.enumerate() {
+            for (place, row) in rows.iter().enumerate() {
                 let folder =
                     row.paths.first().and_then(|path| path.parent()).map(|folder| folder.display().to_string());
                 let folder = folder.filter(|folder| !folder.is_empty()).unwrap_or_else(|| ".".to_owned());
                 groups.entry(folder).or_default().push(place);
             }
         }
-        groups
+        if !groups.is_empty() {
+            refuse_twice(rows.iter().flat_map(|row| &row.paths))?;
+        }
+        Ok(groups)
     }
 }

@@ -128,10 +128,9 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
             }
         }
     }
-    for (study, members) in args.study.group(videos.iter().map(|(row, _)| row)) {
-        let doubts = members.iter().flat_map(|&at| videos[at].0.doubts.iter().cloned()).collect();
-        let paths = members.iter().flat_map(|&at| videos[at].0.paths.iter().cloned()).collect();
-        let row = Row { name: study, paths, value: (), doubts };
+    for (study, members) in args.study.group(&videos.iter().map(|(row, _)| row).collect::<Vec<_>>())? {
+        let rows: Vec<&Row<()>> = members.iter().map(|&at| &videos[at].0).collect();
+        let row = Row::together(study, &rows);
         let warning = warnings.of(&row);
         for (place, task) in tasks.iter().enumerate() {
             let all: Vec<Similarities> = members.iter().map(|&at| videos[at].1[place].clone()).collect();

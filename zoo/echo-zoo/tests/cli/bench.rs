@@ -125,7 +125,9 @@ fn a_kept_adapter_answers_of_a_study_as_the_benchmark_did() {
     let (_, said) = ended(2, command.arg(&file).args([&video, &video]));
     assert!(said.contains("is there twice"), "{said}");
     let mut command = place.command(&["predict", "--study", "--encoder", "panecho", "--preset", "nano"]);
-    assert!(ended(2, command.arg(&video)).1.contains("--study"));
+    assert!(ended(2, command.args([&video, &video])).1.contains("is there twice"));
+    let mut command = place.command(&["predict", "--studies", "--adapter-file"]);
+    assert!(ended(2, command.args([&file, &video])).1.contains("--study"));
 }
 
 /// Clips of another size than the card's, several of them, each from a random frame on.

@@ -141,7 +141,7 @@ fn predict_reports_every_head_and_averages_over_clips() {
         assert_eq!(rows.len(), capabilities.heads.iter().map(|head| head.outputs()).sum::<usize>());
         let mut sums: BTreeMap<&str, f64> = BTreeMap::new();
         for row in &rows {
-            *sums.entry(&row[1]).or_default() += row[3].parse::<f64>().unwrap();
+            *sums.entry(&row[2]).or_default() += row[4].parse::<f64>().unwrap();
         }
         assert_eq!(sums.len(), capabilities.heads.len());
         for head in capabilities.heads {
@@ -155,7 +155,7 @@ fn predict_reports_every_head_and_averages_over_clips() {
             place.run(0, &args);
             let text = place.read("heads.csv");
             assert_eq!(text.lines().count(), 2, "{text}");
-            text.lines().nth(1).unwrap().split(',').nth(3).unwrap().parse::<f64>().unwrap()
+            text.lines().nth(1).unwrap().split(',').nth(4).unwrap().parse::<f64>().unwrap()
         };
         assert_ne!(value("1"), value("4"));
         let error = place.run(2, &[&predict[..], &["--task", "EFF"]].concat()).1;

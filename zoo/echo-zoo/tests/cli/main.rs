@@ -4,6 +4,7 @@
 
 mod bench;
 mod cache;
+mod clinical;
 mod commands;
 mod dry_run;
 mod fetch;

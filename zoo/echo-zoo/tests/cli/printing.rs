@@ -102,7 +102,7 @@ fn results_go_to_files_and_to_what_scripts_call_the_terminal() {
     let table = File::create(place.path("both.txt")).unwrap();
     ended(0, place.command(&predict).stdout(table));
     let both = place.read("both.txt");
-    assert!(both.starts_with("name,head,class") && both.contains("what it is"), "{both}");
+    assert!(both.starts_with("name,level,head,class") && both.contains("what it is"), "{both}");
     let embed = [&nano("embed")[..], &[video, "--out", "/dev/stdout"]].concat();
     assert!(place.run(0, &embed).0.starts_with("name,warning,e0,"));
     ended(0, place.command(&embed).stdout(closed()));

@@ -1,0 +1,192 @@
+//! DICOM in, findings out: the clinical commands.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::place::Place;
+
+/// What pydicom wrote: phantoms of three frames.
+fn dicom(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crates/echo-video/tests/golden/dicom").join(name)
+}
+
+/// A tree in MIMIC-IV-ECHO's layout: two studies of one patient, one of another, and files of other kinds.
+fn tree(place: &Place) {
+    let put = |from: &str, to: &str| {
+        let to = place.path("files").join(to);
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(dicom(from), to).unwrap();
+    };
+    put("rgb_explicit.dcm", "p10/p10000001/s1/1_0001.dcm");
+    put("single_frame.dcm", "p10/p10000001/s1/1_0002.dcm");
+    put("doppler.dcm", "p10/p10000001/s1/1_0003.dcm");
+    put("structured_report.dcm", "p10/p10000001/s1/1_0004.dcm");
+    put("jpegls_rgb.dcm", "p10/p10000001/s2/2_0001.dcm");
+    put("jpegls_rgb.dcm", "p10/p10000001/s2/2_0002.dcm");
+    put("rle_rgb.dcm", "p11/p11000001/s3/3_0001.dcm");
+    let cut = fs::read(dicom("mono2.dcm")).unwrap();
+    fs::write(place.path("files/p11/p11000001/s3/3_0002.dcm"), &cut[..cut.len() - 600]).unwrap();
+    let mut list = "subject_id,study_id,acquisition_datetime,dicom_filepath\n".to_owned();
+    for (patient, study, files) in [("p10/p10000001", "s1", 4), ("p10/p10000001", "s2", 2), ("p11/p11000001", "s3", 2)]
+    {
+        let (subject, number) = (&patient[5..], &study[1..]);
+        (1..=files).for_each(|file| list += &format!("{subject},{number},,{patient}/{study}/{number}_000{file}.dcm\n"));
+    }
+    fs::write(place.path("files/echo-record-list.csv"), list).unwrap();
+}
+
+#[test]
+fn a_tree_of_dicom_becomes_a_data_set_without_names() {
+    let place = Place::new(0);
+    tree(&place);
+    let (out, err) = place.run(1, &["prepare", "files", "--out", "clean"]);
+    assert!(out.starts_with("3 videos of 3 studies of 2 patients in clean"), "{out}");
+    for reason in ["1 x a Doppler spectrum", "1 x a still", "1 x a structured report", "1 x the same object"] {
+        assert!(out.contains(reason), "{reason}: {out}");
+    }
+    assert!(err.contains("3_0002.dcm: truncated") && err.contains("1 of 8 inputs"), "{err}");
+
+    let rows = place.rows("clean/FileList.csv");
+    let of = |column: &str| rows.iter().map(|row| row[column].as_str()).collect::<BTreeSet<_>>().len();
+    assert_eq!((rows.len(), of("FileName"), of("Patient"), of("Study")), (3, 3, 2, 3));
+    let sources: BTreeMap<String, String> = place
+        .rows("clean/private/sources.csv")
+        .into_iter()
+        .map(|row| (row["Source"].clone(), row["FileName"].clone()))
+        .collect();
+    let skipped = place.rows("clean/private/skipped.csv");
+    assert_eq!(sources.len() + skipped.len(), 8, "every file is listed");
+    // What is passed on names nobody, and no file of the source.
+    for file in ["FileList.csv", "dataset.toml"] {
+        let text = place.read(&format!("clean/{file}"));
+        assert!(!["1000000", "1100000", "_000", "PHANTOM"].iter().any(|name| text.contains(name)), "{text}");
+    }
+    for entry in fs::read_dir(place.path("clean/Videos")).unwrap() {
+        let bytes = fs::read(entry.unwrap().path()).unwrap();
+        assert!(!["Phantom", "PHANTOM"].iter().any(|name| bytes.windows(7).any(|window| window == name.as_bytes())));
+    }
+    assert_eq!(fs::read_dir(place.path("clean/Videos")).unwrap().count(), 3);
+    assert_eq!(fs::read_dir(place.path("clean/sheets")).unwrap().count(), 3);
+
+    // Again: nothing but what failed is done anew; with a video gone, that one too, to the same bytes.
+    let video = place.path("clean/Videos").join(format!("{}.avi", sources["p11/p11000001/s3/3_0001.dcm"]));
+    let bytes = fs::read(&video).unwrap();
+    fs::remove_file(&video).unwrap();
+    let journal = place.read("clean/private/journal.jsonl").lines().count();
+    place.run(1, &["prepare", "files", "--out", "clean"]);
+    assert_eq!(fs::read(&video).unwrap(), bytes);
+    assert_eq!(place.read("clean/private/journal.jsonl").lines().count(), journal + 2);
+    // With the same key the same names, elsewhere; with other settings the folder is refused.
+    let key = ["--key", "clean/private/key"];
+    place.run(1, &[&["prepare", "files", "--out", "other"][..], &key].concat());
+    assert_eq!(place.read("other/FileList.csv"), place.read("clean/FileList.csv"));
+    let (_, err) = place.run(2, &["prepare", "files", "--out", "clean", "--quality", "80"]);
+    assert!(err.contains("other settings") && err.contains("--out"), "{err}");
+}
+
+#[test]
+fn what_is_prepared_is_a_data_set_that_commands_read() {
+    let place = Place::new(6);
+    // The same names, and so the same splits, every time.
+    fs::write(place.path("key"), "a key for tests and nothing else").unwrap();
+    place.run(0, &["prepare", "data/Videos", "--out", "clean", "--key", "key"]);
+    let rows = place.rows("clean/FileList.csv");
+    assert_eq!(rows.len(), 6);
+    assert!(rows.iter().all(|row| row["Warning"].contains("its folders")));
+    let labels: String = rows.iter().map(|row| format!("{},55\n", row["FileName"])).collect();
+    fs::write(place.path("clean/Labels.csv"), format!("FileName,EF\n{labels}")).unwrap();
+    let bench =
+        ["bench", "--data", "clean", "--encoder", "panecho", "--preset", "nano", "--adapter", "linear", "--dry-run"];
+    let (out, err) = place.run(0, &bench);
+    assert!(out.contains("panecho  linear") && out.contains("test videos are read"), "{out}{err}");
+}
+
+#[test]
+fn dicom_is_described_and_masked_unless_asked() {
+    let place = Place::new(0);
+    let file = dicom("rgb_explicit.dcm");
+    let file = file.to_str().unwrap();
+    let (out, _) = place.run(0, &["inspect", file, "--frames", "masked.npy", "--before-after", "both.png"]);
+    assert!(out.contains("Dicom") && out.contains("all else is masked") && out.contains("a 2-D picture"), "{out}");
+    assert!(!out.contains("PHANTOM") && !out.contains("Phantom"), "identifiers are not printed: {out}");
+    place.run(0, &["inspect", file, "--frames", "whole.npy", "--mask", "none"]);
+    let read = |name: &str| fs::read(place.path(name)).unwrap();
+    let (masked, whole) = (read("masked.npy"), read("whole.npy"));
+    assert_eq!(masked.len(), whole.len());
+    let blackened = masked.iter().zip(&whole).filter(|(masked, whole)| masked != whole);
+    assert!(blackened.clone().count() > 0 && blackened.clone().all(|(masked, _)| *masked == 0));
+    assert!(read("both.png").starts_with(b"\x89PNG"));
+    // A still has no sector, and nothing of it is shown by accident.
+    let still = dicom("single_frame.dcm");
+    let embed = ["embed", "--encoder", "echoclip", "--preset", "nano", "--out", "e.csv", still.to_str().unwrap()];
+    let (_, err) = place.run(1, &embed);
+    assert!(err.contains("no ultrasound sector") && err.contains("--mask none"), "{err}");
+    place.run(0, &[&embed[..], &["--mask", "none"]].concat());
+}
+
+#[test]
+fn findings_are_read_from_prompts_of_frames_videos_and_studies() {
+    let place = Place::new(4);
+    let videos: Vec<String> = place.videos().iter().map(|path| path.to_str().unwrap().to_owned()).collect();
+    let zero_shot =
+        ["zero-shot", "--encoder", "echoclip", "--preset", "nano", "--task", "ejection_fraction,left_ventricle_size"];
+    let args = [&zero_shot[..], &["--study", "--frames", "--out", "found.csv", &videos[0], &videos[1]]].concat();
+    let (out, err) = place.run(0, &args);
+    assert!(out.contains("study of 2 videos") && out.contains("Normal has no prompts"), "{out}");
+    assert!(err.contains("none of this is about patients"), "{err}");
+    let rows = place.rows("found.csv");
+    let of = |level: &str, task: &str| rows.iter().filter(|row| row["level"] == level && row["task"] == task).count();
+    // At this size EchoCLIP looks at 16 frames; grades have a row each.
+    assert_eq!(["video", "frame", "study"].map(|level| of(level, "ejection_fraction")), [2, 32, 1]);
+    assert_eq!(["video", "frame", "study"].map(|level| of(level, "left_ventricle_size")), [6, 96, 3]);
+    let value = |row: &BTreeMap<String, String>| row["value"].parse::<f64>().unwrap();
+    assert!(
+        rows.iter().filter(|row| row["task"] == "ejection_fraction").all(|row| (0.0..=100.0).contains(&value(row)))
+    );
+    let json = place.run(0, &[&zero_shot[..], &["--json", &videos[0]]].concat()).0;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let first = rows.iter().find(|row| row["level"] == "video").unwrap();
+    assert_eq!((json[0]["value"].as_f64(), json[0]["level"].as_str()), (Some(value(first)), Some("video")));
+
+    // A threshold by labels, the same when it is given.
+    let labels = videos.iter().enumerate().map(|(place, video)| format!("{video},{}\n", place % 2)).collect::<String>();
+    fs::write(place.path("labels.csv"), format!("name,label\n{labels}")).unwrap();
+    let finding =
+        ["zero-shot", "--encoder", "echoclip", "--preset", "nano", "--task", "pacemaker_lead", "--csv", "data/Videos"];
+    let (out, err) = place.run(0, &[&finding[..], &["--calibrate", "labels.csv"]].concat());
+    let threshold = err.split("give --threshold ").nth(1).unwrap().lines().next().unwrap();
+    assert_eq!(place.run(0, &[&finding[..], &["--threshold", threshold]].concat()).0, out);
+    assert!(out.contains(",yes,"), "{out}");
+    // What cannot be asked.
+    for (args, word) in [
+        (&["--task", "pacemaker"][..], "pacemaker_lead"),
+        (&["--task", "all", "--calibrate", "labels.csv"], "for one task"),
+    ] {
+        let base = ["zero-shot", "--encoder", "echoclip", "--preset", "nano", &videos[0]];
+        let (_, err) = place.run(2, &[&base[..], args].concat());
+        assert!(err.contains(word), "{err}");
+    }
+    let (_, err) =
+        place.run(2, &["zero-shot", "--encoder", "panecho", "--preset", "nano", "--task", "all", &videos[0]]);
+    assert!(err.contains("no text encoder"), "{err}");
+}
+
+#[test]
+fn heads_speak_of_every_folder_as_a_study() {
+    let place = Place::new(4);
+    for (video, study) in place.videos().iter().zip(["a", "a", "b", "b"]) {
+        fs::create_dir_all(place.path(study)).unwrap();
+        fs::copy(video, place.path(study).join(video.file_name().unwrap())).unwrap();
+    }
+    let predict = ["predict", "--encoder", "panecho", "--preset", "nano", "--heads", "EF", "--studies", "--clips", "2"];
+    let (out, _) = place.run(0, &[&predict[..], &["a", "b", "--out", "heads.csv"]].concat());
+    assert!(out.contains("over its clips"), "{out}");
+    let rows = place.rows("heads.csv");
+    let values = |level: &str| -> Vec<f64> {
+        rows.iter().filter(|row| row["level"] == level).map(|row| row["value"].parse().unwrap()).collect()
+    };
+    let (videos, studies) = (values("video"), values("study"));
+    assert_eq!((videos.len(), studies.len()), (4, 2));
+    assert!((studies[0] - (videos[0] + videos[1]) / 2.0).abs() < 1e-4, "{videos:?} {studies:?}");
+}

@@ -81,11 +81,11 @@ impl Case {
 
 /// A tiny encoder whose text tower reads texts of token ids, "3 7" for instance: its vocabulary is too small for words.
 #[derive(Clone, Debug)]
-struct Tiny(AnyEncoder);
+pub(crate) struct Tiny(AnyEncoder);
 
 impl Tiny {
     /// The encoder of `entry` at the sizes and with the weights of its parity fixture.
-    fn load(entry: &Entry) -> AnyEncoder {
+    pub(crate) fn load(entry: &Entry) -> AnyEncoder {
         let device = device();
         let image = ConvNextConfig { depths: [2; 4], dims: [4, 8, 12, 16] };
         let zoo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../zoo");
@@ -158,6 +158,10 @@ impl EchoEncoder for Tiny {
 
     fn tokens(&self, clip: Tensor<5>) -> Tokens {
         self.0.tokens(clip)
+    }
+
+    fn tokens_watched(&self, clip: Tensor<5>, watch: &mut dyn FnMut(Tensor<5>) -> Tensor<5>) -> Tokens {
+        self.0.tokens_watched(clip, watch)
     }
 
     fn frame_features(&self, tokens: &Tokens) -> Tensor<3> {
@@ -240,12 +244,12 @@ impl Samples for Clips<'_> {
 }
 
 /// `sin(0.7 i^2 + phase)` for every index `i`, as in the reference.
-fn wave(count: usize, phase: f64) -> impl Iterator<Item = f64> {
+pub(crate) fn wave(count: usize, phase: f64) -> impl Iterator<Item = f64> {
     (0..count).map(move |index| (0.7 * (index * index) as f64 + phase).sin())
 }
 
 /// `clips` in the reference.
-fn clips(count: usize, [channels, frames, height, width]: [usize; 4]) -> Tensor<5> {
+pub(crate) fn clips(count: usize, [channels, frames, height, width]: [usize; 4]) -> Tensor<5> {
     let size = channels * frames * height * width;
     let brighter = |(index, value): (usize, f64)| (value + 0.25 * (index / size) as f64) as f32;
     let values: Vec<f32> = wave(count * size, 0.0).enumerate().map(brighter).collect();

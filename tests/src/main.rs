@@ -24,6 +24,7 @@ mod leakage;
 mod learning;
 mod own_data;
 mod preprocessing;
+mod saliency;
 mod shipped;
 mod tasks;
 mod tinyecho;

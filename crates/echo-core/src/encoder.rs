@@ -19,6 +19,19 @@ pub trait EchoEncoder: Send + Sync + Debug {
     /// - clip: `[batch, 3, frames, height, width]`, prepared as the card's `ClipSpec` says
     fn tokens(&self, clip: Tensor<5>) -> Tokens;
 
+    /// The same tokens, made of what `watch` gives back of the last values that have places and on which all of the embedding
+    /// depends, `[batch, time, rows, columns, width]`: what saliency maps weigh. They are the patches, but in a transformer
+    /// whose class token alone goes on: there, what its last attention sees.
+    fn tokens_watched(&self, clip: Tensor<5>, watch: &mut dyn FnMut(Tensor<5>) -> Tensor<5>) -> Tokens {
+        let Tokens { class, patches } = self.tokens(clip);
+        Tokens { class, patches: watch(patches) }
+    }
+
+    /// Which of `steps` time steps of the tokens show a frame of a clip of so many `frames`.
+    fn steps_of_frame(&self, frame: usize, frames: usize, steps: usize) -> Vec<usize> {
+        vec![frame * steps / frames]
+    }
+
     /// One vector per time step before the projection: `[batch, time, width]`.
     fn frame_features(&self, tokens: &Tokens) -> Tensor<3>;
 

@@ -147,23 +147,46 @@ impl Mvit {
     ///
     /// The output has a map for every `patch_stride` frames, rounded up, whatever the clip's length.
     pub fn forward(&self, clip: Tensor<5>) -> Tokens {
+        let (x, grid) = self.run(&self.blocks, self.patches(clip));
+        tokens(kernels::layer_norm(x, &self.norm, EPSILON), grid)
+    }
+
+    /// The same of what `watch` gives back of the patches that the last block's attention sees, after its norm:
+    /// `[batch, time, rows, columns, channels]`.
+    pub fn forward_watched(&self, clip: Tensor<5>, watch: &mut dyn FnMut(Tensor<5>) -> Tensor<5>) -> Tokens {
+        let (last, others) = self.blocks.split_last().expect("a transformer has a block");
+        let (x, grid) = self.run(others, self.patches(clip));
+        let Tokens { class, patches } = tokens(kernels::layer_norm(x.clone(), &last.norm1, EPSILON), grid);
+        let [batch, frames, height, width, channels] = patches.dims();
+        let patches = watch(patches).reshape([batch, frames * height * width, channels]);
+        let class = class.expect("a class token goes first").unsqueeze_dim(1);
+        let x = last.forward_normed(x, Tensor::cat(vec![class, patches], 1), grid);
+        tokens(kernels::layer_norm(x, &self.norm, EPSILON), last.attn.pooled(grid))
+    }
+
+    /// The class token and the patches of a clip, and their grid.
+    fn patches(&self, clip: Tensor<5>) -> (Tensor<3>, Grid) {
         let x = self.conv_proj.forward(clip);
         let [batch, channels, frames, height, width] = x.dims();
         let x = x.reshape([batch, channels, frames * height * width]).swap_dims(1, 2);
         let class = self.class_token.val().reshape([1, 1, channels]).expand([batch, 1, channels]);
-        let x = Tensor::cat(vec![class, x], 1);
-        let (x, grid) = self.blocks.iter().fold((x, [frames, height, width]), |(x, grid), block| {
+        (Tensor::cat(vec![class, x], 1), [frames, height, width])
+    }
+
+    fn run(&self, blocks: &[Block], from: (Tensor<3>, Grid)) -> (Tensor<3>, Grid) {
+        blocks.iter().fold(from, |(x, grid), block| {
             let x = kernels::recomputed(block, x, move |block, x| block.forward(x, grid));
             (x, block.attn.pooled(grid))
-        });
-        let x = kernels::layer_norm(x, &self.norm, EPSILON);
+        })
+    }
+}
 
-        let [frames, height, width] = grid;
-        let [batch, tokens, channels] = x.dims();
-        Tokens {
-            class: Some(x.clone().narrow(1, 0, 1).squeeze_dim(1)),
-            patches: x.narrow(1, 1, tokens - 1).reshape([batch, frames, height, width, channels]),
-        }
+/// `[batch, 1 + places, channels]`, the class token first, with the places of a grid.
+fn tokens(x: Tensor<3>, [frames, height, width]: Grid) -> Tokens {
+    let [batch, tokens, channels] = x.dims();
+    Tokens {
+        class: Some(x.clone().narrow(1, 0, 1).squeeze_dim(1)),
+        patches: x.narrow(1, 1, tokens - 1).reshape([batch, frames, height, width, channels]),
     }
 }
 
@@ -189,6 +212,11 @@ impl Block {
     /// - x: `[batch, 1 + tokens, channels]`, the class token first
     fn forward(&self, x: Tensor<3>, grid: Grid) -> Tensor<3> {
         let normed = kernels::layer_norm(x.clone(), &self.norm1, EPSILON);
+        self.forward_normed(x, normed, grid)
+    }
+
+    /// The same from the input and what the first norm makes of it.
+    fn forward_normed(&self, x: Tensor<3>, normed: Tensor<3>, grid: Grid) -> Tensor<3> {
         // The skip of a block that changes its channels is a projection of the *normed* input.
         let skip = match &self.project {
             Some(project) => kernels::linear(normed.clone(), project),

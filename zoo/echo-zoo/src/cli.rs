@@ -9,8 +9,8 @@ use echo_files::say;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    CliError, Entry, bench, cache, convert, embed, fetch, inspect, list, phantom, predict, prepare, pretrain, report,
-    speed, zero_shot,
+    CliError, Entry, bench, cache, convert, embed, explain, fetch, inspect, list, phantom, predict, prepare, pretrain,
+    report, speed, zero_shot,
 };
 
 /// Foundation models for echocardiography: one trait, one command line. Not for clinical use.
@@ -31,6 +31,8 @@ enum Command {
     Convert(convert::Args),
     /// Embed videos, ready clips or texts.
     Embed(embed::Args),
+    /// Show where in a video a score comes from.
+    Explain(Box<explain::Args>),
     /// Download upstream weights once their licence is accepted, and check those that are there.
     Fetch(fetch::Args),
     /// Show what the decoder and an encoder's input pipeline make of a file.
@@ -80,6 +82,7 @@ pub fn cli(entries: &[Entry], adapters: &[AdapterEntry]) -> ExitCode {
         Command::Cache(args) => cache::run(&args),
         Command::Convert(args) => convert::run(&args, entries),
         Command::Embed(args) => embed::run(&args, entries),
+        Command::Explain(args) => explain::run(&args, entries),
         Command::Fetch(args) => fetch::run(&args, entries),
         Command::Inspect(args) => inspect::run(&args, entries),
         Command::List => list::run(entries, adapters),

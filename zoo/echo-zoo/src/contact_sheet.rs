@@ -17,27 +17,40 @@ pub(crate) const LETTER: usize = 8;
 /// A clip's frames as PNG, as they are after all steps but normalisation and in true colours, below `title` and each below its
 /// number in the video; `numbers` has fewer where the video is too short.
 pub(crate) fn contact_sheet(clip: &Clip, spec: &ClipSpec, numbers: &[usize], title: &str) -> ImageResult<Vec<u8>> {
+    let label = |frame: usize| numbers.get(frame).map_or("padding".to_owned(), usize::to_string);
+    let frames: Vec<(String, Vec<u8>)> =
+        pictures(clip, spec).into_iter().enumerate().map(|(frame, rgb)| (label(frame), rgb)).collect();
+    sheet(&frames, clip.size, title)
+}
+
+/// A clip's frames before normalisation and in true colours, each `[size, size, 3]`.
+pub(crate) fn pictures(clip: &Clip, spec: &ClipSpec) -> Vec<Vec<u8>> {
     let Clip { data, frames, size } = clip;
-    let columns = COLUMNS.min(*frames).max(1);
-    let rows = frames.div_ceil(columns);
+    let plane = size * size;
+    let level = |frame: usize, channel: usize, pixel: usize| {
+        let normalised = data[(channel * frames + frame) * plane + pixel];
+        ((normalised * spec.std[channel] + spec.mean[channel]) / spec.scale).round().clamp(0.0, 255.0) as u8
+    };
+    let order = match spec.channels {
+        ChannelOrder::Rgb => [0, 1, 2],
+        ChannelOrder::Bgr => [2, 1, 0],
+    };
+    let picture = |frame| (0..plane).flat_map(|pixel| order.map(|channel| level(frame, channel, pixel))).collect();
+    (0..*frames).map(picture).collect()
+}
+
+/// Square pictures of `size` pixels as PNG, each below its label, all below a title.
+pub(crate) fn sheet(pictures: &[(String, Vec<u8>)], size: usize, title: &str) -> ImageResult<Vec<u8>> {
+    let columns = COLUMNS.min(pictures.len()).max(1);
+    let rows = pictures.len().div_ceil(columns);
     let (line, step) = (LETTER + GAP, size + GAP);
     let mut sheet = RgbImage::new((columns * step - GAP) as u32, (line + rows * (line + step) - GAP) as u32);
     write_line(&mut sheet, [0, 0], columns * step - GAP, title);
-    let plane = size * size;
-    for frame in 0..*frames {
-        let (left, top) = ((frame % columns) * step, line + (frame / columns) * (line + step));
-        let label = numbers.get(frame).map_or("padding".to_owned(), usize::to_string);
-        write_line(&mut sheet, [left, top], *size, &label);
-        for pixel in 0..plane {
-            let value = |channel: usize| {
-                let normalised = data[(channel * frames + frame) * plane + pixel];
-                ((normalised * spec.std[channel] + spec.mean[channel]) / spec.scale).round().clamp(0.0, 255.0) as u8
-            };
-            let rgb = match spec.channels {
-                ChannelOrder::Rgb => [value(0), value(1), value(2)],
-                ChannelOrder::Bgr => [value(2), value(1), value(0)],
-            };
-            sheet.put_pixel((left + pixel % size) as u32, (top + line + pixel / size) as u32, Rgb(rgb));
+    for (place, (label, rgb)) in pictures.iter().enumerate() {
+        let (left, top) = ((place % columns) * step, line + (place / columns) * (line + step));
+        write_line(&mut sheet, [left, top], size, label);
+        for (pixel, rgb) in rgb.as_chunks::<3>().0.iter().enumerate() {
+            sheet.put_pixel((left + pixel % size) as u32, (top + line + pixel / size) as u32, Rgb(*rgb));
         }
     }
     let mut bytes = Cursor::new(Vec::new());

@@ -116,6 +116,11 @@ impl EchoEncoder for EchoPrime {
         self.video.forward(clip)
     }
 
+    /// The class token alone goes on from the last block, so the last patches say nothing.
+    fn tokens_watched(&self, clip: Tensor<5>, watch: &mut dyn FnMut(Tensor<5>) -> Tensor<5>) -> Tokens {
+        self.video.forward_watched(clip, watch)
+    }
+
     /// At time `t`, the class token plus what the mean of the patches at `t` has over the mean of all patches, all of
     /// them after the last norm, which treats tokens one by one. So the mean over time is the normed class token, and
     /// projecting it is upstream's `head(norm(class token))`. Before the norm it would not be: the norm of a mean is not

@@ -127,6 +127,11 @@ impl EchoEncoder for PanEcho {
         Tokens::of_maps(self.encoder.encoder.trunk.forward(images), batch)
     }
 
+    /// An image holds three planes of the clip in the order of its memory: see [`PanEcho`].
+    fn steps_of_frame(&self, frame: usize, frames: usize, _steps: usize) -> Vec<usize> {
+        (0..3).map(|channel| (channel * frames + frame) / 3).collect()
+    }
+
     fn frame_features(&self, tokens: &Tokens) -> Tensor<3> {
         let images = self.encoder.encoder.norm.forward(tokens.spatial_mean());
         let [_, frames, width] = images.dims();

@@ -173,6 +173,48 @@ fn findings_are_read_from_prompts_of_frames_videos_and_studies() {
 }
 
 #[test]
+fn maps_show_where_a_score_comes_from() {
+    let place = Place::new(2);
+    let videos: Vec<String> = place.videos().iter().map(|path| path.to_str().unwrap().to_owned()).collect();
+    let explain =
+        ["explain", "--preset", "nano", "--out", "map.png", "--overlay", "map.avi", "--map", "map.npy", &videos[0]];
+    let scores: [(&str, &[&str]); 3] = [
+        ("echoclip", &["--prompt", "a large left ventricle"]),
+        ("echoprime", &["--prompt", "a large left ventricle"]),
+        ("panecho", &["--head", "LVSize", "--class", "Normal"]),
+    ];
+    let mut maps = Vec::new();
+    for (encoder, score) in scores {
+        place.run(0, &[&explain[..], &["--encoder", encoder], score].concat());
+        assert!(fs::read(place.path("map.png")).unwrap().starts_with(b"\x89PNG"));
+        let (out, _) = place.run(0, &["inspect", "map.avi"]);
+        assert!(out.contains("mjpeg"), "{out}");
+        let bytes = fs::read(place.path("map.npy")).unwrap();
+        let values =
+            bytes[bytes.len() % 4 + 128 / 4 * 4..].as_chunks::<4>().0.iter().map(|&four| f32::from_le_bytes(four));
+        let most = values.clone().fold(0.0, f32::max);
+        assert!(values.clone().all(|value| (0.0..=1.0).contains(&value)) && most > 0.5, "{encoder}: {most}");
+        maps.push(bytes);
+    }
+    // Another question, another map; several videos, a folder.
+    place.run(0, &[&explain[..], &["--encoder", "echoclip", "--prompt", "EF 70%"]].concat());
+    assert_ne!(fs::read(place.path("map.npy")).unwrap(), maps[0]);
+    let many = ["explain", "--encoder", "panecho", "--preset", "nano", "--head", "EF", "--out", "maps", "data/Videos"];
+    place.run(0, &many);
+    assert_eq!(fs::read_dir(place.path("maps")).unwrap().count(), 2);
+    // What cannot be explained.
+    for (args, word) in [
+        (&["--encoder", "panecho", "--head", "EFF"][..], "did you mean"),
+        (&["--encoder", "panecho", "--head", "LVSize", "--class", "huge"], "Normal"),
+        (&["--encoder", "panecho", "--prompt", "a heart"], "no text encoder"),
+        (&["--encoder", "echoclip", "--head", "EF"], "--prompt"),
+    ] {
+        let (_, err) = place.run(2, &[&explain[..], args].concat());
+        assert!(err.contains(word), "{err}");
+    }
+}
+
+#[test]
 fn heads_speak_of_every_folder_as_a_study() {
     let place = Place::new(4);
     for (video, study) in place.videos().iter().zip(["a", "a", "b", "b"]) {

@@ -1,0 +1,71 @@
+"""Saliency maps of the tiny encoders, by PyTorch's autograd.
+
+    python tests/reference/saliency.py
+
+Writes tests/fixtures/saliency.json, which `tests/src/saliency.rs` compares with. Encoders and clips are those of
+gradients.py. What is explained is a fixed combination of the embedding's values, by Grad-CAM (Selvaraju et al., 2017): on the feature
+maps of images, and on what the last attention of a video transformer sees.
+
+Written against the versions in zoo/*/reference/model.py.
+"""
+
+import json
+
+import torch
+from gradients import ROOT, EchoClip, EchoPrime, PanEcho, clips, wave
+
+# Time, rows and columns of the tiny video transformer before its last block.
+GRID = (4, 2, 2)
+GOLDEN = ROOT / "tests/fixtures/saliency.json"
+
+
+def watched(module, clip, steps, video):
+    """What a module gives while the steps of a clip are computed, and the steps that depend on it. Of the tokens of a
+    video transformer, the first is not watched."""
+    seen = {}
+
+    def watch(_module, _args, output):
+        values = output[:, 1:] if video else output
+        seen["values"] = values.detach().requires_grad_()
+        return torch.cat([output[:, :1].detach(), seen["values"]], dim=1) if video else seen["values"]
+
+    hook = module.register_forward_hook(watch)
+    found = steps(clip)
+    hook.remove()
+    return seen["values"], found
+
+
+def saliency(encoder, clip):
+    """[1, 3, frames, height, width] -> [time, rows, columns]"""
+    video = isinstance(encoder, EchoPrime)
+    module = {
+        EchoClip: lambda model: model.visual.trunk.stages,
+        EchoPrime: lambda model: model["video"].blocks[-1].norm1,
+        PanEcho: lambda model: model.encoder["encoder"]["model"].features,
+    }[type(encoder)](encoder.model)
+    values, steps = watched(module, clip, encoder.steps, video)
+    embedding = encoder.pool(encoder.project(steps))[0]
+    score = embedding @ wave(len(embedding), 3.0)
+    (gradient,) = torch.autograd.grad(score, values)
+    values = values.detach()
+    if video:
+        found = (gradient.mean(dim=1, keepdim=True) * values).sum(dim=2)[0].relu()
+        return found.unflatten(0, GRID)
+    return (gradient.mean(dim=(2, 3), keepdim=True) * values).sum(dim=1).relu()
+
+
+def main():
+    maps = {}
+    for encoder in [EchoClip(), EchoPrime(), PanEcho()]:
+        found = saliency(encoder, clips(1, encoder.clip))
+        assert found.max() > 0, encoder.name
+        maps[encoder.name] = {
+            "clip": encoder.clip,
+            "shape": list(found.shape),
+            "map": [float(f"{value:.7g}") for value in found.flatten().tolist()],
+        }
+    GOLDEN.write_text(json.dumps(maps) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -3,8 +3,8 @@
     python tests/reference/saliency.py
 
 Writes tests/fixtures/saliency.json, which `tests/src/saliency.rs` compares with. Encoders and clips are those of
-gradients.py. What is explained is a fixed combination of the embedding's values, by Grad-CAM (Selvaraju et al., 2017): on the feature
-maps of images, and on what the last attention of a video transformer sees.
+gradients.py. What is explained is a fixed combination of the embedding's values, by Grad-CAM (Selvaraju et al., 2017) on the feature
+maps of images, and by what the last attention of a video transformer sees, each token weighed by its own gradient.
 
 Written against the versions in zoo/*/reference/model.py.
 """
@@ -49,7 +49,7 @@ def saliency(encoder, clip):
     (gradient,) = torch.autograd.grad(score, values)
     values = values.detach()
     if video:
-        found = (gradient.mean(dim=1, keepdim=True) * values).sum(dim=2)[0].relu()
+        found = (gradient * values).sum(dim=2)[0].relu()
         return found.unflatten(0, GRID)
     return (gradient.mean(dim=(2, 3), keepdim=True) * values).sum(dim=1).relu()
 

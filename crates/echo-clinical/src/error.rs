@@ -1,5 +1,7 @@
 //! What callers can get wrong.
 
+use std::path::{Path, PathBuf};
+
 /// An input for which no honest number exists.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -105,8 +107,8 @@ pub enum Error {
         known: String,
     },
 
-    /// Labels that are all positive or all negative, from which no threshold can be chosen.
-    #[error("there is no {side} label; a threshold needs both positive and negative ones")]
+    /// Labels that are all positive or all negative, from which no threshold can be chosen and no area computed.
+    #[error("there is no {side} label; give both positive and negative ones")]
     OneSided {
         /// The missing side: `positive` or `negative`.
         side: &'static str,
@@ -173,6 +175,110 @@ pub enum Error {
     /// Recall among the first 0 items.
     #[error("recall at 0 is not defined; count from 1")]
     RecallAtZero,
+
+    /// A similarity of a pair that is no cosine.
+    #[error("the similarity of pair {pair} is {value}; cosines lie between -1 and 1")]
+    PairCosine {
+        /// Which pair.
+        pair: usize,
+        /// Its similarity.
+        value: f32,
+    },
+
+    /// What echo-metrics refuses.
+    #[error(transparent)]
+    Metrics(#[from] echo_metrics::Error),
+
+    /// A file or folder of an index that cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+
+    /// A folder without an index.
+    #[error("there is no index in {}; make one first", folder.display())]
+    NoIndex {
+        /// The folder.
+        folder: PathBuf,
+    },
+
+    /// A file of an index that is not what was written.
+    #[error("{}: {reason}; restore the file, or rebuild the index", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// An index whose embeddings are made in another way.
+    #[error(
+        "the index {} was made with {index} as `{setting}`, not with {asked}; name another folder, or rebuild the index",
+        folder.display()
+    )]
+    Setting {
+        /// The folder.
+        folder: PathBuf,
+        /// The setting's name.
+        setting: String,
+        /// Its value in the index.
+        index: String,
+        /// Its value here.
+        asked: String,
+    },
+
+    /// An index that is being written.
+    #[error("another process writes the index {}; wait for it, or name another folder", folder.display())]
+    Busy {
+        /// The folder.
+        folder: PathBuf,
+    },
+
+    /// A row that an index does not have.
+    #[error("there is no row {row}; the index has {rows}, counted from 0")]
+    NoRow {
+        /// Which one.
+        row: usize,
+        /// How many there are.
+        rows: usize,
+    },
+
+    /// An embedding of no or too many numbers.
+    #[error("embeddings of {dim} numbers cannot be indexed; 1 to {most} are possible")]
+    Dim {
+        /// How many they have.
+        dim: usize,
+        /// How many they may have.
+        most: usize,
+    },
+
+    /// An embedding that cannot be compared with others.
+    #[error("the embedding of {of} {reason}")]
+    Embedding {
+        /// Of what.
+        of: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// A name or a warning that is too long for an index.
+    #[error("`{}` has {} bytes; names and warnings have at most {most}", echo_files::excerpt(text), text.len())]
+    Text {
+        /// The whole text.
+        text: String,
+        /// How many bytes it may have.
+        most: usize,
+    },
+}
+
+impl Error {
+    /// For `map_err` on file operations.
+    pub(crate) fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
+        move |source| Self::File { path: path.to_owned(), source }
+    }
 }
 
 /// Refuses NaN and infinities.

@@ -3,6 +3,8 @@
 //! - [`zero_shot`]: findings from similarities between frames and prompts (EchoCLIP).
 //! - [`study`]: phenotypes and a report of a study, from the most similar studies of an archive (EchoPrime).
 //! - [`retrieval`]: how well a search finds what belongs together.
+//! - [`pairs`]: whether similarities tell pairs of studies apart: one patient or two, before or after an operation (EchoCLIP-R).
+//! - [`index`]: embeddings on disk that can be searched.
 //!
 //! ```
 //! use echo_clinical::zero_shot::{Answer, Prompts, Similarities};
@@ -17,6 +19,8 @@
 
 mod entries;
 mod error;
+pub mod index;
+pub mod pairs;
 pub mod retrieval;
 pub mod study;
 pub mod zero_shot;

@@ -42,6 +42,11 @@ impl Ranks {
         lists.iter().zip(correct).enumerate().map(rank).collect::<Result<_, _>>().map(Self)
     }
 
+    /// From how many items are as similar as each query's correct item, itself included, or more.
+    pub(crate) fn from_counts(counts: Vec<usize>) -> Self {
+        Self(counts)
+    }
+
     /// The rank of each query's correct item.
     pub fn as_slice(&self) -> &[usize] {
         &self.0
@@ -75,7 +80,8 @@ impl Ranks {
     }
 }
 
-fn check_queries(correct: &[usize], queries: usize) -> Result<(), Error> {
+/// Refuses no query, and more or fewer correct items than queries.
+pub(crate) fn check_queries(correct: &[usize], queries: usize) -> Result<(), Error> {
     match queries {
         0 => Err(Error::Empty { what: "queries" }),
         _ if correct.len() == queries => Ok(()),

@@ -8,8 +8,9 @@ use echo_core::{AnyEncoder, Tokens};
 /// A map of what speaks for a score, `[batch, time, rows, columns]`, not negative; `time` counts the steps of the encoder's
 /// tokens.
 ///
-/// Grad-CAM (Selvaraju et al., ICCV 2017): each channel counts as the mean of its gradient over places says. In an encoder of
-/// single images places are those of an image; in a video transformer, which has a class token, those of all times.
+/// Feature maps are weighed as in Grad-CAM (Selvaraju et al., ICCV 2017): each channel by the mean of its gradient over an image.
+/// The tokens of a transformer with a class token are weighed each by its own gradient (as in HiResCAM, Draelos and Carin 2020):
+/// attention treats every place by itself.
 ///
 /// - clip: `[batch, 3, frames, height, width]`
 /// - score: from the encoder, which passes gradients on, and its tokens to `[batch]`
@@ -30,7 +31,6 @@ pub fn saliency(
     let values = seen.clone().inner();
     // None where the score depends on nothing that is seen.
     let gradient = seen.grad(&gradients).unwrap_or_else(|| values.zeros_like());
-    let weights = gradient.mean_dim(2).mean_dim(3);
-    let weights = if tokens.class.is_some() { weights.mean_dim(1) } else { weights };
+    let weights = if tokens.class.is_some() { gradient } else { gradient.mean_dim(2).mean_dim(3) };
     relu((weights * values).sum_dim(4).squeeze_dim(4))
 }

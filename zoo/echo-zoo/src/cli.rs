@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{
     CliError, Entry, bench, cache, convert, embed, explain, fetch, inspect, list, phantom, predict, prepare, pretrain,
-    report, speed, zero_shot,
+    report, retrieve, speed, zero_shot,
 };
 
 /// Foundation models for echocardiography: one trait, one command line. Not for clinical use.
@@ -35,6 +35,8 @@ enum Command {
     Explain(Box<explain::Args>),
     /// Download upstream weights once their licence is accepted, and check those that are there.
     Fetch(fetch::Args),
+    /// Write or extend an index of videos or reports, for `retrieve`.
+    Index(Box<retrieve::IndexArgs>),
     /// Show what the decoder and an encoder's input pipeline make of a file.
     Inspect(inspect::Args),
     /// List encoders and adapters.
@@ -49,6 +51,8 @@ enum Command {
     Phantom(phantom::Args),
     /// Make the report of benchmarks again, merged from any set of output folders.
     Report(report::Args),
+    /// Find the videos or reports of an index that are most similar to a text, a report or a video.
+    Retrieve(Box<retrieve::Args>),
     /// Time an encoder run by run, as lines on standard input ask (docs/speed.md).
     #[command(hide = true)]
     Speed(speed::Args),
@@ -84,12 +88,14 @@ pub fn cli(entries: &[Entry], adapters: &[AdapterEntry]) -> ExitCode {
         Command::Embed(args) => embed::run(&args, entries),
         Command::Explain(args) => explain::run(&args, entries),
         Command::Fetch(args) => fetch::run(&args, entries),
+        Command::Index(args) => retrieve::index(&args, entries),
         Command::Inspect(args) => inspect::run(&args, entries),
         Command::List => list::run(entries, adapters),
         Command::Predict(args) => predict::run(&args, entries, adapters),
         Command::Phantom(args) => phantom::run(&args),
         Command::Prepare(args) => prepare::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Retrieve(args) => retrieve::run(&args, entries),
         Command::Speed(args) => speed::run(&args, entries),
         Command::Pretrain(args) => pretrain::run(&args, entries),
         Command::ZeroShot(args) => zero_shot::run(&args, entries),

@@ -103,6 +103,16 @@ struct Pending<T> {
 }
 
 impl ClipArgs {
+    /// The same flags for other videos.
+    pub(crate) fn of(&self, inputs: Vec<PathBuf>) -> Self {
+        Self { inputs, tensor: None, allow_truncated: self.allow_truncated, mask: self.mask }
+    }
+
+    /// How videos are opened.
+    pub(crate) fn options(&self) -> OpenOptions {
+        OpenOptions { allow_truncated: self.allow_truncated, mask: self.mask, ..OpenOptions::default() }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.inputs.is_empty() && self.tensor.is_none()
     }
@@ -149,7 +159,7 @@ impl ClipArgs {
         let files = find_videos(&self.inputs)?;
         // All clips of a video, then those of the next.
         let paths: Vec<&Path> = files.iter().flat_map(|file| std::iter::repeat_n(file.as_path(), clips)).collect();
-        let options = OpenOptions { allow_truncated: self.allow_truncated, mask: self.mask, ..OpenOptions::default() };
+        let options = self.options();
         // How far it is, and how many clips are done.
         let progress = Mutex::new((Progress::new("clips", paths.len()), 0));
         let shown = || progress.lock().unwrap_or_else(PoisonError::into_inner);

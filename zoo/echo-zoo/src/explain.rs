@@ -63,7 +63,7 @@ pub(crate) struct Args {
 /// What is explained.
 enum Score {
     /// The cosine to a text's embedding of length one, `[1, dim]`.
-    Prompt(Tensor<2>),
+    Prompt(Box<Tensor<2>>),
     /// A head's output.
     Head { name: String, place: usize },
 }
@@ -113,6 +113,9 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
         let shown = pictures(&clip, &built.preset.clip);
         let map = saliency(&built.encoder, clip.into_tensor(&device), |encoder, tokens| score.of(encoder, tokens));
         let heat = heat(&built.encoder, map, frames, size);
+        if heat.iter().all(|&value| value == 0.0) {
+            say(&format!("{}: nothing that it shows speaks for {what}: its map is empty", path.display()));
+        }
         check_finite("the map", &heat).map_err(CliError::file(path))?;
         let painted: Vec<Vec<u8>> =
             shown.iter().zip(heat.chunks(size * size)).map(|(frame, heat)| paint(frame, heat)).collect();
@@ -149,7 +152,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
 fn score_of(args: &Args, built: &echo_weights::Built, device: &Device) -> Result<(Score, String), CliError> {
     if let Some(prompt) = &args.prompt {
         let text = text_embeddings(std::slice::from_ref(prompt), built, device)?;
-        return Ok((Score::Prompt(text), format!("{prompt:?} by {}", built.encoder.card().title)));
+        return Ok((Score::Prompt(Box::new(text)), format!("{prompt:?} by {}", built.encoder.card().title)));
     }
     let name = args.head.as_deref().unwrap_or_default();
     let heads = built.encoder.card().capabilities.heads;
@@ -176,7 +179,7 @@ impl Score {
         let embedding = encoder.embed(tokens);
         match self {
             Self::Prompt(text) => {
-                let text = text.clone().to_device(&embedding.device());
+                let text = Tensor::clone(text).to_device(&embedding.device());
                 (l2_normalize(embedding) * text).sum_dim(1).squeeze_dim(1)
             }
             Self::Head { name, place } => {
@@ -195,7 +198,6 @@ impl Score {
 fn heat(encoder: &AnyEncoder, map: Tensor<4>, frames: usize, size: usize) -> Vec<f32> {
     let [_, steps, rows, columns] = map.dims();
     let values: Vec<f32> = map.into_data().iter::<f32>().collect();
-    let most = values.iter().copied().fold(0.0, f32::max);
     let mut heat = Vec::with_capacity(frames * size * size);
     for frame in 0..frames {
         let of_frame = encoder.steps_of_frame(frame, frames, steps);
@@ -204,10 +206,11 @@ fn heat(encoder: &AnyEncoder, map: Tensor<4>, frames: usize, size: usize) -> Vec
             let step = &values[step * rows * columns..][..rows * columns];
             mean.iter_mut().zip(step).for_each(|(mean, value)| *mean += value / of_frame.len() as f32);
         }
-        if most > 0.0 {
-            mean.iter_mut().for_each(|value| *value /= most);
-        }
         heat.extend(enlarge(&mean, rows, columns, size));
+    }
+    let most = heat.iter().copied().fold(0.0, f32::max);
+    if most > 0.0 {
+        heat.iter_mut().for_each(|value| *value /= most);
     }
     heat
 }

@@ -39,12 +39,11 @@ impl Labels {
             let record = record.map_err(CliError::file(path))?;
             let word = record.get(label).unwrap_or_default().to_lowercase();
             let line = record.position().map_or(0, csv::Position::line);
-            let value = match word.as_str() {
-                "" => None,
-                word if YES.contains(&word) => Some(true),
-                word if NO.contains(&word) => Some(false),
-                _ => return Err(complain(format!("line {line}: the label {word:?} is neither yes nor no (1 or 0)"))),
+            let label = |word: &str| {
+                yes_or_no(word)
+                    .map_err(|word| complain(format!("line {line}: the label {word:?} is neither yes nor no (1 or 0)")))
             };
+            let value = if word.is_empty() { None } else { Some(label(&word)?) };
             let video = plain(record.get(name).unwrap_or_default());
             if let Some(other) = labels.insert(video.clone(), value)
                 && other != value
@@ -67,8 +66,20 @@ impl Labels {
     }
 }
 
+/// What a word of a table says.
+///
+/// # Errors
+/// The word, which says neither.
+pub(crate) fn yes_or_no(word: &str) -> Result<bool, String> {
+    match word.to_lowercase() {
+        word if YES.contains(&word.as_str()) => Ok(true),
+        word if NO.contains(&word.as_str()) => Ok(false),
+        word => Err(word),
+    }
+}
+
 /// A file's name without folder and ending.
-fn plain(name: &str) -> String {
+pub(crate) fn plain(name: &str) -> String {
     let last = echo_files::from_cell(name).rsplit(['/', '\\']).next().unwrap_or_default();
     Path::new(last).file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }

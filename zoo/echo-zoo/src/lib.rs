@@ -45,9 +45,11 @@ mod pretrain;
 mod progress;
 mod report;
 mod results;
+mod retrieve;
 mod speed;
 mod study_args;
 mod table;
+mod text_rows;
 mod warnings;
 mod zero_shot;
 

@@ -193,7 +193,7 @@ fn maps_show_where_a_score_comes_from() {
         let values =
             bytes[bytes.len() % 4 + 128 / 4 * 4..].as_chunks::<4>().0.iter().map(|&four| f32::from_le_bytes(four));
         let most = values.clone().fold(0.0, f32::max);
-        assert!(values.clone().all(|value| (0.0..=1.0).contains(&value)) && most > 0.5, "{encoder}: {most}");
+        assert!(values.clone().all(|value| (0.0..=1.0).contains(&value)) && most == 1.0, "{encoder}: {most}");
         maps.push(bytes);
     }
     // Another question, another map; several videos, a folder.
@@ -231,4 +231,73 @@ fn heads_speak_of_every_folder_as_a_study() {
     let (videos, studies) = (values("video"), values("study"));
     assert_eq!((videos.len(), studies.len()), (4, 2));
     assert!((studies[0] - (videos[0] + videos[1]) / 2.0).abs() < 1e-4, "{videos:?} {studies:?}");
+}
+
+#[test]
+fn videos_and_reports_are_found_again() {
+    let place = Place::new(6);
+    let nano = ["--encoder", "echoclip", "--preset", "nano"];
+    let index = |args: &[&str]| place.run(0, &[&["index"][..], &nano, args].concat()).1;
+    let retrieve = |args: &[&str]| place.run(0, &[&["retrieve"][..], &nano, args].concat()).0;
+    assert!(index(&["data/Videos", "--out", "videos", "--f16"]).contains("6 rows in videos"));
+    // A video is most similar to itself.
+    for video in place.videos() {
+        let found = retrieve(&["--index", "videos", "-k", "2", "--csv", video.to_str().unwrap()]);
+        let first = found.lines().nth(1).unwrap();
+        let name = video.file_name().unwrap().to_str().unwrap();
+        assert!(first.split(',').nth(2).unwrap().ends_with(name) && found.lines().count() == 3, "{found}");
+    }
+    // Again: the same files; one of another name keeps its row, one that is gone has none.
+    let before = fs::read(place.path("videos/index.json")).unwrap();
+    index(&["data/Videos", "--out", "videos", "--f16"]);
+    assert_eq!(fs::read(place.path("videos/index.json")).unwrap(), before);
+    fs::rename(&place.videos()[0], place.path("data/Videos/renamed.avi")).unwrap();
+    fs::remove_file(place.videos().last().unwrap()).unwrap();
+    fs::remove_file(&place.videos()[0]).unwrap();
+    let err = index(&["data/Videos", "--out", "videos", "--f16"]);
+    assert!(!err.contains("clips:"), "nothing is embedded: {err}");
+    let rows = |folder: &str| {
+        let table = fs::read_dir(place.path(folder)).unwrap().map(|entry| entry.unwrap().path());
+        let table =
+            table.into_iter().find(|path| path.extension().is_some_and(|extension| extension == "csv")).unwrap();
+        place.rows(table.to_str().unwrap())
+    };
+    let left = place.videos().len();
+    assert_eq!(rows("videos").len(), left);
+
+    // Texts, by a video, and how well they are found.
+    fs::write(place.path("reports.csv"), "name,text\na,a large left ventricle\nb,EF 70%\nc,EF 20%\n").unwrap();
+    index(&["--reports", "reports.csv", "--out", "texts"]);
+    let video = place.videos()[0].to_str().unwrap().to_owned();
+    let found = retrieve(&["--index", "texts", "--json", &video]);
+    let found: serde_json::Value = serde_json::from_str(&found).unwrap();
+    assert_eq!(found.as_array().unwrap().len(), 3);
+    let ranks = retrieve(&["--index", "texts", "--labels", "reports.csv", "--csv"]);
+    assert!(ranks.contains("recall@1,1,3,3") && ranks.contains("median rank,1,3,3"), "{ranks}");
+
+    // Pairs: a row with itself, and with others.
+    let names: Vec<String> = rows("videos").into_iter().map(|row| row["name"].clone()).collect();
+    let pairs: String = names
+        .iter()
+        .enumerate()
+        .map(|(at, name)| {
+            let other = &names[(at + 1) % names.len()];
+            format!("{name},{name},1,{at}\n{name},{other},0,{at}\n")
+        })
+        .collect();
+    fs::write(place.path("pairs.csv"), format!("first,second,same,patient\n{pairs}")).unwrap();
+    let told = retrieve(&["--index", "videos", "--pairs", "pairs.csv", "--csv"]);
+    assert!(told.contains("same patient,1,1,1,"), "{told}");
+
+    // What cannot be asked.
+    let refused = |code: i32, args: &[&str]| place.run(code, &[&["retrieve"][..], args].concat()).1;
+    let other = ["--encoder", "echoprime", "--preset", "nano", "--index", "videos", "--text", "EF 70%"];
+    assert!(refused(1, &other).contains("encoder"), "other weights than the index's");
+    let none = ["--encoder", "echoclip", "--preset", "nano", "--index", "data", "--text", "EF 70%"];
+    assert!(refused(1, &none).contains("data"));
+    let nothing = ["--encoder", "echoclip", "--preset", "nano", "--index", "videos"];
+    assert!(refused(2, &nothing).contains("nothing to look for"));
+    fs::write(place.path("wrong.csv"), "name,text\nz,EF 70%\n").unwrap();
+    let wrong = ["--encoder", "echoclip", "--preset", "nano", "--index", "texts", "--labels", "wrong.csv"];
+    assert!(refused(1, &wrong).contains("no row of the index is called \"z\""));
 }

@@ -67,10 +67,10 @@ impl TaskPrompts {
         match self {
             Self::Regression { templates, range: [first, last] } => {
                 let templates: Vec<String> = (0..*templates).map(|at| format!("template {at} says <#>")).collect();
-                PromptTask::regression("golden", &templates, *first..=*last)
+                PromptTask::regression("fixtures", &templates, *first..=*last)
             }
             Self::Binary { prompts } => {
-                PromptTask::binary("golden", (0..*prompts).map(|at| format!("prompt {at}")).collect())
+                PromptTask::binary("fixtures", (0..*prompts).map(|at| format!("prompt {at}")).collect())
             }
             Self::Categorical { values } => {
                 let mut grades: BTreeMap<u32, Vec<String>> = BTreeMap::new();
@@ -79,7 +79,7 @@ impl TaskPrompts {
                 }
                 let named =
                     |(value, prompts)| GradePrompts { grade: Grade { value, name: value.to_string() }, prompts };
-                PromptTask::categorical("golden", grades.into_iter().map(named).collect())
+                PromptTask::categorical("fixtures", grades.into_iter().map(named).collect())
             }
         }
     }
@@ -98,7 +98,7 @@ fn assert_answer(name: &str, ours: &Answer, expected: &Expected) {
 
 #[test]
 fn zero_shot_answers_are_those_of_numpy() -> Result<(), Error> {
-    let golden: ZeroShot = read(include_str!("golden/zero_shot.json"));
+    let golden: ZeroShot = read(include_str!("fixtures/zero_shot.json"));
     assert_eq!(golden.tasks.len(), 10);
     for (at, case) in golden.tasks.iter().enumerate() {
         let task = case.prompts.task()?;
@@ -121,7 +121,7 @@ fn zero_shot_answers_are_those_of_numpy() -> Result<(), Error> {
 
 #[test]
 fn thresholds_are_the_best_of_all() -> Result<(), Error> {
-    let golden: ZeroShot = read(include_str!("golden/zero_shot.json"));
+    let golden: ZeroShot = read(include_str!("fixtures/zero_shot.json"));
     assert_eq!(golden.thresholds.len(), 4);
     for Threshold { truth, scores, threshold, f1 } in golden.thresholds {
         let best = best_f1_threshold(&truth, &scores)?;
@@ -168,7 +168,7 @@ struct ExpectedText {
 
 #[test]
 fn phenotypes_and_reports_are_those_of_numpy() -> Result<(), Error> {
-    let golden: Vec<StudyCase> = read(include_str!("golden/study.json"));
+    let golden: Vec<StudyCase> = read(include_str!("fixtures/study.json"));
     assert_eq!(golden.len(), 4);
     for (at, case) in golden.iter().enumerate() {
         let weights = MilWeights::from_csv(&case.weights)?;
@@ -221,7 +221,7 @@ struct RetrievalCase {
 
 #[test]
 fn retrieval_metrics_are_those_of_numpy() -> Result<(), Error> {
-    let golden: Vec<RetrievalCase> = read(include_str!("golden/retrieval.json"));
+    let golden: Vec<RetrievalCase> = read(include_str!("fixtures/retrieval.json"));
     assert_eq!(golden.len(), 4);
     for case in golden {
         let ranks = Ranks::from_similarities(&case.similarities, case.items, &case.correct)?;

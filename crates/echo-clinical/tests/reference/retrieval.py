@@ -1,8 +1,8 @@
-"""Writes golden/retrieval.json: ranks and what is computed of them, by numpy from the description in `src/retrieval.rs`.
+"""Writes fixtures/retrieval.json: ranks and what is computed of them, by numpy from the description in `src/retrieval.rs`.
 
-    python retrieval.py > ../golden/retrieval.json
+    python retrieval.py > ../fixtures/retrieval.json
 
-`tests/golden.rs` compares. Needs numpy; the numbers in the repository are of numpy 2.4.
+`tests/fixtures.rs` compares. Needs numpy; the numbers in the repository are of numpy 2.4.
 """
 
 import json

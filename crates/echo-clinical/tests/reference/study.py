@@ -1,8 +1,8 @@
-"""Writes golden/study.json: phenotypes and reports of studies, computed by numpy from the description in `src/study.rs`.
+"""Writes fixtures/study.json: phenotypes and reports of studies, computed by numpy from the description in `src/study.rs`.
 
-    python study.py > ../golden/study.json
+    python study.py > ../fixtures/study.json
 
-`tests/golden.rs` compares. Needs numpy; the numbers in the repository are of numpy 2.4.
+`tests/fixtures.rs` compares. Needs numpy; the numbers in the repository are of numpy 2.4.
 """
 
 import json

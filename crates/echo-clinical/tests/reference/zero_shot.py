@@ -1,8 +1,8 @@
-"""Writes golden/zero_shot.json: answers from similarities, computed by numpy from the description in `src/zero_shot.rs`.
+"""Writes fixtures/zero_shot.json: answers from similarities, computed by numpy from the description in `src/zero_shot.rs`.
 
-    python zero_shot.py > ../golden/zero_shot.json
+    python zero_shot.py > ../fixtures/zero_shot.json
 
-`tests/golden.rs` compares. Needs numpy; the numbers in the repository are of numpy 2.4.
+`tests/fixtures.rs` compares. Needs numpy; the numbers in the repository are of numpy 2.4.
 """
 
 import json

@@ -2,7 +2,7 @@
 
     python crates/echo-video/tests/reference/dicom.py [--out DIRECTORY]
 
-writes NAME.dcm and NAME.rgb for every file of FILES into tests/golden/dicom of this crate. NAME.rgb is what pydicom
+writes NAME.dcm and NAME.rgb for every file of FILES into tests/fixtures/dicom of this crate. NAME.rgb is what pydicom
 makes of NAME.dcm, as bytes in the order frame, row, column, red green blue. What becomes of pixels that are not 8 bits
 of colour is in `displayable`. A file without pixels has no .rgb. Every decoded picture is compared with the drawn one,
 and must be as near as FILES says: files without loss are the drawn picture itself.
@@ -31,7 +31,7 @@ from pydicom import Dataset, FileMetaDataset, dcmread, dcmwrite, uid
 from pydicom.encaps import encapsulate, encapsulate_extended
 from pydicom.pixels import apply_color_lut, apply_windowing, convert_color_space, pixel_array
 
-GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "dicom"
+GOLDEN = Path(__file__).resolve().parent.parent / "fixtures" / "dicom"
 FRAMES, ROWS, COLUMNS = 3, 21, 26
 
 # The decoder that pydicom is told to use for compressed files. Empty: the first that reads a file, GDCM before others.

@@ -14,7 +14,7 @@ const COLUMNS: usize = 26;
 const LOSSY: u8 = 2;
 
 fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/dicom").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/dicom").join(name)
 }
 
 fn whole_pictures() -> OpenOptions {

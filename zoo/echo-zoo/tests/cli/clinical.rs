@@ -8,7 +8,7 @@ use crate::place::Place;
 
 /// What pydicom wrote: phantoms of three frames.
 fn dicom(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crates/echo-video/tests/golden/dicom").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crates/echo-video/tests/fixtures/dicom").join(name)
 }
 
 /// A tree in MIMIC-IV-ECHO's layout: two studies of one patient, one of another, and files of other kinds.

@@ -42,6 +42,9 @@ use crate::open::{Container, Info, OpenOptions, Truncation};
 /// Bytes before the first element: a preamble and `DICM`.
 const PREAMBLE: u64 = 132;
 
+/// Pixels that a picture has at least.
+const LEAST_PIXELS: usize = 64;
+
 /// A file whose elements have been read.
 #[derive(Debug)]
 pub(crate) struct Dicom {
@@ -53,8 +56,43 @@ pub(crate) struct Dicom {
     colours: Colours,
     /// Samples of eight bits lie in words whose bytes are in the other order.
     swapped: bool,
-    /// The bytes of each frame, in one or more runs.
-    frames: Vec<Vec<Run>>,
+    frames: Frames,
+}
+
+/// Where frames lie.
+#[derive(Debug)]
+enum Frames {
+    /// One after the other.
+    Native {
+        start: u64,
+        len: u64,
+        count: usize,
+    },
+    Compressed(pieces::Frames),
+}
+
+impl Frames {
+    fn len(&self) -> usize {
+        match self {
+            Self::Native { count, .. } => *count,
+            Self::Compressed(frames) => frames.len(),
+        }
+    }
+
+    /// The bytes of a frame, in one or more runs.
+    fn runs(&self, frame: usize) -> Vec<Run> {
+        match self {
+            Self::Native { start, len, .. } => vec![Run { start: start + frame as u64 * len, len: *len }],
+            Self::Compressed(frames) => frames.pieces(frame).to_vec(),
+        }
+    }
+
+    fn truncate(&mut self, len: usize) {
+        match self {
+            Self::Native { count, .. } => *count = len.min(*count),
+            Self::Compressed(frames) => frames.truncate(len),
+        }
+    }
 }
 
 impl Dicom {
@@ -92,15 +130,18 @@ impl Dicom {
         }
         let declared = declared as usize;
         let swapped = matches!(data_set.pixels, Pixels::Native { words: true, .. }) && syntax.encoding.big_endian;
-        let (mut frames, cause) = match &data_set.pixels {
-            Pixels::Native { run, .. } if syntax.codec == Codec::None => (native(*run, declared, &shape), None),
-            Pixels::Pieces { table, pieces, cut } if syntax.codec != Codec::None => {
+        let (mut frames, cause) = match data_set.pixels {
+            Pixels::Native { run, .. } if syntax.codec == Codec::None => (native(run, declared, &shape), None),
+            Pixels::Pieces { table, base, pieces, cut } if syntax.codec != Codec::None => {
                 let extended = tags::EXTENDED_OFFSETS.map(|tag| data_set.values.longs(tag));
                 let file = Mutex::new(again.try_clone().map_err(|error| VideoError::io(path, error))?);
                 let begins = |run: &Run| begins_picture(&file, *run);
                 (
-                    pieces::frames(declared, table, &extended, pieces, cut.is_some(), begins).map_err(malformed)?,
-                    cut.clone(),
+                    Frames::Compressed(
+                        pieces::Frames::find(declared, &table, &extended, (base, pieces), cut.is_some(), begins)
+                            .map_err(malformed)?,
+                    ),
+                    cut,
                 )
             }
             _ => {
@@ -170,7 +211,9 @@ impl Dicom {
                     if first != slot {
                         return None;
                     }
-                    let bytes = match self.frames[frame]
+                    let bytes = match self
+                        .frames
+                        .runs(frame)
                         .iter()
                         .map(|&run| read(&self.file, run))
                         .collect::<io::Result<Vec<_>>>()
@@ -207,7 +250,7 @@ impl Dicom {
         let file = file.map_err(|error| VideoError::io(path, error))?;
         let mut bytes = Bytes::deflated(file, self.start, u64::MAX).map_err(fail)?;
         for &(frame, slot) in order {
-            let Some(&run) = self.frames[frame].first() else { continue };
+            let Some(&run) = self.frames.runs(frame).first() else { continue };
             bytes.skip(run.start.saturating_sub(bytes.position())).map_err(fail)?;
             let frame_bytes = bytes.take(run.len).map_err(fail)?;
             self.write(&frame_bytes, &mut data[slot * frame_len..][..frame_len])
@@ -258,6 +301,10 @@ fn shape(values: &Values) -> Result<Shape, String> {
     let (Some(rows), Some(columns)) = (rows, columns) else {
         return Err("it does not say how many rows and columns its pictures have".to_owned());
     };
+    // A file of such pictures could claim as many as it has bytes.
+    if rows * columns < LEAST_PIXELS {
+        return Err(format!("its pictures have {columns}x{rows} pixels"));
+    }
     let name = values.text(PHOTOMETRIC).ok_or("it does not say what its pixels mean")?;
     let photometric = Photometric::parse(&name).ok_or_else(|| format!("pixels of {name:?} are not read"))?;
     let channels = values.word(SAMPLES).map_or(photometric.channels(), usize::from);
@@ -302,14 +349,14 @@ fn colours(values: &Values, shape: &Shape) -> Result<Colours, String> {
 }
 
 /// Uncompressed frames that are there in whole.
-fn native(run: Run, declared: usize, shape: &Shape) -> Vec<Vec<Run>> {
+fn native(run: Run, declared: usize, shape: &Shape) -> Frames {
     let bytes = match shape.photometric {
         Photometric::Ybr422 => 2,
         _ => shape.channels() * usize::from(shape.allocated / 8),
     };
     let len = (shape.rows * shape.columns * bytes) as u64;
-    let there = declared.min(usize::try_from(run.len / len.max(1)).unwrap_or(usize::MAX));
-    (0..there as u64).map(|frame| vec![Run { start: run.start + frame * len, len }]).collect()
+    let count = declared.min(usize::try_from(run.len / len.max(1)).unwrap_or(usize::MAX));
+    Frames::Native { start: run.start, len, count }
 }
 
 /// Whether a piece begins with the start of a JPEG or JPEG 2000.

@@ -165,8 +165,8 @@ pub(crate) enum Pixels {
     None,
     /// One frame after the other, in words of 16 bits or in bytes. Where the file was cut there are fewer than it promises.
     Native { run: Run, words: bool },
-    /// Compressed, in pieces; `table` has where frames begin, counted from the first piece, or nothing.
-    Pieces { table: Vec<u32>, pieces: Vec<Run>, cut: Option<String> },
+    /// Compressed, in pieces; `table` has where frames begin, counted from `base`, or nothing.
+    Pieces { table: Vec<u32>, base: u64, pieces: Vec<Run>, cut: Option<String> },
 }
 
 /// What a data set says of its pixels.
@@ -323,6 +323,7 @@ fn header(bytes: &mut Bytes, encoding: Encoding) -> Result<Option<Element>, Faul
 /// The pieces of compressed pixels (PS3.5, A.4), as far as they are there.
 fn pieces(bytes: &mut Bytes, encoding: Encoding) -> Result<Pixels, Fault> {
     let mut table = None;
+    let mut base = None;
     let mut pieces = Vec::new();
     let mut cut = None;
     loop {
@@ -347,7 +348,9 @@ fn pieces(bytes: &mut Bytes, encoding: Encoding) -> Result<Pixels, Fault> {
                     continue;
                 }
                 let start = bytes.position();
+                base.get_or_insert(start);
                 match bytes.skip(u64::from(length)) {
+                    Ok(()) if length == 0 => {}
                     Ok(()) => pieces.push(Run { start, len: u64::from(length) }),
                     Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                         cut = Some("the file ends in the middle of its pixels".to_owned());
@@ -364,5 +367,5 @@ fn pieces(bytes: &mut Bytes, encoding: Encoding) -> Result<Pixels, Fault> {
             }
         }
     }
-    Ok(Pixels::Pieces { table: table.unwrap_or_default(), pieces, cut })
+    Ok(Pixels::Pieces { table: table.unwrap_or_default(), base: base.unwrap_or_default(), pieces, cut })
 }

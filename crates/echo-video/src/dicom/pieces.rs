@@ -2,66 +2,90 @@
 
 use super::data_set::Run;
 
-/// The pieces of each whole frame, of `declared` ones or as many as are there; `cut` says that pieces are missing at the end. `table` and the first of `extended` have where frames
-/// begin, counted from the header of the first piece, where they are not empty; `begins_picture` says whether a piece is the
-/// start of one.
-///
-/// # Errors
-/// The tables contradict the pieces, or nothing says where frames begin.
-pub(crate) fn frames(
-    declared: usize,
-    table: &[u32],
-    extended: &[Vec<u64>; 2],
-    pieces: &[Run],
-    cut: bool,
-    begins_picture: impl Fn(&Run) -> bool,
-) -> Result<Vec<Vec<Run>>, String> {
-    if declared == 1 {
-        return Ok(if pieces.is_empty() || cut { Vec::new() } else { vec![pieces.to_vec()] });
+/// Whole frames, each of one or more pieces that follow each other.
+#[derive(Debug)]
+pub(crate) struct Frames {
+    pieces: Vec<Run>,
+    /// The place of each frame's first piece, and the end of the last frame.
+    bounds: Vec<usize>,
+}
+
+impl Frames {
+    pub(crate) fn len(&self) -> usize {
+        self.bounds.len() - 1
     }
-    let table: Vec<u64> = match extended[0].is_empty() {
-        true => table.iter().map(|&offset| u64::from(offset)).collect(),
-        false => extended[0].clone(),
-    };
-    // What most files have, whether their table says so or not.
-    if pieces.len() == declared || (pieces.len() < declared && table.len() != pieces.len() && table.is_empty()) {
-        return Ok(pieces.iter().map(|&piece| vec![piece]).collect());
+
+    pub(crate) fn pieces(&self, frame: usize) -> &[Run] {
+        &self.pieces[self.bounds[frame]..self.bounds[frame + 1]]
     }
-    let Some(first) = pieces.first() else { return Ok(Vec::new()) };
-    let mut frames: Vec<Vec<Run>> = Vec::new();
-    if table.is_empty() {
-        for piece in pieces {
-            match frames.last_mut() {
-                Some(frame) if !begins_picture(piece) => frame.push(*piece),
-                _ => frames.push(vec![*piece]),
+
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.bounds.truncate(len + 1);
+    }
+
+    /// Finds the whole frames, of `declared` ones or as many as are there; `cut` says that pieces are missing at the end.
+    /// `table` and the first of `extended` have where frames begin, counted from `base`, where they are not empty;
+    /// `begins_picture` says whether a piece is the start of one.
+    ///
+    /// # Errors
+    /// The tables contradict the pieces, or nothing says where frames begin.
+    pub(crate) fn find(
+        declared: usize,
+        table: &[u32],
+        extended: &[Vec<u64>; 2],
+        (base, pieces): (u64, Vec<Run>),
+        cut: bool,
+        begins_picture: impl Fn(&Run) -> bool,
+    ) -> Result<Self, String> {
+        let count = pieces.len();
+        if count == 0 || (declared == 1 && cut) {
+            return Ok(Self { pieces, bounds: vec![0] });
+        }
+        if declared == 1 {
+            return Ok(Self { pieces, bounds: vec![0, count] });
+        }
+        let is_in_table = !table.is_empty() || !extended[0].is_empty();
+        // What most files have, whether their table says so or not.
+        if count == declared || (count < declared && !is_in_table) {
+            return Ok(Self { pieces, bounds: (0..=count).collect() });
+        }
+        let mut bounds: Vec<usize> = Vec::new();
+        if !is_in_table {
+            bounds.extend((0..count).filter(|&at| at == 0 || begins_picture(&pieces[at])));
+            if bounds.len() == 1 {
+                return Err(format!("nothing says which of its {count} pieces belong to which frame"));
+            }
+            // The end of the last may be missing.
+            if !cut {
+                bounds.push(count);
+            }
+            return Ok(Self { pieces, bounds });
+        }
+        let mut begins: Box<dyn Iterator<Item = u64>> = match extended[0].is_empty() {
+            true => Box::new(table.iter().map(|&offset| u64::from(offset))),
+            false => Box::new(extended[0].iter().copied()),
+        };
+        let mut next = begins.next();
+        for (at, piece) in pieces.iter().enumerate() {
+            let offset = piece.start - base;
+            if next == Some(offset) {
+                bounds.push(at);
+                next = begins.next();
+            }
+            if bounds.is_empty() {
+                return Err("its table of frames does not begin with the first".to_owned());
+            }
+            if next.is_some_and(|begin| begin <= offset) {
+                return Err("its table of frames has places where no piece begins".to_owned());
             }
         }
-        if frames.len() == 1 {
-            return Err(format!("nothing says which of its {} pieces belong to which frame", pieces.len()));
+        // The header of what would follow is eight bytes long.
+        let end = pieces.last().map_or(0, |last| last.start + last.len + last.len % 2 + 8 - base);
+        if !cut || next == Some(end) {
+            bounds.push(count);
         }
-        // Its end may be missing.
-        frames.truncate(frames.len() - usize::from(cut));
-        return Ok(frames);
+        Ok(Self { pieces, bounds })
     }
-    let mut begins = table.into_iter().peekable();
-    for piece in pieces {
-        // A table counts from the first piece's header, eight bytes before what it holds.
-        let offset = piece.start - first.start;
-        if begins.next_if_eq(&offset).is_some() {
-            frames.push(vec![*piece]);
-        } else {
-            let frame = frames.last_mut().ok_or("its table of frames does not begin with the first")?;
-            frame.push(*piece);
-        }
-        if begins.peek().is_some_and(|&begin| begin < offset) {
-            return Err("its table of frames has places where no piece begins".to_owned());
-        }
-    }
-    let end = pieces.last().map_or(0, |last| last.start + last.len + 8 + last.len % 2 - first.start);
-    if cut && begins.peek() != Some(&end) {
-        frames.pop();
-    }
-    Ok(frames)
 }
 
 #[cfg(test)]
@@ -88,8 +112,9 @@ mod tests {
     ) -> Result<Vec<usize>, String> {
         let pieces = pieces(lengths);
         let begins = |piece: &Run| starts.iter().any(|&at| pieces[at] == *piece);
-        let found = frames(declared, table, &[extended.to_vec(), Vec::new()], &pieces, false, begins)?;
-        Ok(found.iter().map(Vec::len).collect())
+        let extended = [extended.to_vec(), Vec::new()];
+        let found = Frames::find(declared, table, &extended, (1008, pieces.clone()), false, begins)?;
+        Ok((0..found.len()).map(|frame| found.pieces(frame).len()).collect())
     }
 
     #[test]
@@ -110,7 +135,8 @@ mod tests {
         let pieces = pieces(&[4, 6, 2]);
         let count = |declared: usize, table: &[u32], pieces: &[Run]| {
             let begins = |piece: &Run| piece.len != 6;
-            frames(declared, table, &[Vec::new(), Vec::new()], pieces, true, begins).unwrap().len()
+            let pieces = (1008, pieces.to_vec());
+            Frames::find(declared, table, &[Vec::new(), Vec::new()], pieces, true, begins).unwrap().len()
         };
         assert_eq!(count(1, &[], &pieces), 0);
         assert_eq!((count(4, &[0, 26, 36], &pieces), count(4, &[0, 26, 50], &pieces)), (2, 1));

@@ -238,7 +238,10 @@ fn lies_of_elements_are_errors_before_anything_is_allocated() {
     // Sequences within sequences.
     let nested = b"\x08\0\x40\x11SQ\0\0\xff\xff\xff\xff\xfe\xff\0\xe0\xff\xff\xff\xff".repeat(100_000);
     assert!(error(&nested).contains("nested"));
-    // A picture of 65535 x 65535 pixels.
+    // As many frames as the file has bytes; a picture of 65535 x 65535 pixels.
+    let dots = b"\x28\0\x02\0US\x02\0\x01\0\x28\0\x04\0CS\x0c\0MONOCHROME2 \x28\0\x08\0IS\x06\0999999\
+                 \x28\0\x10\0US\x02\0\x01\0\x28\0\x11\0US\x02\0\x01\0\xe0\x7f\x10\0OB\0\0\x40\x42\x0f\0";
+    assert!(error(dots).contains("1x1 pixels"), "{}", error(dots));
     let huge = b"\x28\0\x02\0US\x02\0\x01\0\x28\0\x04\0CS\x0c\0MONOCHROME2 \x28\0\x10\0US\x02\0\xff\xff\x28\0\x11\0US\x02\0\xff\xff\
                  \xe0\x7f\x10\0OB\0\0\xff\xff\xff\xff";
     assert!(error(huge).contains("the limit is"), "{}", error(huge));

@@ -121,7 +121,7 @@ impl Dicom {
             return Err(VideoError::NotAVideo { path: path.to_owned(), cause });
         }
         let malformed = |cause: String| VideoError::malformed(path, cause);
-        let shape = shape(&data_set.values).map_err(malformed)?;
+        let shape = shape(&data_set.values, syntax.codec).map_err(malformed)?;
         options.check_size(path, shape.columns, shape.rows)?;
         let colours = colours(&data_set.values, &shape).map_err(malformed)?;
         let declared = data_set.values.decimal(FRAMES).unwrap_or(1.0);
@@ -296,7 +296,7 @@ fn meta(file: &File, len: u64) -> Result<(String, u64), Fault> {
 }
 
 /// What the elements say of a frame.
-fn shape(values: &Values) -> Result<Shape, String> {
+fn shape(values: &Values, codec: Codec) -> Result<Shape, String> {
     let [rows, columns] = [ROWS, COLUMNS].map(|tag| values.word(tag).map(usize::from));
     let (Some(rows), Some(columns)) = (rows, columns) else {
         return Err("it does not say how many rows and columns its pictures have".to_owned());
@@ -314,7 +314,7 @@ fn shape(values: &Values) -> Result<Shape, String> {
         return Err(format!("{channels} samples of {stored} in {allocated} bits a pixel of {name}, which is not read"));
     }
     let planar = channels > 1 && values.word(PLANAR) == Some(1) && photometric != Photometric::Ybr422;
-    if photometric == Photometric::Ybr422 && (allocated != 8 || columns % 2 != 0) {
+    if photometric == Photometric::Ybr422 && codec == Codec::None && (allocated != 8 || columns % 2 != 0) {
         return Err(format!("{columns} columns of {allocated} bits that share chroma in pairs"));
     }
     let (allocated, stored) = (allocated as u8, stored as u8);

@@ -22,6 +22,8 @@ const MOVING: u8 = 2;
 const BREADTH: f64 = 1.0 / 60.0;
 /// The smallest share of the picture that a sector has.
 const SMALLEST: f64 = 0.04;
+/// The largest: where more seems to move, it is noise all over the picture, text and all.
+const LARGEST: f64 = 0.9;
 
 /// Which videos show nothing but their sector when they are decoded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,7 +83,7 @@ impl Sector {
             let seen = if count == 1 {
                 "it has one frame, in which nothing moves".to_owned()
             } else {
-                format!("nothing but text and curves moves in {count} of its frames")
+                format!("in {count} of its frames nothing but text and curves moves, or nearly all of the picture")
             };
             video.no_sector(&seen)
         })
@@ -107,7 +109,8 @@ impl Sector {
             }
         }
         let sector = Self { width, spans };
-        (sector.area() as f64 >= SMALLEST * (width * height) as f64).then_some(sector)
+        let share = sector.area() as f64 / (width * height) as f64;
+        (SMALLEST..=LARGEST).contains(&share).then_some(sector)
     }
 
     /// Pixels inside.
@@ -358,6 +361,9 @@ mod tests {
         let mut frames = vec![7; width * height * 3 * 2];
         sector.apply(&mut frames);
         assert_eq!(frames.iter().filter(|&&level| level == 7).count(), sector.area() * 6);
+        // Noise all over the picture, as of an analogue recording: no mask is better than a wrong one.
+        let noisy: Vec<[u8; 2]> = extremes.iter().map(|[least, most]| [*least, most.saturating_add(20)]).collect();
+        assert!(Sector::find(&noisy, width, height, None).is_none());
         let still: Vec<[u8; 2]> = extremes.iter().map(|[_, most]| [*most, *most]).collect();
         assert!(Sector::find(&still, width, height, None).is_none());
     }

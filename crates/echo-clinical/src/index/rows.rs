@@ -20,9 +20,12 @@ const MAX_ROW: usize = 5 * MAX_TEXT;
 /// Bytes that are read at a time.
 const BUFFER: usize = 1 << 16;
 
-/// Refuses a text that [`read`] would refuse.
-pub(super) fn check_text(text: &str) -> Result<(), Error> {
-    if text.len() <= MAX_TEXT { Ok(()) } else { Err(Error::Text { text: text.to_owned(), most: MAX_TEXT }) }
+/// Refuses a row that [`read`] would refuse.
+pub(super) fn check(row: &Row) -> Result<(), Error> {
+    match [&row.name, &row.warning].into_iter().find(|text| text.len() > MAX_TEXT) {
+        None => Ok(()),
+        Some(text) => Err(Error::Text { text: text.clone(), most: MAX_TEXT }),
+    }
 }
 
 pub(super) fn write(file: &mut dyn Write, rows: &[Row]) -> io::Result<()> {
@@ -94,13 +97,24 @@ impl Read for Metered {
 mod tests {
     use super::*;
 
+    #[test]
+    fn cells_that_a_spreadsheet_would_compute_are_text() -> io::Result<()> {
+        let row = Row { name: "=1+1".to_owned(), digest: blake3::hash(b""), warning: "@SUM(A1)".to_owned() };
+        let mut bytes = Vec::new();
+        write(&mut bytes, std::slice::from_ref(&row))?;
+        let text = format!("name,digest,warning\n'=1+1,{},'@SUM(A1)\n", row.digest.to_hex());
+        assert_eq!(bytes, text.as_bytes());
+        Ok(())
+    }
+
     /// Quotes are written twice, and an apostrophe comes before the first character.
     #[test]
     fn the_longest_row_that_is_written_is_read() -> Result<(), Box<dyn std::error::Error>> {
         let text = format!("={}", "\"".repeat(MAX_TEXT - 1));
-        check_text(&text)?;
-        assert!(check_text(&(text.clone() + "x")).is_err());
-        let row = Row { name: text.clone(), digest: blake3::hash(b""), warning: text };
+        let row = Row { name: text.clone(), digest: blake3::hash(b""), warning: text.clone() };
+        check(&row)?;
+        assert!(check(&Row { name: text.clone() + "x", ..row.clone() }).is_err());
+        assert!(check(&Row { warning: text + "x", ..row.clone() }).is_err());
         let rows = vec![row; 5];
         let mut bytes = Vec::new();
         write(&mut bytes, &rows)?;

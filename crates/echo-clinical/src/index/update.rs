@@ -2,16 +2,20 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use echo_files::{FileLock, lock_file};
+use echo_files::{FileLock, UNFINISHED, lock_file};
 
 use super::manifest::{self, Listed, Manifest};
 use super::search::unit;
 use super::vectors::{BLOCK, MAX_DIM, Shape, bytes_of, read_exact_at};
 use super::{Index, Row, Spec, rows};
 use crate::error::Error;
+
+/// A file that was begun so long ago is nobody's any more.
+const ABANDONED: Duration = Duration::from_secs(3600);
 
 /// The next state of an index: every row that it is to have, in the order of calls. Dropped without
 /// [`commit`](Self::commit), it leaves the index as it was.
@@ -26,7 +30,7 @@ pub struct Update {
     /// Where the vector of each row is.
     sources: Vec<Source>,
     /// Vectors that the old index lacks, in a file without a name.
-    added: BufWriter<File>,
+    added: File,
     count: usize,
     _lock: FileLock,
 }
@@ -79,7 +83,7 @@ impl Update {
         let old = old(folder)?;
         let digests = old.iter().flat_map(Index::rows).map(|row| row.digest);
         let known = digests.zip((0..).map(Source::Old)).collect();
-        let added = BufWriter::new(tempfile::tempfile_in(folder).map_err(Error::file(folder))?);
+        let added = tempfile::tempfile_in(folder).map_err(Error::file(folder))?;
         let (folder, spec) = (folder.to_owned(), spec.clone());
         Ok(Self { folder, spec, old, known, rows: Vec::new(), sources: Vec::new(), added, count: 0, _lock: lock })
     }
@@ -100,7 +104,8 @@ impl Update {
     /// When name or warning is too long.
     pub fn keep(&mut self, row: &Row) -> Result<bool, Error> {
         let Some(&source) = self.known.get(&row.digest) else { return Ok(false) };
-        self.push(row, source)?;
+        rows::check(row)?;
+        self.push(row, source);
         Ok(true)
     }
 
@@ -111,29 +116,31 @@ impl Update {
     pub fn add(&mut self, row: &Row, embedding: &[f32]) -> Result<(), Error> {
         let vector = unit(embedding, self.spec.dim);
         let vector = vector.map_err(|reason| Error::Embedding { of: row.name.clone(), reason })?;
-        self.push(row, Source::Added(self.count))?;
-        let written = self.added.write_all(&bytes_of(&vector, self.spec.dtype));
-        written.map_err(Error::file(&self.folder))?;
-        self.known.insert(row.digest, Source::Added(self.count));
+        rows::check(row)?;
+        self.write_added(&bytes_of(&vector, self.spec.dtype)).map_err(Error::file(&self.folder))?;
+        let source = Source::Added(self.count);
         self.count += 1;
+        self.known.insert(row.digest, source);
+        self.push(row, source);
         Ok(())
     }
 
-    fn push(&mut self, row: &Row, source: Source) -> Result<(), Error> {
-        for text in [&row.name, &row.warning] {
-            rows::check_text(text)?;
-        }
+    /// Where half a vector may be, if the disk was full before.
+    fn write_added(&mut self, vector: &[u8]) -> io::Result<()> {
+        self.added.seek(SeekFrom::Start(self.count as u64 * vector.len() as u64))?;
+        self.added.write_all(vector)
+    }
+
+    fn push(&mut self, row: &Row, source: Source) {
         self.rows.push(row.clone());
         self.sources.push(source);
-        Ok(())
     }
 
     /// Makes the rows so far the index. Old rows that were not kept are gone.
     ///
     /// # Errors
     /// When the folder cannot be written, and the old index is then untouched.
-    pub fn commit(mut self) -> Result<Index, Error> {
-        self.added.flush().map_err(Error::file(&self.folder))?;
+    pub fn commit(self) -> Result<Index, Error> {
         if !self.is_unchanged() {
             self.write()?;
         }
@@ -170,14 +177,13 @@ impl Update {
             (Source::Old(one), Source::Old(other)) | (Source::Added(one), Source::Added(other)) => one + 1 == *other,
             _ => false,
         };
-        let added = self.added.get_ref();
         // Without an old index no row is of one.
-        let old = self.old.as_ref().map_or(added, |old| old.vectors.file());
-        for rows in self.sources.chunk_by(follows).flat_map(|run| run.chunks(most)) {
-            let bytes = &mut buffer[..rows.len() * shape.row()];
-            match rows[0] {
+        let old = self.old.as_ref().map_or(&self.added, |old| old.vectors.file());
+        for run in self.sources.chunk_by(follows).flat_map(|run| run.chunks(most)) {
+            let bytes = &mut buffer[..run.len() * shape.row()];
+            match run[0] {
                 Source::Old(row) => read_exact_at(old, bytes, shape.at(row))?,
-                Source::Added(row) => read_exact_at(added, bytes, row as u64 * shape.row() as u64)?,
+                Source::Added(row) => read_exact_at(&self.added, bytes, row as u64 * shape.row() as u64)?,
             }
             file.write_all(bytes)?;
         }
@@ -195,11 +201,20 @@ fn next_names(folder: &Path) -> Result<[String; 2], Error> {
     }
 }
 
-/// Removes files of older indexes, and of updates that were killed. What cannot be removed now goes with a later update.
+/// Removes files of older indexes, and what updates that were killed have left. What cannot be removed now goes with a later
+/// update.
 fn remove_others(Index { folder, manifest, .. }: &Index) {
     let keep = [&manifest.vectors.file, &manifest.table.file].map(|name| folder.join(name));
     for (_, path) in numbered(folder).into_iter().flatten().filter(|(_, path)| !keep.contains(path)) {
         let _ = std::fs::remove_file(path);
+    }
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        // Of `index.json`, if nobody writes anything else here.
+        let is_unfinished = entry.file_name().to_string_lossy().starts_with(UNFINISHED);
+        let begun = entry.metadata().and_then(|metadata| metadata.modified());
+        if is_unfinished && begun.is_ok_and(|begun| begun.elapsed().is_ok_and(|age| age > ABANDONED)) {
+            let _ = std::fs::remove_file(entry.path());
+        }
     }
 }
 

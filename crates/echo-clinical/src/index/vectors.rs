@@ -19,14 +19,17 @@ use crate::error::Error;
 /// Bytes that are read at a time.
 pub(super) const BLOCK: usize = 1 << 19;
 
-/// Numbers that are compared at a time: they and a query stay in the fastest cache.
+/// Numbers that are compared with a query at a time: they stay in the fastest cache.
 const TILE: usize = 1 << 12;
 
-/// A row fits into a block, and so does what a hostile file says that it has.
+/// Numbers of a row: no file makes it longer than a block.
 pub(super) const MAX_DIM: usize = 1 << 16;
 
 /// Bytes of the header.
-pub(super) const HEADER: usize = 128;
+const HEADER: usize = 128;
+
+/// How far a length or a cosine may lie beyond 1. Half precision rounds by less than 0.0005.
+pub(super) const TOLERANCE: f64 = 0.001;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shape {
@@ -153,7 +156,6 @@ impl Vectors {
         let check = |_: &mut (), first: usize, rows: &[f32]| {
             for (row, values) in (first..).zip(rows.chunks_exact(self.shape.dim)) {
                 let length = values.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt();
-                // Also not when it is NaN.
                 if (length - 1.0).abs() > TOLERANCE || length.is_nan() {
                     return Err(self.damaged(format!("row {row} has the length {length}, not 1")));
                 }
@@ -180,9 +182,6 @@ impl Vectors {
         read_exact_at(&self.file, buffer, at).map_err(Error::file(&self.path))
     }
 }
-
-/// How far a length or a cosine may lie beyond 1. Half precision rounds by less than 0.0005.
-pub(super) const TOLERANCE: f64 = 0.001;
 
 /// Numbers as they are stored. They are read in place: copying them first would cost as much as comparing them.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
 
 use echo_core::ClipSpec;
-use echo_video::{Info, OpenOptions, Video, VideoError};
+use echo_video::{Info, OpenOptions, Sector, Video, VideoError};
 
 use crate::pipeline::ClipPixels;
 use crate::{Clip, DataError, Look, Selection, select_frames};
@@ -59,7 +59,8 @@ pub fn clip_of(video: &Video, path: &Path, spec: &ClipSpec, look: Look) -> Resul
     let no_clip = |source| ClipError::Clip { path: path.to_owned(), source };
     let mut pixels = ClipPixels::new(spec, selection.frames.len(), *height, *width).map_err(no_clip)?;
     video.decode_in_parts(&selection.frames, |first, frames| pixels.put(first, frames))?;
-    let warnings = warnings.iter().cloned().chain(pixels.doubt()).collect();
+    let doubt = video.sector()?.and_then(Sector::doubt).map(|doubt| format!("the ultrasound sector: {doubt}"));
+    let warnings = warnings.iter().cloned().chain(doubt).chain(pixels.doubt()).collect();
     let clip = pixels.clip(look.shift).map_err(no_clip)?;
     let truncation = truncated.as_ref().map(|truncation| truncation.cause.clone());
     Ok((LoadedClip { clip, truncation, warnings }, selection))

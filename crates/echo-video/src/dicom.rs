@@ -168,6 +168,7 @@ impl Dicom {
         }
         let timing = timing::Timing::of(&data_set.values, declared);
         warnings.extend(timing.warnings);
+        warnings.extend(facts.trace().map(|trace| format!("it shows {trace}, no moving picture of the heart")));
         warnings.extend(facts.outside(shape.columns, shape.rows));
         let info = Info {
             container: Container::Dicom,
@@ -378,5 +379,23 @@ fn failure(path: &Path, fault: Fault) -> VideoError {
         Fault::Io(error) => VideoError::io(path, error),
         Fault::Malformed(cause) => VideoError::malformed(path, cause),
         Fault::Cut(cause) => VideoError::malformed(path, format!("{cause}, before any of its pixels")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::data_set::Encoding;
+    use super::*;
+
+    /// JPEG shares chroma as its own header says, whatever the file calls it and however wide it is.
+    #[test]
+    fn pairs_of_columns_matter_for_uncompressed_pixels_alone() {
+        let mut values = Values::default();
+        let mut put = |tag, bytes: &[u8]| values.insert(Encoding::EXPLICIT, tag, bytes.to_vec());
+        put(ROWS, &[20, 0]);
+        put(COLUMNS, &[25, 0]);
+        put(PHOTOMETRIC, b"YBR_FULL_422");
+        assert_eq!(shape(&values, Codec::Jpeg).unwrap().columns, 25);
+        assert!(shape(&values, Codec::None).unwrap_err().contains("in pairs"));
     }
 }

@@ -25,6 +25,11 @@ const SMALLEST: f64 = 0.04;
 /// The largest: where more seems to move, it is noise all over the picture, text and all.
 const LARGEST: f64 = 0.9;
 
+/// From this share of the largest part on, another moving part may as well be the sector.
+const RIVAL: f64 = 0.25;
+/// The share of a named region from which on a sector fills it. A sector that is cut out of a circle has less.
+const FULL: f64 = 0.97;
+
 /// Which videos show nothing but their sector when they are decoded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -57,6 +62,7 @@ pub struct Sector {
     width: usize,
     /// By row: the first column inside and the one after the last.
     spans: Vec<(usize, usize)>,
+    doubt: Option<&'static str>,
 }
 
 impl Sector {
@@ -98,7 +104,7 @@ impl Sector {
         let broad = spread(&lit, width, radius, false);
         let moving = broad.iter().zip(extremes).map(|(&broad, [least, most])| broad && most - least > MOVING);
         let parts = spread(&moving.collect::<Vec<_>>(), width, radius, true);
-        let sector = largest(&parts, width)?;
+        let (sector, size, next) = largest(&parts, width)?;
         let mut spans = hull(&sector, width);
         // Dilation goes a little over what is lit; nothing is taken that lies outside of a region that the file names.
         for (y, span) in spans.iter_mut().enumerate() {
@@ -108,9 +114,24 @@ impl Sector {
                 *span = (0, 0);
             }
         }
-        let sector = Self { width, spans };
+        let mut sector = Self { width, spans, doubt: None };
         let share = sector.area() as f64 / (width * height) as f64;
+        let allowed = (0..width * height).filter(|&at| within(at)).count();
+        sector.doubt = match () {
+            () if next as f64 >= RIVAL * size as f64 => {
+                Some("another part of the picture moves too, and is masked: this may be the wrong one")
+            }
+            () if allowed < width * height && sector.area() as f64 >= FULL * allowed as f64 => {
+                Some("it fills the region that the file names, so text within that region is shown")
+            }
+            () => None,
+        };
         (SMALLEST..=LARGEST).contains(&share).then_some(sector)
+    }
+
+    /// Why it may be wrong, in words.
+    pub fn doubt(&self) -> Option<&'static str> {
+        self.doubt
     }
 
     /// Pixels inside.
@@ -198,10 +219,11 @@ fn spread(set: &[bool], width: usize, radius: usize, any: bool) -> Vec<bool> {
     along(&rows, height, width, &|line, place| place * width + line)
 }
 
-/// The largest part whose pixels touch by their sides.
-fn largest(set: &[bool], width: usize) -> Option<Vec<bool>> {
+/// The largest part whose pixels touch by their sides, how many those are, and how many the next largest has.
+fn largest(set: &[bool], width: usize) -> Option<(Vec<bool>, usize, usize)> {
     let mut seen = vec![false; set.len()];
     let mut best: Vec<usize> = Vec::new();
+    let mut others = 0;
     for start in 0..set.len() {
         if !set[start] || seen[start] {
             continue;
@@ -226,15 +248,16 @@ fn largest(set: &[bool], width: usize) -> Option<Vec<bool>> {
             }
         }
         if part.len() > best.len() {
-            best = part;
+            std::mem::swap(&mut best, &mut part);
         }
+        others = others.max(part.len());
     }
     if best.is_empty() {
         return None;
     }
     let mut part = vec![false; set.len()];
-    best.into_iter().for_each(|at| part[at] = true);
-    Some(part)
+    best.iter().for_each(|&at| part[at] = true);
+    Some((part, best.len(), others))
 }
 
 /// By row, the columns of the convex hull.
@@ -282,6 +305,7 @@ fn hull(set: &[bool], width: usize) -> Vec<(usize, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dicom::Region;
 
     /// A picture of letters: `#` is set.
     fn set(rows: &[&str]) -> (Vec<bool>, usize) {
@@ -308,12 +332,13 @@ mod tests {
     fn the_largest_part_is_kept_and_made_convex() {
         let (picture, width) = set(&["##......", "....#...", "...#.#..", "..#...#.", ".#.....#", "........"]);
         let joined: Vec<bool> = spread(&picture, width, 1, true);
-        assert!(largest(&joined, width).is_some());
+        assert_eq!(largest(&joined, width).unwrap().2, 0, "one part after dilation");
         let (shape, width) = set(&["...#...", "..#.#..", ".#...#.", ".##.##.", "#.....#", "......."]);
         let spans = hull(&shape, width);
         assert_eq!(spans, [(3, 4), (2, 5), (1, 6), (0, 7), (0, 7), (0, 0)]);
         let (two, width) = set(&["##...", ".....", "..###", "..###"]);
-        let kept = largest(&two, width).unwrap();
+        let (kept, size, next) = largest(&two, width).unwrap();
+        assert_eq!((size, next), (6, 2));
         assert_eq!(drawn(&kept, width), [".....", ".....", "..###", "..###"]);
         assert!(largest(&[false; 6], 3).is_none());
     }
@@ -357,6 +382,19 @@ mod tests {
         assert!(lost * 100 < area && gained * 100 < 3 * area, "{lost} lost, {gained} gained of {area}");
         assert!(!sector.contains(120, 172) && !sector.contains(230, 90) && !sector.contains(20, 5));
         assert!(sector.contains(120, 90), "a black chamber is part of it");
+        assert_eq!(sector.doubt(), None);
+        // A second part, such as a box that blinks.
+        let mut two = extremes.clone();
+        (0..56 * 70).for_each(|at| two[at / 56 * width + at % 56] = [0, 200]);
+        assert!(Sector::find(&two, width, height, None).unwrap().doubt().unwrap().contains("another part"));
+        // Noise all over a region that the file names.
+        let region = Region { format: 1, data_type: 1, sides: [60, 10, 200, 160], spacing: None };
+        let facts = DicomFacts { regions: vec![region], ..DicomFacts::default() };
+        let noise = vec![[5, 60]; width * height];
+        assert!(
+            Sector::find(&noise, width, height, Some(&facts)).unwrap().doubt().unwrap().contains("fills the region")
+        );
+        assert_eq!(Sector::find(&extremes, width, height, Some(&facts)).unwrap().doubt(), None);
 
         let mut frames = vec![7; width * height * 3 * 2];
         sector.apply(&mut frames);

@@ -83,7 +83,7 @@ pub(crate) struct Values {
 }
 
 impl Values {
-    fn insert(&mut self, encoding: Encoding, tag: Tag, bytes: Vec<u8>) {
+    pub(crate) fn insert(&mut self, encoding: Encoding, tag: Tag, bytes: Vec<u8>) {
         self.encoding.get_or_insert(encoding);
         self.bytes.insert(tag, bytes);
     }

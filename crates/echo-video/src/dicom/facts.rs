@@ -75,8 +75,8 @@ impl DicomFacts {
             Some(class) if class.starts_with("11.") => "a presentation state (DICOM)".to_owned(),
             Some("9.1.2" | "9.1.1" | "9.2.1") => "an ECG (DICOM)".to_owned(),
             Some("66") => "raw data (DICOM)".to_owned(),
-            _ if class == "1.2.840.10008.1.3.10" => "a DICOMDIR, which lists other files".to_owned(),
-            _ => format!("a DICOM object {}", if class.is_empty() { "of no kind" } else { class }),
+            None if class.is_empty() => "a DICOM object of no kind, such as a DICOMDIR".to_owned(),
+            _ => format!("a DICOM object {class}"),
         }
     }
 

@@ -102,6 +102,7 @@ fn times_regions_and_identifiers_are_read() {
     assert_eq!((facts.regions[0].sides, facts.spacing), ([2, 1, 23, 19], Some([0.05, 0.05])));
     assert_eq!(facts.trace(), None);
     assert_eq!(open("doppler.dcm").info().dicom.as_ref().unwrap().trace(), Some("a Doppler spectrum"));
+    assert!(open("doppler.dcm").info().warnings[0].contains("a Doppler spectrum, no moving picture"));
     let uneven = open("frame_time_vector.dcm");
     assert!((uneven.info().fps - 1000.0 / 35.0).abs() < 1e-6);
     assert!(uneven.info().warnings[0].contains("30.0 to 40.0 ms"), "{:?}", uneven.info().warnings);

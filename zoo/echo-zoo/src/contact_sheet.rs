@@ -20,7 +20,7 @@ pub(crate) fn contact_sheet(clip: &Clip, spec: &ClipSpec, numbers: &[usize], tit
     let label = |frame: usize| numbers.get(frame).map_or("padding".to_owned(), usize::to_string);
     let frames: Vec<(String, Vec<u8>)> =
         pictures(clip, spec).into_iter().enumerate().map(|(frame, rgb)| (label(frame), rgb)).collect();
-    sheet(&frames, clip.size, title)
+    sheet(&frames, clip.size, COLUMNS, title)
 }
 
 /// A clip's frames before normalisation and in true colours, each `[size, size, 3]`.
@@ -39,9 +39,9 @@ pub(crate) fn pictures(clip: &Clip, spec: &ClipSpec) -> Vec<Vec<u8>> {
     (0..*frames).map(picture).collect()
 }
 
-/// Square pictures of `size` pixels as PNG, each below its label, all below a title.
-pub(crate) fn sheet(pictures: &[(String, Vec<u8>)], size: usize, title: &str) -> ImageResult<Vec<u8>> {
-    let columns = COLUMNS.min(pictures.len()).max(1);
+/// Square pictures of `size` pixels as PNG, so many in a row, each below its label, all below a title.
+pub(crate) fn sheet(pictures: &[(String, Vec<u8>)], size: usize, columns: usize, title: &str) -> ImageResult<Vec<u8>> {
+    let columns = columns.min(pictures.len()).max(1);
     let rows = pictures.len().div_ceil(columns);
     let (line, step) = (LETTER + GAP, size + GAP);
     let mut sheet = RgbImage::new((columns * step - GAP) as u32, (line + rows * (line + step) - GAP) as u32);

@@ -11,7 +11,7 @@ use echo_train::saliency;
 use echo_video::{AviWriter, Mask, OpenOptions, Video};
 use jpeg_encoder::{ColorType, Encoder};
 
-use crate::array_file::{npy_of, write_file};
+use crate::array_file::{npy_of, out_format, write_file};
 use crate::clip_args::Row;
 use crate::contact_sheet::{pictures, sheet};
 use crate::embed::text_embeddings;
@@ -25,6 +25,9 @@ use crate::{CliError, Entry};
 const QUALITY: u8 = 95;
 /// Frames per second of an overlay whose video does not say.
 const UNKNOWN_FPS: f64 = 30.0;
+
+/// Frames in a row of the picture, each with its map.
+const PAIRS: usize = 3;
 
 /// Flags of `echozoo explain`.
 #[derive(Debug, clap::Args)]
@@ -43,7 +46,8 @@ pub(crate) struct Args {
     /// The class of the head whose probability is explained [default: its first].
     #[arg(long, requires = "head", conflicts_with = "prompt")]
     class: Option<String>,
-    /// The picture: the clip's frames, and the same with the map over them (PNG). Of several videos, a folder.
+    /// The picture: the clip's frames, and the same with the map over them (.png), below the video's name. Of several videos, a
+    /// folder.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// Also the clip as a video with the map over it (.avi). Of several videos, a folder.
@@ -75,6 +79,9 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     }
     let videos = find_videos(&args.inputs)?;
     let is_one = videos.len() == 1 && !args.inputs[0].is_dir();
+    if is_one {
+        out_format(&args.out, &["png"])?;
+    }
     let (built, device) = args.encoder.build(entries)?;
     let (score, what) = score_of(args, &built, &device)?;
     let name = &args.encoder.encoder;
@@ -99,7 +106,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
                 value: (),
                 doubts: doubts.into_iter().collect(),
             };
-            Ok((video.info().fps, clip, selection, warnings.of(&row)))
+            Ok((shown_rate(video.info().fps, &selection.frames), clip, selection, warnings.of(&row)))
         });
         let (fps, clip, selection, warning) = match explained {
             Ok(explained) => explained,
@@ -123,12 +130,12 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
         let all: Vec<(String, Vec<u8>)> = (0..frames)
             .flat_map(|frame| [(labels(frame), shown[frame].clone()), (String::new(), painted[frame].clone())])
             .collect();
-        let beside = if warning.is_empty() { String::new() } else { format!(" ! {warning}") };
+        let beside = if warning.is_empty() { String::new() } else { format!("! {warning}! ") };
         let file = path.file_name().unwrap_or_default().to_string_lossy();
         let out = place_of(&args.out, "png");
-        let title = format!("{file}, {what}{beside}");
+        let title = format!("{beside}{what}, {file}");
         make_folder(&out, is_one)?;
-        write_file(&out, &sheet(&all, size, &title).map_err(CliError::file(&out))?)?;
+        write_file(&out, &sheet(&all, size, PAIRS * 2, &title).map_err(CliError::file(&out))?)?;
         if let Some(given) = &args.overlay {
             let path = place_of(given, "avi");
             make_folder(&path, is_one)?;
@@ -161,6 +168,13 @@ fn score_of(args: &Args, built: &echo_weights::Built, device: &Device) -> Result
         return Err(CliError::Usage(format!("{} has no heads of its own; give --prompt", built.encoder.card().name)));
     }
     let head = heads.iter().find(|head| head.name == name).ok_or_else(|| Error::unknown_name("head", name, &known))?;
+    // Weights may lack heads that the encoder has.
+    let nothing = Tensor::zeros([1, built.encoder.dim()], device);
+    let there: Vec<&str> = built.encoder.heads(nothing).into_iter().map(|(head, _)| head.name).collect();
+    if !there.contains(&name) {
+        let reason = format!("these weights of {} lack the head {name}", built.encoder.card().name);
+        return Err(CliError::Usage(format!("{reason}; they have {}", there.join(", "))));
+    }
     let labels = head.labels();
     let place = match &args.class {
         None => 0,
@@ -184,11 +198,9 @@ impl Score {
             }
             Self::Head { name, place } => {
                 let [batch, _] = embedding.dims();
-                match encoder.heads(embedding.clone()).into_iter().find(|(head, _)| head.name == *name) {
-                    Some((_, outputs)) => outputs.narrow(1, *place, 1).reshape([batch]),
-                    // Weights without this head: nothing speaks for it.
-                    None => embedding.sum_dim(1).squeeze_dim(1) * 0.0,
-                }
+                let found = encoder.heads(embedding).into_iter().find(|(head, _)| head.name == *name);
+                let (_, outputs) = found.expect("a head that these weights have");
+                outputs.narrow(1, *place, 1).reshape([batch])
             }
         }
     }
@@ -215,6 +227,14 @@ fn heat(encoder: &AnyEncoder, map: Tensor<4>, frames: usize, size: usize) -> Vec
     heat
 }
 
+/// Frames per second at which the frames of a clip show the heart as fast as it beats; 0 where the video does not say.
+fn shown_rate(fps: f64, frames: &[usize]) -> f64 {
+    match frames {
+        [first, .., last] if last > first => fps * (frames.len() - 1) as f64 / (last - first) as f64,
+        _ => fps,
+    }
+}
+
 fn make_folder(file: &Path, is_one: bool) -> Result<(), CliError> {
     match file.parent() {
         Some(folder) if !is_one => std::fs::create_dir_all(folder).map_err(CliError::file(folder)),
@@ -231,4 +251,17 @@ fn write_video(path: &Path, frames: &[Vec<u8>], size: usize, fps: f64) -> Result
         writer.push(&jpeg)?;
     }
     Ok(writer.finish()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_overlay_of_every_second_frame_has_half_the_rate() {
+        assert_eq!(shown_rate(50.0, &[0, 2, 4, 6]), 25.0);
+        assert_eq!(shown_rate(50.0, &[10, 11, 12]), 50.0);
+        assert_eq!(shown_rate(50.0, &[3]), 50.0);
+        assert_eq!(shown_rate(0.0, &[0, 5]), 0.0);
+    }
 }

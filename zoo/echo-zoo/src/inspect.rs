@@ -80,6 +80,9 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
             text.push_str(&format!(
                 "  sector     {share:.0} % of the picture, within {left},{top} to {right},{bottom}; all else is masked\n"
             ));
+            if let Some(doubt) = sector.doubt() {
+                text.push_str(&format!("  warning    the ultrasound sector: {doubt}\n"));
+            }
         }
         Err(error) => text.push_str(&format!("  warning    {error}\n")),
     }

@@ -172,7 +172,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
     for (study, members) in args.study.group(&seen.rows.iter().collect::<Vec<_>>())? {
         let rows: Vec<&Row<_>> = members.iter().map(|&at| &seen.rows[at]).collect();
         let clips: Vec<&[Reported]> = rows.iter().flat_map(|row| row.value.iter().map(Vec::as_slice)).collect();
-        let warning = warnings.of(&Row::together(study.clone(), &rows));
+        let warning = warnings.of_several(&Row::together(study.clone(), &rows));
         add(&study, "study", "its clips", &clips, &warning);
     }
     report(args, &results, &table, &seen, &warnings, None)

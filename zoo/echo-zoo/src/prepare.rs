@@ -85,6 +85,14 @@ fn mask(name: &str) -> Result<Mask, String> {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
+    if !args.folder.is_dir() {
+        let reason = "this is no folder; give the folder that holds the files".to_owned();
+        return Err(CliError::File { path: args.folder.clone(), reason });
+    }
+    let real = |path: &Path| path.canonicalize().ok();
+    if real(&args.out).is_some_and(|out| Some(out) == real(&args.folder)) {
+        return Err(CliError::Usage("--out is the folder of the files themselves; give another".to_owned()));
+    }
     let private = args.out.join(PRIVATE);
     let videos = args.out.join("Videos");
     std::fs::create_dir_all(&videos).map_err(CliError::file(&videos))?;
@@ -107,7 +115,7 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
         identities.check()
     );
     let journal = Journal::open(&private.join("journal.jsonl"), &settings)?;
-    let files = inputs(&args.folder, &args.out)?;
+    let (files, others) = inputs(&args.folder, &args.out)?;
     let progress = Mutex::new((Progress::new("files", files.len()), 0));
     let writer = write::Writer { options: &options, identities: &identities, out: &args.out, quality: args.quality };
     let one = |file: &PathBuf, is_asked_to_end: &dyn Fn() -> bool| {
@@ -134,7 +142,9 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
     let done: Vec<Done> = interrupt::hold(|is_asked_to_end| {
         files.par_iter().map(|file| one(file, is_asked_to_end)).collect::<Result<_, _>>()
     })?;
-    finish(args, &private, &without_doubles(done, &journal, &videos)?)
+    let done = without_doubles(done, &journal, &videos)?;
+    let fresh = |done: &Done| !journal.has(done);
+    finish(args, &private, &done, others, &fresh)
 }
 
 /// Of files that hold the same object, the first alone.
@@ -154,19 +164,21 @@ fn without_doubles(mut done: Vec<Done>, journal: &Journal, videos: &Path) -> Res
     Ok(done)
 }
 
-/// What may be a video below the folder, but for what is written.
-fn inputs(folder: &Path, out: &Path) -> Result<Vec<PathBuf>, CliError> {
+/// What may be a video below the folder, but for what is written, and how many other files there are.
+fn inputs(folder: &Path, out: &Path) -> Result<(Vec<PathBuf>, usize), CliError> {
     let files = files_below(folder).map_err(CliError::file(folder))?;
     let written = out.canonicalize().map_err(CliError::file(out))?;
     let is_ours = |file: &PathBuf| file.canonicalize().is_ok_and(|file| file.starts_with(&written));
+    let files: Vec<PathBuf> = files.into_iter().filter(|file| !is_ours(file)).collect();
     let total = files.len();
     let videos: Vec<PathBuf> =
-        files.into_iter().filter(|file| (has_video_name(file) || looks_like_video(file)) && !is_ours(file)).collect();
+        files.into_iter().filter(|file| has_video_name(file) || looks_like_video(file)).collect();
     if videos.is_empty() {
         let reason = format!("neither DICOM nor a video is among the {total} files below this folder");
         return Err(CliError::File { path: folder.to_owned(), reason });
     }
-    Ok(videos)
+    let others = total - videos.len();
+    Ok((videos, others))
 }
 
 /// Removes what a killed run was writing.
@@ -189,8 +201,45 @@ fn make_private(folder: &Path) -> Result<(), CliError> {
     builder.create(folder).map_err(CliError::file(folder))
 }
 
-/// Writes the tables and the sheets.
-fn finish(args: &Args, private: &Path, done: &[Done]) -> Result<(), CliError> {
+/// Removes the videos and sheets of files that are no longer in the folder; how many videos. Whoever takes a recording back
+/// takes it out of what is passed on.
+fn remove_gone(out: &Path, studies: &BTreeMap<&str, Vec<&Done>>) -> Result<usize, CliError> {
+    let written = studies.values().flatten().filter_map(|done| match &done.outcome {
+        Outcome::Written(video) => Some(video.name.as_str()),
+        _ => None,
+    });
+    let videos: BTreeSet<&str> = written.collect();
+    let mut gone = 0;
+    for (folder, ending, is_kept) in [
+        ("Videos", "avi", &(|name: &str| videos.contains(name)) as &dyn Fn(&str) -> bool),
+        ("sheets", "png", &|name: &str| studies.contains_key(name)),
+    ] {
+        let folder = out.join(folder);
+        for entry in std::fs::read_dir(&folder).map_err(CliError::file(&folder))? {
+            let path = entry.map_err(CliError::file(&folder))?.path();
+            let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+            if path.extension().is_some_and(|found| found == ending) && !is_kept(name) {
+                std::fs::remove_file(&path).map_err(CliError::file(&path))?;
+                gone += usize::from(ending == "avi");
+            }
+        }
+    }
+    Ok(gone)
+}
+
+/// `1 other file is`, `3 other files are`.
+fn counted_are(files: usize) -> String {
+    format!("{} {}", counted(files, "other file"), if files == 1 { "is" } else { "are" })
+}
+
+/// Writes the tables and the sheets; `others` files are no videos, `fresh` says what this run has done.
+fn finish(
+    args: &Args,
+    private: &Path,
+    done: &[Done],
+    others: usize,
+    fresh: &dyn Fn(&Done) -> bool,
+) -> Result<(), CliError> {
     let mut list = Table::new(&[
         "FileName",
         "Patient",
@@ -252,7 +301,8 @@ fn finish(args: &Args, private: &Path, done: &[Done]) -> Result<(), CliError> {
             .map_err(CliError::file(&description))?;
     }
     let with_videos = studies.values().filter(|videos| videos.iter().any(|done| done.outcome.is_written())).count();
-    sheet::write_all(&args.out, &studies)?;
+    sheet::write_all(&args.out, &studies, fresh)?;
+    let gone = remove_gone(&args.out, &studies)?;
     let reasons: Vec<String> = reasons.iter().map(|(reason, count)| format!("  {count} x {reason}\n")).collect();
     let left_out = if reasons.is_empty() { String::new() } else { format!("skipped:\n{}", reasons.concat()) };
     let printed = print(&format!(
@@ -262,6 +312,12 @@ fn finish(args: &Args, private: &Path, done: &[Done]) -> Result<(), CliError> {
         counted(patients.len(), "patient"),
         args.out.display(),
     ));
+    if others > 0 {
+        say(&format!("{} neither DICOM nor a video, and not looked at", counted_are(others)));
+    }
+    if gone > 0 {
+        say(&format!("removed {} of files that are no longer there, and their sheets", counted(gone, "video")));
+    }
     say(&format!(
         "look at the sheets in {} before you use or pass on the data; keep {} to yourself: it links new names to old ones",
         args.out.join("sheets").display(),

@@ -252,6 +252,9 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
             "nothing to look for: give videos, --text, --report, --labels or --pairs".to_owned(),
         ));
     }
+    if args.text.iter().any(|text| text.trim().is_empty()) {
+        return Err(CliError::Usage("--text is empty".to_owned()));
+    }
     let precision = args.encoder.precision()?;
     let (built, device) = args.encoder.build(entries)?;
     index.check_settings(&settings_of(&built))?;

@@ -33,6 +33,14 @@ impl<'a> Warnings<'a> {
         of_weights.into_iter().chain(self.of_precision()).chain(of_row).collect::<Vec<_>>().join("; ")
     }
 
+    /// The same of what is made of rows that have been counted.
+    pub(crate) fn of_several<R>(&mut self, row: &Row<R>) -> String {
+        let counted = self.patients;
+        let warning = self.of(row);
+        self.patients = counted;
+        warning
+    }
+
     /// The same of what is no clip.
     pub(crate) fn of_text(&mut self) -> String {
         self.of_weights(false).into_iter().chain(self.of_precision()).collect::<Vec<_>>().join("; ")

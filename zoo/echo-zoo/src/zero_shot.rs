@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Tensor;
-use echo_clinical::zero_shot::{Answer, F1Threshold, PromptTask, Prompts, Similarities, best_f1_threshold};
+use echo_clinical::zero_shot::{Answer, F1Threshold, Mode, PromptTask, Prompts, Similarities, best_f1_threshold};
 use echo_core::l2_normalize;
 use echo_files::{counted, printable, read_text, say};
 
@@ -48,6 +48,12 @@ pub(crate) struct Args {
     results: ResultArgs,
 }
 
+impl Args {
+    fn wants_all(&self) -> bool {
+        self.task.iter().any(|name| name == "all")
+    }
+}
+
 pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     args.results.check()?;
     if args.clips.is_empty() {
@@ -60,11 +66,18 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
         }
         None => Prompts::shipped()?,
     };
-    let tasks = chosen(&args.task, &prompts)?;
+    let mut tasks = chosen(&args.task, &prompts)?;
+    if args.threshold.is_some_and(|threshold| !threshold.is_finite()) {
+        return Err(CliError::Usage("--threshold is no number; give a cosine, such as 0.3".to_owned()));
+    }
     let labels = match &args.calibrate {
         Some(path) if tasks.len() != 1 => {
             let reason = format!("a threshold is chosen for one task, not for {}", tasks.len());
             return Err(CliError::Usage(format!("{}: {reason}", path.display())));
+        }
+        Some(path) if tasks[0].mode() == Mode::Regression => {
+            let reason = "has no threshold: it is read as it is, so leave out --calibrate";
+            return Err(CliError::Usage(format!("{}: task {:?} {reason}", path.display(), tasks[0].name())));
         }
         Some(path) => Some(Labels::read(path, &[tasks[0].name(), "label"])?),
         None => None,
@@ -75,10 +88,23 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     let remedy =
         format!("echozoo zero-shot --encoder {name} --preset full --weights FILE --task {}", args.task.join(","));
     let mut warnings = Warnings::new(&built, precision, remedy);
-    let texts: Vec<Tensor<2>> = tasks
-        .iter()
-        .map(|task| precision.run(|| text_embeddings(task.prompts(), &built, &device)))
-        .collect::<Result<_, _>>()?;
+    let mut texts: Vec<Tensor<2>> = Vec::new();
+    let mut unfit = Vec::new();
+    for task in &tasks {
+        match precision.run(|| text_embeddings(task.prompts(), &built, &device)) {
+            Ok(embeddings) => texts.push(embeddings),
+            // Of all that a file has, what this text tower cannot read is left out.
+            Err(CliError::Core(error)) if args.wants_all() => {
+                say(&format!("left out: task {:?}: {error}", task.name()));
+                unfit.push(task.name());
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    tasks.retain(|task| !unfit.contains(&task.name()));
+    if tasks.is_empty() {
+        return Err(CliError::Usage("no task is left".to_owned()));
+    }
 
     let encoder = &built.encoder;
     let projection = encoder.projection();
@@ -131,7 +157,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     for (study, members) in args.study.group(&videos.iter().map(|(row, _)| row).collect::<Vec<_>>())? {
         let rows: Vec<&Row<()>> = members.iter().map(|&at| &videos[at].0).collect();
         let row = Row::together(study, &rows);
-        let warning = warnings.of(&row);
+        let warning = warnings.of_several(&row);
         for (place, task) in tasks.iter().enumerate() {
             let all: Vec<Similarities> = members.iter().map(|&at| videos[at].1[place].clone()).collect();
             report.add("study", &row.name, None, task.answer_study(&all)?.study, task, &warning)?;
@@ -158,12 +184,12 @@ fn chosen<'a>(names: &[String], prompts: &'a Prompts) -> Result<Vec<&'a PromptTa
 fn calibrated(task: &PromptTask, labels: &Labels, videos: &[(Row<()>, Vec<Similarities>)]) -> Result<f64, CliError> {
     let (mut truth, mut scores) = (Vec::new(), Vec::new());
     for (row, similarities) in videos {
-        let Some(label) = labels.of(&row.name)? else { continue };
+        let Some(label) = labels.of(&row.name) else { continue };
         let score = match task.answer(&similarities[0])? {
             Answer::Score(score) => score,
             Answer::Grades(grades) if grades.unprompted().is_some() => grades.best().score,
             Answer::Grades(_) | Answer::Value(_) => {
-                let reason = "has no threshold: it is read as it is, so leave out --calibrate";
+                let reason = "has prompts for every grade, so no threshold: leave out --calibrate";
                 return Err(CliError::Usage(format!("task {:?} {reason}", task.name())));
             }
         };
@@ -215,16 +241,18 @@ impl Report {
                 (vec![(String::new(), *score)], said.to_owned(), format!("score {score:.4}"))
             }
             Answer::Grades(grades) => {
+                // Where one grade has no prompts, the best of the others says nothing without a threshold.
                 let chosen = match (self.threshold, grades.unprompted()) {
-                    (Some(threshold), Some(_)) => &grades.at_threshold(threshold)?.name,
-                    _ => &grades.best().grade.name,
+                    (Some(threshold), Some(_)) => grades.at_threshold(threshold)?.name.clone(),
+                    (None, Some(_)) => String::new(),
+                    (_, None) => grades.best().grade.name.clone(),
                 };
                 let values: Vec<(String, f64)> =
                     grades.scores().iter().map(|grade| (grade.grade.name.clone(), grade.score)).collect();
                 let scores: Vec<String> = values.iter().map(|(name, score)| format!("{name} {score:.4}")).collect();
                 let without = grades.unprompted().filter(|_| self.threshold.is_none());
                 let without = without.map(|grade| format!("; {} has no prompts, and needs --threshold", grade.name));
-                (values, chosen.clone(), format!("{}{}", scores.join(", "), without.unwrap_or_default()))
+                (values, chosen, format!("{}{}", scores.join(", "), without.unwrap_or_default()))
             }
         };
         let mode_has_threshold = !matches!(answer, Answer::Value(_));

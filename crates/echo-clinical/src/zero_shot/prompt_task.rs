@@ -122,7 +122,7 @@ impl PromptTask {
     ///
     /// # Errors
     /// When there are fewer than two grades, two have one value, or more than one has no prompt; when a prompt is blank,
-    /// appears twice or holds `<#>`.
+    /// appears twice in one grade or holds `<#>`.
     pub fn categorical(name: &str, mut grades: Vec<GradePrompts>) -> Result<Self, Error> {
         let refused = |reason| Err(Error::Task { task: name.to_owned(), reason });
         grades.sort_by_key(|of| of.grade.value);
@@ -143,10 +143,11 @@ impl PromptTask {
                 }
                 continue;
             }
+            // One sentence may stand for two grades, as in upstream's file: it then counts for both.
+            let of_grade = checked(name, unfilled(name, of_grade)?)?;
             prompted.push((grade, prompts.len()..prompts.len() + of_grade.len()));
             prompts.extend(of_grade);
         }
-        let prompts = checked(name, unfilled(name, prompts)?)?;
         Ok(Self { name: name.to_owned(), prompts, reading: Reading::Grades { prompted, unprompted } })
     }
 
@@ -304,9 +305,20 @@ mod tests {
             "task `size`: the grades 0 and 1 have no prompts; only one may"
         );
         assert!(
-            refused(&[grade(0, &["a"]), grade(1, &["b", "a"])]).contains("the prompt \"a\" appears twice; keep one")
+            refused(&[grade(0, &["a"]), grade(1, &["b", "b"])]).contains("the prompt \"b\" appears twice; keep one")
         );
         assert!(refused(&[grade(0, &[]), grade(1, &["<#>"])]).contains("holds <#>"));
+    }
+
+    #[test]
+    fn a_sentence_of_two_grades_counts_for_both() -> Result<(), Error> {
+        let task = PromptTask::categorical("size", vec![grade(1, &["a", "b"]), grade(2, &["b"])])?;
+        assert_eq!(task.prompts(), texts(&["a", "b", "b"]));
+        let Answer::Grades(scores) = task.answer(&Similarities::new(vec![0.25, 0.5, 0.5], 3)?)? else {
+            panic!("grades")
+        };
+        assert_eq!(scores.scores().iter().map(|of| of.score).collect::<Vec<_>>(), [0.375, 0.5]);
+        Ok(())
     }
 
     #[test]

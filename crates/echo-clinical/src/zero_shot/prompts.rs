@@ -21,8 +21,7 @@ use crate::error::{Error, listed};
 /// - `testers`, `tester_values`: sentences and grades that replace the others. EchoCLIP's label sources also extract labels
 ///   from reports; where they are unsuited as prompts (one holds a `<#>`), testers are given as well.
 ///
-/// An invalid task does not invalidate the others: [`Prompts::task`] fails for it alone. In EchoCLIP's file this is
-/// `pericardial_effusion`, which lists one sentence both as grade 1 and as grade 4.
+/// An invalid task does not invalidate the others: [`Prompts::task`] fails for it alone.
 #[derive(Debug)]
 pub struct Prompts {
     tasks: Vec<(String, Result<PromptTask, String>)>,

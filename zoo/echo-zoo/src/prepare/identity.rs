@@ -69,7 +69,9 @@ impl Identities {
     pub(super) fn names(&self, below: &Path, facts: Option<&DicomFacts>) -> Names {
         let place = below.to_string_lossy().replace('\\', "/");
         let listed = self.listed.get(below).cloned();
-        let of_file = || facts.and_then(|facts| Some((facts.patient.clone()?, facts.study.clone()?)));
+        // Without a study's identifier its files are told apart by their folder.
+        let folder = below.parent().map(|folder| folder.to_string_lossy().into_owned()).unwrap_or_default();
+        let of_file = || facts.and_then(|facts| Some((facts.patient.clone()?, facts.study.clone().unwrap_or(folder))));
         let known = listed.or_else(of_file);
         let by_folder = known.is_none();
         let (patient, study) = known.unwrap_or_else(|| {
@@ -146,6 +148,9 @@ mod tests {
         assert_eq!(listed.object, of("z.dcm", Some(&two)).object);
         assert!(listed.object != of("z.dcm", Some(&one)).object && listed.video != of("z.dcm", Some(&two)).video);
         assert!(!listed.by_folder);
+        let no_study = DicomFacts { study: None, ..one.clone() };
+        assert_eq!(of("c/x.dcm", Some(&no_study)).patient, listed.patient, "a patient is one, whatever its studies");
+        assert_ne!(of("c/x.dcm", Some(&no_study)).study, of("d/x.dcm", Some(&no_study)).study);
 
         let folders = ["p1/s1/a.avi", "p1/s1/b.avi", "p1/s2/a.avi", "p2/a.avi", "a.avi"].map(|place| of(place, None));
         assert!(folders.iter().all(|names| names.by_folder));

@@ -133,6 +133,11 @@ impl Journal {
         (is_there && version(file) == Some(done.version)).then(|| done.clone())
     }
 
+    /// Whether an earlier run has left it as it is.
+    pub(super) fn has(&self, done: &Done) -> bool {
+        self.known.get(&done.source) == Some(done)
+    }
+
     pub(super) fn add(&self, done: &Done) -> Result<(), CliError> {
         let _one_at_a_time = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
         append(&self.path, done)

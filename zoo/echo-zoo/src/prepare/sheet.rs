@@ -15,20 +15,31 @@ use crate::CliError;
 use crate::array_file::write_file;
 use crate::contact_sheet::{GAP, LETTER, write_line};
 
-/// Pictures in a row at most: two of each video.
+/// Pictures in a row at most: three of each video.
 const COLUMNS: usize = 6;
 /// The largest sides of a picture.
 const CELL: Size = Size { height: 150, width: 200 };
 /// Lines of reasons at most; the table has all.
 const MOST_REASONS: usize = 12;
 
-/// Writes `sheets/STUDY.png` for every study: the first and the middle frame of its videos as they were written, and why its other
-/// files were skipped.
-pub(super) fn write_all(out: &Path, studies: &BTreeMap<&str, Vec<&Done>>) -> Result<(), CliError> {
+/// Writes `sheets/STUDY.png` for every study that has changed or has none: of its videos as they were written the first and the
+/// middle frame and the brightest that each pixel has in any frame, where a text shows that was there for a moment; and why its
+/// other files were skipped.
+pub(super) fn write_all(
+    out: &Path,
+    studies: &BTreeMap<&str, Vec<&Done>>,
+    fresh: &dyn Fn(&Done) -> bool,
+) -> Result<(), CliError> {
     let folder = out.join("sheets");
     std::fs::create_dir_all(&folder).map_err(CliError::file(&folder))?;
-    studies.par_iter().try_for_each(|(study, files)| {
-        let path = folder.join(format!("{study}.png"));
+    let path_of = |study: &str| folder.join(format!("{study}.png"));
+    let changed: Vec<(&str, &Vec<&Done>)> = studies
+        .iter()
+        .filter(|(study, files)| files.iter().any(|done| fresh(done)) || !path_of(study).exists())
+        .map(|(study, files)| (*study, files))
+        .collect();
+    changed.par_iter().try_for_each(|(study, files)| {
+        let path = path_of(study);
         let sheet = sheet(study, files, &out.join("Videos"))?;
         let mut bytes = Cursor::new(Vec::new());
         sheet.write_to(&mut bytes, ImageFormat::Png).map_err(CliError::file(&path))?;
@@ -41,7 +52,7 @@ fn sheet(study: &str, files: &[&Done], videos: &Path) -> Result<RgbImage, CliErr
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
     for done in files {
         match &done.outcome {
-            Outcome::Written(video) => pictures.extend(two_frames(video, videos)?),
+            Outcome::Written(video) => pictures.extend(three_pictures(video, videos)?),
             Outcome::Skipped { reason, .. } => *reasons.entry(reason.as_str()).or_default() += 1,
             // The reason may name the file.
             Outcome::Failed { .. } => *reasons.entry("cannot be read").or_default() += 1,
@@ -50,7 +61,7 @@ fn sheet(study: &str, files: &[&Done], videos: &Path) -> Result<RgbImage, CliErr
     let line = LETTER + GAP;
     let step = [CELL.width + GAP, line + CELL.height + GAP];
     let lines = 1 + reasons.len().min(MOST_REASONS);
-    let columns = pictures.len().clamp(4, COLUMNS);
+    let columns = pictures.len().clamp(3, COLUMNS);
     let width = columns * step[0] - GAP;
     let height = lines * line + pictures.len().div_ceil(columns) * step[1];
     let mut sheet = RgbImage::new(width as u32, height as u32);
@@ -76,19 +87,28 @@ struct Picture {
     pixels: Vec<u8>,
 }
 
-/// The first and the middle frame of a video, as it was written.
-fn two_frames(of: &journal::Video, videos: &Path) -> Result<[Picture; 2], CliError> {
+/// The first and the middle frame of a video, as it was written, and the brightest of all frames.
+fn three_pictures(of: &journal::Video, videos: &Path) -> Result<[Picture; 3], CliError> {
     let video = Video::open(&of.path(videos), &OpenOptions { mask: Mask::None, ..OpenOptions::default() })?;
     let frames = video.decode(&[0, of.frames / 2])?;
+    let mut brightest = vec![0u8; frames.frame_len()];
+    video.for_each_frame(|frame| {
+        brightest.iter_mut().zip(frame).for_each(|(most, &level)| *most = level.max(*most));
+    })?;
     let from = Size { height: frames.height, width: frames.width };
     let scale = (CELL.height as f64 / from.height as f64).min(CELL.width as f64 / from.width as f64).min(1.0);
     let side = |length: usize| ((length as f64 * scale) as usize).max(1);
     let size = Size { height: side(from.height), width: side(from.width) };
     let resizer = Resizer::new(Filter::PilBicubic, from, size);
-    let picture = |place: usize, label: String| {
+    let picture = |frame: &[u8], label: String| {
         let mut pixels = vec![0; size.height * size.width * 3];
-        resizer.run(Image::new(frames.frame(place), from.width, Window::whole(from.height, from.width)), &mut pixels);
+        resizer.run(Image::new(frame, from.width, Window::whole(from.height, from.width)), &mut pixels);
         Picture { label, size, pixels }
     };
-    Ok([picture(0, of.name.clone()), picture(1, format!("{} of {} at {:.0}/s", of.frames / 2, of.frames, of.fps))])
+    let middle = format!("{} of {} at {:.0}/s", of.frames / 2, of.frames, of.fps);
+    Ok([
+        picture(frames.frame(0), of.name.clone()),
+        picture(frames.frame(1), middle),
+        picture(&brightest, "brightest of all".to_owned()),
+    ])
 }

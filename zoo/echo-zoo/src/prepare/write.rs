@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use echo_video::{AviWriter, OpenOptions, Video, VideoError};
+use echo_video::{AviWriter, OpenOptions, Sector, Video, VideoError};
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use rayon::prelude::*;
 
@@ -54,13 +54,13 @@ impl Writer<'_> {
         if let Some(trace) = facts.and_then(|facts| facts.trace()) {
             return skipped(trace);
         }
-        match video.sector() {
-            Ok(_) => {}
+        let doubt = match video.sector() {
+            Ok(sector) => sector.and_then(Sector::doubt),
             Err(VideoError::NoSector { cause, .. }) => {
                 return skipped(&format!("no ultrasound sector is found: {cause}"));
             }
             Err(error) => return Ok(Outcome::Failed { study, reason: error.to_string() }),
-        }
+        };
         let path = self.out.join("Videos").join(format!("{}.avi", names.video));
         if let Err(error) = self.encode(video, &path) {
             return match error {
@@ -72,6 +72,7 @@ impl Writer<'_> {
             };
         }
         let mut warnings = info.warnings.clone();
+        warnings.extend(doubt.map(|doubt| format!("the ultrasound sector: {doubt}")));
         warnings.extend(info.truncated.as_ref().map(|truncated| format!("truncated: {}", truncated.cause)));
         if info.fps <= 0.0 {
             warnings.push(format!("its frame rate is unknown; {UNKNOWN_FPS} is written"));

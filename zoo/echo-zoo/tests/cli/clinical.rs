@@ -77,6 +77,14 @@ fn a_tree_of_dicom_becomes_a_data_set_without_names() {
     place.run(1, &["prepare", "files", "--out", "clean"]);
     assert_eq!(fs::read(&video).unwrap(), bytes);
     assert_eq!(place.read("clean/private/journal.jsonl").lines().count(), journal + 2);
+    // A recording that is taken back is taken out of the data set.
+    fs::rename(place.path("files/p11"), place.path("p11")).unwrap();
+    let (out, err) = place.run(0, &["prepare", "files", "--out", "clean"]);
+    assert!(out.starts_with("2 videos of 2 studies of 1 patient") && err.contains("removed 1 video"), "{out}{err}");
+    assert!(!video.exists());
+    assert_eq!(fs::read_dir(place.path("clean/sheets")).unwrap().count(), 2);
+    fs::rename(place.path("p11"), place.path("files/p11")).unwrap();
+    place.run(1, &["prepare", "files", "--out", "clean"]);
     // With the same key the same names, elsewhere; with other settings the folder is refused.
     let key = ["--key", "clean/private/key"];
     place.run(1, &[&["prepare", "files", "--out", "other"][..], &key].concat());
@@ -140,6 +148,8 @@ fn findings_are_read_from_prompts_of_frames_videos_and_studies() {
     // At this size EchoCLIP looks at 16 frames; grades have a row each.
     assert_eq!(["video", "frame", "study"].map(|level| of(level, "ejection_fraction")), [2, 32, 1]);
     assert_eq!(["video", "frame", "study"].map(|level| of(level, "left_ventricle_size")), [6, 96, 3]);
+    let grades = rows.iter().filter(|row| row["task"] == "left_ventricle_size");
+    assert!(grades.clone().all(|row| row["answer"].is_empty()), "of grades without a threshold none is chosen");
     let value = |row: &BTreeMap<String, String>| row["value"].parse::<f64>().unwrap();
     assert!(
         rows.iter().filter(|row| row["task"] == "ejection_fraction").all(|row| (0.0..=100.0).contains(&value(row)))
@@ -158,10 +168,18 @@ fn findings_are_read_from_prompts_of_frames_videos_and_studies() {
     let threshold = err.split("give --threshold ").nth(1).unwrap().lines().next().unwrap();
     assert_eq!(place.run(0, &[&finding[..], &["--threshold", threshold]].concat()).0, out);
     assert!(out.contains(",yes,"), "{out}");
+    let (out, _) = place.run(0, &[&zero_shot[..], &["--threshold", "-1", "--csv", &videos[0]]].concat());
+    assert!(
+        out.lines()
+            .filter(|line| line.contains("left_ventricle_size"))
+            .all(|line| line.contains(",M") || line.contains(",S"))
+    );
     // What cannot be asked.
     for (args, word) in [
         (&["--task", "pacemaker"][..], "pacemaker_lead"),
         (&["--task", "all", "--calibrate", "labels.csv"], "for one task"),
+        (&["--task", "ejection_fraction", "--calibrate", "labels.csv"], "leave out --calibrate"),
+        (&["--task", "pacemaker_lead", "--threshold", "nan"], "no number"),
     ] {
         let base = ["zero-shot", "--encoder", "echoclip", "--preset", "nano", &videos[0]];
         let (_, err) = place.run(2, &[&base[..], args].concat());

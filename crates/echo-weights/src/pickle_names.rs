@@ -1,6 +1,6 @@
 //! What a pickle may name.
 //!
-//! Nothing that a checkpoint names is ever called: the reader keeps names and arguments as data. A file that names what
+//! Nothing that a file names is ever called: the reader keeps names and arguments as data. A file that names what
 //! would run commands, load code or open files in Python is refused all the same, also where the result is dropped,
 //! since whoever wrote it meant it to run.
 //!
@@ -12,10 +12,11 @@
 //!   (`eval`, `exec`, `open`, `__import__`), and [`REFUSED_PARTS`] of `torch` and `numpy`.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// The full name of a class or function, none that is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Name(String);
+pub(crate) struct Name(Arc<str>);
 
 /// Modules of Python that reach outside a file, with all that is in them.
 const REFUSED_MODULES: &str = "
@@ -86,8 +87,15 @@ const DATA_FUNCTIONS: [&str; 24] = [
 ];
 
 /// The same for names that are whole.
-const DATA_FUNCTIONS_WHOLE: [&str; 5] =
-    ["re._compile", "logging.getLogger", "uuid.UUID", "decimal.Decimal", "pandas._libs.internals._unpickle_block"];
+const DATA_FUNCTIONS_WHOLE: [&str; 7] = [
+    "re._compile",
+    "logging.getLogger",
+    "uuid.UUID",
+    "decimal.Decimal",
+    "pandas._libs.arrays.__pyx_unpickle_NDArrayBacked",
+    "pandas._libs.internals._unpickle_block",
+    "pandas.core.indexes.base._new_Index",
+];
 
 /// # Errors
 /// The name is that of something that reaches outside the file.
@@ -96,7 +104,7 @@ pub(crate) fn name_of(module: &str, name: &str) -> Result<Name, String> {
     if is_refused(&full) {
         return Err(refusal("names", &full));
     }
-    Ok(Name(full))
+    Ok(Name(full.into()))
 }
 
 impl Name {
@@ -106,7 +114,7 @@ impl Name {
 
     /// Whether it is only allowed in one form of call.
     pub(crate) fn is_in_one_form(&self) -> bool {
-        IN_ONE_FORM.contains(&self.0.as_str())
+        IN_ONE_FORM.contains(&self.as_str())
     }
 
     /// By its name: classes begin with a capital letter.
@@ -134,7 +142,7 @@ impl Name {
         let is_data = self.is_class()
             || (matches!(module, "builtins" | "__builtin__") && !self.is_in_one_form())
             || DATA_FUNCTIONS.iter().any(|known| name.starts_with(known))
-            || DATA_FUNCTIONS_WHOLE.contains(&name.as_str());
+            || DATA_FUNCTIONS_WHOLE.contains(&&**name);
         if is_data { Ok(()) } else { Err(refusal("calls", name)) }
     }
 }
@@ -162,11 +170,7 @@ fn is_refused(name: &str) -> bool {
 }
 
 fn refusal(does: &str, name: &str) -> String {
-    format!(
-        "its pickle {does} {name}, which has nothing to do with weights, so it is not read at all; if you trust where it \
-         comes from, save its weights alone with torch.save(model.state_dict(), \"weights.pt\")",
-        name = echo_files::printable(name),
-    )
+    format!("its pickle {does} {}, which is no data", echo_files::printable(name))
 }
 
 #[cfg(test)]

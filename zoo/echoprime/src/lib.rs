@@ -5,6 +5,7 @@
 //! ConvNeXt-Base that names the view of the first frame; written from those architectures. A clip's embedding is the
 //! projected class token.
 
+mod assets;
 mod card;
 mod error;
 mod keys;
@@ -13,6 +14,7 @@ mod text;
 mod view;
 mod word_piece;
 
+pub use assets::{Assets, AssetsError, ReportPhrase, Reports};
 pub use card::CARD;
 pub use error::VocabularyError;
 pub use keys::{KEYS, PARTS};

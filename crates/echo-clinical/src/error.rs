@@ -63,7 +63,7 @@ pub enum Error {
     },
 
     /// A file that is not the expected JSON.
-    #[error("{what} cannot be read as JSON")]
+    #[error("{what} cannot be read as JSON: {source}")]
     Json {
         /// Which file.
         what: &'static str,
@@ -72,7 +72,7 @@ pub enum Error {
     },
 
     /// A file that is not the expected table.
-    #[error("{what} cannot be read as CSV")]
+    #[error("{what} cannot be read as CSV: {source}")]
     Csv {
         /// Which file.
         what: &'static str,

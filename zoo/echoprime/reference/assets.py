@@ -9,6 +9,8 @@ numbers are random, and every word is our own. `expected.json` has what Python i
 - `labels`: for each phenotype of a section a label for each candidate, null where there is none
 - `reports`: for each candidate its phrases as section, phrase, and the text of the value that fills a blank
 - `section_phenotypes`: sections with their phenotypes, in order
+- `studies`: embeddings of clips and their views, with the phenotypes (mean labels of the nearest candidates) and the
+  report that numpy makes of them, by the method and, for phenotypes, as upstream's code numbers sections
 """
 
 import json
@@ -26,6 +28,7 @@ FOLDER = Path(__file__).parent.parent / "tests/fixtures/assets"
 # Of the two files of embeddings.
 COUNTS = (24, 16)
 DIM = 512
+NEIGHBOURS = 7
 VIEWS = ["A2C", "A3C", "A4C", "A5C", "Apical_Doppler", "Doppler_Parasternal_Long", "Doppler_Parasternal_Short",
          "Parasternal_Long", "Parasternal_Short", "SSN", "Subcostal"]
 PHRASES = {
@@ -93,6 +96,49 @@ def reports(choice: random.Random) -> tuple[list, list]:
     return written, expected
 
 
+def nearest(clips: np.ndarray, views: list[int], weights: np.ndarray, rows: np.ndarray) -> list[int]:
+    """Candidates, the most similar first, by clips that weigh what their views do in a section."""
+    query = (weights[views, None] * clips).sum(axis=0)
+    return np.argsort(-(rows.astype(np.float64) @ (query / np.linalg.norm(query))), kind="stable").tolist()
+
+
+def section_text(report: list, section: int) -> str | None:
+    """The section's first phrases that follow each other, with their blanks filled."""
+    phrases = [phrase for group in list(PHRASES.values())[section].values() for phrase in group]
+    places = [place for place, (of, _, _) in enumerate(report) if of == section]
+    if not places:
+        return None
+    text = []
+    for of, phrase, value in report[places[0] :]:
+        if of != section:
+            break
+        blank = "<numerical>" if "<numerical>" in phrases[phrase] else "<string>"
+        text.append(phrases[phrase].replace(blank, value))
+    return " ".join(text).strip()
+
+
+def studies_of(generator: np.random.Generator, rows: np.ndarray, weights: dict, labels: dict, reports: list) -> list:
+    """`labels`: for each phenotype those of all candidates, NaN where there is none."""
+    studies = []
+    for views in ([2], [0, 2, 2, 7, 10], [int(view) for view in generator.integers(0, len(VIEWS), 30)]):
+        clips = generator.normal(size=(len(views), DIM)).round(2).astype(np.float32)
+        ranked = {section: nearest(clips, views, of_views, rows) for section, of_views in weights.items()}
+        phenotypes, upstream = {}, {}
+        for number, (section, of_section) in enumerate(PHENOTYPES.items()):
+            for found, ranking in ((phenotypes, ranked[section]), (upstream, list(ranked.values())[number])):
+                for phenotype in of_section:
+                    near = [labels[phenotype][candidate] for candidate in ranking[:NEIGHBOURS]]
+                    near = [label for label in near if not math.isnan(label)]
+                    found[phenotype] = sum(near) / len(near) if near else None
+        report = {}
+        for section, ranking in ranked.items():
+            texts = ((candidate, section_text(reports[candidate], list(PHRASES).index(section))) for candidate in ranking)
+            report[section] = next(([candidate, text] for candidate, text in texts if text), None)
+        studies.append({"views": views, "clips": [round(float(value), 2) for value in clips.ravel()], "phenotypes": phenotypes,
+                        "upstream": upstream, "report": report})
+    return studies
+
+
 def main():
     choice, generator = random.Random(SEED), np.random.default_rng(SEED)
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -116,18 +162,19 @@ def main():
     pickle.dump(written, (FOLDER / "candidate_reports.pkl").open("wb"), 5)
     pickle.dump(PHENOTYPES, (FOLDER / "section_to_phenotypes.pkl").open("wb"), 5)
     (FOLDER / "all_phr.json").write_text(json.dumps(PHRASES, indent=1))
-    rules = {"lead": {"section": "Right Ventricle", "mode": "binary", "label_sources": ["a lead was seen"]}}
-    (FOLDER / "per_section.json").write_text(json.dumps(rules, indent=1))
-    weights = ["Section," + ",".join(VIEWS)]
-    weights += [section + "," + ",".join(f"{choice.random():.7f}" for _ in VIEWS) for section in list(PHRASES)[:-1]]
-    (FOLDER / "MIL_weights.csv").write_text("\n".join(weights) + "\n")
+    weights = {section: [f"{choice.random():.7f}" for _ in VIEWS] for section in list(PHRASES)[:-1]}
+    lines = [",".join(["Section", *VIEWS])] + [",".join([section, *row]) for section, row in weights.items()]
+    (FOLDER / "MIL_weights.csv").write_text("\n".join(lines) + "\n")
+    weights = {section: np.array(row, dtype=np.float32) for section, row in weights.items()}
     (FOLDER / "roc_thresholds.csv").write_text(",feature,threshold\n0,lead,0.1\n1,narrow_valve,0.78\n")
 
+    all_labels = {phenotype: [of_study(phenotype, study) for study in studies] for phenotype in phenotypes}
     expected = {
         "embeddings": {"checksum": checksum(rows), "shape": list(rows.shape), "first": [float(x) for x in rows[0, :3]]},
-        "labels": {phenotype: [number(of_study(phenotype, study)) for study in studies] for phenotype in phenotypes},
+        "labels": {phenotype: [number(label) for label in of_phenotype] for phenotype, of_phenotype in all_labels.items()},
         "reports": expected_reports,
         "section_phenotypes": [[section, of_section] for section, of_section in PHENOTYPES.items()],
+        "studies": studies_of(generator, rows, weights, all_labels, expected_reports),
     }
     (FOLDER / "expected.json").write_text(json.dumps(expected))
     print(f"{FOLDER}: {sum(file.stat().st_size for file in FOLDER.iterdir())} bytes")

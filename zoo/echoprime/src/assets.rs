@@ -1,7 +1,7 @@
 //! What EchoPrime's inference reads beside its weights: an archive of studies, and tables.
 //!
 //! A study is described by what is known of the most similar studies of the archive, its candidates. This module reads
-//! the files to plain numbers and texts; it computes nothing.
+//! the files; [`echo_clinical::study`] has the method.
 //!
 //! # Files
 //!
@@ -18,7 +18,6 @@
 //! - `section_to_phenotypes.pkl`: a dict from section to a list of phenotypes.
 //! - `MIL_weights.csv`: `Section`, and a weight for each view in the order of the view classifier's outputs.
 //! - `all_phr.json`: sections of groups of phrases. Reports count sections, and all phrases of a section, from 0.
-//! - `per_section.json`: how labels are read from the text of a report. Inference does not use it.
 //! - `roc_thresholds.csv`: from which mean label on a phenotype is present.
 //!
 //! Files marked † were not inspected.
@@ -27,38 +26,43 @@ mod embeddings;
 mod error;
 mod files;
 mod labels;
-mod phrases;
 mod reports;
 mod sections;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use echo_clinical::study::{
+    Candidates, Compat, MilWeights, Phenotype, PhenotypeOptions, Phrases, ReportSection, SectionPhenotypes, Study,
+    generate_report, phenotype_thresholds, predict_phenotypes,
+};
+
 pub use error::AssetsError;
-pub use reports::{ReportPhrase, Reports};
+pub use reports::Reports;
 
 use files::Files;
 
 /// The files' content, checked against each other.
 #[derive(Clone, Debug)]
 pub struct Assets {
-    /// Embeddings of the candidates, `[candidates, 512]` row by row. Upstream does not normalise them.
+    /// Embeddings of the candidates, `[candidates, dim]` row by row. Upstream does not normalise them.
     pub embeddings: Vec<f32>,
+    /// Length of an embedding: that of the encoder that embedded the candidates, 512 in upstream's files.
+    pub dim: usize,
     /// For each phenotype of a section the labels of the candidates; NaN where there is none. Labels are 0 or 1, but
     /// per cent for `ejection_fraction` and mmHg for `pulmonary_artery_pressure_continuous`.
     pub labels: BTreeMap<String, Vec<f32>>,
     /// Reports of the candidates.
     pub reports: Reports,
     /// Sections with their phenotypes, in the order of the file: upstream numbers sections by it.
-    pub section_phenotypes: Vec<(String, Vec<String>)>,
-    /// The text of `MIL_weights.csv`, whose views are [`VIEWS`](crate::VIEWS).
-    pub mil_weights: String,
-    /// The text of `all_phr.json`.
-    pub phrases: String,
-    /// The text of `per_section.json`.
-    pub per_section: String,
-    /// The text of `roc_thresholds.csv`.
-    pub thresholds: String,
+    pub sections: Vec<SectionPhenotypes>,
+    /// Weights of views, which are [`VIEWS`](crate::VIEWS), in sections.
+    pub weights: MilWeights,
+    /// Phrases of reports.
+    pub phrases: Phrases,
+    /// From which mean label on a phenotype is present.
+    pub thresholds: BTreeMap<String, f64>,
 }
 
 impl Assets {
@@ -72,24 +76,51 @@ impl Assets {
     /// candidates there are, or one names a section, view, phrase, phenotype or study that the other has not.
     pub fn open(folder: &Path) -> Result<Self, AssetsError> {
         let files = Files::find(folder)?;
-        let (mil_weights, phrases) = (text(&files.mil_weights)?, text(&files.phrases)?);
-        let (per_section, thresholds) = (text(&files.per_section)?, text(&files.thresholds)?);
-        let section_phenotypes = sections::read(&files.section_phenotypes)?;
-        sections::check_weights(&files, &mil_weights, &section_phenotypes)?;
+        let weights = sections::weights(&files.mil_weights)?;
+        let phrases = Phrases::from_json(&text(&files.phrases)?).map_err(AssetsError::of_clinical(&files.phrases))?;
+        let thresholds =
+            phenotype_thresholds(&text(&files.thresholds)?).map_err(AssetsError::of_clinical(&files.thresholds))?;
+        let sections = sections::phenotypes(&files, &weights)?;
         let studies = labels::studies(&files.studies, &text(&files.studies)?)?;
         let reports = Reports::read(&files, &phrases)?;
         if reports.len() != studies.len() {
             let reason = format!("it has {} reports, the other {} studies", reports.len(), studies.len());
             return Err(AssetsError::disagree(&files.reports, &files.studies, reason));
         }
-        let labels = labels::read(&files, &section_phenotypes, &studies)?;
-        let embeddings = embeddings::read(&files, studies.len())?;
-        Ok(Self { embeddings, labels, reports, section_phenotypes, mil_weights, phrases, per_section, thresholds })
+        let labels = labels::read(&files, &sections, &studies)?;
+        let (embeddings, dim) = embeddings::read(&files, studies.len())?;
+        Ok(Self { embeddings, dim, labels, reports, sections, weights, phrases, thresholds })
     }
 
     /// Number of candidates.
     pub fn candidates(&self) -> usize {
         self.reports.len()
+    }
+
+    /// The phenotypes of a study of clips, each by the mean label of its most similar candidates.
+    ///
+    /// # Errors
+    /// See [`predict_phenotypes`].
+    pub fn phenotypes(
+        &self,
+        study: &Study<'_>,
+        options: &PhenotypeOptions,
+    ) -> Result<Vec<Phenotype>, echo_clinical::Error> {
+        let candidates = Candidates::new(&self.embeddings, self.dim)?;
+        predict_phenotypes(study, &self.weights, &candidates, &self.sections, &self.labels, options)
+    }
+
+    /// The report of a study of clips, each section from that of the most similar candidate that has it.
+    ///
+    /// # Errors
+    /// See [`generate_report`].
+    pub fn report(&self, study: &Study<'_>, compat: Compat) -> Result<Vec<ReportSection>, echo_clinical::Error> {
+        let candidates = Candidates::new(&self.embeddings, self.dim)?;
+        let text = |candidate| {
+            let phrases = self.reports.get(candidate).into_iter().flatten();
+            Cow::Owned(self.phrases.decode(phrases).expect("phrases that were checked when reports were read"))
+        };
+        generate_report(study, &self.weights, &candidates, text, compat)
     }
 }
 

@@ -14,7 +14,7 @@ mod text;
 mod view;
 mod word_piece;
 
-pub use assets::{Assets, AssetsError, ReportPhrase, Reports};
+pub use assets::{Assets, AssetsError, Reports};
 pub use card::CARD;
 pub use error::VocabularyError;
 pub use keys::{KEYS, PARTS};

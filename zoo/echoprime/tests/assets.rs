@@ -5,8 +5,9 @@ use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use echo_clinical::study::{Compat, PhenotypeOptions, PhraseCode, Study};
 use echo_weights::{PickledData, PickledValue};
-use echoprime::{Assets, AssetsError, ReportPhrase};
+use echoprime::{Assets, AssetsError};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -20,8 +21,8 @@ const OF_CANDIDATES: [&str; 5] = [
     "candidate_reports.pkl",
     "candidate_labels.pkl",
 ];
-const OF_REPOSITORY: [&str; 5] =
-    ["section_to_phenotypes.pkl", "MIL_weights.csv", "all_phr.json", "per_section.json", "roc_thresholds.csv"];
+const OF_REPOSITORY: [&str; 4] =
+    ["section_to_phenotypes.pkl", "MIL_weights.csv", "all_phr.json", "roc_thresholds.csv"];
 
 fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/assets")
@@ -30,7 +31,7 @@ fn fixture() -> PathBuf {
 /// The files, those of candidates in one folder of a new one and those of the repository in another.
 fn laid_out(of_candidates: &str, of_repository: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    for (place, names) in [(of_candidates, OF_CANDIDATES), (of_repository, OF_REPOSITORY)] {
+    for (place, names) in [(of_candidates, &OF_CANDIDATES[..]), (of_repository, &OF_REPOSITORY)] {
         std::fs::create_dir_all(folder.path().join(place)).unwrap();
         for name in names {
             std::fs::copy(fixture().join(name), folder.path().join(place).join(name)).unwrap();
@@ -51,16 +52,12 @@ fn checksum(values: &[f32]) -> String {
     format!("{hash:016x}")
 }
 
-fn texts(value: &Value) -> Vec<String> {
-    value.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
-}
-
 #[test]
 fn every_number_is_the_one_that_python_reads() {
     let expected: Value = serde_json::from_slice(&std::fs::read(fixture().join("expected.json")).unwrap()).unwrap();
     let assets = Assets::open(&fixture()).unwrap();
 
-    let shape = [assets.candidates(), assets.embeddings.len() / assets.candidates()];
+    let shape = [assets.candidates(), assets.dim];
     assert_eq!(serde_json::json!(shape), expected["embeddings"]["shape"]);
     assert_eq!(checksum(&assets.embeddings), expected["embeddings"]["checksum"]);
     let first: Vec<f64> = assets.embeddings[..3].iter().map(|&value| value.into()).collect();
@@ -78,18 +75,46 @@ fn every_number_is_the_one_that_python_reads() {
 
     let of_report = |candidate| {
         let phrases = assets.reports.get(candidate).unwrap();
-        let of_phrase = |ReportPhrase { section, phrase, value }| serde_json::json!([section, phrase, value]);
+        let of_phrase = |PhraseCode { section, phrase, value }| serde_json::json!([section, phrase, value]);
         phrases.map(of_phrase).collect::<Value>()
     };
     assert_eq!((0..assets.candidates()).map(of_report).collect::<Value>(), expected["reports"]);
     assert!(assets.reports.get(assets.candidates()).is_none());
 
-    let sections = expected["section_phenotypes"].as_array().unwrap();
-    let sections: Vec<_> = sections.iter().map(|of| (of[0].as_str().unwrap().to_owned(), texts(&of[1]))).collect();
-    assert_eq!(assets.section_phenotypes, sections);
-    let text = |name| std::fs::read_to_string(fixture().join(name)).unwrap();
-    assert_eq!([&assets.mil_weights, &assets.phrases], [&text("MIL_weights.csv"), &text("all_phr.json")]);
-    assert_eq!([&assets.per_section, &assets.thresholds], [&text("per_section.json"), &text("roc_thresholds.csv")]);
+    let sections: Value =
+        assets.sections.iter().map(|of| serde_json::json!([of.section, of.phenotypes])).collect();
+    assert_eq!(sections, expected["section_phenotypes"]);
+    let thresholds: Vec<_> = assets.thresholds.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    assert_eq!(thresholds, [("lead", 0.1), ("narrow_valve", 0.78)]);
+}
+
+#[test]
+fn studies_have_the_phenotypes_and_the_report_that_numpy_gives_them() {
+    let expected: Value = serde_json::from_slice(&std::fs::read(fixture().join("expected.json")).unwrap()).unwrap();
+    let assets = Assets::open(&fixture()).unwrap();
+    let studies = expected["studies"].as_array().unwrap();
+    assert_eq!(studies.len(), 3);
+    for of_numpy in studies {
+        let clips: Vec<f32> = serde_json::from_value(of_numpy["clips"].clone()).unwrap();
+        let views: Vec<usize> = serde_json::from_value(of_numpy["views"].clone()).unwrap();
+        let study = Study::new(&clips, assets.dim, &views).unwrap();
+        for (compat, key) in [(Compat::None, "phenotypes"), (Compat::Upstream, "upstream")] {
+            let found = assets.phenotypes(&study, &PhenotypeOptions { neighbours: 7, compat }).unwrap();
+            assert_eq!(found.len(), 5);
+            for phenotype in found {
+                let expected = of_numpy[key][&phenotype.name].as_f64();
+                assert_eq!(phenotype.value.is_some(), expected.is_some(), "{}", phenotype.name);
+                let gap = phenotype.value.zip(expected).map_or(0.0, |(ours, theirs)| (ours - theirs).abs());
+                assert!(gap < 1e-6, "{}: {:?}, {expected:?}", phenotype.name, phenotype.value);
+            }
+        }
+        let report = assets.report(&study, Compat::None).unwrap();
+        assert_eq!(report.len(), of_numpy["report"].as_object().unwrap().len());
+        for section in report {
+            let ours = section.retrieved.map(|found| serde_json::json!([found.candidate, found.text]));
+            assert_eq!(ours.unwrap_or_default(), of_numpy["report"][&section.section], "{}", section.section);
+        }
+    }
 }
 
 #[test]

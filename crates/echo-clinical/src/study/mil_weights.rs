@@ -103,7 +103,8 @@ mod tests {
         assert_eq!(refused("Section,A2C,A2C\nAorta,1,1\n"), "the table of section weights: the view A2C appears twice");
         assert!(refused("Section,A2C\nAorta,1\nAorta,1\n").ends_with("the section Aorta appears twice"));
         assert!(refused("Section,A2C\n,1\n").ends_with("a section has no name"));
-        assert_eq!(refused("Section,A2C\nAorta,1,2\n"), "the table of section weights cannot be read as CSV");
+        let long = refused("Section,A2C\nAorta,1,2\n");
+        assert!(long.starts_with("the table of section weights cannot be read as CSV: ") && long.contains("3 fields"), "{long}");
         for cell in ["", "x", "-0.5", "NaN", "inf"] {
             let message = format!("the weight of A2C in Aorta is {cell:?}; give a number from 0 upwards");
             assert!(refused(&format!("Section,A2C\nAorta,{cell}\n")).ends_with(&message), "{cell}");

@@ -13,16 +13,19 @@ pub struct Phrases {
     sections: Vec<(String, Vec<String>)>,
 }
 
+/// Blanks of a phrase. A value takes the place of the first kind that the phrase has.
+const BLANKS: [&str; 2] = ["<numerical>", "<string>"];
+
 /// A phrase of a report.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PhraseCode {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PhraseCode<'a> {
     /// The place of its section in the file.
     pub section: usize,
     /// Its place among all phrases of the section.
     pub phrase: usize,
     /// What takes the place of `<numerical>`, or else of `<string>`; empty where there is neither. Written as Python's `str`
     /// writes it: 55 for an integer and 55.0 for a float.
-    pub value: String,
+    pub value: &'a str,
 }
 
 impl Phrases {
@@ -40,18 +43,24 @@ impl Phrases {
         Ok(Self { sections: sections.into_iter().map(joined).collect() })
     }
 
+    /// Whether a phrase of a section, both by their places, has a blank; `None` where there is no such phrase.
+    pub fn has_blank(&self, section: usize, phrase: usize) -> Option<bool> {
+        let words = self.sections.get(section)?.1.get(phrase)?;
+        Some(BLANKS.iter().any(|blank| words.contains(blank)))
+    }
+
     /// The text of a report: `Section: phrase phrase [SEP] Section: phrase [SEP]`. A phrase has one value, which takes the place
     /// of all its blanks ("between 55 and 55 %"), as upstream has it.
     ///
     /// # Errors
     /// When there is no such section or phrase.
-    pub fn decode(&self, report: &[PhraseCode]) -> Result<String, Error> {
+    pub fn decode<'a>(&self, report: impl IntoIterator<Item = PhraseCode<'a>>) -> Result<String, Error> {
         let mut text = String::new();
         let mut current = None;
         for PhraseCode { section, phrase, value } in report {
-            let unknown = || Error::Phrase { section: *section, phrase: *phrase };
-            let (name, phrases) = self.sections.get(*section).ok_or_else(unknown)?;
-            let words = phrases.get(*phrase).ok_or_else(unknown)?;
+            let unknown = || Error::Phrase { section, phrase };
+            let (name, phrases) = self.sections.get(section).ok_or_else(unknown)?;
+            let words = phrases.get(phrase).ok_or_else(unknown)?;
             if current.is_some_and(|current| current != section) {
                 text += SECTION_END;
                 text.push(' ');
@@ -61,8 +70,10 @@ impl Phrases {
                 text += ": ";
             }
             current = Some(section);
-            let blank = if words.contains("<numerical>") { "<numerical>" } else { "<string>" };
-            text += &words.replace(blank, value);
+            match BLANKS.iter().find(|&&blank| words.contains(blank)) {
+                Some(blank) => text += &words.replace(blank, value),
+                None => text += words,
+            }
             text.push(' ');
         }
         Ok(text + SECTION_END)
@@ -78,8 +89,8 @@ mod tests {
         "Aorta": {"All": ["Root of <numerical> cm, <string>.", "Seen by <string>."]}
     }"#;
 
-    fn code(section: usize, phrase: usize, value: &str) -> PhraseCode {
-        PhraseCode { section, phrase, value: value.to_owned() }
+    fn code(section: usize, phrase: usize, value: &str) -> PhraseCode<'_> {
+        PhraseCode { section, phrase, value }
     }
 
     #[test]
@@ -87,11 +98,13 @@ mod tests {
         let phrases = Phrases::from_json(FILE)?;
         let report = [code(0, 0, ""), code(0, 2, "55.0"), code(1, 1, "Dr A"), code(1, 0, "3.5"), code(0, 1, "60")];
         assert_eq!(
-            phrases.decode(&report)?,
+            phrases.decode(report)?,
             "Left Ventricle: Normal size. EF 55.0 to 55.0%. [SEP] Aorta: Seen by Dr A. Root of 3.5 cm, <string>. [SEP] \
              Left Ventricle: EF 60%. [SEP]"
         );
-        assert_eq!(phrases.decode(&[])?, "[SEP]");
+        assert_eq!(phrases.decode([])?, "[SEP]");
+        let blanks = [(0, 0), (0, 2), (1, 1), (1, 2), (2, 0)].map(|(section, phrase)| phrases.has_blank(section, phrase));
+        assert_eq!(blanks, [Some(false), Some(true), Some(true), None, None]);
         Ok(())
     }
 
@@ -99,11 +112,11 @@ mod tests {
     fn phrases_that_there_are_not_are_refused() -> Result<(), Error> {
         let phrases = Phrases::from_json(FILE)?;
         for (section, phrase) in [(2, 0), (1, 2)] {
-            let error = phrases.decode(&[code(section, phrase, "")]).unwrap_err();
+            let error = phrases.decode([code(section, phrase, "")]).unwrap_err();
             assert!(error.to_string().starts_with(&format!("there is no phrase {phrase} in section {section};")));
         }
         let error = Phrases::from_json(r#"{"Aorta": ["Normal."]}"#).unwrap_err();
-        assert_eq!(error.to_string(), "the file of phrases cannot be read as JSON");
+        assert!(error.to_string().starts_with("the file of phrases cannot be read as JSON: invalid type"), "{error}");
         Ok(())
     }
 }

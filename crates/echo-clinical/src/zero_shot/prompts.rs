@@ -235,9 +235,9 @@ mod tests {
     #[test]
     fn an_invalid_file_is_refused_and_an_invalid_task_leaves_the_others() -> Result<(), Error> {
         let refused = |text: &str| Prompts::from_json(text).unwrap_err().to_string();
-        assert_eq!(refused("[]"), "the file of prompts cannot be read as JSON");
+        assert!(refused("[]").starts_with("the file of prompts cannot be read as JSON: invalid type"), "{}", refused("[]"));
         assert_eq!(refused("{}"), "there are no tasks; give at least one");
-        assert_eq!(refused(r#"{"a": 1, "a": 2}"#), "the file of prompts cannot be read as JSON");
+        assert!(refused(r#"{"a": 1, "a": 2}"#).contains("`a` appears twice"), "{}", refused(r#"{"a": 1, "a": 2}"#));
         let prompts = Prompts::from_json(r#"{"bad": 1, "lead": {"mode": "binary", "prompts": ["a lead"]}}"#)?;
         assert_eq!(prompts.names().collect::<Vec<_>>(), ["bad", "lead"]);
         assert_eq!(prompts.task("lead")?.prompts(), ["a lead"]);

@@ -57,6 +57,11 @@ impl AssetsError {
         Self::content(path, format!("it holds {} where {expected} is expected", value.kind()))
     }
 
+    /// For `map_err` on what the method refuses of a file.
+    pub(super) fn of_clinical(path: &Path) -> impl FnOnce(echo_clinical::Error) -> Self + '_ {
+        move |error| Self::content(path, error)
+    }
+
     pub(super) fn disagree(path: &Path, other: &Path, reason: impl ToString) -> Self {
         Self::Disagree { path: path.to_owned(), other: other.to_owned(), reason: reason.to_string() }
     }

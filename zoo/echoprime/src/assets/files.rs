@@ -37,7 +37,6 @@ pub(super) struct Files {
     pub(super) section_phenotypes: PathBuf,
     pub(super) mil_weights: PathBuf,
     pub(super) phrases: PathBuf,
-    pub(super) per_section: PathBuf,
     pub(super) thresholds: PathBuf,
 }
 
@@ -61,7 +60,6 @@ impl Files {
             section_phenotypes: find("section_to_phenotypes.pkl", &REPOSITORY),
             mil_weights: find("MIL_weights.csv", &REPOSITORY),
             phrases: find("all_phr.json", &REPOSITORY),
-            per_section: find("per_section.json", &REPOSITORY),
             thresholds: find("roc_thresholds.csv", &REPOSITORY),
         };
         match missing.is_empty() {

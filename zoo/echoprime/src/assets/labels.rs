@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
+use echo_clinical::study::SectionPhenotypes;
 use echo_weights::{PickledData, PickledDict, PickledValue};
 
 use super::AssetsError;
@@ -34,7 +35,7 @@ pub(super) fn studies(path: &Path, table: &str) -> Result<Vec<String>, AssetsErr
 /// and studies are left out.
 pub(super) fn read(
     files: &Files,
-    sections: &[(String, Vec<String>)],
+    sections: &[SectionPhenotypes],
     studies: &[String],
 ) -> Result<BTreeMap<String, Vec<f32>>, AssetsError> {
     let path = &files.labels;
@@ -57,7 +58,7 @@ pub(super) fn read(
         })
         .collect();
     let mut found = BTreeMap::new();
-    for phenotype in sections.iter().flat_map(|(_, phenotypes)| phenotypes) {
+    for phenotype in sections.iter().flat_map(|section| &section.phenotypes) {
         let labels = match all.get(phenotype.as_str()) {
             Some(PickledValue::Dict(labels)) => labels,
             Some(other) => return Err(AssetsError::kind(path, *other, "a dict from study to label")),

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
+use echo_clinical::study::{PhraseCode, Phrases};
 use echo_weights::{PickledData, PickledValue};
 
+use super::AssetsError;
 use super::files::Files;
-use super::{AssetsError, phrases};
 
 /// Reports of the candidates. A million of them have some ten million phrases, so that they are kept as numbers.
 #[derive(Clone, Debug, Default)]
@@ -25,18 +26,6 @@ struct Phrase {
     value: u32,
 }
 
-/// A phrase of a report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReportPhrase<'a> {
-    /// The place of its section in `all_phr.json`.
-    pub section: usize,
-    /// Its place among all phrases of the section.
-    pub phrase: usize,
-    /// What fills its blanks, as Python's `str` writes it (55 for an integer, 55.0 for a float). Empty where it has
-    /// none.
-    pub value: &'a str,
-}
-
 impl Reports {
     /// How many there are.
     pub fn len(&self) -> usize {
@@ -49,21 +38,20 @@ impl Reports {
     }
 
     /// The phrases of a candidate's report, in its order; `None` where there are fewer candidates.
-    pub fn get(&self, candidate: usize) -> Option<impl ExactSizeIterator<Item = ReportPhrase<'_>>> {
+    pub fn get(&self, candidate: usize) -> Option<impl ExactSizeIterator<Item = PhraseCode<'_>>> {
         let end = *self.ends.get(candidate)?;
         let start = candidate.checked_sub(1).map_or(0, |before| self.ends[before]);
-        Some(self.phrases[start..end].iter().map(|&Phrase { section, phrase, value }| ReportPhrase {
+        Some(self.phrases[start..end].iter().map(|&Phrase { section, phrase, value }| PhraseCode {
             section: section as usize,
             phrase: phrase as usize,
             value: &self.values[value as usize],
         }))
     }
 
-    /// Reads a list of a report for each candidate, each a list of (section, phrase, value). `all_phrases` is the text
-    /// of the file of phrases: a value counts where its phrase has a blank.
-    pub(super) fn read(files: &Files, all_phrases: &str) -> Result<Self, AssetsError> {
+    /// Reads a list of a report for each candidate, each a list of (section, phrase, value). A value counts where its
+    /// phrase has a blank.
+    pub(super) fn read(files: &Files, phrases: &Phrases) -> Result<Self, AssetsError> {
         let path = &files.reports;
-        let blanks = phrases::blanks(&files.phrases, all_phrases)?;
         let data = PickledData::open(path)?;
         let PickledValue::List(reports) = data.root() else {
             return Err(AssetsError::kind(path, data.root(), "a list of reports"));
@@ -79,8 +67,7 @@ impl Reports {
             for phrase in report.iter() {
                 let (section, phrase, value) =
                     triple(phrase).ok_or_else(|| unexpected(phrase, "a triple of section, phrase and value"))?;
-                let has_blank = blanks.get(section as usize).and_then(|of_section| of_section.get(phrase as usize));
-                let Some(has_blank) = has_blank else {
+                let Some(has_blank) = phrases.has_blank(section as usize, phrase as usize) else {
                     let reason = format!("report {number} has phrase {phrase} of section {section}, the other has not");
                     return Err(AssetsError::disagree(path, &files.phrases, reason));
                 };

@@ -2,14 +2,16 @@
 
 use std::path::Path;
 
+use echo_clinical::study::{MilWeights, SectionPhenotypes};
 use echo_weights::{PickledData, PickledValue};
 
-use super::AssetsError;
 use super::files::Files;
+use super::{AssetsError, text};
 use crate::VIEWS;
 
-/// Sections with their phenotypes, as the file has them: a dict of lists of texts.
-pub(super) fn read(path: &Path) -> Result<Vec<(String, Vec<String>)>, AssetsError> {
+/// Sections with their phenotypes, as the file has them: a dict of lists of texts. `weights` must have all of them.
+pub(super) fn phenotypes(files: &Files, weights: &MilWeights) -> Result<Vec<SectionPhenotypes>, AssetsError> {
+    let path = &files.section_phenotypes;
     let data = PickledData::open(path)?;
     let PickledValue::Dict(sections) = data.root() else {
         return Err(AssetsError::kind(path, data.root(), "a dict of sections"));
@@ -23,33 +25,26 @@ pub(super) fn read(path: &Path) -> Result<Vec<(String, Vec<String>)>, AssetsErro
         let PickledValue::List(phenotypes) = phenotypes else {
             return Err(AssetsError::kind(path, phenotypes, "a list of phenotypes"));
         };
-        found.push((name(section)?, phenotypes.iter().map(name).collect::<Result<Vec<_>, _>>()?));
+        let section = name(section)?;
+        if !weights.sections().contains(&section) {
+            let reason = format!("it has no weights of the section {section}");
+            return Err(AssetsError::disagree(&files.mil_weights, path, reason));
+        }
+        found.push(SectionPhenotypes { section, phenotypes: phenotypes.iter().map(name).collect::<Result<_, _>>()? });
     }
-    match found.iter().all(|(_, phenotypes)| phenotypes.is_empty()) {
+    match found.iter().all(|section| section.phenotypes.is_empty()) {
         true => Err(AssetsError::content(path, "it names no phenotype")),
         false => Ok(found),
     }
 }
 
-/// Refuses a table of weights whose columns are not the views of the view classifier in its order, or that has not all
-/// sections with phenotypes.
-pub(super) fn check_weights(files: &Files, table: &str, sections: &[(String, Vec<String>)]) -> Result<(), AssetsError> {
-    let path = &files.mil_weights;
-    let unreadable = |error| AssetsError::content(path, format!("it is no table: {error}"));
-    let mut rows = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(table.as_bytes());
-    let header = rows.headers().map_err(unreadable)?;
-    if !header.iter().skip(1).eq(VIEWS) {
-        let views = header.iter().skip(1).collect::<Vec<_>>().join(", ");
-        let reason =
-            format!("its views are {views}, where those of the view classifier are expected: {}", VIEWS.join(", "));
+/// The table of weights, whose columns must be the views of the view classifier in its order.
+pub(super) fn weights(path: &Path) -> Result<MilWeights, AssetsError> {
+    let weights = MilWeights::from_csv(&text(path)?).map_err(AssetsError::of_clinical(path))?;
+    if weights.views() != VIEWS {
+        let (views, expected) = (weights.views().join(", "), VIEWS.join(", "));
+        let reason = format!("its views are {views}, where those of the view classifier are expected: {expected}");
         return Err(AssetsError::content(path, reason));
     }
-    let rows: Vec<csv::StringRecord> = rows.records().collect::<Result<_, _>>().map_err(unreadable)?;
-    for (section, _) in sections {
-        if !rows.iter().any(|row| row.get(0) == Some(section)) {
-            let reason = format!("it has no weights of the section {section}");
-            return Err(AssetsError::disagree(path, &files.section_phenotypes, reason));
-        }
-    }
-    Ok(())
+    Ok(weights)
 }

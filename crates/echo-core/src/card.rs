@@ -18,7 +18,7 @@ pub struct WeightFile {
 }
 
 /// What an encoder can do beside embedding clips.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Capabilities {
     /// Has a text encoder of its own.
     pub text: bool,

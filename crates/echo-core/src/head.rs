@@ -1,5 +1,7 @@
 //! Heads of an encoder's own: what it was trained to say of a clip beside embedding it.
 
+use std::fmt;
+
 use burn::tensor::Tensor;
 use burn::tensor::activation::{sigmoid, softmax};
 
@@ -25,8 +27,19 @@ pub enum HeadKind {
     },
 }
 
+/// What a guideline calls normal in adults.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NormalRange {
+    /// The least and the greatest value of men; an infinite one is no limit.
+    pub men: [f32; 2],
+    /// The same of women.
+    pub women: [f32; 2],
+    /// The guideline.
+    pub source: &'static str,
+}
+
 /// A head, as data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Head {
     /// Upstream's name, also the checkpoint's.
     pub name: &'static str,
@@ -34,9 +47,18 @@ pub struct Head {
     pub kind: HeadKind,
     /// What the name stands for; for a binary head, the finding whose probability is reported.
     pub meaning: &'static str,
+    /// The part of the heart that it is about, by which a study's findings are grouped.
+    pub part: &'static str,
+    /// What is normal, where a guideline says it of the same measurement in the same unit.
+    pub normal: Option<NormalRange>,
 }
 
 impl Head {
+    /// The same head with what a guideline calls normal.
+    pub const fn with_normal(self, men: [f32; 2], women: [f32; 2], source: &'static str) -> Self {
+        Self { normal: Some(NormalRange { men, women, source }), ..self }
+    }
+
     /// How many numbers the head gives.
     pub const fn outputs(&self) -> usize {
         match self.kind {
@@ -74,6 +96,20 @@ impl Head {
     }
 }
 
+impl fmt::Display for NormalRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let one = |[least, most]: [f32; 2]| match (least.is_finite(), most.is_finite()) {
+            (true, true) => format!("{least} to {most}"),
+            (true, false) => format!("at least {least}"),
+            (false, _) => format!("at most {most}"),
+        };
+        match self.men == self.women {
+            true => f.write_str(&one(self.men)),
+            false => write!(f, "{} (men), {} (women)", one(self.men), one(self.women)),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use burn::tensor::Device;
@@ -83,7 +119,7 @@ mod tests {
     #[test]
     fn kinds_report_values_and_probabilities() {
         let reported = |kind, x: &[f32]| {
-            let head = Head { name: "a", kind, meaning: "" };
+            let head = Head { name: "a", kind, meaning: "", part: "", normal: None };
             let x = Tensor::<1>::from_floats(x, &Device::flex()).unsqueeze();
             let values = head.activate(x).into_data().try_to_vec::<f32>().unwrap();
             assert_eq!((values.len(), values.len()), (head.outputs(), head.labels().len()));
@@ -97,5 +133,13 @@ mod tests {
         assert!(near(reported(HeadKind::Binary { classes, reported: 0 }, &[3.0f32.ln()]), &[0.25]));
         let grades = HeadKind::MultiClass { classes: &["a", "b", "c"] };
         assert!(near(reported(grades, &[0.0, 2.0f32.ln(), 0.0]), &[0.25, 0.5, 0.25]));
+    }
+
+    #[test]
+    fn ranges_are_read_as_a_guideline_writes_them() {
+        let text = |men, women| NormalRange { men, women, source: "" }.to_string();
+        assert_eq!(text([52.0, 72.0], [54.0, 74.0]), "52 to 72 (men), 54 to 74 (women)");
+        assert_eq!(text([1.7, f32::INFINITY], [1.7, f32::INFINITY]), "at least 1.7");
+        assert_eq!(text([f32::NEG_INFINITY, 14.0], [f32::NEG_INFINITY, 14.0]), "at most 14");
     }
 }

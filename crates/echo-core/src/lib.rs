@@ -35,7 +35,7 @@ pub use clip_spec::{ChannelOrder, ClipSpec, Crop, Filter, Padding};
 pub use echo_metrics::{Kind, Truth};
 pub use encoder::EchoEncoder;
 pub use error::{Error, check_finite};
-pub use head::{Head, HeadKind};
+pub use head::{Head, HeadKind, NormalRange};
 pub use projection::{Projection, l2_normalize};
 pub use rank_spec::{Rank, RankSpec};
 pub use task::{Answer, Class, Classification, Cut, HeadClasses, NativeHeads, Regression, Task};

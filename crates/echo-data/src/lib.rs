@@ -48,7 +48,7 @@ pub use look::{Look, Shift};
 pub use pictures::{SAME_LEVELS, count_pictures, doubt};
 pub use pipeline::{Clip, prepare, prepare_shifted};
 pub use plausible::usual_range;
-pub use resize::{Image, Resizer, Size};
+pub use resize::{Image, Resizer, Size, shrunk};
 pub use select::{Selection, Start, select_frames};
 pub use spelling::patient_key;
 pub use split::Split;

@@ -19,7 +19,7 @@ fn factors(unit: &str) -> &'static [f64] {
 pub fn usual_range(name: &str, unit: &str) -> Option<[f64; 2]> {
     match unit {
         "%" if name.eq_ignore_ascii_case("EF") => Some([3.0, 98.0]),
-        "ml" => Some([1.0, 1000.0]),
+        "ml" | "mL" => Some([1.0, 1000.0]),
         _ => None,
     }
 }

@@ -116,6 +116,21 @@ pub(crate) fn round_to_u8(value: f32) -> u8 {
     ((value + MAGIC).to_bits() as i32 - MAGIC.to_bits() as i32).clamp(0, 255) as u8
 }
 
+/// A frame `[height, width, 3]` at the largest size that fits within another and has its shape, for people to look at. It is
+/// never enlarged.
+///
+/// # Panics
+/// When a side is 0, or the frame has another size.
+pub fn shrunk(frame: &[u8], from: Size, within: Size) -> (Size, Vec<u8>) {
+    let scale = (within.height as f64 / from.height as f64).min(within.width as f64 / from.width as f64).min(1.0);
+    let side = |length: usize| ((length as f64 * scale) as usize).max(1);
+    let to = Size { height: side(from.height), width: side(from.width) };
+    let mut pixels = vec![0; to.height * to.width * 3];
+    let image = Image::new(frame, from.width, Window::whole(from.height, from.width));
+    Resizer::new(Filter::PilBicubic, from, to).run(image, &mut pixels);
+    (to, pixels)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,5 +174,14 @@ mod tests {
         let size = |side| Size { height: side, width: side };
         let resizer = Resizer::new(Filter::OpenCvArea, size(4), size(2));
         resizer.run(Image::new(&[0; 75], 5, Window::whole(5, 5)), &mut [0; 12]);
+    }
+
+    #[test]
+    fn pictures_to_look_at_keep_their_shape_and_are_never_enlarged() {
+        let size = |height, width| Size { height, width };
+        let of = |from: Size, within| shrunk(&vec![7; from.height * from.width * 3], from, within);
+        assert_eq!(of(size(10, 40), size(20, 20)), (size(5, 20), vec![7; 300]));
+        assert_eq!(of(size(10, 4), size(20, 20)).0, size(10, 4));
+        assert_eq!(of(size(1, 400), size(20, 20)).0, size(1, 20));
     }
 }

@@ -14,6 +14,8 @@
 //!   metric of the task;
 //! - `report.html`: the same with plots, the worst videos and the settings; every plot is a file in `figures` too.
 //!
+//! [`Page`] is the frame of every page, also of those that other crates write.
+//!
 //! [`merge`] makes both again from any set of output folders, for which `constants.csv` and `bench.toml` are there too.
 //! A record carries what its cell's files hold, so that what was changed or cut since is known.
 
@@ -34,7 +36,7 @@ pub use leaderboard::{
     weights_caution,
 };
 pub use merge::{Merged, merge};
-pub use page::{Report, Thumbnails};
+pub use page::{Page, PageSection, Report, Thumbnails, jpeg_address};
 pub use quantity::Quantity;
 pub use reference::Reference;
 pub use sample_unit::SampleUnit;

@@ -7,6 +7,7 @@ mod by_rank;
 mod by_shots;
 mod entry;
 mod figures;
+mod frame;
 mod html;
 mod of_row;
 mod plots;
@@ -14,6 +15,7 @@ mod table;
 mod visible;
 mod worst;
 
+pub use frame::{Page, PageSection, jpeg_address};
 pub use worst::Thumbnails;
 
 use crate::{CellRecord, Constant, Leaderboard, Outputs, ReportError};

@@ -72,6 +72,9 @@ impl Sector {
     /// It cannot be decoded, or nothing moves over a breadth that text does not have.
     pub fn of(video: &Video) -> Result<Self, VideoError> {
         let info = video.info();
+        if let Some(trace) = info.dicom.as_ref().and_then(DicomFacts::trace) {
+            return Err(video.no_sector(&format!("it shows {trace}")));
+        }
         let (width, height) = (info.width, info.height);
         let count = FRAMES.min(info.frames);
         let wanted: Vec<usize> = (0..count).map(|place| place * info.frames / count).collect();

@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{
     CliError, Entry, bench, cache, convert, embed, explain, fetch, inspect, list, phantom, predict, prepare, pretrain,
-    report, retrieve, speed, zero_shot,
+    report, retrieve, speed, study, zero_shot,
 };
 
 /// Foundation models for echocardiography: one trait, one command line. Not for clinical use.
@@ -56,6 +56,8 @@ enum Command {
     /// Time an encoder run by run, as lines on standard input ask (docs/speed.md).
     #[command(hide = true)]
     Speed(speed::Args),
+    /// Say what all encoders say of one study: a table, and a page that opens offline.
+    Study(Box<study::Args>),
     /// Find things by prompts, without training.
     ZeroShot(Box<zero_shot::Args>),
 }
@@ -97,6 +99,7 @@ pub fn cli(entries: &[Entry], adapters: &[AdapterEntry]) -> ExitCode {
         Command::Report(args) => report::run(&args),
         Command::Retrieve(args) => retrieve::run(&args, entries),
         Command::Speed(args) => speed::run(&args, entries),
+        Command::Study(args) => study::run(&args, entries),
         Command::Pretrain(args) => pretrain::run(&args, entries),
         Command::ZeroShot(args) => zero_shot::run(&args, entries),
     };

@@ -6,9 +6,9 @@ use std::sync::{Mutex, PoisonError};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use echo_core::ClipSpec;
-use echo_data::{Look, SAME_LEVELS, Start, count_pictures, doubt, for_each_clip};
+use echo_data::{ClipError, Look, SAME_LEVELS, Start, count_pictures, doubt, for_each_clip};
 use echo_files::{counted, say};
-use echo_video::{Mask, OpenOptions};
+use echo_video::{Mask, OpenOptions, VideoError};
 
 use crate::CliError;
 use crate::array_file::read_safetensors;
@@ -54,11 +54,27 @@ impl Row<()> {
     }
 }
 
-/// What was made of all of them, and how many files could not be used.
+/// What was made of all of them, and which files could not be used.
 #[derive(Debug)]
 pub(crate) struct Rows<R> {
     pub(crate) rows: Vec<Row<R>>,
-    pub(crate) failed: usize,
+    pub(crate) left_out: Vec<LeftOut>,
+}
+
+/// A file that was not used, and why.
+#[derive(Clone, Debug)]
+pub(crate) struct LeftOut {
+    pub(crate) path: PathBuf,
+    pub(crate) reason: String,
+    /// Whether it should have been: it was named, or is damaged. A folder may hold reports, stills and spectra.
+    pub(crate) is_fault: bool,
+}
+
+impl<R> Rows<R> {
+    /// How many files should have been used.
+    pub(crate) fn faults(&self) -> usize {
+        self.left_out.iter().filter(|file| file.is_fault).count()
+    }
 }
 
 impl<T> Rows<Vec<T>> {
@@ -74,9 +90,9 @@ impl<T> Rows<Vec<T>> {
             doubts.extend(row.doubts);
         }
         refuse_twice(paths.iter())?;
-        let of_all = if self.failed > 0 { format!("{} of ", paths.len()) } else { String::new() };
-        let name = format!("study of {of_all}{}", counted(paths.len() + self.failed, "video"));
-        Ok(Rows { rows: vec![Row { name, paths, value: conclude(values), doubts }], failed: self.failed })
+        let of_all = if !self.left_out.is_empty() { format!("{} of ", paths.len()) } else { String::new() };
+        let name = format!("study of {of_all}{}", counted(paths.len() + self.left_out.len(), "video"));
+        Ok(Rows { rows: vec![Row { name, paths, value: conclude(values), doubts }], left_out: self.left_out })
     }
 }
 
@@ -154,7 +170,7 @@ impl ClipArgs {
                 value: conclude(vec![see(clip)]),
                 doubts,
             });
-            return Ok(Rows { rows: rows.collect(), failed: 0 });
+            return Ok(Rows { rows: rows.collect(), left_out: Vec::new() });
         }
         let files = find_videos(&self.inputs)?;
         // All clips of a video, then those of the next.
@@ -171,6 +187,7 @@ impl ClipArgs {
         };
         let mut pending: BTreeMap<usize, Pending<T>> = BTreeMap::new();
         let mut rows: BTreeMap<usize, Row<R>> = BTreeMap::new();
+        let mut left_out: BTreeMap<usize, LeftOut> = BTreeMap::new();
         for_each_clip(
             &paths,
             spec,
@@ -202,7 +219,10 @@ impl ClipArgs {
                     Err(_) if of_file.failed => {}
                     Err(error) => {
                         of_file.failed = true;
-                        shown().0.line(&format!("left out: {error}"));
+                        let reason = error.to_string();
+                        shown().0.line(&format!("left out: {reason}"));
+                        let is_fault = self.inputs.iter().any(|input| input == path) || !shows_no_heart(&error);
+                        left_out.insert(file, LeftOut { path: path.to_owned(), reason, is_fault });
                     }
                 }
                 of_file.missing -= 1;
@@ -221,12 +241,21 @@ impl ClipArgs {
                 progress.set(*done, "");
             },
         );
-        let failed = files.len() - rows.len();
         if rows.is_empty() {
-            return Err(CliError::Inputs { failed, total: failed });
+            return Err(match left_out.values().any(|file| file.is_fault) {
+                true => CliError::Inputs { failed: files.len(), total: files.len() },
+                false => {
+                    CliError::Usage(format!("none of these {} shows a moving heart", counted(files.len(), "file")))
+                }
+            });
         }
-        Ok(Rows { rows: rows.into_values().collect(), failed })
+        Ok(Rows { rows: rows.into_values().collect(), left_out: left_out.into_values().collect() })
     }
+}
+
+/// Whether a file is sound and of another kind: a report, a still, a spectrum, or nothing that was recorded by ultrasound.
+fn shows_no_heart(error: &ClipError) -> bool {
+    matches!(error, ClipError::Video(VideoError::NotAVideo { .. } | VideoError::NoSector { .. }))
 }
 
 /// The clips in the tensor `clip` of a safetensors file, and what is doubtful about each.

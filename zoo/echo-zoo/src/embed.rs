@@ -79,10 +79,11 @@ fn embed_clips(
     let encode = |clip| built.encoder.encode(clip).into_data().iter::<f32>().collect::<Vec<f32>>();
     let seen = args.clips.see(spec, 1, device, |clip| precision.run(|| encode(clip)))?;
     let warnings = seen.rows.iter().map(|row| warnings.of(row)).collect();
+    let failed = seen.faults();
     let (names, rows): (Vec<String>, Vec<Vec<Vec<f32>>>) =
         seen.rows.into_iter().map(|row| (row.name, row.value)).unzip();
     let values: Vec<f32> = rows.into_iter().flatten().flatten().collect();
-    Ok((Embeddings { dim: values.len() / names.len(), names, warnings, values }, seen.failed))
+    Ok((Embeddings { dim: values.len() / names.len(), names, warnings, values }, failed))
 }
 
 fn embed_texts(

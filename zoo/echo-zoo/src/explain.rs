@@ -65,7 +65,7 @@ pub(crate) struct Args {
 }
 
 /// What is explained.
-enum Score {
+pub(crate) enum Score {
     /// The cosine to a text's embedding of length one, `[1, dim]`.
     Prompt(Box<Tensor<2>>),
     /// A head's output.
@@ -158,8 +158,8 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
 /// What is to be explained, and how a title calls it.
 fn score_of(args: &Args, built: &echo_weights::Built, device: &Device) -> Result<(Score, String), CliError> {
     if let Some(prompt) = &args.prompt {
-        let text = text_embeddings(std::slice::from_ref(prompt), built, device)?;
-        return Ok((Score::Prompt(Box::new(text)), format!("{prompt:?} by {}", built.encoder.card().title)));
+        let score = Score::prompt(prompt, built, device)?;
+        return Ok((score, format!("{prompt:?} by {}", built.encoder.card().title)));
     }
     let name = args.head.as_deref().unwrap_or_default();
     let heads = built.encoder.card().capabilities.heads;
@@ -189,7 +189,13 @@ fn score_of(args: &Args, built: &echo_weights::Built, device: &Device) -> Result
 }
 
 impl Score {
-    fn of(&self, encoder: &AnyEncoder, tokens: &Tokens) -> Tensor<1> {
+    /// How similar a clip is to a sentence.
+    pub(crate) fn prompt(prompt: &str, built: &echo_weights::Built, device: &Device) -> Result<Self, CliError> {
+        Ok(Self::Prompt(Box::new(text_embeddings(&[prompt.to_owned()], built, device)?)))
+    }
+
+    /// - output: `[batch]`
+    pub(crate) fn of(&self, encoder: &AnyEncoder, tokens: &Tokens) -> Tensor<1> {
         let embedding = encoder.embed(tokens);
         match self {
             Self::Prompt(text) => {
@@ -207,7 +213,7 @@ impl Score {
 }
 
 /// A map for every frame of the clip at its size, the largest value of all of them 1: `[frames, size, size]`.
-fn heat(encoder: &AnyEncoder, map: Tensor<4>, frames: usize, size: usize) -> Vec<f32> {
+pub(crate) fn heat(encoder: &AnyEncoder, map: Tensor<4>, frames: usize, size: usize) -> Vec<f32> {
     let [_, steps, rows, columns] = map.dims();
     let values: Vec<f32> = map.into_data().iter::<f32>().collect();
     let mut heat = Vec::with_capacity(frames * size * size);

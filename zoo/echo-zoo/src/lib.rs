@@ -16,6 +16,7 @@
 //!
 //! As a library, [`build`] gives an encoder, which takes the clips that `echo_data::load_clip` makes: `examples/encode.rs`.
 
+mod archive;
 mod array_file;
 mod bench;
 mod cache;
@@ -31,6 +32,7 @@ mod error;
 mod explain;
 mod fetch;
 mod find_videos;
+mod findings;
 mod heat;
 mod home;
 mod inspect;
@@ -47,6 +49,7 @@ mod report;
 mod results;
 mod retrieve;
 mod speed;
+mod study;
 mod study_args;
 mod table;
 mod text_rows;

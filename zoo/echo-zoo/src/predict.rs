@@ -1,27 +1,24 @@
 //! `echozoo predict`: what an encoder's own heads, or a fitted adapter, say of videos.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::Tensor;
-use burn::tensor::activation::softmax;
 use echo_adapt::AdapterEntry;
 use echo_bench::{AdapterFile, predict_clips};
-use echo_core::{Error, Head, Kind, Preset, Task, check_finite};
-use echo_data::{Start, usual_range};
+use echo_clinical::study::Phenotype;
+use echo_core::{Kind, Preset, Task};
+use echo_data::Start;
 use echo_files::{printable, say};
 use echo_kernels::Precision;
 use echo_report::UNCHOSEN_THRESHOLD;
 
+use crate::archive::ArchiveArgs;
 use crate::clip_args::{ClipArgs, Row, Rows};
 use crate::encoder_args::WeightArgs;
+use crate::findings::{ClipFindings, Over, Reported, Wanted, check_weights, with_value};
 use crate::results::{Cell, ResultArgs, Results};
 use crate::study_args::StudyArgs;
 use crate::warnings::Warnings;
 use crate::{CliError, Entry};
-
-/// The name under which an encoder's view classifier is reported, beside its heads' own names.
-const VIEW: &str = "view";
 
 /// Flags of `echozoo predict`.
 #[derive(Debug, clap::Args)]
@@ -38,7 +35,7 @@ pub(crate) struct Args {
     weights: WeightArgs,
     /// A fitted adapter (of `echozoo bench --save-adapters`): what it says of videos, instead of --encoder, --preset and
     /// --heads, which the file knows; give its encoder's --weights where they are neither shipped nor fetched.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["encoder", "preset", "heads", "tensor", "random_init"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["encoder", "preset", "heads", "tensor", "random_init", "assets"])]
     adapter_file: Option<PathBuf>,
     #[command(flatten)]
     study: StudyArgs,
@@ -53,17 +50,9 @@ pub(crate) struct Args {
     #[arg(long = "clips", value_name = "N", conflicts_with = "tensor", value_parser = clap::value_parser!(u16).range(1..=64))]
     per_video: Option<u16>,
     #[command(flatten)]
+    archive: ArchiveArgs,
+    #[command(flatten)]
     results: ResultArgs,
-}
-
-/// One reported number.
-struct Reported {
-    head: &'static str,
-    /// The finding or class whose probability it is; empty for a measurement.
-    class: &'static str,
-    unit: &'static str,
-    meaning: &'static str,
-    value: f32,
 }
 
 pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> Result<(), CliError> {
@@ -74,62 +63,23 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
     let Some(name) = &args.encoder else { return fitted(args, entries, adapters) };
     let precision = args.weights.precision_or(Precision::F32)?;
     let (built, device) = args.weights.build(entries, name, &args.preset)?;
-    let encoder = &built.encoder;
-    let card = encoder.card();
-    let capabilities = &card.capabilities;
-    let mut known: Vec<&str> = capabilities.heads.iter().map(|head| head.name).collect();
-    if !capabilities.views.is_empty() {
-        known.push(VIEW);
-    }
-    if known.is_empty() {
+    let card = built.encoder.card();
+    let archive = args.archive.open(card, &built.preset)?;
+    let wanted = Wanted { heads: &args.heads, embedding: archive.is_some() };
+    if card.capabilities.heads.is_empty() && card.capabilities.views.is_empty() {
         return Err(CliError::Usage(format!("{} has no heads of its own; adapt it with `echozoo bench`", card.name)));
     }
-    if let Some(unknown) = args.heads.iter().find(|name| !known.contains(&name.as_str())) {
-        return Err(Error::unknown_name("head", unknown, &known).into());
-    }
-    let wanted = |name: &str| args.heads.is_empty() || args.heads.iter().any(|head| head == name);
+    wanted.check(card)?;
 
-    let spec = &built.preset.clip;
-    let report_of = |clip: Tensor<5>| {
-        let mut reported = Vec::new();
-        if wanted(VIEW)
-            && let Some(logits) = encoder.view_logits(clip.clone())
-        {
-            let values = softmax(logits, 1).into_data();
-            reported.extend(capabilities.views.iter().zip(values.iter::<f32>()).map(|(class, value)| Reported {
-                head: VIEW,
-                class,
-                unit: "",
-                meaning: "view of the first frame",
-                value,
-            }));
-        }
-        if capabilities.heads.iter().any(|head| wanted(head.name)) {
-            for (head, values) in encoder.heads(encoder.encode(clip)).into_iter().filter(|(head, _)| wanted(head.name))
-            {
-                let Head { name, meaning, .. } = *head;
-                let numbers = head.labels().into_iter().zip(values.into_data().iter::<f32>().collect::<Vec<_>>());
-                reported.extend(numbers.map(|(class, value)| Reported {
-                    head: name,
-                    class,
-                    unit: head.unit(),
-                    meaning,
-                    value,
-                }));
-            }
-        }
-        reported
-    };
     let per_video = args.per_video.unwrap_or(1).into();
-    let seen = args.clips.see(spec, per_video, &device, |clip| precision.run(|| report_of(clip)))?;
-    let has = |name: &str| seen.rows.iter().any(|row| row.value[0].iter().any(|number| number.head == name));
-    if let Some(lacking) = args.heads.iter().find(|name| !has(name)) {
-        let there: BTreeSet<&str> = seen.rows.iter().flat_map(|row| &row.value[0]).map(|number| number.head).collect();
-        let there = there.into_iter().collect::<Vec<_>>().join(", ");
-        let there = if there.is_empty() { "; they have none".to_owned() } else { format!("; they have {there}") };
-        return Err(CliError::Usage(format!("these weights of {} lack the head {lacking}{there}", card.name)));
+    let see = |clip| precision.run(|| wanted.of(&built.encoder, clip));
+    let seen = args.clips.see(&built.preset.clip, per_video, &device, see)?;
+    for row in &seen.rows {
+        row.value.iter().try_for_each(ClipFindings::check).map_err(CliError::file(Path::new(&row.name)))?;
     }
-    if seen.rows.iter().all(|row| row.value[0].is_empty()) {
+    let first = &seen.rows[0].value[0];
+    check_weights(wanted, card, first)?;
+    if first.reported.is_empty() && archive.is_none() {
         return Err(CliError::Usage(format!(
             "these weights of {} have no heads; adapt it with `echozoo bench`, or give weights that have some",
             card.name
@@ -141,11 +91,10 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
     let columns = ["name", "level", "head", "class", "value", "unit", "lowest", "highest", "warning"];
     let mut results = Results::new(&columns);
     let mut table = vec![["", "head", "value", "", "what it is", ""].map(str::to_owned).to_vec()];
-    let mut add = |name: &str, level: &str, over: &str, all: &[&[Reported]], warning: &str| {
-        for (index, Reported { head, class, unit, meaning, .. }) in all[0].iter().enumerate() {
-            let values = || all.iter().map(|numbers| f64::from(numbers[index].value));
-            let mean = values().sum::<f64>() / all.len() as f64;
-            let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
+    let mut add = |name: &str, level: &str, over: &str, all: &[&ClipFindings], warning: &str| {
+        for (index, Reported { head, class, unit, meaning, .. }) in all[0].reported.iter().enumerate() {
+            let Over { mean, lowest: low, highest: high } =
+                Over::of(all.iter().map(|clip| f64::from(clip.reported[index].value)));
             let warning = with_value(warning, head, unit, mean);
             let texts = [name, level, head, class].map(Cell::from);
             let numbers = [mean.into(), (*unit).into(), low.into(), high.into(), warning.as_str().into()];
@@ -163,17 +112,36 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
         }
     };
     for row in &seen.rows {
-        let numbers: Vec<f32> = row.value.iter().flatten().map(|number| number.value).collect();
-        check_finite("what the heads say", &numbers).map_err(CliError::file(Path::new(&row.name)))?;
-        let clips: Vec<&[Reported]> = row.value.iter().map(Vec::as_slice).collect();
-        add(&row.name, "video", "clips", &clips, &warnings.of(row));
+        add(&row.name, "video", "clips", &row.value.iter().collect::<Vec<_>>(), &warnings.of(row));
     }
     // A study's value is the mean over its clips, whichever video they are of.
-    for (study, members) in args.study.group(&seen.rows.iter().collect::<Vec<_>>())? {
+    let mut studies = Vec::new();
+    for (study, members) in args.study.group(&seen.rows.iter().collect::<Vec<_>>(), archive.is_some())? {
         let rows: Vec<&Row<_>> = members.iter().map(|&at| &seen.rows[at]).collect();
-        let clips: Vec<&[Reported]> = rows.iter().flat_map(|row| row.value.iter().map(Vec::as_slice)).collect();
+        let clips: Vec<&ClipFindings> = rows.iter().flat_map(|row| &row.value).collect();
         let warning = warnings.of_several(&Row::together(study.clone(), &rows));
         add(&study, "study", "its clips", &clips, &warning);
+        studies.push((study, clips, warning));
+    }
+    for (archive, (study, clips, warning)) in
+        archive.iter().flat_map(|archive| studies.iter().map(move |study| (archive, study)))
+    {
+        for found in archive.phenotypes(clips.iter().copied())? {
+            let Phenotype { name, section, value, labelled } = &found.phenotype;
+            let warning = value.map_or_else(|| warning.clone(), |value| with_value(warning, name, found.unit, value));
+            let texts = [study.as_str(), "study", name, ""].map(Cell::from);
+            let numbers = [(*value).into(), found.unit.into(), Cell::None, Cell::None, warning.as_str().into()];
+            results.push(texts.into_iter().chain(numbers).collect());
+            let shown = match (value, found.answer()) {
+                (Some(value), Some(answer)) => format!("{answer} ({value:.4})"),
+                (Some(value), None) => format!("{value:.4}"),
+                (None, _) => "unknown".to_owned(),
+            };
+            let what =
+                format!("{section}: mean of the {labelled} that say it, of {} similar studies", archive.neighbours());
+            let cells = [printable(study).into_owned(), name.clone(), shown, found.unit.to_owned(), what];
+            table.push(cells.into_iter().chain([beside(&warning)]).collect());
+        }
     }
     report(args, &results, &table, &seen, &warnings, None)
 }
@@ -190,23 +158,10 @@ fn report<R>(
     let printed = args.results.write(results, table);
     about.iter().for_each(|about| say(about));
     warnings.say();
-    match seen.failed {
+    match seen.faults() {
         0 => printed,
         failed => Err(CliError::Inputs { failed, total: failed + seen.rows.len() }),
     }
-}
-
-/// A row's warning, and that its value cannot be right, where it cannot.
-fn with_value(warning: &str, name: &str, unit: &str, value: f64) -> String {
-    let Some([least, most]) = usual_range(name, unit) else { return warning.to_owned() };
-    let doubt = format!("not from {least} to {most} {unit}, as hearts have it");
-    let doubt = Some(doubt).filter(|_| !(least..=most).contains(&value));
-    Some(warning.to_owned())
-        .filter(|warning| !warning.is_empty())
-        .into_iter()
-        .chain(doubt)
-        .collect::<Vec<_>>()
-        .join("; ")
 }
 
 /// A warning beside a number on the terminal.
@@ -328,18 +283,4 @@ fn answer(task: &Task, probabilities: &[f32], threshold: Option<f64>) -> String 
             .reduce(|best, place| if probabilities[place] > probabilities[best] { place } else { best }),
     };
     place.and_then(|place| classes.get(place).cloned()).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_that_no_heart_has_are_told_beside_whatever_else_is() {
-        assert_eq!(with_value("random weights", "EF", "%", 55.0), "random weights");
-        assert_eq!(with_value("", "EF", "%", -108e6), "not from 3 to 98 %, as hearts have it");
-        let both = with_value("random weights", "EDV", "ml", 0.12);
-        assert_eq!(both, "random weights; not from 1 to 1000 ml, as hearts have it");
-        assert_eq!(with_value("", "AVStenosis", "", 2.0), "");
-    }
 }

@@ -87,7 +87,7 @@ impl Results {
         self.rows.push(row);
     }
 
-    fn csv(&self, path: &Path) -> Result<Vec<u8>, CliError> {
+    pub(crate) fn csv(&self, path: &Path) -> Result<Vec<u8>, CliError> {
         let columns: Vec<&str> = self.columns.iter().map(String::as_str).collect();
         let mut table = Table::new(&columns)?;
         for row in &self.rows {
@@ -98,7 +98,17 @@ impl Results {
         table.into_bytes(path)
     }
 
-    fn json(&self) -> Vec<u8> {
+    /// The same as text, for standard output.
+    pub(crate) fn csv_text(&self) -> Result<String, CliError> {
+        self.csv(Path::new("standard output")).map(text)
+    }
+
+    /// The same as text, for standard output.
+    pub(crate) fn json_text(&self) -> String {
+        text(self.json())
+    }
+
+    pub(crate) fn json(&self) -> Vec<u8> {
         let object = |row: &Vec<Cell>| {
             let entries = self.columns.iter().cloned().zip(row.iter().map(Cell::value));
             Value::Object(entries.collect::<Map<_, _>>())
@@ -108,6 +118,11 @@ impl Results {
         text.push(b'\n');
         text
     }
+}
+
+/// What was made of texts.
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).expect("text that was made of texts")
 }
 
 impl Cell {
@@ -151,10 +166,9 @@ impl ResultArgs {
             };
             write_file(path, &bytes)?;
         }
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text that was made of texts");
         print(&match (self.json, self.csv) {
-            (true, _) => text(results.json()),
-            (_, true) => text(results.csv(Path::new("standard output"))?),
+            (true, _) => results.json_text(),
+            (_, true) => results.csv_text()?,
             _ => text_table(table),
         })
     }

@@ -279,7 +279,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     let mut failed = 0;
     if !args.clips.is_empty() {
         let seen = args.clips.see(&built.preset.clip, 1, &device, |clip| model.clip(clip))?;
-        failed = seen.failed;
+        failed = seen.faults();
         for row in seen.rows {
             doubts.push(warnings.of(&row));
             names.push(row.name);

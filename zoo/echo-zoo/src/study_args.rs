@@ -29,21 +29,22 @@ impl StudyArgs {
         self.studies
     }
 
-    /// Names of studies, and the places of their videos among `rows`; none where none are asked for.
+    /// Names of studies, and the places of their videos among `rows`; none where none are asked for, or one where what is
+    /// asked for is of studies alone (`always`).
     ///
     /// # Errors
     /// A video is there twice.
-    pub(crate) fn group<R>(&self, rows: &[&Row<R>]) -> Result<BTreeMap<String, Vec<usize>>, CliError> {
+    pub(crate) fn group<R>(&self, rows: &[&Row<R>], always: bool) -> Result<BTreeMap<String, Vec<usize>>, CliError> {
         let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-        if self.study {
-            groups.insert(format!("study of {}", counted(rows.len(), "video")), (0..rows.len()).collect());
-        } else if self.studies {
+        if self.studies {
             for (place, row) in rows.iter().enumerate() {
                 let folder =
                     row.paths.first().and_then(|path| path.parent()).map(|folder| folder.display().to_string());
                 let folder = folder.filter(|folder| !folder.is_empty()).unwrap_or_else(|| ".".to_owned());
                 groups.entry(folder).or_default().push(place);
             }
+        } else if self.study || always {
+            groups.insert(format!("study of {}", counted(rows.len(), "video")), (0..rows.len()).collect());
         }
         if !groups.is_empty() {
             refuse_twice(rows.iter().flat_map(|row| &row.paths))?;

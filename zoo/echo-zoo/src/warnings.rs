@@ -59,18 +59,24 @@ impl<'a> Warnings<'a> {
 
     /// Says at the end what all numbers have in common.
     pub(crate) fn say(&self) {
-        match (self.built.kind, self.patients) {
-            (_, 0) if self.built.preset.published => {}
-            (_, 0) => {
-                say("phantom data and nano weights, which were trained on phantoms: none of this is about patients")
-            }
-            (WeightsKind::Random, _) => say("the weights are random: these numbers mean nothing"),
-            (_, count) => say(&format!(
+        self.lines().iter().for_each(|line| say(line));
+    }
+
+    /// What all numbers have in common.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let of_weights = match (self.built.kind, self.patients) {
+            (_, 0) if self.built.preset.published => None,
+            (_, 0) => Some(
+                "phantom data and nano weights, which were trained on phantoms: none of this is about patients"
+                    .to_owned(),
+            ),
+            (WeightsKind::Random, _) => Some("the weights are random: these numbers mean nothing".to_owned()),
+            (_, count) => Some(format!(
                 "nano weights were trained on phantoms alone, and {count} of these inputs are not known to be phantoms: \
                  the numbers mean nothing; what the published model says: {}",
                 self.remedy
             )),
-        }
-        say("research software, not for clinical use");
+        };
+        of_weights.into_iter().chain(["research software, not for clinical use".to_owned()]).collect()
     }
 }

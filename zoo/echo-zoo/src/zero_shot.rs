@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Tensor;
 use echo_clinical::zero_shot::{Answer, F1Threshold, Mode, PromptTask, Prompts, Similarities, best_f1_threshold};
-use echo_core::l2_normalize;
+use echo_core::{AnyEncoder, l2_normalize};
 use echo_files::{counted, printable, read_text, say};
 
 use crate::clip_args::{ClipArgs, Row};
@@ -106,23 +106,10 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
         return Err(CliError::Usage("no task is left".to_owned()));
     }
 
-    let encoder = &built.encoder;
-    let projection = encoder.projection();
-    // Every frame's embedding, of length one: `[frames, dim]`.
-    let frames_of = |clip: Tensor<5>| {
-        let embeddings = projection.apply(encoder.frame_features(&encoder.tokens(clip)));
-        let [_, frames, dim] = embeddings.dims();
-        l2_normalize(embeddings.reshape([frames, dim]))
-    };
-    let cosines = |clip: Tensor<5>| -> Vec<Vec<f32>> {
-        let frames = frames_of(clip);
-        texts
-            .iter()
-            .map(|text| frames.clone().matmul(text.clone().transpose()).into_data().iter::<f32>().collect())
-            .collect()
-    };
-    let seen =
-        args.clips.see(&built.preset.clip, args.per_video.into(), &device, |clip| precision.run(|| cosines(clip)))?;
+    let seen = args.clips.see(&built.preset.clip, args.per_video.into(), &device, |clip| {
+        precision.run(|| cosines(&built.encoder, clip, &texts))
+    })?;
+    let failed = seen.faults();
     let videos: Vec<(Row<()>, Vec<Similarities>)> = seen
         .rows
         .into_iter()
@@ -154,7 +141,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
             }
         }
     }
-    for (study, members) in args.study.group(&videos.iter().map(|(row, _)| row).collect::<Vec<_>>())? {
+    for (study, members) in args.study.group(&videos.iter().map(|(row, _)| row).collect::<Vec<_>>(), false)? {
         let rows: Vec<&Row<()>> = members.iter().map(|&at| &videos[at].0).collect();
         let row = Row::together(study, &rows);
         let warning = warnings.of_several(&row);
@@ -165,10 +152,21 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     }
     let printed = args.results.write(&report.results, &report.table);
     warnings.say();
-    match seen.failed {
+    match failed {
         0 => printed,
         failed => Err(CliError::Inputs { failed, total: failed + videos.len() }),
     }
+}
+
+/// The cosines of every frame of a clip `[1, 3, frames, height, width]` to every text, each `[prompts, dim]` of length one:
+/// for each text `[frames, prompts]`, row by row.
+pub(crate) fn cosines(encoder: &AnyEncoder, clip: Tensor<5>, texts: &[Tensor<2>]) -> Vec<Vec<f32>> {
+    let embeddings = encoder.projection().apply(encoder.frame_features(&encoder.tokens(clip)));
+    let [_, frames, dim] = embeddings.dims();
+    let frames = l2_normalize(embeddings.reshape([frames, dim]));
+    let of_text =
+        |text: &Tensor<2>| frames.clone().matmul(text.clone().transpose()).into_data().iter::<f32>().collect();
+    texts.iter().map(of_text).collect()
 }
 
 /// The tasks that are named, or all of the file.

@@ -21,8 +21,7 @@ const OF_CANDIDATES: [&str; 5] = [
     "candidate_reports.pkl",
     "candidate_labels.pkl",
 ];
-const OF_REPOSITORY: [&str; 4] =
-    ["section_to_phenotypes.pkl", "MIL_weights.csv", "all_phr.json", "roc_thresholds.csv"];
+const OF_REPOSITORY: [&str; 4] = ["section_to_phenotypes.pkl", "MIL_weights.csv", "all_phr.json", "roc_thresholds.csv"];
 
 fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/assets")
@@ -81,8 +80,7 @@ fn every_number_is_the_one_that_python_reads() {
     assert_eq!((0..assets.candidates()).map(of_report).collect::<Value>(), expected["reports"]);
     assert!(assets.reports.get(assets.candidates()).is_none());
 
-    let sections: Value =
-        assets.sections.iter().map(|of| serde_json::json!([of.section, of.phenotypes])).collect();
+    let sections: Value = assets.sections.iter().map(|of| serde_json::json!([of.section, of.phenotypes])).collect();
     assert_eq!(sections, expected["section_phenotypes"]);
     let thresholds: Vec<_> = assets.thresholds.iter().map(|(name, value)| (name.as_str(), *value)).collect();
     assert_eq!(thresholds, [("lead", 0.1), ("narrow_valve", 0.78)]);

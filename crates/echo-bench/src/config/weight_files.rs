@@ -47,7 +47,7 @@ impl WeightFiles {
     }
 
     /// What is wrong with them for these encoders.
-    pub(crate) fn complaint(&self, encoders: &[String]) -> Option<String> {
+    pub fn complaint(&self, encoders: &[String]) -> Option<String> {
         let several = encoders.len() > 1 || encoders.iter().any(|name| name == "all");
         match self {
             Self::One(path) if several && path.to_string_lossy().contains('=') => Some(format!(

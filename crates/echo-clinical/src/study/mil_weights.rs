@@ -104,7 +104,10 @@ mod tests {
         assert!(refused("Section,A2C\nAorta,1\nAorta,1\n").ends_with("the section Aorta appears twice"));
         assert!(refused("Section,A2C\n,1\n").ends_with("a section has no name"));
         let long = refused("Section,A2C\nAorta,1,2\n");
-        assert!(long.starts_with("the table of section weights cannot be read as CSV: ") && long.contains("3 fields"), "{long}");
+        assert!(
+            long.starts_with("the table of section weights cannot be read as CSV: ") && long.contains("3 fields"),
+            "{long}"
+        );
         for cell in ["", "x", "-0.5", "NaN", "inf"] {
             let message = format!("the weight of A2C in Aorta is {cell:?}; give a number from 0 upwards");
             assert!(refused(&format!("Section,A2C\nAorta,{cell}\n")).ends_with(&message), "{cell}");

@@ -103,7 +103,8 @@ mod tests {
              Left Ventricle: EF 60%. [SEP]"
         );
         assert_eq!(phrases.decode([])?, "[SEP]");
-        let blanks = [(0, 0), (0, 2), (1, 1), (1, 2), (2, 0)].map(|(section, phrase)| phrases.has_blank(section, phrase));
+        let blanks =
+            [(0, 0), (0, 2), (1, 1), (1, 2), (2, 0)].map(|(section, phrase)| phrases.has_blank(section, phrase));
         assert_eq!(blanks, [Some(false), Some(true), Some(true), None, None]);
         Ok(())
     }

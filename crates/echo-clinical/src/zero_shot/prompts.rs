@@ -235,7 +235,11 @@ mod tests {
     #[test]
     fn an_invalid_file_is_refused_and_an_invalid_task_leaves_the_others() -> Result<(), Error> {
         let refused = |text: &str| Prompts::from_json(text).unwrap_err().to_string();
-        assert!(refused("[]").starts_with("the file of prompts cannot be read as JSON: invalid type"), "{}", refused("[]"));
+        assert!(
+            refused("[]").starts_with("the file of prompts cannot be read as JSON: invalid type"),
+            "{}",
+            refused("[]")
+        );
         assert_eq!(refused("{}"), "there are no tasks; give at least one");
         assert!(refused(r#"{"a": 1, "a": 2}"#).contains("`a` appears twice"), "{}", refused(r#"{"a": 1, "a": 2}"#));
         let prompts = Prompts::from_json(r#"{"bad": 1, "lead": {"mode": "binary", "prompts": ["a lead"]}}"#)?;

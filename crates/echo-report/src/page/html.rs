@@ -3,24 +3,20 @@
 use std::collections::BTreeSet;
 
 use echo_files::counted;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
 use super::Report;
 use super::by_rank::by_rank;
 use super::by_shots::by_shots;
 use super::entry::Entry;
-use super::figures::{COLORS, Figures, PLOTS};
+use super::figures::Figures;
+use super::frame::{Page, PageSection};
 use super::of_row::of_rows;
 use super::table::{leaderboard, table};
-use super::visible::visible;
 use super::worst::worst;
 use crate::{CellRecord, CellStatus, ReportError};
 
-const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("table.js");
-
-/// Nothing is fetched, whatever stands in the page.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
 
 /// The page's sections: address, heading.
 const SECTIONS: [(&str, &str); 7] = [
@@ -61,35 +57,15 @@ pub(super) fn page(report: &Report<'_>) -> Result<(String, Figures), ReportError
         cost(report),
         repeat(report),
     ];
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta http-equiv="Content-Security-Policy" content=(POLICY);
-                title { "EchoZoo benchmark" }
-                style { (PreEscaped(COLORS)) (PreEscaped(STYLE)) (PreEscaped(PLOTS)) }
-            }
-            body {
-                header {
-                    h1 { "EchoZoo benchmark" }
-                    p.warning { strong { "Not for clinical use." } }
-                    @for warning in warnings(report) { p.warning { (warning) } }
-                    nav aria-label="Sections" {
-                        ul { @for (address, heading) in SECTIONS { li { a href={ "#" (address) } { (heading) } } } }
-                    }
-                }
-                main {
-                    @for ((address, heading), body) in SECTIONS.iter().zip(bodies) {
-                        section id=(address) { h2 { (heading) } (body) }
-                    }
-                }
-                script { (PreEscaped(SCRIPT)) }
-            }
-        }
+    let section = |((address, heading), body)| PageSection { address, heading, body };
+    let page = Page {
+        title: "EchoZoo benchmark",
+        warnings: warnings(report),
+        sections: SECTIONS.into_iter().zip(bodies).map(section).collect(),
+        style: "",
+        script: SCRIPT,
     };
-    Ok((visible(&page.into_string()), figures))
+    Ok((page.to_html(), figures))
 }
 
 fn rows_of(group: &[&CellRecord]) -> usize {

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::path::Path;
 
-use echo_core::Filter;
-use echo_data::{Image, Resizer, Size, Window};
+use echo_data::{Size, shrunk};
 use echo_video::{Mask, OpenOptions, Video};
 use image::{ImageFormat, Rgb, RgbImage};
 use rayon::prelude::*;
@@ -96,13 +95,8 @@ fn three_pictures(of: &journal::Video, videos: &Path) -> Result<[Picture; 3], Cl
         brightest.iter_mut().zip(frame).for_each(|(most, &level)| *most = level.max(*most));
     })?;
     let from = Size { height: frames.height, width: frames.width };
-    let scale = (CELL.height as f64 / from.height as f64).min(CELL.width as f64 / from.width as f64).min(1.0);
-    let side = |length: usize| ((length as f64 * scale) as usize).max(1);
-    let size = Size { height: side(from.height), width: side(from.width) };
-    let resizer = Resizer::new(Filter::PilBicubic, from, size);
     let picture = |frame: &[u8], label: String| {
-        let mut pixels = vec![0; size.height * size.width * 3];
-        resizer.run(Image::new(frame, from.width, Window::whole(from.height, from.width)), &mut pixels);
+        let (size, pixels) = shrunk(frame, from, CELL);
         Picture { label, size, pixels }
     };
     let middle = format!("{} of {} at {:.0}/s", of.frames / 2, of.frames, of.fps);

@@ -1,0 +1,64 @@
+//! Where in a study's videos an ejection fraction comes from.
+
+use burn::tensor::Device;
+use echo_core::check_finite;
+use echo_data::{LoadedClip, Start, clip_of};
+use echo_train::saliency;
+use echo_video::{OpenOptions, Video};
+use echo_weights::Built;
+
+use super::reading::{EF, Reading};
+use crate::CliError;
+use crate::contact_sheet::pictures;
+use crate::explain::{Score, heat};
+use crate::heat::paint;
+
+/// A frame of a video, and the same under its map.
+#[derive(Clone, Debug)]
+pub(super) struct HeatMap {
+    /// The video, by its place among the reading's rows.
+    pub(super) video: usize,
+    /// What the map is of.
+    pub(super) what: String,
+    /// Pixels of a side.
+    pub(super) size: usize,
+    /// `[size, size, 3]` each; none where nothing in the clip speaks for it.
+    pub(super) pictures: Option<[Vec<u8>; 2]>,
+}
+
+/// Maps of the first videos: of the head that measures the ejection fraction, else of the prompt that a video is most similar
+/// to; none of an encoder that has neither. The frame is the one with the most heat.
+pub(super) fn maps(
+    built: &Built,
+    reading: &Reading,
+    count: usize,
+    options: &OpenOptions,
+    device: &Device,
+) -> Result<Vec<HeatMap>, CliError> {
+    let mut maps = Vec::new();
+    let has_head = built.encoder.card().capabilities.heads.iter().any(|head| head.name == EF)
+        && reading.rows[0].value[0].said.reported.iter().any(|number| number.head == EF);
+    for (video, row) in reading.rows.iter().enumerate().take(count) {
+        let (score, what) = match (has_head, reading.nearest_prompt(video)) {
+            (true, _) => (Score::Head { name: EF.to_owned(), place: 0 }, "ejection fraction by its head".to_owned()),
+            (false, Some(prompt)) => (Score::prompt(prompt, built, device)?, format!("{prompt:?}")),
+            (false, None) => return Ok(maps),
+        };
+        let path = &row.paths[0];
+        let opened = Video::open(path, options)?;
+        let (LoadedClip { clip, .. }, _) = clip_of(&opened, path, &built.preset.clip, Start::First.into())?;
+        let (frames, size) = (clip.frames, clip.size);
+        let shown = pictures(&clip, &built.preset.clip);
+        let map = saliency(&built.encoder, clip.into_tensor(device), |encoder, tokens| score.of(encoder, tokens));
+        let heat = heat(&built.encoder, map, frames, size);
+        check_finite("the map", &heat).map_err(CliError::file(path))?;
+        let sums: Vec<f32> = heat.chunks_exact(size * size).map(|frame| frame.iter().sum()).collect();
+        let most = (0..frames).reduce(|best, frame| if sums[frame] > sums[best] { frame } else { best });
+        let pictures = most.filter(|&frame| sums[frame] > 0.0).map(|frame| {
+            let heat = &heat[frame * size * size..][..size * size];
+            [shown[frame].clone(), paint(&shown[frame], heat)]
+        });
+        maps.push(HeatMap { video, what, size, pictures });
+    }
+    Ok(maps)
+}

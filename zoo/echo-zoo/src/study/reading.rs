@@ -5,6 +5,7 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor};
 use echo_clinical::zero_shot::{Answer, PromptTask, Prompts, Similarities};
 use echo_core::{AnyEncoder, NormalRange};
+use echo_files::say;
 use echo_kernels::Precision;
 use echo_weights::Built;
 
@@ -102,8 +103,14 @@ impl<'a> Seen<'a> {
         let prompts = match capabilities.text && !has_head {
             true => {
                 let task = Prompts::shipped()?.task(EJECTION_FRACTION)?.clone();
-                let texts = precision.run(|| text_embeddings(task.prompts(), built, device))?;
-                Some((task, texts))
+                match precision.run(|| text_embeddings(task.prompts(), built, device)) {
+                    Ok(texts) => Some((task, texts)),
+                    // Its other findings need no text.
+                    Err(error) => {
+                        say(&format!("left out: ejection fraction by prompts: {error}"));
+                        None
+                    }
+                }
             }
             false => None,
         };

@@ -118,7 +118,7 @@ impl Dicom {
         let facts = DicomFacts::of(&data_set);
         if data_set.pixels == Pixels::None {
             let cause = format!("{} without pixels", facts.what());
-            return Err(VideoError::NotAVideo { path: path.to_owned(), cause });
+            return Err(VideoError::NoPicture { path: path.to_owned(), cause });
         }
         let malformed = |cause: String| VideoError::malformed(path, cause);
         let shape = shape(&data_set.values, syntax.codec).map_err(malformed)?;

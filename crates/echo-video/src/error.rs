@@ -29,6 +29,14 @@ pub enum VideoError {
         /// What its bytes look like.
         cause: String,
     },
+    /// A sound file of another kind, such as a structured report among the loops of a study.
+    #[error("{}: not a video: {cause}", path.display())]
+    NoPicture {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        cause: String,
+    },
     /// A kind of file that is known but not read.
     #[error("{}: {cause}", path.display())]
     Unsupported {

@@ -253,9 +253,9 @@ impl ClipArgs {
     }
 }
 
-/// Whether a file is sound and of another kind: a report, a still, a spectrum, or nothing that was recorded by ultrasound.
+/// Whether a file is sound and of another kind: a report, a still or a spectrum.
 fn shows_no_heart(error: &ClipError) -> bool {
-    matches!(error, ClipError::Video(VideoError::NotAVideo { .. } | VideoError::NoSector { .. }))
+    matches!(error, ClipError::Video(VideoError::NoPicture { .. } | VideoError::NoSector { .. }))
 }
 
 /// The clips in the tensor `clip` of a safetensors file, and what is doubtful about each.

@@ -74,7 +74,10 @@ fn shared(set: &VideoSet, external: Option<&VideoSet>) -> (Vec<Excluded>, Vec<Ex
         // What is no video is told as such, however often it is there.
         let is_video = || {
             let checked = check_file(&first.path, &OpenOptions { allow_truncated: true, ..OpenOptions::default() });
-            !matches!(checked, Err(VideoError::NotAVideo { .. } | VideoError::Empty { .. }))
+            !matches!(
+                checked,
+                Err(VideoError::NotAVideo { .. } | VideoError::NoPicture { .. } | VideoError::Empty { .. })
+            )
         };
         let elsewhere = group.iter().find(|(other, _)| *other != split);
         if let Some((other, second)) = elsewhere.filter(|_| !is_file || is_video()) {

@@ -113,7 +113,7 @@ fn what_is_not_read_is_named() {
     let error = |name: &str| Video::open(&golden(name), &OpenOptions::default()).unwrap_err();
     let report = error("structured_report.dcm");
     assert!(
-        matches!(report, VideoError::NotAVideo { .. }) && report.to_string().contains("structured report"),
+        matches!(report, VideoError::NoPicture { .. }) && report.to_string().contains("structured report"),
         "{report}"
     );
     let unread = error("htj2k_rct.dcm");

@@ -33,7 +33,9 @@ impl Writer<'_> {
                 let study = self.identities.names(below, None).study;
                 // A report or a document among the pictures is no fault.
                 match error {
-                    VideoError::NotAVideo { cause, .. } => Outcome::Skipped { study, reason: cause },
+                    VideoError::NotAVideo { cause, .. } | VideoError::NoPicture { cause, .. } => {
+                        Outcome::Skipped { study, reason: cause }
+                    }
                     error => Outcome::Failed { study, reason: error.to_string() },
                 }
             }

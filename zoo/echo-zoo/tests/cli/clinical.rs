@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::place::Place;
 
 /// What pydicom wrote: phantoms of three frames.
-fn dicom(name: &str) -> PathBuf {
+pub fn dicom(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crates/echo-video/tests/fixtures/dicom").join(name)
 }
 

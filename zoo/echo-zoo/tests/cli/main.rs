@@ -20,4 +20,5 @@ mod place;
 mod precision;
 mod printing;
 mod report;
+mod study;
 mod two_processes;

@@ -1,0 +1,164 @@
+//! A study in, a table and a page out.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use echoprime::Assets;
+
+use crate::clinical::dicom;
+use crate::place::Place;
+
+/// A study of two phantoms, a loop, and what else lies in a study's folder.
+fn study(place: &Place) -> PathBuf {
+    let folder = place.path("s1");
+    fs::create_dir_all(folder.join("more")).unwrap();
+    for (number, video) in place.videos().iter().take(2).enumerate() {
+        fs::copy(video, folder.join(format!("phantom{number}.avi"))).unwrap();
+    }
+    for name in ["single_frame.dcm", "doppler.dcm", "structured_report.dcm"] {
+        fs::copy(dicom(name), folder.join("more").join(name)).unwrap();
+    }
+    fs::copy(dicom("rgb_explicit.dcm"), folder.join("loop.dcm")).unwrap();
+    fs::write(folder.join("notes.txt"), "no video").unwrap();
+    folder
+}
+
+/// Rows of the study, or of a video.
+fn of<'a>(
+    rows: &'a [BTreeMap<String, String>],
+    level: &'a str,
+    finding: &'a str,
+) -> impl Iterator<Item = &'a BTreeMap<String, String>> {
+    rows.iter().filter(move |row| row["level"] == level && row["finding"] == finding)
+}
+
+fn value(row: &BTreeMap<String, String>) -> f64 {
+    row["value"].parse().unwrap()
+}
+
+#[test]
+fn a_study_becomes_a_table_and_a_page_with_what_was_left_out() {
+    let place = Place::new(4);
+    study(&place);
+    let outs = ["--out", "study.html", "--out", "study.csv", "--out", "study.json"];
+    let (out, err) = place.run(0, &[&["study", "s1", "--maps", "1"][..], &outs].concat());
+    for part in
+        ["PanEcho (nano)", "EchoCLIP (nano)", "By prompts", "Left ventricle", "nano weights know phantoms alone"]
+    {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+    // Each is told once, whatever the number of encoders, and is no fault of a folder.
+    for part in
+        ["more/doppler.dcm: no ultrasound", "more/single_frame.dcm: no ultrasound", "a structured report (DICOM)"]
+    {
+        assert_eq!(err.matches(part).count(), 1, "{part}: {err}");
+    }
+    assert!(err.contains("not for clinical use"), "{err}");
+
+    let rows = place.rows("study.csv");
+    let videos: Vec<f64> = of(&rows, "video", "EF").map(value).collect();
+    let whole: Vec<&BTreeMap<String, String>> = of(&rows, "study", "EF").collect();
+    assert_eq!((videos.len(), whole.len()), (3, 1));
+    assert!((videos.iter().sum::<f64>() / 3.0 - value(whole[0])).abs() < 1e-9);
+    let ends = [&whole[0]["lowest"], &whole[0]["highest"]].map(|end| end.parse::<f64>().unwrap());
+    assert_eq!(ends, [videos.iter().copied().fold(f64::MAX, f64::min), videos.iter().copied().fold(0.0, f64::max)]);
+    assert!(whole[0]["warning"].contains("1 of 3 videos in doubt") && whole[0]["unit"] == "%", "{:?}", whole[0]);
+    let predict =
+        ["predict", "--encoder", "panecho", "--preset", "nano", "s1", "--study", "--heads", "EF", "--out", "p.csv"];
+    place.run(0, &predict);
+    let predicted = place.rows("p.csv");
+    assert_eq!(predicted.last().unwrap()["value"], whole[0]["value"]);
+    let json: Vec<serde_json::Value> = serde_json::from_str(&place.read("study.json")).unwrap();
+    assert_eq!(json.len(), rows.len());
+
+    let page = place.read("study.html");
+    for part in [
+        "Not for clinical use.",
+        "nano weights were trained on phantoms alone",
+        "Study s1",
+        "No encoder of these tells views apart",
+        "class=\"strip\"",
+        "52 to 72 (men), 54 to 74 (women)",
+        "Lang et al., J Am Soc Echocardiogr 2015;28:1-39",
+        "doppler.dcm: no ultrasound sector is found: it shows a Doppler spectrum",
+        "structured_report.dcm: not a video: a structured report",
+        "1 file that no name or content makes a video",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    // Three videos, and a frame and its map by each of three encoders.
+    assert_eq!(page.matches("data:image/jpeg;base64,").count(), 3 + 3 * 2);
+    assert!(!page.contains("://") && !page.contains("<script"), "nothing is fetched or run");
+    assert!(!page.contains("Phantom") && !page.contains("PHANTOM"), "no tag of a patient");
+
+    // A damaged video is a fault, and the others are read all the same; so are a name that promises a video, and a still or
+    // spectrum that is named.
+    fs::write(place.path("s1/broken.avi"), "no video").unwrap();
+    let (_, err) = place.run(1, &["study", "s1", "--encoder", "panecho", "--preset", "nano"]);
+    assert!(err.contains("broken.avi: not a video"), "{err}");
+    let cut = fs::read(place.path("s1/phantom0.avi")).unwrap();
+    fs::write(place.path("s1/broken.avi"), &cut[..cut.len() / 2]).unwrap();
+    let (out, err) = place.run(1, &["study", "s1", "--encoder", "panecho", "--preset", "nano", "--csv"]);
+    assert!(err.contains("1 of 4 inputs") && out.contains("study of 3 of 7 videos"), "{err}{out}");
+    place.run(1, &["study", "s1/phantom0.avi", "s1/more/doppler.dcm", "--encoder", "panecho", "--preset", "nano"]);
+}
+
+/// EchoPrime's weights are random here, and its archive is made up: the arithmetic counts.
+#[test]
+fn an_archive_gives_a_study_its_phenotypes_and_report() {
+    let place = Place::new(0);
+    let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../echoprime/tests/fixtures/assets");
+    let assets = assets.to_str().unwrap();
+    let files = ["loop.dcm", "other.dcm"];
+    fs::copy(dicom("rgb_explicit.dcm"), place.path(files[0])).unwrap();
+    fs::copy(dicom("jpegls_rgb.dcm"), place.path(files[1])).unwrap();
+    let archive = ["--assets", assets, "--neighbours", "7"];
+    // What is wrong is told before anything is computed.
+    let refused = |args: &[&str], part: &str| {
+        let (_, err) = place.run(2, &[&[args[0], files[0], "--assets", assets][..], &args[1..]].concat());
+        assert!(err.contains(part), "{part}: {err}");
+    };
+    refused(&["study", "--encoder", "echoclip", "--preset", "nano"], "give --encoder echoprime");
+    refused(&["study", "--preset", "nano", "--neighbours", "7"], "embeddings of length 512");
+    refused(&["predict", "--encoder", "panecho", "--preset", "nano"], "give --encoder echoprime");
+    refused(&["study", "--encoder", "echoprime", "--random-init"], "--neighbours 50 of the 40 studies");
+
+    let full = ["--encoder", "echoprime", "--random-init"];
+    let study = [&["study", files[0], files[1], "--out", "s.csv", "--out", "s.html"][..], &full, &archive].concat();
+    let (out, _) = place.run(0, &study);
+    assert!(out.contains("random weights") && out.contains("Report"), "{out}");
+    place.run(0, &[&["embed", files[0], files[1], "--out", "e.csv"][..], &full].concat());
+
+    let rows = place.rows("s.csv");
+    let read = Assets::open(Path::new(assets)).unwrap();
+    let number = |text: &str| text.parse::<f64>().unwrap();
+    let mut sum = vec![0.0; read.dim];
+    for row in place.rows("e.csv") {
+        let views = of(&rows, "video", "view").filter(|view| view["name"] == row["name"]);
+        let view = views.max_by(|one, other| value(one).total_cmp(&value(other))).unwrap()["class"].clone();
+        let weights = fs::read_to_string(format!("{assets}/MIL_weights.csv")).unwrap();
+        let table: Vec<Vec<&str>> = weights.lines().map(|line| line.split(',').collect()).collect();
+        let column = table[0].iter().position(|name| *name == view).unwrap();
+        let weight = number(table.iter().find(|line| line[0] == "Left Ventricle").unwrap()[column]);
+        (0..read.dim).for_each(|place| sum[place] += weight * number(&row[&format!("e{place}")]));
+    }
+    let similarity = |candidate: usize| -> f64 {
+        let of = &read.embeddings[candidate * read.dim..][..read.dim];
+        of.iter().zip(&sum).map(|(&one, other)| f64::from(one) * other).sum()
+    };
+    let mut order: Vec<usize> = (0..read.candidates()).collect();
+    order.sort_by(|&one, &other| similarity(other).total_cmp(&similarity(one)));
+    let labels = order[..7].iter().map(|&candidate| f64::from(read.labels["ejection_fraction"][candidate]));
+    let labels: Vec<f64> = labels.filter(|label| !label.is_nan()).collect();
+    let expected = labels.iter().sum::<f64>() / labels.len() as f64;
+    let found = of(&rows, "study", "ejection_fraction").next().unwrap();
+    assert!((value(found) - expected).abs() < 1e-4, "{found:?}, expected {expected}");
+
+    let sections: Vec<&str> =
+        rows.iter().filter(|row| row["section"] == "Report").map(|row| row["finding"].as_str()).collect();
+    assert_eq!(sections, ["Left Ventricle", "Right Ventricle", "Aortic Valve", "Pericardium"]);
+    let page = place.read("s.html");
+    assert!(page.contains("Report from similar studies") && page.contains("of another patient"));
+    assert!(page.contains("<summary>view <strong>"), "views with probabilities");
+}

@@ -8,10 +8,12 @@ use echo_core::{check_finite, l2_normalize};
 use echo_files::{counted, say};
 use echo_kernels::Precision;
 use echo_weights::Built;
+use serde::Serialize;
 
 use crate::array_file::{npy_of, out_format, safetensors, write_file};
 use crate::clip_args::ClipArgs;
 use crate::encoder_args::EncoderArgs;
+use crate::output::print;
 use crate::table::Table;
 use crate::warnings::Warnings;
 use crate::{CliError, Entry};
@@ -26,10 +28,16 @@ pub(crate) struct Args {
     /// Texts instead of videos; repeat the flag for more.
     #[arg(long, conflicts_with_all = ["inputs", "tensor", "allow_truncated"])]
     text: Vec<String>,
-    /// Where the embeddings go: .npy, .safetensors (tensor `embedding`) or .csv. What is doubtful about which stands in
-    /// the file; .npy has no place for it, so FILE.npy.csv beside it has every row's name and warning.
-    #[arg(long, value_name = "FILE")]
-    out: PathBuf,
+    /// Where the embeddings go: .npy, .safetensors (tensor `embedding`), .csv or .json. What is doubtful about which stands
+    /// in the file; .npy has no place for it, so FILE.npy.csv beside it has every row's name and warning.
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["json", "csv"])]
+    out: Option<PathBuf>,
+    /// Print them as JSON.
+    #[arg(long, conflicts_with = "csv")]
+    json: bool,
+    /// Print them as CSV.
+    #[arg(long)]
+    csv: bool,
 }
 
 /// One embedding per name.
@@ -41,8 +49,42 @@ struct Embeddings {
     values: Vec<f32>,
 }
 
+/// A row in JSON, its numbers the shortest that are read back as the same 32 bits.
+#[derive(Serialize)]
+struct JsonRow<'a> {
+    name: &'a str,
+    warning: &'a str,
+    embedding: &'a [f32],
+}
+
+impl Embeddings {
+    fn rows(&self) -> impl Iterator<Item = (&str, &str, &[f32])> {
+        let names = self.names.iter().zip(&self.warnings);
+        names.zip(self.values.chunks(self.dim)).map(|((name, warning), row)| (name.as_str(), warning.as_str(), row))
+    }
+
+    fn csv(&self, path: &Path) -> Result<Vec<u8>, CliError> {
+        let columns: Vec<String> = (0..self.dim).map(|index| format!("e{index}")).collect();
+        let header = ["name", "warning"].into_iter().chain(columns.iter().map(String::as_str));
+        let mut table = Table::new(&header.collect::<Vec<_>>())?;
+        for (name, warning, row) in self.rows() {
+            let row: Vec<String> = row.iter().map(f32::to_string).collect();
+            let cells = std::iter::once(warning).chain(row.iter().map(String::as_str));
+            table.row(name, &cells.collect::<Vec<_>>())?;
+        }
+        table.into_bytes(path)
+    }
+
+    /// An array of objects.
+    fn json(&self) -> String {
+        let object = |(name, warning, embedding)| JsonRow { name, warning, embedding };
+        serde_json::to_string(&self.rows().map(object).collect::<Vec<_>>()).expect("texts and numbers") + "\n"
+    }
+}
+
 pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
-    let format = out_format(&args.out, &["npy", "safetensors", "csv"])?;
+    let format = |path| out_format(path, &["npy", "safetensors", "csv", "json"]);
+    args.out.as_deref().map_or(Ok(""), format)?;
     if args.clips.is_empty() && args.text.is_empty() {
         return Err(CliError::Usage("nothing to embed: give videos, folders, --tensor or --text".to_owned()));
     }
@@ -58,12 +100,20 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     for (name, values) in embeddings.names.iter().zip(embeddings.values.chunks(embeddings.dim)) {
         check_finite("the embedding", values).map_err(CliError::file(Path::new(name)))?;
     }
-    write(&args.out, format, &embeddings, args, (&built, precision))?;
     let count = embeddings.names.len();
-    say(&format!("{} of length {} in {}", counted(count, "embedding"), embeddings.dim, args.out.display()));
+    if let Some(path) = &args.out {
+        write(path, format(path)?, &embeddings, args, (&built, precision))?;
+        say(&format!("{} of length {} in {}", counted(count, "embedding"), embeddings.dim, path.display()));
+    }
+    // What reads it may go at any time.
+    let printed = match (args.json, args.csv) {
+        (true, _) => print(&(embeddings.json())),
+        (_, true) => print(&String::from_utf8_lossy(&embeddings.csv(Path::new("standard output"))?)),
+        _ => Ok(()),
+    };
     warnings.say();
     match failed {
-        0 => Ok(()),
+        0 => printed,
         failed => Err(CliError::Inputs { failed, total: count + failed }),
     }
 }
@@ -134,17 +184,8 @@ fn write(
             write_file(&beside, &table.into_bytes(&beside)?)?;
             npy_of(values, &shape).map_err(CliError::file(path))?
         }
-        "csv" => {
-            let columns: Vec<String> = (0..*dim).map(|index| format!("e{index}")).collect();
-            let header = ["name", "warning"].into_iter().chain(columns.iter().map(String::as_str));
-            let mut table = Table::new(&header.collect::<Vec<_>>())?;
-            for ((name, warning), row) in names.iter().zip(warnings).zip(values.chunks(*dim)) {
-                let row: Vec<String> = row.iter().map(f32::to_string).collect();
-                let cells = std::iter::once(warning).chain(&row).map(String::as_str);
-                table.row(name, &cells.collect::<Vec<_>>())?;
-            }
-            table.into_bytes(path)?
-        }
+        "csv" => embeddings.csv(path)?,
+        "json" => embeddings.json().into_bytes(),
         _ => {
             let metadata = HashMap::from([
                 ("encoder".to_owned(), args.encoder.encoder.clone()),

@@ -40,6 +40,11 @@ fn embed_takes_files_folders_ready_clips_and_texts() {
         with(&[video, "--out", "video.safetensors"]);
         let (shape, from_video) = tensor(&place.path("video.safetensors"), "embedding");
         assert_eq!(shape, [1, card.dim], "{name}");
+        let json: serde_json::Value = serde_json::from_str(&with(&[video, "--json"]).0).unwrap();
+        let values: Vec<f32> = serde_json::from_value(json[0]["embedding"].clone()).unwrap();
+        assert_eq!((values, json[0]["name"].as_str()), (from_video.clone(), Some(video)), "{name}");
+        with(&[video, "--out", "video.csv"]);
+        assert_eq!(with(&[video, "--csv"]).0, place.read("video.csv"), "{name}");
         // The clip that `inspect` shows is the one that `embed` encodes.
         place.run(0, &["inspect", video, "--encoder", name, "--preset", "nano", "--clip", "clip.safetensors"]);
         with(&["--tensor", "clip.safetensors", "--out", "clip_embedding.safetensors"]);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use echo_core::Preset;
 use echo_data::{LoadedClip, Start, clip_of};
 use echo_files::{printable, write_atomically};
-use echo_video::{DicomFacts, Mask, OpenOptions, Region, Sector, Video};
+use echo_video::{DicomFacts, Mask, OpenOptions, Region, Sector, Video, VideoError};
 use image::{ImageFormat, Rgb, RgbImage};
 
 use crate::array_file::{npy, safetensors, write_file};
@@ -72,8 +72,10 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     for warning in &info.warnings {
         text.push_str(&format!("  warning    {warning}\n"));
     }
+    // What cannot be decoded at all is described, and is an error.
+    let mut undecodable = None;
     match video.sector() {
-        Ok(None) => {}
+        Ok(None) => undecodable = video.decode(&[0]).err(),
         Ok(Some(sector)) => {
             let [left, top, right, bottom] = sector.bounds();
             let share = 100.0 * sector.area() as f64 / (info.width * info.height) as f64;
@@ -84,7 +86,12 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
                 text.push_str(&format!("  warning    the ultrasound sector: {doubt}\n"));
             }
         }
-        Err(error) => text.push_str(&format!("  warning    {error}\n")),
+        Err(error @ VideoError::NoSector { .. }) => text.push_str(&format!("  warning    {error}\n")),
+        Err(error) => undecodable = Some(error),
+    }
+    if let Some(error) = undecodable {
+        print(&text)?;
+        return Err(error.into());
     }
     if let Some(path) = &args.before_after {
         write_file(path, &before_after(&video, path)?)?;

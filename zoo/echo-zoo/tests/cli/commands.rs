@@ -94,6 +94,13 @@ fn inspect_shows_the_decoded_and_the_prepared_frames() {
     let place = Place::new(4);
     let videos = place.videos();
     let video = path_of(&videos[0]);
+    // What cannot be decoded is described all the same.
+    let mut bytes = std::fs::read(video).unwrap();
+    let scans: Vec<usize> = (1..bytes.len()).filter(|&at| bytes[at - 1] == 0xff && bytes[at] == 0xda).collect();
+    scans.into_iter().for_each(|at| bytes[at + 14..at + 40].fill(0xfe));
+    std::fs::write(place.path("damaged.avi"), bytes).unwrap();
+    let (text, err) = place.run(1, &["inspect", "damaged.avi"]);
+    assert!(text.contains("112") && err.contains("frame 0"), "{text}{err}");
     let (text, _) = place.run(0, &["inspect", video, "--frames", "frames.npy"]);
     let shape = npy_shape(&place.path("frames.npy"));
     assert_eq!(shape[1..], [112, 112, 3]);

@@ -64,7 +64,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
     let precision = args.weights.precision_or(Precision::F32)?;
     let (built, device) = args.weights.build(entries, name, &args.preset)?;
     let card = built.encoder.card();
-    let archive = args.archive.open(card, &built.preset)?;
+    let archive = args.archive.open(card, built.preset)?;
     let wanted = Wanted { heads: &args.heads, embedding: archive.is_some() };
     if card.capabilities.heads.is_empty() && card.capabilities.views.is_empty() {
         return Err(CliError::Usage(format!("{} has no heads of its own; adapt it with `echozoo bench`", card.name)));

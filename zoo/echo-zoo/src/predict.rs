@@ -17,7 +17,7 @@ use crate::encoder_args::WeightArgs;
 use crate::findings::{ClipFindings, Over, Reported, Wanted, check_weights, with_value};
 use crate::results::{Cell, ResultArgs, Results};
 use crate::study_args::StudyArgs;
-use crate::warnings::Warnings;
+use crate::warnings::{Warnings, beside};
 use crate::{CliError, Entry};
 
 /// Flags of `echozoo predict`.
@@ -162,11 +162,6 @@ fn report<R>(
         0 => printed,
         failed => Err(CliError::Inputs { failed, total: failed + seen.rows.len() }),
     }
-}
-
-/// A warning beside a number on the terminal.
-fn beside(warning: &str) -> String {
-    if warning.is_empty() { String::new() } else { format!("! {}", printable(warning)) }
 }
 
 /// The target by a fitted adapter.

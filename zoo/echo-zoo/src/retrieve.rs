@@ -19,7 +19,7 @@ use crate::find_videos::find_videos;
 use crate::home::home;
 use crate::results::{ResultArgs, Results};
 use crate::text_rows::TextRows;
-use crate::warnings::Warnings;
+use crate::warnings::{Warnings, beside};
 use crate::{CliError, Entry};
 
 /// Videos that are embedded before they are written down: a run that is killed loses these at most.
@@ -301,14 +301,13 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
                 hit.similarity.into(),
                 both.as_str().into(),
             ]);
-            let beside = if both.is_empty() { String::new() } else { format!("! {}", printable(&both)) };
             let shown = if place == 0 { printable(query).into_owned() } else { String::new() };
             table.push(vec![
                 shown,
                 (place + 1).to_string(),
                 format!("{:.4}", hit.similarity),
                 printable(&row.name).into_owned(),
-                beside,
+                beside(&both),
             ]);
         }
     }

@@ -22,7 +22,7 @@ use crate::fetch::{default_weights, is_fetched};
 use crate::find_videos::find_videos;
 use crate::output::print;
 use crate::results::{Cell, Results};
-use crate::warnings::Warnings;
+use crate::warnings::{Warnings, beside};
 use crate::{CliError, Entry, build, find};
 
 use reading::{Reading, Seen};
@@ -325,9 +325,4 @@ impl Study {
         }
         table
     }
-}
-
-/// A warning beside a number on the terminal.
-fn beside(warning: &str) -> String {
-    if warning.is_empty() { String::new() } else { format!("! {}", printable(warning)) }
 }

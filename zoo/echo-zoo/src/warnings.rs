@@ -1,6 +1,6 @@
 //! What stands beside numbers that may mean nothing: in a column of their files, and at the end on the terminal.
 
-use echo_files::say;
+use echo_files::{printable, say};
 use echo_kernels::Precision;
 use echo_phantom::is_phantom;
 use echo_report::weights_caution;
@@ -79,4 +79,9 @@ impl<'a> Warnings<'a> {
         };
         of_weights.into_iter().chain(["research software, not for clinical use".to_owned()]).collect()
     }
+}
+
+/// A warning beside a number on the terminal.
+pub(crate) fn beside(warning: &str) -> String {
+    if warning.is_empty() { String::new() } else { format!("! {}", printable(warning)) }
 }

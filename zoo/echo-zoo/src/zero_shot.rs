@@ -13,7 +13,7 @@ use crate::encoder_args::EncoderArgs;
 use crate::labels::Labels;
 use crate::results::{ResultArgs, Results};
 use crate::study_args::StudyArgs;
-use crate::warnings::Warnings;
+use crate::warnings::{Warnings, beside};
 use crate::{CliError, Entry};
 
 /// Flags of `echozoo zero-shot`.
@@ -268,8 +268,7 @@ impl Report {
             ]);
         }
         let place = frame.map_or(level.to_owned(), |frame| format!("frame {frame}"));
-        let beside = if warning.is_empty() { String::new() } else { format!("! {}", printable(warning)) };
-        self.table.push(vec![printable(name).into_owned(), place, task.name().to_owned(), said, how, beside]);
+        self.table.push(vec![printable(name).into_owned(), place, task.name().to_owned(), said, how, beside(warning)]);
         Ok(())
     }
 }

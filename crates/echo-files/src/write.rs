@@ -75,8 +75,13 @@ fn replace(
 /// Whether results may be written to what is there, so that a command can tell before it has worked for hours.
 ///
 /// # Errors
-/// It is a folder, a pipe, a socket or a device, also behind a link: a file would take its place.
+/// It is a folder, a pipe, a socket or a device, also behind a link: a file would take its place. Or there is no folder to
+/// hold it.
 pub fn check_place(path: &Path) -> Result<(), Error> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+        let reason = format!("there is no folder {}; make it first", folder.display());
+        return Err(Error::new(ErrorKind::NotFound, reason));
+    }
     match std::fs::metadata(path) {
         Ok(found) if !found.is_file() && !is_stream(path) => {
             let what = what_is(found.file_type());
@@ -144,6 +149,15 @@ mod tests {
         assert_eq!(failed.unwrap_err().to_string(), "the disk is full");
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
         assert_eq!(names(dir.path()), ["results.csv"]);
+    }
+
+    #[test]
+    fn a_place_without_a_folder_is_told_before_there_is_anything_to_write() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(check_place(&dir.path().join("new.csv")).is_ok() && check_place(Path::new("new.csv")).is_ok());
+        let error = check_place(&dir.path().join("absent/new.csv")).unwrap_err().to_string();
+        assert!(error.contains("absent; make it first"), "{error}");
+        assert!(check_place(dir.path()).unwrap_err().to_string().contains("a folder"));
     }
 
     #[test]

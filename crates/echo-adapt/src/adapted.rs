@@ -6,9 +6,10 @@ use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::Tensor;
 use echo_core::{
-    Adapter, AnyEncoder, Features, Fitting, ParameterRole, Prediction, Projection, RankSpec, Stage, Truth,
+    Adapter, AnyEncoder, Features, Fitting, MakeTokens, ParameterRole, Prediction, Projection, RankSpec, Stage, Tokens,
+    Truth,
 };
-use echo_nn::{AttentionPool, ZoomProjection, merge_parts, merge_parts_on_channel_grid, zoom_parts};
+use echo_nn::{AttentionPool, SCALE, ZoomProjection, merge_parts, merge_parts_on_channel_grid, zoom_parts};
 
 use crate::head::Head;
 use crate::quirks::{ClipQuirks, Quirk, TESTED_TOGETHER};
@@ -59,11 +60,7 @@ impl Adapted {
         let features = match features {
             Features::Embedding(embedding) => return embedding,
             Features::Frames(features) | Features::ZoomFrames(features) => features,
-            Features::Clip(clip, clips) => {
-                let features = self.frame_features(clip);
-                let [all, time, width] = features.dims();
-                features.reshape([all / clips, clips, time, width])
-            }
+            Features::Clip(clip, clips) => self.frame_features(clip, clips, &mut usual_tokens),
         };
         let [videos, clips, time, width] = features.dims();
         if self.beside {
@@ -101,20 +98,28 @@ impl Adapted {
         }
     }
 
-    /// `[batch, 3, frames, height, width]` -> frame features, with those of the enlarged clip beside them where both are
-    /// used.
-    fn frame_features(&self, clip: Tensor<5>) -> Tensor<3> {
+    /// `[samples * clips, 3, frames, height, width]` -> frame features `[samples, clips, time, width]`, with those of the
+    /// enlarged clip beside them where both are used.
+    fn frame_features(&self, clip: Tensor<5>, clips: usize, tokens: MakeTokens<'_>) -> Tensor<4> {
         let clip = match &self.clip_quirks {
             Some(quirks) => quirks.apply(clip),
             None => clip,
         };
         let merge = if self.quirks.contains(&Quirk::ChannelGrid) { merge_parts_on_channel_grid } else { merge_parts };
-        match self.zoom.is_some() || self.beside {
-            false => self.encoder.frame_features(&self.encoder.tokens(clip)),
-            true => {
-                let features = self.encoder.frame_features(&self.encoder.tokens(clip.clone()));
-                both_scales(&self.encoder, features, clip, merge)
-            }
+        let usual = self.encoder.frame_features(&tokens(&self.encoder, clip.clone(), 1));
+        let features = match self.zoom.is_some() || self.beside {
+            false => usual,
+            true => both_scales(&self.encoder, usual, clip, merge, tokens),
+        };
+        let [all, time, width] = features.dims();
+        features.reshape([all / clips, clips, time, width])
+    }
+
+    /// `[samples, clips, values]` -> predictions
+    fn read(&self, embedding: Tensor<3>) -> Prediction {
+        match &self.borrowed {
+            None => self.head.forward(embedding, &self.encoder),
+            Some(Borrowed { encoder, bridge }) => self.head.forward(bridge.forward(embedding), encoder),
         }
     }
 
@@ -157,12 +162,23 @@ impl Adapted {
 /// - clip: `[batch, 3, frames, height, width]`
 /// - output: `[batch, time, 2 * width]`
 pub fn zoom_frames(encoder: &AnyEncoder, base: Tensor<3>, clip: Tensor<5>) -> Tensor<3> {
-    both_scales(encoder, base, clip, merge_parts)
+    both_scales(encoder, base, clip, merge_parts, &mut usual_tokens)
 }
 
-fn both_scales(encoder: &AnyEncoder, base: Tensor<3>, clip: Tensor<5>, merge: fn(Tensor<3>) -> Tensor<3>) -> Tensor<3> {
-    let parts = encoder.frame_features(&encoder.tokens(zoom_parts(clip)));
+fn both_scales(
+    encoder: &AnyEncoder,
+    base: Tensor<3>,
+    clip: Tensor<5>,
+    merge: fn(Tensor<3>) -> Tensor<3>,
+    tokens: MakeTokens<'_>,
+) -> Tensor<3> {
+    let parts = encoder.frame_features(&tokens(encoder, zoom_parts(clip), SCALE));
     Tensor::cat(vec![base, merge(parts)], 2)
+}
+
+/// The encoder's own, when nobody looks.
+fn usual_tokens(encoder: &AnyEncoder, clip: Tensor<5>, _side: usize) -> Tokens {
+    encoder.tokens(clip)
 }
 
 impl Adapter for Adapted {
@@ -245,10 +261,54 @@ impl Adapter for Adapted {
         if let (Head::Native(head), Features::Clip(clip, clips)) = (&self.head, &features) {
             return head.forward_clips(clip.clone(), *clips, &self.encoder);
         }
-        let embedding = self.embed(features);
-        match &self.borrowed {
-            None => self.head.forward(embedding, &self.encoder),
-            Some(Borrowed { encoder, bridge }) => self.head.forward(bridge.forward(embedding), encoder),
+        self.read(self.embed(features))
+    }
+
+    /// By its own encoder, which may be another than it was, whatever the stage.
+    fn forward_clips(
+        &self,
+        clip: Tensor<5>,
+        clips: usize,
+        _encoder: &AnyEncoder,
+        tokens: MakeTokens<'_>,
+    ) -> Result<Prediction, &'static str> {
+        match &self.head {
+            Head::Ranked(_) => {
+                return Err("it ranks prompts and takes a median of their values, which has no gradient");
+            }
+            Head::Native(head) if head.reads_views() => {
+                return Err(
+                    "it reads the classifier of views, a network of its own that shares nothing with the encoder",
+                );
+            }
+            _ => {}
         }
+        let features = match self.stage {
+            Stage::Embedding => {
+                let embedding = self.encoder.embed(&tokens(&self.encoder, clip, 1));
+                let [all, dim] = embedding.dims();
+                Features::Embedding(embedding.reshape([all / clips, clips, dim]))
+            }
+            _ => Features::Frames(self.frame_features(clip, clips, tokens)),
+        };
+        Ok(self.read(self.embed(features)))
+    }
+
+    fn frames_seen(&self, frame: usize, frames: usize) -> Vec<usize> {
+        self.clip_quirks.map_or(vec![frame], |quirks| quirks.frames_seen(frame, frames))
+    }
+
+    fn frame_attention(&self, features: Features) -> Option<Tensor<2>> {
+        assert!(self.expects(&features), "{:?} is not what this adapter consumes: {}", features, self.stage.name());
+        let pool = self.pool.as_ref()?;
+        let features = match features {
+            Features::Embedding(_) => return None,
+            Features::Frames(features) | Features::ZoomFrames(features) => features,
+            Features::Clip(clip, clips) => self.frame_features(clip, clips, &mut usual_tokens),
+        };
+        let [samples, clips, time, width] = features.dims();
+        let frames = self.project(features.reshape([samples * clips, time, width]));
+        let [_, _, dim] = frames.dims();
+        Some(pool.weights(frames.reshape([samples, clips * time, dim])))
     }
 }

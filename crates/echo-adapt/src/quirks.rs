@@ -126,6 +126,12 @@ impl ClipQuirks {
         Ok((raw_pixels || reversed || mixed_planes).then_some(clip_quirks))
     }
 
+    /// Which of the frames that the encoder sees show something of a frame of a clip of so many.
+    pub(crate) fn frames_seen(&self, frame: usize, frames: usize) -> Vec<usize> {
+        // Planes of all frames of a colour lie together, and three in a row make an image.
+        if self.mixed_planes { (0..3).map(|colour| (colour * frames + frame) / 3).collect() } else { vec![frame] }
+    }
+
     /// `[batch, 3, frames, height, width]` of the same shape.
     pub(crate) fn apply(&self, clip: Tensor<5>) -> Tensor<5> {
         let [batch, channels, frames, height, width] = clip.dims();

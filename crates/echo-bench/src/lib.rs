@@ -14,7 +14,7 @@ mod error;
 mod observer;
 mod run;
 
-pub use cell::adapter_file::{AdapterFile, AdapterRecord, predict_clips};
+pub use cell::adapter_file::{AdapterFile, AdapterRecord, clip_features, predict_clips};
 pub use cell::view::{Augmented, View};
 pub use config::clip_change::ClipChange;
 pub use config::recipe::Recipe;

@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 use burn::tensor::activation::{sigmoid, softmax};
 use echo_metrics::Truth;
 
-use crate::RankSpec;
+use crate::{AnyEncoder, MakeTokens, RankSpec};
 
 /// The frozen stage whose output an adapter consumes. Whatever lies before it is computed once per video and view,
 /// cached, and shared by all shots, seeds and adapters.
@@ -179,5 +179,49 @@ pub trait Adapter: Send + Sync + Debug {
     /// As [`forward`](Self::forward).
     fn predict(&self, features: Features) -> Vec<Vec<f32>> {
         self.forward(features).rows()
+    }
+
+    /// Predictions of clips, beginning at tokens that `tokens` makes of them: what saliency maps follow gradients through. The
+    /// default puts the adapter on embeddings or frame features of `encoder`.
+    ///
+    /// - clip: `[samples * clips, 3, frames, height, width]`
+    ///
+    /// # Errors
+    /// Why no gradient leads from its predictions back to tokens.
+    fn forward_clips(
+        &self,
+        clip: Tensor<5>,
+        clips: usize,
+        encoder: &AnyEncoder,
+        tokens: MakeTokens<'_>,
+    ) -> Result<Prediction, &'static str> {
+        let features = match self.stage() {
+            Stage::Embedding => {
+                let embedding = encoder.embed(&tokens(encoder, clip, 1));
+                let [all, dim] = embedding.dims();
+                Features::Embedding(embedding.reshape([all / clips, clips, dim]))
+            }
+            Stage::Frames => {
+                let frames = encoder.frame_features(&tokens(encoder, clip, 1));
+                let [all, time, width] = frames.dims();
+                Features::Frames(frames.reshape([all / clips, clips, time, width]))
+            }
+            Stage::ZoomFrames | Stage::Clip => return Err("it does not show how it makes tokens of clips"),
+        };
+        Ok(self.forward(features))
+    }
+
+    /// Which frames of the clip that its encoder sees show a frame of a clip of so many: others only where it mixes them.
+    fn frames_seen(&self, frame: usize, _frames: usize) -> Vec<usize> {
+        vec![frame]
+    }
+
+    /// How much every time step of all of a sample's clips weighs, `[samples, clips * time]`, which sum to one; `None` for
+    /// adapters without attention over frames.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    fn frame_attention(&self, _features: Features) -> Option<Tensor<2>> {
+        None
     }
 }

@@ -20,8 +20,9 @@ pub trait EchoEncoder: Send + Sync + Debug {
     fn tokens(&self, clip: Tensor<5>) -> Tokens;
 
     /// The same tokens, made of what `watch` gives back of the last values that have places and on which all of the embedding
-    /// depends, `[batch, time, rows, columns, width]`: what saliency maps weigh. They are the patches, but in a transformer
-    /// whose class token alone goes on: there, what its last attention sees.
+    /// depends, `[batch, time, rows, columns, width]`: what saliency maps weigh. They are the patches. In a transformer whose
+    /// class token alone makes the embedding they are what its last attention sees, and then the patches, on which frame
+    /// features depend beside the class token.
     fn tokens_watched(&self, clip: Tensor<5>, watch: &mut dyn FnMut(Tensor<5>) -> Tensor<5>) -> Tokens {
         let Tokens { class, patches } = self.tokens(clip);
         Tokens { class, patches: watch(patches) }

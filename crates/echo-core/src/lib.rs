@@ -40,4 +40,4 @@ pub use projection::{Projection, l2_normalize};
 pub use rank_spec::{Rank, RankSpec};
 pub use task::{Answer, Class, Classification, Cut, HeadClasses, NativeHeads, Regression, Task};
 pub use text_encoder::TextEncoder;
-pub use tokens::Tokens;
+pub use tokens::{MakeTokens, Tokens};

@@ -2,6 +2,15 @@
 
 use burn::tensor::Tensor;
 
+use crate::AnyEncoder;
+
+/// Makes tokens of clips with an encoder, as [`EchoEncoder::tokens`](crate::EchoEncoder::tokens) does; what explains a
+/// prediction looks at them on their way.
+///
+/// The number says how many clips lie side by side in a picture, and as many below each other: 1 where a clip is all of it; with 2,
+/// four clips after each other are the parts of one, row by row.
+pub type MakeTokens<'a> = &'a mut dyn FnMut(&AnyEncoder, Tensor<5>, usize) -> Tokens;
+
 /// The backbone's last tokens of a batch of clips: what pooling, attentive probes and saliency maps start from.
 #[derive(Clone, Debug)]
 pub struct Tokens {

@@ -20,7 +20,7 @@ pub use bert::{Bert, BertConfig};
 pub use clip_text::{ClipText, ClipTextConfig};
 pub use convnext::{ConvNext, ConvNextConfig};
 pub use layers::{layer_norm, linear, linear_no_bias};
-pub use multiscale::{ZoomProjection, grid_side, merge_parts, merge_parts_on_channel_grid, zoom_parts};
+pub use multiscale::{SCALE, ZoomProjection, grid_side, merge_parts, merge_parts_on_channel_grid, zoom_parts};
 pub use mvit::{Mvit, MvitBlock, MvitConfig};
 pub use pooling_attention::{PoolingAttention, PoolingAttentionConfig};
 pub use temporal::{Temporal, TemporalConfig, sinusoidal_positions};

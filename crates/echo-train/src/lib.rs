@@ -29,7 +29,7 @@ pub use error::TrainError;
 pub use fit::{Best, FitContext, Fitted, Watched, fit, predict};
 pub use losses::{cross_entropy, l1};
 pub use parameters::{Parameter, parameters};
-pub use saliency::saliency;
+pub use saliency::{adapter_saliency, saliency};
 pub use samples::{FeatureTable, Samples};
 pub use tensor_file::{read_tensors, write_tensors};
 pub use values::{values, with_values};

@@ -116,9 +116,11 @@ impl EchoEncoder for EchoPrime {
         self.video.forward(clip)
     }
 
-    /// The class token alone goes on from the last block, so the last patches say nothing.
+    /// The class token alone makes the embedding, so what the last block's attention sees comes first. The last patches are what
+    /// frames differ by, which adapters of frames look at.
     fn tokens_watched(&self, clip: Tensor<5>, watch: &mut dyn FnMut(Tensor<5>) -> Tensor<5>) -> Tokens {
-        self.video.forward_watched(clip, watch)
+        let Tokens { class, patches } = self.video.forward_watched(clip, watch);
+        Tokens { class, patches: watch(patches) }
     }
 
     /// At time `t`, the class token plus what the mean of the patches at `t` has over the mean of all patches, all of

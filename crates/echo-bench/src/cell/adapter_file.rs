@@ -225,7 +225,7 @@ pub fn predict_clips(
     clips: &[Tensor<5>],
 ) -> Result<(Vec<f32>, Vec<Vec<f32>>), BenchError> {
     let value = |clips: &[Tensor<5>]| {
-        let features = features(adapter.stage(), built, precision, clips);
+        let features = clip_features(adapter.stage(), built, precision, clips);
         reported(kind, adapter.forward(features).rows().remove(0))
     };
     let (together, alone) =
@@ -235,8 +235,11 @@ pub fn predict_clips(
     Ok((together, alone))
 }
 
-/// Features of one video out of its clips.
-fn features(stage: Stage, built: &Built, precision: Precision, clips: &[Tensor<5>]) -> Features {
+/// Features of one video out of its clips, each `[1, 3, frames, height, width]`.
+///
+/// # Panics
+/// When there is no clip.
+pub fn clip_features(stage: Stage, built: &Built, precision: Precision, clips: &[Tensor<5>]) -> Features {
     if stage == Stage::Clip {
         return Features::Clip(Tensor::cat(clips.to_vec(), 0), clips.len());
     }

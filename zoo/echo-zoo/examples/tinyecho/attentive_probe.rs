@@ -5,6 +5,7 @@
 
 use burn::module::Module;
 use burn::nn::{LayerNorm, Linear};
+use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
 use echo_adapt::{AdaptError, BuildContext, FromRecipe};
 use echo_core::{Adapter, Answer, Features, Kind, Prediction, Stage};
@@ -70,6 +71,17 @@ impl FromRecipe for AttentiveProbe {
     }
 }
 
+impl AttentiveProbe {
+    /// Frames `[samples, clips, time, width]` normed, all of a sample after each other, and what each weighs:
+    /// `[samples, clips * time, width]` and `[samples, clips * time, 1]`
+    fn weigh(&self, frames: Tensor<4>) -> (Tensor<3>, Tensor<3>) {
+        let [samples, clips, time, width] = frames.dims();
+        let frames = self.norm.forward(frames.reshape([samples, clips * time, width]));
+        let weights = softmax(self.score.forward(frames.clone()), 1);
+        (frames, weights)
+    }
+}
+
 impl Adapter for AttentiveProbe {
     fn stage(&self) -> Stage {
         Stage::Frames
@@ -85,9 +97,7 @@ impl Adapter for AttentiveProbe {
 
     fn forward(&self, features: Features) -> Prediction {
         let Features::Frames(frames) = features else { unreachable!("its stage is frames") };
-        let [samples, clips, time, width] = frames.dims();
-        let frames = self.norm.forward(frames.reshape([samples, clips * time, width]));
-        let weights = softmax(self.score.forward(frames.clone()), 1);
+        let (frames, weights) = self.weigh(frames);
         let outputs = self.head.forward((frames * weights).sum_dim(1).squeeze_dim::<2>(1));
         match self.reads {
             Reads::Value { middle, unit } => {
@@ -96,5 +106,10 @@ impl Adapter for AttentiveProbe {
             Reads::Classes => Prediction::Classes(outputs),
             Reads::Labels => Prediction::Labels(outputs),
         }
+    }
+    fn frame_attention(&self, features: Features) -> Option<Tensor<2>> {
+        let Features::Frames(frames) = features else { unreachable!("its stage is frames") };
+        let (_, weights) = self.weigh(frames);
+        Some(weights.squeeze_dim(2))
     }
 }

@@ -20,12 +20,17 @@ pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
 /// The ending of the file `path` for results, one of `endings`; of a stream, which has none, it is a table's where there
 /// may be one. What cannot be written is found before hours of work.
 pub(crate) fn out_format<'a>(path: &Path, endings: &[&'a str]) -> Result<&'a str, CliError> {
+    format_of("--out", path, endings)
+}
+
+/// The same of the file of another flag.
+pub(crate) fn format_of<'a>(flag: &str, path: &Path, endings: &[&'a str]) -> Result<&'a str, CliError> {
     check_place(path).map_err(CliError::file(path))?;
     let ending = path.extension().and_then(|ending| ending.to_str());
     let wanted = if is_stream(path) { Some("csv") } else { ending };
     endings.iter().copied().find(|ending| Some(*ending) == wanted).ok_or_else(|| {
         let known = endings.iter().map(|ending| format!(".{ending}")).collect::<Vec<_>>().join(" or ");
-        CliError::Usage(format!("--out {}: give a file that ends in {known}", path.display()))
+        CliError::Usage(format!("{flag} {}: give a file that ends in {known}", path.display()))
     })
 }
 

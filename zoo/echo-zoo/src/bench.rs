@@ -146,7 +146,7 @@ pub(crate) struct Args {
     /// Folder for the results [default: runs/<name of the run>].
     #[arg(help_heading = "Results", long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Keep every fitted adapter in the results, for `echozoo predict --adapter-file`.
+    /// Keep every fitted adapter in the results, for `echozoo predict` and `explain --adapter-file`.
     #[arg(help_heading = "Results", long)]
     save_adapters: bool,
     /// How the leaderboard is printed.

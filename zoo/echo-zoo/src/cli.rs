@@ -31,7 +31,7 @@ enum Command {
     Convert(convert::Args),
     /// Embed videos, ready clips or texts.
     Embed(embed::Args),
-    /// Show where in a video a score comes from.
+    /// Show where in a video a score, or what a fitted adapter predicts, comes from.
     Explain(Box<explain::Args>),
     /// Download upstream weights once their licence is accepted, and check those that are there.
     Fetch(fetch::Args),
@@ -88,7 +88,7 @@ pub fn cli(entries: &[Entry], adapters: &[AdapterEntry]) -> ExitCode {
         Command::Cache(args) => cache::run(&args),
         Command::Convert(args) => convert::run(&args, entries),
         Command::Embed(args) => embed::run(&args, entries),
-        Command::Explain(args) => explain::run(&args, entries),
+        Command::Explain(args) => explain::run(&args, entries, adapters),
         Command::Fetch(args) => fetch::run(&args, entries),
         Command::Index(args) => retrieve::index(&args, entries),
         Command::Inspect(args) => inspect::run(&args, entries),

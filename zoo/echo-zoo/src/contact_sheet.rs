@@ -20,7 +20,7 @@ pub(crate) fn contact_sheet(clip: &Clip, spec: &ClipSpec, numbers: &[usize], tit
     let label = |frame: usize| numbers.get(frame).map_or("padding".to_owned(), usize::to_string);
     let frames: Vec<(String, Vec<u8>)> =
         pictures(clip, spec).into_iter().enumerate().map(|(frame, rgb)| (label(frame), rgb)).collect();
-    sheet(&frames, clip.size, COLUMNS, title)
+    sheet(&frames, [clip.size; 2], COLUMNS, title)
 }
 
 /// A clip's frames before normalisation and in true colours, each `[size, size, 3]`.
@@ -39,18 +39,23 @@ pub(crate) fn pictures(clip: &Clip, spec: &ClipSpec) -> Vec<Vec<u8>> {
     (0..*frames).map(picture).collect()
 }
 
-/// Square pictures of `size` pixels as PNG, so many in a row, each below its label, all below a title.
-pub(crate) fn sheet(pictures: &[(String, Vec<u8>)], size: usize, columns: usize, title: &str) -> ImageResult<Vec<u8>> {
+/// Pictures of one width and height as PNG, so many in a row, each below its label, all below a title.
+pub(crate) fn sheet(
+    pictures: &[(String, Vec<u8>)],
+    [width, height]: [usize; 2],
+    columns: usize,
+    title: &str,
+) -> ImageResult<Vec<u8>> {
     let columns = columns.min(pictures.len()).max(1);
     let rows = pictures.len().div_ceil(columns);
-    let (line, step) = (LETTER + GAP, size + GAP);
-    let mut sheet = RgbImage::new((columns * step - GAP) as u32, (line + rows * (line + step) - GAP) as u32);
+    let (line, step) = (LETTER + GAP, width + GAP);
+    let mut sheet = RgbImage::new((columns * step - GAP) as u32, (line + rows * (line + height + GAP) - GAP) as u32);
     write_line(&mut sheet, [0, 0], columns * step - GAP, title);
     for (place, (label, rgb)) in pictures.iter().enumerate() {
-        let (left, top) = ((place % columns) * step, line + (place / columns) * (line + step));
-        write_line(&mut sheet, [left, top], size, label);
+        let (left, top) = ((place % columns) * step, line + (place / columns) * (line + height + GAP));
+        write_line(&mut sheet, [left, top], width, label);
         for (pixel, rgb) in rgb.as_chunks::<3>().0.iter().enumerate() {
-            sheet.put_pixel((left + pixel % size) as u32, (top + line + pixel / size) as u32, Rgb(*rgb));
+            sheet.put_pixel((left + pixel % width) as u32, (top + line + pixel / width) as u32, Rgb(*rgb));
         }
     }
     let mut bytes = Cursor::new(Vec::new());

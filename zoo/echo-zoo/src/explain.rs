@@ -1,30 +1,29 @@
-//! `echozoo explain`: where in a video a score comes from.
+//! `echozoo explain`: where in a video a score, or what a fitted adapter predicts, comes from.
+
+mod attention;
+mod overlay;
+mod question;
 
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{Device, Tensor};
-use echo_core::{AnyEncoder, Error, Tokens, check_finite, l2_normalize};
-use echo_data::{LoadedClip, Start, clip_of};
+use echo_adapt::AdapterEntry;
+use echo_core::{Preset, check_finite};
+use echo_data::{Clip, LoadedClip, Selection, clip_of};
 use echo_files::{counted, say};
-use echo_kernels::Precision;
-use echo_train::saliency;
-use echo_video::{AviWriter, Mask, OpenOptions, Video};
-use jpeg_encoder::{ColorType, Encoder};
+use echo_video::{Mask, OpenOptions, Video};
 
-use crate::array_file::{npy_of, out_format, write_file};
+use crate::array_file::{format_of, npy_of, out_format, write_file};
 use crate::clip_args::Row;
 use crate::contact_sheet::{pictures, sheet};
-use crate::embed::text_embeddings;
-use crate::encoder_args::EncoderArgs;
+use crate::encoder_args::WeightArgs;
 use crate::find_videos::find_videos;
 use crate::heat::{enlarge, paint};
 use crate::warnings::Warnings;
 use crate::{CliError, Entry};
 
-/// Quality of the JPEGs of an overlay.
-const QUALITY: u8 = 95;
-/// Frames per second of an overlay whose video does not say.
-const UNKNOWN_FPS: f64 = 30.0;
+use attention::{STRIP, strip, table};
+use overlay::{shown_rate, write_overlay};
+use question::{Explained, Maps, Question};
 
 /// Frames in a row of the picture, each with its map.
 const PAIRS: usize = 3;
@@ -35,27 +34,45 @@ pub(crate) struct Args {
     /// Videos, or folders of videos.
     #[arg(required = true)]
     inputs: Vec<PathBuf>,
+    /// The encoder; not with --adapter-file.
+    #[arg(long, required_unless_present = "adapter_file")]
+    encoder: Option<String>,
+    /// Its preset: full, nano, or another that `echozoo list` names; not with --adapter-file.
+    #[arg(long, value_name = "NAME", default_value = Preset::FULL)]
+    preset: String,
     #[command(flatten)]
-    encoder: EncoderArgs,
+    weights: WeightArgs,
     /// A sentence: what makes the clip similar to it.
-    #[arg(long, conflicts_with = "head", required_unless_present = "head")]
+    #[arg(long, conflicts_with = "head", required_unless_present_any = ["head", "adapter_file"])]
     prompt: Option<String>,
     /// One of the encoder's own heads: what raises its number.
     #[arg(long)]
     head: Option<String>,
-    /// The class of the head whose probability is explained [default: its first].
-    #[arg(long, requires = "head", conflicts_with = "prompt")]
+    /// A fitted adapter (of `echozoo bench --save-adapters`): what raises its value, the odds of yes, or the logit of a class. The
+    /// file knows the encoder, the preset and the clips. Give its encoder's --weights where they are neither shipped nor fetched.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["encoder", "preset", "prompt", "head", "random_init"])]
+    adapter_file: Option<PathBuf>,
+    /// Weights of the encoder that lent the adapter its text tower.
+    #[arg(long, value_name = "FILE", requires = "adapter_file", conflicts_with = "encoder")]
+    text_weights: Option<PathBuf>,
+    /// The class that is explained [default: a head's first; an adapter's yes, or the class that it predicts].
+    #[arg(long, conflicts_with = "prompt")]
     class: Option<String>,
-    /// The picture: the clip's frames, and the same with the map over them (.png), below the video's name. Of several videos, a
-    /// folder.
+    /// The picture: the clip's frames, and the same with the map over them (.png), below the video's name. An adapter with
+    /// attention over frames has a bar below each frame, as long as its weight. Of several videos, a folder.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Also the clip as a video with the map over it (.avi). Of several videos, a folder.
+    /// Also the clip as a video with the map over it (.avi or .gif). Of several videos, a folder of .avi.
     #[arg(long, value_name = "FILE")]
     overlay: Option<PathBuf>,
     /// Also the map itself (.npy, f32 [frames, size, size], 0 to 1). Of several videos, a folder.
     #[arg(long, value_name = "FILE")]
     map: Option<PathBuf>,
+    /// Also how much the adapter's attention weighs each frame (.csv, columns frame and weight; the sum is 1). Of several videos, a
+    /// folder.
+    // A flag that another one needs is not asked for where it may not be given, so both are named.
+    #[arg(long, value_name = "FILE", requires = "adapter_file", conflicts_with = "encoder")]
+    attention: Option<PathBuf>,
     /// Use what can be decoded of truncated videos, and report it.
     #[arg(long)]
     allow_truncated: bool,
@@ -64,29 +81,66 @@ pub(crate) struct Args {
     mask: Mask,
 }
 
-/// What is explained.
-pub(crate) enum Score {
-    /// The cosine to a text's embedding of length one, `[1, dim]`.
-    Prompt(Box<Tensor<2>>),
-    /// A head's output.
-    Head { name: String, place: usize },
+/// A video's clips, one or as many as an adapter was fitted on.
+struct Clips {
+    clips: Vec<(Clip, Selection)>,
+    /// Frames of each.
+    frames: usize,
+    size: usize,
+    /// Frames per second at which they show the heart as fast as it beats; 0 where the video does not say.
+    fps: f64,
+    row: Row<()>,
 }
 
-pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
-    let precision = args.encoder.precision()?;
-    if precision != Precision::F32 {
-        return Err(CliError::Usage("gradients need --precision f32".to_owned()));
+impl Clips {
+    fn of(path: &Path, question: &Question, options: &OpenOptions) -> Result<Self, CliError> {
+        let video = Video::open(path, options)?;
+        let mut clips = Vec::with_capacity(question.clips());
+        let mut row = Row {
+            name: path.display().to_string(),
+            paths: vec![path.to_owned()],
+            value: (),
+            doubts: Default::default(),
+        };
+        for place in 0..question.clips() {
+            let (LoadedClip { clip, truncation, warnings }, selection) =
+                clip_of(&video, path, &question.spec, question.look(path, place)?)?;
+            row.doubts.extend(truncation.map(|missing| format!("truncated: {missing}")).into_iter().chain(warnings));
+            clips.push((clip, selection));
+        }
+        let (frames, size) = clips.first().map_or((0, 0), |(clip, _)| (clip.frames, clip.size));
+        if let Some((odd, _)) = clips.iter().find(|(clip, _)| clip.frames != frames) {
+            let reason = format!("its clips have {frames} and {} frames; did the file change?", odd.frames);
+            return Err(CliError::file(path)(reason));
+        }
+        let fps = clips.first().map_or(0.0, |(_, selection)| shown_rate(video.info().fps, &selection.frames));
+        Ok(Self { clips, frames, size, fps, row })
     }
+
+    /// Of every frame of all clips its number in the video; nothing of padding.
+    fn numbers(&self) -> Vec<Option<usize>> {
+        let of_clip = |(_, selection): &(Clip, Selection)| {
+            (0..self.frames).map(|frame| selection.frames.get(frame).copied()).collect::<Vec<_>>()
+        };
+        self.clips.iter().flat_map(of_clip).collect()
+    }
+}
+
+pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> Result<(), CliError> {
     let videos = find_videos(&args.inputs)?;
     let is_one = videos.len() == 1 && !args.inputs[0].is_dir();
+    let mut overlay_ending = "avi";
     if is_one {
         out_format(&args.out, &["png"])?;
+        if let Some(path) = &args.overlay {
+            overlay_ending = format_of("--overlay", path, &["avi", "gif"])?;
+        }
+        if let Some(path) = &args.attention {
+            format_of("--attention", path, &["csv"])?;
+        }
     }
-    let (built, device) = args.encoder.build(entries)?;
-    let (score, what) = score_of(args, &built, &device)?;
-    let name = &args.encoder.encoder;
-    let mut warnings =
-        Warnings::new(&built, precision, format!("echozoo explain --encoder {name} --preset full --weights FILE"));
+    let question = Question::of(args, entries, adapters)?;
+    let mut warnings = Warnings::new(&question.built, question.precision, question.remedy());
     let options = OpenOptions { allow_truncated: args.allow_truncated, mask: args.mask, ..OpenOptions::default() };
     let mut failed = 0;
     for (place, path) in videos.iter().enumerate() {
@@ -97,56 +151,53 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
                 given.join(format!("{:04}-{stem}.{ending}", place + 1))
             }
         };
-        let explained = Video::open(path, &options).map_err(CliError::from).and_then(|video| {
-            let (LoadedClip { clip, warnings: doubts, .. }, selection) =
-                clip_of(&video, path, &built.preset.clip, Start::First.into())?;
-            let row = Row {
-                name: path.display().to_string(),
-                paths: vec![path.clone()],
-                value: (),
-                doubts: doubts.into_iter().collect(),
-            };
-            Ok((shown_rate(video.info().fps, &selection.frames), clip, selection, warnings.of(&row)))
-        });
-        let (fps, clip, selection, warning) = match explained {
-            Ok(explained) => explained,
+        let clips = match Clips::of(path, &question, &options) {
+            Ok(clips) => clips,
             Err(error) => {
                 say(&format!("left out: {error}"));
                 failed += 1;
                 continue;
             }
         };
-        let (frames, size) = (clip.frames, clip.size);
-        let shown = pictures(&clip, &built.preset.clip);
-        let map = saliency(&built.encoder, clip.into_tensor(&device), |encoder, tokens| score.of(encoder, tokens));
-        let heat = heat(&built.encoder, map, frames, size);
+        let warning = warnings.of(&clips.row);
+        let numbers = clips.numbers();
+        let Clips { clips, frames, size, fps, .. } = clips;
+        let shown: Vec<Vec<u8>> = clips.iter().flat_map(|(clip, _)| pictures(clip, &question.spec)).collect();
+        let tensors = clips.into_iter().map(|(clip, _)| clip.into_tensor(&question.device)).collect();
+        let Explained { maps, what, attention } = question.explain(tensors, frames, args.attention.is_some())?;
+        let heat = heat(&maps, size);
         if heat.iter().all(|&value| value == 0.0) {
             say(&format!("{}: nothing that it shows speaks for {what}: its map is empty", path.display()));
         }
         check_finite("the map", &heat).map_err(CliError::file(path))?;
         let painted: Vec<Vec<u8>> =
             shown.iter().zip(heat.chunks(size * size)).map(|(frame, heat)| paint(frame, heat)).collect();
-        let labels = |frame: usize| selection.frames.get(frame).map_or("padding".to_owned(), usize::to_string);
-        let all: Vec<(String, Vec<u8>)> = (0..frames)
-            .flat_map(|frame| [(labels(frame), shown[frame].clone()), (String::new(), painted[frame].clone())])
-            .collect();
+        let all = pairs(&numbers, shown, &painted, size, attention.as_deref());
+        let height = if attention.is_some() { size + STRIP } else { size };
         let beside = if warning.is_empty() { String::new() } else { format!("! {warning}! ") };
         let file = path.file_name().unwrap_or_default().to_string_lossy();
         let out = place_of(&args.out, "png");
         let title = format!("{beside}{what}, {file}");
         make_folder(&out, is_one)?;
-        write_file(&out, &sheet(&all, size, PAIRS * 2, &title).map_err(CliError::file(&out))?)?;
+        write_file(&out, &sheet(&all, [size, height], PAIRS * 2, &title).map_err(CliError::file(&out))?)?;
         if let Some(given) = &args.overlay {
-            let path = place_of(given, "avi");
+            let path = place_of(given, overlay_ending);
             make_folder(&path, is_one)?;
-            write_video(&path, &painted, size, fps)?;
+            write_overlay(&path, overlay_ending, &painted, size, fps)?;
         }
         if let Some(given) = &args.map {
             let path = place_of(given, "npy");
             make_folder(&path, is_one)?;
-            write_file(&path, &npy_of(&heat, &[frames, size, size]).map_err(CliError::file(&path))?)?;
+            let shape = [numbers.len(), size, size];
+            write_file(&path, &npy_of(&heat, &shape).map_err(CliError::file(&path))?)?;
+        }
+        if let (Some(given), Some(weights)) = (&args.attention, &attention) {
+            let path = place_of(given, "csv");
+            make_folder(&path, is_one)?;
+            write_file(&path, table(&numbers, weights).as_bytes())?;
         }
     }
+    let what = question.what();
     say(&format!("{} of {what} in {}", counted(videos.len() - failed, "map"), args.out.display()));
     warnings.say();
     match failed {
@@ -155,77 +206,33 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     }
 }
 
-/// What is to be explained, and how a title calls it.
-fn score_of(args: &Args, built: &echo_weights::Built, device: &Device) -> Result<(Score, String), CliError> {
-    if let Some(prompt) = &args.prompt {
-        let score = Score::prompt(prompt, built, device)?;
-        return Ok((score, format!("{prompt:?} by {}", built.encoder.card().title)));
-    }
-    let name = args.head.as_deref().unwrap_or_default();
-    let heads = built.encoder.card().capabilities.heads;
-    let known: Vec<&str> = heads.iter().map(|head| head.name).collect();
-    if known.is_empty() {
-        return Err(CliError::Usage(format!("{} has no heads of its own; give --prompt", built.encoder.card().name)));
-    }
-    let head = heads.iter().find(|head| head.name == name).ok_or_else(|| Error::unknown_name("head", name, &known))?;
-    // Weights may lack heads that the encoder has.
-    let nothing = Tensor::zeros([1, built.encoder.dim()], device);
-    let there: Vec<&str> = built.encoder.heads(nothing).into_iter().map(|(head, _)| head.name).collect();
-    if !there.contains(&name) {
-        let reason = format!("these weights of {} lack the head {name}", built.encoder.card().name);
-        return Err(CliError::Usage(format!("{reason}; they have {}", there.join(", "))));
-    }
-    let labels = head.labels();
-    let place = match &args.class {
-        None => 0,
-        Some(class) => {
-            let found = labels.iter().position(|label| label == class);
-            found.ok_or_else(|| Error::unknown_name("class", class, &labels))?
+/// Every frame below its number, beside it the same with its map; both with a strip of the frame's weight below, where frames
+/// have one.
+fn pairs(
+    numbers: &[Option<usize>],
+    shown: Vec<Vec<u8>>,
+    painted: &[Vec<u8>],
+    size: usize,
+    attention: Option<&[f32]>,
+) -> Vec<(String, Vec<u8>)> {
+    let most = attention.map_or(0.0, |weights| weights.iter().copied().fold(0.0, f32::max));
+    let mut pairs = Vec::with_capacity(2 * shown.len());
+    for (place, (mut frame, mut map)) in shown.into_iter().zip(painted.iter().cloned()).enumerate() {
+        if let Some(weights) = attention {
+            let [bar, number] = strip(weights[place], most, size);
+            frame.extend(bar);
+            map.extend(number);
         }
-    };
-    let class =
-        labels.get(place).filter(|label| !label.is_empty()).map_or(String::new(), |label| format!(" ({label})"));
-    Ok((Score::Head { name: name.to_owned(), place }, format!("{name}{class} by {}", built.encoder.card().title)))
+        let label = numbers[place].map_or("padding".to_owned(), |number| number.to_string());
+        pairs.extend([(label, frame), (String::new(), map)]);
+    }
+    pairs
 }
 
-impl Score {
-    /// How similar a clip is to a sentence.
-    pub(crate) fn prompt(prompt: &str, built: &echo_weights::Built, device: &Device) -> Result<Self, CliError> {
-        Ok(Self::Prompt(Box::new(text_embeddings(&[prompt.to_owned()], built, device)?)))
-    }
-
-    /// - output: `[batch]`
-    pub(crate) fn of(&self, encoder: &AnyEncoder, tokens: &Tokens) -> Tensor<1> {
-        let embedding = encoder.embed(tokens);
-        match self {
-            Self::Prompt(text) => {
-                let text = Tensor::clone(text).to_device(&embedding.device());
-                (l2_normalize(embedding) * text).sum_dim(1).squeeze_dim(1)
-            }
-            Self::Head { name, place } => {
-                let [batch, _] = embedding.dims();
-                let found = encoder.heads(embedding).into_iter().find(|(head, _)| head.name == *name);
-                let (_, outputs) = found.expect("a head that these weights have");
-                outputs.narrow(1, *place, 1).reshape([batch])
-            }
-        }
-    }
-}
-
-/// A map for every frame of the clip at its size, the largest value of all of them 1: `[frames, size, size]`.
-pub(crate) fn heat(encoder: &AnyEncoder, map: Tensor<4>, frames: usize, size: usize) -> Vec<f32> {
-    let [_, steps, rows, columns] = map.dims();
-    let values: Vec<f32> = map.into_data().iter::<f32>().collect();
-    let mut heat = Vec::with_capacity(frames * size * size);
-    for frame in 0..frames {
-        let of_frame = encoder.steps_of_frame(frame, frames, steps);
-        let mut mean = vec![0.0f32; rows * columns];
-        for &step in &of_frame {
-            let step = &values[step * rows * columns..][..rows * columns];
-            mean.iter_mut().zip(step).for_each(|(mean, value)| *mean += value / of_frame.len() as f32);
-        }
-        heat.extend(enlarge(&mean, rows, columns, size));
-    }
+/// Maps at the clips' size, the largest value of all of them 1: `[frames, size, size]`.
+fn heat(Maps { values, rows, columns }: &Maps, size: usize) -> Vec<f32> {
+    let of_frame = |map: &[f32]| enlarge(map, *rows, *columns, size);
+    let mut heat: Vec<f32> = values.chunks(rows * columns).flat_map(of_frame).collect();
     let most = heat.iter().copied().fold(0.0, f32::max);
     if most > 0.0 {
         heat.iter_mut().for_each(|value| *value /= most);
@@ -233,41 +240,9 @@ pub(crate) fn heat(encoder: &AnyEncoder, map: Tensor<4>, frames: usize, size: us
     heat
 }
 
-/// Frames per second at which the frames of a clip show the heart as fast as it beats; 0 where the video does not say.
-fn shown_rate(fps: f64, frames: &[usize]) -> f64 {
-    match frames {
-        [first, .., last] if last > first => fps * (frames.len() - 1) as f64 / (last - first) as f64,
-        _ => fps,
-    }
-}
-
 fn make_folder(file: &Path, is_one: bool) -> Result<(), CliError> {
     match file.parent() {
         Some(folder) if !is_one => std::fs::create_dir_all(folder).map_err(CliError::file(folder)),
         _ => Ok(()),
-    }
-}
-
-fn write_video(path: &Path, frames: &[Vec<u8>], size: usize, fps: f64) -> Result<(), CliError> {
-    let mut writer = AviWriter::create(path, size, size, if fps > 0.0 { fps } else { UNKNOWN_FPS })?;
-    for frame in frames {
-        let mut jpeg = Vec::new();
-        let side = u16::try_from(size).map_err(CliError::file(path))?;
-        Encoder::new(&mut jpeg, QUALITY).encode(frame, side, side, ColorType::Rgb).map_err(CliError::file(path))?;
-        writer.push(&jpeg)?;
-    }
-    Ok(writer.finish()?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_overlay_of_every_second_frame_has_half_the_rate() {
-        assert_eq!(shown_rate(50.0, &[0, 2, 4, 6]), 25.0);
-        assert_eq!(shown_rate(50.0, &[10, 11, 12]), 50.0);
-        assert_eq!(shown_rate(50.0, &[3]), 50.0);
-        assert_eq!(shown_rate(0.0, &[0, 5]), 0.0);
     }
 }

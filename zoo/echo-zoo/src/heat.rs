@@ -33,18 +33,27 @@ pub(crate) fn enlarge(map: &[f32], rows: usize, columns: usize, size: usize) -> 
     large
 }
 
+/// The colour of a heat from 0 to 1.
+pub(crate) fn colour(heat: f32) -> [u8; 3] {
+    exact_colour(heat.clamp(0.0, 1.0)).map(|level| level.round() as u8)
+}
+
+fn exact_colour(heat: f32) -> [f32; 3] {
+    let place = heat * (COLOURS.len() - 1) as f32;
+    let low = (place as usize).min(COLOURS.len() - 2);
+    let share = place - low as f32;
+    std::array::from_fn(|channel| COLOURS[low][channel] * (1.0 - share) + COLOURS[low + 1][channel] * share)
+}
+
 /// A picture `[pixels, 3]` under the colours of its heat, 0 to 1; where there is none it is as it was.
 pub(crate) fn paint(picture: &[u8], heat: &[f32]) -> Vec<u8> {
     let pixels = picture.as_chunks::<3>().0.iter().zip(heat);
     let painted = pixels.flat_map(|(rgb, &heat)| {
         let heat = heat.clamp(0.0, 1.0);
-        let place = heat * (COLOURS.len() - 1) as f32;
-        let low = (place as usize).min(COLOURS.len() - 2);
-        let share = place - low as f32;
+        let colour = exact_colour(heat);
         let cover = COVER * heat.sqrt();
         std::array::from_fn::<u8, 3, _>(|channel| {
-            let colour = COLOURS[low][channel] * (1.0 - share) + COLOURS[low + 1][channel] * share;
-            (f32::from(rgb[channel]) * (1.0 - cover) + colour * cover).round() as u8
+            (f32::from(rgb[channel]) * (1.0 - cover) + colour[channel] * cover).round() as u8
         })
     });
     painted.collect()

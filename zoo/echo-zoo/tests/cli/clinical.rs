@@ -232,6 +232,145 @@ fn maps_show_where_a_score_comes_from() {
     }
 }
 
+/// The adapters that a benchmark of `names` keeps, in that order.
+fn fitted<const N: usize>(place: &Place, names: [&str; N], flags: &[&str], out: &str) -> [String; N] {
+    let bench = ["bench", "--encoder", "echoclip", "--data", "data", "--shots", "1", "--seeds", "1"];
+    let joined = names.join(",");
+    let flags = [flags, &["--no-zero-shot", "--save-adapters", "--out", out, "--adapter", &joined]].concat();
+    place.run(0, &[&bench[..], &flags].concat());
+    let kept = fs::read_dir(place.path(out).join("adapters")).unwrap();
+    let kept: Vec<String> = kept.map(|entry| entry.unwrap().path().to_str().unwrap().to_owned()).collect();
+    names.map(|name| kept.iter().find(|path| path.contains(&format!("/echoclip-{name}-"))).unwrap().clone())
+}
+
+/// Width and height of the picture.
+fn size_of(place: &Place, png: &str) -> (u32, u32) {
+    image::load_from_memory(&fs::read(place.path(png)).unwrap()).unwrap().to_rgb8().dimensions()
+}
+
+#[test]
+fn maps_show_what_a_fitted_adapter_predicts_from() {
+    let place = Place::new(24);
+    let video = place.videos()[0].to_str().unwrap().to_owned();
+    let names = ["linear", "mfl", "echozoom", "lora", "zero-shot-ranks"];
+    let [linear, mfl, echozoom, lora, ranks] = fitted(&place, names, &["--random-init", "--smoke"], "out");
+    let explain = |code: i32, file: &str, flags: &[&str]| {
+        let base = ["explain", "--adapter-file", file, &video, "--out", "map.png"];
+        place.run(code, &[&base[..], flags].concat()).1
+    };
+    let said = explain(0, &linear, &["--map", "linear.npy"]);
+    assert!(said.contains("1 map of EF by EchoCLIP + linear in map.png") && said.contains("mean nothing"), "{said}");
+    let plain = size_of(&place, "map.png");
+
+    // Attention over frames: a strip below each of them, and a table of their weights.
+    let files = ["--map", "mfl.npy", "--attention", "mfl.csv", "--overlay", "mfl.gif"];
+    explain(0, &mfl, &files);
+    let rows = place.rows("mfl.csv");
+    // EchoCLIP nano has 16 frames, and so six rows of the picture.
+    assert_eq!(rows.len(), 16);
+    assert_eq!(size_of(&place, "map.png"), (plain.0, plain.1 + 6 * 10));
+    let weights: Vec<f64> = rows.iter().map(|row| row["weight"].parse().unwrap()).collect();
+    assert!((weights.iter().sum::<f64>() - 1.0).abs() < 1e-4, "{weights:?}");
+    let numbers: Vec<usize> = rows.iter().map(|row| row["frame"].parse().unwrap()).collect();
+    assert!(numbers[0] == 0 && numbers.windows(2).all(|pair| pair[0] < pair[1]), "{numbers:?}");
+
+    // A GIF of as many frames, which takes as long as the heart did.
+    let mut gif = gif::DecodeOptions::new().read_info(fs::File::open(place.path("mfl.gif")).unwrap()).unwrap();
+    let (mut frames, mut hundredths) = (0, 0);
+    while let Some(frame) = gif.read_next_frame().unwrap() {
+        (frames, hundredths) = (frames + 1, hundredths + usize::from(frame.delay));
+    }
+    assert_eq!((frames, gif.repeat()), (16, gif::Repeat::Infinite));
+    let stride = numbers[1] - numbers[0];
+    let true_time = 100.0 * (16 * stride) as f64 / 50.0;
+    assert!((hundredths as f64 - true_time).abs() <= 1.0, "{hundredths} instead of {true_time}");
+
+    explain(0, &echozoom, &["--map", "echozoom.npy"]);
+    explain(0, &lora, &["--map", "lora.npy"]);
+    let map = |name: &str| fs::read(place.path(name)).unwrap();
+    let maps = ["linear.npy", "mfl.npy", "echozoom.npy", "lora.npy"].map(map);
+    assert!(maps.windows(2).all(|pair| pair[0].len() == pair[1].len() && pair[0] != pair[1]));
+
+    // Several videos: a folder of each.
+    let many = ["explain", "--adapter-file", &mfl, &video, &place.videos()[1].to_str().unwrap().to_owned()];
+    place.run(0, &[&many[..], &["--out", "maps", "--overlay", "films", "--attention", "weights"]].concat());
+    let held = |folder: &str, ending: &str| {
+        let files = fs::read_dir(place.path(folder)).unwrap().map(|entry| entry.unwrap().path());
+        files.filter(|path| path.extension().is_some_and(|found| found == ending)).count()
+    };
+    assert_eq!([held("maps", "png"), held("films", "avi"), held("weights", "csv")], [2; 3]);
+
+    // What cannot be explained.
+    let said = explain(1, &ranks, &[]);
+    assert!(said.contains(&ranks) && said.contains("zero-shot-ranks") && said.contains("no gradient"), "{said}");
+    for (file, flags, word) in [
+        (&linear, &["--attention", "w.csv"][..], "the adapter linear has no attention over frames"),
+        (&linear, &["--class", "poor"], "leave out --class"),
+        (&linear, &["--encoder", "echoclip"], "cannot be used with"),
+        (&linear, &["--prompt", "a heart"], "cannot be used with"),
+        (&linear, &["--text-weights", "w.safetensors"], "leave out --text-weights"),
+        (&linear, &["--overlay", "map.mov"], "--overlay map.mov: give a file that ends in .avi or .gif"),
+        (&mfl, &["--attention", "w.txt"], "--attention w.txt: give a file that ends in .csv"),
+        (&mfl, &["--precision", "bf16"], "--precision f32"),
+    ] {
+        let said = explain(2, file, flags);
+        assert!(said.contains(word), "{word}: {said}");
+    }
+    fs::write(place.path("torn.safetensors"), &fs::read(&linear).unwrap()[..300]).unwrap();
+    assert!(explain(1, "torn.safetensors", &[]).contains("torn.safetensors"));
+}
+
+#[test]
+fn maps_of_classes_are_of_the_predicted_one_or_of_the_named() {
+    let place = Place::new(24);
+    let video = place.videos()[0].to_str().unwrap().to_owned();
+    let map = |file: &str, flags: &[&str]| {
+        let base = ["explain", "--adapter-file", file, &video, "--out", "map.png", "--map", "map.npy"];
+        let said = place.run(0, &[&base[..], flags].concat()).1;
+        (fs::read(place.path("map.npy")).unwrap(), said)
+    };
+    let [grades] = fitted(&place, ["linear"], &["--task", "ef-grade", "--smoke"], "grades");
+    let predict = ["predict", "--adapter-file", &grades, &video, "--out", "predicted.csv"];
+    place.run(0, &predict);
+    let rows = place.rows("predicted.csv");
+    let answer = &rows[0]["answer"];
+    let other = rows.iter().map(|row| &row["class"]).find(|class| *class != answer).unwrap();
+    let (predicted, said) = map(&grades, &[]);
+    assert!(said.contains("1 map of ef-grade by"), "{said}");
+    assert_eq!(map(&grades, &["--class", answer]).0, predicted);
+    let (of_other, said) = map(&grades, &["--class", other]);
+    assert!(of_other != predicted && said.contains(&format!("({other}) by")), "{said}");
+    let unknown = ["explain", "--adapter-file", &grades, &video, "--out", "map.png", "--class", "huge"];
+    assert!(place.run(2, &unknown).1.contains(answer));
+
+    // Of two classes yes; no is where it has the opposite sign.
+    let [reduced] = fitted(&place, ["linear"], &["--task", "ef-reduced", "--smoke"], "binary");
+    let (yes, said) = map(&reduced, &[]);
+    assert!(said.contains("(reduced) by EchoCLIP + linear"), "{said}");
+    assert_eq!(map(&reduced, &["--class", "reduced"]).0, yes);
+    assert_ne!(map(&reduced, &["--class", "not reduced"]).0, yes);
+}
+
+/// Several clips of a video: all of them are explained, as all of them are predicted from.
+#[test]
+fn maps_of_adapters_are_of_the_clips_that_they_were_fitted_on() {
+    let place = Place::new(24);
+    let config =
+        "bootstrap = 10\n[recipes.mfl]\ntrain.epochs = 1\nclip = { frames = 5, stride = 2, size = 96, clips = 3 }";
+    fs::write(place.path("clips.toml"), config).unwrap();
+    let [mfl] = fitted(&place, ["mfl"], &["--random-init", "--config", "clips.toml"], "out");
+    let video = place.videos()[0].to_str().unwrap().to_owned();
+    let files = ["--out", "map.png", "--map", "map.npy", "--attention", "weights.csv"];
+    place.run(0, &[&["explain", "--adapter-file", &mfl, &video][..], &files].concat());
+    let rows = place.rows("weights.csv");
+    assert_eq!(rows.len(), 3 * 5);
+    let number = |place: usize| rows[place]["frame"].parse::<usize>().unwrap();
+    assert!(number(0) == 0 && number(1) == 2 && number(5) > 0 && number(10) > number(5), "{rows:?}");
+    let bytes = fs::read(place.path("map.npy")).unwrap();
+    let header = String::from_utf8_lossy(&bytes[..128]).into_owned();
+    assert!(header.contains("(15, 96, 96)"), "{header}");
+}
+
 #[test]
 fn heads_speak_of_every_folder_as_a_study() {
     let place = Place::new(4);

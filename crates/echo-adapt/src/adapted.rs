@@ -298,9 +298,10 @@ impl Adapter for Adapted {
         self.clip_quirks.map_or(vec![frame], |quirks| quirks.frames_seen(frame, frames))
     }
 
-    fn frame_attention(&self, features: Features) -> Option<Tensor<2>> {
-        assert!(self.expects(&features), "{:?} is not what this adapter consumes: {}", features, self.stage.name());
+    fn frame_attention(&self, features: &dyn Fn() -> Features) -> Option<Tensor<2>> {
         let pool = self.pool.as_ref()?;
+        let features = features();
+        assert!(self.expects(&features), "{:?} is not what this adapter consumes: {}", features, self.stage.name());
         let features = match features {
             Features::Embedding(_) => return None,
             Features::Frames(features) | Features::ZoomFrames(features) => features,

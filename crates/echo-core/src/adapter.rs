@@ -217,11 +217,11 @@ pub trait Adapter: Send + Sync + Debug {
     }
 
     /// How much every time step of all of a sample's clips weighs, `[samples, clips * time]`, which sum to one; `None` for
-    /// adapters without attention over frames.
+    /// adapters without attention over frames, which do not ask for features.
     ///
     /// # Panics
     /// As [`forward`](Self::forward).
-    fn frame_attention(&self, _features: Features) -> Option<Tensor<2>> {
+    fn frame_attention(&self, _features: &dyn Fn() -> Features) -> Option<Tensor<2>> {
         None
     }
 }

@@ -107,8 +107,8 @@ impl Adapter for AttentiveProbe {
             Reads::Labels => Prediction::Labels(outputs),
         }
     }
-    fn frame_attention(&self, features: Features) -> Option<Tensor<2>> {
-        let Features::Frames(frames) = features else { unreachable!("its stage is frames") };
+    fn frame_attention(&self, features: &dyn Fn() -> Features) -> Option<Tensor<2>> {
+        let Features::Frames(frames) = features() else { unreachable!("its stage is frames") };
         let (_, weights) = self.weigh(frames);
         Some(weights.squeeze_dim(2))
     }

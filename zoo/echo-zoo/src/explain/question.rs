@@ -180,7 +180,8 @@ impl Question {
             let seen = adapter.frames_seen(frame, frames).into_iter();
             seen.flat_map(|frame| encoder.steps_of_frame(frame, frames, steps)).collect::<Vec<usize>>()
         };
-        let weights = adapter.frame_attention(clip_features(adapter.stage(), &self.built, self.precision, &clips));
+        let features = || clip_features(adapter.stage(), &self.built, self.precision, &clips);
+        let weights = adapter.frame_attention(&features);
         if wants_attention && weights.is_none() {
             let reason = "has no attention over frames; leave out --attention";
             return Err(CliError::Usage(format!("the adapter {} {reason}", fitted.file.record.adapter)));

@@ -221,7 +221,7 @@ impl ClipArgs {
                         of_file.failed = true;
                         let reason = error.to_string();
                         shown().0.line(&format!("left out: {reason}"));
-                        let is_fault = self.inputs.iter().any(|input| input == path) || !shows_no_heart(&error);
+                        let is_fault = is_fault(&self.inputs, path, &error.into());
                         left_out.insert(file, LeftOut { path: path.to_owned(), reason, is_fault });
                     }
                 }
@@ -254,8 +254,17 @@ impl ClipArgs {
 }
 
 /// Whether a file is sound and of another kind: a report, a still or a spectrum.
-fn shows_no_heart(error: &ClipError) -> bool {
-    matches!(error, ClipError::Video(VideoError::NoPicture { .. } | VideoError::NoSector { .. }))
+fn shows_no_heart(error: &VideoError) -> bool {
+    matches!(error, VideoError::NoPicture { .. } | VideoError::NoSector { .. })
+}
+
+/// Whether a file that is left out should have been used, as [`LeftOut::is_fault`] has it.
+pub(crate) fn is_fault(inputs: &[PathBuf], path: &Path, error: &CliError) -> bool {
+    let of_another_kind = match error {
+        CliError::Video(error) | CliError::Clip(ClipError::Video(error)) => shows_no_heart(error),
+        _ => false,
+    };
+    inputs.iter().any(|input| input == path) || !of_another_kind
 }
 
 /// The clips in the tensor `clip` of a safetensors file, and what is doubtful about each.

@@ -3,6 +3,7 @@
 mod attention;
 mod overlay;
 mod question;
+mod score;
 
 use std::path::{Path, PathBuf};
 
@@ -13,17 +14,21 @@ use echo_files::{counted, say};
 use echo_video::{Mask, OpenOptions, Video};
 
 use crate::array_file::{format_of, npy_of, out_format, write_file};
-use crate::clip_args::Row;
+use crate::clip_args::{Row, is_fault};
 use crate::contact_sheet::{pictures, sheet};
 use crate::encoder_args::WeightArgs;
 use crate::find_videos::find_videos;
-use crate::heat::{enlarge, paint};
+use crate::heat::paint;
+use crate::output::print;
+use crate::results::Results;
 use crate::warnings::Warnings;
 use crate::{CliError, Entry};
 
 use attention::{STRIP, strip, table};
 use overlay::{shown_rate, write_overlay};
-use question::{Explained, Maps, Question};
+use question::{Explained, Question};
+
+pub(crate) use score::Score;
 
 /// Frames in a row of the picture, each with its map.
 const PAIRS: usize = 3;
@@ -73,6 +78,12 @@ pub(crate) struct Args {
     // A flag that another one needs is not asked for where it may not be given, so both are named.
     #[arg(long, value_name = "FILE", requires = "adapter_file", conflicts_with = "encoder")]
     attention: Option<PathBuf>,
+    /// Print as JSON what was explained of each video, the number of its frame with the most heat, and its picture.
+    #[arg(long, conflicts_with = "csv")]
+    json: bool,
+    /// The same as CSV.
+    #[arg(long)]
+    csv: bool,
     /// Use what can be decoded of truncated videos, and report it.
     #[arg(long)]
     allow_truncated: bool,
@@ -142,7 +153,8 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
     let question = Question::of(args, entries, adapters)?;
     let mut warnings = Warnings::new(&question.built, question.precision, question.remedy());
     let options = OpenOptions { allow_truncated: args.allow_truncated, mask: args.mask, ..OpenOptions::default() };
-    let mut failed = 0;
+    let (mut failed, mut left_out) = (0, 0);
+    let mut results = Results::new(&["name", "what", "frame", "out", "warning"]);
     for (place, path) in videos.iter().enumerate() {
         let place_of = |given: &Path, ending: &str| match is_one {
             true => given.to_owned(),
@@ -155,7 +167,8 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
             Ok(clips) => clips,
             Err(error) => {
                 say(&format!("left out: {error}"));
-                failed += 1;
+                left_out += 1;
+                failed += usize::from(is_fault(&args.inputs, path, &error));
                 continue;
             }
         };
@@ -165,13 +178,16 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
         let shown: Vec<Vec<u8>> = clips.iter().flat_map(|(clip, _)| pictures(clip, &question.spec)).collect();
         let tensors = clips.into_iter().map(|(clip, _)| clip.into_tensor(&question.device)).collect();
         let Explained { maps, what, attention } = question.explain(tensors, frames, args.attention.is_some())?;
-        let heat = heat(&maps, size);
+        let heat = maps.heat(size);
         if heat.iter().all(|&value| value == 0.0) {
             say(&format!("{}: nothing that it shows speaks for {what}: its map is empty", path.display()));
         }
         check_finite("the map", &heat).map_err(CliError::file(path))?;
         let painted: Vec<Vec<u8>> =
             shown.iter().zip(heat.chunks(size * size)).map(|(frame, heat)| paint(frame, heat)).collect();
+        let sums: Vec<f32> = heat.chunks(size * size).map(|frame| frame.iter().sum()).collect();
+        let most = (0..sums.len()).filter(|&frame| sums[frame] > 0.0);
+        let most = most.reduce(|best, frame| if sums[frame] > sums[best] { frame } else { best });
         let all = pairs(&numbers, shown, &painted, size, attention.as_deref());
         let height = if attention.is_some() { size + STRIP } else { size };
         let beside = if warning.is_empty() { String::new() } else { format!("! {warning}! ") };
@@ -180,6 +196,13 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
         let title = format!("{beside}{what}, {file}");
         make_folder(&out, is_one)?;
         write_file(&out, &sheet(&all, [size, height], PAIRS * 2, &title).map_err(CliError::file(&out))?)?;
+        results.push(vec![
+            path.display().to_string().into(),
+            what.clone().into(),
+            most.and_then(|frame| numbers[frame]).into(),
+            out.display().to_string().into(),
+            warning.clone().into(),
+        ]);
         if let Some(given) = &args.overlay {
             let path = place_of(given, overlay_ending);
             make_folder(&path, is_one)?;
@@ -198,10 +221,15 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
         }
     }
     let what = question.what();
-    say(&format!("{} of {what} in {}", counted(videos.len() - failed, "map"), args.out.display()));
+    say(&format!("{} of {what} in {}", counted(videos.len() - left_out, "map"), args.out.display()));
+    let printed = match (args.json, args.csv) {
+        (true, _) => print(&results.json_text()),
+        (_, true) => print(&results.csv_text()?),
+        _ => Ok(()),
+    };
     warnings.say();
     match failed {
-        0 => Ok(()),
+        0 => printed,
         failed => Err(CliError::Inputs { failed, total: videos.len() }),
     }
 }
@@ -227,17 +255,6 @@ fn pairs(
         pairs.extend([(label, frame), (String::new(), map)]);
     }
     pairs
-}
-
-/// Maps at the clips' size, the largest value of all of them 1: `[frames, size, size]`.
-fn heat(Maps { values, rows, columns }: &Maps, size: usize) -> Vec<f32> {
-    let of_frame = |map: &[f32]| enlarge(map, *rows, *columns, size);
-    let mut heat: Vec<f32> = values.chunks(rows * columns).flat_map(of_frame).collect();
-    let most = heat.iter().copied().fold(0.0, f32::max);
-    if most > 0.0 {
-        heat.iter_mut().for_each(|value| *value /= most);
-    }
-    heat
 }
 
 fn make_folder(file: &Path, is_one: bool) -> Result<(), CliError> {

@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{Device, Tensor};
 use echo_adapt::AdapterEntry;
 use echo_bench::{AdapterFile, clip_features};
-use echo_core::{AnyAdapter, AnyEncoder, ClipSpec, Error, Kind, Prediction, Tokens, l2_normalize};
+use echo_core::{AnyAdapter, ClipSpec, Error, Kind, Prediction};
 use echo_data::{Look, Start};
 use echo_files::say;
 use echo_kernels::Precision;
-use echo_train::{adapter_saliency, saliency};
+use echo_train::adapter_saliency;
 use echo_weights::Built;
 
+use super::score::{Maps, Score};
 use super::{Args, attention};
-use crate::embed::text_embeddings;
 use crate::{CliError, Entry};
 
 /// What is asked of every video.
@@ -23,14 +23,12 @@ pub(super) struct Question {
     /// How clips are made.
     pub(super) spec: ClipSpec,
     pub(super) precision: Precision,
-    score: Score,
+    asked: Asked,
 }
 
-enum Score {
-    /// The cosine to a text's embedding of length one, `[1, dim]`.
-    Prompt { text: Box<Tensor<2>>, prompt: String },
-    /// A head's output.
-    Head { name: String, place: usize, class: String },
+enum Asked {
+    /// A score of the encoder.
+    Score(Score),
     /// What a fitted adapter predicts.
     Adapter(Box<Fitted>),
 }
@@ -41,13 +39,6 @@ struct Fitted {
     adapter: AnyAdapter,
     /// The class or label that is asked for.
     class: Option<usize>,
-}
-
-/// A map for every frame, `[frames, rows, columns]`.
-pub(super) struct Maps {
-    pub(super) values: Vec<f32>,
-    pub(super) rows: usize,
-    pub(super) columns: usize,
 }
 
 /// What came of a video's clips.
@@ -71,13 +62,10 @@ impl Question {
         let name = args.encoder.as_deref().unwrap_or_default();
         let (built, device) = args.weights.build(entries, name, &args.preset)?;
         let score = match &args.prompt {
-            Some(prompt) => {
-                let text = Box::new(text_embeddings(std::slice::from_ref(prompt), &built, &device)?);
-                Score::Prompt { text, prompt: prompt.clone() }
-            }
+            Some(prompt) => Score::prompt(prompt, &built, &device)?,
             None => head(args, &built, &device)?,
         };
-        Ok(Self { spec: built.preset.clip.clone(), built, device, precision, score })
+        Ok(Self { spec: built.preset.clip.clone(), built, device, precision, asked: Asked::Score(score) })
     }
 
     fn of_adapter(path: &Path, args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> Result<Self, CliError> {
@@ -112,30 +100,29 @@ impl Question {
             }
         };
         let spec = file.spec()?;
-        let score = Score::Adapter(Box::new(Fitted { path: path.to_owned(), file, adapter, class }));
-        Ok(Self { built, device, spec, precision: Precision::F32, score })
+        let asked = Asked::Adapter(Box::new(Fitted { path: path.to_owned(), file, adapter, class }));
+        Ok(Self { built, device, spec, precision: Precision::F32, asked })
     }
 
     /// Clips of every video.
     pub(super) fn clips(&self) -> usize {
-        if let Score::Adapter(fitted) = &self.score { fitted.file.record.clips } else { 1 }
+        if let Asked::Adapter(fitted) = &self.asked { fitted.file.record.clips } else { 1 }
     }
 
     /// How one of them is seen.
     pub(super) fn look(&self, video: &Path, clip: usize) -> Result<Look, CliError> {
-        match &self.score {
-            Score::Adapter(fitted) => Ok(fitted.file.look(video, clip, self.clips(), &self.spec)?),
-            _ => Ok(Start::First.into()),
+        match &self.asked {
+            Asked::Adapter(fitted) => Ok(fitted.file.look(video, clip, self.clips(), &self.spec)?),
+            Asked::Score(_) => Ok(Start::First.into()),
         }
     }
 
     /// What the maps of all videos are of.
     pub(super) fn what(&self) -> String {
         let title = self.built.encoder.card().title;
-        match &self.score {
-            Score::Prompt { prompt, .. } => format!("{prompt:?} by {title}"),
-            Score::Head { name, class, .. } => format!("{name}{class} by {title}"),
-            Score::Adapter(fitted) => {
+        match &self.asked {
+            Asked::Score(score) => format!("{score} by {title}"),
+            Asked::Adapter(fitted) => {
                 let task = &fitted.file.record.task;
                 let what = match fitted.class {
                     Some(class) => format!("{} ({})", task.name, task.class_names()[class]),
@@ -149,11 +136,11 @@ impl Question {
     /// A command that gives numbers of patients.
     pub(super) fn remedy(&self) -> String {
         let name = self.built.encoder.card().name;
-        match &self.score {
-            Score::Adapter(_) => format!(
+        match &self.asked {
+            Asked::Adapter(_) => format!(
                 "an adapter of echozoo bench --encoder {name} --data DIR --preset full --weights FILE --save-adapters"
             ),
-            _ => format!("echozoo explain --encoder {name} --preset full --weights FILE"),
+            Asked::Score(_) => format!("echozoo explain --encoder {name} --preset full --weights FILE"),
         }
     }
 
@@ -170,10 +157,12 @@ impl Question {
         wants_attention: bool,
     ) -> Result<Explained, CliError> {
         let encoder = &self.built.encoder;
-        let Score::Adapter(fitted) = &self.score else {
-            let map = saliency(encoder, Tensor::cat(clips, 0), |encoder, tokens| self.score.of(encoder, tokens));
-            let steps_of = |frame, steps| encoder.steps_of_frame(frame, frames, steps);
-            return Ok(Explained { maps: Maps::of(map, frames, steps_of), what: self.what(), attention: None });
+        let fitted = match &self.asked {
+            Asked::Score(score) => {
+                let maps = score.maps(encoder, Tensor::cat(clips, 0), frames);
+                return Ok(Explained { maps, what: self.what(), attention: None });
+            }
+            Asked::Adapter(fitted) => fitted,
         };
         let adapter = &fitted.adapter;
         let steps_of = |frame, steps| {
@@ -206,25 +195,6 @@ impl Question {
     }
 }
 
-impl Score {
-    fn of(&self, encoder: &AnyEncoder, tokens: &Tokens) -> Tensor<1> {
-        let embedding = encoder.embed(tokens);
-        match self {
-            Self::Prompt { text, .. } => {
-                let text = Tensor::clone(text).to_device(&embedding.device());
-                (l2_normalize(embedding) * text).sum_dim(1).squeeze_dim(1)
-            }
-            Self::Head { name, place, .. } => {
-                let [batch, _] = embedding.dims();
-                let found = encoder.heads(embedding).into_iter().find(|(head, _)| head.name == *name);
-                let (_, outputs) = found.expect("a head that these weights have");
-                outputs.narrow(1, *place, 1).reshape([batch])
-            }
-            Self::Adapter(_) => unreachable!("an adapter makes its predictions itself"),
-        }
-    }
-}
-
 impl Fitted {
     /// Which output is explained, the likeliest class or label where none is asked for, and how a title calls it.
     fn answer(&self, prediction: &Prediction) -> (usize, String) {
@@ -251,30 +221,6 @@ impl Fitted {
             }
             Prediction::Classes(logits) | Prediction::Labels(logits) => column(&logits, place),
         }
-    }
-}
-
-impl Maps {
-    /// The mean of the maps of the steps that show a frame, for every frame of every clip.
-    ///
-    /// - map: `[clips, steps, rows, columns]`
-    fn of(map: Tensor<4>, frames: usize, steps_of: impl Fn(usize, usize) -> Vec<usize>) -> Self {
-        let [clips, steps, rows, columns] = map.dims();
-        let cells = rows * columns;
-        let steps_of: Vec<Vec<usize>> = (0..frames).map(|frame| steps_of(frame, steps)).collect();
-        let of_steps: Vec<f32> = map.into_data().iter::<f32>().collect();
-        let mut values = Vec::with_capacity(clips * frames * cells);
-        for of_clip in of_steps.chunks(steps * cells) {
-            for of_frame in &steps_of {
-                let mut mean = vec![0.0f32; cells];
-                for &step in of_frame {
-                    let step = &of_clip[step * cells..][..cells];
-                    mean.iter_mut().zip(step).for_each(|(mean, value)| *mean += value / of_frame.len() as f32);
-                }
-                values.extend(mean);
-            }
-        }
-        Self { values, rows, columns }
     }
 }
 

@@ -3,14 +3,13 @@
 use burn::tensor::Device;
 use echo_core::check_finite;
 use echo_data::{LoadedClip, Start, clip_of};
-use echo_train::saliency;
 use echo_video::{OpenOptions, Video};
 use echo_weights::Built;
 
 use super::reading::{EF, Reading};
 use crate::CliError;
 use crate::contact_sheet::pictures;
-use crate::explain::{Score, heat};
+use crate::explain::Score;
 use crate::heat::paint;
 
 /// A frame of a video, and the same under its map.
@@ -39,9 +38,9 @@ pub(super) fn maps(
     let has_head = built.encoder.card().capabilities.heads.iter().any(|head| head.name == EF)
         && reading.rows[0].value[0].said.reported.iter().any(|number| number.head == EF);
     for (video, row) in reading.rows.iter().enumerate().take(count) {
-        let (score, what) = match (has_head, reading.nearest_prompt(video)) {
-            (true, _) => (Score::Head { name: EF.to_owned(), place: 0 }, "ejection fraction by its head".to_owned()),
-            (false, Some(prompt)) => (Score::prompt(prompt, built, device)?, format!("{prompt:?}")),
+        let score = match (has_head, reading.nearest_prompt(video)) {
+            (true, _) => Score::Head { name: EF.to_owned(), place: 0, class: " by its head".to_owned() },
+            (false, Some(prompt)) => Score::prompt(prompt, built, device)?,
             (false, None) => return Ok(maps),
         };
         let path = &row.paths[0];
@@ -49,8 +48,7 @@ pub(super) fn maps(
         let (LoadedClip { clip, .. }, _) = clip_of(&opened, path, &built.preset.clip, Start::First.into())?;
         let (frames, size) = (clip.frames, clip.size);
         let shown = pictures(&clip, &built.preset.clip);
-        let map = saliency(&built.encoder, clip.into_tensor(device), |encoder, tokens| score.of(encoder, tokens));
-        let heat = heat(&built.encoder, map, frames, size);
+        let heat = score.maps(&built.encoder, clip.into_tensor(device), frames).heat(size);
         check_finite("the map", &heat).map_err(CliError::file(path))?;
         let sums: Vec<f32> = heat.chunks_exact(size * size).map(|frame| frame.iter().sum()).collect();
         let most = (0..frames).reduce(|best, frame| if sums[frame] > sums[best] { frame } else { best });
@@ -58,7 +56,7 @@ pub(super) fn maps(
             let heat = &heat[frame * size * size..][..size * size];
             [shown[frame].clone(), paint(&shown[frame], heat)]
         });
-        maps.push(HeatMap { video, what, size, pictures });
+        maps.push(HeatMap { video, what: score.to_string(), size, pictures });
     }
     Ok(maps)
 }

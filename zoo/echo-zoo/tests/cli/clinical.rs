@@ -218,7 +218,13 @@ fn maps_show_where_a_score_comes_from() {
     place.run(0, &[&explain[..], &["--encoder", "echoclip", "--prompt", "EF 70%"]].concat());
     assert_ne!(fs::read(place.path("map.npy")).unwrap(), maps[0]);
     let many = ["explain", "--encoder", "panecho", "--preset", "nano", "--head", "EF", "--out", "maps", "data/Videos"];
-    place.run(0, &many);
+    // A spectrum in the folder is told, and is no failure.
+    fs::copy(dicom("doppler.dcm"), place.path("data/Videos/doppler.dcm")).unwrap();
+    let (out, err) = place.run(0, &[&many[..], &["--json"]].concat());
+    assert!(err.contains("left out") && err.contains("a Doppler spectrum") && err.contains("2 maps of EF"), "{err}");
+    let rows: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert!(rows.as_array().unwrap().len() == 2 && rows[0]["frame"].is_u64(), "{out}");
+    assert!(place.path(rows[1]["out"].as_str().unwrap()).exists(), "{out}");
     assert_eq!(fs::read_dir(place.path("maps")).unwrap().count(), 2);
     // What cannot be explained.
     for (args, word) in [

@@ -158,14 +158,14 @@ fn maps_are_finite_differences_of_predictions() {
                     predicted(scale, &Tensor::from_data(TensorData::new(change, dims), &device()))
                 };
                 let weight = (moved(STEP) - moved(-STEP)) / (2.0 * STEP * (rows * columns) as f32);
-                for place in 0..tall * wide {
+                for (place, expected) in expected.iter_mut().enumerate() {
                     let (y, x) = (place / wide, place % wide);
                     let cell = match scale {
                         0 => y / 2 * columns + x / 2,
                         _ if part == y / rows * 2 + x / columns => y % rows * columns + x % columns,
                         _ => continue,
                     };
-                    expected[place] += weight * values[places(cell)] * parts as f32;
+                    *expected += weight * values[places(cell)] * parts as f32;
                 }
             }
         }

@@ -298,7 +298,8 @@ fn maps_show_what_a_fitted_adapter_predicts_from() {
     assert!(maps.windows(2).all(|pair| pair[0].len() == pair[1].len() && pair[0] != pair[1]));
 
     // Several videos: a folder of each.
-    let many = ["explain", "--adapter-file", &mfl, &video, &place.videos()[1].to_str().unwrap().to_owned()];
+    let videos = place.videos();
+    let many = ["explain", "--adapter-file", &mfl, &video, videos[1].to_str().unwrap()];
     place.run(0, &[&many[..], &["--out", "maps", "--overlay", "films", "--attention", "weights"]].concat());
     let held = |folder: &str, ending: &str| {
         let files = fs::read_dir(place.path(folder)).unwrap().map(|entry| entry.unwrap().path());

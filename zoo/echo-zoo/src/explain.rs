@@ -20,6 +20,7 @@ use crate::encoder_args::WeightArgs;
 use crate::find_videos::find_videos;
 use crate::heat::paint;
 use crate::output::print;
+use crate::progress::Progress;
 use crate::results::Results;
 use crate::warnings::Warnings;
 use crate::{CliError, Entry};
@@ -155,7 +156,9 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
     let options = OpenOptions { allow_truncated: args.allow_truncated, mask: args.mask, ..OpenOptions::default() };
     let (mut failed, mut left_out) = (0, 0);
     let mut results = Results::new(&["name", "what", "frame", "out", "warning"]);
+    let mut progress = Progress::new("videos", videos.len());
     for (place, path) in videos.iter().enumerate() {
+        progress.set(place, &path.file_name().unwrap_or_default().to_string_lossy());
         let place_of = |given: &Path, ending: &str| match is_one {
             true => given.to_owned(),
             false => {
@@ -166,7 +169,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
         let clips = match Clips::of(path, &question, &options) {
             Ok(clips) => clips,
             Err(error) => {
-                say(&format!("left out: {error}"));
+                progress.line(&format!("left out: {error}"));
                 left_out += 1;
                 failed += usize::from(is_fault(&args.inputs, path, &error));
                 continue;
@@ -180,7 +183,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
         let Explained { maps, what, attention } = question.explain(tensors, frames, args.attention.is_some())?;
         let heat = maps.heat(size);
         if heat.iter().all(|&value| value == 0.0) {
-            say(&format!("{}: nothing that it shows speaks for {what}: its map is empty", path.display()));
+            progress.line(&format!("{}: nothing that it shows speaks for {what}: its map is empty", path.display()));
         }
         check_finite("the map", &heat).map_err(CliError::file(path))?;
         let painted: Vec<Vec<u8>> =
@@ -220,6 +223,8 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
             write_file(&path, table(&numbers, weights).as_bytes())?;
         }
     }
+    progress.set(videos.len(), "");
+    drop(progress);
     let what = question.what();
     say(&format!("{} of {what} in {}", counted(videos.len() - left_out, "map"), args.out.display()));
     let printed = match (args.json, args.csv) {

@@ -69,7 +69,7 @@ impl Assets {
     /// Reads the files in `folder`: a checkout of upstream's repository with the release unpacked in it (`assets`,
     /// `model_data/candidates_data`), its folder `model_data`, or all files in one folder.
     ///
-    /// Pickles are read as data, nothing in them is executed. The whole release needs about 3 GB of memory.
+    /// Pickles are read as data, nothing in them is executed. The embeddings of the whole release take 2.5 GB of memory.
     ///
     /// # Errors
     /// A file is missing, damaged or of another kind, or two files do not belong together: they differ in how many

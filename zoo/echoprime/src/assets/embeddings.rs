@@ -31,6 +31,11 @@ pub(super) fn read(files: &Files, candidates: usize) -> Result<(Vec<f32>, usize)
         return Err(AssetsError::disagree(first, &files.studies, reason));
     }
     let mut values = Vec::new();
+    // At once: a vector that grows needs up to three times as much.
+    if rows.checked_mul(dim).is_none_or(|count| values.try_reserve_exact(count).is_err()) {
+        let reason = format!("there is no memory for {rows} embeddings of length {dim}");
+        return Err(AssetsError::content(first, reason));
+    }
     for (path, tensor) in tensors {
         let first = values.len();
         tensor.append_to(&mut values)?;

@@ -50,6 +50,12 @@ impl OpenOptions {
     }
 
     /// Refuses sizes that no echocardiogram has, before anything of that size is allocated.
+    /// The same for pictures that people look at: all but the sector is black in every kind of file, unless nothing is to be.
+    pub fn for_pictures(&self) -> Self {
+        let mask = if self.mask == Mask::None { Mask::None } else { Mask::Auto };
+        Self { mask, ..self.clone() }
+    }
+
     pub(crate) fn check_size(&self, path: &Path, width: usize, height: usize) -> Result<(), VideoError> {
         if width == 0 || height == 0 {
             return Err(VideoError::malformed(path, format!("it declares frames of {width}x{height} pixels")));

@@ -179,13 +179,8 @@ impl Video {
     /// # Errors
     /// No sector is found, or frames that are needed to find it cannot be decoded.
     pub fn sector(&self) -> Result<Option<&Sector>, VideoError> {
-        let is_masked = match self.options.mask {
-            Mask::Dicom => self.info.container == Container::Dicom,
-            Mask::Auto => true,
-            Mask::None => false,
-        };
         if self.sector.get().is_none() {
-            let sector = if is_masked { Some(Sector::of(self)?) } else { None };
+            let sector = if self.is_masked() { Some(Sector::of(self)?) } else { None };
             // Whoever else has found it meanwhile has found the same.
             let _ = self.sector.set(sector);
         }
@@ -198,6 +193,15 @@ impl Video {
     /// As [`open`](Video::open).
     pub fn unmasked(&self) -> Result<Self, VideoError> {
         Self::open(&self.path, &OpenOptions { mask: Mask::None, ..self.options.clone() })
+    }
+
+    /// Whether nothing but its sector is shown when it is decoded.
+    pub fn is_masked(&self) -> bool {
+        match self.options.mask {
+            Mask::Dicom => self.info.container == Container::Dicom,
+            Mask::Auto => true,
+            Mask::None => false,
+        }
     }
 
     pub(crate) fn no_sector(&self, cause: &str) -> VideoError {

@@ -67,7 +67,8 @@ impl ArchiveArgs {
         }
         if !(1..=assets.candidates()).contains(&self.neighbours) {
             let reason = format!("of the {} studies in {}", assets.candidates(), folder.display());
-            return Err(CliError::Usage(format!("--neighbours {} {reason}: give fewer", self.neighbours)));
+            let range = format!("give 1 to {}", assets.candidates());
+            return Err(CliError::Usage(format!("--neighbours {} {reason}: {range}", self.neighbours)));
         }
         let options = PhenotypeOptions { neighbours: self.neighbours, compat };
         Ok(Some(Archive { assets, options }))
@@ -112,6 +113,14 @@ impl Found {
 }
 
 impl Archive {
+    /// How it is asked otherwise than by the method.
+    pub(crate) fn note(&self) -> Option<&'static str> {
+        match self.options.compat {
+            Compat::None => None,
+            Compat::Upstream => Some("sections of phenotypes are numbered as by EchoPrime's code (--compat echoprime)"),
+        }
+    }
+
     /// How many of its studies a phenotype is the mean of.
     pub(crate) fn neighbours(&self) -> usize {
         self.options.neighbours

@@ -1,8 +1,8 @@
 //! Arrays to files that other tools read: `.npy`, `.safetensors`, `.csv`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use echo_files::{check_place, is_stream, write_atomically};
 use echo_weights::Checkpoint;
@@ -32,6 +32,25 @@ pub(crate) fn format_of<'a>(flag: &str, path: &Path, endings: &[&'a str]) -> Res
         let known = endings.iter().map(|ending| format!(".{ending}")).collect::<Vec<_>>().join(" or ");
         CliError::Usage(format!("{flag} {}: give a file that ends in {known}", path.display()))
     })
+}
+
+/// Refuses to write where a file lies that is read: results would take its place.
+///
+/// # Errors
+/// One of `outs` is one of `inputs`, by whatever path.
+pub(crate) fn refuse_inputs<'o, 'i>(
+    outs: impl IntoIterator<Item = &'o Path>,
+    inputs: impl IntoIterator<Item = &'i Path>,
+) -> Result<(), CliError> {
+    let real = |path: &Path| path.canonicalize().ok();
+    let read: BTreeSet<PathBuf> = inputs.into_iter().filter_map(real).collect();
+    match outs.into_iter().find(|out| real(out).is_some_and(|out| read.contains(&out))) {
+        Some(out) => Err(CliError::Usage(format!(
+            "{}: this file is read, and results would take its place; name another for them",
+            out.display()
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// What is there already must be a folder, where results are to be in one.

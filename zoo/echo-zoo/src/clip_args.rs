@@ -23,6 +23,9 @@ const SMALLEST_SIDE: usize = 32;
 pub(crate) struct ClipArgs {
     /// Videos, or folders of videos.
     pub(crate) inputs: Vec<PathBuf>,
+    /// What the user named, where that is something else.
+    #[arg(skip)]
+    named: Option<Vec<PathBuf>>,
     /// Ready clips (tensor `clip`, floats [batch, 3, frames, height, width]) instead of videos.
     #[arg(long, value_name = "FILE", conflicts_with = "inputs")]
     pub(crate) tensor: Option<PathBuf>,
@@ -121,7 +124,18 @@ struct Pending<T> {
 impl ClipArgs {
     /// The same flags for other videos.
     pub(crate) fn of(&self, inputs: Vec<PathBuf>) -> Self {
-        Self { inputs, tensor: None, allow_truncated: self.allow_truncated, mask: self.mask }
+        let named = self.named().to_vec();
+        Self { inputs, named: Some(named), tensor: None, allow_truncated: self.allow_truncated, mask: self.mask }
+    }
+
+    /// What the user named.
+    fn named(&self) -> &[PathBuf] {
+        self.named.as_deref().unwrap_or(&self.inputs)
+    }
+
+    /// The files that are read; what cannot be listed is told when it is.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        find_videos(&self.inputs).unwrap_or_default().into_iter().chain(self.tensor.clone()).collect()
     }
 
     /// How videos are opened.
@@ -221,7 +235,7 @@ impl ClipArgs {
                         of_file.failed = true;
                         let reason = error.to_string();
                         shown().0.line(&format!("left out: {reason}"));
-                        let is_fault = is_fault(&self.inputs, path, &error.into());
+                        let is_fault = is_fault(self.named(), path, &error.into());
                         left_out.insert(file, LeftOut { path: path.to_owned(), reason, is_fault });
                     }
                 }

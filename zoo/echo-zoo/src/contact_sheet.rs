@@ -11,6 +11,8 @@ use image::{ImageFormat, ImageResult, Rgb, RgbImage};
 const COLUMNS: usize = 5;
 /// Pixels between pictures, and between them and what is written above.
 pub(crate) const GAP: usize = 4;
+/// Lines of a title at most.
+const MOST_LINES: usize = 4;
 /// Height and width of a letter.
 pub(crate) const LETTER: usize = 8;
 
@@ -49,10 +51,15 @@ pub(crate) fn sheet(
     let columns = columns.min(pictures.len()).max(1);
     let rows = pictures.len().div_ceil(columns);
     let (line, step) = (LETTER + GAP, width + GAP);
-    let mut sheet = RgbImage::new((columns * step - GAP) as u32, (line + rows * (line + height + GAP) - GAP) as u32);
-    write_line(&mut sheet, [0, 0], columns * step - GAP, title);
+    let title = lines(title, (columns * step - GAP) / LETTER);
+    let top_of_all = title.len() * line;
+    let size = [columns * step - GAP, top_of_all + rows * (line + height + GAP) - GAP];
+    let mut sheet = RgbImage::new(size[0] as u32, size[1] as u32);
+    for (place, text) in title.iter().enumerate() {
+        write_line(&mut sheet, [0, place * line], size[0], text);
+    }
     for (place, (label, rgb)) in pictures.iter().enumerate() {
-        let (left, top) = ((place % columns) * step, line + (place / columns) * (line + height + GAP));
+        let (left, top) = ((place % columns) * step, top_of_all + (place / columns) * (line + height + GAP));
         write_line(&mut sheet, [left, top], width, label);
         for (pixel, rgb) in rgb.as_chunks::<3>().0.iter().enumerate() {
             sheet.put_pixel((left + pixel % width) as u32, (top + line + pixel / width) as u32, Rgb(*rgb));
@@ -61,6 +68,23 @@ pub(crate) fn sheet(
     let mut bytes = Cursor::new(Vec::new());
     sheet.write_to(&mut bytes, ImageFormat::Png)?;
     Ok(bytes.into_inner())
+}
+
+/// A text in lines of so many letters; the last holds what is left.
+fn lines(text: &str, room: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let count = lines.len();
+        let last = &mut lines[count - 1];
+        match last.is_empty() || count == MOST_LINES || last.chars().count() + 1 + word.chars().count() <= room {
+            true => {
+                last.push_str(if last.is_empty() { "" } else { " " });
+                last.push_str(word);
+            }
+            false => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 /// White letters, as many as go into `width` pixels; where some do not, the last are dots.
@@ -110,12 +134,17 @@ mod tests {
         let title = "a name that is longer than all five frames together, with \u{e9}";
         let png = contact_sheet(&clip, &spec, &[0, 2, 4, 6, 118], title).unwrap();
         let sheet = image::load_from_memory(&png).unwrap().to_rgb8();
-        assert_eq!(sheet.dimensions(), (5 * 68 - 4, 12 + 2 * (12 + 68) - 4));
-        assert_eq!(line(&sheet, [0, 0], 42), "a name that is longer than all five fram..");
-        assert_eq!(line(&sheet, [4 * 68, 12], 3), "118");
-        assert_eq!(line(&sheet, [0, 12 + 80], 7), "padding");
-        assert_eq!(sheet.get_pixel(4 * 68, 24).0, [40; 3]);
-        assert_eq!(sheet.get_pixel(0, 24 + 80).0, [50; 3]);
+        assert_eq!(sheet.dimensions(), (5 * 68 - 4, 24 + 2 * (12 + 68) - 4));
+        assert_eq!(line(&sheet, [0, 0], 42), "a name that is longer than all five frames");
+        // The font has ASCII alone.
+        assert_eq!(line(&sheet, [0, 12], 16), "together, with ?");
+        assert_eq!(line(&sheet, [4 * 68, 24], 3), "118");
+        assert_eq!(line(&sheet, [0, 24 + 80], 7), "padding");
+        assert_eq!(sheet.get_pixel(4 * 68, 36).0, [40; 3]);
+        assert_eq!(sheet.get_pixel(0, 36 + 80).0, [50; 3]);
+        assert_eq!(lines("one two", 3), ["one", "two"]);
+        assert_eq!(lines("a b c d e f", 1), ["a", "b", "c", "d e f"]);
+        assert_eq!(lines("longer", 3), ["longer"]);
     }
 
     fn echo_zoo_spec() -> ClipSpec {

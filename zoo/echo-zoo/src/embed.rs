@@ -10,7 +10,7 @@ use echo_kernels::Precision;
 use echo_weights::Built;
 use serde::Serialize;
 
-use crate::array_file::{npy_of, out_format, safetensors, write_file};
+use crate::array_file::{npy_of, out_format, refuse_inputs, safetensors, write_file};
 use crate::clip_args::ClipArgs;
 use crate::encoder_args::EncoderArgs;
 use crate::output::print;
@@ -84,7 +84,13 @@ impl Embeddings {
 
 pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     let format = |path| out_format(path, &["npy", "safetensors", "csv", "json"]);
-    args.out.as_deref().map_or(Ok(""), format)?;
+    if let Some(path) = &args.out {
+        format(path)?;
+        refuse_inputs([path.as_path()], args.clips.files().iter().map(PathBuf::as_path))?;
+    }
+    if args.text.iter().any(|text| text.trim().is_empty()) {
+        return Err(CliError::Usage("--text is empty".to_owned()));
+    }
     if args.clips.is_empty() && args.text.is_empty() {
         return Err(CliError::Usage("nothing to embed: give videos, folders, --tensor or --text".to_owned()));
     }

@@ -13,7 +13,7 @@ use echo_data::{Clip, LoadedClip, Selection, clip_of};
 use echo_files::{counted, say};
 use echo_video::{Mask, OpenOptions, Video};
 
-use crate::array_file::{format_of, npy_of, out_format, write_file};
+use crate::array_file::{format_of, npy_of, out_format, refuse_inputs, write_file};
 use crate::clip_args::{Row, is_fault};
 use crate::contact_sheet::{pictures, sheet};
 use crate::encoder_args::WeightArgs;
@@ -49,7 +49,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     weights: WeightArgs,
     /// A sentence: what makes the clip similar to it.
-    #[arg(long, conflicts_with = "head", required_unless_present_any = ["head", "adapter_file"])]
+    #[arg(long, conflicts_with = "head")]
     prompt: Option<String>,
     /// One of the encoder's own heads: what raises its number.
     #[arg(long)]
@@ -96,6 +96,8 @@ pub(crate) struct Args {
 /// A video's clips, one or as many as an adapter was fitted on.
 struct Clips {
     clips: Vec<(Clip, Selection)>,
+    /// Their frames as people see them: nothing but the ultrasound sector, unless all is asked for.
+    shown: Vec<Vec<u8>>,
     /// Frames of each.
     frames: usize,
     size: usize,
@@ -107,7 +109,9 @@ struct Clips {
 impl Clips {
     fn of(path: &Path, question: &Question, options: &OpenOptions) -> Result<Self, CliError> {
         let video = Video::open(path, options)?;
+        let to_show = Video::open(path, &options.for_pictures())?;
         let mut clips = Vec::with_capacity(question.clips());
+        let mut shown = Vec::new();
         let mut row = Row {
             name: path.display().to_string(),
             paths: vec![path.to_owned()],
@@ -118,6 +122,13 @@ impl Clips {
             let (LoadedClip { clip, truncation, warnings }, selection) =
                 clip_of(&video, path, &question.spec, question.look(path, place)?)?;
             row.doubts.extend(truncation.map(|missing| format!("truncated: {missing}")).into_iter().chain(warnings));
+            shown.extend(match video.is_masked() == to_show.is_masked() {
+                true => pictures(&clip, &question.spec),
+                false => pictures(
+                    &clip_of(&to_show, path, &question.spec, question.look(path, place)?)?.0.clip,
+                    &question.spec,
+                ),
+            });
             clips.push((clip, selection));
         }
         let (frames, size) = clips.first().map_or((0, 0), |(clip, _)| (clip.frames, clip.size));
@@ -126,7 +137,7 @@ impl Clips {
             return Err(CliError::file(path)(reason));
         }
         let fps = clips.first().map_or(0.0, |(_, selection)| shown_rate(video.info().fps, &selection.frames));
-        Ok(Self { clips, frames, size, fps, row })
+        Ok(Self { clips, shown, frames, size, fps, row })
     }
 
     /// Of every frame of all clips its number in the video; nothing of padding.
@@ -151,6 +162,25 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
             format_of("--attention", path, &["csv"])?;
         }
     }
+    let place_of = |place: usize, given: &Path, ending: &str| match is_one {
+        true => given.to_owned(),
+        false => {
+            let stem = videos[place].file_stem().unwrap_or_default().to_string_lossy();
+            given.join(format!("{:04}-{stem}.{ending}", place + 1))
+        }
+    };
+    let endings = [
+        (Some(&args.out), "png"),
+        (args.overlay.as_ref(), overlay_ending),
+        (args.map.as_ref(), "npy"),
+        (args.attention.as_ref(), "csv"),
+    ];
+    let outs: Vec<PathBuf> = (0..videos.len())
+        .flat_map(|place| endings.map(|(given, ending)| given.map(|given| place_of(place, given, ending))))
+        .flatten()
+        .collect();
+    let read = videos.iter().chain(&args.adapter_file).map(PathBuf::as_path);
+    refuse_inputs(outs.iter().map(PathBuf::as_path), read)?;
     let question = Question::of(args, entries, adapters)?;
     let mut warnings = Warnings::new(&question.built, question.precision, question.remedy());
     let options = OpenOptions { allow_truncated: args.allow_truncated, mask: args.mask, ..OpenOptions::default() };
@@ -159,13 +189,6 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
     let mut progress = Progress::new("videos", videos.len());
     for (place, path) in videos.iter().enumerate() {
         progress.set(place, &path.file_name().unwrap_or_default().to_string_lossy());
-        let place_of = |given: &Path, ending: &str| match is_one {
-            true => given.to_owned(),
-            false => {
-                let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-                given.join(format!("{:04}-{stem}.{ending}", place + 1))
-            }
-        };
         let clips = match Clips::of(path, &question, &options) {
             Ok(clips) => clips,
             Err(error) => {
@@ -177,8 +200,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
         };
         let warning = warnings.of(&clips.row);
         let numbers = clips.numbers();
-        let Clips { clips, frames, size, fps, .. } = clips;
-        let shown: Vec<Vec<u8>> = clips.iter().flat_map(|(clip, _)| pictures(clip, &question.spec)).collect();
+        let Clips { clips, shown, frames, size, fps, .. } = clips;
         let tensors = clips.into_iter().map(|(clip, _)| clip.into_tensor(&question.device)).collect();
         let Explained { maps, what, attention } = question.explain(tensors, frames, args.attention.is_some())?;
         let heat = maps.heat(size);
@@ -193,10 +215,10 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
         let most = most.reduce(|best, frame| if sums[frame] > sums[best] { frame } else { best });
         let all = pairs(&numbers, shown, &painted, size, attention.as_deref());
         let height = if attention.is_some() { size + STRIP } else { size };
-        let beside = if warning.is_empty() { String::new() } else { format!("! {warning}! ") };
+        let beside = if warning.is_empty() { String::new() } else { format!(" ! {warning}") };
         let file = path.file_name().unwrap_or_default().to_string_lossy();
-        let out = place_of(&args.out, "png");
-        let title = format!("{beside}{what}, {file}");
+        let out = place_of(place, &args.out, "png");
+        let title = format!("{file}: {what}{beside}");
         make_folder(&out, is_one)?;
         write_file(&out, &sheet(&all, [size, height], PAIRS * 2, &title).map_err(CliError::file(&out))?)?;
         results.push(vec![
@@ -207,18 +229,18 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
             warning.clone().into(),
         ]);
         if let Some(given) = &args.overlay {
-            let path = place_of(given, overlay_ending);
+            let path = place_of(place, given, overlay_ending);
             make_folder(&path, is_one)?;
             write_overlay(&path, overlay_ending, &painted, size, fps)?;
         }
         if let Some(given) = &args.map {
-            let path = place_of(given, "npy");
+            let path = place_of(place, given, "npy");
             make_folder(&path, is_one)?;
             let shape = [numbers.len(), size, size];
             write_file(&path, &npy_of(&heat, &shape).map_err(CliError::file(&path))?)?;
         }
         if let (Some(given), Some(weights)) = (&args.attention, &attention) {
-            let path = place_of(given, "csv");
+            let path = place_of(place, given, "csv");
             make_folder(&path, is_one)?;
             write_file(&path, table(&numbers, weights).as_bytes())?;
         }

@@ -1,10 +1,11 @@
 //! What an encoder says of clips by itself: its view classifier, its heads, and the embedding that other methods begin with.
 
-use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
+use burn::tensor::{Device, Tensor};
 use echo_clinical::study::most_likely_view;
 use echo_core::{AnyEncoder, Card, Error, Head, NormalRange};
 use echo_data::usual_range;
+use echo_weights::Built;
 
 use crate::CliError;
 
@@ -117,12 +118,17 @@ impl ClipFindings {
     }
 }
 
-/// Refuses heads that are wanted and that none of `clips` has: the encoder has them, and its weights do not.
-pub(crate) fn check_weights(wanted: Wanted<'_>, card: &Card, clip: &ClipFindings) -> Result<(), CliError> {
-    let has = |name: &str| clip.reported.iter().any(|number| number.head == name);
-    let Some(lacking) = wanted.heads.iter().find(|name| !has(name)) else { return Ok(()) };
-    let mut there: Vec<&str> = clip.reported.iter().map(|number| number.head).collect();
-    there.dedup();
+/// Refuses heads that are wanted and that these weights lack, before any clip is read.
+pub(crate) fn check_weights(wanted: Wanted<'_>, built: &Built, device: &Device) -> Result<(), CliError> {
+    let (encoder, clip) = (&built.encoder, &built.preset.clip);
+    let card = encoder.card();
+    let nothing = Tensor::zeros([1, encoder.dim()], device);
+    let mut there: Vec<&str> = encoder.heads(nothing).into_iter().map(|(head, _)| head.name).collect();
+    if wanted.heads.iter().any(|name| name == VIEW) {
+        let nothing = Tensor::zeros([1, 3, clip.frames, clip.size, clip.size], device);
+        there.extend(encoder.view_logits(nothing).map(|_| VIEW));
+    }
+    let Some(lacking) = wanted.heads.iter().find(|name| !there.contains(&name.as_str())) else { return Ok(()) };
     let there =
         if there.is_empty() { "; they have none".to_owned() } else { format!("; they have {}", there.join(", ")) };
     Err(CliError::Usage(format!("these weights of {} lack the head {lacking}{there}", card.name)))
@@ -149,9 +155,14 @@ impl Over {
 
 /// A row's warning, and that its value cannot be right, where it cannot.
 pub(crate) fn with_value(warning: &str, name: &str, unit: &str, value: f64) -> String {
-    let Some([least, most]) = usual_range(name, unit) else { return warning.to_owned() };
-    let doubt = format!("not from {least} to {most} {unit}, as hearts have it");
-    let doubt = Some(doubt).filter(|_| !(least..=most).contains(&value));
+    let doubt = match usual_range(name, unit) {
+        Some([least, most]) if !(least..=most).contains(&value) => {
+            Some(format!("not from {least} to {most} {unit}, as hearts have it"))
+        }
+        // Lengths, pressures and velocities, which are magnitudes here.
+        None if !unit.is_empty() && value <= 0.0 => Some("not above 0, as hearts have it".to_owned()),
+        _ => None,
+    };
     Some(warning.to_owned())
         .filter(|warning| !warning.is_empty())
         .into_iter()
@@ -170,7 +181,8 @@ mod tests {
         assert_eq!(with_value("", "EF", "%", -108e6), "not from 3 to 98 %, as hearts have it");
         let both = with_value("random weights", "LVEDV", "mL", 0.12);
         assert_eq!(both, "random weights; not from 1 to 1000 mL, as hearts have it");
-        assert_eq!(with_value("", "AVStenosis", "", 2.0), "");
+        assert_eq!(with_value("", "AVStenosis", "", -2.0), "");
+        assert_eq!(with_value("", "TAPSE", "cm", -1.4), "not above 0, as hearts have it");
     }
 
     #[test]

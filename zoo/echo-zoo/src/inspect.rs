@@ -10,7 +10,7 @@ use echo_files::{printable, write_atomically};
 use echo_video::{DicomFacts, Mask, OpenOptions, Region, Sector, Video, VideoError};
 use image::{ImageFormat, Rgb, RgbImage};
 
-use crate::array_file::{npy, safetensors, write_file};
+use crate::array_file::{npy, refuse_inputs, safetensors, write_file};
 use crate::contact_sheet::contact_sheet;
 use crate::output::print;
 use crate::{CliError, Entry, find};
@@ -48,6 +48,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
+    let outs = [&args.out, &args.clip, &args.frames, &args.before_after];
+    refuse_inputs(outs.into_iter().flatten().map(PathBuf::as_path), [args.file.as_path()])?;
     let options = OpenOptions { allow_truncated: args.allow_truncated, mask: args.mask, ..OpenOptions::default() };
     let entry = args.encoder.as_deref().map(|name| find(entries, name)).transpose()?;
     let video = Video::open(&args.file, &options)?;

@@ -11,7 +11,7 @@ use echo_files::{printable, say};
 use echo_kernels::Precision;
 use echo_report::UNCHOSEN_THRESHOLD;
 
-use crate::archive::ArchiveArgs;
+use crate::archive::{Archive, ArchiveArgs};
 use crate::clip_args::{ClipArgs, Row, Rows};
 use crate::encoder_args::WeightArgs;
 use crate::findings::{ClipFindings, Over, Reported, Wanted, check_weights, with_value};
@@ -56,7 +56,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> Result<(), CliError> {
-    args.results.check()?;
+    let files = args.clips.files();
+    args.results.check(files.iter().chain(&args.adapter_file).map(PathBuf::as_path))?;
     if args.clips.is_empty() {
         return Err(CliError::Usage("nothing to predict from: give videos, folders or --tensor".to_owned()));
     }
@@ -70,6 +71,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
         return Err(CliError::Usage(format!("{} has no heads of its own; adapt it with `echozoo bench`", card.name)));
     }
     wanted.check(card)?;
+    check_weights(wanted, &built, &device)?;
 
     let per_video = args.per_video.unwrap_or(1).into();
     let see = |clip| precision.run(|| wanted.of(&built.encoder, clip));
@@ -78,7 +80,6 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
         row.value.iter().try_for_each(ClipFindings::check).map_err(CliError::file(Path::new(&row.name)))?;
     }
     let first = &seen.rows[0].value[0];
-    check_weights(wanted, card, first)?;
     if first.reported.is_empty() && archive.is_none() {
         return Err(CliError::Usage(format!(
             "these weights of {} have no heads; adapt it with `echozoo bench`, or give weights that have some",
@@ -128,7 +129,13 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
     {
         for found in archive.phenotypes(clips.iter().copied())? {
             let Phenotype { name, section, value, labelled } = &found.phenotype;
-            let warning = value.map_or_else(|| warning.clone(), |value| with_value(warning, name, found.unit, value));
+            let warning: String = archive
+                .note()
+                .into_iter()
+                .chain(Some(warning.as_str()).filter(|text| !text.is_empty()))
+                .collect::<Vec<_>>()
+                .join("; ");
+            let warning = value.map_or_else(|| warning.clone(), |value| with_value(&warning, name, found.unit, value));
             let texts = [study.as_str(), "study", name, ""].map(Cell::from);
             let numbers = [(*value).into(), found.unit.into(), Cell::None, Cell::None, warning.as_str().into()];
             results.push(texts.into_iter().chain(numbers).collect());
@@ -143,7 +150,8 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
             table.push(cells.into_iter().chain([beside(&warning)]).collect());
         }
     }
-    report(args, &results, &table, &seen, &warnings, None)
+    let note = archive.iter().find_map(Archive::note).map(str::to_owned);
+    report(args, &results, &table, &seen, &warnings, note)
 }
 
 /// Writes the file, then the terminal: what reads that may go at any time.

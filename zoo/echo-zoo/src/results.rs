@@ -6,7 +6,7 @@ use echo_report::text_table;
 use serde_json::{Map, Value, json};
 
 use crate::CliError;
-use crate::array_file::{out_format, write_file};
+use crate::array_file::{out_format, refuse_inputs, write_file};
 use crate::output::print;
 use crate::table::Table;
 
@@ -146,12 +146,14 @@ impl Cell {
 }
 
 impl ResultArgs {
-    /// Before anything is computed.
+    /// Before anything is computed; `read` are the files that are.
     ///
     /// # Errors
-    /// The file that is to be written has another ending.
-    pub(crate) fn check(&self) -> Result<(), CliError> {
-        self.out.as_deref().map_or(Ok(()), |path| out_format(path, &["csv", "json"]).map(drop))
+    /// The file that is to be written has another ending, or is one that is read.
+    pub(crate) fn check<'a>(&self, read: impl IntoIterator<Item = &'a Path>) -> Result<(), CliError> {
+        let Some(path) = self.out.as_deref() else { return Ok(()) };
+        out_format(path, &["csv", "json"])?;
+        refuse_inputs([path], read)
     }
 
     /// Writes the file, then the terminal, whose reader may go at any time: as `table`, or what is asked for instead.

@@ -1,6 +1,6 @@
 //! `echozoo retrieve` and `echozoo index`: similar videos and reports among many.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor};
@@ -19,11 +19,14 @@ use crate::find_videos::find_videos;
 use crate::home::home;
 use crate::results::{ResultArgs, Results};
 use crate::text_rows::TextRows;
-use crate::warnings::{Warnings, beside};
+use crate::warnings::{NOT_CLINICAL, Warnings, beside};
 use crate::{CliError, Entry};
 
 /// Videos that are embedded before they are written down: a run that is killed loses these at most.
 const AT_A_TIME: usize = 1000;
+
+/// Pairs of a kind below which an interval of resamples is no help.
+const FEW_PAIRS: usize = 10;
 
 /// Flags of `echozoo index`.
 #[derive(Debug, clap::Args)]
@@ -175,10 +178,16 @@ fn index_videos(args: &IndexArgs, model: &Model<'_>, warnings: &mut Warnings<'_>
             let clips = args.per_video.into();
             let seen = match inputs.see(&model.built.preset.clip, clips, model.device, |clip| model.clip(clip)) {
                 // Others may follow.
-                Err(CliError::Inputs { .. }) => Vec::new(),
-                seen => seen?.rows,
+                Err(CliError::Inputs { failed: all, .. }) => {
+                    failed += all;
+                    Vec::new()
+                }
+                seen => {
+                    let seen = seen?;
+                    failed += seen.faults();
+                    seen.rows
+                }
             };
-            failed += new.len() - seen.len();
             for row in seen {
                 let warning = warnings.of(&row);
                 embedded.insert(new[&row.paths[0]], (mean(&row.value), warning));
@@ -215,6 +224,10 @@ fn index_texts(
 ) -> Result<(usize, usize), CliError> {
     let spec = model.spec(args, &[("kind", "texts".to_owned())]);
     let texts = TextRows::read(reports)?.rows;
+    let mut names = BTreeSet::new();
+    if let Some((name, _)) = texts.iter().find(|(name, _)| !names.insert(name)) {
+        return Err(CliError::Usage(format!("the name {name:?} is there twice: rows are found by their names")));
+    }
     let mut update = if args.rebuild { Index::rebuild(&args.out, &spec)? } else { Index::update(&args.out, &spec)? };
     let mut failed = 0;
     for (name, text) in &texts {
@@ -241,7 +254,9 @@ fn index_texts(
 
 /// Searches.
 pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
-    args.results.check()?;
+    let files = args.clips.files();
+    let tables = args.report.iter().chain(&args.labels).chain(&args.pairs);
+    args.results.check(files.iter().chain(tables).map(PathBuf::as_path))?;
     let index = Index::open(&args.index)?;
     if let Some(path) = &args.pairs {
         return tell_pairs(args, &index, path);
@@ -263,7 +278,10 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
         Warnings::new(&built, precision, format!("echozoo retrieve --encoder {name} --preset full --weights FILE"));
     let model = Model { built: &built, device: &device, precision };
     if let Some(path) = &args.labels {
-        return tell_ranks(args, &index, path, &model);
+        let told = tell_ranks(args, &index, path, &model);
+        warnings.of_text();
+        warnings.say();
+        return told;
     }
     let (mut queries, mut names, mut doubts) = (Vec::new(), Vec::new(), Vec::new());
     let mut texts = args.text.clone();
@@ -291,9 +309,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     for ((query, warning), hits) in names.iter().zip(&doubts).zip(index.top_k(&queries, args.k as usize)?) {
         for (place, hit) in hits.iter().enumerate() {
             let row = &index.rows()[hit.row];
-            let both: Vec<&str> =
-                [warning.as_str(), &row.warning].into_iter().filter(|text| !text.is_empty()).collect();
-            let both = if both.first() == both.get(1) { both[..both.len().min(1)].join("") } else { both.join("; ") };
+            let both = joined([warning.as_str(), &row.warning]);
             results.push(vec![
                 query.as_str().into(),
                 (place + 1).into(),
@@ -317,6 +333,17 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
         0 => printed,
         failed => Err(CliError::Inputs { failed, total: failed + names.len() }),
     }
+}
+
+/// Warnings, each once.
+fn joined<'a>(warnings: impl IntoIterator<Item = &'a str>) -> String {
+    let mut each: Vec<&str> = Vec::new();
+    for warning in warnings.into_iter().flat_map(|warning| warning.split("; ")).filter(|text| !text.is_empty()) {
+        if !each.contains(&warning) {
+            each.push(warning);
+        }
+    }
+    each.join("; ")
 }
 
 /// What all embeddings of an encoder have in common.
@@ -377,6 +404,7 @@ fn tell_pairs(args: &Args, index: &Index, path: &Path) -> Result<(), CliError> {
     let patient = column("patient");
     let places = Places::of(index);
     let (mut similarities, mut labels, mut patients) = (Vec::new(), Vec::new(), Vec::new());
+    let mut doubts: BTreeSet<&str> = BTreeSet::new();
     let mut vectors: HashMap<usize, Vec<f32>> = HashMap::new();
     for record in reader.records() {
         let record = record.map_err(CliError::file(path))?;
@@ -392,6 +420,7 @@ fn tell_pairs(args: &Args, index: &Index, path: &Path) -> Result<(), CliError> {
             place.insert(index.similarities(&index.vector(one)?)?);
         }
         similarities.push(vectors[&one][other]);
+        doubts.extend([one, other].map(|row| index.rows()[row].warning.as_str()));
     }
     let patients = Patients::named(&patients);
     let options = BootstrapOptions::default();
@@ -401,16 +430,34 @@ fn tell_pairs(args: &Args, index: &Index, path: &Path) -> Result<(), CliError> {
     };
     let what = if is_same { "same patient" } else { "changed" };
     let positive = labels.iter().filter(|&&label| label).count();
-    let mut results = Results::new(&["task", "auroc", "low", "high", "pairs", "positive"]);
+    let rarer = positive.min(labels.len() - positive);
+    let few = format!("{} of the rarer kind: the interval says little", counted(rarer, "pair"));
+    let doubts = doubts.into_iter().chain((rarer < FEW_PAIRS).then_some(few.as_str()));
+    let warning = joined(doubts);
+    let mut results = Results::new(&["task", "auroc", "low", "high", "pairs", "positive", "warning"]);
     let (value, low, high) =
         found.map_or((None, None, None), |found| (Some(found.value), Some(found.low), Some(found.high)));
-    results.push(vec![what.into(), value.into(), low.into(), high.into(), labels.len().into(), positive.into()]);
+    results.push(vec![
+        what.into(),
+        value.into(),
+        low.into(),
+        high.into(),
+        labels.len().into(),
+        positive.into(),
+        warning.as_str().into(),
+    ]);
     let said = found.map_or("no resample has pairs of both kinds".to_owned(), |found| {
         format!("AUROC {:.3} [{:.3}, {:.3}]", found.value, found.low, found.high)
     });
-    let table =
-        [vec![what.to_owned(), said, format!("{} of {} are positive", positive, counted(labels.len(), "pair"))]];
-    args.results.write(&results, &table)
+    let table = [vec![
+        what.to_owned(),
+        said,
+        format!("{} of {} are positive", positive, counted(labels.len(), "pair")),
+        beside(&warning),
+    ]];
+    let told = args.results.write(&results, &table);
+    say(NOT_CLINICAL);
+    told
 }
 
 /// Rows by their names, or by the names of their files.

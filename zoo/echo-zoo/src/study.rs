@@ -4,6 +4,7 @@ mod maps;
 mod page;
 mod reading;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use echo_bench::WeightFiles;
@@ -12,10 +13,11 @@ use echo_data::files_below;
 use echo_files::{counted, printable, say};
 use echo_kernels::Precision;
 use echo_report::text_table;
+use echo_video::{OpenOptions, Video};
 use echo_weights::{Weights, WeightsError};
 
 use crate::archive::{Archive, ArchiveArgs};
-use crate::array_file::{out_format, write_file};
+use crate::array_file::{out_format, refuse_inputs, write_file};
 use crate::clip_args::{ClipArgs, LeftOut, Row, refuse_twice};
 use crate::encoder_args::{ComputeArgs, weights_of};
 use crate::fetch::{default_weights, is_fetched};
@@ -90,6 +92,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     }
     let files = find_videos(&args.clips.inputs)?;
     refuse_twice(files.iter())?;
+    refuse_inputs(args.out.iter().map(PathBuf::as_path), files.iter().map(PathBuf::as_path))?;
     let precision = args.compute.precision_or(Precision::F32)?;
     let chosen = args.chosen(entries)?;
     if args.archive.assets.is_some() && !chosen.iter().any(|(entry, _)| args.archive.is_for(entry.card)) {
@@ -136,6 +139,15 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
         let all = files_below(folder).map_err(CliError::file(folder))?;
         others += all.iter().filter(|file| !files.contains(file)).count();
     }
+    let patients: BTreeSet<String> = used.iter().filter_map(|path| patient(path, &args.clips.options())).collect();
+    if patients.len() > 1 {
+        let warning = format!(
+            "warning: by their tags these videos are of {} patients, and are taken for one study",
+            patients.len()
+        );
+        say(&warning);
+        said.insert(0, warning);
+    }
     let of_all = if left_out.is_empty() { String::new() } else { format!("{} of ", used.len()) };
     let title = args.clips.inputs[0].file_name().map_or("videos".into(), |name| name.to_string_lossy());
     let study = Study {
@@ -165,6 +177,11 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
         0 => printed,
         failed => Err(CliError::Inputs { failed, total: failed + study.videos.len() }),
     }
+}
+
+/// The patient that a DICOM file names.
+fn patient(path: &Path, options: &OpenOptions) -> Option<String> {
+    Video::open(path, options).ok()?.info().dicom.as_ref()?.patient.clone()
 }
 
 impl Args {
@@ -252,7 +269,8 @@ impl Args {
         let mut all = Row::together(String::new(), &rows.rows.iter().collect::<Vec<_>>());
         let doubtful = rows.rows.iter().filter(|row| !row.doubts.is_empty()).count();
         let videos = counted(rows.rows.len(), "video");
-        all.doubts = (doubtful > 0).then(|| format!("{doubtful} of {videos} in doubt")).into_iter().collect();
+        let said = || format!("{doubtful} of {videos} with warnings of their own");
+        all.doubts = (doubtful > 0).then(said).into_iter().collect();
         let of_study = warnings.of_several(&all);
         let mut reading = seen.conclude(&built, rows.rows, of_rows, of_study)?;
         if self.out.iter().any(|path| out_format(path, &["html"]).is_ok()) {

@@ -8,6 +8,9 @@ use echo_weights::{Built, WeightsKind};
 
 use crate::clip_args::Row;
 
+/// What stands at the end of every result.
+pub(crate) const NOT_CLINICAL: &str = "research software, not for clinical use";
+
 /// What is to be warned of in numbers of one encoder.
 pub(crate) struct Warnings<'a> {
     built: &'a Built,
@@ -77,7 +80,7 @@ impl<'a> Warnings<'a> {
                 self.remedy
             )),
         };
-        of_weights.into_iter().chain(["research software, not for clinical use".to_owned()]).collect()
+        of_weights.into_iter().chain([NOT_CLINICAL.to_owned()]).collect()
     }
 }
 

@@ -55,7 +55,8 @@ impl Args {
 }
 
 pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
-    args.results.check()?;
+    let files = args.clips.files();
+    args.results.check(files.iter().chain(&args.prompts).chain(&args.calibrate).map(PathBuf::as_path))?;
     if args.clips.is_empty() {
         return Err(CliError::Usage("nothing to look at: give videos, folders or --tensor".to_owned()));
     }

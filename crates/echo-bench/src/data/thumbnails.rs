@@ -16,7 +16,7 @@ const QUALITY: u8 = 75;
 /// # Errors
 /// Why there are none, in words.
 pub(crate) fn thumbnails(path: &Path, options: &OpenOptions) -> Result<Vec<String>, String> {
-    let video = Video::open(path, options).map_err(|error| error.to_string())?;
+    let video = Video::open(path, &options.for_pictures()).map_err(|error| error.to_string())?;
     let frames = video.decode(&[0, video.info().frames / 2]).map_err(|error| error.to_string())?;
     let (height, width) = (frames.height, frames.width);
     if height == 0 || width == 0 {

@@ -109,6 +109,14 @@ impl PromptTask {
         Ok(Self { name: name.to_owned(), prompts, reading: Reading::Numbers(values) })
     }
 
+    /// The prompt of the first template whose number is nearest to `value`; `None` of other kinds of tasks.
+    pub fn prompt_of(&self, value: f64) -> Option<&str> {
+        let Reading::Numbers(values) = &self.reading else { return None };
+        let far = |place: usize| (values[place] - value).abs();
+        let nearest = (0..values.len()).reduce(|best, place| if far(place) < far(best) { place } else { best })?;
+        self.prompts.get(nearest).map(String::as_str)
+    }
+
     /// Whether a finding is there: sentences that say so.
     ///
     /// # Errors
@@ -258,6 +266,7 @@ mod tests {
         let task = PromptTask::regression("ef", &texts(&["EF <#>%", "<#> of <#>"]), -1..=2)?;
         let filled = ["EF -1%", "EF 0%", "EF 1%", "EF 2%", "-1 of -1", "0 of 0", "1 of 1", "2 of 2"];
         assert_eq!((task.prompts(), task.mode()), (&texts(&filled)[..], Mode::Regression));
+        assert_eq!([task.prompt_of(-1e9), task.prompt_of(1e9)], [0, filled.len() / 2 - 1].map(|at| Some(filled[at])));
         assert_eq!(task.reading, Reading::Numbers(vec![-1.0, 0.0, 1.0, 2.0, -1.0, 0.0, 1.0, 2.0]));
         Ok(())
     }

@@ -63,6 +63,11 @@ impl Question {
         let (built, device) = args.weights.build(entries, name, &args.preset)?;
         let score = match &args.prompt {
             Some(prompt) => Score::prompt(prompt, &built, &device)?,
+            None if args.head.is_none() => {
+                return Err(CliError::Usage(
+                    "say what is explained: --prompt TEXT, --head NAME or --adapter-file FILE".to_owned(),
+                ));
+            }
             None => head(args, &built, &device)?,
         };
         Ok(Self { spec: built.preset.clip.clone(), built, device, precision, asked: Asked::Score(score) })

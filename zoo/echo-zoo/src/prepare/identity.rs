@@ -35,6 +35,8 @@ pub(super) struct Names {
     pub(super) object: Option<String>,
     /// Neither a list nor the file knows the patient: folders do, perhaps.
     pub(super) by_folder: bool,
+    /// There is a list, and it does not have the file: its patient may have another name elsewhere.
+    pub(super) is_unlisted: bool,
 }
 
 impl Identities {
@@ -52,8 +54,19 @@ impl Identities {
             let reason = format!("a key of {} bytes can be guessed; {LEAST_KEY} are needed", secret.len());
             return Err(CliError::File { path, reason });
         }
-        let list = folder.join(RECORD_LIST);
-        let listed = if list.exists() { read_list(&list)? } else { HashMap::new() };
+        // MIMIC-IV-ECHO has its list beside the folder of files, and names them from there.
+        let real = folder.canonicalize().map_err(CliError::file(folder))?;
+        let beside = real.parent().zip(real.file_name()).map(|(parent, name)| (parent.to_owned(), PathBuf::from(name)));
+        let places = [(real.clone(), PathBuf::new())].into_iter().chain(beside);
+        let (list, below) = places
+            .map(|(place, below)| (place.join(RECORD_LIST), below))
+            .find(|(list, _)| list.exists())
+            .unwrap_or_default();
+        let mut listed = HashMap::new();
+        if list.is_file() {
+            let all = read_list(&list)?.into_iter();
+            listed.extend(all.filter_map(|(file, names)| Some((file.strip_prefix(&below).ok()?.to_owned(), names))));
+        }
         if !listed.is_empty() {
             say(&format!("patients and studies of {} files are those of {}", listed.len(), list.display()));
         }
@@ -72,6 +85,7 @@ impl Identities {
         // Without a study's identifier its files are told apart by their folder.
         let folder = below.parent().map(|folder| folder.to_string_lossy().into_owned()).unwrap_or_default();
         let of_file = || facts.and_then(|facts| Some((facts.patient.clone()?, facts.study.clone().unwrap_or(folder))));
+        let is_unlisted = listed.is_none() && !self.listed.is_empty();
         let known = listed.or_else(of_file);
         let by_folder = known.is_none();
         let (patient, study) = known.unwrap_or_else(|| {
@@ -92,6 +106,7 @@ impl Identities {
             video: format!("V{}", self.hash("video", &place)),
             object: object.map(|object| self.hash("object", object)),
             by_folder,
+            is_unlisted,
         }
     }
 
@@ -147,7 +162,7 @@ mod tests {
         assert_ne!(of("b.dcm", Some(&two)).study, listed.study, "study 9 of another patient");
         assert_eq!(listed.object, of("z.dcm", Some(&two)).object);
         assert!(listed.object != of("z.dcm", Some(&one)).object && listed.video != of("z.dcm", Some(&two)).video);
-        assert!(!listed.by_folder);
+        assert!(!listed.by_folder && !listed.is_unlisted && of("b.dcm", Some(&one)).is_unlisted);
         let no_study = DicomFacts { study: None, ..one.clone() };
         assert_eq!(of("c/x.dcm", Some(&no_study)).patient, listed.patient, "a patient is one, whatever its studies");
         assert_ne!(of("c/x.dcm", Some(&no_study)).study, of("d/x.dcm", Some(&no_study)).study);

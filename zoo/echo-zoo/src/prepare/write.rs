@@ -79,6 +79,11 @@ impl Writer<'_> {
         if info.fps <= 0.0 {
             warnings.push(format!("its frame rate is unknown; {UNKNOWN_FPS} is written"));
         }
+        if names.is_unlisted {
+            let what = "the list of patients and studies does not have it: if others of its patient are listed, they have \
+                        another name";
+            warnings.push(what.to_owned());
+        }
         if names.by_folder {
             warnings.push("patient and study are those of its folders".to_owned());
         }

@@ -21,12 +21,12 @@ pub(super) struct HeatMap {
     pub(super) what: String,
     /// Pixels of a side.
     pub(super) size: usize,
-    /// `[size, size, 3]` each; none where nothing in the clip speaks for it.
-    pub(super) pictures: Option<[Vec<u8>; 2]>,
+    /// `[size, size, 3]` each, or why there are none.
+    pub(super) pictures: Result<[Vec<u8>; 2], String>,
 }
 
-/// Maps of the first videos: of the head that measures the ejection fraction, else of the prompt that a video is most similar
-/// to; none of an encoder that has neither. The frame is the one with the most heat.
+/// Maps of the first videos: of the head that measures the ejection fraction, else of the prompt with the number that prompts
+/// gave; none of an encoder that has neither. The frame is the one with the most heat.
 pub(super) fn maps(
     built: &Built,
     reading: &Reading,
@@ -38,7 +38,7 @@ pub(super) fn maps(
     let has_head = built.encoder.card().capabilities.heads.iter().any(|head| head.name == EF)
         && reading.rows[0].value[0].said.reported.iter().any(|number| number.head == EF);
     for (video, row) in reading.rows.iter().enumerate().take(count) {
-        let score = match (has_head, reading.nearest_prompt(video)) {
+        let score = match (has_head, reading.prompt(video)) {
             (true, _) => Score::Head { name: EF.to_owned(), place: 0, class: " by its head".to_owned() },
             (false, Some(prompt)) => Score::prompt(prompt, built, device)?,
             (false, None) => return Ok(maps),
@@ -47,14 +47,23 @@ pub(super) fn maps(
         let opened = Video::open(path, options)?;
         let (LoadedClip { clip, .. }, _) = clip_of(&opened, path, &built.preset.clip, Start::First.into())?;
         let (frames, size) = (clip.frames, clip.size);
-        let shown = pictures(&clip, &built.preset.clip);
+        // What people see is masked, whatever the encoder sees.
+        let to_show = Video::open(path, &options.for_pictures())?;
+        let shown = match opened.is_masked() == to_show.is_masked() {
+            true => Ok(pictures(&clip, &built.preset.clip)),
+            false => clip_of(&to_show, path, &built.preset.clip, Start::First.into())
+                .map(|(loaded, _)| pictures(&loaded.clip, &built.preset.clip))
+                .map_err(|error| error.to_string()),
+        };
         let heat = score.maps(&built.encoder, clip.into_tensor(device), frames).heat(size);
         check_finite("the map", &heat).map_err(CliError::file(path))?;
         let sums: Vec<f32> = heat.chunks_exact(size * size).map(|frame| frame.iter().sum()).collect();
         let most = (0..frames).reduce(|best, frame| if sums[frame] > sums[best] { frame } else { best });
-        let pictures = most.filter(|&frame| sums[frame] > 0.0).map(|frame| {
+        let most = most.filter(|&frame| sums[frame] > 0.0).ok_or("nothing in this clip speaks for it".to_owned());
+        let pictures = most.and_then(|frame| {
+            let shown = shown?;
             let heat = &heat[frame * size * size..][..size * size];
-            [shown[frame].clone(), paint(&shown[frame], heat)]
+            Ok([shown[frame].clone(), paint(&shown[frame], heat)])
         });
         maps.push(HeatMap { video, what: score.to_string(), size, pictures });
     }

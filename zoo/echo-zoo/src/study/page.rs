@@ -7,7 +7,7 @@ use echo_core::NormalRange;
 use echo_data::{Size, shrunk};
 use echo_files::counted;
 use echo_report::{Page, PageSection, jpeg_address};
-use echo_video::{OpenOptions, Video};
+use echo_video::{Mask, OpenOptions, Video};
 use jpeg_encoder::{ColorType, Encoder};
 use maud::{Markup, html};
 use rayon::prelude::*;
@@ -31,7 +31,7 @@ pub(super) fn page(study: &Study, options: &OpenOptions, said: &[String]) -> Str
     sections.extend(similar(study).map(|body| ("similar", "Findings from similar studies", body)));
     sections.extend(heads(study).map(|body| ("findings", "Findings by heads", body)));
     sections.extend(maps(study).map(|body| ("maps", "Maps", body)));
-    sections.push(("left-out", "Left out", left_out(study)));
+    sections.push(("left-out", "Left out, and asked otherwise", left_out(study)));
     sections.push(("about", "About", about(study)));
     let section = |(address, heading, body)| PageSection { address, heading, body };
     let page = Page {
@@ -47,7 +47,7 @@ pub(super) fn page(study: &Study, options: &OpenOptions, said: &[String]) -> Str
 
 /// A video's middle frame as a data address, and what its file says of it.
 fn picture(path: &Path, options: &OpenOptions) -> Result<(String, String), String> {
-    let video = Video::open(path, options).map_err(|error| error.to_string())?;
+    let video = Video::open(path, &options.for_pictures()).map_err(|error| error.to_string())?;
     let info = video.info();
     let frames = video.decode(&[info.frames / 2]).map_err(|error| error.to_string())?;
     let (size, pixels) = shrunk(frames.frame(0), Size { height: frames.height, width: frames.width }, PICTURE);
@@ -80,7 +80,7 @@ fn videos(study: &Study, options: &OpenOptions) -> Markup {
     let has_views = study.readings.iter().any(|reading| reading.view(0).is_some());
     html! {
         @if !has_views { p { "No encoder of these tells views apart; EchoPrime does, with its full preset." } }
-        p { (counted(study.videos.len(), "video")) ". A picture is a video's middle frame, with all but the ultrasound sector black where files are masked." }
+        p { (counted(study.videos.len(), "video")) ". A picture is a video's middle frame" @if options.mask != Mask::None { ", with all but the ultrasound sector black" } "." }
         div.videos {
             @for (path, picture) in study.videos.iter().zip(pictures) {
                 figure {
@@ -137,7 +137,7 @@ fn ejection(study: &Study) -> Markup {
             div.wide tabindex="0" {
                 table {
                     caption { "Left-ventricular ejection fraction in per cent" }
-                    thead { tr { th { "by" } th { "how" } th.number { "study" } th.number { "lowest" } th.number { "highest" } th { "0 to 100 %: each clip or video, and the study" } th { "in doubt" } } }
+                    thead { tr { th { "by" } th { "how" } th.number { "study" } th.number { "lowest" } th.number { "highest" } th { "0 to 100 %" } th { "warning" } } }
                     tbody {
                         @for (reading, of) in &all {
                             @let ends = ends(&of.each);
@@ -154,7 +154,7 @@ fn ejection(study: &Study) -> Markup {
                     }
                 }
             }
-            @if let Some(normal) = normal { p.soft { "The band is what is normal in men or women: " (normal) " % (" (normal.source) ")." } }
+            @if let Some(normal) = normal { p.soft { "A dot is a clip or a video, as the second column says, the line the study, and the band what is normal in men or women: " (normal) " % (" (normal.source) ")." } }
         }
     }
 }
@@ -272,7 +272,7 @@ fn table(findings: &[(&Reading, &Finding)], caption: &str) -> Markup {
                             td.number {
                                 @for (_, finding) in row {
                                     div {
-                                        @if !finding.class.is_empty() { (finding.class) " " }
+                                        @if finding.class.parse::<f64>().is_err() && !finding.class.is_empty() { (words(&finding.class)) " " }
                                         @match (finding.value, &finding.text) {
                                             (Some(value), Some(text)) => { (text) " (" (number(value)) ")" }
                                             (Some(value), None) => { (number(value)) " " (finding.unit) }
@@ -286,7 +286,7 @@ fn table(findings: &[(&Reading, &Finding)], caption: &str) -> Markup {
                                     div { @if let Some([low, high]) = finding.ends.filter(|_| reading.clips() > 1) { (number(low)) " to " (number(high)) } }
                                 }
                             }
-                            td { @if let Some(normal) = first.normal { (normal_cell(first.value, normal)) } }
+                            td { @if let Some(normal) = first.normal { (normal_cell(first.value.filter(|_| reading.is_published), normal)) } }
                         }
                     }
                 }
@@ -318,7 +318,7 @@ fn maps(study: &Study) -> Option<Markup> {
                     @let row = &reading.rows[map.video];
                     figure {
                         @match &map.pictures {
-                            Some(pictures) => {
+                            Ok(pictures) => {
                                 @for (pixels, alt) in pictures.iter().zip(["frame of ", "map over a frame of "]) {
                                     @match jpeg(pixels, Size { height: map.size, width: map.size }) {
                                         Ok(address) => img src=(address) alt={ (alt) (name_of(&row.paths[0])) };,
@@ -326,7 +326,7 @@ fn maps(study: &Study) -> Option<Markup> {
                                     }
                                 }
                             }
-                            None => p { "Nothing in this clip speaks for it." }
+                            Err(reason) => p { "No map: " (reason) "." }
                         }
                         figcaption { (name_of(&row.paths[0])) }
                         p { (reading.title) ": " (map.what) }
@@ -340,11 +340,13 @@ fn maps(study: &Study) -> Option<Markup> {
 
 fn left_out(study: &Study) -> Markup {
     html! {
-        @if study.left_out.is_empty() && study.others == 0 { p { "Nothing." } }
+        @let notes: Vec<&String> = study.readings.iter().flat_map(|reading| &reading.notes).collect();
+        @if study.left_out.is_empty() && study.others == 0 && notes.is_empty() { p { "Nothing." } }
+        @if !notes.is_empty() { ul { @for note in notes { li { (note) } } } }
         @if !study.left_out.is_empty() {
             ul { @for file in &study.left_out { li { (name_of(&file.path)) ": " (reason(&file.path, &file.reason)) } } }
         }
-        @if study.others > 0 { p { (counted(study.others, "file")) " that no name or content makes a video." } }
+        @if study.others > 0 { p { (counted(study.others, "other file")) ", no video by name or content." } }
     }
 }
 

@@ -7,7 +7,7 @@ use echo_clinical::zero_shot::{Answer, PromptTask, Prompts, Similarities};
 use echo_core::{AnyEncoder, NormalRange};
 use echo_files::say;
 use echo_kernels::Precision;
-use echo_weights::Built;
+use echo_weights::{Built, WeightsKind};
 
 use super::maps::HeatMap;
 use crate::CliError;
@@ -21,6 +21,9 @@ use crate::zero_shot::cosines;
 pub(super) const EF: &str = "EF";
 /// The same as a task of prompts and as a phenotype of the archive.
 const EJECTION_FRACTION: &str = "ejection_fraction";
+
+/// How prompts give an ejection fraction.
+const HOW_PROMPTS: &str = "prompts, a value for each video";
 
 /// The sections of findings that are not a head's.
 pub(super) const VIEWS: &str = "Views";
@@ -72,6 +75,10 @@ pub(super) struct Reading {
     pub(super) findings: Vec<Finding>,
     pub(super) ejection: Vec<Ejection>,
     pub(super) maps: Vec<HeatMap>,
+    /// What it could not be asked, and how it was asked otherwise than usual.
+    pub(super) notes: Vec<String>,
+    /// Whether its weights have seen patients; what others say is compared with no guideline.
+    pub(super) is_published: bool,
     /// What prompts its text tower was asked with, where it was.
     pub(super) prompts: Option<PromptTask>,
 }
@@ -88,6 +95,8 @@ pub(super) struct ClipSeen {
 pub(super) struct Seen<'a> {
     archive: Option<&'a Archive>,
     prompts: Option<(PromptTask, Tensor<2>)>,
+    /// What it cannot be asked.
+    notes: Vec<String>,
 }
 
 impl<'a> Seen<'a> {
@@ -100,6 +109,7 @@ impl<'a> Seen<'a> {
     ) -> Result<Self, CliError> {
         let capabilities = &built.encoder.card().capabilities;
         let has_head = capabilities.heads.iter().any(|head| head.name == EF);
+        let mut notes = Vec::new();
         let prompts = match capabilities.text && !has_head {
             true => {
                 let task = Prompts::shipped()?.task(EJECTION_FRACTION)?.clone();
@@ -107,14 +117,16 @@ impl<'a> Seen<'a> {
                     Ok(texts) => Some((task, texts)),
                     // Its other findings need no text.
                     Err(error) => {
-                        say(&format!("left out: ejection fraction by prompts: {error}"));
+                        let note = format!("{}: no ejection fraction by prompts: {error}", built.encoder.card().title);
+                        say(&note);
+                        notes.push(note);
                         None
                     }
                 }
             }
             false => None,
         };
-        Ok(Self { archive, prompts })
+        Ok(Self { archive, prompts, notes })
     }
 
     /// What `encoder` says of a clip.
@@ -144,6 +156,7 @@ impl<'a> Seen<'a> {
         }
         let mut findings = Vec::new();
         let mut ejection = Vec::new();
+        let mut notes = self.notes;
         for (video, row) in rows.iter().enumerate() {
             let clips: Vec<&ClipFindings> = row.value.iter().map(|clip| &clip.said).collect();
             of_clips(Some(video), &clips, &warnings[video], &mut findings);
@@ -152,7 +165,11 @@ impl<'a> Seen<'a> {
         of_clips(None, &clips, &warning, &mut findings);
         if let Some(place) = clips[0].reported.iter().position(|number| number.head == EF) {
             let each: Vec<f64> = clips.iter().map(|clip| f64::from(clip.reported[place].value)).collect();
-            ejection.push(Ejection { how: "its head, over clips", study: Over::of(each.iter().copied()).mean, each });
+            ejection.push(Ejection {
+                how: "its own head, a value for each clip",
+                study: Over::of(each.iter().copied()).mean,
+                each,
+            });
         }
         if let Some((task, _)) = &self.prompts {
             let of_row = |row: &Row<Vec<ClipSeen>>| {
@@ -183,9 +200,10 @@ impl<'a> Seen<'a> {
             };
             findings.extend(each.iter().enumerate().map(|(video, &of)| finding(Some(video), of, &warnings[video])));
             findings.push(finding(None, study, &warning));
-            ejection.push(Ejection { how: "prompts, over videos", study, each });
+            ejection.push(Ejection { how: HOW_PROMPTS, study, each });
         }
         if let Some(archive) = self.archive {
+            notes.extend(archive.note().map(str::to_owned));
             let all = || clips.iter().copied();
             for found in archive.phenotypes(all())? {
                 let answer = found.answer();
@@ -238,6 +256,8 @@ impl<'a> Seen<'a> {
             findings,
             ejection,
             maps: Vec::new(),
+            notes,
+            is_published: built.preset.published && built.kind != WeightsKind::Random,
             prompts: self.prompts.map(|(task, _)| task),
         })
     }
@@ -265,17 +285,10 @@ impl Reading {
             .collect()
     }
 
-    /// The prompt that a video is most similar to, where prompts were asked.
-    pub(super) fn nearest_prompt(&self, video: usize) -> Option<&str> {
-        let prompts = self.prompts.as_ref()?.prompts();
-        let mut sums = vec![0.0f64; prompts.len()];
-        for clip in &self.rows[video].value {
-            for frame in clip.cosines.chunks_exact(prompts.len()) {
-                sums.iter_mut().zip(frame).for_each(|(sum, &value)| *sum += f64::from(value));
-            }
-        }
-        let best = (0..sums.len()).reduce(|best, place| if sums[place] > sums[best] { place } else { best })?;
-        Some(&prompts[best])
+    /// The prompt with the number that prompts gave of a video, where they were asked.
+    pub(super) fn prompt(&self, video: usize) -> Option<&str> {
+        let value = self.ejection.iter().find(|of| of.how == HOW_PROMPTS)?.each.get(video)?;
+        self.prompts.as_ref()?.prompt_of(*value)
     }
 }
 

@@ -386,6 +386,13 @@ fn heads_speak_of_every_folder_as_a_study() {
         fs::copy(video, place.path(study).join(video.file_name().unwrap())).unwrap();
     }
     let predict = ["predict", "--encoder", "panecho", "--preset", "nano", "--heads", "EF", "--studies", "--clips", "2"];
+    // What weights lack is told before anything is read.
+    let (_, err) =
+        place.run(2, &["predict", "--encoder", "panecho", "--preset", "nano", "a", "--heads", "EF,AVStenosis"]);
+    assert!(
+        err.contains("lack the head AVStenosis; they have") && err.contains("LVSize") && !err.contains("clips"),
+        "{err}"
+    );
     let (out, _) = place.run(0, &[&predict[..], &["a", "b", "--out", "heads.csv"]].concat());
     assert!(out.contains("over its clips"), "{out}");
     let rows = place.rows("heads.csv");
@@ -403,7 +410,11 @@ fn videos_and_reports_are_found_again() {
     let nano = ["--encoder", "echoclip", "--preset", "nano"];
     let index = |args: &[&str]| place.run(0, &[&["index"][..], &nano, args].concat()).1;
     let retrieve = |args: &[&str]| place.run(0, &[&["retrieve"][..], &nano, args].concat()).0;
-    assert!(index(&["data/Videos", "--out", "videos", "--f16"]).contains("6 rows in videos"));
+    // A spectrum in the folder is told, and is no failure.
+    fs::copy(dicom("doppler.dcm"), place.path("data/Videos/doppler.dcm")).unwrap();
+    let said = index(&["data/Videos", "--out", "videos", "--f16"]);
+    assert!(said.contains("6 rows in videos") && said.contains("a Doppler spectrum"), "{said}");
+    fs::remove_file(place.path("data/Videos/doppler.dcm")).unwrap();
     // A video is most similar to itself.
     for video in place.videos() {
         let found = retrieve(&["--index", "videos", "-k", "2", "--csv", video.to_str().unwrap()]);

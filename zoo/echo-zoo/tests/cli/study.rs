@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use echo_video::{OpenOptions, Video};
 use echoprime::Assets;
 
 use crate::clinical::dicom;
@@ -106,6 +107,64 @@ fn a_study_becomes_a_table_and_a_page_with_what_was_left_out() {
     let (out, err) = place.run(1, &["study", "s1", "--encoder", "panecho", "--preset", "nano", "--csv"]);
     assert!(err.contains("1 of 4 inputs") && out.contains("study of 3 of 7 videos"), "{err}{out}");
     place.run(1, &["study", "s1/phantom0.avi", "s1/more/doppler.dcm", "--encoder", "panecho", "--preset", "nano"]);
+}
+
+#[test]
+fn results_never_take_the_place_of_what_is_read() {
+    let place = Place::new(1);
+    let bytes = fs::read(&place.videos()[0]).unwrap();
+    let refused = |name: &str, args: &[&str]| {
+        fs::write(place.path(name), &bytes).unwrap();
+        let (_, err) = place.run(2, args);
+        assert!(err.contains("this file is read"), "{args:?}: {err}");
+        assert_eq!(fs::read(place.path(name)).unwrap(), bytes, "{args:?}");
+    };
+    let nano = ["--encoder", "panecho", "--preset", "nano"];
+    let with = |args: &[&'static str]| [args, &nano].concat();
+    refused("w.npy", &["inspect", "w.npy", "--frames", "./w.npy"]);
+    refused("w.png", &["inspect", "w.png", "--before-after", "w.png"]);
+    refused("w.csv", &with(&["predict", "w.csv", "--out", "w.csv"]));
+    refused("w.csv", &with(&["embed", "w.csv", "--out", "w.csv"]));
+    refused("w.html", &with(&["study", "w.html", "--out", "w.html"]));
+    refused("w.avi", &with(&["explain", "w.avi", "--head", "EF", "--out", "map.png", "--overlay", "w.avi"]));
+    fs::create_dir(place.path("all")).unwrap();
+    refused("all/w.csv", &with(&["predict", "all", "--out", "all/w.csv"]));
+    let zero_shot =
+        ["zero-shot", "w.csv", "--encoder", "echoclip", "--preset", "nano", "--task", "all", "--out", "w.csv"];
+    refused("w.csv", &zero_shot);
+}
+
+/// What stands beside the sector is in no picture, whatever the file is.
+#[test]
+fn pictures_of_an_avi_show_its_sector_alone() {
+    let place = Place::new(1);
+    let video = Video::open(&place.videos()[0], &OpenOptions::default()).unwrap();
+    let mut frames = video.decode_all().unwrap();
+    let (width, height) = (frames.width, frames.height);
+    let jpegs: Vec<Vec<u8>> = frames
+        .data
+        .chunks_exact_mut(width * height * 3)
+        .map(|frame| {
+            // A bar in the corner.
+            (0..12).for_each(|row| frame[row * width * 3..][..20 * 3].fill(255));
+            let mut jpeg = Vec::new();
+            let encoder = jpeg_encoder::Encoder::new(&mut jpeg, 95);
+            encoder.encode(frame, width as u16, height as u16, jpeg_encoder::ColorType::Rgb).unwrap();
+            jpeg
+        })
+        .collect();
+    place.write_jpegs("named.avi", width, jpegs.iter().map(Vec::as_slice));
+    let explain =
+        ["explain", "named.avi", "--encoder", "panecho", "--preset", "nano", "--head", "EF", "--out", "map.png"];
+    // The brightest of the corner of the first frame, below the title's lines and the frame's number.
+    let brightest = |args: &[&str]| {
+        place.run(0, &[&explain[..], args].concat());
+        let sheet = image::open(place.path("map.png")).unwrap().to_luma8();
+        let top = (0..sheet.height()).step_by(12).find(|top| sheet.height() - top == 6 * 80 - 4).unwrap();
+        (0..8).flat_map(|x| (0..5).map(move |y| (x, y))).map(|(x, y)| sheet.get_pixel(x, top + 12 + y).0[0]).max()
+    };
+    assert!(brightest(&["--mask", "none"]) > Some(200));
+    assert!(brightest(&[]) < Some(40));
 }
 
 /// EchoPrime's weights are random here, and its archive is made up: the arithmetic counts.

@@ -18,7 +18,7 @@ use crate::clip_args::{Row, is_fault};
 use crate::contact_sheet::{pictures, sheet};
 use crate::encoder_args::WeightArgs;
 use crate::find_videos::find_videos;
-use crate::heat::paint;
+use crate::heat::{hottest, paint};
 use crate::output::print;
 use crate::progress::Progress;
 use crate::results::Results;
@@ -210,9 +210,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
         check_finite("the map", &heat).map_err(CliError::file(path))?;
         let painted: Vec<Vec<u8>> =
             shown.iter().zip(heat.chunks(size * size)).map(|(frame, heat)| paint(frame, heat)).collect();
-        let sums: Vec<f32> = heat.chunks(size * size).map(|frame| frame.iter().sum()).collect();
-        let most = (0..sums.len()).filter(|&frame| sums[frame] > 0.0);
-        let most = most.reduce(|best, frame| if sums[frame] > sums[best] { frame } else { best });
+        let most = hottest(&heat, size);
         let all = pairs(&numbers, shown, &painted, size, attention.as_deref());
         let height = if attention.is_some() { size + STRIP } else { size };
         let beside = if warning.is_empty() { String::new() } else { format!(" ! {warning}") };

@@ -8,6 +8,7 @@ use echo_data::usual_range;
 use echo_weights::Built;
 
 use crate::CliError;
+use crate::warnings::joined;
 
 /// The name under which an encoder's view classifier is reported, beside its heads' own names.
 pub(crate) const VIEW: &str = "view";
@@ -163,12 +164,7 @@ pub(crate) fn with_value(warning: &str, name: &str, unit: &str, value: f64) -> S
         None if !unit.is_empty() && value <= 0.0 => Some("not above 0, as hearts have it".to_owned()),
         _ => None,
     };
-    Some(warning.to_owned())
-        .filter(|warning| !warning.is_empty())
-        .into_iter()
-        .chain(doubt)
-        .collect::<Vec<_>>()
-        .join("; ")
+    joined([warning].into_iter().chain(doubt.as_deref()))
 }
 
 #[cfg(test)]

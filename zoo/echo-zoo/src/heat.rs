@@ -59,6 +59,13 @@ pub(crate) fn paint(picture: &[u8], heat: &[f32]) -> Vec<u8> {
     painted.collect()
 }
 
+/// The frame with the most heat of all, of maps `[frames, size, size]`; none where there is no heat.
+pub(crate) fn hottest(heat: &[f32], size: usize) -> Option<usize> {
+    let sums: Vec<f32> = heat.chunks_exact(size * size).map(|frame| frame.iter().sum()).collect();
+    let warm = (0..sums.len()).filter(|&frame| sums[frame] > 0.0);
+    warm.reduce(|best, frame| if sums[frame] > sums[best] { frame } else { best })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,6 +76,13 @@ mod tests {
         assert_eq!(enlarge(&[0.5], 1, 1, 3), [0.5; 9]);
         let large = enlarge(&[0.0, 1.0, 2.0, 3.0], 2, 2, 2);
         assert_eq!(large, [0.0, 1.0, 2.0, 3.0]);
+    }
+
+    #[test]
+    fn the_hottest_frame_is_the_first_with_the_largest_sum() {
+        assert_eq!(hottest(&[0.0, 0.9, 0.5, 0.5, 0.5, 0.5, 0.0, 0.0], 1), Some(1));
+        assert_eq!(hottest(&[0.0, 0.0, 0.0, 0.9, 0.5, 0.5, 0.5, 0.5], 2), Some(1));
+        assert_eq!(hottest(&[0.0; 8], 2), None);
     }
 
     #[test]

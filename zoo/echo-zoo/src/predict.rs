@@ -17,7 +17,7 @@ use crate::encoder_args::WeightArgs;
 use crate::findings::{ClipFindings, Over, Reported, Wanted, check_weights, with_value};
 use crate::results::{Cell, ResultArgs, Results};
 use crate::study_args::StudyArgs;
-use crate::warnings::{Warnings, beside};
+use crate::warnings::{Warnings, beside, joined};
 use crate::{CliError, Entry};
 
 /// Flags of `echozoo predict`.
@@ -129,12 +129,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
     {
         for found in archive.phenotypes(clips.iter().copied())? {
             let Phenotype { name, section, value, labelled } = &found.phenotype;
-            let warning: String = archive
-                .note()
-                .into_iter()
-                .chain(Some(warning.as_str()).filter(|text| !text.is_empty()))
-                .collect::<Vec<_>>()
-                .join("; ");
+            let warning = joined(archive.note().into_iter().chain([warning.as_str()]));
             let warning = value.map_or_else(|| warning.clone(), |value| with_value(&warning, name, found.unit, value));
             let texts = [study.as_str(), "study", name, ""].map(Cell::from);
             let numbers = [(*value).into(), found.unit.into(), Cell::None, Cell::None, warning.as_str().into()];

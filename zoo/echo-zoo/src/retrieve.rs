@@ -19,7 +19,7 @@ use crate::find_videos::find_videos;
 use crate::home::home;
 use crate::results::{ResultArgs, Results};
 use crate::text_rows::TextRows;
-use crate::warnings::{NOT_CLINICAL, Warnings, beside};
+use crate::warnings::{NOT_CLINICAL, Warnings, beside, joined};
 use crate::{CliError, Entry};
 
 /// Videos that are embedded before they are written down: a run that is killed loses these at most.
@@ -333,17 +333,6 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
         0 => printed,
         failed => Err(CliError::Inputs { failed, total: failed + names.len() }),
     }
-}
-
-/// Warnings, each once.
-fn joined<'a>(warnings: impl IntoIterator<Item = &'a str>) -> String {
-    let mut each: Vec<&str> = Vec::new();
-    for warning in warnings.into_iter().flat_map(|warning| warning.split("; ")).filter(|text| !text.is_empty()) {
-        if !each.contains(&warning) {
-            each.push(warning);
-        }
-    }
-    each.join("; ")
 }
 
 /// What all embeddings of an encoder have in common.

@@ -145,7 +145,6 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
             "warning: by their tags these videos are of {} patients, and are taken for one study",
             patients.len()
         );
-        say(&warning);
         said.insert(0, warning);
     }
     let of_all = if left_out.is_empty() { String::new() } else { format!("{} of ", used.len()) };

@@ -88,3 +88,14 @@ impl<'a> Warnings<'a> {
 pub(crate) fn beside(warning: &str) -> String {
     if warning.is_empty() { String::new() } else { format!("! {}", printable(warning)) }
 }
+
+/// Warnings, each once.
+pub(crate) fn joined<'a>(warnings: impl IntoIterator<Item = &'a str>) -> String {
+    let mut each: Vec<&str> = Vec::new();
+    for warning in warnings.into_iter().flat_map(|warning| warning.split("; ")).filter(|text| !text.is_empty()) {
+        if !each.contains(&warning) {
+            each.push(warning);
+        }
+    }
+    each.join("; ")
+}

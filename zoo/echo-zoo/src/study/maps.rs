@@ -10,7 +10,7 @@ use super::reading::{EF, Reading};
 use crate::CliError;
 use crate::contact_sheet::pictures;
 use crate::explain::Score;
-use crate::heat::paint;
+use crate::heat::{hottest, paint};
 
 /// A frame of a video, and the same under its map.
 #[derive(Clone, Debug)]
@@ -57,9 +57,7 @@ pub(super) fn maps(
         };
         let heat = score.maps(&built.encoder, clip.into_tensor(device), frames).heat(size);
         check_finite("the map", &heat).map_err(CliError::file(path))?;
-        let sums: Vec<f32> = heat.chunks_exact(size * size).map(|frame| frame.iter().sum()).collect();
-        let most = (0..frames).reduce(|best, frame| if sums[frame] > sums[best] { frame } else { best });
-        let most = most.filter(|&frame| sums[frame] > 0.0).ok_or("nothing in this clip speaks for it".to_owned());
+        let most = hottest(&heat, size).ok_or("nothing in this clip speaks for it".to_owned());
         let pictures = most.and_then(|frame| {
             let shown = shown?;
             let heat = &heat[frame * size * size..][..size * size];

@@ -15,6 +15,7 @@ use crate::archive::Archive;
 use crate::clip_args::Row;
 use crate::embed::text_embeddings;
 use crate::findings::{ClipFindings, Over, VIEW, Wanted, with_value};
+use crate::warnings::joined;
 use crate::zero_shot::cosines;
 
 /// The head that measures what every encoder is asked for.
@@ -204,6 +205,7 @@ impl<'a> Seen<'a> {
         }
         if let Some(archive) = self.archive {
             notes.extend(archive.note().map(str::to_owned));
+            let of_phenotypes = joined(archive.note().into_iter().chain([warning.as_str()]));
             let all = || clips.iter().copied();
             for found in archive.phenotypes(all())? {
                 let answer = found.answer();
@@ -222,14 +224,17 @@ impl<'a> Seen<'a> {
                         phenotype.labelled,
                         archive.neighbours()
                     ),
-                    name: phenotype.name,
+                    name: phenotype.name.clone(),
                     class: String::new(),
                     value: phenotype.value,
                     unit: found.unit,
                     text: answer.map(str::to_owned),
                     ends: None,
                     normal: None,
-                    warning: warning.clone(),
+                    warning: phenotype.value.map_or_else(
+                        || of_phenotypes.clone(),
+                        |value| with_value(&of_phenotypes, &phenotype.name, found.unit, value),
+                    ),
                 });
             }
             for section in archive.report(all())? {

@@ -216,7 +216,18 @@ fn an_archive_gives_a_study_its_phenotypes_and_report() {
     let labels: Vec<f64> = labels.filter(|label| !label.is_nan()).collect();
     let expected = labels.iter().sum::<f64>() / labels.len() as f64;
     let found = of(&rows, "study", "ejection_fraction").next().unwrap();
+    assert!(!found["warning"].contains("--compat"), "{found:?}");
     assert!((value(found) - expected).abs() < 1e-4, "{found:?}, expected {expected}");
+
+    // Upstream's code has the first section right, and says nothing; here every row says how it was asked.
+    let (out, _) = place.run(
+        0,
+        &[&["study", files[0], files[1], "--compat", "echoprime", "--out", "c.csv"][..], &full, &archive].concat(),
+    );
+    let upstream = place.rows("c.csv");
+    let ejection = of(&upstream, "study", "ejection_fraction").next().unwrap();
+    assert!(ejection["value"] == found["value"] && ejection["warning"].contains("--compat echoprime"), "{ejection:?}");
+    assert!(out.contains("--compat echoprime"), "{out}");
 
     let sections: Vec<&str> =
         rows.iter().filter(|row| row["section"] == "Report").map(|row| row["finding"].as_str()).collect();

@@ -92,7 +92,9 @@ impl Tiny {
         let open = |path: &str, parts| Checkpoint::open_parts(&zoo.join(path), parts).unwrap();
         let encoder = match entry.card.name {
             "echoclip" => {
-                let text = ClipTextConfig { vocabulary: 64, context: 20, width: 16, heads: 2, layers: 2, dim: 16 };
+                let base = ClipTextConfig::base();
+                let text =
+                    ClipTextConfig { vocabulary: 64, context: 20, width: 16, heads: 2, layers: 2, dim: 16, ..base };
                 let model = EchoClipConfig { visual: image, text }.init(ClipTokenizer::nano(), &device);
                 let checkpoint = open("echoclip/fixtures/echoclip_tiny.safetensors", &[]);
                 AnyEncoder::new(load(model, entry.card.name, &checkpoint, &echoclip::KEYS).unwrap().0)

@@ -2,7 +2,8 @@
 //! supervision", ICML 2021): a ViT (Dosovitskiy et al., ICLR 2021) with a norm before its blocks.
 //!
 //! Follows open_clip's `VisionTransformer` (MIT, 3.3.0), and names its fields so. Differs in that class tokens are given
-//! before the last norm and the projection, which are there by themselves.
+//! before the last norm and the projection, which are there by themselves; and that images of other sizes are taken, with
+//! positions resized as open_clip does when it loads a checkpoint for another size.
 
 use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -12,11 +13,12 @@ use echo_kernels::{self as kernels, Activation, Axes};
 
 use crate::clip_transformer::{ClipTransformer, ClipTransformerConfig, EPSILON};
 use crate::layers::layer_norm;
+use crate::position_grid;
 
 /// Sizes of a CLIP image transformer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClipVisionConfig {
-    /// Height and width of the images in pixels.
+    /// Height and width in pixels of the images that it is built for.
     pub image: [usize; 2],
     /// Side of a patch in pixels.
     pub patch: usize,
@@ -45,7 +47,8 @@ impl ClipVisionConfig {
     /// When `heads` does not divide `width`, or an image holds no patch.
     pub fn init(&self, device: &Device) -> ClipVision {
         let Self { image, patch, width, heads, layers, dim, activation } = *self;
-        let places = image.map(|side| side / patch).iter().product::<usize>();
+        let grid = image.map(|side| side / patch);
+        let places = grid.iter().product::<usize>();
         assert!(places > 0, "an image of {image:?} pixels has no patch of {patch} x {patch}");
         ClipVision {
             conv1: Conv2dConfig::new([3, width], [patch; 2])
@@ -59,6 +62,7 @@ impl ClipVisionConfig {
             transformer: ClipTransformerConfig { width, heads, layers, activation }.init(device),
             ln_post: layer_norm(width, EPSILON, device),
             proj: Initializer::Zeros.init([width, dim], device),
+            grid,
         }
     }
 }
@@ -76,6 +80,9 @@ pub struct ClipVision {
     ln_post: LayerNorm,
     /// `[width, dim]`
     proj: Param<Tensor<2>>,
+    /// Rows and columns of patches that there are positions for.
+    #[module(skip)]
+    grid: [usize; 2],
 }
 
 impl ClipVision {
@@ -83,7 +90,7 @@ impl ClipVision {
     /// `[batch, rows, columns, channels]`, both before the last norm.
     ///
     /// # Panics
-    /// When images are not of the size that the network is built for.
+    /// When images hold no patch.
     pub fn forward(&self, images: Tensor<4>) -> (Tensor<2>, Tensor<4>) {
         let (x, grid) = self.embedded(images);
         apart(self.transformer.forward(x, None), grid)
@@ -123,11 +130,13 @@ impl ClipVision {
     fn embedded(&self, images: Tensor<4>) -> (Tensor<3>, [usize; 2]) {
         let patches = kernels::patch_conv(images, Axes::ChannelsFirst, &self.conv1);
         let [batch, rows, columns, channels] = patches.dims();
-        let [tokens, _] = self.positional_embedding.lazy_shape().dims();
-        assert_eq!(1 + rows * columns, tokens, "a class token and {rows} x {columns} patches, and their positions");
+        assert!(rows * columns > 0, "images of {rows} x {columns} patches");
         let class = self.class_embedding.val().reshape([1, 1, channels]).expand([batch, 1, channels]);
         let x = Tensor::cat(vec![class, patches.reshape([batch, rows * columns, channels])], 1);
-        let x = x + self.positional_embedding.val().unsqueeze();
+        let positions = self.positional_embedding.val();
+        let [tokens, _] = positions.dims();
+        let of_patches = position_grid::resized(positions.clone().narrow(0, 1, tokens - 1), self.grid, [rows, columns]);
+        let x = x + Tensor::cat(vec![positions.narrow(0, 0, 1), of_patches], 0).unsqueeze();
         (kernels::layer_norm(x, &self.ln_pre, EPSILON), [rows, columns])
     }
 }
@@ -159,10 +168,10 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "2 x 2 patches")]
-    fn images_of_another_size_are_refused() {
+    #[should_panic(expected = "0 x 2 patches")]
+    fn images_without_a_patch_are_refused() {
         let config = ClipVisionConfig { image: [8, 20], patch: 4, width: 6, heads: 2, layers: 1, dim: 5, ..base() };
-        config.init(&Device::flex()).forward(Tensor::zeros([1, 3, 8, 8], &Device::flex()));
+        config.init(&Device::flex()).forward(Tensor::zeros([1, 3, 3, 8], &Device::flex()));
     }
 
     fn base() -> ClipVisionConfig {

@@ -17,6 +17,7 @@ mod layers;
 pub mod multiscale;
 pub mod mvit;
 pub mod pooling_attention;
+mod position_grid;
 pub mod temporal;
 
 pub use attention::{SelfAttention, attend};

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 from model import build, check_semantics, config, hugging_face, image_outputs, text_outputs
+from open_clip.model import resize_pos_embed
 from randomise import generator, randomise
 from safetensors.torch import save_file
 
@@ -18,6 +19,7 @@ SIDE, PATCH, WIDTH, LAYERS, HEAD_WIDTH, DIM = 32, 8, 24, 2, 8, 16
 TEXT = {"context_length": 20, "vocab_size": 64, "width": 16, "heads": 2, "layers": 2}
 CONFIG = config(SIDE, PATCH, WIDTH, LAYERS, HEAD_WIDTH, DIM, TEXT)
 START, END = 62, 63
+OTHER = (56, 24)
 VIDEOS, FRAMES = 2, 2
 WORDS = (0, 1, 5, 11, 18)  # the empty text up to one that fills the context
 
@@ -36,6 +38,13 @@ def main():
 
     io = {"images": images, "tokens": tokens, "logit_scale": model.logit_scale.detach().clone()}
     io |= image_outputs(model, images) | text_outputs(model, tokens)
+    # open_clip resizes the positions when it loads weights for images of another size: one side more, one side fewer.
+    other = build(config(OTHER, PATCH, WIDTH, LAYERS, HEAD_WIDTH, DIM, TEXT))
+    weights = dict(model.state_dict())
+    resize_pos_embed(weights, other)
+    other.load_state_dict(weights)
+    io["other_images"] = torch.randn(VIDEOS, 3, *OTHER, generator=generator(SEED, "other_images"))
+    io["other_image_features"] = image_outputs(other, io["other_images"])["image_features"]
     for name, tensor in io.items():
         print(f"{name:16} {str(list(tensor.shape)):18} rms {tensor.double().square().mean().sqrt():.3f}")
 

@@ -28,8 +28,8 @@ const FULL_CLIP: ClipSpec = ClipSpec {
 /// 16 frames over 76, 1.5 seconds at 50 frames a second: a whole beat at 40 beats a minute and more.
 const NANO_CLIP: ClipSpec = ClipSpec { stride: 5, padding: Padding::RepeatLast, resize: 64, size: 64, ..FULL_CLIP };
 
-/// The image tower sees each frame by itself, and has a position for every patch of its own size.
-const LIMITS: ClipLimits = ClipLimits { frames: Allowed::AtLeast(1), size: Allowed::Own };
+/// The image tower sees each frame by itself; for other sizes its positions are resized, as open_clip does.
+const LIMITS: ClipLimits = ClipLimits { frames: Allowed::AtLeast(1), size: Allowed::AtLeast(32) };
 
 /// Where OpenAI's weights are kept as safetensors, by the authors of open_clip and timm.
 const HUB: &str = "https://huggingface.co/timm/vit_base_patch16_clip_224.openai";

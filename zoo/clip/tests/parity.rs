@@ -68,6 +68,11 @@ fn both_towers_equal_the_real_modules_at_a_tiny_size() {
         let frames = l2_normalize(expected.reshape([2, 2, 16]));
         let expected = l2_normalize(frames.mean_dim(1).squeeze_dim::<2>(1));
         compare("clip embedding", model.encode(clip), expected);
+        // Higher and narrower than what there are positions for.
+        let images: Tensor<4> = golden.tensor("other_images", &device);
+        let features = model.frame_features(&model.tokens(images.unsqueeze_dim(2)));
+        let features = projection.apply(features).squeeze_dim::<2>(1);
+        compare("images of another size", features, golden.tensor("other_image_features", &device));
         compare_text(&model, &golden);
         compare("logit scale", model.text().unwrap().logit_scale(), golden.tensor("logit_scale", &device));
     }
@@ -126,7 +131,7 @@ fn parts_of_a_layer_that_are_missing_are_named_as_in_the_file() {
     let mut bytes = std::fs::read(fixture("clip_tiny_hf.safetensors")).unwrap();
     let name = b"text_model.encoder.layers.0.self_attn.k_proj.weight";
     let at = bytes.windows(name.len()).position(|window| window == name).unwrap();
-    bytes[at..at + 4].copy_from_slice(b"next");
+    bytes[at..at + name.len()].copy_from_slice(b"text_model.encoder.layers.0.self_attn.k_porj.weight");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("model.safetensors");
     std::fs::write(&file, bytes).unwrap();
@@ -134,7 +139,11 @@ fn parts_of_a_layer_that_are_missing_are_named_as_in_the_file() {
     let model = tiny().init(ClipTokenizer::nano(), &Device::flex());
     let message = load(model, "clip", &checkpoint, &KEYS).unwrap_err().to_string();
     let missing = "1 missing: text_model.encoder.layers.0.self_attn.k_proj.weight;";
-    assert!(message.contains(missing) && message.contains("next_model"), "{message}");
+    assert!(
+        message.contains(missing)
+            && message.contains("unexpected: text_model.encoder.layers.0.self_attn.k_porj.weight"),
+        "{message}"
+    );
 }
 
 #[test]

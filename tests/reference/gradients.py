@@ -66,7 +66,7 @@ CASES = [
     (1, {"lora": LORA}),
     (1, {"full": FULL}),
     (1, {"full": FULL | {"text": True, "head": "prompts"}}),
-    (2, {"lora": LORA | {"targets": ["fc1", "rel_pos"]}, "mfl": MFL, "echozoom": ZOOM, "coop": COOP}),
+    (2, {"lora": LORA | {"targets": ["fc1", "c_fc", "rel_pos"]}, "mfl": MFL, "echozoom": ZOOM, "coop": COOP}),
 ]
 
 

@@ -88,7 +88,7 @@ pub static CARD: Card = Card {
             limits: LIMITS,
             dim: 96,
             width: 96,
-            parameters: 1_003_585,
+            parameters: 1_166_113,
             weights: &[],
             weights_license: env!("CARGO_PKG_LICENSE"),
             published: false,

@@ -31,7 +31,7 @@ impl ClipConfig {
     pub const fn nano() -> Self {
         let (width, heads, dim, activation) = (96, 4, 96, ACTIVATION);
         Self {
-            visual: ClipVisionConfig { image: [64; 2], patch: 8, width, heads, layers: 2, dim, activation },
+            visual: ClipVisionConfig { image: [64; 2], patch: 16, width, heads, layers: 3, dim, activation },
             text: ClipTextConfig { vocabulary: 4096, context: 77, width, heads, layers: 3, dim, activation },
         }
     }

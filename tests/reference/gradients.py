@@ -66,7 +66,7 @@ CASES = [
     (1, {"lora": LORA}),
     (1, {"full": FULL}),
     (1, {"full": FULL | {"text": True, "head": "prompts"}}),
-    (2, {"lora": LORA | {"targets": ["fc1", "rel_pos"]}, "mfl": MFL, "echozoom": ZOOM, "coop": COOP}),
+    (2, {"lora": LORA | {"targets": ["fc1", "c_fc", "rel_pos"]}, "mfl": MFL, "echozoom": ZOOM, "coop": COOP}),
 ]
 
 
@@ -207,6 +207,37 @@ class EchoClip(Encoder):
 
     def logit_scale(self):
         return self.model.logit_scale
+
+
+class Clip(Encoder):
+    name = "clip"
+    video, projection = ("visual.",), ("visual.proj",)
+    text = EchoClip.text
+    unit_length = True
+
+    def load(self):
+        tiny, model = reference(self.name)
+        self.clip = (3, tiny.FRAMES, tiny.SIDE, tiny.SIDE)
+        self.model = model.build(tiny.CONFIG)
+        self.model.load_state_dict(load_file(ROOT / "zoo/clip/fixtures/clip_tiny.safetensors"))
+
+    @property
+    def norm(self):
+        return self.model.visual.ln_post
+
+    def matrix(self):
+        return self.model.visual.proj.T, None
+
+    def steps(self, clip):
+        """The class token of every frame before the last norm."""
+        batch, _, frames, _, _ = clip.shape
+        seen = []
+        hook = self.norm.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
+        self.model.visual(clip.transpose(1, 2).flatten(0, 1))
+        hook.remove()
+        return seen[0][:, 0].unflatten(0, (batch, frames))
+
+    words, encode_words, logit_scale = EchoClip.words, EchoClip.encode_words, EchoClip.logit_scale
 
 
 class EchoPrime(Encoder):
@@ -485,7 +516,7 @@ def main():
     lender = EchoClip()
     ranks = [{"up_to": up_to, "value": value, "prompt": prompt} for up_to, value, prompt in RANKS]
     golden = {"ranks": ranks, "targets": TARGETS, "loss": WEIGHTS, "encoders": {}}
-    for encoder in (lender, EchoPrime(), PanEcho()):
+    for encoder in (lender, EchoPrime(), PanEcho(), Clip()):
         cases = []
         for count, settings in CASES:
             if not encoder.text and settings.get("full", {}).get("text"):

@@ -8,7 +8,7 @@
 for each encoder: of every video there (phantoms.sh makes them) the clip's shape, a sample of its values, statistics of
 every plane, and which frames repeat earlier ones.
 
-Decoding and resizing are OpenCV's, EchoCLIP's image transform is open_clip's on a PIL image, EchoPrime's normalisation
+Decoding and resizing are OpenCV's, EchoCLIP's and CLIP's image transform is open_clip's on a PIL image, EchoPrime's normalisation
 is torch's, PanEcho's centre crop and normalisation are torchvision's. Written against opencv-python-headless 5.0.0.93
 (4.8.0.76, which EchoCLIP pins, gives the same pixels of these videos), Pillow 13.0.0, open_clip_torch 3.3.0, torch
 2.15.0 and torchvision 0.29.2. OpenCV is used as its wheel for x86 comes: its cubic filter is then Intel's,
@@ -96,7 +96,15 @@ def panecho(video):
     return v2.functional.normalize(images, mean, std).transpose(0, 1)
 
 
-ENCODERS = {"echoclip": echoclip, "echoprime": echoprime, "panecho": panecho}
+def clip(video):
+    # CLIP's transform is for pictures; which frames are taken is our choice.
+    mean, std = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+    transform = image_transform(SIDE, is_train=False, mean=mean, std=std)
+    images = [Image.fromarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)) for frame in video[: 16 * 4 : 4]]
+    return torch.stack([transform(image) for image in images], dim=1)
+
+
+ENCODERS = {"echoclip": echoclip, "echoprime": echoprime, "panecho": panecho, "clip": clip}
 
 
 def first_alike(clip):

@@ -45,7 +45,15 @@ fn golden() -> Golden {
 fn tiny() -> AnyEncoder {
     let config = EchoClipConfig {
         visual: ConvNextConfig { depths: [1; 4], dims: [4, 8, 12, 16] },
-        text: ClipTextConfig { vocabulary: 4096, context: 24, width: 8, heads: 2, layers: 2, dim: 16 },
+        text: ClipTextConfig {
+            vocabulary: 4096,
+            context: 24,
+            width: 8,
+            heads: 2,
+            layers: 2,
+            dim: 16,
+            ..ClipTextConfig::base()
+        },
     };
     let checkpoint = Checkpoint::open(&fixture("cardiacclip_tiny.safetensors")).unwrap();
     let model = config.init(ClipTokenizer::nano(), &device());

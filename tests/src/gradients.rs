@@ -10,19 +10,20 @@ use std::path::{Path, PathBuf};
 
 use burn::module::{Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor};
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use clip::ClipConfig;
 use echo_adapt::{ADAPTERS, BuildContext, Joined};
 use echo_core::{
     AnyAdapter, AnyEncoder, Card, EchoEncoder, Error, Features, Projection, Rank, RankSpec, Stage, Task, TextEncoder,
     Tokens, Truth,
 };
-use echo_nn::{BertConfig, ClipTextConfig, ConvNextConfig, MvitConfig};
+use echo_nn::{BertConfig, ClipTextConfig, ClipTokenizer, ClipVisionConfig, ConvNextConfig, MvitConfig};
 use echo_train::{
     AugmentConfig, FitContext, LossWeights, OptimizerConfig, RateFactors, Samples, ScheduleConfig, TrainConfig,
     TrainError, fit, parameters, values, with_values,
 };
 use echo_weights::{Checkpoint, load};
 use echo_zoo::{Entry, ZOO};
-use echoclip::{ClipTokenizer, EchoClipConfig};
+use echoclip::EchoClipConfig;
 use echoprime::EchoPrimeConfig;
 use panecho::PanEchoConfig;
 use serde::Deserialize;
@@ -92,10 +93,36 @@ impl Tiny {
         let open = |path: &str, parts| Checkpoint::open_parts(&zoo.join(path), parts).unwrap();
         let encoder = match entry.card.name {
             "echoclip" => {
-                let text = ClipTextConfig { vocabulary: 64, context: 20, width: 16, heads: 2, layers: 2, dim: 16 };
+                let base = ClipTextConfig::base();
+                let text =
+                    ClipTextConfig { vocabulary: 64, context: 20, width: 16, heads: 2, layers: 2, dim: 16, ..base };
                 let model = EchoClipConfig { visual: image, text }.init(ClipTokenizer::nano(), &device);
                 let checkpoint = open("echoclip/fixtures/echoclip_tiny.safetensors", &[]);
                 AnyEncoder::new(load(model, entry.card.name, &checkpoint, &echoclip::KEYS).unwrap().0)
+            }
+            "clip" => {
+                let full = ClipConfig::full();
+                let visual = ClipVisionConfig {
+                    image: [32; 2],
+                    patch: 8,
+                    width: 24,
+                    heads: 3,
+                    layers: 2,
+                    dim: 16,
+                    ..full.visual
+                };
+                let text = ClipTextConfig {
+                    vocabulary: 64,
+                    context: 20,
+                    width: 16,
+                    heads: 2,
+                    layers: 2,
+                    dim: 16,
+                    ..full.text
+                };
+                let model = ClipConfig { visual, text }.init(ClipTokenizer::nano(), &device);
+                let checkpoint = open("clip/fixtures/clip_tiny.safetensors", &[]);
+                AnyEncoder::new(load(model, entry.card.name, &checkpoint, &clip::KEYS).unwrap().0)
             }
             "echoprime" => {
                 let text = BertConfig { vocabulary: 40, context: 20, width: 16, heads: 2, layers: 2, intermediate: 24 };

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use echo_core::{ChannelOrder, ClipSpec, Crop, Filter, Padding, Preset};
+use echo_core::{Aspect, ChannelOrder, ClipSpec, Crop, Filter, Padding, Preset};
 use echo_data::{Clip, Start, load_clip};
 use echo_parity::Golden;
 use echo_video::OpenOptions;
@@ -168,12 +168,15 @@ fn wrong(spec: &ClipSpec) -> Vec<(String, ClipSpec)> {
         ("stride".to_owned(), ClipSpec { stride, ..*spec }),
         ("channels".to_owned(), ClipSpec { channels, ..*spec }),
         ("zoom".to_owned(), ClipSpec { crop: Crop { zoom, ..spec.crop }, ..*spec }),
-        ("aspect".to_owned(), ClipSpec { crop: Crop { to_aspect: !spec.crop.to_aspect, ..spec.crop }, ..*spec }),
         ("resize".to_owned(), ClipSpec { resize, ..*spec }),
         ("scale".to_owned(), ClipSpec { scale: spec.scale * 1.01, ..*spec }),
         ("mean".to_owned(), ClipSpec { mean: [first, second + spec.scale, third], ..*spec }),
         ("std".to_owned(), ClipSpec { std: spec.std.map(|std| std * 1.02), ..*spec }),
     ];
+    let aspects = [Aspect::Stretched, Aspect::CroppedThenResized, Aspect::ResizedThenCropped];
+    for aspect in aspects.into_iter().filter(|aspect| *aspect != spec.crop.aspect) {
+        all.push((format!("aspect ({aspect:?})"), ClipSpec { crop: Crop { aspect, ..spec.crop }, ..*spec }));
+    }
     for filter in filters.into_iter().filter(|filter| *filter != spec.filter) {
         all.push((format!("filter ({filter:?})"), ClipSpec { filter, ..*spec }));
     }

@@ -84,14 +84,14 @@ impl fmt::Display for ClipLimits {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ChannelOrder, Crop, Filter};
+    use crate::{Aspect, ChannelOrder, Crop, Filter};
 
     const OWN: ClipSpec = ClipSpec {
         frames: 16,
         stride: 2,
         padding: Padding::RepeatLast,
         channels: ChannelOrder::Rgb,
-        crop: Crop { to_aspect: true, zoom: 0.0 },
+        crop: Crop { aspect: Aspect::CroppedThenResized, zoom: 0.0 },
         filter: Filter::OpenCvCubic,
         resize: 224,
         size: 224,

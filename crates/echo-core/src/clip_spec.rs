@@ -1,6 +1,6 @@
 //! What an encoder wants to see of a video: which frames, which pixels, in which units.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Order of the colour channels in a clip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,12 +24,61 @@ pub enum Filter {
     PilBicubic,
 }
 
-/// Which part of a frame is kept before resizing.
+/// What becomes of a frame whose sides differ, since clips are square.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aspect {
+    /// It is stretched: its aspect is not kept.
+    Stretched,
+    /// Its longer side is cropped to the shorter's length, and what is left is resized.
+    CroppedThenResized,
+    /// Its shorter side is resized to [`ClipSpec::resize`] and the longer by the same factor; the centre crop cuts what is
+    /// too long. These are not the pixels of the crop before: margins are rounded elsewhere.
+    ResizedThenCropped,
+}
+
+/// In files a word for the last and whether it is cropped for the others, as before there were three: keys of cells and of
+/// caches are made of it.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum ToAspect {
+    Before(bool),
+    After(AfterResize),
+}
+
+#[derive(Serialize, Deserialize)]
+enum AfterResize {
+    #[serde(rename = "after_resize")]
+    AfterResize,
+}
+
+impl Serialize for Aspect {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let written = match self {
+            Aspect::Stretched => ToAspect::Before(false),
+            Aspect::CroppedThenResized => ToAspect::Before(true),
+            Aspect::ResizedThenCropped => ToAspect::After(AfterResize::AfterResize),
+        };
+        written.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Aspect {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(match ToAspect::deserialize(deserializer)? {
+            ToAspect::Before(false) => Aspect::Stretched,
+            ToAspect::Before(true) => Aspect::CroppedThenResized,
+            ToAspect::After(AfterResize::AfterResize) => Aspect::ResizedThenCropped,
+        })
+    }
+}
+
+/// Which part of a frame is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Crop {
-    /// Crop the longer side to the target's aspect first; otherwise the aspect is not kept.
-    pub to_aspect: bool,
-    /// Fraction of each side cut off after that: `int(zoom * side)` pixels from every edge.
+    /// How it becomes a square.
+    #[serde(rename = "to_aspect")]
+    pub aspect: Aspect,
+    /// Fraction of each side cut off before resizing: `int(zoom * side)` pixels from every edge.
     pub zoom: f64,
 }
 
@@ -61,11 +110,11 @@ pub struct ClipSpec {
     pub padding: Padding,
     /// Channel order.
     pub channels: ChannelOrder,
-    /// Crop before resizing.
+    /// Which part of a frame is kept.
     pub crop: Crop,
     /// Resampling filter.
     pub filter: Filter,
-    /// Side in pixels that the cropped frame is resized to.
+    /// Side in pixels that the cropped frame is resized to; the shorter one where it is cropped later.
     pub resize: usize,
     /// Side in pixels of the centre crop taken after resizing: the clip's height and width.
     pub size: usize,
@@ -81,5 +130,26 @@ impl ClipSpec {
     /// Frames of the video that a clip spans, from its first to one past its last.
     pub fn span(&self) -> usize {
         self.frames.saturating_sub(1) * self.stride + 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Keys of cells and adapters' files of before have to stay what they are.
+    #[test]
+    fn crops_are_written_as_they_always_were() {
+        for (aspect, written) in [
+            (Aspect::Stretched, "false"),
+            (Aspect::CroppedThenResized, "true"),
+            (Aspect::ResizedThenCropped, "\"after_resize\""),
+        ] {
+            let crop = Crop { aspect, zoom: 0.5 };
+            let text = serde_json::to_string(&crop).unwrap();
+            assert_eq!(text, format!("{{\"to_aspect\":{written},\"zoom\":0.5}}"));
+            assert_eq!(serde_json::from_str::<Crop>(&text).unwrap(), crop);
+        }
+        assert!(serde_json::from_str::<Crop>("{\"to_aspect\":\"before\",\"zoom\":0.5}").is_err());
     }
 }

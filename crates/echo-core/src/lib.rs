@@ -31,7 +31,7 @@ pub use any_adapter::{AnyAdapter, DynAdapter};
 pub use any_encoder::{AnyEncoder, DynEncoder};
 pub use card::{Capabilities, Card, ParameterPaths, Preset, WeightFile};
 pub use clip_limits::{Allowed, ClipLimits};
-pub use clip_spec::{ChannelOrder, ClipSpec, Crop, Filter, Padding};
+pub use clip_spec::{Aspect, ChannelOrder, ClipSpec, Crop, Filter, Padding};
 pub use echo_metrics::{Kind, Truth};
 pub use encoder::EchoEncoder;
 pub use error::{Error, check_finite};

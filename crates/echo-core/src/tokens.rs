@@ -14,8 +14,9 @@ pub type MakeTokens<'a> = &'a mut dyn FnMut(&AnyEncoder, Tensor<5>, usize) -> To
 /// The backbone's last tokens of a batch of clips: what pooling, attentive probes and saliency maps start from.
 #[derive(Clone, Debug)]
 pub struct Tokens {
-    /// The class token, `[batch, width]`, where the architecture has one.
-    pub class: Option<Tensor<2>>,
+    /// The class tokens, `[batch, time, width]`, where the architecture has any: one of each image for an encoder of single
+    /// frames, one of all for a video transformer.
+    pub class: Option<Tensor<3>>,
     /// One token for every place: `[batch, time, rows, columns, width]`. For an encoder of single frames, `time` counts
     /// frames and the rest is a frame's last feature map; for a video transformer, it is the grid of its last block.
     pub patches: Tensor<5>,

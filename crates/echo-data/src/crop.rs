@@ -1,8 +1,9 @@
 //! Crops: to a square, by the zoom, and from the centre.
 
-use echo_core::Crop;
+use echo_core::{Aspect, Crop};
 
 use crate::error::DataError;
+use crate::resize::Size;
 
 /// A rectangle of pixels in a frame, or (from 0, 0) a whole frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +41,23 @@ impl Window {
 /// A zoom that is negative, not a number, or leaves nothing (0.5 and above).
 pub fn crop(height: usize, width: usize, crop: &Crop) -> Result<Window, DataError> {
     let whole = Window::whole(height, width);
-    zoom(if crop.to_aspect { crop_to_square(whole) } else { whole }, crop.zoom)
+    let kept = match crop.aspect {
+        Aspect::CroppedThenResized => crop_to_square(whole),
+        Aspect::Stretched | Aspect::ResizedThenCropped => whole,
+    };
+    zoom(kept, crop.zoom)
+}
+
+/// The size that a window is resized to: a square of side `resize`, or one that keeps its aspect and has that as its shorter
+/// side, the longer one cut to whole pixels as torchvision's `Resize` does.
+pub(crate) fn resized(window: Window, aspect: Aspect, resize: usize) -> Size {
+    let Window { height, width, .. } = window;
+    let longer = |long: usize, short: usize| (resize as f64 * long as f64 / short as f64) as usize;
+    match aspect {
+        Aspect::ResizedThenCropped if width < height => Size { height: longer(height, width), width: resize },
+        Aspect::ResizedThenCropped => Size { height: resize, width: longer(width, height) },
+        Aspect::Stretched | Aspect::CroppedThenResized => Size { height: resize, width: resize },
+    }
 }
 
 /// Cuts the longer side to the shorter's length: half the difference from each edge, rounded half to even. The two
@@ -66,17 +83,18 @@ pub fn zoom(window: Window, zoom: f64) -> Result<Window, DataError> {
     Ok(window.shrunk(margin(window.height), margin(window.width)))
 }
 
-/// The square of side `size` in the middle of a square of side `side`; an odd remainder is rounded half to even, as
-/// torchvision's `CenterCrop` does.
+/// The square of side `size` in the middle of an image; an odd remainder is rounded half to even, as torchvision's
+/// `CenterCrop` does.
 ///
 /// # Errors
-/// A `size` above `side`.
-pub(crate) fn center_crop(side: usize, size: usize) -> Result<Window, DataError> {
-    if size > side {
-        return Err(DataError::ClipSpec(format!("size {size} cannot be cropped from resize {side}; lower size")));
+/// A `size` above a side.
+pub(crate) fn center_crop(from: Size, size: usize) -> Result<Window, DataError> {
+    let least = from.height.min(from.width);
+    if size > least {
+        return Err(DataError::ClipSpec(format!("size {size} cannot be cropped from resize {least}; lower size")));
     }
-    let edge = ((side - size) as f64 / 2.0).round_ties_even() as usize;
-    Ok(Window { top: edge, left: edge, height: size, width: size })
+    let edge = |side: usize| ((side - size) as f64 / 2.0).round_ties_even() as usize;
+    Ok(Window { top: edge(from.height), left: edge(from.width), height: size, width: size })
 }
 
 #[cfg(test)]
@@ -102,9 +120,9 @@ mod tests {
         assert_eq!(side(224, 0.1)?, (22, 180));
         assert_eq!(side(9, 0.1)?, (0, 9));
         assert_eq!(side(1, 0.49)?, (0, 1));
-        let both = crop(600, 800, &Crop { to_aspect: true, zoom: 0.1 })?;
+        let both = crop(600, 800, &Crop { aspect: Aspect::CroppedThenResized, zoom: 0.1 })?;
         assert_eq!(both, Window { top: 60, left: 160, height: 480, width: 480 });
-        let stretched = crop(600, 800, &Crop { to_aspect: false, zoom: 0.1 })?;
+        let stretched = crop(600, 800, &Crop { aspect: Aspect::Stretched, zoom: 0.1 })?;
         assert_eq!(stretched, Window { top: 60, left: 80, height: 480, width: 640 });
         Ok(())
     }
@@ -119,9 +137,27 @@ mod tests {
 
     #[test]
     fn the_centre_crop_is_torchvisions() -> Result<(), DataError> {
-        let edge = |side, size| center_crop(side, size).map(|window| window.top);
+        let edge = |side, size| center_crop(Size { height: side, width: side }, size).map(|window| window.top);
         assert_eq!((edge(256, 224)?, edge(7, 4)?, edge(9, 4)?, edge(64, 64)?), (16, 2, 2, 0));
-        assert!(center_crop(64, 65).unwrap_err().to_string().contains("65"));
+        assert!(center_crop(Size { height: 80, width: 64 }, 65).unwrap_err().to_string().contains("65"));
+        let wide = center_crop(Size { height: 224, width: 299 }, 224)?;
+        assert_eq!(wide, Window { top: 0, left: 38, height: 224, width: 224 });
         Ok(())
+    }
+
+    #[test]
+    fn a_side_that_is_cropped_later_keeps_its_aspect_as_torchvisions_resize_does() {
+        let of = |height, width, aspect| {
+            let Size { height, width } = resized(Window::whole(height, width), aspect, 224);
+            [height, width]
+        };
+        let after = Aspect::ResizedThenCropped;
+        // int(224 * 149 / 112), int(224 * 400 / 300), int(224 * 801 / 600).
+        assert_eq!(of(112, 149, after), [224, 298]);
+        assert_eq!(of(400, 300, after), [298, 224]);
+        assert_eq!(of(600, 801, after), [224, 299]);
+        assert_eq!(of(112, 112, after), [224, 224]);
+        assert_eq!(of(112, 149, Aspect::Stretched), [224, 224]);
+        assert_eq!(of(112, 149, Aspect::CroppedThenResized), [224, 224]);
     }
 }

@@ -6,7 +6,7 @@ use echo_video::Frames;
 use rayon::prelude::*;
 
 use crate::channel_order::source_channels;
-use crate::crop::{Window, center_crop, crop};
+use crate::crop::{Window, center_crop, crop, resized};
 use crate::error::DataError;
 use crate::look::Shift;
 use crate::normalize::normalization;
@@ -72,6 +72,7 @@ pub(crate) struct ClipPixels<'a> {
     width: usize,
     frame_len: usize,
     window: Window,
+    to: Size,
     center: Window,
     resizer: Resizer,
     /// u8 RGB, `[count, size, size, 3]`.
@@ -83,20 +84,24 @@ impl<'a> ClipPixels<'a> {
     pub(crate) fn new(spec: &'a ClipSpec, count: usize, height: usize, width: usize) -> Result<Self, DataError> {
         check(spec, count, height, width)?;
         let window = crop(height, width, &spec.crop)?;
-        let center = center_crop(spec.resize, spec.size)?;
-        let to = Size { height: spec.resize, width: spec.resize };
+        let to = resized(window, spec.crop.aspect, spec.resize);
+        if to.height.max(to.width) > MAX_SIDE {
+            let Size { height, width } = to;
+            return Err(DataError::Frames(format!("resized to {height}x{width} pixels they are too large")));
+        }
+        let center = center_crop(to, spec.size)?;
         let resizer = Resizer::new(spec.filter, Size { height: window.height, width: window.width }, to);
         let pixels = vec![0; spec.size * spec.size * 3 * count];
-        Ok(Self { spec, count, width, frame_len: height * width * 3, window, center, resizer, pixels })
+        Ok(Self { spec, count, width, frame_len: height * width * 3, window, to, center, resizer, pixels })
     }
 
     /// Takes the frames `first` and following: crops, resizes and crops from the centre.
     pub(crate) fn put(&mut self, first: usize, frames: &[u8]) {
-        let Self { spec, width, frame_len, window, center, resizer, pixels, .. } = self;
-        let is_whole = *center == Window::whole(spec.resize, spec.resize);
+        let Self { spec, width, frame_len, window, to, center, resizer, pixels, .. } = self;
+        let is_whole = *center == Window::whole(to.height, to.width);
         let out_len = spec.size * spec.size * 3;
         pixels[first * out_len..].par_chunks_exact_mut(out_len).zip(frames.par_chunks_exact(*frame_len)).for_each_init(
-            || vec![0; if is_whole { 0 } else { spec.resize * spec.resize * 3 }],
+            || vec![0; if is_whole { 0 } else { to.height * to.width * 3 }],
             |resized, (out, frame)| {
                 let image = Image::new(frame, *width, *window);
                 if is_whole {
@@ -104,7 +109,7 @@ impl<'a> ClipPixels<'a> {
                     return;
                 }
                 resizer.run(image, resized);
-                let rows = resized.chunks_exact(spec.resize * 3).skip(center.top);
+                let rows = resized.chunks_exact(to.width * 3).skip(center.top);
                 for (out, row) in out.chunks_exact_mut(spec.size * 3).zip(rows) {
                     out.copy_from_slice(&row[center.left * 3..][..spec.size * 3]);
                 }
@@ -174,7 +179,7 @@ fn too_large(spec: &ClipSpec) -> DataError {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use echo_core::{ChannelOrder, Crop, Filter, Padding};
+    use echo_core::{Aspect, ChannelOrder, Crop, Filter, Padding};
 
     /// A specification that changes nothing: 4 frames of 2x2 pixels, values 0-255.
     pub(crate) fn spec() -> ClipSpec {
@@ -183,7 +188,7 @@ pub(crate) mod tests {
             stride: 1,
             padding: Padding::Shorter,
             channels: ChannelOrder::Rgb,
-            crop: Crop { to_aspect: false, zoom: 0.0 },
+            crop: Crop { aspect: Aspect::Stretched, zoom: 0.0 },
             filter: Filter::OpenCvArea,
             resize: 2,
             size: 2,
@@ -241,10 +246,25 @@ pub(crate) mod tests {
         // 2..6 are left; at resize 4 that is a copy, of which the centre is rows 2..4, columns 3..5.
         let data: Vec<u8> = (0..6 * 8).flat_map(|i| [i, 100, 200]).collect();
         let frames = Frames { data, count: 1, height: 6, width: 8, fps: 0.0 };
-        let spec = ClipSpec { crop: Crop { to_aspect: true, zoom: 0.2 }, resize: 4, ..spec() };
+        let spec = ClipSpec { crop: Crop { aspect: Aspect::CroppedThenResized, zoom: 0.2 }, resize: 4, ..spec() };
         let clip = prepare(&frames, &spec)?;
         assert_eq!(clip.data[..4], [19.0, 20.0, 27.0, 28.0]);
         assert_eq!(clip.data[4..], [100.0, 100.0, 100.0, 100.0, 200.0, 200.0, 200.0, 200.0]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_frame_that_is_cropped_last_keeps_what_the_crop_before_would_round_away() -> Result<(), DataError> {
+        // 2x5 pixels at resize 2 are a copy, of which columns 2..4 are the middle (1.5 is rounded to even); the crop before
+        // would take four pixels and squeeze them.
+        let data: Vec<u8> = (0..10).flat_map(|i| [i, 100, 200]).collect();
+        let frames = Frames { data, count: 1, height: 2, width: 5, fps: 0.0 };
+        let crop = Crop { aspect: Aspect::ResizedThenCropped, zoom: 0.0 };
+        let clip = prepare(&frames, &ClipSpec { crop, ..spec() })?;
+        assert_eq!(clip.data[..4], [2.0, 3.0, 7.0, 8.0]);
+        let narrow = Frames { data: vec![7; 3 * 20_000], count: 1, height: 20_000, width: 1, fps: 0.0 };
+        let error = prepare(&narrow, &ClipSpec { crop, ..spec() }).unwrap_err().to_string();
+        assert!(error.contains("40000x2"), "{error}");
         Ok(())
     }
 

@@ -13,7 +13,7 @@ use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig, PaddingConfig2d
 use burn::tensor::activation::{gelu, softmax};
 use burn::tensor::{Device, Distribution, Tensor};
 use divan::Bencher;
-use echo_kernels::{Precision, attention, depthwise_norm, feed_forward, layer_norm, linear};
+use echo_kernels::{Activation, Precision, attention, depthwise_norm, feed_forward, layer_norm, linear};
 
 const EPSILON: f64 = 1e-6;
 const WIDTH: usize = 384;
@@ -55,7 +55,7 @@ impl Layers {
                 "feed-forward",
                 MAPS,
                 [
-                    Box::new(|x| feed_forward(x.clone(), [first, second], None, x)),
+                    Box::new(|x| feed_forward(x.clone(), [first, second], Activation::Gelu, None, x)),
                     Box::new(|x| x.clone() + second.forward(gelu(first.forward(x)))),
                 ],
             ),

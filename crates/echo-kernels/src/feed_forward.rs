@@ -1,13 +1,13 @@
-//! The feed-forward part of a block: two products with a GELU between them.
+//! The feed-forward part of a block: two products with an activation between them.
 
 use std::mem::MaybeUninit;
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use crate::activation::Activation;
 use crate::cpu::Values;
 use crate::graph::Given;
-use crate::math::{gelu, gelu_and_slope};
 use crate::matrix::{Matrix, Packed, Right};
 use crate::memory::{filled, load, put, store, uninit, written};
 use crate::precision::Precision;
@@ -17,16 +17,17 @@ use crate::product::{Block, Finish, Left, Onto, add_column_sums, add_product_of_
 /// Numbers of a task, where each becomes another one: a part of the second-level cache.
 const PART: usize = 1 << 14;
 
-/// `gelu(left x first + bias) x second + bias`, finished; `keep` gives `left x first + bias`, too.
+/// `activation(left x first + bias) x second + bias`, finished; `keep` gives `left x first + bias`, too.
 pub(crate) fn feed_forward(
     left: &[f32],
     weights: &[Right<'_>; 2],
     biases: [Option<&[f32]>; 2],
+    activation: Activation,
     finish: Finish<'_>,
     keep: bool,
 ) -> (Vec<f32>, Option<Vec<f32>>) {
     if let [Right::Packed(first), Right::Packed(second)] = weights {
-        return in_cache(left, [first, second], biases, finish, keep);
+        return in_cache(left, [first, second], biases, activation, finish, keep);
     }
     let [first, second] = weights;
     let of = |finish| product(left, first, biases[0], finish);
@@ -35,11 +36,11 @@ pub(crate) fn feed_forward(
             let before = of(Finish::Plain);
             let mut out = uninit(before.len());
             let parts = before.par_chunks(PART).zip(out.par_chunks_mut(PART));
-            parts.for_each(|(x, out)| vectors().dispatch(Gelu { x, out }));
+            parts.for_each(|(x, out)| vectors().dispatch(Activate { activation, x, out }));
             // SAFETY: all of it has been written.
             (unsafe { filled(out) }, Some(before))
         }
-        false => (of(Finish::Gelu), None),
+        false => (of(Finish::Activate(activation)), None),
     };
     (product(&between, second, biases[1], finish), kept)
 }
@@ -49,6 +50,7 @@ fn in_cache(
     left: &[f32],
     [first, second]: [&Packed; 2],
     biases: [Option<&[f32]>; 2],
+    activation: Activation,
     finish: Finish<'_>,
     keep: bool,
 ) -> (Vec<f32>, Option<Vec<f32>>) {
@@ -78,9 +80,9 @@ fn in_cache(
                 Some(kept) => {
                     of(Finish::Plain, &mut *packed, &mut *kept).run();
                     // SAFETY: the block wrote all of its output.
-                    vectors().dispatch(Gelu { x: unsafe { written(kept) }, out: spare });
+                    vectors().dispatch(Activate { activation, x: unsafe { written(kept) }, out: spare });
                 }
-                None => of(Finish::Gelu, &mut *packed, spare).run(),
+                None => of(Finish::Activate(activation), &mut *packed, spare).run(),
             }
             // SAFETY: all of it has been written, either way.
             unsafe { between.set_len(rows * hidden) };
@@ -93,7 +95,7 @@ fn in_cache(
     unsafe { (filled(out), kept.map(|kept| filled(kept))) }
 }
 
-/// What the gradients of `residual + scale * (gelu(x first + bias) second + bias)` rest on.
+/// What the gradients of `residual + scale * (activation(x first + bias) second + bias)` rest on.
 pub(crate) struct Kept {
     pub(crate) x: Values,
     /// `x first + bias`, of `[rows, hidden]`.
@@ -102,6 +104,7 @@ pub(crate) struct Kept {
     /// The second's bias.
     pub(crate) bias: Option<Values>,
     pub(crate) scale: Option<Values>,
+    pub(crate) activation: Activation,
     pub(crate) widths: [usize; 3],
 }
 
@@ -133,7 +136,7 @@ impl Kept {
         let before = self.between.chunks((slab * hidden).max(1));
         let rows = gradient.chunks((slab * columns).max(1)).zip(self.x.chunks((slab * width).max(1))).zip(before);
         for ((dy, x), before) in rows {
-            let (activated, slope) = gelu_gradients(before, dy, &back, [hidden, columns]);
+            let (activated, slope) = gradients_between(self.activation, before, dy, &back, [hidden, columns]);
             if let Some(out) = &mut d_second {
                 add_product_of_columns(&activated, hidden, dy, columns, out);
             }
@@ -183,8 +186,9 @@ fn scale_columns(matrix: &mut [f32], scale: Option<&[f32]>) {
     }
 }
 
-/// `gelu(before)`, and the gradient of `before` from that of the result, which `back` brings back to the GELU.
-fn gelu_gradients(
+/// `activation(before)`, and the gradient of `before` from that of the result, which `back` brings back to the activation.
+fn gradients_between(
+    activation: Activation,
     before: &[f32],
     gradient: &[f32],
     back: &Right<'_>,
@@ -196,7 +200,7 @@ fn gelu_gradients(
             let (mut activated, mut slope) = (uninit(before.len()), product(gradient, back, None, Finish::Plain));
             let parts = activated.par_chunks_mut(PART).zip(slope.par_chunks_mut(PART));
             parts.zip(before.par_chunks(PART)).for_each(|((activated, slope), before)| {
-                vectors().dispatch(GeluGradient { before, activated, slope });
+                vectors().dispatch(ActivationGradient { activation, before, activated, slope });
             });
             // SAFETY: all of it has been written.
             return (unsafe { filled(activated) }, slope);
@@ -211,36 +215,38 @@ fn gelu_gradients(
         let (bias, finish) = (None, Finish::Plain);
         Block { left, right: back, bias, finish, packed, onto, out: &mut *slope }.run();
         // SAFETY: the block wrote all of its output.
-        vectors().dispatch(GeluGradient { before, activated, slope: unsafe { written(slope) } });
+        vectors().dispatch(ActivationGradient { activation, before, activated, slope: unsafe { written(slope) } });
     });
     // SAFETY: the parts cover both, and each was written.
     unsafe { (filled(activated), filled(slope)) }
 }
 
-struct Gelu<'a> {
+struct Activate<'a> {
+    activation: Activation,
     x: &'a [f32],
     out: &'a mut [MaybeUninit<f32>],
 }
 
-impl WithSimd for Gelu<'_> {
+impl WithSimd for Activate<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         for (x, out) in self.x.chunks(lanes::<S>()).zip(self.out.chunks_mut(lanes::<S>())) {
-            store::<S>(out, gelu(simd, load(simd, x)));
+            store::<S>(out, self.activation.of(simd, load(simd, x)));
         }
     }
 }
 
-/// `activated` becomes `gelu(before)`, and `slope` is multiplied by its slope.
-struct GeluGradient<'a> {
+/// `activated` becomes `activation(before)`, and `slope` is multiplied by its slope.
+struct ActivationGradient<'a> {
+    activation: Activation,
     before: &'a [f32],
     activated: &'a mut [MaybeUninit<f32>],
     slope: &'a mut [f32],
 }
 
-impl WithSimd for GeluGradient<'_> {
+impl WithSimd for ActivationGradient<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -248,7 +254,7 @@ impl WithSimd for GeluGradient<'_> {
         let lanes = lanes::<S>();
         let parts = self.activated.chunks_mut(lanes).zip(self.slope.chunks_mut(lanes));
         for (x, (activated, slope)) in self.before.chunks(lanes).zip(parts) {
-            let (value, factor) = gelu_and_slope(simd, load(simd, x));
+            let (value, factor) = self.activation.with_slope(simd, load(simd, x));
             store::<S>(activated, value);
             put(simd, slope, simd.mul_f32s(load(simd, slope), factor));
         }

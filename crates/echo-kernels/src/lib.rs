@@ -5,6 +5,7 @@
 //! processor at hand (AVX-512, AVX2, NEON, plain). Those of other backends are computed by Burn's own operations, with the same
 //! results and gradients but for the rounding of sums.
 
+mod activation;
 mod adamw;
 mod attention;
 mod cpu;
@@ -33,11 +34,12 @@ mod words;
 use burn::nn::conv::{Conv2d, Conv3d};
 use burn::nn::pool::MaxPool2d;
 use burn::nn::{LayerNorm, Linear, PaddingConfig2d, PaddingConfig3d};
-use burn::tensor::activation::{gelu, softmax};
+use burn::tensor::activation::softmax;
 use burn::tensor::module::{attention as fused_attention, conv2d};
 use burn::tensor::ops::{AttentionModuleOptions, ConvOptions};
 use burn::tensor::{Bool, Tensor};
 
+pub use crate::activation::Activation;
 pub use crate::adamw::{AdamWStep, adamw};
 use crate::attention::{Heads, Mask};
 use crate::cpu::{Input, Values};
@@ -82,13 +84,14 @@ pub fn linear<const D: usize>(x: Tensor<D>, layer: &Linear) -> Tensor<D> {
     })
 }
 
-/// `residual + scale * (gelu(x W1 + b1) W2 + b2)`, over the last axis: the feed-forward part of a block.
+/// `residual + scale * (activation(x W1 + b1) W2 + b2)`, over the last axis: the feed-forward part of a block.
 ///
 /// # Panics
 /// When a layer does not fit what it is given.
 pub fn feed_forward<const D: usize>(
     x: Tensor<D>,
     [first, second]: [&Linear; 2],
+    activation: Activation,
     scale: Option<Tensor<1>>,
     residual: Tensor<D>,
 ) -> Tensor<D> {
@@ -126,16 +129,18 @@ pub fn feed_forward<const D: usize>(
         let biases = biases.each_ref().map(Option::as_deref);
         let rows = values.len() / width;
         let matrices = matrices.map(|matrix| matrix.for_rows(rows, precision_of(&inputs)));
-        let (out, between) = feed_forward::feed_forward(&values, &matrices, biases, finish, is_tracked(&inputs));
+        let (out, between) =
+            feed_forward::feed_forward(&values, &matrices, biases, activation, finish, is_tracked(&inputs));
         let bias = second.bias.as_ref().map(Input::values);
-        let kept = Kept { x: values, between: between.unwrap_or_default(), weights, bias, scale: scale_values, widths };
+        let between = between.unwrap_or_default();
+        let kept = Kept { x: values, between, weights, bias, scale: scale_values, activation, widths };
         let gradients = move |gradient: &Values, wanted| kept.gradients(gradient, wanted);
         Some(result(inputs, out, with_last(x.dims(), columns), gradients))
     };
     if let Some(result) = fused() {
         return result;
     }
-    let x = second.forward(gelu(first.forward(x)));
+    let x = second.forward(activation.of_tensor(first.forward(x)));
     match scale {
         Some(scale) => residual + x * scale.unsqueeze(),
         None => residual + x,

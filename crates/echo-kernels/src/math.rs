@@ -1,4 +1,4 @@
-//! Exponential, error function and GELU of whole vectors.
+//! Exponential, error function and activations of whole vectors.
 //!
 //! Polynomials are our own fits (minimax, weighted by the result's last bit). Errors are tested over the range: at most 2 units
 //! in the last place.
@@ -11,6 +11,9 @@ pub(crate) const MAGIC: f32 = 12_582_912.0;
 const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
 /// `(exp(x) - 1 - x) / x^2` on +-0.35.
 const EXP: [f32; 5] = [0.5, 1.666_657_3e-1, 4.166_636_2e-2, 8.363_769e-3, 1.394_214_9e-3];
+
+/// The factor of QuickGELU.
+const QUICK: f32 = 1.702;
 
 /// Below this the error function is a polynomial, above one minus an exponential.
 const SMALL: f32 = 0.93;
@@ -96,6 +99,29 @@ pub(crate) fn gelu_and_slope<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s)
     (simd.mul_f32s(x, share), simd.mul_add_f32s(x, bell, share))
 }
 
+/// 1 / (1 + exp(-1.702 x)): the share of its input that QuickGELU lets through.
+#[inline(always)]
+fn quick_share<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let one = simd.splat_f32s(1.0);
+    let exponential = exp(simd, simd.mul_f32s(x, simd.splat_f32s(-QUICK)));
+    simd.div_f32s(one, simd.add_f32s(one, exponential))
+}
+
+/// `x / (1 + exp(-1.702 x))`
+#[inline(always)]
+pub(crate) fn quick_gelu<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    simd.mul_f32s(x, quick_share(simd, x))
+}
+
+/// The same, and its slope: with `s` the share that is let through, `s + 1.702 x s (1 - s)`.
+#[inline(always)]
+pub(crate) fn quick_gelu_and_slope<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
+    let share = quick_share(simd, x);
+    let value = simd.mul_f32s(x, share);
+    let rest = simd.mul_f32s(simd.sub_f32s(simd.splat_f32s(1.0), share), simd.splat_f32s(QUICK));
+    (value, simd.mul_add_f32s(value, rest, share))
+}
+
 #[cfg(test)]
 mod tests {
     use pulp::{Arch, WithSimd};
@@ -107,6 +133,7 @@ mod tests {
         Exp,
         Erf,
         Gelu,
+        QuickGelu,
     }
 
     struct Apply<'a>(Of, &'a mut [f32]);
@@ -123,6 +150,7 @@ mod tests {
                     Of::Exp => exp(simd, *x),
                     Of::Erf => erf(simd, *x),
                     Of::Gelu => gelu(simd, *x),
+                    Of::QuickGelu => quick_gelu(simd, *x),
                 };
             }
         }
@@ -168,12 +196,23 @@ mod tests {
     }
 
     #[test]
+    fn quick_gelu_is_its_formula() {
+        let xs: Vec<f32> = (-20_000..=20_000).map(|i| i as f32 * 1e-3).collect();
+        for (&x, found) in xs.iter().zip(of(Of::QuickGelu, &xs)) {
+            let exact = f64::from(x) / (1.0 + (-1.702 * f64::from(x)).exp());
+            // The exponent's own rounding is as large as it is: a few units of its last place.
+            assert!((f64::from(found) - exact).abs() <= 4e-6 * exact.abs(), "{x}: {found}, not {exact}");
+        }
+        assert_eq!(of(Of::QuickGelu, &[0.0, 60.0]), [0.0, 60.0]);
+    }
+
+    #[test]
     fn ends_of_the_range_and_what_is_no_number() {
         let ends = [f32::INFINITY, f32::NEG_INFINITY, 1e30, -1e30, 4.0, -4.0];
         assert_eq!(of(Of::Erf, &ends), [1.0, -1.0, 1.0, -1.0, 1.0, -1.0]);
         let exps = of(Of::Exp, &ends);
         assert!(exps[0] > 1e38 && exps[1] < 2e-38 && exps[1] >= 0.0, "{exps:?}");
-        for what in [Of::Exp, Of::Erf, Of::Gelu] {
+        for what in [Of::Exp, Of::Erf, Of::Gelu, Of::QuickGelu] {
             assert!(of(what, &[f32::NAN, 1.0])[0].is_nan());
         }
         assert_eq!(of(Of::Gelu, &[0.0, 30.0, -30.0]), [0.0, 30.0, 0.0]);

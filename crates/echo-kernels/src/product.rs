@@ -11,8 +11,8 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use crate::activation::Activation;
 use crate::few_rows;
-use crate::math::gelu;
 use crate::matrix::{Matrix, Packed, Right};
 use crate::memory::{filled, load, put, uninit, written};
 use crate::processor::vectors;
@@ -28,8 +28,8 @@ pub(crate) const BLOCK: usize = 84;
 pub(crate) enum Finish<'a> {
     /// Nothing.
     Plain,
-    /// GELU.
-    Gelu,
+    /// The activation.
+    Activate(Activation),
     /// It is multiplied by a scale of the columns, where there is one, and added to the row of this matrix.
     AddTo { residual: &'a [f32], scale: Option<&'a [f32]> },
 }
@@ -384,7 +384,7 @@ fn finished<S: Simd>(
 ) -> S::f32s {
     let x = bias.map_or(x, |bias| simd.add_f32s(x, bias));
     match (finish, residual, scale) {
-        (Finish::Gelu, ..) => gelu(simd, x),
+        (Finish::Activate(activation), ..) => activation.of(simd, x),
         (_, Some(residual), Some(scale)) => simd.mul_add_f32s(x, scale, residual),
         (_, Some(residual), None) => simd.add_f32s(x, residual),
         _ => x,

@@ -7,7 +7,7 @@
 use burn::module::Module;
 use burn::nn::{Embedding, EmbeddingConfig, Initializer, LayerNorm, Linear};
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
-use echo_kernels as kernels;
+use echo_kernels::{self as kernels, Activation};
 
 use crate::attention::{attend, check_heads};
 use crate::layers::{layer_norm, linear};
@@ -161,7 +161,11 @@ impl Layer {
     fn forward(&self, x: Tensor<3>, mask: Tensor<4, Bool>) -> Tensor<3> {
         let x = self.attention.forward(x, mask);
         let Output { dense, norm } = &self.output;
-        kernels::layer_norm(kernels::feed_forward(x.clone(), [&self.intermediate, dense], None, x), norm, EPSILON)
+        kernels::layer_norm(
+            kernels::feed_forward(x.clone(), [&self.intermediate, dense], Activation::Gelu, None, x),
+            norm,
+            EPSILON,
+        )
     }
 }
 

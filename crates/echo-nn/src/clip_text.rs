@@ -1,19 +1,15 @@
 //! The text transformer of CLIP (Radford et al., "Learning transferable visual models from natural language
 //! supervision", ICML 2021).
 //!
-//! Fields are named as in open_clip. The activation is the exact GELU, not the sigmoid approximation of OpenAI's own
-//! weights: checkpoints of the two are not interchangeable.
+//! Fields are named as in open_clip.
 
 use burn::module::{Module, Param};
-use burn::nn::{Embedding, EmbeddingConfig, Initializer, LayerNorm, Linear};
+use burn::nn::{Embedding, EmbeddingConfig, Initializer, LayerNorm};
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
-use echo_kernels as kernels;
+use echo_kernels::Activation;
 
-use crate::attention::SelfAttention;
-use crate::layers::{layer_norm, linear};
-
-/// Epsilon of every norm.
-const EPSILON: f64 = 1e-5;
+use crate::clip_transformer::{ClipTransformer, ClipTransformerConfig, EPSILON};
+use crate::layers::layer_norm;
 
 /// Sizes of a CLIP text transformer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,12 +26,16 @@ pub struct ClipTextConfig {
     pub layers: usize,
     /// Length of a text embedding.
     pub dim: usize,
+    /// The activation.
+    pub activation: Activation,
 }
 
 impl ClipTextConfig {
-    /// The text tower of CLIP ViT-B and of open_clip's `convnext_base`.
+    /// The text tower of CLIP ViT-B and of open_clip's `convnext_base`, with open_clip's activation: OpenAI's own
+    /// weights have the other one.
     pub const fn base() -> Self {
-        Self { vocabulary: 49_408, context: 77, width: 512, heads: 8, layers: 12, dim: 512 }
+        let activation = Activation::Gelu;
+        Self { vocabulary: 49_408, context: 77, width: 512, heads: 8, layers: 12, dim: 512, activation }
     }
 
     /// The network with constant parameters.
@@ -43,15 +43,13 @@ impl ClipTextConfig {
     /// # Panics
     /// When `heads` does not divide `width`.
     pub fn init(&self, device: &Device) -> ClipText {
-        let width = self.width;
+        let Self { width, heads, layers, activation, .. } = *self;
         ClipText {
             token_embedding: EmbeddingConfig::new(self.vocabulary, width)
                 .with_initializer(Initializer::Zeros)
                 .init(device),
             positional_embedding: Initializer::Zeros.init([self.context, width], device),
-            transformer: Transformer {
-                resblocks: (0..self.layers).map(|_| Block::new(width, self.heads, device)).collect(),
-            },
+            transformer: ClipTransformerConfig { width, heads, layers, activation }.init(device),
             ln_final: layer_norm(width, EPSILON, device),
             text_projection: Initializer::Zeros.init([width, self.dim], device),
         }
@@ -64,29 +62,10 @@ pub struct ClipText {
     token_embedding: Embedding,
     /// `[context, width]`
     positional_embedding: Param<Tensor<2>>,
-    transformer: Transformer,
+    transformer: ClipTransformer,
     ln_final: LayerNorm,
     /// `[width, dim]`
     text_projection: Param<Tensor<2>>,
-}
-
-#[derive(Module, Debug)]
-struct Transformer {
-    resblocks: Vec<Block>,
-}
-
-#[derive(Module, Debug)]
-struct Block {
-    ln_1: LayerNorm,
-    attn: SelfAttention,
-    ln_2: LayerNorm,
-    mlp: Mlp,
-}
-
-#[derive(Module, Debug)]
-struct Mlp {
-    c_fc: Linear,
-    c_proj: Linear,
 }
 
 impl ClipText {
@@ -134,32 +113,12 @@ impl ClipText {
         );
         let device = words.device();
         let x = words + self.positional_embedding.val().narrow(0, 0, tokens).unsqueeze();
-        let x = self.transformer.resblocks.iter().fold(x, |x, block| {
-            let mask = mask.clone();
-            kernels::recomputed(block, x, move |block, x| block.forward(x, mask.clone()))
-        });
+        let x = self.transformer.forward(x, mask);
         let ends: Vec<i64> =
             lengths.iter().enumerate().map(|(row, length)| (row * tokens + length - 1) as i64).collect();
         let ends = Tensor::<1, Int>::from_data(TensorData::new(ends, [batch]), &device);
         let x = x.reshape([batch * tokens, width]).select(0, ends);
         self.ln_final.forward(x).matmul(self.text_projection.val())
-    }
-}
-
-impl Block {
-    fn new(width: usize, heads: usize, device: &Device) -> Self {
-        Self {
-            ln_1: layer_norm(width, EPSILON, device),
-            attn: SelfAttention::new(width, heads, device),
-            ln_2: layer_norm(width, EPSILON, device),
-            mlp: Mlp { c_fc: linear(width, 4 * width, device), c_proj: linear(4 * width, width, device) },
-        }
-    }
-
-    fn forward(&self, x: Tensor<3>, mask: Option<Tensor<4, Bool>>) -> Tensor<3> {
-        let x = x.clone() + self.attn.forward(kernels::layer_norm(x, &self.ln_1, EPSILON), mask);
-        let y = kernels::layer_norm(x.clone(), &self.ln_2, EPSILON);
-        kernels::feed_forward(y, [&self.mlp.c_fc, &self.mlp.c_proj], None, x)
     }
 }
 

@@ -7,7 +7,7 @@ use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Initializer, LayerNorm, Linear, PaddingConfig2d};
 use burn::tensor::{Device, Tensor};
-use echo_kernels::{self as kernels, Axes};
+use echo_kernels::{self as kernels, Activation, Axes};
 
 use crate::layers::{layer_norm, linear};
 
@@ -138,7 +138,7 @@ impl Block {
     /// `[batch, height, width, channels]` -> the same shape
     fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let x = kernels::depthwise_norm(input.clone(), &self.conv_dw, &self.norm, EPSILON);
-        kernels::feed_forward(x, [&self.mlp.fc1, &self.mlp.fc2], Some(self.gamma.val()), input)
+        kernels::feed_forward(x, [&self.mlp.fc1, &self.mlp.fc2], Activation::Gelu, Some(self.gamma.val()), input)
     }
 }
 

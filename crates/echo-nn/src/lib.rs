@@ -1,4 +1,5 @@
-//! Network architectures with a paper of their own, as Burn modules. Nothing here knows an encoder or a checkpoint.
+//! Network architectures with a paper of their own, as Burn modules, and the tokenizer that two of them share. Nothing here
+//! knows an encoder or a checkpoint.
 //!
 //! Parameters start as constants (zeros, norm weights one): they are filled from a checkpoint or, on request, at
 //! random by `echo-weights`, so that building a full-size network costs nothing and no draw escapes the seed.
@@ -7,18 +8,28 @@ pub mod attention;
 pub mod attention_pool;
 pub mod bert;
 pub mod clip_text;
+pub mod clip_text_tower;
+pub mod clip_tokenizer;
+mod clip_transformer;
+pub mod clip_vision;
 pub mod convnext;
 mod layers;
 pub mod multiscale;
 pub mod mvit;
 pub mod pooling_attention;
+mod position_grid;
 pub mod temporal;
 
 pub use attention::{SelfAttention, attend};
 pub use attention_pool::{AttentionPool, AttentionPoolConfig};
 pub use bert::{Bert, BertConfig};
 pub use clip_text::{ClipText, ClipTextConfig};
+pub use clip_text_tower::{ClipTextTower, Tokenize};
+pub use clip_tokenizer::ClipTokenizer;
+pub use clip_vision::{ClipVision, ClipVisionConfig};
 pub use convnext::{ConvNext, ConvNextConfig};
+/// For the configs of networks.
+pub use echo_kernels::Activation;
 pub use layers::{layer_norm, linear, linear_no_bias};
 pub use multiscale::{SCALE, ZoomProjection, grid_side, merge_parts, merge_parts_on_channel_grid, zoom_parts};
 pub use mvit::{Mvit, MvitBlock, MvitConfig};

@@ -11,7 +11,7 @@ use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{Initializer, LayerNorm, Linear, PaddingConfig2d, PaddingConfig3d};
 use burn::tensor::{Device, Tensor};
 use echo_core::Tokens;
-use echo_kernels as kernels;
+use echo_kernels::{self as kernels, Activation};
 
 use crate::layers::{layer_norm, linear};
 use crate::pooling_attention::{Grid, PoolingAttention, PoolingAttentionConfig};
@@ -159,7 +159,7 @@ impl Mvit {
         let Tokens { class, patches } = tokens(kernels::layer_norm(x.clone(), &last.norm1, EPSILON), grid);
         let [batch, frames, height, width, channels] = patches.dims();
         let patches = watch(patches).reshape([batch, frames * height * width, channels]);
-        let class = class.expect("a class token goes first").unsqueeze_dim(1);
+        let class = class.expect("a class token goes first");
         let x = last.forward_normed(x, Tensor::cat(vec![class, patches], 1), grid);
         tokens(kernels::layer_norm(x, &self.norm, EPSILON), last.attn.pooled(grid))
     }
@@ -185,7 +185,7 @@ impl Mvit {
 fn tokens(x: Tensor<3>, [frames, height, width]: Grid) -> Tokens {
     let [batch, tokens, channels] = x.dims();
     Tokens {
-        class: Some(x.clone().narrow(1, 0, 1).squeeze_dim(1)),
+        class: Some(x.clone().narrow(1, 0, 1)),
         patches: x.narrow(1, 1, tokens - 1).reshape([batch, frames, height, width, channels]),
     }
 }
@@ -228,7 +228,7 @@ impl Block {
         };
         let x = skip + self.attn.forward(normed, grid);
         let y = kernels::layer_norm(x.clone(), &self.norm2, EPSILON);
-        kernels::feed_forward(y, [&self.mlp.fc1, &self.mlp.fc2], None, x)
+        kernels::feed_forward(y, [&self.mlp.fc1, &self.mlp.fc2], Activation::Gelu, None, x)
     }
 }
 
@@ -264,7 +264,7 @@ mod tests {
             let [batch, frames, height, width, channels] = tokens.patches.dims();
             assert_eq!([frames, height, width], expected);
             assert_eq!([batch, channels], [2, 8]);
-            assert_eq!(tokens.class.unwrap().dims(), [2, 8]);
+            assert_eq!(tokens.class.unwrap().dims(), [2, 1, 8]);
         }
     }
 }

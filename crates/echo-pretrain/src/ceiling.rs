@@ -125,7 +125,7 @@ fn fit(rows: &[Vec<f64>], targets: &[f64]) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
-    use echo_core::{ChannelOrder, Crop, Filter, Padding};
+    use echo_core::{Aspect, ChannelOrder, Crop, Filter, Padding};
     use echo_random::Stream;
 
     use super::*;
@@ -148,7 +148,7 @@ mod tests {
             stride: 5,
             padding: Padding::RepeatLast,
             channels: ChannelOrder::Rgb,
-            crop: Crop { to_aspect: true, zoom: 0.0 },
+            crop: Crop { aspect: Aspect::CroppedThenResized, zoom: 0.0 },
             filter: Filter::OpenCvCubic,
             resize: 32,
             size: 32,

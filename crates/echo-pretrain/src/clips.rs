@@ -179,7 +179,7 @@ impl Drop for ClipStream {
 
 #[cfg(test)]
 mod tests {
-    use echo_core::{ChannelOrder, Crop, Filter, Padding};
+    use echo_core::{Aspect, ChannelOrder, Crop, Filter, Padding};
 
     use super::*;
 
@@ -189,7 +189,7 @@ mod tests {
             stride: 8,
             padding: Padding::RepeatLast,
             channels: ChannelOrder::Rgb,
-            crop: Crop { to_aspect: true, zoom: 0.1 },
+            crop: Crop { aspect: Aspect::CroppedThenResized, zoom: 0.1 },
             filter: Filter::OpenCvCubic,
             resize: 32,
             size: 32,

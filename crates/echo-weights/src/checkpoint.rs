@@ -168,7 +168,7 @@ impl Checkpoint {
     }
 
     /// Whether the tensors bear the names of the module they were saved from, and not upstream's.
-    pub(crate) fn has_own_names(&self) -> bool {
+    pub fn has_own_names(&self) -> bool {
         self.own_names
     }
 }

@@ -10,6 +10,7 @@ mod error;
 mod fetch;
 mod file_names;
 mod fit;
+mod joined;
 mod key_table;
 mod load;
 mod pickle;
@@ -27,11 +28,11 @@ mod torch_file;
 mod zip_file;
 
 pub use checkpoint::{Checkpoint, Part};
-/// For files that encoders need beside their weights.
-pub use echo_files::read_text;
+/// For files that encoders need beside their weights, and what there is to say of them.
+pub use echo_files::{read_text, say};
 pub use error::WeightsError;
 pub use fetch::{FetchError, FetchOptions, RemoteFile, check_fetched, fetch, licence_accepted};
-pub use key_table::{Ignore, KeyTable, Rename};
+pub use key_table::{Ignore, Join, KeyTable, Rename, Transpose};
 pub use load::{LoadReport, load};
 pub use pickle_data::{DataFileError, PickledData, PickledDict, PickledList, PickledValue};
 pub use pretrained::{Built, Pretrained, Weights, WeightsKind, build};

@@ -9,7 +9,9 @@ use burn::store::burn_pack::Tensor as StoredTensor;
 use burn::store::{Applier, ApplyError, FloatCastAdapter, ModuleAdapter, PyTorchToBurnAdapter, bridge};
 use burn::tensor::{DType, Shape, Tensor, TensorData};
 
+use crate::checkpoint::Stored;
 use crate::file_names::FileNames;
+use crate::joined::Joined;
 use crate::key_table::KeyTable;
 use crate::{Checkpoint, WeightsError};
 
@@ -52,7 +54,8 @@ impl fmt::Display for LoadReport {
 ///
 /// PyTorch's layouts are converted: linear weights are transposed, norms' `weight` and `bias` are Burn's `gamma` and
 /// `beta`, scalars become vectors of length one, and what is stored with singleton axes around a vector's values
-/// (torchvision's layer scale, `[channels, 1, 1]`) becomes that vector.
+/// (torchvision's layer scale, `[channels, 1, 1]`) becomes that vector. What the table joins is stacked, and what it
+/// transposes is turned.
 ///
 /// # Errors
 /// [`WeightsError::Mismatch`] when a parameter has no tensor, a tensor no parameter, or a shape differs;
@@ -70,32 +73,57 @@ pub fn load<M: Module>(
     let (mut ignored, mut unusable, mut in_file) = (Vec::new(), Vec::new(), BTreeMap::new());
     let mut tensors = Vec::with_capacity(checkpoint.tensors.len());
     let not_finite = Arc::new(Mutex::new(Vec::new()));
+    let readable = |key: &str, stored: &Stored| -> Result<StoredTensor, String> {
+        let tensor = stored.tensor.as_ref().map_err(|reason| format!("{} ({reason})", stored.in_file))?;
+        let tensor = watched(tensor.clone(), stored.in_file.clone(), not_finite.clone());
+        Ok(if keys.is_transposed(key) { transposed(tensor) } else { tensor })
+    };
+    let mut wholes: BTreeMap<String, Joined<'_>> = BTreeMap::new();
     for (key, stored) in &checkpoint.tensors {
         let Some(path) = keys.path(key) else {
             ignored.push(stored.in_file.clone());
             continue;
         };
+        if let Some(part) = keys.part(key) {
+            wholes.entry(path).or_default().put(part, key, stored);
+            continue;
+        }
         if let Some(other) = in_file.insert(path.clone(), stored.in_file.as_str()) {
             unusable.push(format!("{} and {other} are the same parameter", stored.in_file));
         }
-        match &stored.tensor {
-            Ok(tensor) => {
-                let tensor = to_vector(tensor.clone(), path, &vectors.lengths);
-                tensors.push(watched(tensor, stored.in_file.clone(), not_finite.clone()));
-            }
-            Err(reason) => unusable.push(format!("{} ({reason})", stored.in_file)),
+        match readable(key, stored) {
+            Ok(tensor) => tensors.push(to_vector(tensor, path, &vectors.lengths)),
+            Err(reason) => unusable.push(reason),
         }
+    }
+    let mut lacking = Vec::new();
+    for (path, whole) in &wholes {
+        if let Some(other) = in_file.get(path) {
+            unusable.push(format!("{} and {other} are the same parameter", whole.names()));
+        }
+        let missing = whole.missing();
+        if missing.is_empty() {
+            match whole.tensor(path, &readable) {
+                Ok(tensor) => tensors.push(tensor),
+                Err(reason) => unusable.push(reason),
+            }
+        }
+        lacking.extend(missing);
     }
     let adapter = PyTorchToBurnAdapter.chain(FloatCastAdapter::to(DType::F32));
     let mut applier = Applier::new(tensors, None, Some(Box::new(adapter)), false);
     let module = module.map(&mut applier);
     let result = applier.into_result();
 
-    let named = |path: &str| names.of(path).unwrap_or(path).to_owned();
-    let missing: Vec<&(String, String)> = result.missing.iter().filter(|(path, _)| names.of(path).is_none()).collect();
-    let missing = list_with("missing", &missing, |(path, container)| names.missing(path, container));
+    let named = |path: &str| match wholes.get(path) {
+        Some(whole) => whole.names(),
+        None => names.of(path).unwrap_or(path).to_owned(),
+    };
+    let missing = result.missing.iter().filter(|(path, _)| names.of(path).is_none());
+    let missing = missing.map(|(path, container)| names.missing(path, container)).chain(lacking).collect::<Vec<_>>();
+    let missing = list("missing", &missing);
     let unexpected = list_with("unexpected", &result.unused, |path| named(path));
-    unusable.extend(result.errors.iter().map(|error| of_apply(error, &names, checkpoint)));
+    unusable.extend(result.errors.iter().map(|error| of_apply(error, &named, checkpoint)));
     let problems = [missing, unexpected, list("unusable", &unusable)];
     let problems: Vec<String> = problems.into_iter().flatten().collect();
     let path = checkpoint.path().to_owned();
@@ -113,12 +141,12 @@ pub fn load<M: Module>(
 }
 
 /// What is wrong with a tensor, by its name and shape in the file.
-fn of_apply(error: &ApplyError, names: &FileNames<'_>, checkpoint: &Checkpoint) -> String {
+fn of_apply(error: &ApplyError, named: &dyn Fn(&str) -> String, checkpoint: &Checkpoint) -> String {
     let (ApplyError::ShapeMismatch { path, .. }
     | ApplyError::DTypeMismatch { path, .. }
     | ApplyError::AdapterError { path, .. }
     | ApplyError::LoadError { path, .. }) = error;
-    let name = names.of(path).unwrap_or(path);
+    let name = named(path);
     match error {
         ApplyError::ShapeMismatch { expected, found, .. } => {
             let (mut expected, mut found) = (expected.to_vec(), found.to_vec());
@@ -138,6 +166,17 @@ fn of_apply(error: &ApplyError, names: &FileNames<'_>, checkpoint: &Checkpoint) 
             format!("{name} ({message})")
         }
     }
+}
+
+/// The other way round, as 32-bit floats; what is no matrix stays, for the error of its shape.
+fn transposed(tensor: StoredTensor) -> StoredTensor {
+    let &[rows, columns] = tensor.shape.to_vec().as_slice() else { return tensor };
+    let name = tensor.name.clone();
+    bridge::map_data(tensor, name, DType::F32, Shape::new([columns, rows]), move |data| {
+        let values: Vec<f32> = data.iter::<f32>().collect();
+        let turned = (0..columns).flat_map(|column| values.iter().skip(column).step_by(columns.max(1)).copied());
+        TensorData::new(turned.collect::<Vec<f32>>(), [columns, rows])
+    })
 }
 
 /// `tensor`, noted under its name in the file when its values turn out not to be finite as 32-bit floats.

@@ -141,6 +141,7 @@ const HEAD_KEYS: KeyTable = KeyTable {
     ],
     ignored: &[],
     recognised_by: &[],
+    ..KeyTable::IDENTITY
 };
 
 fn head_from(tensors: &[(&str, &[i64])]) -> Result<(Head, echo_weights::LoadReport, tempfile::TempDir), WeightsError> {

@@ -9,6 +9,7 @@ Weights are in half precision, which is what is computed with. Versions as in mo
 order, also where another gives the same: it averages places of feature maps last, for instance.
 """
 
+import sys
 from pathlib import Path
 
 import torch
@@ -16,8 +17,10 @@ from fixture import DIMS
 from model import build, config, convnext_of
 from randomise import generator, randomise
 from safetensors.torch import save_file
-from tokenizer import ids, nano
 from torch.nn import functional as F
+
+sys.path.append(str(Path(__file__).resolve().parents[3] / "crates/echo-nn/reference"))
+from tokenizer import ids, nano  # noqa: E402
 
 SEED = 3
 WIDTH, DIM = DIMS[-1], 16  # a square number of channels

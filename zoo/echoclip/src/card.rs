@@ -1,8 +1,8 @@
 //! The facts of EchoCLIP.
 
 use echo_core::{
-    Allowed, Capabilities, Card, ChannelOrder, ClipLimits, ClipSpec, Crop, Filter, Padding, ParameterPaths, Preset,
-    WeightFile,
+    Allowed, Aspect, Capabilities, Card, ChannelOrder, ClipLimits, ClipSpec, Crop, Filter, Padding, ParameterPaths,
+    Preset, WeightFile,
 };
 
 /// open_clip's per-channel mean, in units of 0-1.
@@ -16,7 +16,7 @@ const FULL_CLIP: ClipSpec = ClipSpec {
     stride: 2,
     padding: Padding::Shorter,
     channels: ChannelOrder::Bgr,
-    crop: Crop { to_aspect: true, zoom: 0.1 },
+    crop: Crop { aspect: Aspect::CroppedThenResized, zoom: 0.1 },
     filter: Filter::OpenCvCubic,
     resize: 224,
     size: 224,

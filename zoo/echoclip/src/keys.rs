@@ -28,4 +28,5 @@ pub const KEYS: KeyTable = KeyTable {
     ],
     ignored: &[Ignore { pattern: r"^attn_mask$", reason: "the causal mask is computed" }],
     recognised_by: &["visual.trunk.stem.0.weight", "text_projection"],
+    ..KeyTable::IDENTITY
 };

@@ -12,11 +12,10 @@ mod keys;
 mod model;
 mod template_tokenizer;
 mod text;
-mod tokenizer;
 
 pub use card::CARD;
+pub use echo_nn::ClipTokenizer;
 pub use keys::KEYS;
 pub use model::{EchoClip, EchoClipConfig};
 pub use template_tokenizer::TemplateTokenizer;
 pub use text::TextTokenizer;
-pub use tokenizer::ClipTokenizer;

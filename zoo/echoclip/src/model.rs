@@ -6,10 +6,9 @@ use burn::module::Module;
 use burn::nn::{LayerNorm, Linear};
 use burn::tensor::{Device, Tensor};
 use echo_core::{Card, EchoEncoder, Preset, Projection, TextEncoder, Tokens};
-use echo_nn::{ClipTextConfig, ConvNext, ConvNextConfig, layer_norm, linear_no_bias};
+use echo_nn::{Activation, ClipTextConfig, ClipTextTower, ConvNext, ConvNextConfig, layer_norm, linear_no_bias};
 use echo_weights::{Checkpoint, KeyTable, Pretrained, WeightsError};
 
-use crate::text::TextTower;
 use crate::{CARD, ClipTokenizer, KEYS, TemplateTokenizer, TextTokenizer};
 
 /// Epsilon of the norm between pooling and projection.
@@ -34,7 +33,15 @@ impl EchoClipConfig {
     pub const fn nano() -> Self {
         Self {
             visual: ConvNextConfig { depths: [0, 1, 1, 1], dims: [8, 16, 40, 128] },
-            text: ClipTextConfig { vocabulary: 4096, context: 77, width: 96, heads: 4, layers: 3, dim: 96 },
+            text: ClipTextConfig {
+                vocabulary: 4096,
+                context: 77,
+                width: 96,
+                heads: 4,
+                layers: 3,
+                dim: 96,
+                activation: Activation::Gelu,
+            },
         }
     }
 
@@ -73,7 +80,7 @@ impl EchoClipConfig {
                     proj: linear_no_bias(width, self.text.dim, device),
                 },
             },
-            text: TextTower::new(&self.text, tokenizer.into(), device),
+            text: ClipTextTower::new(&self.text, tokenizer.into(), device),
         }
     }
 }
@@ -82,7 +89,7 @@ impl EchoClipConfig {
 #[derive(Module, Debug)]
 pub struct EchoClip {
     visual: Visual,
-    text: TextTower,
+    text: ClipTextTower,
 }
 
 #[derive(Module, Debug)]

@@ -37,7 +37,15 @@ fn fixture(name: &str) -> PathBuf {
 fn both_towers_equal_the_real_modules_at_a_tiny_size() {
     let config = EchoClipConfig {
         visual: ConvNextConfig { depths: [2, 2, 2, 2], dims: [4, 8, 12, 16] },
-        text: ClipTextConfig { vocabulary: 64, context: 20, width: 16, heads: 2, layers: 2, dim: 16 },
+        text: ClipTextConfig {
+            vocabulary: 64,
+            context: 20,
+            width: 16,
+            heads: 2,
+            layers: 2,
+            dim: 16,
+            ..ClipTextConfig::base()
+        },
     };
     let checkpoint = Checkpoint::open(&fixture("echoclip_tiny.safetensors")).unwrap();
     let model = config.init(ClipTokenizer::nano(), &Device::flex());

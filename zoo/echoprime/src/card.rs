@@ -1,8 +1,8 @@
 //! The facts of EchoPrime.
 
 use echo_core::{
-    Allowed, Capabilities, Card, ChannelOrder, ClipLimits, ClipSpec, Crop, Filter, Padding, ParameterPaths, Preset,
-    WeightFile,
+    Allowed, Aspect, Capabilities, Card, ChannelOrder, ClipLimits, ClipSpec, Crop, Filter, Padding, ParameterPaths,
+    Preset, WeightFile,
 };
 
 use crate::VIEWS;
@@ -20,7 +20,7 @@ const FULL_CLIP: ClipSpec = ClipSpec {
     stride: 2,
     padding: Padding::ZerosAfterNormalize,
     channels: ChannelOrder::Rgb,
-    crop: Crop { to_aspect: true, zoom: 0.1 },
+    crop: Crop { aspect: Aspect::CroppedThenResized, zoom: 0.1 },
     filter: Filter::OpenCvCubic,
     resize: 224,
     size: 224,

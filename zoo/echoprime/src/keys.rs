@@ -82,4 +82,5 @@ pub const KEYS: KeyTable = KeyTable {
     ],
     // Of the video tower alone: the prefix of its part is put on later.
     recognised_by: &["conv_proj.weight", "pos_encoding.class_token", "head.1.weight"],
+    ..KeyTable::IDENTITY
 };

@@ -131,7 +131,7 @@ impl EchoEncoder for EchoPrime {
         let means = tokens.spatial_mean();
         let centred = means.clone() - means.mean_dim(1);
         match &tokens.class {
-            Some(class) => class.clone().unsqueeze_dim(1) + centred,
+            Some(class) => class.clone() + centred,
             None => centred,
         }
     }

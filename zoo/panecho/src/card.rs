@@ -1,8 +1,8 @@
 //! The facts of PanEcho.
 
 use echo_core::{
-    Allowed, Capabilities, Card, ChannelOrder, ClipLimits, ClipSpec, Crop, Filter, Padding, ParameterPaths, Preset,
-    WeightFile,
+    Allowed, Aspect, Capabilities, Card, ChannelOrder, ClipLimits, ClipSpec, Crop, Filter, Padding, ParameterPaths,
+    Preset, WeightFile,
 };
 
 use crate::TASKS;
@@ -14,7 +14,7 @@ const FULL_CLIP: ClipSpec = ClipSpec {
     stride: 1,
     padding: Padding::RepeatLast,
     channels: ChannelOrder::Bgr,
-    crop: Crop { to_aspect: false, zoom: 0.0 },
+    crop: Crop { aspect: Aspect::Stretched, zoom: 0.0 },
     filter: Filter::OpenCvArea,
     resize: 256,
     size: 224,

@@ -68,6 +68,7 @@ pub const KEYS: KeyTable = KeyTable {
         reason: "positions are fixed: computed for any length",
     }],
     recognised_by: &["encoder.encoder.model.features.0.0.weight", "EF_head.1.weight"],
+    ..KeyTable::IDENTITY
 };
 
 const NUMBERED: &str = "numbered in a Sequential";

@@ -112,7 +112,7 @@ impl fmt::Display for ClipChange {
 
 #[cfg(test)]
 mod tests {
-    use echo_core::{ChannelOrder, Crop, Filter};
+    use echo_core::{Aspect, ChannelOrder, Crop, Filter};
 
     use super::*;
 
@@ -121,7 +121,7 @@ mod tests {
         stride: 1,
         padding: Padding::RepeatLast,
         channels: ChannelOrder::Bgr,
-        crop: Crop { to_aspect: true, zoom: 0.1 },
+        crop: Crop { aspect: Aspect::CroppedThenResized, zoom: 0.1 },
         filter: Filter::OpenCvArea,
         resize: 256,
         size: 224,
@@ -147,7 +147,7 @@ mod tests {
             frames: 48,
             stride: 2,
             padding: Padding::ZerosBeforeNormalize,
-            crop: Crop { to_aspect: true, zoom: 0.0 },
+            crop: Crop { aspect: Aspect::CroppedThenResized, zoom: 0.0 },
             ..OWN
         };
         assert_eq!(all, expected);

@@ -6,12 +6,12 @@ use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig, PaddingConfig2d
 use burn::tensor::activation::{gelu, softmax};
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 use echo_kernels::{
-    AdamWStep, Axes, adamw, attention, depthwise_norm, feed_forward, layer_norm, linear, max_pool_tokens, patch_conv,
-    pool_tokens, pooled,
+    Activation, AdamWStep, Axes, adamw, attention, depthwise_norm, feed_forward, layer_norm, linear, max_pool_tokens,
+    patch_conv, pool_tokens, pooled,
 };
 use echo_random::Stream;
 
-use crate::{EPSILON, convolved_tokens, greatest_of_windows, max_pools, values};
+use crate::{EPSILON, activated, convolved_tokens, greatest_of_windows, max_pools, values};
 
 /// The largest difference, in parts of the largest value.
 fn difference<const D: usize>(found: Tensor<D>, expected: Tensor<D>) -> f32 {
@@ -83,7 +83,7 @@ fn few_rows_have_the_results_of_many() {
     let (first, second) = (linear_layer(&mut rng, width, hidden, true), linear_layer(&mut rng, hidden, width, true));
     let x = values(&mut rng, [many, width]);
     let both = |x: Tensor<2>| {
-        let parts = feed_forward(x.clone(), [&first, &second], None, x.clone());
+        let parts = feed_forward(x.clone(), [&first, &second], Activation::Gelu, None, x.clone());
         [linear(x, &first), parts].map(|out| out.narrow(0, 0, few).into_data().try_to_vec::<f32>().unwrap())
     };
     assert_eq!(both(x.clone()), both(x.narrow(0, 0, few)));
@@ -98,12 +98,15 @@ fn feed_forward_parts_of_every_size() {
             (linear_layer(&mut rng, width, hidden, true), linear_layer(&mut rng, hidden, width, true));
         let (x, residual) = (values(&mut rng, [rows, width]), values(&mut rng, [rows, width]));
         let scale: Tensor<1> = values(&mut rng, [width]);
-        let plain = second.forward(gelu(first.forward(x.clone())));
-        let scaled = residual.clone() + plain.clone() * scale.clone().unsqueeze();
-        let found = feed_forward(x.clone(), [&first, &second], Some(scale), residual.clone());
-        assert!(difference(found, scaled) < 3e-6, "{rows} x {width}");
-        let found = feed_forward(x, [&first, &second], None, residual.clone());
-        assert!(difference(found, residual + plain) < 3e-6, "{rows} x {width}");
+        for activation in [Activation::Gelu, Activation::QuickGelu] {
+            let plain = second.forward(activated(activation, first.forward(x.clone())));
+            let scaled = residual.clone() + plain.clone() * scale.clone().unsqueeze();
+            let layers = [&first, &second];
+            let found = feed_forward(x.clone(), layers, activation, Some(scale.clone()), residual.clone());
+            assert!(difference(found, scaled) < 3e-6, "{activation:?} of {rows} x {width}");
+            let found = feed_forward(x.clone(), layers, activation, None, residual.clone());
+            assert!(difference(found, residual.clone() + plain) < 3e-6, "{activation:?} of {rows} x {width}");
+        }
     }
 }
 
@@ -234,9 +237,11 @@ fn sizes_that_do_not_fit_are_refused() {
     let ones = |length: usize| Tensor::<1>::ones([length], &Device::flex());
     let cases: [(&str, &dyn Fn()); 11] = [
         ("linear", &|| drop(linear(values(&mut Stream::new(1, "x", 0), [3, 5]), &layer))),
-        ("second layer", &|| drop(feed_forward(x.clone(), [&layer, &layer], None, x.clone()))),
-        ("residual", &|| drop(feed_forward(x.clone(), [&layer, &other], None, x.clone().narrow(0, 0, 2)))),
-        ("scale", &|| drop(feed_forward(x.clone(), [&layer, &other], Some(ones(5)), x.clone()))),
+        ("second layer", &|| drop(feed_forward(x.clone(), [&layer, &layer], Activation::Gelu, None, x.clone()))),
+        ("residual", &|| {
+            drop(feed_forward(x.clone(), [&layer, &other], Activation::Gelu, None, x.clone().narrow(0, 0, 2)))
+        }),
+        ("scale", &|| drop(feed_forward(x.clone(), [&layer, &other], Activation::Gelu, Some(ones(5)), x.clone()))),
         ("norm", &|| drop(layer_norm(x.clone(), &norm, EPSILON))),
         ("norm of maps", &|| drop(depthwise_norm(maps.clone(), &conv, &norm, EPSILON))),
         ("depth of keys", &|| drop(attention(of([1, 1, 2, 2]), of([1, 1, 3, 4]), of([1, 1, 3, 4]), 1.0, None))),
@@ -279,7 +284,9 @@ fn layers_go_to_the_kernels() {
     assert!(difference(layer_norm(maps.clone(), &norm, EPSILON), norm.forward(maps.clone())) > 0.0);
     let [first, second] = [(64, 256), (256, 64)].map(|(input, output)| linear_layer(&mut rng, input, output, true));
     let theirs = maps.clone() + second.forward(gelu(first.forward(maps.clone())));
-    assert!(difference(feed_forward(maps.clone(), [&first, &second], None, maps.clone()), theirs) > 0.0);
+    assert!(
+        difference(feed_forward(maps.clone(), [&first, &second], Activation::Gelu, None, maps.clone()), theirs) > 0.0
+    );
     let heads = maps.reshape([1, 4, 196, 16]);
     let scores = softmax(heads.clone().matmul(heads.clone().transpose()), 3);
     let theirs = scores.matmul(heads.clone()).swap_dims(1, 2).reshape([1, 196, 64]);
@@ -296,7 +303,7 @@ fn what_is_no_number_stays_none() {
     assert!(found.iter::<f32>().all(f32::is_nan), "every query sees the key that is no number");
     let x = query.reshape([10, 4]);
     let layer = linear_layer(&mut rng, 4, 4, true);
-    let found = feed_forward(x.clone(), [&layer, &layer], None, x).into_data();
+    let found = feed_forward(x.clone(), [&layer, &layer], Activation::Gelu, None, x).into_data();
     let rows: Vec<bool> =
         found.iter::<f32>().collect::<Vec<_>>().chunks(4).map(|row| row.iter().any(|x| x.is_nan())).collect();
     assert_eq!(rows.iter().filter(|nan| **nan).count(), 1);

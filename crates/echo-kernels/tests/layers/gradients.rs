@@ -3,14 +3,15 @@
 use burn::module::{Param, ParamId};
 use burn::nn::conv::{Conv2d, Conv2dConfig, Conv3dConfig};
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig, PaddingConfig2d, PaddingConfig3d};
-use burn::tensor::activation::{gelu, softmax};
+use burn::tensor::activation::softmax;
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 use echo_kernels::{
-    Axes, attention, depthwise_norm, feed_forward, layer_norm, linear, max_pool_tokens, patch_conv, pool_tokens,
+    Activation, Axes, attention, depthwise_norm, feed_forward, layer_norm, linear, max_pool_tokens, patch_conv,
+    pool_tokens,
 };
 use echo_random::Stream;
 
-use crate::{EPSILON, convolved_tokens, max_pools, values};
+use crate::{EPSILON, activated, convolved_tokens, max_pools, values};
 
 /// What a layer is made from: numbers in a row, of which each call takes the next.
 struct Leaves<'a> {
@@ -173,7 +174,8 @@ fn feed_forward_parts() {
         ([9, 130, 2050, 140], true),
         ([7, 130, 2050, 3], false),
     ] {
-        for is_scaled in [true, false] {
+        let kinds = [Activation::Gelu, Activation::QuickGelu].map(|kind| [(true, kind), (false, kind)]);
+        for (is_scaled, activation) in kinds.into_iter().flatten() {
             let mut sizes = vec![rows * width, rows * columns, width * hidden];
             sizes.extend(bias.then_some(hidden));
             sizes.push(hidden * columns);
@@ -186,15 +188,15 @@ fn feed_forward_parts() {
                 (x, residual, layers, is_scaled.then(|| leaves.next([columns])))
             };
             differs |= check(
-                &format!("feed forward {rows} x {width} x {hidden}, scaled {is_scaled}"),
+                &format!("feed forward {rows} x {width} x {hidden}, scaled {is_scaled}, {activation:?}"),
                 &sizes,
                 |leaves| {
                     let (x, residual, [first, second], scale) = parts(leaves);
-                    feed_forward(x, [&first, &second], scale, residual)
+                    feed_forward(x, [&first, &second], activation, scale, residual)
                 },
                 |leaves| {
                     let (x, residual, [first, second], scale) = parts(leaves);
-                    let y = second.forward(gelu(first.forward(x)));
+                    let y = second.forward(activated(activation, first.forward(x)));
                     residual + scale.map_or(y.clone(), |scale| y * scale.unsqueeze())
                 },
             );
@@ -388,7 +390,8 @@ fn gradients_do_not_depend_on_the_number_of_threads() {
                 let (x, conv, norm) = (leaves.next([2, 20, 20, 24]), leaves.conv(&config), leaves.norm(24));
                 let [first, second] = [leaves.linear(24, 96, true), leaves.linear(96, 24, true)];
                 let x = depthwise_norm(x, &conv, &norm, EPSILON);
-                let heads = feed_forward(x.clone(), [&first, &second], None, x).reshape([2, 3, 400, 8]);
+                let heads =
+                    feed_forward(x.clone(), [&first, &second], Activation::Gelu, None, x).reshape([2, 3, 400, 8]);
                 attention(heads.clone(), heads.clone(), heads, 0.1, None)
             };
             gradients(&leaves, &[true; 9], &layer, rng)

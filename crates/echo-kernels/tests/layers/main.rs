@@ -9,7 +9,9 @@ mod precision;
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::Conv3d;
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
+use burn::tensor::activation::{gelu, sigmoid};
 use burn::tensor::{Device, Tensor, TensorData};
+use echo_kernels::Activation;
 use echo_random::Stream;
 
 /// Of every norm.
@@ -18,6 +20,14 @@ const EPSILON: f64 = 1e-6;
 fn values<const D: usize>(rng: &mut Stream, shape: [usize; D]) -> Tensor<D> {
     let values: Vec<f32> = (0..shape.iter().product()).map(|_| rng.normal() as f32).collect();
     Tensor::from_data(TensorData::new(values, shape), &Device::flex())
+}
+
+/// An activation by Burn.
+fn activated<const D: usize>(activation: Activation, x: Tensor<D>) -> Tensor<D> {
+    match activation {
+        Activation::Gelu => gelu(x),
+        Activation::QuickGelu => x.clone() * sigmoid(x * 1.702),
+    }
 }
 
 /// Batch, channels, grid and windows.

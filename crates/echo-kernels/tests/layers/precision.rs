@@ -4,7 +4,7 @@ use burn::module::Param;
 use burn::nn::conv::Conv2dConfig;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, TensorData};
-use echo_kernels::{Axes, Precision, attention, feed_forward, linear, patch_conv};
+use echo_kernels::{Activation, Axes, Precision, attention, feed_forward, linear, patch_conv};
 use echo_random::Stream;
 
 use crate::values;
@@ -90,7 +90,7 @@ fn other_numbers_are_rounded() {
     let layers = || {
         [
             numbers(linear(x.clone(), &first)),
-            numbers(feed_forward(x.clone(), [&first, &second], None, Tensor::zeros_like(&x))),
+            numbers(feed_forward(x.clone(), [&first, &second], Activation::Gelu, None, Tensor::zeros_like(&x))),
             numbers(patch_conv(images.clone(), Axes::ChannelsLast, &conv)),
         ]
     };

@@ -1,8 +1,8 @@
 //! The facts of TinyEcho.
 
 use echo_core::{
-    Allowed, Capabilities, Card, ChannelOrder, ClipLimits, ClipSpec, Crop, Filter, Padding, ParameterPaths, Preset,
-    WeightFile,
+    Allowed, Aspect, Capabilities, Card, ChannelOrder, ClipLimits, ClipSpec, Crop, Filter, Padding, ParameterPaths,
+    Preset, WeightFile,
 };
 
 /// What the released weights want to see.
@@ -11,7 +11,7 @@ const FULL_CLIP: ClipSpec = ClipSpec {
     stride: 2,
     padding: Padding::RepeatLast,
     channels: ChannelOrder::Rgb,
-    crop: Crop { to_aspect: true, zoom: 0.0 },
+    crop: Crop { aspect: Aspect::CroppedThenResized, zoom: 0.0 },
     filter: Filter::OpenCvCubic,
     resize: 112,
     size: 112,

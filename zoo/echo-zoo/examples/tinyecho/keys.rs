@@ -8,4 +8,5 @@ pub const KEYS: KeyTable = KeyTable {
     renames: &[Rename { pattern: r"^backbone\.", replacement: "frames.", reason: "ours says what it sees" }],
     ignored: &[Ignore { pattern: r"^teacher\.", reason: "the teacher of its training is not part of the encoder" }],
     recognised_by: &["backbone.stem.conv.weight", "projection.weight"],
+    ..KeyTable::IDENTITY
 };

@@ -25,7 +25,7 @@ pub struct ClipTokenizer {
 }
 
 impl ClipTokenizer {
-    /// OpenAI CLIP's vocabulary of 49,408 ids, which EchoCLIP was trained with.
+    /// OpenAI CLIP's vocabulary of 49,408 ids.
     pub fn full() -> Self {
         static FULL: OnceLock<ClipTokenizer> = OnceLock::new();
         FULL.get_or_init(|| Self { pairs: Arc::new(Tokenizer::new()) }).clone()

@@ -1,6 +1,6 @@
 """Writes ../fixtures/tokenizer.json: strings with the ids that open_clip gives them.
 
-    python zoo/echoclip/reference/tokenizer.py
+    python crates/echo-nn/reference/tokenizer.py
 
 `full` is open_clip's `SimpleTokenizer` as it is, `nano` the same class with the merges of ../assets/bpe_nano.txt;
 both with start and end of text. Written with open_clip_torch 3.3.0 and ftfy 6.3.1.

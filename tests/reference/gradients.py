@@ -47,6 +47,7 @@ MFL = {"trunk": "frozen", "init": "pretrained"}
 ZOOM = {"trunk": "frozen", "init": "pretrained", "norm": "each"}
 FULL = {"frozen": [], "last_blocks": 0, "text": False, "head": "regression"}
 STATISTICS = {"reading": False}
+ATTENTIVE = {"heads": 2, "blocks": 0}
 LORA = {"rank": 2, "alpha": 3.0, "targets": []}
 
 # Clips per video and the adapters with all their settings.
@@ -63,6 +64,9 @@ CASES = [
     (1, {"linear": {"solver": "descent"}}),
     (2, {"statistics": STATISTICS, "linear": {"solver": "descent"}}),
     (1, {"statistics": STATISTICS, "full": FULL}),
+    (2, {"attentive": ATTENTIVE | {"blocks": 1}}),
+    (1, {"attentive": ATTENTIVE, "full": FULL}),
+    (1, {"attentive": ATTENTIVE | {"blocks": 2}, "lora": LORA | {"targets": ["fc1", "c_fc"]}}),
     (1, {"lora": LORA}),
     (1, {"full": FULL}),
     (1, {"full": FULL | {"text": True, "head": "prompts"}}),
@@ -124,6 +128,7 @@ class Encoder(nn.Module):
     video: tuple[str, ...]
     projection: tuple[str, ...] = ()
     text: tuple[str, ...] = ()
+    behind_tokens: tuple[str, ...] = ()
     norm = None
     unit_length = False
 
@@ -174,6 +179,7 @@ class Encoder(nn.Module):
 class EchoClip(Encoder):
     name = "echoclip"
     video, projection = ("visual.",), ("visual.head.proj.",)
+    behind_tokens = ("visual.head.",)
     text = tuple(f"text.net.{part}" for part in ("positional_", "transformer.", "ln_final.", "text_projection"))
     unit_length = True
 
@@ -195,6 +201,11 @@ class EchoClip(Encoder):
         maps = self.model.visual.trunk.forward_features(clip.transpose(1, 2).flatten(0, 1))
         return maps.mean(dim=(2, 3)).unflatten(0, (batch, frames))
 
+    def tokens(self, clip):
+        batch, _, frames, _, _ = clip.shape
+        maps = self.model.visual.trunk.forward_features(clip.transpose(1, 2).flatten(0, 1))
+        return maps.flatten(2).transpose(1, 2).unflatten(0, (batch, frames)).flatten(1, 2)
+
     def words(self, ids):
         return self.model.token_embedding(ids)
 
@@ -212,6 +223,7 @@ class EchoClip(Encoder):
 class Clip(Encoder):
     name = "clip"
     video, projection = ("visual.",), ("visual.proj",)
+    behind_tokens = ("visual.proj", "visual.ln_post.")
     text = EchoClip.text
     unit_length = True
 
@@ -230,12 +242,21 @@ class Clip(Encoder):
 
     def steps(self, clip):
         """The class token of every frame before the last norm."""
+        return self.images(clip)[:, :, 0]
+
+    def tokens(self, clip):
+        """The class tokens of all frames, then all patches."""
+        images = self.images(clip)
+        return torch.cat([images[:, :, 0], images[:, :, 1:].flatten(1, 2)], dim=1)
+
+    def images(self, clip):
+        """Tokens of every frame before the last norm, [batch, frames, tokens, width]."""
         batch, _, frames, _, _ = clip.shape
         seen = []
         hook = self.norm.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
         self.model.visual(clip.transpose(1, 2).flatten(0, 1))
         hook.remove()
-        return seen[0][:, 0].unflatten(0, (batch, frames))
+        return seen[0].unflatten(0, (batch, frames))
 
     words, encode_words, logit_scale = EchoClip.words, EchoClip.encode_words, EchoClip.logit_scale
 
@@ -243,6 +264,7 @@ class Clip(Encoder):
 class EchoPrime(Encoder):
     name = "echoprime"
     video, projection = ("video.", "head."), ("head.",)
+    behind_tokens = ("head.",)
     text = (
         "text.bert.embeddings.position_embeddings.", "text.bert.embeddings.token_type_embeddings.",
         "text.bert.embeddings.norm.", "text.bert.layers.", "text.text_projection.",
@@ -261,6 +283,15 @@ class EchoPrime(Encoder):
 
     def steps(self, clip):
         """The normed class token, and at each step what the mean of its patches has over the mean of all."""
+        tokens, (frames, height, width) = self.seen(clip)
+        means = tokens[:, 1:].unflatten(1, (frames, height * width)).mean(dim=2)
+        return tokens[:, :1] + means - means.mean(dim=1, keepdim=True)
+
+    def tokens(self, clip):
+        return self.seen(clip)[0]
+
+    def seen(self, clip):
+        """All normed tokens, the class token first, and the grid of the others."""
         video, seen = self.model["video"], {}
         hooks = [
             video.norm.register_forward_hook(lambda _module, _input, output: seen.update(tokens=output)),
@@ -269,9 +300,7 @@ class EchoPrime(Encoder):
         video(clip)
         for hook in hooks:
             hook.remove()
-        frames, height, width = seen["grid"]
-        means = seen["tokens"][:, 1:].unflatten(1, (frames, height * width)).mean(dim=2)
-        return seen["tokens"][:, :1] + means - means.mean(dim=1, keepdim=True)
+        return seen["tokens"], seen["grid"]
 
     def words(self, ids):
         return self.model["text"].backbone.bert.embeddings.word_embeddings(ids)
@@ -287,6 +316,7 @@ class EchoPrime(Encoder):
 class PanEcho(Encoder):
     name = "panecho"
     video = ("encoder.",)
+    behind_tokens = ("encoder.encoder.norm.", "encoder.transformer.")
 
     def load(self):
         tiny, model = reference(self.name)
@@ -302,6 +332,12 @@ class PanEcho(Encoder):
     def steps(self, clip):
         return self.model.steps(clip)
 
+    def tokens(self, clip):
+        batch, channels, frames, height, width = clip.shape
+        images = clip.reshape(batch * frames, channels, height, width)  # as released: no permutation
+        maps = self.model.encoder["encoder"]["model"].features(images)
+        return maps.flatten(2).transpose(1, 2).unflatten(0, (batch, frames)).flatten(1, 2)
+
 
 class Adapted:
     """An encoder with what a case's adapters add; `parameters` are what trains, by path."""
@@ -312,6 +348,7 @@ class Adapted:
         self.lender = self.encoder if encoder.text else lender
         self.zoom, self.attention = settings.get("echozoom"), "mfl" in settings
         self.statistics = "statistics" in settings
+        self.probe = settings.get("attentive")
         coarse, full = settings.get("coarse-to-fine"), settings.get("full", {})
         prompts = "coop" in settings or coarse or encoder.text and not self.regresses()
         self.head = "Prompts" if prompts else "Linear"
@@ -319,11 +356,12 @@ class Adapted:
         weight, bias = encoder.matrix()
         dim, width = weight.shape
         if full:
-            self.tune(encoder.video)
+            self.tune(encoder.video, encoder.behind_tokens if self.probe else ())
         if full.get("text") and prompts and encoder.text:
             self.tune(encoder.text)
         if lora := settings.get("lora"):
-            self.add_low_rank(**lora, without=encoder.projection if self.zoom else ())
+            without = encoder.projection if self.zoom else encoder.behind_tokens if self.probe else ()
+            self.add_low_rank(**lora, without=without)
         if self.zoom:
             self.add("zoom.base", [width, dim])
             self.add("zoom.zoom", [width, dim])
@@ -336,8 +374,10 @@ class Adapted:
             self.add_linear("pool.second", 64, 64)
             self.add_linear("pool.score", 64, 1)
             self.add_linear("pool.aggregate", dim, dim)
+        if self.probe:
+            self.add_probe(width)
         if not prompts:
-            self.add("head.Linear.weight", [2 * dim if self.statistics else dim, 1])
+            self.add("head.Linear.weight", [2 * dim if self.statistics else width if self.probe else dim, 1])
             self.add("head.Linear.bias", [1])
             return
         if coop := settings.get("coop"):
@@ -353,7 +393,8 @@ class Adapted:
     def regresses(self):
         """Whether a linear map is chosen or, where nothing else is, preferred."""
         full = self.settings.get("full", {})
-        return "linear" in self.settings or "lora" in self.settings or full.get("head") == "regression"
+        names = ("linear", "lora", "attentive")
+        return any(name in self.settings for name in names) or full.get("head") == "regression"
 
     def add(self, path, shape):
         self.parameters[path] = start(path, shape)
@@ -362,8 +403,30 @@ class Adapted:
         self.add(f"{path}.weight", [inputs, outputs])
         self.add(f"{path}.bias", [outputs])
 
-    def tune(self, prefixes):
+    def add_norm(self, path, width):
+        self.add(f"{path}.gamma", [width])
+        self.add(f"{path}.beta", [width])
+
+    def add_probe(self, width):
+        self.add("probe.query", [width])
+        for block in (f"probe.blocks.resblocks.{index}" for index in range(self.probe["blocks"])):
+            self.add_norm(f"{block}.ln_1", width)
+            self.add_linear(f"{block}.attn.in_proj", width, 3 * width)
+            self.add_linear(f"{block}.attn.out_proj", width, width)
+            self.add_norm(f"{block}.ln_2", width)
+            self.add_linear(f"{block}.mlp.c_fc", width, 4 * width)
+            self.add_linear(f"{block}.mlp.c_proj", 4 * width, width)
+        self.add_norm("probe.norm1", width)
+        self.add_linear("probe.q", width, width)
+        self.add_linear("probe.kv", width, 2 * width)
+        self.add_norm("probe.norm2", width)
+        self.add_linear("probe.fc1", width, 4 * width)
+        self.add_linear("probe.fc2", 4 * width, width)
+
+    def tune(self, prefixes, without=()):
         for name, path in self.encoder.named(prefixes):
+            if path.startswith(tuple(without)):
+                continue
             self.parameters[f"encoder.{path}"] = self.encoder.get_parameter(name).requires_grad_()
             self.layouts[f"encoder.{path}"] = self.encoder.is_transposed(name)
 
@@ -386,6 +449,8 @@ class Adapted:
 
     def forward(self, clip, count):
         """[videos * count, 3, frames, height, width] -> the videos' values and logits, if there are any."""
+        if self.probe:
+            return self.regressed(self.probed(self.encoder.tokens(clip), count)), None
         steps = self.encoder.steps(clip)
         tokens = self.both_scales(steps, clip) if self.zoom else self.encoder.project(steps)
         if self.attention:
@@ -399,6 +464,26 @@ class Adapted:
             None if x is None else x.unflatten(0, (clip.shape[0] // count, -1)).mean(dim=1) for x in (value, logits)
         ]
         return value, logits
+
+    def norm(self, path, x):
+        return F.layer_norm(x, x.shape[-1:], self.parameters[f"{path}.gamma"], self.parameters[f"{path}.beta"], 1e-5)
+
+    def attend(self, query, key, value):
+        query, key, value = (x.unflatten(-1, (self.probe["heads"], -1)).transpose(1, 2) for x in (query, key, value))
+        return F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
+
+    def probed(self, tokens, count):
+        """[videos * count, tokens, width] -> what the query finds in all tokens of a video, [videos, width]."""
+        for block in (f"probe.blocks.resblocks.{index}" for index in range(self.probe["blocks"])):
+            parts = self.linear(f"{block}.attn.in_proj", self.norm(f"{block}.ln_1", tokens)).chunk(3, dim=-1)
+            tokens = tokens + self.linear(f"{block}.attn.out_proj", self.attend(*parts))
+            hidden = F.gelu(self.linear(f"{block}.mlp.c_fc", self.norm(f"{block}.ln_2", tokens)))
+            tokens = tokens + self.linear(f"{block}.mlp.c_proj", hidden)
+        tokens = self.norm("probe.norm1", tokens.unflatten(0, (-1, count)).flatten(1, 2))
+        query = self.parameters["probe.query"].expand(len(tokens), 1, -1)
+        x = query + self.attend(self.linear("probe.q", query), *self.linear("probe.kv", tokens).chunk(2, dim=-1))
+        x = x + self.linear("probe.fc2", F.gelu(self.linear("probe.fc1", self.norm("probe.norm2", x))))
+        return x[:, 0]
 
     def both_scales(self, steps, clip):
         batch, _, frames, height, width = clip.shape

@@ -127,6 +127,7 @@ pub fn features(encoder: &AnyEncoder, clips: Tensor<5>, per_video: usize, stage:
             let base = frames(clips.clone());
             Features::ZoomFrames(by_video(zoom_frames(encoder, base, clips)))
         }
+        Stage::Tokens => Features::Tokens(by_video(encoder.tokens(clips).rows())),
         Stage::Clip => Features::Clip(clips, per_video),
     }
 }

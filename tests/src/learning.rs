@@ -73,6 +73,7 @@ impl Seen {
                 Stage::Embedding => encoder.encode(clip.clone()).unsqueeze(),
                 Stage::Frames => features().unsqueeze(),
                 Stage::ZoomFrames => zoom_frames(encoder, features(), clip.clone()).unsqueeze(),
+                Stage::Tokens => encoder.tokens(clip.clone()).rows().unsqueeze(),
             }
         };
         Self { stage, rows: clips.iter().map(see).collect(), truths: truths(targets) }
@@ -98,6 +99,7 @@ impl Samples for Seen {
         Ok(match self.stage {
             Stage::Embedding => Features::Embedding(all.squeeze_dim(2)),
             Stage::Frames => Features::Frames(all),
+            Stage::Tokens => Features::Tokens(all),
             _ => Features::ZoomFrames(all),
         })
     }
@@ -137,6 +139,7 @@ fn learns(entry: &Entry, beat_unseen: &[&str]) {
         // Steps of 0.05 make it a matter of the last bit whether it learns.
         ("coop+coarse-to-fine", 300, 2e-2),
         ("mfl", 150, 1e-2),
+        ("attentive", 100, 1e-3),
         ("echozoom", 300, 3e-3),
         ("mfl+echozoom", 200, 5e-3),
         ("lora", 60, 3e-3),

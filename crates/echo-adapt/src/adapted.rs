@@ -9,7 +9,9 @@ use echo_core::{
     Adapter, AnyEncoder, Features, Fitting, MakeTokens, ParameterRole, Prediction, Projection, RankSpec, Stage, Tokens,
     Truth,
 };
-use echo_nn::{AttentionPool, SCALE, ZoomProjection, merge_parts, merge_parts_on_channel_grid, zoom_parts};
+use echo_nn::{
+    AttentionPool, AttentiveProbe, SCALE, ZoomProjection, merge_parts, merge_parts_on_channel_grid, zoom_parts,
+};
 
 use crate::head::Head;
 use crate::quirks::{ClipQuirks, Quirk, TESTED_TOGETHER};
@@ -30,6 +32,8 @@ pub struct Adapted {
     /// In place of the encoder's pooling, [`statistics`] over a clip's frames.
     #[module(skip)]
     pub(crate) statistics: bool,
+    /// In place of frame features, projection and pooling, a query that attends to all tokens.
+    pub(crate) probe: Option<AttentiveProbe>,
     /// What the encoder reads without training; stands before the statistics.
     pub(crate) reading: Option<Head>,
     pub(crate) head: Head,
@@ -60,6 +64,10 @@ impl Adapted {
         let features = match features {
             Features::Embedding(embedding) => return embedding,
             Features::Frames(features) | Features::ZoomFrames(features) => features,
+            Features::Tokens(tokens) => return self.probed(tokens),
+            Features::Clip(clip, clips) if self.probe.is_some() => {
+                return self.probed(self.token_rows(clip, clips, &mut usual_tokens));
+            }
             Features::Clip(clip, clips) => self.frame_features(clip, clips, &mut usual_tokens),
         };
         let [videos, clips, time, width] = features.dims();
@@ -74,6 +82,18 @@ impl Adapted {
         }
         let frames = self.project(features.reshape([videos * clips, time, width]));
         self.behind_reading(self.pool(frames.clone(), videos), frames)
+    }
+
+    /// What the query finds among all tokens of a sample: `[samples, clips, tokens, width]` -> `[samples, 1, width]`
+    fn probed(&self, tokens: Tensor<4>) -> Tensor<3> {
+        self.probe.as_ref().expect("tokens are for a probe").forward(tokens).unsqueeze_dim(1)
+    }
+
+    /// `[samples * clips, 3, frames, height, width]` -> all tokens, `[samples, clips, tokens, width]`
+    fn token_rows(&self, clip: Tensor<5>, clips: usize, tokens: MakeTokens<'_>) -> Tensor<4> {
+        let rows = tokens(&self.encoder, clip, 1).rows();
+        let [all, count, width] = rows.dims();
+        rows.reshape([all / clips, clips, count, width])
     }
 
     /// `[videos, clips, values]`, what was pooled from `frames` `[videos * clips, time, dim]`, with one more value before.
@@ -150,6 +170,7 @@ impl Adapted {
             Features::Embedding(_) => Stage::Embedding,
             Features::Frames(_) => Stage::Frames,
             Features::ZoomFrames(_) => Stage::ZoomFrames,
+            Features::Tokens(_) => Stage::Tokens,
             Features::Clip(..) => Stage::Clip,
         };
         stage == self.stage
@@ -284,6 +305,7 @@ impl Adapter for Adapted {
             _ => {}
         }
         let features = match self.stage {
+            _ if self.probe.is_some() => Features::Tokens(self.token_rows(clip, clips, tokens)),
             Stage::Embedding => {
                 let embedding = self.encoder.embed(&tokens(&self.encoder, clip, 1));
                 let [all, dim] = embedding.dims();
@@ -303,7 +325,7 @@ impl Adapter for Adapted {
         let features = features();
         assert!(self.expects(&features), "{:?} is not what this adapter consumes: {}", features, self.stage.name());
         let features = match features {
-            Features::Embedding(_) => return None,
+            Features::Embedding(_) | Features::Tokens(_) => return None,
             Features::Frames(features) | Features::ZoomFrames(features) => features,
             Features::Clip(clip, clips) => self.frame_features(clip, clips, &mut usual_tokens),
         };

@@ -6,6 +6,7 @@
 //! [`Adapted`], a Burn module that `echo-train` fits. An adapter of another crate is any module that is [`FromRecipe`].
 
 mod adapted;
+mod attentive;
 mod build;
 mod class_prompts;
 mod coarse_to_fine;

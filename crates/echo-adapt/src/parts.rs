@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::AdaptError;
+use crate::attentive::ProbeSettings;
 use crate::coop::CoOpConfig;
 use crate::quirks::{Compat, Quirk};
 use crate::refinement::RefinedValues;
@@ -52,13 +53,15 @@ pub(crate) enum ZoomNorm {
     OverFrames,
 }
 
-/// How frames become an embedding, where not as the encoder does it.
+/// How frames, or all tokens, become an embedding, where not as the encoder does it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PoolChoice {
     /// By attention that is learnt.
     Attention(PartInit),
     /// Mean and log deviation, one beside the other.
     Statistics,
+    /// By a query that attends to all tokens.
+    Probe(ProbeSettings),
 }
 
 /// Where a linear head's descent begins.

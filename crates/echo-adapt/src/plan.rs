@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use echo_core::{AnyEncoder, Regression, Stage, Task, TextEncoder};
 use echo_nn::grid_side;
 
+use crate::attentive::ProbeSettings;
 use crate::coop::CoOpConfig;
 use crate::linear_head::LinearStart;
 use crate::native_head::NativeHead;
@@ -33,6 +34,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) attention: Option<PartInit>,
     /// Mean and log deviation over frames, instead of the encoder's pooling.
     pub(crate) statistics: bool,
+    /// A query that attends to all tokens, instead of the encoder's frame features, projection and pooling.
+    pub(crate) probe: Option<ProbeSettings>,
     /// What stands before the statistics.
     pub(crate) reading: Option<OwnReading<'a>>,
     pub(crate) quirks: BTreeSet<Quirk>,
@@ -103,17 +106,36 @@ impl<'a> Plan<'a> {
             None => (if parts.tuned { everything() } else { Trunk::Frozen }, "the encoder"),
         };
         let statistics = parts.pool.and_then(|(pool, name)| (pool == PoolChoice::Statistics).then_some(name));
+        let probe = parts.pool.and_then(|(pool, name)| match pool {
+            PoolChoice::Probe(settings) => Some((settings, name)),
+            _ => None,
+        });
         let trains_below = trunk != Trunk::Frozen || (parts.pool.is_some() && statistics.is_none());
         let joined = parts.pool.is_some() || parts.zoom.is_some() || parts.refine.is_some();
         if matches!(choice, HeadChoice::Own(_)) && (trains_below || joined) {
             return Err(incompatible(name, "it trains nothing, so nothing else can be joined to it".to_owned()));
         }
-        let choice = match (choice, statistics) {
+        if let Some((settings, name)) = probe {
+            if parts.zoom.is_some() {
+                let reason =
+                    "its query attends to tokens, and echozoom joins frame features of two scales; join one of them";
+                return Err(incompatible(name, reason.to_owned()));
+            }
+            if let Some(complaint) = settings.complaint(encoder.width()) {
+                return Err(incompatible(name, complaint));
+            }
+        }
+        // What is no embedding of the encoder's, though it takes one's place.
+        let no_embedding = statistics
+            .map(|name| (name, "statistics over its frames twice that"))
+            .or(probe.map(|(_, name)| (name, "what a query finds among its tokens is none")));
+        let choice = match (choice, no_embedding) {
             (HeadChoice::Automatic, Some(_)) if parts.needs_prompts.is_none() => HeadChoice::Ridge,
-            (HeadChoice::Automatic | HeadChoice::Context(_), Some(statistics)) => {
-                let reason = "prompts are as long as the encoder's embeddings, and statistics over its frames twice \
-                              that; join linear, full or lora, or nothing";
-                return Err(incompatible(statistics, reason.to_owned()));
+            (HeadChoice::Automatic | HeadChoice::Context(_), Some((name, what))) => {
+                let reason = format!(
+                    "prompts are as long as the encoder's embeddings, and {what}; join linear, full or lora, or nothing"
+                );
+                return Err(incompatible(name, reason));
             }
             (choice, _) => choice,
         };
@@ -209,7 +231,7 @@ impl<'a> Plan<'a> {
             _ => Stage::Embedding,
         };
         if parts.pool.is_some() {
-            stage = stage.max(Stage::Frames);
+            stage = stage.max(if probe.is_some() { Stage::Tokens } else { Stage::Frames });
         }
         if parts.zoom.is_some() {
             stage = stage.max(Stage::ZoomFrames);
@@ -225,6 +247,10 @@ impl<'a> Plan<'a> {
             without.extend(card.parameters.projection);
             without.extend(if norm == ZoomNorm::Each { &[] } else { card.parameters.norm });
         }
+        if probe.is_some() {
+            without
+                .extend(card.parameters.projection.iter().chain(card.parameters.norm).chain(encoder.behind_tokens()));
+        }
         let trains = trunk.of(encoder, &without).map_err(|reason| incompatible(trunk_name, reason))?;
         Ok(Self {
             trains,
@@ -239,6 +265,7 @@ impl<'a> Plan<'a> {
                 _ => None,
             },
             statistics: statistics.is_some(),
+            probe: probe.map(|(settings, _)| settings),
             reading,
             quirks,
             clip_quirks,

@@ -11,7 +11,7 @@ use toml::Table;
 
 use crate::parts::Parts;
 use crate::plan::Plan;
-use crate::{AdaptError, coarse_to_fine, coop, echozoom, full, linear, lora, mfl, statistics, zero_shot};
+use crate::{AdaptError, attentive, coarse_to_fine, coop, echozoom, full, linear, lora, mfl, statistics, zero_shot};
 
 /// What an adapter is built from.
 #[derive(Clone, Copy, Debug)]
@@ -124,6 +124,7 @@ pub const ADAPTERS: &[AdapterEntry] = &[
     coop::ENTRY,
     coarse_to_fine::ENTRY,
     mfl::ENTRY,
+    attentive::ENTRY,
     echozoom::ENTRY,
     lora::ENTRY,
     full::ENTRY,

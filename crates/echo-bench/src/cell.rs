@@ -4,6 +4,7 @@ pub(crate) mod adapter_file;
 pub(crate) mod clip_samples;
 pub(crate) mod features;
 pub(crate) mod seen;
+pub(crate) mod token_samples;
 pub(crate) mod view;
 
 use std::time::Instant;

@@ -18,6 +18,9 @@ pub enum Stage {
     Frames,
     /// The same beside those of the enlarged clip, `[videos, clips, time, 2 * width]`.
     ZoomFrames,
+    /// Class tokens and patches of the backbone, `[videos, clips, tokens, width]`. There may be thousands of a clip, so they are
+    /// kept on disk alone.
+    Tokens,
     /// The clips themselves: nothing is frozen before the adapter.
     Clip,
 }
@@ -29,6 +32,7 @@ impl Stage {
             Stage::Embedding => "embedding",
             Stage::Frames => "frames",
             Stage::ZoomFrames => "zoom frames",
+            Stage::Tokens => "tokens",
             Stage::Clip => "clip",
         }
     }
@@ -43,6 +47,8 @@ pub enum Features {
     Frames(Tensor<4>),
     /// See [`Stage::ZoomFrames`].
     ZoomFrames(Tensor<4>),
+    /// See [`Stage::Tokens`].
+    Tokens(Tensor<4>),
     /// `[videos * clips, 3, frames, height, width]` and the number of clips per video.
     Clip(Tensor<5>, usize),
 }
@@ -54,6 +60,7 @@ impl Features {
             Self::Embedding(x) => x.split(videos, 0).into_iter().map(Self::Embedding).collect(),
             Self::Frames(x) => x.split(videos, 0).into_iter().map(Self::Frames).collect(),
             Self::ZoomFrames(x) => x.split(videos, 0).into_iter().map(Self::ZoomFrames).collect(),
+            Self::Tokens(x) => x.split(videos, 0).into_iter().map(Self::Tokens).collect(),
             Self::Clip(x, clips) => x.split(videos * clips, 0).into_iter().map(|x| Self::Clip(x, clips)).collect(),
         }
     }
@@ -182,7 +189,7 @@ pub trait Adapter: Send + Sync + Debug {
     }
 
     /// Predictions of clips, beginning at tokens that `tokens` makes of them: what saliency maps follow gradients through. The
-    /// default puts the adapter on embeddings or frame features of `encoder`.
+    /// default puts the adapter on embeddings, frame features or tokens of `encoder`.
     ///
     /// - clip: `[samples * clips, 3, frames, height, width]`
     ///
@@ -205,6 +212,11 @@ pub trait Adapter: Send + Sync + Debug {
                 let frames = encoder.frame_features(&tokens(encoder, clip, 1));
                 let [all, time, width] = frames.dims();
                 Features::Frames(frames.reshape([all / clips, clips, time, width]))
+            }
+            Stage::Tokens => {
+                let rows = tokens(encoder, clip, 1).rows();
+                let [all, count, width] = rows.dims();
+                Features::Tokens(rows.reshape([all / clips, clips, count, width]))
             }
             Stage::ZoomFrames | Stage::Clip => return Err("it does not show how it makes tokens of clips"),
         };

@@ -36,7 +36,13 @@ pub trait EchoEncoder: Send + Sync + Debug {
     /// One vector per time step before the projection: `[batch, time, width]`.
     fn frame_features(&self, tokens: &Tokens) -> Tensor<3>;
 
-    /// Length of a frame feature.
+    /// Paths of the parameters that stand between tokens and frame features begin with one of these, such as those of a network
+    /// over time: what looks at tokens does not depend on them.
+    fn behind_tokens(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Length of a frame feature, and of a token.
     fn width(&self) -> usize;
 
     /// The pretrained norm and projection.

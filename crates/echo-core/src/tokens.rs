@@ -31,6 +31,16 @@ impl Tokens {
         Self { class: None, patches: maps.reshape([batch, images / batch, rows, columns, width]) }
     }
 
+    /// All tokens of a clip after each other, class tokens first: `[batch, tokens, width]`.
+    pub fn rows(&self) -> Tensor<3> {
+        let [batch, time, rows, columns, width] = self.patches.dims();
+        let patches = self.patches.clone().reshape([batch, time * rows * columns, width]);
+        match &self.class {
+            Some(class) => Tensor::cat(vec![class.clone(), patches], 1),
+            None => patches,
+        }
+    }
+
     /// Patches averaged over rows and columns: `[batch, time, width]`.
     pub fn spatial_mean(&self) -> Tensor<3> {
         let [batch, time, rows, columns, width] = self.patches.dims();
@@ -55,5 +65,19 @@ mod tests {
         let means = tokens.spatial_mean();
         assert_eq!(means.dims(), [2, 3, 1]);
         assert_eq!(means.into_data().try_to_vec::<f32>().unwrap(), [0.5, 2.5, 4.5, 6.5, 8.5, 10.5]);
+    }
+
+    #[test]
+    fn class_tokens_come_before_the_patches_of_their_clip() {
+        let numbers = |first: usize, count: usize| (first..first + count).map(|value| value as f32).collect::<Vec<_>>();
+        let device = Device::flex();
+        // Two clips of two images with 1 x 2 places and 1 channel.
+        let patches = Tensor::from_data(TensorData::new(numbers(0, 8), [2, 2, 1, 2, 1]), &device);
+        let class = Tensor::from_data(TensorData::new(numbers(10, 4), [2, 2, 1]), &device);
+        let rows = Tokens { class: Some(class), patches: patches.clone() }.rows();
+        assert_eq!(rows.dims(), [2, 6, 1]);
+        let values = |rows: Tensor<3>| rows.into_data().try_to_vec::<f32>().unwrap();
+        assert_eq!(values(rows), [10.0, 11.0, 0.0, 1.0, 2.0, 3.0, 12.0, 13.0, 4.0, 5.0, 6.0, 7.0]);
+        assert_eq!(values(Tokens { class: None, patches }.rows()), numbers(0, 8));
     }
 }

@@ -1,5 +1,5 @@
 //! The transformer of both of CLIP's towers (Radford et al., "Learning transferable visual models from natural language
-//! supervision", ICML 2021).
+//! supervision", ICML 2021), and of attentive probes.
 //!
 //! Fields are named as in open_clip. Its norms stand before attention and feed-forward part; the activation is OpenAI's
 //! QuickGELU or the exact GELU, and nothing in a checkpoint's names or shapes says which.

@@ -6,6 +6,7 @@
 
 pub mod attention;
 pub mod attention_pool;
+pub mod attentive_probe;
 pub mod bert;
 pub mod clip_text;
 pub mod clip_text_tower;
@@ -22,6 +23,7 @@ pub mod temporal;
 
 pub use attention::{SelfAttention, attend};
 pub use attention_pool::{AttentionPool, AttentionPoolConfig};
+pub use attentive_probe::{AttentiveProbe, AttentiveProbeConfig};
 pub use bert::{Bert, BertConfig};
 pub use clip_text::{ClipText, ClipTextConfig};
 pub use clip_text_tower::{ClipTextTower, Tokenize};

@@ -179,6 +179,11 @@ pub fn fit(
     Ok(Fitted { adapter: adapter.valid(), best, curve, zero_gradients })
 }
 
+/// Whether a stage's features are large: clips, each of which runs through the whole encoder, and all their tokens.
+fn is_large(stage: Stage) -> bool {
+    matches!(stage, Stage::Tokens | Stage::Clip)
+}
+
 /// The adapter solved for all samples as they are without augmentation.
 fn solved(
     mut adapter: AnyAdapter,
@@ -188,8 +193,7 @@ fn solved(
 ) -> Result<AnyAdapter, TrainError> {
     let truths = samples.truths();
     let inference = adapter.valid();
-    // Clips are large, and each runs through the whole encoder.
-    let size = if samples.stage() == Stage::Clip { PREDICT_CLIPS } else { config.batch };
+    let size = if is_large(samples.stage()) { PREDICT_CLIPS } else { config.batch };
     let (mut batches, mut order) = (Vec::new(), Vec::new());
     for group in samples.groups(&(0..truths.len()).collect::<Vec<_>>()) {
         for indices in group.chunks(size) {
@@ -280,8 +284,7 @@ impl Batch<'_> {
 pub fn predict(adapter: &AnyAdapter, samples: &dyn Samples, device: &Device) -> Result<Vec<Vec<f32>>, TrainError> {
     let count = samples.truths().len();
     let mut predictions = vec![Vec::new(); count];
-    // Clips are large, and each runs through the whole encoder.
-    let size = if samples.stage() == Stage::Clip { PREDICT_CLIPS } else { PREDICT_BATCH };
+    let size = if is_large(samples.stage()) { PREDICT_CLIPS } else { PREDICT_BATCH };
     for group in samples.groups(&(0..count).collect::<Vec<_>>()) {
         for indices in group.chunks(size) {
             let rows = adapter.predict(samples.batch(indices, None, device)?);

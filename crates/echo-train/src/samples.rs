@@ -46,8 +46,8 @@ pub struct FeatureTable {
 }
 
 impl FeatureTable {
-    /// For each sample its number of `clips`, and a row of as many times `columns` values for [`Stage::Embedding`]; any multiple of that, the clips' frames,
-    /// for stages of frames.
+    /// For each sample its number of `clips`, and a row of as many times `columns` values for [`Stage::Embedding`]; any multiple of that, the clips' frames or
+    /// tokens, for the stages of those.
     ///
     /// # Errors
     /// A row is missing or of a wrong length.
@@ -124,6 +124,7 @@ impl Samples for FeatureTable {
             Stage::Embedding => Features::Embedding(tensor.reshape([indices.len(), clips, self.columns])),
             Stage::Frames => Features::Frames(tensor.reshape(shape)),
             Stage::ZoomFrames => Features::ZoomFrames(tensor.reshape(shape)),
+            Stage::Tokens => Features::Tokens(tensor.reshape(shape)),
             Stage::Clip => return Err(TrainError::Config("clips are not kept in a feature table".to_owned())),
         })
     }

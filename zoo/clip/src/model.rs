@@ -80,7 +80,8 @@ impl EchoEncoder for Clip {
         by_clip(self.visual.forward(images(clip)), batch)
     }
 
-    /// The class token alone goes on from the last block, so the last patches say nothing.
+    /// The class token alone makes the embedding, so what the last block's attention sees comes first. Of the last patches nothing
+    /// goes on to it, but adapters may look at them.
     fn tokens_watched(&self, clip: Tensor<5>, watch: &mut dyn FnMut(Tensor<5>) -> Tensor<5>) -> Tokens {
         let [batch, _, frames, ..] = clip.dims();
         let tokens = self.visual.forward_watched(images(clip), |patches| {
@@ -88,7 +89,8 @@ impl EchoEncoder for Clip {
             let patches = watch(patches.reshape([batch, frames, rows, columns, width]));
             patches.reshape([count, rows, columns, width])
         });
-        by_clip(tokens, batch)
+        let Tokens { class, patches } = by_clip(tokens, batch);
+        Tokens { class, patches: watch(patches) }
     }
 
     /// The class token of every frame.

@@ -132,6 +132,10 @@ impl EchoEncoder for PanEcho {
         (0..3).map(|channel| (channel * frames + frame) / 3).collect()
     }
 
+    fn behind_tokens(&self) -> &'static [&'static str] {
+        &["encoder.encoder.norm.", "encoder.transformer."]
+    }
+
     fn frame_features(&self, tokens: &Tokens) -> Tensor<3> {
         let images = self.encoder.encoder.norm.forward(tokens.spatial_mean());
         let [_, frames, width] = images.dims();

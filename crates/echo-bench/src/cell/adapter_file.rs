@@ -249,6 +249,7 @@ pub fn clip_features(stage: Stage, built: &Built, precision: Precision, clips: &
     match stage {
         Stage::Embedding => Features::Embedding(all.squeeze_dim(2)),
         Stage::Frames => Features::Frames(all),
+        Stage::Tokens => Features::Tokens(all),
         _ => Features::ZoomFrames(all),
     }
 }

@@ -73,7 +73,8 @@ pub(crate) struct Embedder<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Embedded {
     /// By stage, then by index of the video; those that could not be decoded are missing. Embeddings are
-    /// `[clips, dim]`, frame features `[clips * time, width]`.
+    /// `[clips, dim]`, frame features `[clips * time, width]`. Tokens, `[clips * tokens, width]`, have no values but where the
+    /// cache does not have them: see [`is_on_disk`].
     pub(crate) features: BTreeMap<Stage, BTreeMap<usize, Feature>>,
     /// Why a video is missing.
     pub(crate) failed: BTreeMap<usize, String>,
@@ -106,7 +107,7 @@ impl Embedder<'_> {
             for (index, video) in videos.iter().enumerate() {
                 let found = keys.iter().map(|key| self.cache.get(key, &video.digest)).collect::<Option<Vec<_>>>();
                 match found.filter(|features| self.fits(features) && is_finite(features)) {
-                    Some(features) => drop(cached.insert(index, features)),
+                    Some(features) => drop(cached.insert(index, self.without_tokens(features))),
                     None => missing.push(index),
                 }
             }
@@ -135,7 +136,7 @@ impl Embedder<'_> {
                             let reason = format!("what {} makes of it is no number (NaN or infinity)", card.name);
                             drop(result.failed.insert(index, reason));
                         }
-                        Ok((features, truncation)) => {
+                        Ok((mut features, truncation)) => {
                             result.computed += 1;
                             match truncation {
                                 // What a truncated file gives is not kept: it is no property of the video.
@@ -146,6 +147,7 @@ impl Embedder<'_> {
                                             write_error.get_or_insert(error);
                                         }
                                     }
+                                    features = self.without_tokens(features);
                                 }
                             }
                             cached.insert(index, features);
@@ -205,7 +207,17 @@ impl Embedder<'_> {
         (0..self.view.clips).filter(|&place| !is_cached(place)).count()
     }
 
-    fn key(&self, stage: Stage, place: usize) -> StageKey {
+    /// The same without the values of tokens, which the cache has: those of all videos would fill memory.
+    fn without_tokens(&self, features: Vec<Feature>) -> Vec<Feature> {
+        let lighter = |(&stage, feature): (&Stage, Feature)| match stage {
+            Stage::Tokens => Feature { values: Vec::new(), ..feature },
+            _ => feature,
+        };
+        self.stages.iter().zip(features).map(lighter).collect()
+    }
+
+    /// The cache's key of a stage of the clip at `place`.
+    pub(crate) fn key(&self, stage: Stage, place: usize) -> StageKey {
         let description = StageDescription {
             stage: stage.name(),
             encoder: self.built.encoder.card().name,
@@ -229,10 +241,12 @@ impl Embedder<'_> {
             (Stage::Embedding, shape) => shape == [1, preset.dim],
             (Stage::Frames, [time, width]) => time > 0 && width == preset.width,
             (Stage::ZoomFrames, [time, width]) => time > 0 && width == 2 * preset.width,
+            (Stage::Tokens, [tokens, width]) => tokens > 0 && width == preset.width,
             (Stage::Clip, _) => false,
         };
         // As many frames at every stage that has them.
-        let time = |(stage, feature): (&Stage, &Feature)| (*stage != Stage::Embedding).then_some(feature.shape[0]);
+        let has_frames = |stage: Stage| matches!(stage, Stage::Frames | Stage::ZoomFrames);
+        let time = |(stage, feature): (&Stage, &Feature)| has_frames(*stage).then_some(feature.shape[0]);
         let times: Vec<usize> = self.stages.iter().zip(features).filter_map(time).collect();
         self.stages.iter().zip(features).all(is_whole) && times.windows(2).all(|pair| pair[0] == pair[1])
     }
@@ -251,6 +265,11 @@ impl Embedder<'_> {
     }
 }
 
+/// Whether the values of a feature are in the cache alone.
+pub(crate) fn is_on_disk(feature: &Feature) -> bool {
+    feature.values.is_empty() && feature.shape != [0, 0]
+}
+
 fn is_finite(features: &[Feature]) -> bool {
     features.iter().all(|feature| feature.values.iter().all(|value| value.is_finite()))
 }
@@ -265,6 +284,7 @@ fn of_tokens(stage: Stage, encoder: &AnyEncoder, tokens: &Tokens, clip: Tensor<5
         Stage::Embedding => encoder.embed(tokens).unsqueeze_dim(1),
         Stage::Frames => encoder.frame_features(tokens),
         Stage::ZoomFrames => zoom_frames(encoder, encoder.frame_features(tokens), clip),
+        Stage::Tokens => tokens.rows(),
         Stage::Clip => unreachable!("clips are read from their files"),
     }
 }

@@ -23,6 +23,7 @@ use crate::cell::adapter_file::{AdapterRecord, save};
 use crate::cell::clip_samples::ClipSamples;
 use crate::cell::features::NUMERICS;
 use crate::cell::seen::Seen;
+use crate::cell::token_samples::{TokenLook, TokenSamples};
 use crate::cell::{CellOutput, CellSamples, Part, Protocol, table};
 use crate::data::leakage;
 use crate::data::video_set::{Sample, VideoSet};
@@ -173,13 +174,33 @@ impl RunState<'_> {
             let augment = recipe.train.augment;
             return Ok(Box::new(ClipSamples::new(files, labels, &seen.spec, seen.view, augment, &run.options)));
         }
-        let rows = |seen: &Seen| {
+        let of_seen = |seen: &Seen| {
             let missing = || BenchError::Config(format!("not every video was embedded at the stage {}", stage.name()));
             let of_sample = |sample: Sample<'_>| run.features(which, seen, stage, &sample.videos).ok_or_else(missing);
             set.samples(indices).into_iter().map(of_sample).collect::<Result<Vec<_>, _>>()
         };
-        let looks = looks.iter().map(rows).collect::<Result<Vec<_>, _>>()?;
-        Ok(Box::new(table(stage, seen.view.clips, &rows(seen)?, &looks, labels)?))
+        if stage == Stage::Tokens {
+            let cache = self.cache();
+            let look = |seen: &Seen| -> Result<TokenLook<'b>, BenchError> {
+                let stages = [stage];
+                let embedder = self.embedder(run, seen, &stages, &cache);
+                let keys = (0..seen.view.clips).map(|place| embedder.key(stage, place)).collect();
+                Ok(TokenLook { keys, samples: of_seen(seen)? })
+            };
+            let digests =
+                |sample: Sample<'_>| sample.videos.iter().filter_map(|&index| set.videos[index].digest).collect();
+            let digests = set.samples(indices).into_iter().map(digests).collect();
+            let looks = looks.iter().map(look).collect::<Result<Vec<_>, _>>()?;
+            return Ok(Box::new(TokenSamples {
+                cache: cache.clone(),
+                plain: look(seen)?,
+                looks,
+                digests,
+                truths: labels,
+            }));
+        }
+        let looks = looks.iter().map(of_seen).collect::<Result<Vec<_>, _>>()?;
+        Ok(Box::new(table(stage, seen.view.clips, &of_seen(seen)?, &looks, labels)?))
     }
 
     /// Fits and scores a cell and keeps its files. Gives its record.

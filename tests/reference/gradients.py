@@ -36,7 +36,7 @@ START, STOP, END = 37, 38, 39  # CLIP's text ends at its largest id
 TARGETS = [21.5, 66.25, 48.0]
 WEIGHTS = {"cross_entropy": 1.0, "kl": 1.0, "l1": 0.1}
 
-# Entries kept of a tensor that stands on an encoder, and of one inside, of which there are many.
+# Entries kept of a tensor that stands on an encoder, and of one inside or of a probe, of which there are many.
 SAMPLE, ENCODER_SAMPLE = 256, 16
 # Entries are stored in parts of the largest.
 PARTS = 100_000
@@ -311,6 +311,24 @@ class EchoPrime(Encoder):
 
     def logit_scale(self):
         return torch.tensor(2.65926).double()
+
+
+class MvitKinetics(EchoPrime):
+    name = "mvit-kinetics"
+    video, projection, text, behind_tokens = ("video.",), (), (), ()
+
+    def load(self):
+        tiny, model = reference(self.name)
+        self.clip = (3, *model.TINY["clip"])
+        self.model = nn.ModuleDict({"video": tiny.build().double()})
+        self.model["video"].load_state_dict(torch.load(tiny.FOLDER / "tiny.pth"))
+        self.model["video"].head = nn.Identity()
+
+    def path(self, name):
+        return super().path(name.removeprefix("video."))
+
+    def matrix(self):
+        return torch.eye(self.model["video"].norm.normalized_shape[0]).double(), None
 
 
 class PanEcho(Encoder):
@@ -591,7 +609,7 @@ def sampled(path, gradient, largest):
     top = values.abs().max().item()
     if top < 1e-12 * largest:
         return [0.0]
-    count = min(len(values), ENCODER_SAMPLE if path.startswith("encoder.") else SAMPLE)
+    count = min(len(values), ENCODER_SAMPLE if path.startswith(("encoder.", "probe.")) else SAMPLE)
     at = [index * (len(values) - 1) // max(count - 1, 1) for index in range(count)]
     return [float(f"{top:.7g}"), *(round(values[index].item() / top * PARTS) for index in at)]
 
@@ -601,7 +619,7 @@ def main():
     lender = EchoClip()
     ranks = [{"up_to": up_to, "value": value, "prompt": prompt} for up_to, value, prompt in RANKS]
     golden = {"ranks": ranks, "targets": TARGETS, "loss": WEIGHTS, "encoders": {}}
-    for encoder in (lender, EchoPrime(), PanEcho(), Clip()):
+    for encoder in (lender, EchoPrime(), PanEcho(), Clip(), MvitKinetics()):
         cases = []
         for count, settings in CASES:
             if not encoder.text and settings.get("full", {}).get("text"):

@@ -9,7 +9,7 @@ for each encoder: of every video there (phantoms.sh makes them) the clip's shape
 every plane, and which frames repeat earlier ones.
 
 Decoding and resizing are OpenCV's, EchoCLIP's and CLIP's image transform is open_clip's on a PIL image, EchoPrime's normalisation
-is torch's, PanEcho's centre crop and normalisation are torchvision's. Written against opencv-python-headless 5.0.0.93
+is torch's, PanEcho's centre crop and normalisation are torchvision's, and so is all of MViT's transform. Written against opencv-python-headless 5.0.0.93
 (4.8.0.76, which EchoCLIP pins, gives the same pixels of these videos), Pillow 13.0.0, open_clip_torch 3.3.0, torch
 2.15.0 and torchvision 0.29.2. OpenCV is used as its wheel for x86 comes: its cubic filter is then Intel's,
 which keeps the weights unrounded. With OPENCV_IPP=disabled in the environment it is OpenCV's own.
@@ -24,6 +24,7 @@ import torch
 from open_clip.transform import image_transform
 from PIL import Image
 from safetensors.torch import save_file
+from torchvision.models.video import MViT_V2_S_Weights
 from torchvision.transforms import v2
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
@@ -104,7 +105,18 @@ def clip(video):
     return torch.stack([transform(image) for image in images], dim=1)
 
 
-ENCODERS = {"echoclip": echoclip, "echoprime": echoprime, "panecho": panecho, "clip": clip}
+def mvit_kinetics(video):
+    # torchvision's transform; which frames are taken is our choice.
+    transform = MViT_V2_S_Weights.KINETICS400_V1.transforms()
+    frames = video[: 16 * 7 : 7]
+    frames = frames + [video[-1]] * (16 - len(frames))
+    images = torch.from_numpy(np.stack([cv2.cvtColor(frame, cv2.COLOR_BGR2RGB) for frame in frames]))
+    return transform(images.permute(0, 3, 1, 2))
+
+
+ENCODERS = {
+    "echoclip": echoclip, "echoprime": echoprime, "panecho": panecho, "clip": clip, "mvit-kinetics": mvit_kinetics,
+}
 
 
 def first_alike(clip):

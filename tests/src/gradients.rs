@@ -25,6 +25,7 @@ use echo_weights::{Checkpoint, load};
 use echo_zoo::{Entry, ZOO};
 use echoclip::EchoClipConfig;
 use echoprime::EchoPrimeConfig;
+use mvit_kinetics::MvitKinetics;
 use panecho::PanEchoConfig;
 use serde::Deserialize;
 
@@ -137,6 +138,12 @@ impl Tiny {
                 let checkpoint = open("echoprime/fixtures/tiny", echoprime::PARTS);
                 AnyEncoder::new(load(model, entry.card.name, &checkpoint, &echoprime::KEYS).unwrap().0)
             }
+            "mvit-kinetics" => {
+                let sizes = MvitConfig::staged([8, 64, 40], [2; 4], [8, 16, 24, 32], [1, 2, 2, 4], 4);
+                let checkpoint = open("mvit-kinetics/fixtures/tiny.pth", &[]);
+                let model = MvitKinetics::new(&sizes, &device);
+                AnyEncoder::new(load(model, entry.card.name, &checkpoint, &mvit_kinetics::KEYS).unwrap().0)
+            }
             "panecho" => {
                 let model = PanEchoConfig { image, attention_heads: 4, layers: 2 }.init(&panecho::TASKS, &device);
                 let checkpoint = open("panecho/fixtures/panecho_tiny.safetensors", &[]);
@@ -193,6 +200,10 @@ impl EchoEncoder for Tiny {
 
     fn frame_features(&self, tokens: &Tokens) -> Tensor<3> {
         self.0.frame_features(tokens)
+    }
+
+    fn behind_tokens(&self) -> &'static [&'static str] {
+        self.0.behind_tokens()
     }
 
     fn width(&self) -> usize {

@@ -161,7 +161,7 @@ fn wrong(spec: &ClipSpec) -> Vec<(String, ClipSpec)> {
     let stride = if spec.stride == 1 { 2 } else { 1 };
     let zoom = if spec.crop.zoom == 0.0 { 0.1 } else { 0.0 };
     let resize = if spec.resize == spec.size { spec.size + 32 } else { spec.size };
-    let filters = [Filter::OpenCvCubic, Filter::OpenCvArea, Filter::PilBicubic];
+    let filters = [Filter::OpenCvCubic, Filter::OpenCvArea, Filter::PilBicubic, Filter::TorchBilinear];
     let paddings = [Padding::Shorter, Padding::ZerosAfterNormalize, Padding::ZerosBeforeNormalize, Padding::RepeatLast];
     let [first, second, third] = spec.mean;
     let mut all = vec![

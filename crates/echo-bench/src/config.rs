@@ -387,7 +387,7 @@ mod tests {
         assert!(refused(|config| config.weights_key = Some("model_ema".to_owned())));
         assert!(refused(|config| config.limit = Some(0)));
         fn reference(name: &str, value: f64) -> Reference {
-            Reference { name: name.to_owned(), shots: None, value, note: String::new() }
+            Reference { name: name.to_owned(), shots: None, metric: None, value, note: String::new() }
         }
         assert!(!refused(|config| config.references = vec![reference("a", 7.0)]));
         assert!(refused(|config| config.references = vec![reference(" ", 7.0)]));
@@ -464,6 +464,7 @@ mod tests {
     fn the_shipped_configurations_can_be_used() {
         for (name, text) in [
             ("cardiacclip", include_str!("../../../configs/bench/cardiacclip.toml")),
+            ("ev9v", include_str!("../../../configs/bench/ev9v.toml")),
             ("fewshot", include_str!("../../../configs/bench/fewshot.toml")),
             ("smoke", include_str!("../../../configs/bench/smoke.toml")),
         ] {
@@ -471,7 +472,14 @@ mod tests {
             config.validate().unwrap();
             let values: Vec<(Option<usize>, f64)> = config.references.iter().map(|r| (r.shots, r.value)).collect();
             let published = [(Some(1), 7.15), (Some(2), 7.08), (Some(4), 6.89), (Some(8), 6.64)];
-            assert_eq!(values, if name == "cardiacclip" { &published[..] } else { &[] }, "{name}");
+            match name {
+                "ev9v" => {
+                    let of = |key: &str| config.references.iter().filter(|r| r.metric.as_deref() == Some(key)).count();
+                    assert_eq!((of("accuracy"), of("macro_f1"), values.len()), (4, 4, 8));
+                }
+                "cardiacclip" => assert_eq!(values, published),
+                _ => assert!(values.is_empty(), "{name}"),
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ pub enum ChannelOrder {
     Bgr,
 }
 
-/// Resampling filter. The three families give different pixels; each is tested against its original.
+/// Resampling filter. The four families give different pixels; each is tested against its original.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Filter {
@@ -22,6 +22,9 @@ pub enum Filter {
     OpenCvArea,
     /// PIL `BICUBIC`: a = -0.5, antialiased when shrinking, rounded to u8 after each direction.
     PilBicubic,
+    /// torch's `interpolate` in mode `bilinear`, as torchvision's transforms of videos use it on u8: half-pixel centres, no
+    /// antialias, rounded to u8.
+    TorchBilinear,
 }
 
 /// What becomes of a frame whose sides differ, since clips are square.

@@ -41,6 +41,17 @@ impl Tokens {
         }
     }
 
+    /// At time `t`, the class token of the clip plus what the mean of the patches at `t` has over the mean of all patches:
+    /// `[batch, time, width]`. So the mean over time is the class token. Where there is none, it counts as zero.
+    pub fn steps_around_class(&self) -> Tensor<3> {
+        let means = self.spatial_mean();
+        let centred = means.clone() - means.mean_dim(1);
+        match &self.class {
+            Some(class) => class.clone() + centred,
+            None => centred,
+        }
+    }
+
     /// Patches averaged over rows and columns: `[batch, time, width]`.
     pub fn spatial_mean(&self) -> Tensor<3> {
         let [batch, time, rows, columns, width] = self.patches.dims();

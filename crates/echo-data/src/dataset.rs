@@ -91,7 +91,9 @@ pub fn read_dataset(dir: &Path, config: &DatasetConfig, target: &Target) -> Resu
         let source = std::io::Error::new(std::io::ErrorKind::NotFound, "there is no such folder");
         return Err(DataError::Io { path: dir.to_owned(), source });
     }
-    let table = Table::read(&dir.join(&file.table)).map_err(|error| config.misplaced("table", error))?;
+    let entry = if file.tables.is_some() { "tables" } else { "table" };
+    let tables: Vec<_> = config.tables().into_iter().map(|(split, path)| (split, dir.join(path))).collect();
+    let table = Table::read_all(&tables, file.header.as_deref()).map_err(|error| config.misplaced(entry, error))?;
     let video_column = table.column(&file.columns.video)?;
     let optional = |name: &Option<String>| name.as_ref().map(|name| table.column(name)).transpose();
     let (split_column, patient_column) = (optional(&file.columns.split)?, optional(&file.columns.patient)?);
@@ -106,7 +108,7 @@ pub fn read_dataset(dir: &Path, config: &DatasetConfig, target: &Target) -> Resu
     labels.note_numbers(&targets);
 
     let folder = dir.join(&file.videos.folder);
-    let mut files = VideoFiles::open(&folder, file.videos.extension.as_deref())
+    let mut files = VideoFiles::open(&folder, file.videos.extension.as_deref(), file.videos.pictures)
         .map_err(|error| config.misplaced("videos.folder", error))?;
     let mut report = DatasetReport { folder: folder.clone(), ..DatasetReport::default() };
     let mut rows: Vec<(u64, &str, Row)> = Vec::with_capacity(table.rows.len());
@@ -132,6 +134,7 @@ pub fn read_dataset(dir: &Path, config: &DatasetConfig, target: &Target) -> Resu
         let patient = patient_column.and_then(present).map(str::to_owned).or_else(|| study.clone());
         let split =
             split_column.and_then(present).map(|word| config.split_in(&table, *line, name, word)).transpose()?;
+        let split = split.or_else(|| table.split_at(*line));
         let of_video = labels.of_video(fields, config.without_extension(name));
         let value = |(target, places): &(&Target, Vec<Place>)| {
             of_video.truth(target, places).map_err(|(column, why)| {
@@ -178,7 +181,7 @@ pub fn read_dataset(dir: &Path, config: &DatasetConfig, target: &Target) -> Resu
             respelled.push(format!("{:?}, found as {}", excerpt(&below), path.display()));
         }
         if let Some(first) = owners.insert(path.clone(), line) {
-            let reason = format!("its file is {}, which is that of line {first} too", path.display());
+            let reason = format!("its file is {}, which is that of {} too", path.display(), table.place(first));
             return Err(table.wrong_row(line, name, reason));
         }
         let of_patient = drawn.as_ref().and_then(|drawn| drawn.get(&key_of(name, &row)).copied());

@@ -30,7 +30,11 @@ pub struct DatasetConfig {
 #[serde(deny_unknown_fields)]
 pub(crate) struct DatasetFile {
     name: String,
-    pub(crate) table: PathBuf,
+    pub(crate) table: Option<PathBuf>,
+    /// In place of `table`, one for each split.
+    pub(crate) tables: Option<SplitTables>,
+    /// Names of the columns of tables that have no line of them; spaces separate their fields.
+    pub(crate) header: Option<Vec<String>>,
     pub(crate) videos: Videos,
     pub(crate) columns: Columns,
     #[serde(default)]
@@ -44,6 +48,15 @@ pub(crate) struct DatasetFile {
     tasks: BTreeMap<String, TaskFile>,
 }
 
+/// A table for each split.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SplitTables {
+    train: PathBuf,
+    validation: Option<PathBuf>,
+    test: PathBuf,
+}
+
 /// Where the files are.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -53,6 +66,9 @@ pub(crate) struct Videos {
     #[serde(default = "Videos::plain")]
     pub(crate) file: String,
     pub(crate) extension: Option<String>,
+    /// Each video is a folder of numbered pictures.
+    #[serde(default)]
+    pub(crate) pictures: bool,
 }
 
 impl Videos {
@@ -266,6 +282,20 @@ impl DatasetConfig {
         self.file.split.is_some()
     }
 
+    /// The tables that list the videos, each with the split that it is of, where it is of one.
+    pub(crate) fn tables(&self) -> Vec<(Option<Split>, &Path)> {
+        match &self.file.tables {
+            None => self.file.table.iter().map(|path| (None, path.as_path())).collect(),
+            Some(SplitTables { train, validation, test }) => {
+                let validation = validation.as_ref().map(|path| (Some(Split::Validation), path.as_path()));
+                [Some((Some(Split::Train), train.as_path())), validation, Some((Some(Split::Test), test.as_path()))]
+                    .into_iter()
+                    .flatten()
+                    .collect()
+            }
+        }
+    }
+
     /// The split that `word` of the split's column means.
     pub(crate) fn split_of(&self, word: &str) -> Option<Split> {
         let Some(Words { train, validation, test }) = &self.file.words else { return Split::parse(word) };
@@ -317,16 +347,31 @@ impl DatasetConfig {
     }
 
     fn check(&self) -> Result<(), DataError> {
-        let DatasetFile { name, videos, columns, words, split, .. } = &self.file;
+        let DatasetFile { name, table, tables, header, videos, columns, words, split, .. } = &self.file;
         if name.trim().is_empty() || name.contains([',', '"', '\n', '|']) {
             return Err(self.wrong(format!("`name` is {name:?}; it must be some words without commas, quotes and |")));
         }
+        if table.is_some() == tables.is_some() {
+            return Err(self.wrong("give either `table`, or [tables] with one for each split".to_owned()));
+        }
+        if tables.is_some() && (columns.split.is_some() || split.is_some() || words.is_some()) {
+            let reason = "[tables] says how videos are split; leave out `columns.split`, [split] and [words]";
+            return Err(self.wrong(reason.to_owned()));
+        }
+        if header.as_ref().is_some_and(|names| names.iter().any(|name| name.trim().is_empty()) || names.len() < 2) {
+            return Err(self.wrong("`header` must name two columns or more".to_owned()));
+        }
+        if videos.pictures && videos.extension.is_some() {
+            let reason = "`videos.extension` is of files, and with `videos.pictures` each video is a folder";
+            return Err(self.wrong(reason.to_owned()));
+        }
         match (&columns.split, split) {
+            _ if tables.is_some() => {}
             (Some(_), Some(_)) => {
                 return Err(self.wrong("give either `columns.split` or [split], not both".to_owned()));
             }
             (None, None) => {
-                let reason = "say how videos are split: `columns.split`, or [split] with a `seed`";
+                let reason = "say how videos are split: `columns.split`, [split] with a `seed`, or [tables]";
                 return Err(self.wrong(reason.to_owned()));
             }
             (None, Some(_)) if words.is_some() => {

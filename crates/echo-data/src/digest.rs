@@ -72,6 +72,9 @@ impl Digests {
     /// A file's digest, and the line to remember when it is new.
     fn of(&self, file: &Path) -> Result<(blake3::Hash, Option<String>), DataError> {
         let io = |source| DataError::Io { path: file.to_owned(), source };
+        if file.is_dir() {
+            return Ok((digest_of(file)?, None));
+        }
         let absolute = std::path::absolute(file).map_err(io)?;
         if let Some((known, digest)) = self.known.get(&absolute)
             && *known == Stamp::of(&fs::metadata(file).map_err(io)?)
@@ -97,6 +100,31 @@ impl Digests {
         // One write of whole lines: appends of several processes do not mix within it.
         OpenOptions::new().create(true).append(true).open(&self.path)?.write_all(lines.as_bytes())
     }
+}
+
+/// The digest of a video: of a file's bytes, or of the names and bytes of a folder's numbered pictures. That of a folder is not
+/// remembered, since nothing of it but its pictures tells that they are still the same.
+///
+/// # Errors
+/// It cannot be read.
+pub fn digest_of(video: &Path) -> Result<blake3::Hash, DataError> {
+    let mut hasher = blake3::Hasher::new();
+    let add = |path: &Path, hasher: &mut blake3::Hasher| {
+        let io = |source| DataError::Io { path: path.to_owned(), source };
+        echo_files::open(path).and_then(|file| hasher.update_reader(file).map(drop)).map_err(io)
+    };
+    if !video.is_dir() {
+        add(video, &mut hasher)?;
+        return Ok(hasher.finalize());
+    }
+    for picture in echo_video::pictures(video)? {
+        let mut own = blake3::Hasher::new();
+        add(&picture, &mut own)?;
+        hasher.update(own.finalize().as_bytes());
+        hasher.update(picture.file_name().unwrap_or_default().as_encoded_bytes());
+        hasher.update(&[0]);
+    }
+    Ok(hasher.finalize())
 }
 
 impl Stamp {

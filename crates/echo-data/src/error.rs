@@ -104,6 +104,9 @@ pub enum DataError {
         /// What is wrong and what would be right.
         reason: String,
     },
+    /// A folder of pictures that is no video.
+    #[error(transparent)]
+    Video(#[from] echo_video::VideoError),
     /// A clip specification that describes no clip.
     #[error("clip specification: {0}")]
     ClipSpec(String),

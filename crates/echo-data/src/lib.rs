@@ -34,13 +34,14 @@ mod split_file;
 mod study_label;
 mod table;
 mod task_file;
+mod torch_bilinear;
 mod video_files;
 
 pub use clips::{ClipError, LoadedClip, clip_of, for_each_clip, load_clip};
 pub use crop::{Window, crop, zoom};
 pub use dataset::{Dataset, DatasetReport, DatasetVideo, read_dataset};
 pub use dataset_config::{DatasetConfig, Target};
-pub use digest::Digests;
+pub use digest::{Digests, digest_of};
 pub use error::DataError;
 pub use feature_cache::{Feature, FeatureCache, StageKey, Usage};
 pub use few_shot::few_shot;

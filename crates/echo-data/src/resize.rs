@@ -6,6 +6,7 @@ use crate::crop::Window;
 use crate::opencv_area::OpenCvArea;
 use crate::opencv_cubic::OpenCvCubic;
 use crate::pil_bicubic::PilBicubic;
+use crate::torch_bilinear::TorchBilinear;
 
 /// Rows and columns of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,11 +59,12 @@ pub struct Resizer {
 
 #[derive(Clone, Debug)]
 enum Plan {
-    /// Equal sizes: OpenCV and PIL both copy.
+    /// Equal sizes: OpenCV, PIL and torchvision all copy.
     Copy,
     OpenCvCubic(OpenCvCubic),
     OpenCvArea(OpenCvArea),
     PilBicubic(PilBicubic),
+    TorchBilinear(TorchBilinear),
 }
 
 impl Resizer {
@@ -77,6 +79,7 @@ impl Resizer {
             Filter::OpenCvCubic => Plan::OpenCvCubic(OpenCvCubic::new(from, to)),
             Filter::OpenCvArea => Plan::OpenCvArea(OpenCvArea::new(from, to)),
             Filter::PilBicubic => Plan::PilBicubic(PilBicubic::new(from, to)),
+            Filter::TorchBilinear => Plan::TorchBilinear(TorchBilinear::new(from, to)),
         };
         Self { from, to, plan }
     }
@@ -97,6 +100,7 @@ impl Resizer {
             Plan::OpenCvCubic(plan) => plan.run(image, out),
             Plan::OpenCvArea(plan) => plan.run(image, out),
             Plan::PilBicubic(plan) => plan.run(image, out),
+            Plan::TorchBilinear(plan) => plan.run(image, out),
         }
     }
 }
@@ -148,7 +152,7 @@ mod tests {
         let data: Vec<u8> = (0..5 * 4 * 3).collect();
         let window = Window { top: 1, left: 2, height: 3, width: 2 };
         let size = Size { height: 3, width: 2 };
-        for filter in [Filter::OpenCvCubic, Filter::OpenCvArea, Filter::PilBicubic] {
+        for filter in [Filter::OpenCvCubic, Filter::OpenCvArea, Filter::PilBicubic, Filter::TorchBilinear] {
             let mut out = [0; 18];
             Resizer::new(filter, size, size).run(Image::new(&data, 4, window), &mut out);
             assert_eq!(out, [18, 19, 20, 21, 22, 23, 30, 31, 32, 33, 34, 35, 42, 43, 44, 45, 46, 47]);
@@ -158,7 +162,7 @@ mod tests {
     #[test]
     fn a_constant_image_stays_constant_at_any_size() {
         let data = [200; 13 * 7 * 3];
-        for filter in [Filter::OpenCvCubic, Filter::OpenCvArea, Filter::PilBicubic] {
+        for filter in [Filter::OpenCvCubic, Filter::OpenCvArea, Filter::PilBicubic, Filter::TorchBilinear] {
             for (height, width) in [(1, 1), (3, 20), (26, 14), (6, 3), (13, 8)] {
                 let mut out = vec![0; height * width * 3];
                 let resizer = Resizer::new(filter, Size { height: 13, width: 7 }, Size { height, width });

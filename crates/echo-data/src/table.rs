@@ -8,6 +8,7 @@ use echo_files::excerpt;
 use crate::csv_text::CsvText;
 use crate::error::DataError;
 use crate::numbers::Notation;
+use crate::split::Split;
 
 /// What people, statistics programs, databases and spreadsheets write where there is no value, or none that could be
 /// computed; in small letters.
@@ -25,11 +26,108 @@ pub(crate) struct Table {
     pub(crate) path: PathBuf,
     header: StringRecord,
     separator: char,
-    /// Line, counted from 1, and fields without surrounding space and marks, as many as the header has.
+    /// Line, counted from 1 and on from one file to the next, and fields without surrounding space and marks, as many as the
+    /// header has.
     pub(crate) rows: Vec<(u64, StringRecord)>,
+    /// The files that it was read from, in order; empty where it is one, of no split.
+    files: Vec<TableFile>,
+}
+
+/// One of several files that are one table.
+struct TableFile {
+    path: PathBuf,
+    split: Option<Split>,
+    /// Lines of the files before it.
+    before: u64,
 }
 
 impl Table {
+    /// Reads several lists, each of the split that stands beside it, as one. `header` names the columns of files without a line
+    /// of them.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), or the files have other columns.
+    pub(crate) fn read_all(files: &[(Option<Split>, PathBuf)], header: Option<&[String]>) -> Result<Self, DataError> {
+        let read = |path: &Path| match header {
+            Some(header) => Self::read_spaced(path, header),
+            None => Self::read(path),
+        };
+        let mut all: Option<Self> = None;
+        for (split, path) in files {
+            let next = read(path)?;
+            let before = all.as_ref().and_then(|all| all.rows.last()).map_or(0, |(line, _)| *line);
+            let of_file = TableFile { path: path.clone(), split: *split, before };
+            let Self { header, separator, rows, .. } = next;
+            let table = all.get_or_insert_with(|| Self {
+                path: path.clone(),
+                header: header.clone(),
+                separator,
+                rows: Vec::new(),
+                files: Vec::new(),
+            });
+            if table.header != header {
+                let columns = |header: &StringRecord| header.iter().take(SHOWN).collect::<Vec<_>>().join(", ");
+                let (own, first) = (columns(&header), columns(&table.header));
+                let reason = format!("its columns are {own}, and {} has {first}", table.path.display());
+                return Err(DataError::NotCsv { path: path.clone(), reason });
+            }
+            table.rows.extend(rows.into_iter().map(|(line, fields)| (before + line, fields)));
+            table.files.push(of_file);
+        }
+        Ok(all.expect("a description names a table"))
+    }
+
+    /// Reads a list without a line of column names, whose fields are separated by spaces. What `header` has no name for belongs
+    /// to the first field, so that names of videos may hold spaces.
+    fn read_spaced(path: &Path, header: &[String]) -> Result<Self, DataError> {
+        let bytes = echo_files::read_bytes(path).map_err(|source| DataError::Io { path: path.to_owned(), source })?;
+        let CsvText { text, skipped, .. } =
+            CsvText::decode(&bytes).map_err(|reason| DataError::NotCsv { path: path.to_owned(), reason })?;
+        let mut table = Self {
+            path: path.to_owned(),
+            header: StringRecord::from(header.to_vec()),
+            separator: ' ',
+            rows: Vec::new(),
+            files: Vec::new(),
+        };
+        for (at, row) in (1 + skipped..).zip(text.lines()) {
+            let row = row.trim();
+            if row.is_empty() {
+                continue;
+            }
+            let mut fields: Vec<&str> = row.rsplitn(header.len(), char::is_whitespace).map(str::trim).collect();
+            fields.reverse();
+            if fields.len() != header.len() || fields.iter().any(|field| field.is_empty()) {
+                let reason = format!("the row must hold {}, separated by single spaces", header.join(" and "));
+                return Err(table.wrong_row(at, row, reason));
+            }
+            table.rows.push((at, StringRecord::from(fields)));
+        }
+        Ok(table)
+    }
+
+    /// The split of the file that a line is in.
+    pub(crate) fn split_at(&self, line: u64) -> Option<Split> {
+        self.file_of(line)?.split
+    }
+
+    /// A line in words.
+    pub(crate) fn place(&self, line: u64) -> String {
+        match self.file_of(line).filter(|_| self.files.len() > 1) {
+            Some(TableFile { path, before, .. }) => format!("line {} of {}", line - before, path.display()),
+            None => format!("line {line}"),
+        }
+    }
+
+    fn file_of(&self, line: u64) -> Option<&TableFile> {
+        self.files.iter().rev().find(|file| file.before < line)
+    }
+
+    /// The file of a line, and the line in it.
+    fn at(&self, line: u64) -> (PathBuf, u64) {
+        self.file_of(line).map_or_else(|| (self.path.clone(), line), |file| (file.path.clone(), line - file.before))
+    }
+
     /// Reads a whole list. Rows of nothing but separators, and separators at the ends of rows, are let pass.
     pub(crate) fn read(path: &Path) -> Result<Self, DataError> {
         let bytes = echo_files::read_bytes(path).map_err(|source| DataError::Io { path: path.to_owned(), source })?;
@@ -46,7 +144,7 @@ impl Table {
                 format!("its lines are quoted as a whole, as {:?}; save it without these quotes", excerpt(&header[0]));
             return Err(DataError::NotCsv { path: path.to_owned(), reason });
         }
-        let mut table = Self { path: path.to_owned(), header, separator, rows: Vec::new() };
+        let mut table = Self { path: path.to_owned(), header, separator, rows: Vec::new(), files: Vec::new() };
         for record in reader.records() {
             let read = record.map_err(as_csv)?;
             let record = bare(&read);
@@ -112,7 +210,8 @@ impl Table {
 
     /// An error that names a row.
     pub(crate) fn wrong_row(&self, line: u64, name: &str, reason: String) -> DataError {
-        DataError::Row { path: self.path.clone(), line, name: excerpt(name).into_owned(), reason }
+        let (path, line) = self.at(line);
+        DataError::Row { path, line, name: excerpt(name).into_owned(), reason }
     }
 
     /// How the numbers in `columns`, each with its unit, are written.
@@ -138,7 +237,12 @@ impl Table {
 
     /// An error on two rows of one video.
     pub(crate) fn contradiction(&self, name: &str, first: u64, second: u64) -> DataError {
-        DataError::Contradiction { path: self.path.clone(), name: excerpt(name).into_owned(), first, second }
+        let ((path, at), (other, second_at)) = (self.at(first), self.at(second));
+        if path != other {
+            let reason = format!("{} lists it otherwise", self.place(first));
+            return self.wrong_row(second, name, reason);
+        }
+        DataError::Contradiction { path, name: excerpt(name).into_owned(), first: at, second: second_at }
     }
 }
 

@@ -27,6 +27,8 @@ pub(crate) struct Found {
 pub(crate) struct VideoFiles<'a> {
     folder: &'a Path,
     extension: Option<&'a str>,
+    /// Videos are folders of pictures.
+    pictures: bool,
     /// By folder below `folder`, then by name: without the extension where the description names one, else with and
     /// without.
     read: HashMap<String, HashMap<String, Vec<PathBuf>>>,
@@ -38,10 +40,10 @@ pub(crate) struct VideoFiles<'a> {
 type PlainPaths = HashMap<String, Vec<(String, PathBuf)>>;
 
 impl<'a> VideoFiles<'a> {
-    pub(crate) fn open(folder: &'a Path, extension: Option<&'a str>) -> Result<Self, DataError> {
+    pub(crate) fn open(folder: &'a Path, extension: Option<&'a str>, pictures: bool) -> Result<Self, DataError> {
         fs::read_dir(folder).map_err(|source| DataError::Io { path: folder.to_owned(), source })?;
         let extension = extension.map(|extension| extension.trim_start_matches('.'));
-        Ok(Self { folder, extension, read: HashMap::new(), plain: None })
+        Ok(Self { folder, extension, pictures, read: HashMap::new(), plain: None })
     }
 
     pub(crate) fn without_extension<'n>(&self, name: &'n str) -> &'n str {
@@ -75,6 +77,10 @@ impl<'a> VideoFiles<'a> {
                 return Ok(Some(Found { path, exact: true }));
             }
         }
+        // What lies below a folder of pictures are pictures.
+        if self.pictures {
+            return Ok(None);
+        }
         let below = plain(self.without_extension(below));
         let last = below.rsplit('/').next().unwrap_or_default();
         let near = self.plain()?.get(last).into_iter().flatten();
@@ -94,7 +100,8 @@ impl<'a> VideoFiles<'a> {
             let entry = entry?;
             let file_name = entry.file_name();
             let Some(file_name) = file_name.to_str().filter(|name| !name.starts_with('.')) else { continue };
-            if entry.file_type()?.is_dir() {
+            // A link to a folder of pictures is one too.
+            if entry.file_type()?.is_dir() != self.pictures && !(self.pictures && entry.path().is_dir()) {
                 continue;
             }
             for name in self.names_of(file_name) {
@@ -202,7 +209,7 @@ mod tests {
     fn a_file_is_found_in_other_spellings_and_the_exact_one_goes_first() {
         let dir =
             folder(&["a.avi", "A.avi", "sub/Jos\u{e9}.AVI", "p1/x.avi", "p2/x.avi", "._b.avi", " led, \"by\"  .avi"]);
-        let mut files = VideoFiles::open(dir.path(), Some("avi")).unwrap();
+        let mut files = VideoFiles::open(dir.path(), Some("avi"), false).unwrap();
         let mut found = |below: &str| {
             files.find(below).map(|found| {
                 found.map(|found| (found.path.strip_prefix(dir.path()).unwrap().display().to_string(), found.exact))

@@ -53,6 +53,12 @@ impl MvitConfig {
         Self::staged([16, 224, 224], [1, 2, 11, 2], [96, 192, 384, 768], [1, 2, 4, 8], 8)
     }
 
+    /// A small one for 16 frames of 64 x 64. Patches have twice the paper's side: four times fewer tokens, for time's sake.
+    pub fn nano() -> Self {
+        let staged = Self::staged([16, 64, 64], [1, 1, 2, 1], [24, 32, 64, 96], [1, 2, 2, 4], 4);
+        Self { patch_kernel: [3, 9, 9], patch_stride: [2, 8, 8], ..staged }
+    }
+
     /// Four stages with the paper's patches. A stage's first block halves the map and reaches its width; the keys'
     /// and values' maps keep one size through all stages, until a stage's own map is no larger.
     ///
@@ -143,6 +149,11 @@ struct Mlp {
 }
 
 impl Mvit {
+    /// Channels of a token.
+    pub fn width(&self) -> usize {
+        self.norm.gamma.lazy_shape()[0]
+    }
+
     /// `[batch, 3, frames, height, width]` -> its tokens after the last norm, the class token among them
     ///
     /// The output has a map for every `patch_stride` frames, rounded up, whatever the clip's length.

@@ -237,7 +237,7 @@ fn missing(path: &Path, container: Container, source: io::Error) -> VideoError {
         Container::Avi => "AVI other than Motion-JPEG",
         Container::IsoBmff => "MP4 or MOV",
         Container::Matroska => "Matroska or WebM",
-        Container::Dicom | Container::Other => "a file of this kind",
+        Container::Dicom | Container::Pictures | Container::Other => "a file of this kind",
     };
     VideoError::FfmpegMissing { path: path.to_owned(), what: what.to_owned(), source }
 }
@@ -290,7 +290,7 @@ impl Running {
             Container::Avi => ["-f", "avi"],
             Container::IsoBmff => ["-f", "mov"],
             Container::Matroska => ["-f", "matroska"],
-            Container::Dicom | Container::Other => ["-format_whitelist", OTHER_FORMATS],
+            Container::Dicom | Container::Pictures | Container::Other => ["-format_whitelist", OTHER_FORMATS],
         };
         let program = options.ffmpeg.clone().unwrap_or_else(ffmpeg_path);
         let mut command = FfmpegCommand::new_with_path(&program);

@@ -1,6 +1,7 @@
 //! Echocardiogram files to frames.
 //!
-//! A path goes in, RGB pixels come out. Motion-JPEG in AVI, the format of EchoNet-Dynamic, and DICOM are read here;
+//! A path goes in, RGB pixels come out. Motion-JPEG in AVI, the format of EchoNet-Dynamic, DICOM and folders of numbered JPEG
+//! pictures are read here;
 //! everything else goes through the system's ffmpeg. Whatever the bytes are, the answer is frames or an error that names the file and
 //! the cause, and memory stays within [`OpenOptions`]'s limits.
 //!
@@ -26,6 +27,7 @@ mod huffman;
 mod jpeg;
 mod mjpeg;
 mod open;
+mod pictures;
 mod planes;
 mod rate;
 mod riff;
@@ -38,6 +40,7 @@ pub use dicom::{DicomFacts, Region};
 pub use error::VideoError;
 pub use frames::Frames;
 pub use open::{Container, Info, OpenOptions, Truncation};
+pub use pictures::pictures;
 pub use rate::FrameRate;
 pub use sector::{Mask, Sector};
 pub use video::{Video, check_file, looks_like_video};

@@ -103,6 +103,8 @@ pub enum Container {
     Matroska,
     /// DICOM.
     Dicom,
+    /// A folder of numbered pictures.
+    Pictures,
     /// Something else, which ffmpeg may know.
     Other,
 }

@@ -17,6 +17,7 @@ use crate::frames::Frames;
 use crate::jpeg::JpegHeader;
 use crate::mjpeg;
 use crate::open::{Container, Info, OpenOptions, Truncation};
+use crate::pictures;
 use crate::planes;
 use crate::riff::Source;
 use crate::sector::{Mask, Sector};
@@ -25,7 +26,7 @@ use crate::sniff::{SNIFF_BYTES, is_known_video, sniff};
 /// Bytes of the frames that are decoded at a time, so that threads have something to share.
 const PART_BYTES: usize = 32 << 20;
 
-/// A file whose structure has been read; pixels are decoded on request.
+/// A file, or a folder of numbered pictures, whose structure has been read; pixels are decoded on request.
 #[derive(Debug)]
 pub struct Video {
     path: PathBuf,
@@ -44,6 +45,8 @@ enum Backend {
         frames: Vec<Span>,
     },
     Dicom(Dicom),
+    /// One file for each frame.
+    Pictures(Vec<PathBuf>),
     Ffmpeg,
 }
 
@@ -63,6 +66,11 @@ impl Video {
     /// When the file cannot be read, is no video, contradicts itself, exceeds the limits, or is truncated and
     /// `options` do not allow that.
     pub fn open(path: &Path, options: &OpenOptions) -> Result<Self, VideoError> {
+        if path.is_dir() {
+            let (files, info) = pictures::open(path, options)?;
+            let (path, options, backend) = (path.to_owned(), options.clone(), Backend::Pictures(files));
+            return Ok(Self { path, options, info, backend, sector: OnceLock::new() });
+        }
         match container(path)? {
             (Container::Avi, source) => Self::open_avi(path, options, source),
             (Container::Dicom, source) => {
@@ -230,6 +238,7 @@ impl Video {
         match &self.backend {
             Backend::MotionJpeg { file, frames } => self.decode_mjpeg(file, frames, wanted, &mut data)?,
             Backend::Dicom(dicom) => dicom.decode(&self.path, wanted, &mut data)?,
+            Backend::Pictures(files) => pictures::decode(files, (width, height), wanted, &mut data)?,
             Backend::Ffmpeg => self.decode_unmasked_in_parts(wanted, |slot, pixels| {
                 data[slot * pixels.len()..][..pixels.len()].copy_from_slice(pixels);
             })?,
@@ -272,7 +281,7 @@ impl Video {
         let Info { width, height, container, .. } = self.info;
         let frame_len = width * height * 3;
         match &self.backend {
-            Backend::MotionJpeg { .. } | Backend::Dicom(_) => {
+            Backend::MotionJpeg { .. } | Backend::Dicom(_) | Backend::Pictures(_) => {
                 let count = (PART_BYTES / frame_len).max(1);
                 for (part, numbers) in wanted.chunks(count).enumerate() {
                     take(part * count, &self.decode_unmasked(numbers)?.data);
@@ -378,6 +387,9 @@ fn container(path: &Path) -> Result<(Container, Source), VideoError> {
 /// # Errors
 /// What [`Video::open`] would surely say.
 pub fn check_file(path: &Path, options: &OpenOptions) -> Result<(), VideoError> {
+    if path.is_dir() {
+        return pictures::open(path, options).map(drop);
+    }
     match container(path)? {
         (Container::Avi, mut source) => Avi::parse(&mut source, path, options.allow_truncated).map(drop),
         (Container::Dicom, source) => {

@@ -44,12 +44,7 @@ impl EchoPrimeConfig {
     /// Small ones.
     pub fn nano() -> Self {
         Self {
-            video: MvitConfig {
-                // Patches of twice the paper's side: four times fewer tokens, for time's sake.
-                patch_kernel: [3, 9, 9],
-                patch_stride: [2, 8, 8],
-                ..MvitConfig::staged([16, 64, 64], [1, 1, 2, 1], [24, 32, 64, 96], [1, 2, 2, 4], 4)
-            },
+            video: MvitConfig::nano(),
             dim: 96,
             text: Some(BertConfig {
                 vocabulary: WordPiece::nano().vocabulary_size(),
@@ -123,17 +118,11 @@ impl EchoEncoder for EchoPrime {
         Tokens { class, patches: watch(patches) }
     }
 
-    /// At time `t`, the class token plus what the mean of the patches at `t` has over the mean of all patches, all of
-    /// them after the last norm, which treats tokens one by one. So the mean over time is the normed class token, and
+    /// Of tokens after the last norm, which treats them one by one. So the mean over time is the normed class token, and
     /// projecting it is upstream's `head(norm(class token))`. Before the norm it would not be: the norm of a mean is not
     /// the mean of norms.
     fn frame_features(&self, tokens: &Tokens) -> Tensor<3> {
-        let means = tokens.spatial_mean();
-        let centred = means.clone() - means.mean_dim(1);
-        match &tokens.class {
-            Some(class) => class.clone() + centred,
-            None => centred,
-        }
+        tokens.steps_around_class()
     }
 
     fn width(&self) -> usize {

@@ -6,7 +6,7 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor};
 use echo_adapt::zoom_frames;
 use echo_core::{AnyEncoder, ClipSpec, Stage, Tokens};
-use echo_data::{Feature, FeatureCache, LoadedClip, StageKey, for_each_clip};
+use echo_data::{Feature, FeatureCache, LoadedClip, StageKey, digest_of, for_each_clip};
 use echo_files::FileLock;
 use echo_kernels::Precision;
 use echo_video::OpenOptions;
@@ -45,9 +45,7 @@ pub(crate) struct Wanted<'a> {
 impl Wanted<'_> {
     /// Whether the file still holds what was hashed. That costs little beside decoding it.
     fn is_unchanged(&self) -> bool {
-        let mut hasher = blake3::Hasher::new();
-        echo_files::open(self.path).and_then(|file| hasher.update_reader(file).map(|_| ())).is_ok()
-            && hasher.finalize() == self.digest
+        digest_of(self.path).is_ok_and(|digest| digest == self.digest)
     }
 }
 

@@ -33,7 +33,7 @@ impl Leaderboard {
         }
         if !self.references.is_empty() {
             let rows: Vec<Vec<String>> = self.references.iter().map(|one| one.cells(&self.target).to_vec()).collect();
-            let table = markdown_table(&Reference::headings(&self.target), &rows);
+            let table = markdown_table(&Reference::HEADINGS.map(str::to_owned), &rows);
             let _ = write!(text, "\n{}:\n\n{table}", Reference::CAPTION);
         }
         text
@@ -61,8 +61,7 @@ impl Leaderboard {
         if !self.references.is_empty() {
             let _ = writeln!(text, "\n{}:", Reference::CAPTION);
         }
-        let label = self.target.primary().label(&self.target.name);
-        for [name, shots, value, note] in self.references.iter().map(|one| one.cells(&self.target)) {
+        for [name, shots, label, value, note] in self.references.iter().map(|one| one.cells(&self.target)) {
             let shots = if shots == "-" { String::new() } else { format!(", shots {shots}") };
             let note = if note.is_empty() { String::new() } else { format!(" ({note})") };
             let _ = writeln!(text, "  {name}{shots}: {label} {value}{note}");

@@ -24,7 +24,8 @@ pub(super) fn by_shots(report: &Report<'_>, entries: &[Entry<'_>], figures: &mut
     }
     let series = series(&trained);
     let places = places(&trained);
-    let references = Published::of(&board.references, &places);
+    let drawn: Vec<Reference> = board.references.iter().filter(|one| one.is_primary(target)).cloned().collect();
+    let references = Published::of(&drawn, &places);
     let constants = constants(board.rows.iter(), target, &primary);
     let zero_shot = zero_shot(entries, &primary, &series);
     let mut panels: Vec<Panel<'_>> = Vec::new();
@@ -213,7 +214,8 @@ fn margins((low, high): (f64, f64), primary: &Metric, target: &Quantity) -> (f64
 /// A table of the published figures, where there are any.
 fn published(task: &Quantity, references: &[Reference]) -> Markup {
     let rows: Vec<Vec<String>> = references.iter().map(|reference| reference.cells(task).to_vec()).collect();
-    html! { @if !rows.is_empty() { (table(Reference::CAPTION, &Reference::headings(task), &rows)) } }
+    let headings = Reference::HEADINGS.map(str::to_owned);
+    html! { @if !rows.is_empty() { (table(Reference::CAPTION, &headings, &rows)) } }
 }
 
 #[cfg(test)]

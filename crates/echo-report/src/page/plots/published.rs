@@ -99,8 +99,13 @@ mod tests {
 
     #[test]
     fn figures_of_one_name_are_a_line_and_those_of_other_shots_are_left_out() {
-        let reference =
-            |name: &str, shots, value| Reference { name: name.to_owned(), shots, value, note: String::new() };
+        let reference = |name: &str, shots, value| Reference {
+            name: name.to_owned(),
+            shots,
+            metric: None,
+            value,
+            note: String::new(),
+        };
         let all = [
             reference("logs", Some(8), 6.6),
             reference("logs", Some(1), 7.1),

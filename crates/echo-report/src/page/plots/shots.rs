@@ -154,7 +154,8 @@ mod tests {
         let line =
             |series| Line { series, name: format!("e{series}"), points: vec![(0, point(9.0)), (1, point(1e30))] };
         let lines = (0..7).map(line).collect();
-        let reference = |shots, value| Reference { name: "<b>&".to_owned(), shots, value, note: String::new() };
+        let reference =
+            |shots, value| Reference { name: "<b>&".to_owned(), shots, metric: None, value, note: String::new() };
         let references =
             Published::of(&[reference(Some(1), 7.0), reference(Some(8), 6.0), reference(None, 5.0)], &places);
         let quantity = &Quantity::default();

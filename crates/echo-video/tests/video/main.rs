@@ -5,4 +5,5 @@ mod dicom;
 mod ffmpeg_files;
 mod hostile;
 mod layouts;
+mod pictures;
 mod pixels;

@@ -5,6 +5,7 @@
 
 pub mod attention;
 pub mod attention_pool;
+pub mod batch_norm;
 pub mod bert;
 pub mod clip_text;
 pub mod convnext;
@@ -13,9 +14,11 @@ pub mod multiscale;
 pub mod mvit;
 pub mod pooling_attention;
 pub mod temporal;
+pub mod video_resnet;
 
 pub use attention::{SelfAttention, attend};
 pub use attention_pool::{AttentionPool, AttentionPoolConfig};
+pub use batch_norm::FrozenBatchNorm;
 pub use bert::{Bert, BertConfig};
 pub use clip_text::{ClipText, ClipTextConfig};
 pub use convnext::{ConvNext, ConvNextConfig};
@@ -24,3 +27,4 @@ pub use multiscale::{ZoomProjection, grid_side, merge_parts, merge_parts_on_chan
 pub use mvit::{Mvit, MvitBlock, MvitConfig};
 pub use pooling_attention::{PoolingAttention, PoolingAttentionConfig};
 pub use temporal::{Temporal, TemporalConfig, sinusoidal_positions};
+pub use video_resnet::{VideoResNet, VideoResNetConfig};

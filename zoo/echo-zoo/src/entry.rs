@@ -35,8 +35,12 @@ impl Entry {
 }
 
 /// Every encoder of this workspace.
-pub const ZOO: &[Entry] =
-    &[Entry::of::<echoclip::EchoClip>(), Entry::of::<echoprime::EchoPrime>(), Entry::of::<panecho::PanEcho>()];
+pub const ZOO: &[Entry] = &[
+    Entry::of::<echoclip::EchoClip>(),
+    Entry::of::<echoprime::EchoPrime>(),
+    Entry::of::<panecho::PanEcho>(),
+    Entry::of::<r2plus1d::R2Plus1d>(),
+];
 
 /// Builds `entry`'s encoder. Weights that do not fit it and look like those of another of `entries` are refused with
 /// that other one's name.

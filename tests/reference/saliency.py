@@ -12,7 +12,7 @@ Written against the versions in zoo/*/reference/model.py.
 import json
 
 import torch
-from gradients import ROOT, EchoClip, EchoPrime, PanEcho, clips, wave
+from gradients import ROOT, EchoClip, EchoPrime, PanEcho, R2Plus1d, clips, wave
 
 # Time, rows and columns of the tiny video transformer before its last block.
 GRID = (4, 2, 2)
@@ -42,12 +42,16 @@ def saliency(encoder, clip):
         EchoClip: lambda model: model.visual.trunk.stages,
         EchoPrime: lambda model: model["video"].blocks[-1].norm1,
         PanEcho: lambda model: model.encoder["encoder"]["model"].features,
+        R2Plus1d: lambda model: model.layer4,
     }[type(encoder)](encoder.model)
     values, steps = watched(module, clip, encoder.steps, video)
     embedding = encoder.pool(encoder.project(steps))[0]
     score = embedding @ wave(len(embedding), 3.0)
     (gradient,) = torch.autograd.grad(score, values)
     values = values.detach()
+    if isinstance(encoder, R2Plus1d):
+        # Every time step is weighed by itself.
+        gradient, values = [x[0].transpose(0, 1) for x in (gradient, values)]
     if video:
         found = (gradient * values).sum(dim=2)[0].relu()
         return found.unflatten(0, GRID)
@@ -56,7 +60,7 @@ def saliency(encoder, clip):
 
 def main():
     maps = {}
-    for encoder in [EchoClip(), EchoPrime(), PanEcho()]:
+    for encoder in [EchoClip(), EchoPrime(), PanEcho(), R2Plus1d()]:
         found = saliency(encoder, clips(1, encoder.clip))
         assert found.max() > 0, encoder.name
         maps[encoder.name] = {

@@ -35,13 +35,11 @@ impl FrozenBatchNorm {
 
     /// A convolution without bias and this norm after it, as one convolution: its weight and its bias.
     ///
-    /// - weight: `[channels, ...]`
-    pub fn fold(&self, weight: Tensor<5>) -> (Tensor<5>, Tensor<1>) {
+    /// - weight: `[channels, inputs]`
+    pub fn fold(&self, weight: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
         let scale = self.weight.val() / (self.running_var.value() + EPSILON).sqrt();
         let bias = self.bias.val() - self.running_mean.value() * scale.clone();
-        let [filters, channels, time, rows, columns] = weight.dims();
-        let weight = weight.reshape([filters, channels * time * rows * columns]) * scale.unsqueeze_dim::<2>(1);
-        (weight.reshape([filters, channels, time, rows, columns]), bias)
+        (weight * scale.unsqueeze_dim::<2>(1), bias)
     }
 }
 
@@ -136,7 +134,7 @@ mod tests {
 
     #[test]
     fn folded_it_gives_what_it_would_give_after_the_convolution() {
-        let (weight, bias) = norm(&Device::flex()).fold(Tensor::from_data([[[[[7.0]]]], [[[[5.0]]]]], &Device::flex()));
+        let (weight, bias) = norm(&Device::flex()).fold(Tensor::from_data([[7.0], [5.0]], &Device::flex()));
         // By hand: 2 (7 - 4) / 0.5 + 0.5 and -3 (5 + 1) / 3 + 1.
         let found = numbers(weight.reshape([2]) + bias);
         assert!(found.iter().zip([12.5, -5.0]).all(|(a, b)| (a - b).abs() < 1e-3), "{found:?}");
@@ -146,7 +144,7 @@ mod tests {
     fn statistics_are_saved_and_do_not_train() {
         let device = Device::flex().autodiff();
         let trained = norm(&device).unfreeze().train();
-        let (weight, bias) = trained.fold(Tensor::ones([2, 1, 1, 1, 1], &device));
+        let (weight, bias) = trained.fold(Tensor::ones([2, 1], &device));
         let gradients = (weight.sum() + bias.sum()).backward();
         assert!(trained.weight.grad(&gradients).is_some() && trained.bias.grad(&gradients).is_some());
         struct Trains(Vec<bool>);

@@ -3,9 +3,8 @@
 //!
 //! After torchvision's `VideoResNet`. Volumes are channels-last. Norms keep their statistics, see [`FrozenBatchNorm`].
 
-use burn::module::Module;
-use burn::nn::conv::{Conv3d, Conv3dConfig};
-use burn::nn::{Initializer, PaddingConfig3d};
+use burn::module::{Module, Param};
+use burn::nn::Initializer;
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use echo_kernels as kernels;
@@ -74,9 +73,9 @@ pub struct VideoResNet {
 /// Two convolutions in place of one over three axes, each with a norm.
 #[derive(Module, Debug)]
 struct Factorised {
-    spatial: Conv3d,
+    spatial: Convolution,
     spatial_norm: FrozenBatchNorm,
-    temporal: Conv3d,
+    temporal: Convolution,
     norm: FrozenBatchNorm,
 }
 
@@ -89,7 +88,7 @@ struct Block {
 
 #[derive(Module, Debug)]
 struct Downsample {
-    conv: Conv3d,
+    conv: Convolution,
     norm: FrozenBatchNorm,
 }
 
@@ -142,21 +141,28 @@ impl Factorised {
     }
 }
 
-/// A convolution and its norm.
-fn convolved(x: Tensor<5>, conv: &Conv3d, norm: &FrozenBatchNorm) -> Tensor<5> {
-    let (weight, bias) = norm.fold(conv.weight.val());
-    kernels::convolution(x, weight, Some(bias), conv.stride, conv.kernel_size.map(|side| side / 2))
+/// A convolution without bias, padded so that strides alone make its result smaller.
+///
+/// Its weight is a matrix, `[filters, channels * taps]`, so that what adds to matrices (LoRA) can add to it.
+#[derive(Module, Debug)]
+struct Convolution {
+    weight: Param<Tensor<2>>,
+    kernel: [usize; 3],
+    stride: [usize; 3],
 }
 
-/// A convolution without bias, padded so that strides alone make its result smaller.
-fn conv(channels: [usize; 2], kernel: [usize; 3], stride: [usize; 3], device: &Device) -> Conv3d {
-    let [time, rows, columns] = kernel.map(|side| side / 2);
-    Conv3dConfig::new(channels, kernel)
-        .with_stride(stride)
-        .with_padding(PaddingConfig3d::Explicit(time, rows, columns))
-        .with_bias(false)
-        .with_initializer(Initializer::Zeros)
-        .init(device)
+/// A convolution and its norm.
+fn convolved(x: Tensor<5>, conv: &Convolution, norm: &FrozenBatchNorm) -> Tensor<5> {
+    let (weight, bias) = norm.fold(conv.weight.val());
+    let [filters, inputs] = weight.dims();
+    let [time, rows, columns] = conv.kernel;
+    let weight = weight.reshape([filters, inputs / (time * rows * columns), time, rows, columns]);
+    kernels::convolution(x, weight, Some(bias), conv.stride, conv.kernel.map(|side| side / 2))
+}
+
+fn conv([input, output]: [usize; 2], kernel: [usize; 3], stride: [usize; 3], device: &Device) -> Convolution {
+    let taps: usize = kernel.iter().product();
+    Convolution { weight: Initializer::Zeros.init([output, input * taps], device), kernel, stride }
 }
 
 #[cfg(test)]

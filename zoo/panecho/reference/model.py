@@ -16,8 +16,9 @@ FULL = {"depths": (3, 3, 9, 3), "dims": (96, 192, 384, 768), "heads": 8, "layers
 
 def tasks() -> list[tuple[str, str, int]]:
     """Name, kind and number of outputs of every task, read from the table of the crate."""
-    table = (Path(__file__).parent.parent / "src/tasks.rs").read_text().split("TASKS: [Head; 40] = [")[1].split("\n];")[0]
-    rows = re.findall(r'(regression|first_of|second_of|multi_class)\(\s*"([^"]+)",\s*(?:&?\[([^\]]*)\])?', table)
+    table = (Path(__file__).parent.parent / "src/tasks.rs").read_text().split("TASKS: [Head; 40] =")[1]
+    table = re.split(r"\n *\];", table)[0]
+    rows = re.findall(r'(regression|first_of|second_of|multi_class)\(\s*[A-Z_]+,\s*"([^"]+)",\s*(?:&?\[([^\]]*)\])?', table)
     found = [(name, kind, classes.count('"') // 2 if kind == "multi_class" else 1) for kind, name, classes in rows]
     assert len(found) == 40, f"{len(found)} tasks in the table"
     return found

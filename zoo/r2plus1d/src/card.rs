@@ -83,7 +83,7 @@ pub static CARD: Card = Card {
             clip: NANO_CLIP,
             dim: 128,
             width: 128,
-            parameters: 0,
+            parameters: 563_129,
             weights: &[],
             weights_license: env!("CARGO_PKG_LICENSE"),
             published: false,

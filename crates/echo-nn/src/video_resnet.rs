@@ -173,7 +173,13 @@ mod tests {
     fn r18_has_the_published_number_of_parameters() {
         let statistics = |norms: usize| 2 * norms;
         // Channels of all norms: the stem, then of every layer between and after its convolutions and its shortcut.
-        let norms = [45 + 64, 4 * 144 + 4 * 64, 2 * (230 + 288) + 5 * 128, 2 * (460 + 576) + 5 * 256, 2 * (921 + 1152) + 5 * 512];
+        let norms = [
+            45 + 64,
+            4 * 144 + 4 * 64,
+            2 * (230 + 288) + 5 * 128,
+            2 * (460 + 576) + 5 * 256,
+            2 * (921 + 1152) + 5 * 512,
+        ];
         let count = VideoResNetConfig::r18().init(&Device::flex()).num_params();
         // torchvision's r2plus1d_18 has 31,505,325 with a classifier of 400.
         assert_eq!(count, 31_505_325 - 513 * 400 + statistics(norms.iter().sum()));

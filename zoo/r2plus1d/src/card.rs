@@ -27,12 +27,8 @@ const FULL_CLIP: ClipSpec = ClipSpec {
 const NANO_CLIP: ClipSpec = ClipSpec { frames: 16, stride: 5, resize: 64, size: 64, ..FULL_CLIP };
 
 /// EchoNet-Dynamic's clips in the units of torchvision's weights.
-const KINETICS_CLIP: ClipSpec = ClipSpec {
-    scale: 1.0 / 255.0,
-    mean: [0.43216, 0.394666, 0.37645],
-    std: [0.22803, 0.22145, 0.216989],
-    ..FULL_CLIP
-};
+const KINETICS_CLIP: ClipSpec =
+    ClipSpec { scale: 1.0 / 255.0, mean: [0.43216, 0.394666, 0.37645], std: [0.22803, 0.22145, 0.216989], ..FULL_CLIP };
 
 /// Every convolution is padded, and the last feature map is averaged.
 const LIMITS: ClipLimits = ClipLimits { frames: Allowed::AtLeast(1), size: Allowed::AtLeast(32) };

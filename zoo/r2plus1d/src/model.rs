@@ -47,10 +47,7 @@ impl R2Plus1dConfig {
 
     /// The model with constant parameters.
     pub fn init(&self, device: &Device) -> R2Plus1d {
-        R2Plus1d {
-            backbone: self.backbone.init(device),
-            fc: linear(self.backbone.width(), self.outputs, device),
-        }
+        R2Plus1d { backbone: self.backbone.init(device), fc: linear(self.backbone.width(), self.outputs, device) }
     }
 }
 

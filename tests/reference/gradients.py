@@ -131,6 +131,8 @@ class Encoder(nn.Module):
     kernels_are_matrices = False
     # Parts of paths of some matrices.
     some_matrices = ("fc1", "rel_pos")
+    # Of low-rank additions.
+    alpha = LORA["alpha"]
 
     def __init__(self):
         super().__init__()
@@ -282,6 +284,8 @@ class R2Plus1d(Encoder):
     video = ("backbone.",)
     kernels_are_matrices = True
     some_matrices = ("spatial.", "layer2.1.conv2.temporal")
+    # With 3, one value before a ReLU is 3e-7, and negative in single precision.
+    alpha = 2.5
 
     def load(self):
         tiny, model = reference(self.name)
@@ -520,8 +524,9 @@ def main():
         for count, settings in CASES:
             if not encoder.text and settings.get("full", {}).get("text"):
                 continue
-            if settings.get("lora", {}).get("targets"):
-                settings = settings | {"lora": settings["lora"] | {"targets": list(encoder.some_matrices)}}
+            if lora := settings.get("lora"):
+                targets = list(encoder.some_matrices) if lora["targets"] else []
+                settings = settings | {"lora": lora | {"alpha": encoder.alpha, "targets": targets}}
             adapted = Adapted(encoder, lender, settings)
             value, logits = adapted.forward(clips(count * len(TARGETS), encoder.clip), count)
             loss = losses(value, logits, "coarse-to-fine" in settings)

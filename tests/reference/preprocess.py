@@ -9,7 +9,8 @@ for each encoder: of every video there (phantoms.sh makes them) the clip's shape
 every plane, and which frames repeat earlier ones.
 
 Decoding and resizing are OpenCV's, EchoCLIP's image transform is open_clip's on a PIL image, EchoPrime's normalisation
-is torch's, PanEcho's centre crop and normalisation are torchvision's, R(2+1)D's normalisation is NumPy's. Written against opencv-python-headless 5.0.0.93
+is torch's, PanEcho's centre crop and normalisation are torchvision's, R(2+1)D's normalisation is NumPy's. Written against
+opencv-python-headless 5.0.0.93
 (4.8.0.76, which EchoCLIP pins, gives the same pixels of these videos), Pillow 13.0.0, open_clip_torch 3.3.0, torch
 2.15.0 and torchvision 0.29.2. OpenCV is used as its wheel for x86 comes: its cubic filter is then Intel's,
 which keeps the weights unrounded. With OPENCV_IPP=disabled in the environment it is OpenCV's own.

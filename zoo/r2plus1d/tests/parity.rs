@@ -45,8 +45,7 @@ fn tiny() -> R2Plus1d {
     model
 }
 
-/// Without the running mean of one norm, with another epsilon, with a temporal kernel the other way round, or with blocks in
-/// another order, this fails.
+/// Without the norms' running means this fails, with an error of 0.2 of the largest value.
 #[test]
 fn the_tiny_model_equals_the_real_module_at_two_clip_lengths() {
     let model = tiny();

@@ -70,7 +70,8 @@ CASES = [
     (1, {"lora": LORA}),
     (1, {"full": FULL}),
     (1, {"full": FULL | {"text": True, "head": "prompts"}}),
-    (2, {"lora": LORA | {"targets": ["fc1", "c_fc", "rel_pos"]}, "mfl": MFL, "echozoom": ZOOM, "coop": COOP}),
+    # The targets are `some_matrices` of each encoder.
+    (2, {"lora": LORA | {"targets": [...]}, "mfl": MFL, "echozoom": ZOOM, "coop": COOP}),
 ]
 
 
@@ -131,6 +132,12 @@ class Encoder(nn.Module):
     behind_tokens: tuple[str, ...] = ()
     norm = None
     unit_length = False
+    # Whether kernels are matrices in the Rust module, [filters, what a filter sees].
+    kernels_are_matrices = False
+    # Parts of paths of some matrices.
+    some_matrices = ("fc1", "rel_pos")
+    # Of low-rank additions.
+    alpha = LORA["alpha"]
 
     def __init__(self):
         super().__init__()
@@ -226,6 +233,7 @@ class Clip(Encoder):
     behind_tokens = ("visual.proj", "visual.ln_post.")
     text = EchoClip.text
     unit_length = True
+    some_matrices = ("c_fc",)
 
     def load(self):
         tiny, model = reference(self.name)
@@ -357,6 +365,38 @@ class PanEcho(Encoder):
         return maps.flatten(2).transpose(1, 2).unflatten(0, (batch, frames)).flatten(1, 2)
 
 
+class R2Plus1d(Encoder):
+    name = "r2plus1d"
+    video = ("backbone.",)
+    kernels_are_matrices = True
+    some_matrices = ("spatial.", "layer2.1.conv2.temporal")
+    # With 3, one value before a ReLU is 3e-7, and negative in single precision.
+    alpha = 2.5
+
+    def load(self):
+        tiny, model = reference(self.name)
+        self.clip = (3, tiny.FRAMES, tiny.HEIGHT, tiny.WIDTH)
+        self.model = model.r2plus1d(**tiny.TINY)
+        weights = load_file(ROOT / "zoo/r2plus1d/fixtures/r2plus1d_tiny.safetensors")
+        self.model.load_state_dict({name.removeprefix("module."): tensor for name, tensor in weights.items()})
+
+    def matrix(self):
+        return torch.eye(self.model.fc.in_features).double(), None
+
+    def steps(self, clip):
+        return self.maps(clip).mean(dim=(3, 4)).transpose(1, 2)
+
+    def tokens(self, clip):
+        return self.maps(clip).flatten(2).transpose(1, 2)
+
+    def maps(self, clip):
+        """[batch, channels, time, rows, columns]"""
+        x = self.model.stem(clip)
+        for layer in (self.model.layer1, self.model.layer2, self.model.layer3, self.model.layer4):
+            x = layer(x)
+        return x
+
+
 class Adapted:
     """An encoder with what a case's adapters add; `parameters` are what trains, by path."""
 
@@ -451,6 +491,8 @@ class Adapted:
     def add_low_rank(self, rank, alpha, targets, without):
         for name, path in list(self.encoder.named(self.encoder.video)):
             matrix = self.encoder.get_parameter(name)
+            if self.encoder.kernels_are_matrices and matrix.dim() > 2:
+                matrix = matrix.flatten(1)
             named = any(target in path for target in targets) if targets else path.endswith("weight")
             if matrix.dim() != 2 or not named or path.startswith(without):
                 continue
@@ -574,7 +616,7 @@ class Added(nn.Module):
         self.delta = lambda: scale * (a @ b).T if transposed else scale * (a @ b)
 
     def forward(self, matrix):
-        return matrix + self.delta()
+        return matrix + self.delta().reshape(matrix.shape)
 
 
 def losses(value, logits, ordinal):
@@ -619,11 +661,14 @@ def main():
     lender = EchoClip()
     ranks = [{"up_to": up_to, "value": value, "prompt": prompt} for up_to, value, prompt in RANKS]
     golden = {"ranks": ranks, "targets": TARGETS, "loss": WEIGHTS, "encoders": {}}
-    for encoder in (lender, EchoPrime(), PanEcho(), Clip(), MvitKinetics()):
+    for encoder in (lender, EchoPrime(), PanEcho(), Clip(), R2Plus1d(), MvitKinetics()):
         cases = []
         for count, settings in CASES:
             if not encoder.text and settings.get("full", {}).get("text"):
                 continue
+            if lora := settings.get("lora"):
+                targets = list(encoder.some_matrices) if lora["targets"] else []
+                settings = settings | {"lora": lora | {"alpha": encoder.alpha, "targets": targets}}
             adapted = Adapted(encoder, lender, settings)
             value, logits = adapted.forward(clips(count * len(TARGETS), encoder.clip), count)
             loss = losses(value, logits, "coarse-to-fine" in settings)

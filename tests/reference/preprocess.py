@@ -3,13 +3,14 @@
     python tests/reference/preprocess.py clip ENCODER VIDEO OUT.safetensors [--start FRAME]
     python tests/reference/preprocess.py goldens
 
-`clip` writes the whole clip, tensor `clip`, f32 [1, 3, frames, 224, 224], for comparison with
+`clip` writes the whole clip, tensor `clip`, f32 [1, 3, frames, size, size], for comparison with
 `echozoo inspect --clip`. `goldens` writes what `tests/src/preprocessing.rs` compares with, one file in tests/fixtures
 for each encoder: of every video there (phantoms.sh makes them) the clip's shape, a sample of its values, statistics of
 every plane, and which frames repeat earlier ones.
 
 Decoding and resizing are OpenCV's, EchoCLIP's and CLIP's image transform is open_clip's on a PIL image, EchoPrime's normalisation
-is torch's, PanEcho's centre crop and normalisation are torchvision's, and so is all of MViT's transform. Written against opencv-python-headless 5.0.0.93
+is torch's, PanEcho's centre crop and normalisation are torchvision's, and so is all of MViT's transform, R(2+1)D's
+normalisation is NumPy's. Written against opencv-python-headless 5.0.0.93
 (4.8.0.76, which EchoCLIP pins, gives the same pixels of these videos), Pillow 13.0.0, open_clip_torch 3.3.0, torch
 2.15.0 and torchvision 0.29.2. OpenCV is used as its wheel for x86 comes: its cubic filter is then Intel's,
 which keeps the weights unrounded. With OPENCV_IPP=disabled in the environment it is OpenCV's own.
@@ -54,14 +55,14 @@ def trim(frame, margin_y, margin_x):
     return frame[margin_y : height - margin_y, margin_x : width - margin_x]
 
 
-def zoomed_square(frame):
-    """The square in the middle, less a tenth at every edge, by OpenCV's cubic filter at the size of the encoder."""
+def zoomed_square(frame, side=SIDE, zoom=ZOOM):
+    """The square in the middle, less a part at every edge, by OpenCV's cubic filter at the size of the encoder."""
     height, width = frame.shape[:2]
     excess = round((width - height) / 2)  # Python rounds half to even
     frame = trim(frame, max(-excess, 0), max(excess, 0))
     height, width = frame.shape[:2]
-    frame = trim(frame, int(height * ZOOM), int(width * ZOOM))
-    return cv2.resize(frame, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+    frame = trim(frame, int(height * zoom), int(width * zoom))
+    return cv2.resize(frame, (side, side), interpolation=cv2.INTER_CUBIC)
 
 
 def echoclip(video):
@@ -114,8 +115,20 @@ def mvit_kinetics(video):
     return transform(images.permute(0, 3, 1, 2))
 
 
+def r2plus1d(video):
+    length, period, side = 32, 2, 112
+    mean, std = np.float32([32.756, 32.941, 33.275]), np.float32([49.924, 50.054, 50.397])
+    frames = [cv2.cvtColor(zoomed_square(frame, side, zoom=0), cv2.COLOR_BGR2RGB) for frame in video]
+    clip = (np.stack(frames).astype(np.float32) - mean) / std
+    # Zeros of normalised values: mean grey, not black.
+    missing = max(length * period - len(clip), 0)
+    clip = np.concatenate([clip, np.zeros((missing, side, side, 3), np.float32)])
+    return torch.from_numpy(clip[: length * period : period]).permute(3, 0, 1, 2)
+
+
 ENCODERS = {
-    "echoclip": echoclip, "echoprime": echoprime, "panecho": panecho, "clip": clip, "mvit-kinetics": mvit_kinetics,
+    "echoclip": echoclip, "echoprime": echoprime, "panecho": panecho, "clip": clip, "r2plus1d": r2plus1d,
+    "mvit-kinetics": mvit_kinetics,
 }
 
 

@@ -12,7 +12,7 @@ Written against the versions in zoo/*/reference/model.py.
 import json
 
 import torch
-from gradients import ROOT, Clip, EchoClip, EchoPrime, MvitKinetics, PanEcho, clips, wave
+from gradients import ROOT, Clip, EchoClip, EchoPrime, MvitKinetics, PanEcho, R2Plus1d, clips, wave
 
 # Time, rows and columns of the patches that the last block of a tiny transformer sees.
 GRIDS = {"echoprime": (4, 2, 2), "clip": (2, 4, 4), "mvit-kinetics": (4, 2, 2)}
@@ -44,12 +44,16 @@ def saliency(encoder, clip):
         Clip: lambda model: model.visual.transformer.resblocks[-1].ln_1,
         MvitKinetics: lambda model: model["video"].blocks[-1].norm1,
         PanEcho: lambda model: model.encoder["encoder"]["model"].features,
+        R2Plus1d: lambda model: model.layer4,
     }[type(encoder)](encoder.model)
     values, steps = watched(module, clip, encoder.steps, transformer)
     embedding = encoder.pool(encoder.project(steps))[0]
     score = embedding @ wave(len(embedding), 3.0)
     (gradient,) = torch.autograd.grad(score, values)
     values = values.detach()
+    if isinstance(encoder, R2Plus1d):
+        # Every time step is weighed by itself.
+        gradient, values = [x[0].transpose(0, 1) for x in (gradient, values)]
     if transformer:
         return (gradient * values).sum(dim=2).relu().reshape(GRIDS[encoder.name])
     return (gradient.mean(dim=(2, 3), keepdim=True) * values).sum(dim=1).relu()
@@ -57,7 +61,7 @@ def saliency(encoder, clip):
 
 def main():
     maps = {}
-    for encoder in [EchoClip(), EchoPrime(), PanEcho(), Clip(), MvitKinetics()]:
+    for encoder in [EchoClip(), EchoPrime(), PanEcho(), Clip(), R2Plus1d(), MvitKinetics()]:
         found = saliency(encoder, clips(1, encoder.clip))
         assert found.max() > 0, encoder.name
         maps[encoder.name] = {

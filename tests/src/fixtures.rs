@@ -21,6 +21,11 @@ pub fn entries() -> Vec<Entry> {
     ZOO.iter().copied().chain([Entry::of::<TinyEcho>()]).collect()
 }
 
+/// The encoders of the zoo whose nano weights are shipped; another one's `CARD.md` says that it has none.
+pub fn trained() -> impl Iterator<Item = &'static Entry> {
+    ZOO.iter().filter(|entry| entry.has_shipped(entry.card.preset(Preset::NANO).unwrap()))
+}
+
 /// Every adapter, and one from outside.
 pub fn adapters() -> Vec<AdapterEntry> {
     ADAPTERS.iter().copied().chain([AdapterEntry::of::<AttentiveProbe>()]).collect()

@@ -16,7 +16,9 @@ use echo_core::{
     AnyAdapter, AnyEncoder, Card, EchoEncoder, Error, Features, Projection, Rank, RankSpec, Stage, Task, TextEncoder,
     Tokens, Truth,
 };
-use echo_nn::{BertConfig, ClipTextConfig, ClipTokenizer, ClipVisionConfig, ConvNextConfig, MvitConfig};
+use echo_nn::{
+    BertConfig, ClipTextConfig, ClipTokenizer, ClipVisionConfig, ConvNextConfig, MvitConfig, VideoResNetConfig,
+};
 use echo_train::{
     AugmentConfig, FitContext, LossWeights, OptimizerConfig, RateFactors, Samples, ScheduleConfig, TrainConfig,
     TrainError, fit, parameters, values, with_values,
@@ -27,6 +29,7 @@ use echoclip::EchoClipConfig;
 use echoprime::EchoPrimeConfig;
 use mvit_kinetics::MvitKinetics;
 use panecho::PanEchoConfig;
+use r2plus1d::R2Plus1dConfig;
 use serde::Deserialize;
 
 use crate::fixtures::{device, features, truths};
@@ -148,6 +151,12 @@ impl Tiny {
                 let model = PanEchoConfig { image, attention_heads: 4, layers: 2 }.init(&panecho::TASKS, &device);
                 let checkpoint = open("panecho/fixtures/panecho_tiny.safetensors", &[]);
                 AnyEncoder::new(load(model, entry.card.name, &checkpoint, &panecho::KEYS).unwrap().0)
+            }
+            "r2plus1d" => {
+                let backbone = VideoResNetConfig { stem: 5, depths: [2, 2, 1, 1], widths: [4, 6, 8, 10] };
+                let model = R2Plus1dConfig { backbone, outputs: 1 }.init(&device);
+                let checkpoint = open("r2plus1d/fixtures/r2plus1d_tiny.safetensors", &[]);
+                AnyEncoder::new(load(model, entry.card.name, &checkpoint, &r2plus1d::KEYS).unwrap().0)
             }
             other => {
                 panic!("{other} has gradients to compare with, but no model here to make them")

@@ -5,32 +5,18 @@ use std::path::Path;
 use echo_bench::BenchConfig;
 use echo_core::Preset;
 use echo_weights::{Weights, WeightsKind};
-use echo_zoo::{Entry, ZOO};
+use echo_zoo::ZOO;
 
 use crate::bench::Place;
-use crate::fixtures::device;
+use crate::fixtures::{device, trained};
 
 /// Bytes of an encoder's file, and parameters over all its towers, at most.
 const LARGEST: u64 = 2_500_000;
 const MOST: usize = 1_200_000;
 
-/// Encoders with weights. One that is new has none until it is pretrained.
-fn shipped() -> impl Iterator<Item = &'static Entry> {
-    ZOO.iter().filter(|entry| {
-        let name = entry.card.name;
-        let has_weights = entry.has_shipped(entry.card.preset(Preset::NANO).unwrap());
-        let missing = format!("{name} has no nano weights: `echozoo pretrain --encoder {name}` makes them");
-        assert!(has_weights || std::env::var_os("ECHOZOO_NO_SKIP").is_none(), "{missing}");
-        if !has_weights {
-            println!("skipped: {missing}");
-        }
-        has_weights
-    })
-}
-
 #[test]
 fn every_shipped_file_is_small_and_says_where_it_came_from() {
-    for entry in shipped() {
+    for entry in trained() {
         let name = entry.card.name;
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("zoo").join(name);
         let file = folder.join("weights/nano.safetensors");
@@ -46,6 +32,18 @@ fn every_shipped_file_is_small_and_says_where_it_came_from() {
         assert!(card.contains(&format!("{last:.2} %")), "{name}'s CARD.md does not say {last:.2} %");
         let built = entry.build(Preset::NANO, &Weights::Shipped, &device()).unwrap();
         assert_eq!(built.kind, WeightsKind::Shipped);
+    }
+}
+
+/// Random weights that pass for trained ones would be worse than none.
+#[test]
+fn an_encoder_without_shipped_weights_says_so() {
+    for entry in ZOO.iter().filter(|entry| trained().all(|trained| trained.card.name != entry.card.name)) {
+        let name = entry.card.name;
+        let card = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("zoo").join(name).join("CARD.md");
+        assert!(std::fs::read_to_string(&card).unwrap().contains("No nano weights are shipped"), "{}", card.display());
+        let refused = entry.build(Preset::NANO, &Weights::Shipped, &device()).unwrap_err().to_string();
+        assert!(refused.contains(name) && refused.contains("--random-init"), "{refused}");
     }
 }
 
@@ -67,7 +65,7 @@ fn what_is_shipped_reads_the_ejection_fraction_of_hearts_that_it_has_not_seen() 
         row.unwrap_or_else(|| panic!("{name} {adapter}")).metrics["mae"].mean
     };
     let constant = mae("median of validation", "");
-    for entry in shipped() {
+    for entry in trained() {
         let error = mae(entry.card.name, "zero-shot");
         // 33 test videos tell a mean to about a tenth of itself.
         assert!(error < 0.75 * constant, "{}: {error:.2}, a constant {constant:.2}", entry.card.name);

@@ -117,7 +117,7 @@ pub fn digest_of(video: &Path) -> Result<blake3::Hash, DataError> {
         add(video, &mut hasher)?;
         return Ok(hasher.finalize());
     }
-    for picture in echo_video::pictures(video)? {
+    for picture in echo_video::pictures(video).map_err(DataError::Video)? {
         let mut own = blake3::Hasher::new();
         add(&picture, &mut own)?;
         hasher.update(own.finalize().as_bytes());

@@ -106,7 +106,7 @@ pub enum DataError {
     },
     /// A folder of pictures that is no video.
     #[error(transparent)]
-    Video(#[from] echo_video::VideoError),
+    Video(echo_video::VideoError),
     /// A clip specification that describes no clip.
     #[error("clip specification: {0}")]
     ClipSpec(String),

@@ -8,6 +8,7 @@
 mod activation;
 mod adamw;
 mod attention;
+mod convolution;
 mod cpu;
 mod depthwise;
 mod feed_forward;
@@ -35,13 +36,14 @@ use burn::nn::conv::{Conv2d, Conv3d};
 use burn::nn::pool::MaxPool2d;
 use burn::nn::{LayerNorm, Linear, PaddingConfig2d, PaddingConfig3d};
 use burn::tensor::activation::softmax;
-use burn::tensor::module::{attention as fused_attention, conv2d};
+use burn::tensor::module::{attention as fused_attention, conv2d, conv3d};
 use burn::tensor::ops::{AttentionModuleOptions, ConvOptions};
 use burn::tensor::{Bool, Tensor};
 
 pub use crate::activation::Activation;
 pub use crate::adamw::{AdamWStep, adamw};
 use crate::attention::{Heads, Mask};
+use crate::convolution::Convolution;
 use crate::cpu::{Input, Values};
 use crate::depthwise::{Maps, SIDE};
 use crate::feed_forward::Kept;
@@ -240,6 +242,44 @@ pub fn patch_conv(images: Tensor<4>, axes: Axes, conv: &Conv2d) -> Tensor<4> {
     fused().unwrap_or_else(|| match axes {
         Axes::ChannelsFirst => conv.forward(images.clone()).permute([0, 2, 3, 1]),
         Axes::ChannelsLast => conv.forward(images.clone().permute([0, 3, 1, 2])).permute([0, 2, 3, 1]),
+    })
+}
+
+/// A convolution over time, rows and columns: channels-last volumes `[batch, time, rows, columns, filters]`.
+///
+/// - volumes: `[batch, time, rows, columns, channels]`
+/// - weight: `[filters, channels, time, rows, columns]`
+/// - bias: `[filters]`
+///
+/// # Panics
+/// When the volumes have other channels than the weight, or the kernel is larger than a volume with its padding.
+pub fn convolution(
+    volumes: Tensor<5>,
+    weight: Tensor<5>,
+    bias: Option<Tensor<1>>,
+    stride: [usize; 3],
+    padding: [usize; 3],
+) -> Tensor<5> {
+    let [batch, time, rows, columns, channels] = volumes.dims();
+    let [filters, of_channels, depth, height, width] = weight.dims();
+    assert_eq!(channels, of_channels, "channels of the volumes and of the weight");
+    let (grid, kernel) = ([time, rows, columns], [depth, height, width]);
+    let sizes = Convolution { batch, grid, channels, filters, kernel, stride, padding };
+    let fused = || {
+        let (input, taps, bias) = (Input::of(&volumes)?, Input::of(&weight)?, input_of(bias.as_ref())?);
+        let inputs = [Some(&input), Some(&taps), bias.as_ref()];
+        let (values, weights) = (input.values(), taps.values());
+        let of_bias = bias.as_ref().map(Input::values);
+        let out = sizes.run(&values, &weights, of_bias.as_deref(), precision_of(&inputs));
+        let [time, rows, columns] = sizes.result_grid();
+        Some(result(inputs, out, [batch, time, rows, columns, filters], move |gradient, wanted| {
+            sizes.gradients(&values, &weights, gradient, wanted).map(|values| values.map(Values::from))
+        }))
+    };
+    fused().unwrap_or_else(|| {
+        let options = ConvOptions::new(stride, padding, [1; 3], 1);
+        let out = conv3d(volumes.clone().permute([0, 4, 1, 2, 3]), weight.clone(), bias.clone(), options);
+        out.permute([0, 2, 3, 4, 1])
     })
 }
 

@@ -7,6 +7,7 @@
 pub mod attention;
 pub mod attention_pool;
 pub mod attentive_probe;
+pub mod batch_norm;
 pub mod bert;
 pub mod clip_text;
 pub mod clip_text_tower;
@@ -20,10 +21,12 @@ pub mod mvit;
 pub mod pooling_attention;
 mod position_grid;
 pub mod temporal;
+pub mod video_resnet;
 
 pub use attention::{SelfAttention, attend};
 pub use attention_pool::{AttentionPool, AttentionPoolConfig};
 pub use attentive_probe::{AttentiveProbe, AttentiveProbeConfig};
+pub use batch_norm::FrozenBatchNorm;
 pub use bert::{Bert, BertConfig};
 pub use clip_text::{ClipText, ClipTextConfig};
 pub use clip_text_tower::{ClipTextTower, Tokenize};
@@ -37,3 +40,4 @@ pub use multiscale::{SCALE, ZoomProjection, grid_side, merge_parts, merge_parts_
 pub use mvit::{Mvit, MvitBlock, MvitConfig};
 pub use pooling_attention::{PoolingAttention, PoolingAttentionConfig};
 pub use temporal::{Temporal, TemporalConfig, sinusoidal_positions};
+pub use video_resnet::{VideoResNet, VideoResNetConfig};

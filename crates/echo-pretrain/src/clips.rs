@@ -1,4 +1,4 @@
-//! A stream of clips of phantoms that no benchmark uses, rendered by threads of their own while training runs.
+//! A stream of clips that no benchmark uses, rendered by threads of their own while training runs.
 //!
 //! What a batch holds is a function of its number alone. Thread `t` of `n` renders batches `t`, `t + n`, ... into a
 //! short queue of its own, and the reader takes from the queues in turn, so that the order does not depend on them.
@@ -12,22 +12,37 @@ use echo_data::{Shift, Start, prepare_shifted, select_frames};
 use echo_phantom::{Cavity, FRAME_SIZE, Findings, Phantom, Purpose};
 use echo_random::Stream;
 use echo_video::Frames;
+use serde::{Deserialize, Serialize};
 
 use crate::PretrainError;
+use crate::pictures::{PICTURE_SIZE, Picture};
 
 /// Batches that wait in each thread's queue.
 const WAITING: usize = 2;
 
+/// What clips show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Subject {
+    /// Beating hearts.
+    Phantoms,
+    /// Shapes before textures, one frame each: for an encoder that is to know no heart.
+    Pictures,
+}
+
 /// Which clips.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClipSource {
-    /// Seed of the phantoms and of what is seen of them.
+    /// What they show.
+    pub subject: Subject,
+    /// Seed of what they show and of what is seen of it.
     pub seed: u64,
     /// What they are for.
     pub purpose: Purpose,
     /// What the encoder wants to see.
     pub spec: ClipSpec,
-    /// Whether clips begin anywhere and are moved by up to this many pixels; otherwise they begin at the first frame.
+    /// Whether clips begin anywhere and are moved by up to this many pixels; otherwise they begin at the first frame. Pictures
+    /// lie anywhere as they are.
     pub shift: Option<u32>,
     /// Clips in a batch.
     pub batch: usize,
@@ -39,11 +54,13 @@ pub struct ClipBatch {
     /// `[batch, 3, frames, size, size]`
     data: Vec<f32>,
     shape: [usize; 5],
-    /// One per clip.
+    /// One per clip of a phantom.
     pub findings: Vec<Findings>,
-    /// One per frame, clip after clip.
+    /// One per frame of a phantom, clip after clip.
     pub cavities: Vec<Cavity>,
-    /// The phantoms' numbers.
+    /// One per clip of a picture.
+    pub pictures: Vec<Picture>,
+    /// The numbers of phantoms or pictures.
     pub numbers: Vec<u32>,
 }
 
@@ -65,11 +82,16 @@ impl ClipSource {
             shape: [0; 5],
             findings: Vec::new(),
             cavities: Vec::new(),
+            pictures: Vec::new(),
             numbers: Vec::new(),
         };
         for place in 0..self.batch {
             let number = u32::try_from(index * self.batch + place)
                 .map_err(|_| PretrainError::Setting("more phantoms than there are numbers".to_owned()))?;
+            if self.subject == Subject::Pictures {
+                self.add_picture(&mut batch, number)?;
+                continue;
+            }
             let phantom = Phantom::of(self.seed, self.purpose, number)?;
             let [start, shift] = self.look(number);
             let look = match self.shift {
@@ -101,6 +123,19 @@ impl ClipSource {
             batch.numbers.push(number);
         }
         Ok(batch)
+    }
+
+    fn add_picture(&self, batch: &mut ClipBatch, number: u32) -> Result<(), PretrainError> {
+        let of_purpose = format!("pretrain/picture/{}", self.purpose.name());
+        let picture = Picture::draw(&mut Stream::new(self.seed, &of_purpose, u64::from(number)));
+        let frames = Frames { data: picture.render(), count: 1, height: PICTURE_SIZE, width: PICTURE_SIZE, fps: 1.0 };
+        let spec = ClipSpec { frames: 1, ..self.spec.clone() };
+        let clip = prepare_shifted(&frames, &spec, Shift::default())?;
+        batch.shape = [self.batch, 3, clip.frames, clip.size, clip.size];
+        batch.data.extend(clip.data);
+        batch.pictures.push(picture);
+        batch.numbers.push(number);
+        Ok(())
     }
 
     fn look(&self, number: u32) -> [u64; 2] {
@@ -197,7 +232,7 @@ mod tests {
             mean: [0.0; 3],
             std: [1.0; 3],
         };
-        ClipSource { seed: 4, purpose, spec, shift, batch: 3 }
+        ClipSource { subject: Subject::Phantoms, seed: 4, purpose, spec, shift, batch: 3 }
     }
 
     #[test]
@@ -234,5 +269,15 @@ mod tests {
         let mut stream = wrong.stream(0, 1);
         assert!(matches!(stream.next_batch(), Err(PretrainError::Data(_))));
         assert!(matches!(stream.next_batch(), Err(PretrainError::Renderer)));
+    }
+
+    #[test]
+    fn pictures_are_clips_of_one_frame_and_of_their_purpose_alone() {
+        let of = |purpose| ClipSource { subject: Subject::Pictures, ..source(purpose, Some(2)) }.batch(1).unwrap();
+        let (found, watched) = (of(Purpose::Pretraining), of(Purpose::PretrainingValidation));
+        assert_eq!(found, of(Purpose::Pretraining));
+        assert_eq!((found.shape[0], found.shape[2], found.pictures.len(), found.findings.len()), (3, 1, 3, 0));
+        assert_eq!(found.numbers, [3, 4, 5]);
+        assert!(found.pictures.iter().all(|picture| !watched.pictures.contains(picture)));
     }
 }

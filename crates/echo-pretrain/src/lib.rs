@@ -2,7 +2,7 @@
 //!
 //! Clips of phantoms that no benchmark uses are rendered while they are trained on, none of them twice. An
 //! [`Objective`] says what is descended: [`Contrastive`] compares clips with [`Captions`] in our own words,
-//! [`MultiTask`] trains an encoder's own heads on what phantoms know. [`pretrain`] is the loop, and [`ceiling`] says
+//! [`PictureWords`] does so with pictures that show no heart, and [`MultiTask`] trains an encoder's own heads on what phantoms know. [`pretrain`] is the loop, and [`ceiling`] says
 //! what the best reader of such clips could reach.
 
 mod captions;
@@ -12,14 +12,16 @@ mod contrastive;
 mod error;
 mod multitask;
 mod objective;
+mod pictures;
 mod pretrain;
 mod values;
 
 pub use captions::Captions;
 pub use ceiling::{Ceiling, ceiling};
-pub use clips::{ClipBatch, ClipSource, ClipStream};
+pub use clips::{ClipBatch, ClipSource, ClipStream, Subject};
 pub use contrastive::{near, similarities};
 pub use error::PretrainError;
 pub use multitask::{MultiTask, Task, Truth};
-pub use objective::{Contrastive, Objective};
+pub use objective::{Contrastive, Objective, PictureWords};
+pub use pictures::{Picture, shape_names};
 pub use pretrain::{Point, PretrainConfig, Pretrained, StepReport, pretrain, seconds_per_step};

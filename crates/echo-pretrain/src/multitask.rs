@@ -148,11 +148,16 @@ impl MultiTask {
         let mut changed = Vec::new();
         for (task, scale) in self.tasks.iter().filter(|(task, _)| regressions(task.head)) {
             for (part, shift) in [("weight", 0.0), ("bias", scale.mean)] {
-                let end = format!(".{}.{part}", task.head);
+                // A head's layer has its name; that of an only head is what embeddings do not depend on.
+                let card = encoder.card();
+                let is_only = card.capabilities.heads.len() == 1;
+                let end = if is_only { format!(".{part}") } else { format!(".{}.{part}", task.head) };
+                let is_embedding = |path: &str| card.parameters.video.iter().any(|prefix| path.starts_with(prefix));
+                let paths = all.iter().map(|parameter| parameter.path.as_str());
                 let paths: Vec<&str> =
-                    all.iter().map(|parameter| parameter.path.as_str()).filter(|path| path.ends_with(&end)).collect();
+                    paths.filter(|path| path.ends_with(&end) && !(is_only && is_embedding(path))).collect();
                 if paths.len() != 1 {
-                    let reason = format!("it has {} parameters that end in {end}", paths.len());
+                    let reason = format!("it has {} parameters of a head that end in {end}", paths.len());
                     return Err(PretrainError::Unfit { encoder: encoder.card().name, reason });
                 }
                 for (path, data) in values(&encoder, &paths) {

@@ -1,4 +1,4 @@
-//! What is descended: a contrastive loss with captions, or the encoder's own heads.
+//! What is descended: a contrastive loss with captions of hearts or pictures, or the encoder's own heads.
 
 use burn::tensor::Tensor;
 use echo_core::{AnyEncoder, TextEncoder};
@@ -6,8 +6,9 @@ use echo_phantom::{Cavity, Findings, Purpose};
 use echo_random::Stream;
 
 use crate::captions::{BREADTH_WORDS, EDV_WORDS, ESV_WORDS, FILLED_WORDS};
-use crate::clips::ClipBatch;
+use crate::clips::{ClipBatch, Subject};
 use crate::contrastive::{info_nce, near, pair_targets, similarities, soft_cross_entropy};
+use crate::pictures::{BREADTHS, Picture, SHAPE_BREADTH_WORDS};
 use crate::values::{ValuePrompts, encode_texts};
 use crate::{Captions, MultiTask, PretrainError};
 
@@ -39,11 +40,29 @@ const FILLED_WIDTH: f32 = 6.0;
 pub enum Objective {
     /// Clips and captions: for encoders with a text tower.
     Contrastive(Box<Contrastive>),
+    /// Pictures and captions: for encoders with a text tower that are to know no heart.
+    Pictures(Box<PictureWords>),
     /// The encoder's own heads.
     MultiTask(MultiTask),
 }
 
 impl Objective {
+    /// What clips have to show.
+    pub(crate) fn subject(&self) -> Subject {
+        match self {
+            Self::Pictures(_) => Subject::Pictures,
+            Self::Contrastive(_) | Self::MultiTask(_) => Subject::Phantoms,
+        }
+    }
+
+    /// What [`read`](Self::read) reads, in percent.
+    pub fn reads(&self) -> &'static str {
+        match self {
+            Self::Pictures(_) => "breadth",
+            Self::Contrastive(_) | Self::MultiTask(_) => "EF",
+        }
+    }
+
     /// The loss of clips whose frames have the embeddings `frames` `[batch, time, dim]`, and they `embedding` `[batch, dim]`.
     pub(crate) fn loss(
         &self,
@@ -54,22 +73,33 @@ impl Objective {
     ) -> Result<Tensor<1>, PretrainError> {
         match self {
             Self::Contrastive(contrastive) => contrastive.loss(encoder, (frames, embedding), batch, purpose),
+            Self::Pictures(pictures) => pictures.loss(encoder, embedding, batch, purpose),
             Self::MultiTask(tasks) => Ok(tasks.loss(encoder, embedding, &batch.findings)),
         }
     }
 
-    /// The ejection fraction in percent that the encoder reads from each of `embedding` `[batch, dim]`.
+    /// The ejection fraction, or the breadth of a picture's shape, that the encoder reads from each of `embedding`
+    /// `[batch, dim]`, percent.
     pub(crate) fn read(&self, encoder: &AnyEncoder, embedding: Tensor<2>) -> Vec<f32> {
         match self {
             Self::Contrastive(contrastive) => contrastive.prompts.read(embedding, text_of(encoder)),
+            Self::Pictures(pictures) => pictures.breadth.prompts.read(embedding, text_of(encoder)),
             Self::MultiTask(tasks) => tasks.read(encoder, embedding),
+        }
+    }
+
+    /// What [`read`](Self::read) should read of each clip of a batch.
+    pub(crate) fn truths(&self, batch: &ClipBatch) -> Vec<f64> {
+        match self {
+            Self::Pictures(_) => batch.pictures.iter().map(Picture::breadth).collect(),
+            Self::Contrastive(_) | Self::MultiTask(_) => batch.findings.iter().map(|findings| findings.ef).collect(),
         }
     }
 
     /// The encoder as it is used after training.
     pub(crate) fn finish(&self, encoder: AnyEncoder) -> Result<AnyEncoder, PretrainError> {
         match self {
-            Self::Contrastive(_) => Ok(encoder),
+            Self::Contrastive(_) | Self::Pictures(_) => Ok(encoder),
             Self::MultiTask(tasks) => tasks.finish(encoder),
         }
     }
@@ -124,8 +154,7 @@ impl Contrastive {
     /// # Errors
     /// It has none, or a prompt is too long for it.
     pub fn new(encoder: &AnyEncoder, captions: Captions, seed: u64) -> Result<Self, PretrainError> {
-        let unfit = || PretrainError::Unfit { encoder: encoder.card().name, reason: "it has no text tower".to_owned() };
-        let text = encoder.text().ok_or_else(unfit)?;
+        let text = text_tower(encoder)?;
         let percent: Vec<u32> = (0..=100).collect();
         let prompts = ValuePrompts::new(captions.templates(), &percent, text)?;
         let wordings = ValuePrompts::new(&captions.wordings(), &percent, text)?;
@@ -198,6 +227,60 @@ impl Contrastive {
         let of_pairs = info_nce(pairs, &pair_targets(&efs, EF_WIDTH));
         Ok(of_pairs + of_values * VALUE_WEIGHT + of_words * WORDING_WEIGHT + of_measures * MEASURE_WEIGHT)
     }
+}
+
+/// Symmetric InfoNCE with captions, and pictures against prompts of how broad their shape is.
+#[derive(Debug)]
+pub struct PictureWords {
+    breadth: Measure<Picture>,
+    seed: u64,
+}
+
+impl PictureWords {
+    /// For an encoder with a text tower.
+    ///
+    /// # Errors
+    /// It has none, or a prompt is too long for it.
+    pub fn new(encoder: &AnyEncoder, seed: u64) -> Result<Self, PretrainError> {
+        let prompts = ValuePrompts::new(&SHAPE_BREADTH_WORDS, &BREADTHS.collect::<Vec<_>>(), text_tower(encoder)?)?;
+        Ok(Self { breadth: Measure { prompts, of: Picture::breadth, scale: |percent| percent, width: EF_WIDTH }, seed })
+    }
+
+    fn loss(
+        &self,
+        encoder: &AnyEncoder,
+        embedding: Tensor<2>,
+        batch: &ClipBatch,
+        purpose: Purpose,
+    ) -> Result<Tensor<1>, PretrainError> {
+        let text = text_of(encoder);
+        let mut stream = Stream::new(
+            self.seed,
+            &format!("pretrain/words/{}", purpose.name()),
+            u64::from(batch.numbers.first().copied().unwrap_or(0)),
+        );
+        let captions: Vec<String> = batch.pictures.iter().map(|picture| picture.caption(&mut stream)).collect();
+        let ids = captions.iter().map(|caption| text.tokenize(caption)).collect::<Result<Vec<_>, _>>()?;
+        let encoded = encode_texts(&ids.iter().collect::<Vec<_>>(), text, &embedding.device());
+        let pairs = similarities(embedding.clone(), encoded, text.logit_scale());
+        let of_pairs = info_nce(pairs, &shared_targets(&captions));
+        Ok(of_pairs + self.breadth.loss(embedding, &batch.pictures, text, &mut stream) * MEASURE_WEIGHT)
+    }
+}
+
+/// Targets of a batch of captions, `[batch * batch]`: those that say the same share theirs.
+fn shared_targets(captions: &[String]) -> Vec<f32> {
+    let row = |caption: &String| {
+        let alike: Vec<f32> = captions.iter().map(|other| f32::from(u8::from(other == caption))).collect();
+        let count = alike.iter().sum::<f32>();
+        alike.into_iter().map(move |is_alike| is_alike / count)
+    };
+    captions.iter().flat_map(row).collect()
+}
+
+fn text_tower(encoder: &AnyEncoder) -> Result<&dyn TextEncoder, PretrainError> {
+    let unfit = || PretrainError::Unfit { encoder: encoder.card().name, reason: "it has no text tower".to_owned() };
+    encoder.text().ok_or_else(unfit)
 }
 
 fn text_of(encoder: &AnyEncoder) -> &dyn TextEncoder {

@@ -10,7 +10,7 @@ use echo_phantom::Purpose;
 use echo_train::{Descent, OptimizerConfig};
 use serde::{Deserialize, Serialize};
 
-use crate::clips::{ClipBatch, ClipSource};
+use crate::clips::{ClipBatch, ClipSource, Subject};
 use crate::{Objective, PretrainError};
 
 /// Settings of a pretraining: what its result depends on beside the encoder and the objective.
@@ -63,9 +63,16 @@ impl PretrainConfig {
         self.lr * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
     }
 
-    fn source(&self, spec: &ClipSpec, purpose: Purpose) -> ClipSource {
+    fn source(&self, objective: &Objective, spec: &ClipSpec, purpose: Purpose) -> ClipSource {
         let shift = (purpose == Purpose::Pretraining).then_some(self.shift);
-        ClipSource { seed: self.seed, purpose, spec: spec.clone(), shift, batch: self.batch }
+        ClipSource {
+            subject: objective.subject(),
+            seed: self.seed,
+            purpose,
+            spec: spec.clone(),
+            shift,
+            batch: self.batch,
+        }
     }
 }
 
@@ -81,7 +88,7 @@ pub struct Point {
     pub loss: f64,
     /// Loss on what is watched.
     pub watched_loss: f64,
-    /// Mean absolute error of the ejection fraction read from what is watched, percent.
+    /// Mean absolute error of what the objective reads from what is watched ([`Objective::reads`]), percent.
     pub watched_mae: f64,
 }
 
@@ -119,12 +126,13 @@ pub struct StepReport<'a> {
 #[derive(Serialize, Deserialize)]
 struct State {
     config: PretrainConfig,
+    subject: Subject,
     encoder: String,
     step: usize,
     curve: Vec<Point>,
 }
 
-/// Trains everything in `encoder` on phantoms for pretraining, whose clips `spec` says, on `device`.
+/// Trains everything in `encoder` on phantoms or pictures for pretraining, whose clips `spec` says, on `device`.
 ///
 /// The same settings give the same bits, whatever `threads` render the clips, and also when the training was interrupted
 /// and went on from `checkpoint`, which is written at every look and removed at the end.
@@ -145,19 +153,20 @@ pub fn pretrain(
     let name = encoder.card().name.to_owned();
     let mut encoder = encoder.unfreeze();
     let mut descent = descent(config, &encoder);
-    let mut state = State { config: config.clone(), encoder: name, step: 0, curve: Vec::new() };
+    let mut state =
+        State { config: config.clone(), subject: objective.subject(), encoder: name, step: 0, curve: Vec::new() };
     if let Some(file) = checkpoint
         && let Some((saved, found)) = descent.resume::<_, State>(&encoder, file, device)?
     {
-        if (&found.config, &found.encoder) != (&state.config, &state.encoder) {
+        if (&found.config, found.subject, &found.encoder) != (&state.config, state.subject, &state.encoder) {
             let message = "is of a pretraining with other settings; delete it, or repeat those settings";
             return Err(PretrainError::Setting(format!("{} {message}", file.display())));
         }
         (encoder, state) = (saved, found);
     }
     encoder = encoder.train();
-    let watched = watched(config, spec)?;
-    let mut clips = config.source(spec, Purpose::Pretraining).stream(state.step, threads);
+    let watched = watched(config, objective, spec)?;
+    let mut clips = config.source(objective, spec, Purpose::Pretraining).stream(state.step, threads);
     let (mut sum, mut count) = (0.0, 0);
     while state.step < config.steps {
         let lr = config.rate(state.step);
@@ -201,7 +210,7 @@ pub fn seconds_per_step(
     config.validate()?;
     let mut encoder = encoder.clone().unfreeze().train();
     let mut descent = descent(config, &encoder);
-    let mut clips = config.source(spec, Purpose::Pretraining).stream(0, threads);
+    let mut clips = config.source(objective, spec, Purpose::Pretraining).stream(0, threads);
     let mut begin = Instant::now();
     for index in 0..WARM + TIMED {
         if index == WARM {
@@ -243,12 +252,12 @@ fn encode(encoder: &AnyEncoder, batch: &ClipBatch, device: &Device) -> (Tensor<3
 }
 
 /// Batches of what is watched.
-fn watched(config: &PretrainConfig, spec: &ClipSpec) -> Result<Vec<ClipBatch>, PretrainError> {
-    let source = config.source(spec, Purpose::PretrainingValidation);
+fn watched(config: &PretrainConfig, objective: &Objective, spec: &ClipSpec) -> Result<Vec<ClipBatch>, PretrainError> {
+    let source = config.source(objective, spec, Purpose::PretrainingValidation);
     (0..config.watched.div_ceil(config.batch)).map(|index| source.batch(index)).collect()
 }
 
-/// Mean loss, and mean absolute error of the ejection fraction.
+/// Mean loss, and mean absolute error of what the objective reads.
 fn look(
     encoder: &AnyEncoder,
     objective: &Objective,
@@ -260,8 +269,8 @@ fn look(
         let (frames, embedding) = encode(encoder, batch, device);
         let of_batch = objective.loss(encoder, (frames, embedding.clone()), batch, Purpose::PretrainingValidation)?;
         loss += f64::from(of_batch.into_scalar::<f32>()) / watched.len() as f64;
-        for (value, findings) in objective.read(encoder, embedding).into_iter().zip(&batch.findings) {
-            error += (f64::from(value) - findings.ef).abs();
+        for (value, truth) in objective.read(encoder, embedding).into_iter().zip(objective.truths(batch)) {
+            error += (f64::from(value) - truth).abs();
             count += 1;
         }
     }

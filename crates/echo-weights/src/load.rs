@@ -54,8 +54,9 @@ impl fmt::Display for LoadReport {
 ///
 /// PyTorch's layouts are converted: linear weights are transposed, norms' `weight` and `bias` are Burn's `gamma` and
 /// `beta`, scalars become vectors of length one, and what is stored with singleton axes around a vector's values
-/// (torchvision's layer scale, `[channels, 1, 1]`) becomes that vector. What the table joins is stacked, and what it
-/// transposes is turned.
+/// (torchvision's layer scale, `[channels, 1, 1]`) becomes that vector. The kernel of a convolution, `[filters, channels, ...]`,
+/// becomes a matrix `[filters, ...]` where the parameter is one. What the table joins is stacked, and what it transposes is
+/// turned.
 ///
 /// # Errors
 /// [`WeightsError::Mismatch`] when a parameter has no tensor, a tensor no parameter, or a shape differs;
@@ -68,8 +69,8 @@ pub fn load<M: Module>(
 ) -> Result<(M, LoadReport), WeightsError> {
     let keys = keys.compile();
     let names = FileNames::new(&keys, checkpoint);
-    let mut vectors = Vectors::default();
-    module.visit(&mut vectors);
+    let mut shapes = Shapes::default();
+    module.visit(&mut shapes);
     let (mut ignored, mut unusable, mut in_file) = (Vec::new(), Vec::new(), BTreeMap::new());
     let mut tensors = Vec::with_capacity(checkpoint.tensors.len());
     let not_finite = Arc::new(Mutex::new(Vec::new()));
@@ -92,7 +93,7 @@ pub fn load<M: Module>(
             unusable.push(format!("{} and {other} are the same parameter", stored.in_file));
         }
         match readable(key, stored) {
-            Ok(tensor) => tensors.push(to_vector(tensor, path, &vectors.lengths)),
+            Ok(tensor) => tensors.push(shaped(tensor, path, &shapes.found)),
             Err(reason) => unusable.push(reason),
         }
     }
@@ -210,37 +211,40 @@ fn list_with<T>(what: &str, items: &[T], name: impl Fn(&T) -> String) -> Option<
     }
 }
 
-/// `tensor` under the name `path`: as a vector if the parameter of that name is one and the tensor differs from it by
-/// singleton axes alone, and if it is a scalar, since Burn's tensors have at least one axis.
-fn to_vector(mut tensor: StoredTensor, path: String, vectors: &BTreeMap<String, usize>) -> StoredTensor {
-    let shape = tensor.shape.to_vec();
-    let long_axes: Vec<usize> = shape.iter().copied().filter(|&length| length != 1).collect();
-    let length = match (long_axes.as_slice(), vectors.get(&path)) {
-        _ if shape.len() == 1 => None,
-        ([], _) if shape.is_empty() => Some(1),
-        ([], Some(1)) => Some(1),
-        (&[length], Some(&wanted)) if length == wanted => Some(length),
+/// `tensor` under the name `path`, in the shape of the parameter of that name where that is the same values in their order: a
+/// vector that differs by singleton axes alone, and a matrix of a convolution's kernel. A scalar is a vector of length one, since
+/// Burn's tensors have at least one axis.
+fn shaped(mut tensor: StoredTensor, path: String, parameters: &BTreeMap<String, Vec<usize>>) -> StoredTensor {
+    let stored = tensor.shape.to_vec();
+    let long_axes: Vec<usize> = stored.iter().copied().filter(|&length| length != 1).collect();
+    let shape = match (stored.as_slice(), parameters.get(&path).map(Vec::as_slice)) {
+        ([], _) => Some(vec![1]),
+        ([_], _) => None,
+        (_, Some(&[length])) => (long_axes == [length] || long_axes.is_empty() && length == 1).then(|| vec![length]),
+        (&[filters, _, _, ..], Some(&[rows, columns])) => {
+            (filters == rows && stored[1..].iter().product::<usize>() == columns).then(|| vec![rows, columns])
+        }
         _ => None,
     };
-    let Some(length) = length else {
+    let Some(shape) = shape else {
         tensor.name = path;
         return tensor;
     };
-    let (dtype, shape) = (tensor.dtype, Shape::new([length]));
+    let (dtype, shape) = (tensor.dtype, Shape::from(shape));
     bridge::map_data(tensor, path, dtype, shape.clone(), move |data| {
         let (bytes, _, dtype) = data.into_parts();
         TensorData::from_bytes(bytes, shape.clone(), dtype)
     })
 }
 
-/// Lengths of a module's vector parameters by path.
+/// Shapes of a module's parameters by path.
 #[derive(Default)]
-struct Vectors {
+struct Shapes {
     path: Vec<String>,
-    lengths: BTreeMap<String, usize>,
+    found: BTreeMap<String, Vec<usize>>,
 }
 
-impl ModuleVisitor for Vectors {
+impl ModuleVisitor for Shapes {
     fn enter_module(&mut self, name: &str, _container_type: &str) {
         self.path.push(name.to_owned());
     }
@@ -250,9 +254,7 @@ impl ModuleVisitor for Vectors {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if D == 1 {
-            self.lengths.insert(self.path.join("."), param.lazy_shape().num_elements());
-        }
+        self.found.insert(self.path.join("."), param.lazy_shape().to_vec());
     }
 }
 
@@ -261,10 +263,14 @@ mod tests {
     use super::*;
 
     fn shape_for(parameter: Option<usize>, stored: &[usize]) -> Vec<usize> {
+        shape_of(parameter.map(|length| vec![length]), stored)
+    }
+
+    fn shape_of(parameter: Option<Vec<usize>>, stored: &[usize]) -> Vec<usize> {
         let values: Vec<f32> = (0..stored.iter().product()).map(|index: usize| index as f32).collect();
         let tensor = bridge::from_data(TensorData::new(values.clone(), stored.to_vec()), "stored".into(), None);
-        let vectors = parameter.map(|length| ("block.gamma".to_owned(), length)).into_iter().collect();
-        let tensor = to_vector(tensor, "block.gamma".into(), &vectors);
+        let parameters = parameter.map(|shape| ("block.gamma".to_owned(), shape)).into_iter().collect();
+        let tensor = shaped(tensor, "block.gamma".into(), &parameters);
         assert_eq!(tensor.name, "block.gamma");
         let data = bridge::into_data(tensor).unwrap();
         assert_eq!(data.try_to_vec::<f32>().unwrap(), values);
@@ -279,6 +285,14 @@ mod tests {
         assert_eq!(shape_for(Some(1), &[1, 1]), [1]);
         assert_eq!(shape_for(Some(1), &[]), [1]);
         assert_eq!(shape_for(None, &[]), [1]);
+    }
+
+    #[test]
+    fn a_kernel_becomes_the_matrix_that_the_parameter_is() {
+        assert_eq!(shape_of(Some(vec![2, 12]), &[2, 3, 1, 2, 2]), [2, 12]);
+        for (parameter, stored) in [(&[2, 12], &[3, 2, 1, 2, 2][..]), (&[2, 12], &[2, 3, 3, 2]), (&[6, 2], &[2, 6])] {
+            assert_eq!(shape_of(Some(parameter.to_vec()), stored), stored);
+        }
     }
 
     #[test]

@@ -72,6 +72,8 @@ impl ModuleMapper for Randomizer {
         let layer = self.containers.iter().rev().find(|container| container.starts_with("Struct:"));
         let fan_in = match layer.map(String::as_str) {
             Some("Struct:Linear") => Some(dims[0]),
+            // Of its matrix, one row a filter.
+            Some("Struct:Convolution") => Some(dims[1]),
             Some("Struct:Conv2d" | "Struct:Conv3d") => Some(dims[1..].iter().product()),
             _ => None,
         };

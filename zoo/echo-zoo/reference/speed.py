@@ -165,6 +165,7 @@ class Bench:
         self.started = time.monotonic()
         self.workers = {}
         self.silent = set()
+        self.programs = {}
         self.rows = []
 
     def left(self):
@@ -197,7 +198,9 @@ class Bench:
         if (side, subject.process()) in self.silent:
             raise Failed("gave no answer before")
         try:
-            return self.start(side, subject).ready(limit).ask(line, expected, limit)
+            worker = self.start(side, subject).ready(limit)
+            self.programs[side] = worker.about
+            return worker.ask(line, expected, limit)
         except Silent:
             self.silent.add((side, subject.process()))
             raise
@@ -400,7 +403,7 @@ def machine(arguments):
 
 
 def write(bench, about):
-    folder = bench.arguments.out
+    folder, about = bench.arguments.out, about | bench.programs
     if folder:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "speed.json").write_text(json.dumps({"machine": about, "rows": bench.rows}, indent=1) + "\n")

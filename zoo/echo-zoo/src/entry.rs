@@ -40,6 +40,7 @@ pub const ZOO: &[Entry] = &[
     Entry::of::<echoprime::EchoPrime>(),
     Entry::of::<panecho::PanEcho>(),
     Entry::of::<clip::Clip>(),
+    Entry::of::<r2plus1d::R2Plus1d>(),
     Entry::of::<mvit_kinetics::MvitKinetics>(),
 ];
 

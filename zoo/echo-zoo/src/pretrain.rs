@@ -9,7 +9,7 @@ use echo_core::{AnyEncoder, ClipSpec, Preset};
 use echo_data::Target;
 use echo_phantom::{ChamberSize, Findings};
 use echo_pretrain::{
-    Captions, Contrastive, MultiTask, Objective, Point, PretrainConfig, Task, Truth, ceiling, pretrain,
+    Captions, Contrastive, MultiTask, Objective, PictureWords, Point, PretrainConfig, Task, Truth, ceiling, pretrain,
     seconds_per_step,
 };
 use echo_weights::{Precision, Weights, save};
@@ -31,7 +31,10 @@ pub(crate) struct Args {
     /// The weights (.safetensors, 16-bit floats); the curve goes beside them.
     #[arg(long, value_name = "FILE", required_unless_present = "ceiling")]
     out: Option<PathBuf>,
-    /// Seed of the first weights, the phantoms and the captions.
+    /// What it learns from. Pictures are of shapes before textures: what an encoder knows without having seen a heart.
+    #[arg(long, value_enum, default_value_t = Lessons::Phantoms)]
+    on: Lessons,
+    /// Seed of the first weights, what is shown and the captions.
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Steps; the same number gives the same weights.
@@ -66,6 +69,24 @@ pub(crate) struct Args {
     ceiling: bool,
 }
 
+/// What an encoder learns from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Lessons {
+    /// Synthetic hearts that no benchmark uses.
+    Phantoms,
+    /// Plain shapes before plain textures, with captions.
+    Pictures,
+}
+
+impl Lessons {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Phantoms => "phantoms",
+            Self::Pictures => "pictures",
+        }
+    }
+}
+
 pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     let entry = find(entries, &args.encoder)?;
     let preset = entry.card.preset(&args.preset)?;
@@ -88,19 +109,23 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
         return Err(CliError::Usage("--minutes: give a positive number".to_owned()));
     }
     let device = DeviceChoice::Cpu.device().map_err(CliError::Usage)?;
-    print_ceiling(spec, args.seed)?;
+    if args.on == Lessons::Phantoms {
+        print_ceiling(spec, args.seed)?;
+    }
     let encoder = build(entries, entry, preset.name, &Weights::Random(args.seed), &device)?.encoder;
-    let objective = objective(&encoder, args.seed)?;
+    let objective = objective(&encoder, args.on, args.seed)?;
+    let reads = objective.reads();
     let config = config(args, &encoder, &objective, spec, &device)?;
     let begin = Instant::now();
     let checkpoint = beside(out, "checkpoint");
     let mut progress = Progress::new(&format!("pretraining {}", entry.card.name), config.steps);
     let done = pretrain(encoder, &objective, spec, &config, (args.threads, Some(&checkpoint)), &device, |report| {
-        let watched = report.curve.last().map_or(String::new(), |point| format!(", EF error {:.2}", point.watched_mae));
+        let watched = report.curve.last();
+        let watched = watched.map_or(String::new(), |point| format!(", {reads} error {:.2}", point.watched_mae));
         progress.set(report.step, &format!("loss {:.3}{watched}", report.loss));
         if let Some(point) = report.curve.last().filter(|point| point.step == report.step) {
             progress.line(&format!(
-                "step {:5}  loss {:.4}  watched: loss {:.4}, EF error {:.2} %",
+                "step {:5}  loss {:.4}  watched: loss {:.4}, {reads} error {:.2} %",
                 point.step, point.loss, point.watched_loss, point.watched_mae
             ));
         }
@@ -111,10 +136,10 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     let curve = beside(out, "curve.csv");
     write_file(&curve, Point::csv(&done.curve).as_bytes())?;
     let last = done.curve.last().map_or(String::new(), |point| {
-        format!("watched loss {:.4}, EF error {:.2} % of EF", point.watched_loss, point.watched_mae)
+        format!("watched loss {:.4}, {reads} error {:.2} %", point.watched_loss, point.watched_mae)
     });
     print(&format!(
-        "{}: {} steps of {} clips in {:.0} s; {last}\nrepeat with: echozoo pretrain --encoder {} --preset {} --out FILE \
+        "{}: {} steps of {} clips in {:.0} s; {last}\nrepeat with: echozoo pretrain --encoder {} --preset {} --on {} --out FILE \
          --seed {} --steps {} --batch {} --lr {} --weight-decay {} --warmup {} --shift {} --every {}\n\
          Synthetic; not for clinical use.\n",
         out.display(),
@@ -123,6 +148,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
         begin.elapsed().as_secs_f64(),
         entry.card.name,
         args.preset,
+        args.on.name(),
         config.seed,
         config.steps,
         config.batch,
@@ -179,7 +205,10 @@ fn config(
 }
 
 /// Captions where there is a text tower, else the heads that phantoms know the truth for.
-fn objective(encoder: &AnyEncoder, seed: u64) -> Result<Objective, CliError> {
+fn objective(encoder: &AnyEncoder, on: Lessons, seed: u64) -> Result<Objective, CliError> {
+    if on == Lessons::Pictures {
+        return Ok(Objective::Pictures(Box::new(PictureWords::new(encoder, seed)?)));
+    }
     if encoder.text().is_some() {
         let captions = captions()?;
         return Ok(Objective::Contrastive(Box::new(Contrastive::new(encoder, captions, seed)?)));
@@ -275,7 +304,7 @@ mod tests {
     use burn::tensor::activation::softmax;
     use burn::tensor::{Int, Tensor, TensorData};
     use echo_phantom::Purpose;
-    use echo_pretrain::{ClipSource, Pretrained, similarities};
+    use echo_pretrain::{ClipSource, Pretrained, Subject, similarities};
     use echo_random::Stream;
 
     use super::*;
@@ -289,10 +318,16 @@ mod tests {
         entry.build(Preset::NANO, &Weights::Random(1), &device()).unwrap().encoder
     }
 
+    /// Every encoder on phantoms, and one also on pictures.
+    fn lessons() -> impl Iterator<Item = (&'static Entry, Lessons)> {
+        let on_pictures = ZOO.iter().filter(|entry| entry.card.name == "clip").map(|entry| (entry, Lessons::Pictures));
+        ZOO.iter().map(|entry| (entry, Lessons::Phantoms)).chain(on_pictures)
+    }
+
     /// A short pretraining.
-    fn short(entry: &Entry, steps: usize, threads: usize) -> Pretrained {
+    fn short(entry: &Entry, on: Lessons, steps: usize, threads: usize) -> Pretrained {
         let encoder = nano(entry);
-        let objective = objective(&encoder, 1).unwrap();
+        let objective = objective(&encoder, on, 1).unwrap();
         let config = PretrainConfig {
             seed: 1,
             steps,
@@ -311,8 +346,8 @@ mod tests {
 
     #[test]
     fn thirty_steps_lower_the_loss_of_every_encoder() {
-        for entry in ZOO {
-            let curve = short(entry, 30, 1).curve;
+        for (entry, on) in lessons() {
+            let curve = short(entry, on, 30, 1).curve;
             let (first, last) = (&curve[0], &curve[curve.len() - 1]);
             assert_eq!((curve.len(), last.step), (6, 30), "{}", entry.card.name);
             assert!(last.loss < 0.97 * first.loss, "{}: {} -> {}", entry.card.name, first.loss, last.loss);
@@ -321,9 +356,9 @@ mod tests {
 
     #[test]
     fn the_same_seed_gives_the_same_bits_whatever_renders() {
-        for entry in ZOO {
+        for (entry, on) in lessons() {
             let bits = |threads| -> Vec<Vec<u8>> {
-                let encoder = short(entry, 3, threads).encoder;
+                let encoder = short(entry, on, 3, threads).encoder;
                 let all = echo_train::parameters(&encoder);
                 let paths: Vec<&str> = all.iter().map(|parameter| parameter.path.as_str()).collect();
                 echo_train::values(&encoder, &paths).iter().map(|(_, data)| data.as_bytes().to_vec()).collect()
@@ -359,7 +394,14 @@ mod tests {
         let entry = ZOO.iter().find(|entry| entry.card.name == "echoclip").unwrap();
         let encoder = entry.build(Preset::NANO, &Weights::Shipped, &device()).unwrap().encoder;
         let spec = entry.card.preset(Preset::NANO).unwrap().clip.clone();
-        let source = ClipSource { seed: 5, purpose: Purpose::PretrainingValidation, spec, shift: None, batch: 24 };
+        let source = ClipSource {
+            subject: Subject::Phantoms,
+            seed: 5,
+            purpose: Purpose::PretrainingValidation,
+            spec,
+            shift: None,
+            batch: 24,
+        };
         let batch = source.batch(0).unwrap();
         let tokens = encoder.tokens(batch.clips(&device()));
         let embeddings = encoder.projection().apply(encoder.frame_features(&tokens));

@@ -30,6 +30,12 @@ pub struct ClipChange {
     /// Part of each side that is cut off before resizing, from every edge.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zoom: Option<f64>,
+    /// What is subtracted of each channel, in the card's order and unit: for weights whose training's mean is another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mean: Option<[f32; 3]>,
+    /// What each channel is divided by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub std: Option<[f32; 3]>,
 }
 
 impl ClipChange {
@@ -52,6 +58,12 @@ impl ClipChange {
                 return Err(BenchError::Config(format!("{what}: clip.{name} = {value}: give 1 to {most}")));
             }
         }
+        if let Some(mean) = self.mean.filter(|mean| !mean.iter().all(|value| value.is_finite())) {
+            return Err(BenchError::Config(format!("{what}: clip.mean = {mean:?}: give three numbers")));
+        }
+        if let Some(std) = self.std.filter(|std| !std.iter().all(|value| value.is_finite() && *value > 0.0)) {
+            return Err(BenchError::Config(format!("{what}: clip.std = {std:?}: give three positive numbers")));
+        }
         match self.zoom {
             Some(zoom) if !(0.0..0.5).contains(&zoom) => {
                 Err(BenchError::Config(format!("{what}: clip.zoom = {zoom}: give at least 0 and less than 0.5")))
@@ -70,6 +82,8 @@ impl ClipChange {
             // To the nearest pixel, and never below the part that is cut out.
             resize: ((own.resize * size + own.size / 2) / own.size.max(1)).max(size),
             size,
+            mean: self.mean.unwrap_or(own.mean),
+            std: self.std.unwrap_or(own.std),
             ..own.clone()
         };
         clip.crop.zoom = self.zoom.unwrap_or(own.crop.zoom);
@@ -85,6 +99,8 @@ impl ClipChange {
             clips: self.clips.filter(|wanted| *wanted != clips),
             padding: self.padding.filter(|padding| *padding != own.padding),
             zoom: self.zoom.filter(|zoom| *zoom != own.crop.zoom),
+            mean: self.mean.filter(|mean| *mean != own.mean),
+            std: self.std.filter(|std| *std != own.std),
         }
     }
 }
@@ -105,6 +121,8 @@ impl fmt::Display for ClipChange {
             self.zoom.map(|zoom| format!("zoom {zoom}")),
             padding.map(str::to_owned),
             self.clips.map(|clips| format!("clips per video: {clips}")),
+            self.mean.map(|mean| format!("mean {mean:?}")),
+            self.std.map(|std| format!("deviation {std:?}")),
         ];
         f.write_str(&parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
     }
@@ -151,12 +169,16 @@ mod tests {
             ..OWN
         };
         assert_eq!(all, expected);
+        let units = change("mean = [32.09, 32.59, 33.38]\nstd = [50.0, 50.5, 51]").apply(&OWN);
+        assert_eq!(units, ClipSpec { mean: [32.09, 32.59, 33.38], std: [50.0, 50.5, 51.0], ..OWN });
     }
 
     #[test]
     fn what_is_as_it_is_anyway_is_no_change_and_the_rest_is_said() {
         let asked = change("frames = 16\nstride = 2\nsize = 224\nclips = 1\npadding = \"repeat_last\"\nzoom = 0.1");
         assert_eq!(asked.beside(&OWN, 1), change("stride = 2"));
+        let units = change("mean = [0, 0, 0]\nstd = [1, 2, 1.5]").beside(&OWN, 1);
+        assert_eq!(units.to_string(), "deviation [1.0, 2.0, 1.5]");
         assert_eq!(asked.beside(&OWN, 4).to_string(), "stride 2, clips per video: 1");
         let all = change("frames = 48\nsize = 112\npadding = \"zeros_before_normalize\"\nzoom = 0");
         assert_eq!(all.to_string(), "48 frames, 112 px, zoom 0, short videos end in black");
@@ -164,9 +186,17 @@ mod tests {
 
     #[test]
     fn slips_of_the_pen_are_refused() {
-        for text in
-            ["frames = 0", "frames = 100000", "stride = 0", "size = 0", "clips = 65", "zoom = 0.5", "zoom = -0.1"]
-        {
+        for text in [
+            "frames = 0",
+            "frames = 100000",
+            "stride = 0",
+            "size = 0",
+            "clips = 65",
+            "zoom = 0.5",
+            "zoom = -0.1",
+            "std = [1, 0, 1]",
+            "mean = [nan, 0, 0]",
+        ] {
             let message = change(text).validate("recipe of coop").unwrap_err().to_string();
             assert!(message.starts_with("recipe of coop: clip.") && message.contains("give "), "{text}: {message}");
         }

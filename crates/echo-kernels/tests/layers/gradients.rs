@@ -4,10 +4,12 @@ use burn::module::{Param, ParamId};
 use burn::nn::conv::{Conv2d, Conv2dConfig, Conv3dConfig};
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig, PaddingConfig2d, PaddingConfig3d};
 use burn::tensor::activation::softmax;
+use burn::tensor::module::conv3d;
+use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 use echo_kernels::{
-    Activation, Axes, attention, depthwise_norm, feed_forward, layer_norm, linear, max_pool_tokens, patch_conv,
-    pool_tokens,
+    Activation, Axes, attention, convolution, depthwise_norm, feed_forward, layer_norm, linear, max_pool_tokens,
+    patch_conv, pool_tokens,
 };
 use echo_random::Stream;
 
@@ -275,6 +277,45 @@ fn patch_convolutions() {
                 |leaves| {
                     let (x, conv) = parts(leaves);
                     conv.forward(x).permute([0, 2, 3, 1])
+                },
+            );
+        }
+    }
+    assert!(differs, "nothing went to the kernels");
+}
+
+#[test]
+fn convolutions_over_three_axes() {
+    let mut differs = false;
+    for ([batch, time, rows, columns, channels], filters, kernel, stride, padding) in [
+        ([2, 3, 7, 9, 5], 6, [1, 3, 3], [1, 1, 1], [0, 1, 1]),
+        ([1, 5, 4, 3, 7], 33, [3, 1, 1], [1, 1, 1], [1, 0, 0]),
+        ([2, 4, 9, 8, 3], 10, [1, 7, 7], [1, 2, 2], [0, 3, 3]),
+        ([1, 7, 3, 2, 20], 4, [3, 1, 1], [2, 1, 1], [1, 0, 0]),
+        ([2, 5, 5, 4, 6], 8, [1, 1, 1], [2, 2, 2], [0, 0, 0]),
+        ([1, 4, 5, 6, 3], 5, [2, 3, 1], [2, 1, 3], [1, 2, 0]),
+        // More places than are gathered at a time for the gradient of the weights.
+        ([1, 5, 30, 31, 2], 3, [3, 1, 3], [1, 1, 1], [1, 0, 1]),
+    ] {
+        let shape = [batch, time, rows, columns, channels];
+        let [depth, height, width] = kernel;
+        for bias in [true, false] {
+            let weight = [filters, channels, depth, height, width];
+            let sizes = &[shape.iter().product(), weight.iter().product(), filters][..if bias { 3 } else { 2 }];
+            let parts = |leaves: &mut Leaves<'_>| {
+                (leaves.next(shape), leaves.next(weight), bias.then(|| leaves.next([filters])))
+            };
+            differs |= check(
+                &format!("convolution {shape:?} {kernel:?} {stride:?}, bias {bias}"),
+                sizes,
+                |leaves| {
+                    let (x, weight, bias) = parts(leaves);
+                    convolution(x, weight, bias, stride, padding)
+                },
+                |leaves| {
+                    let (x, weight, bias) = parts(leaves);
+                    let options = ConvOptions::new(stride, padding, [1; 3], 1);
+                    conv3d(x.permute([0, 4, 1, 2, 3]), weight, bias, options).permute([0, 2, 3, 4, 1])
                 },
             );
         }

@@ -6,18 +6,16 @@ use serde::{Deserialize, Serialize};
 use crate::acquisition::{Acquisition, Quality};
 use crate::anatomy::Anatomy;
 use crate::beats::{Moment, moments, traced_frames};
-use crate::chambers::Chambers;
+use crate::cut::{Cut, traced};
 use crate::findings::{Cavity, Findings};
 use crate::lattice::{Lattice, NodePoints};
-use crate::motion::{Deformation, Walls};
 use crate::physiology::Physiology;
 use crate::pose::Pose;
 use crate::purpose::Purpose;
 use crate::scan::Scanner;
 use crate::sector::FRAME_SIZE;
 use crate::site::Site;
-use crate::tracing::Tracing;
-use crate::valves::leaflets;
+use crate::tracing::{Line, Tracing};
 use crate::video::Loop;
 use crate::view::Views;
 use crate::{PhantomError, Population};
@@ -120,15 +118,11 @@ impl Phantom {
     }
 
     fn trace(&self, frame: usize, moment: &Moment) -> Tracing {
-        let contracted = self.physiology.ventricle.contracted(moment.contraction);
+        let (axis, chords) = traced(&self.physiology, moment.contraction);
         let pose = Pose::at(&self.acquisition, &self.physiology, moment.time, moment.contraction);
         let sector = self.acquisition.sector();
-        let pixel = |x: f64, level: f64| sector.pixel(pose.to_sector((x, level)));
-        let tracing = Tracing {
-            frame,
-            long_axis: [pixel(0.0, contracted.apex), pixel(0.0, contracted.annulus)],
-            chords: contracted.discs().map(|(level, left, right)| [pixel(-left, level), pixel(right, level)]),
-        };
+        let pixels = |line: Line| line.map(|place| sector.pixel(pose.to_sector(place)));
+        let tracing = Tracing { frame, long_axis: pixels(axis), chords: chords.map(pixels) };
         if self.acquisition.mirrored { tracing.mirrored() } else { tracing }
     }
 
@@ -153,9 +147,8 @@ impl Phantom {
 
     fn scan(&self, moments: &[Moment], which: impl ExactSizeIterator<Item = usize>) -> Vec<u8> {
         const PIXELS: usize = FRAME_SIZE * FRAME_SIZE;
-        let chambers = Chambers::new(&self.physiology);
-        let walls = Walls::new(&chambers);
-        let anatomy = Anatomy::new(&chambers, &self.acquisition);
+        let cut = Cut::new(&self.physiology);
+        let anatomy = Anatomy::new(&cut, &self.physiology, &self.acquisition);
         let mut scanner = Scanner::new(&self.acquisition);
         let points = NodePoints::new(&self.acquisition.sector());
         let mut lattice = Lattice::new();
@@ -165,9 +158,9 @@ impl Phantom {
         for (number, frame) in which.zip(frames.chunks_exact_mut(PIXELS)) {
             let moment = &moments[number];
             let pose = Pose::at(&self.acquisition, &self.physiology, moment.time, moment.contraction);
-            let deformation = Deformation::new(&walls, moment.contraction);
-            lattice.fill(&deformation, pose, &points);
-            leaflets(&chambers, &deformation, moment.opening, &mut echoes);
+            let contracted = cut.contracted(moment.contraction);
+            lattice.fill(|place| contracted.reference(place), pose, &points);
+            contracted.leaflets(moment, &mut echoes);
             let noise = Stream::new(self.seed, "phantom/noise", number as u64).bits64();
             let extra_gain = self.acquisition.gain_at(moment.time);
             scanner.scan(&anatomy, &lattice, (&echoes, pose), noise, extra_gain, frame);
@@ -191,13 +184,12 @@ mod tests {
         const STEP: f64 = 0.02;
         let moment = moments(phantom)[frame];
         let heart = &phantom.physiology;
-        let chambers = Chambers::new(heart);
-        let walls = Walls::new(&chambers);
-        let deformation = Deformation::new(&walls, moment.contraction);
+        let cut = Cut::new(heart);
+        let contracted = cut.contracted(moment.contraction);
         let pose = Pose::at(&phantom.acquisition, heart, moment.time, moment.contraction);
         let sector: Sector = phantom.acquisition.sector();
         let mut lattice = Lattice::new();
-        lattice.fill(&deformation, pose, &NodePoints::new(&sector));
+        lattice.fill(|place| contracted.reference(place), pose, &NodePoints::new(&sector));
         let mut rows = vec![[Default::default(); BEAMS]; SAMPLES];
         rows.iter_mut().enumerate().for_each(|(sample, row)| lattice.row(sample, row));
 

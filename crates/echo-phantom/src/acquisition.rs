@@ -78,8 +78,7 @@ pub struct Acquisition {
     pub half_angle: f64,
     /// Pixel `(x, y)` of the sector's apex.
     pub sector_apex: (f64, f64),
-    /// Where the heart lies, cm right of and below the probe: its apex in apical views, its base in parasternal long axis, a
-    /// little below its middle in subcostal views, the middle of the cavity in short axis.
+    /// Where the heart lies, cm right of and below the probe: its apex in apical views, in others its nearest wall.
     pub anchor: (f64, f64),
     /// Angle of the long axis against straight down, radians; positive leans the base to the right. In short axis, of the line
     /// from the anterior to the inferior wall.

@@ -10,7 +10,7 @@ pub(crate) const AORTIC_WALL: f64 = 0.24;
 
 /// (distance beyond the ring in cm, half-width as a share of the width at the sinuses): ring, sinuses, the waist above
 /// them, ascending aorta.
-const OUTLINE: [(f64, f64); 5] = [(-0.2, 0.33), (0.35, 0.44), (0.95, 0.5), (1.9, 0.39), (3.2, 0.45)];
+const OUTLINE: [(f64, f64); 5] = [(-0.2, 0.31), (0.35, 0.44), (0.95, 0.5), (1.9, 0.39), (3.2, 0.45)];
 
 /// The aortic root of one heart at end-diastole.
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ impl AorticRoot {
             None => (Side::Right, 0.3, 6.5),
         };
         // Septum and anterior wall of the aorta go on into each other.
-        let inwards = 0.33 * width - 0.1;
+        let inwards = 0.31 * width - 0.12;
         let edge = v.relaxed_half_width(side, v.length) - inwards;
         let middle = if side == Side::Left { -edge } else { edge };
         Self { side, width, ring: (middle, v.length), lean, reach }
@@ -67,13 +67,17 @@ impl AorticRoot {
     /// x of the middle of an atrium of this half-width that leans against the root.
     pub fn beside(&self, half_width: f64) -> f64 {
         let (left, right) = self.widest();
-        let gap = half_width - 0.3 + AORTIC_WALL;
+        let gap = half_width - 0.6 + AORTIC_WALL;
         if self.side == Side::Left { right + gap } else { left - gap }
     }
 
-    /// Distances to the left atrium, of which the root takes its part, and to the lumen.
-    pub fn distances(&self, left_atrium: f64, x: f64, level: f64) -> (f64, f64) {
+    /// Distances to the left atrium, of which the root takes its part, and to the lumen. The mitral valve reaches from
+    /// `posterior` (x) to the root, and the atrium up to all of it.
+    pub fn distances(&self, left_atrium: f64, posterior: f64, x: f64, level: f64) -> (f64, f64) {
         let beyond = level - self.ring.1;
+        let anterior = self.mitral_edge();
+        let funnel = (x - 0.5 * (anterior + posterior)).abs() - 0.46 * (anterior - posterior).abs();
+        let left_atrium = left_atrium.min(funnel.max(-0.3 - beyond).max(beyond - 1.6));
         let (middle, half_width) = self.section(beyond);
         let across = (x - middle).abs() - half_width;
         let lumen = across.max(-0.3 - beyond).max(beyond - self.reach);

@@ -14,6 +14,8 @@ const ATRIAL_WALL: f64 = 0.28;
 pub(crate) struct Chambers<'a> {
     pub heart: &'a Physiology,
     cavity: HalfEllipses,
+    /// x of both ends of the mitral valve.
+    mitral: (f64, f64),
     epicardium: HalfEllipses,
     pub left_atrium: Ellipse,
     pub aortic_root: Option<AorticRoot>,
@@ -98,6 +100,7 @@ impl<'a> Chambers<'a> {
             heart,
             cavity: HalfEllipses::new(v, 0.0, [0.0, 0.0], v.length),
             epicardium: HalfEllipses::new(v, v.apical_wall, [v.left_wall, v.right_wall], v.length + 0.35),
+            mitral: (from, to),
             left_atrium,
             aortic_root,
             beside,
@@ -116,7 +119,10 @@ impl<'a> Chambers<'a> {
         // The chambers overlap at their valve, or half-covered grid cells would draw a membrane across it.
         let left_atrium = self.left_atrium.distance(x, level).max(self.heart.ventricle.length - 0.3 - level);
         let (left_atrium, aorta) = match &self.aortic_root {
-            Some(root) => root.distances(left_atrium, x, level),
+            Some(root) => {
+                let posterior = if root.side == Side::Left { self.mitral.1 } else { self.mitral.0 };
+                root.distances(left_atrium, posterior, x, level)
+            }
             None => (left_atrium, f64::INFINITY),
         };
         let left_heart = self.cavity.distance(x, level).min(left_atrium).min(aorta);

@@ -41,7 +41,7 @@ impl<'a> OutflowTract<'a> {
         let septum = self.left.relaxed_outer_half_width(Side::Right, level.min(length)) + 0.3 * (level - length).max(0.0);
         let width = self.width_at(level);
         let across = 0.95 * f64::max(septum - x, x - septum - width);
-        let tract = across.max(0.35 - aorta).max(level - length - 4.0).max(if width < 0.05 { 0.3 } else { -1e9 });
+        let tract = across.max(0.35 - aorta).max(level - length - 3.2).max(if width < 0.05 { 0.3 } else { -1e9 });
         let descending = self.descending_aorta.distance(x, level);
         (tract.min(descending), (tract - self.wall).min(descending - 0.22))
     }

@@ -116,7 +116,7 @@ impl Physiology {
             bulge: normal(stream, 0.0, 0.06),
             belly: normal(stream, 0.6, 0.04),
             // Where both valves are cut, the base is as wide as both.
-            annulus_width: normal(stream, 0.74, 0.05) + if shows_aorta { 0.12 } else { 0.0 },
+            annulus_width: normal(stream, 0.74, 0.05) + if shows_aorta { 0.18 } else { 0.0 },
             left_wall: wall * normal(stream, 1.0, 0.08),
             right_wall: wall * normal(stream, 0.97, 0.08),
             apical_wall: wall * 0.65,
@@ -170,7 +170,7 @@ impl Physiology {
         let aortic_root = normal(stream, 3.0, 0.25) * size.sqrt();
         heart.aortic_root = Some(aortic_root).filter(|_| shows_aorta);
         let outflow = Beside::OutflowTract {
-            outflow: 0.78 * right_heart.ventricle,
+            outflow: 0.72 * right_heart.ventricle,
             wall: right_heart.wall,
             descending_aorta: normal(stream, 1.1, 0.1),
         };
@@ -181,8 +181,8 @@ impl Physiology {
         match plane.view {
             View::A2c => {}
             View::A3c | View::Plax => heart.beside = outflow,
-            View::PsaxMv => heart.beside = crescent(0.76, 0.85),
-            View::PsaxPm => heart.beside = crescent(0.52, 0.72),
+            View::PsaxMv => heart.beside = crescent(0.76, 0.66),
+            View::PsaxPm => heart.beside = crescent(0.52, 0.56),
             View::PsaxAp => heart.beside = crescent(0.17, 0.0),
             View::A4c | View::A5c | View::Sc4c => heart.beside = Beside::RightHeart(right_heart),
         }

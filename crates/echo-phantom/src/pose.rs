@@ -2,12 +2,12 @@
 
 use crate::acquisition::Acquisition;
 use crate::physiology::Physiology;
-use crate::placement::Placement;
-use crate::short_axis::MIDDLE;
+use crate::placement::anchor;
 
 /// Where the heart lies in the sector at one moment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pose {
+    /// Where the origin of heart coordinates lies.
     apex: (f64, f64),
     sin: f64,
     cos: f64,
@@ -18,19 +18,20 @@ impl Pose {
     pub fn at(acquisition: &Acquisition, heart: &Physiology, time: f64, contraction: f64) -> Self {
         let breath = acquisition.breath(time);
         let (sin, cos) = (acquisition.tilt + heart.rocking * contraction).sin_cos();
-        let anchor = (
+        let at = (
             acquisition.anchor.0 + acquisition.breathing.0 * breath,
             acquisition.anchor.1 + acquisition.breathing.1 * breath,
         );
-        let level = anchor_level(acquisition, heart);
-        Self { apex: (anchor.0 - level * sin, anchor.1 - level * cos), sin, cos }
+        let (x, level) = anchor(acquisition.plane.view, heart);
+        Self { apex: (at.0 - (x * cos + level * sin), at.1 - (level * cos - x * sin)), sin, cos }
     }
 
     /// The probe in heart coordinates at end-diastole.
     pub fn probe(acquisition: &Acquisition, heart: &Physiology) -> (f64, f64) {
         let (sin, cos) = acquisition.tilt.sin_cos();
         let (right, down) = (-acquisition.anchor.0, -acquisition.anchor.1);
-        (right * cos - down * sin, right * sin + down * cos + anchor_level(acquisition, heart))
+        let (x, level) = anchor(acquisition.plane.view, heart);
+        (x + right * cos - down * sin, level + right * sin + down * cos)
     }
 
     /// From the sector's coordinates (cm) to `(x, level)` of the heart.
@@ -43,12 +44,6 @@ impl Pose {
     pub fn to_sector(self, (x, level): (f64, f64)) -> (f64, f64) {
         (self.apex.0 + x * self.cos + level * self.sin, self.apex.1 - x * self.sin + level * self.cos)
     }
-}
-
-/// Level of the heart that lies at the recording's anchor.
-fn anchor_level(acquisition: &Acquisition, heart: &Physiology) -> f64 {
-    let view = acquisition.plane.view;
-    if view.is_short_axis() { MIDDLE } else { Placement::of(view).anchor * heart.ventricle.length }
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::physiology::{Physiology, RightHeart};
 use crate::shapes::bump;
 use crate::tracing::{DISCS, Line};
 use crate::valves::{Echo, curve};
-use crate::ventricle::Side;
+use crate::ventricle::{Side, Ventricle};
 
 /// Level of the cavity's middle, cm.
 pub(crate) const MIDDLE: f64 = 5.0;
@@ -62,13 +62,7 @@ impl<'a> ShortAxis<'a> {
         let half_widths = sides.map(|side| v.relaxed_half_width(side, at));
         let outer = sides.map(|side| v.relaxed_outer_half_width(side, at));
         let losses = sides.map(|side| v.loss_of_width(side, at));
-        let circle = (right.ventricle > 0.0).then(|| {
-            let septum = 0.5 * (outer[0] + outer[1]);
-            let radius = 1.12 * septum;
-            let away = septum + right.ventricle - radius;
-            let (dx, dy) = TO_THE_RIGHT_HEART;
-            Circle { x: dx * away, y: dy * away, radius, wall: right.wall }
-        });
+        let circle = Circle::of(outer, right);
         let ray = |i: usize| {
             let (sin, cos) = (TAU * i as f64 / RAYS as f64).sin_cos();
             // The ring's sides go over into each other.
@@ -151,8 +145,8 @@ impl<'a> ShortAxis<'a> {
         }
         let ring = self.contracted(moment.contraction);
         let [septal, lateral] = [ring.section(TAU / 2.0), ring.section(0.0)].map(|section| section.inner);
-        let (left, right) = ((-0.72 * septal, MIDDLE + 0.05), (0.72 * lateral, MIDDLE + 0.05));
-        let gape = 0.42 * (septal + lateral) * moment.opening;
+        let (left, right) = ((-0.84 * septal, MIDDLE + 0.1), (0.84 * lateral, MIDDLE + 0.1));
+        let gape = 0.55 * (septal + lateral) * moment.opening;
         // Shut lips meet along a line that is a little arched; a bend of the line's length arches it by half of that.
         for (lip, arch) in [(0, -gape - 0.2), (1, 0.8 * gape - 0.2)] {
             curve(left, right, arch / (right.0 - left.0), lip, echoes);
@@ -160,7 +154,23 @@ impl<'a> ShortAxis<'a> {
     }
 }
 
+/// Level of the heart's anterior border.
+pub(crate) fn top(v: &Ventricle, level: f64, right: &RightHeart) -> f64 {
+    let outer = [Side::Left, Side::Right].map(|side| v.relaxed_outer_half_width(side, level * v.length));
+    let left = -0.5 * (outer[0] + outer[1]);
+    MIDDLE + Circle::of(outer, right).map_or(left, |circle| left.min(circle.y - circle.radius - circle.wall))
+}
+
 impl Circle {
+    /// A right ventricle beside a ring of these outer half-widths.
+    fn of(outer: [f64; 2], right: &RightHeart) -> Option<Self> {
+        let septum = 0.5 * (outer[0] + outer[1]);
+        let radius = 1.12 * septum;
+        let away = septum + right.ventricle - radius;
+        let (dx, dy) = TO_THE_RIGHT_HEART;
+        (right.ventricle > 0.0).then_some(Self { x: dx * away, y: dy * away, radius, wall: right.wall })
+    }
+
     /// Where a ray from the origin leaves the circle, grown by half of its wall.
     fn along(&self, cos: f64, sin: f64) -> f64 {
         let towards = self.x * cos + self.y * sin;

@@ -16,7 +16,7 @@ use crate::{Phantom, PhantomError};
 pub(crate) const GENERATOR_VERSION: u32 = 6;
 
 /// Most videos in one data set: more are a slip of the pen, not a wish.
-const MOST_VIDEOS: usize = 1_000_000;
+pub(crate) const MOST_VIDEOS: usize = 1_000_000;
 
 /// What a data set holds. The default has 600 training, 200 validation and 400 test videos in both views.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -31,6 +31,9 @@ pub struct Phantom {
     pub seed: u64,
 }
 
+/// Pixels of a frame.
+pub(crate) const PIXELS: usize = FRAME_SIZE * FRAME_SIZE;
+
 /// How hearts are recorded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -145,17 +148,35 @@ impl Phantom {
         self.scan(&moments(self), which.iter().copied())
     }
 
+    /// The picture along one beam in every frame, as M-mode shows it.
+    pub(crate) fn beam_over_time(&self, beam: usize) -> Vec<Vec<u8>> {
+        let moments = moments(self);
+        let mut columns = Vec::with_capacity(moments.len());
+        self.scan_each(&moments, 0..moments.len(), |scanner| columns.push(scanner.beam(beam).collect()));
+        columns
+    }
+
     fn scan(&self, moments: &[Moment], which: impl ExactSizeIterator<Item = usize>) -> Vec<u8> {
-        const PIXELS: usize = FRAME_SIZE * FRAME_SIZE;
+        let mut frames = vec![0; which.len() * PIXELS];
+        let mut places = frames.chunks_exact_mut(PIXELS);
+        self.scan_each(moments, which, |scanner| {
+            let Some(frame) = places.next() else { return };
+            scanner.picture(frame);
+            if self.acquisition.mirrored {
+                frame.chunks_exact_mut(FRAME_SIZE).for_each(<[u8]>::reverse);
+            }
+        });
+        frames
+    }
+
+    fn scan_each(&self, moments: &[Moment], which: impl Iterator<Item = usize>, mut scanned: impl FnMut(&Scanner)) {
         let cut = Cut::new(&self.physiology);
         let anatomy = Anatomy::new(&cut, &self.physiology, &self.acquisition);
         let mut scanner = Scanner::new(&self.acquisition);
         let points = NodePoints::new(&self.acquisition.sector());
         let mut lattice = Lattice::new();
         let mut echoes = Vec::new();
-
-        let mut frames = vec![0; which.len() * PIXELS];
-        for (number, frame) in which.zip(frames.chunks_exact_mut(PIXELS)) {
+        for number in which {
             let moment = &moments[number];
             let pose = Pose::at(&self.acquisition, &self.physiology, moment.time, moment.contraction);
             let contracted = cut.contracted(moment.contraction);
@@ -163,12 +184,9 @@ impl Phantom {
             contracted.leaflets(moment, &mut echoes);
             let noise = Stream::new(self.seed, "phantom/noise", number as u64).bits64();
             let extra_gain = self.acquisition.gain_at(moment.time);
-            scanner.scan(&anatomy, &lattice, (&echoes, pose), noise, extra_gain, frame);
-            if self.acquisition.mirrored {
-                frame.chunks_exact_mut(FRAME_SIZE).for_each(<[u8]>::reverse);
-            }
+            scanner.scan(&anatomy, &lattice, (&echoes, pose), noise, extra_gain);
+            scanned(&scanner);
         }
-        frames
     }
 }
 

@@ -14,6 +14,9 @@ pub(crate) struct Pose {
 }
 
 impl Pose {
+    /// Coordinates of the sector for what has none of its own.
+    pub const STILL: Self = Self { apex: (0.0, 0.0), sin: 0.0, cos: 1.0 };
+
     /// The pose `time` seconds into the recording.
     pub fn at(acquisition: &Acquisition, heart: &Physiology, time: f64, contraction: f64) -> Self {
         let breath = acquisition.breath(time);

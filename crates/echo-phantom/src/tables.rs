@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::PhantomError;
 use crate::findings::{Chamber, Findings};
 use crate::image_quality::ImageQuality;
+use crate::out_of_distribution::OtherRow;
 use crate::reading::Label;
 use crate::recording::Recording;
 use crate::sector::FRAME_SIZE;
@@ -23,6 +24,30 @@ pub(crate) struct Row {
     pub tracings: [Tracing; 2],
 }
 
+/// Columns of every list of videos.
+const MEASURED: [&str; 8] = ["EF", "ESV", "EDV", "FrameHeight", "FrameWidth", "FPS", "NumberOfFrames", "Split"];
+
+/// The list and the findings of loops that show no heart to be measured, in `folder`.
+pub(crate) fn write_other_lists(folder: &Path, rows: &[OtherRow]) -> Result<(), PhantomError> {
+    let write = |name: &str, header: &[&str], row: &dyn Fn(&OtherRow) -> Vec<String>| {
+        let path = folder.join(name);
+        let mut table = csv::Writer::from_path(&path).map_err(PhantomError::csv(&path))?;
+        table.write_record(["FileName"].iter().chain(header)).map_err(PhantomError::csv(&path))?;
+        for one in rows {
+            let cells = std::iter::once(one.name.clone()).chain(row(one));
+            table.write_record(cells).map_err(PhantomError::csv(&path))?;
+        }
+        table.flush().map_err(PhantomError::io(&path))
+    };
+    let empty = String::new;
+    let size = FRAME_SIZE.to_string();
+    write("FileList.csv", &MEASURED, &|row| {
+        let [fps, frames] = [row.fps.to_string(), row.frames.to_string()];
+        vec![empty(), empty(), empty(), size.clone(), size.clone(), fps, frames, "TEST".to_owned()]
+    })?;
+    write("Findings.csv", &["Kind"], &|row| vec![row.kind.name().to_owned()])
+}
+
 /// Labels of all videos; those of studies have columns for patient, study and view.
 pub(crate) fn write_file_list(path: &Path, rows: &[Row]) -> Result<(), PhantomError> {
     let mut table = csv::Writer::from_path(path).map_err(PhantomError::csv(path))?;
@@ -31,7 +56,7 @@ pub(crate) fn write_file_list(path: &Path, rows: &[Row]) -> Result<(), PhantomEr
     if rows.iter().any(|row| row.recording.study.is_some()) {
         header.extend(["PatientID", "StudyID", "View"]);
     }
-    header.extend(["EF", "ESV", "EDV", "FrameHeight", "FrameWidth", "FPS", "NumberOfFrames", "Split"]);
+    header.extend(MEASURED);
     write(header.into_iter().map(str::to_owned).collect())?;
     for Row { recording, findings, fps, frames, .. } in rows {
         let Label { ef, esv, edv } = recording.label;

@@ -138,24 +138,31 @@ impl Acquisition {
     /// is turned a little; the probe, the breath and the beat are new.
     pub(crate) fn another(&self, stream: &mut Stream, setting: Setting) -> Self {
         let drawn = Self::through(stream, setting, Some(self.window));
-        Self {
+        let [before, now] = [self, &drawn].map(|recording| Placement::of(recording.plane.view));
+        let drawn = Self {
             fps: self.fps,
-            depth: self.depth,
-            half_angle: self.half_angle,
+            depth: self.depth / before.depth * now.depth,
+            half_angle: self.half_angle / before.width * now.width,
             sector_apex: self.sector_apex,
             breathing_rate: self.breathing_rate,
+            dynamic_range: self.dynamic_range,
+            gamma: self.gamma,
+            mirrored: self.mirrored,
+            ..drawn
+        };
+        if drawn.image_quality.is_some() {
+            // Every loop of a study has a grade of its own.
+            return drawn;
+        }
+        Self {
             gain: self.gain + 0.3 * drawn.gain_swing,
             attenuation: self.attenuation,
             focus: self.focus,
             edge_loss: self.edge_loss,
             noise: self.noise,
-            image_quality: self.image_quality,
             blood: self.blood,
-            dynamic_range: self.dynamic_range,
-            gamma: self.gamma,
             lateral_blur: self.lateral_blur,
             axial_blur: self.axial_blur,
-            mirrored: self.mirrored,
             ..drawn
         }
     }

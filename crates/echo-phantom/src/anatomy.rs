@@ -130,13 +130,7 @@ impl GridPoint {
 
 /// Echo strength of a place, from its distances to borders and how squarely the beam meets them.
 /// `patch` is slow noise, and `haze` what is there outside the heart.
-fn strength(
-    d: &Distances,
-    cavity_facing: f64,
-    outside_facing: f64,
-    (patch, haze): (f64, f64),
-    blood: f64,
-) -> f64 {
+fn strength(d: &Distances, cavity_facing: f64, outside_facing: f64, (patch, haze): (f64, f64), blood: f64) -> f64 {
     // Half-covered grid cells on the border get half of the strength.
     let tissue = (0.5 + d.cavity / STEP).clamp(0.0, 1.0);
     if tissue == 0.0 {

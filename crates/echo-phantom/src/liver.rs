@@ -17,11 +17,8 @@ impl Liver {
     /// The liver, where the view looks through it.
     pub fn before(view: View) -> Option<Self> {
         let vein = |x, level, half_width, half_height, drop| Ellipse { x, level, half_width, half_height, drop };
-        let veins = [
-            vein(-7.0, 2.6, 0.9, 0.22, 0.6),
-            vein(-7.6, 4.7, 0.26, 0.7, 0.0),
-            vein(-6.3, 6.0, 0.8, 0.28, -0.5),
-        ];
+        let veins =
+            [vein(-7.0, 2.6, 0.9, 0.22, 0.6), vein(-7.6, 4.7, 0.26, 0.7, 0.0), vein(-6.3, 6.0, 0.8, 0.28, -0.5)];
         (view == View::Sc4c).then_some(Self { veins })
     }
 

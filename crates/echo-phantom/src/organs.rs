@@ -134,7 +134,7 @@ fn kidney(shape: &Shape, (x, y): (f64, f64), patch: f64) -> f64 {
     let grown = |width: f64, height: f64| {
         ellipse(middle.0, middle.1, width + 0.4 * shape[3], height + 0.2 * shape[4], drop).distance(x, y)
     };
-    let (border, sinus) = (grown(5.2, 2.5), grown(3.1, 1.0));
+    let (border, sinus) = (grown(5.6, 2.7), grown(3.3, 1.1));
     // Dark pyramids between sinus and rim.
     let pyramid = (2.2 * x + 3.0 * shape[5]).sin().max(0.0).powi(2);
     match (border, sinus) {
@@ -178,27 +178,29 @@ fn thyroid(shape: &Shape, (x, y): (f64, f64), patch: f64) -> f64 {
     if let Some(wall) = layers(1.3, y, patch) {
         return wall;
     }
-    let lobe = |side: f64| {
-        ellipse(side * (3.7 + 0.3 * shape[0]), 6.0, 2.3, 2.4 + 0.4 * shape[1], 0.12 * side).distance(x, y)
-    };
+    let lobe =
+        |side: f64| ellipse(side * (3.3 + 0.2 * shape[0]), 7.2, 1.9, 2.3 + 0.4 * shape[1], 0.12 * side).distance(x, y);
     let lobes = lobe(-1.0).min(lobe(1.0));
-    let isthmus = (x.abs() - 2.5).max((y - 4.1).abs() - 0.45);
-    let artery = |side: f64| ellipse(side * 7.2, 6.8 + 0.4 * shape[2], 1.15, 1.15, 0.0).distance(x, y);
+    let isthmus = (x.abs() - 2.5).max((y - 5.2).abs() - 0.4);
+    let artery = |side: f64| ellipse(side * 6.4, 8.4 + 0.4 * shape[2], 1.15, 1.15, 0.0).distance(x, y);
     let arteries = artery(-1.0).min(artery(1.0));
-    let windpipe = (x * x + (y - 6.6).powi(2)).sqrt() - 1.9;
+    let windpipe = (x * x + (y - 7.4).powi(2)).sqrt() - 1.6;
     if arteries < 0.0 {
         return FLUID;
     }
-    if windpipe < 0.12 || (x.abs() < 1.7 && y > 6.6) {
+    if windpipe < 0.12 || (x.abs() < 1.4 && y > 7.4) {
         // Cartilage and then air: nothing, but a few repetitions.
-        return 4.5 * bump(windpipe, 0.25) * f64::from(u8::from(y < 6.8)) + 0.06 + 0.5 * bump((y - 7.2).rem_euclid(1.4) - 0.2, 0.2);
+        return 4.5 * bump(windpipe, 0.25) * f64::from(u8::from(y < 7.6))
+            + 0.06
+            + 0.5 * bump((y - 8.0).rem_euclid(1.4) - 0.2, 0.2);
     }
     if lobes.min(isthmus) < 0.0 {
-        let nodule = ellipse(3.9 + shape[3], 6.2 + shape[4], 0.8, 0.7, 0.0).distance(x, y);
+        let nodule = ellipse(3.3 + 0.6 * shape[3], 7.2 + shape[4], 0.8, 0.7, 0.0).distance(x, y);
         return if shape[5] > 0.0 && nodule < 0.0 { 0.35 } else { 1.1 * (1.0 + 0.08 * patch) };
     }
     let capsule = 1.5 * bump(lobes - 0.08, 0.14) + 2.0 * bump(arteries - 0.12, 0.16);
-    let muscle = if y < 3.6 { 0.22 + 0.5 * (9.0 * y + 0.6 * x).sin().max(0.0).powi(3) } else { 0.4 + 0.3 * patch.abs() };
+    let muscle =
+        if y < 4.6 { 0.22 + 0.5 * (9.0 * y + 0.6 * x).sin().max(0.0).powi(3) } else { 0.4 + 0.3 * patch.abs() };
     muscle + capsule
 }
 

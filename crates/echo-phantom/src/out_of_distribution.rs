@@ -121,7 +121,8 @@ impl OutOfDistribution {
             OtherLoop { kind: self, frames, fps: acquisition.fps }
         };
         let doppler = |doppler: Doppler, stream: &mut Stream| {
-            let Phantom { physiology, acquisition: Acquisition { fps, frames, .. }, .. } = heart(Views::Both, Quality::Typical)?;
+            let Phantom { physiology, acquisition: Acquisition { fps, frames, .. }, .. } =
+                heart(Views::Both, Quality::Typical)?;
             let frames = spectrum(stream, doppler, &physiology.volume_curve, f64::from(fps), frames);
             Ok::<_, PhantomError>(OtherLoop { kind: self, frames, fps })
         };

@@ -38,7 +38,8 @@ impl<'a> OutflowTract<'a> {
     pub fn distances(&self, aorta: f64, x: f64, level: f64) -> (f64, f64) {
         let length = self.left.length;
         // Beyond the base the tract rides on the aorta.
-        let septum = self.left.relaxed_outer_half_width(Side::Right, level.min(length)) + 0.3 * (level - length).max(0.0);
+        let septum =
+            self.left.relaxed_outer_half_width(Side::Right, level.min(length)) + 0.3 * (level - length).max(0.0);
         let width = self.width_at(level);
         let across = 0.95 * f64::max(septum - x, x - septum - width);
         let tract = across.max(0.35 - aorta).max(level - length - 3.2).max(if width < 0.05 { 0.3 } else { -1e9 });

@@ -33,9 +33,7 @@ impl Placement {
             View::A2c | View::A3c => APICAL,
             // From the left of the breastbone: the base in the middle, the apex to the left and partly out of sight.
             View::Plax => Self { right: 1.3, down: (1.5, 2.2), tilt: 93.0, depth: 0.82, width: 1.05 },
-            View::PsaxMv | View::PsaxPm => {
-                Self { right: 0.7, down: (1.6, 2.3), tilt: 0.0, depth: 0.73, width: 1.0 }
-            }
+            View::PsaxMv | View::PsaxPm => Self { right: 0.7, down: (1.6, 2.3), tilt: 0.0, depth: 0.73, width: 1.0 },
             View::PsaxAp => Self { right: 0.2, down: (2.5, 3.3), tilt: 0.0, depth: 0.68, width: 1.0 },
             // From below the ribs, through the liver: right heart nearest, apex to the upper right.
             View::Sc4c => Self { right: -1.4, down: (3.4, 4.2), tilt: -66.0, depth: 1.03, width: 1.08 },

@@ -22,7 +22,12 @@ pub(crate) struct Echo {
 }
 
 /// Adds the echoes of all leaflets and cusps at a moment.
-pub(crate) fn leaflets(chambers: &Chambers<'_>, deformation: &Deformation<'_>, moment: &Moment, echoes: &mut Vec<Echo>) {
+pub(crate) fn leaflets(
+    chambers: &Chambers<'_>,
+    deformation: &Deformation<'_>,
+    moment: &Moment,
+    echoes: &mut Vec<Echo>,
+) {
     let opening = moment.opening;
     // Shut leaflets are straight and form a shallow tent; open ones bow.
     let bow = 0.1 + 0.9 * opening;

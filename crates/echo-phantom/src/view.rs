@@ -41,17 +41,8 @@ pub enum View {
 
 impl View {
     /// All views.
-    pub const ALL: [Self; 9] = [
-        Self::A4c,
-        Self::A2c,
-        Self::A3c,
-        Self::A5c,
-        Self::Plax,
-        Self::PsaxMv,
-        Self::PsaxPm,
-        Self::PsaxAp,
-        Self::Sc4c,
-    ];
+    pub const ALL: [Self; 9] =
+        [Self::A4c, Self::A2c, Self::A3c, Self::A5c, Self::Plax, Self::PsaxMv, Self::PsaxPm, Self::PsaxAp, Self::Sc4c];
 
     /// The usual abbreviation, such as `A4C` or `PSAX-PM`.
     pub fn name(self) -> &'static str {

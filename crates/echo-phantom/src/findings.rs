@@ -153,6 +153,15 @@ mod tests {
             assert!(findings.right_ventricle.is_some() && findings.right_atrium.is_some());
             assert!(findings.wall(Wall::Septal).is_some() && findings.wall(Wall::Anterior).is_none());
         }
+        for phantom in phantoms(View::PsaxPm, 20) {
+            let findings = phantom.findings();
+            assert!(findings.left_atrium.is_none() && findings.right_ventricle.is_none());
+            assert!(findings.wall(Wall::Septal).is_some() && findings.wall(Wall::Apical).is_none());
+        }
+        for phantom in phantoms(View::PsaxAp, 20) {
+            let regional = phantom.findings().present()[5];
+            assert_eq!(regional, ("RegionalWallMotionAbnormality", None), "one wall alone");
+        }
         for phantom in phantoms(View::A2c, 20) {
             let findings = phantom.findings();
             assert!(findings.right_ventricle.is_none() && findings.right_atrium.is_none());

@@ -242,7 +242,10 @@ mod tests {
     #[test]
     fn labels_agree_with_the_drawn_cavity() {
         let efs = [12.0, 27.0, 34.0, 41.0, 48.0, 55.0, 58.0, 63.0, 70.0, 79.0];
-        for (index, (ef, view)) in efs.into_iter().flat_map(|ef| [(ef, View::A4c), (ef, View::A2c)]).enumerate() {
+        let usual = efs.into_iter().flat_map(|ef| [(ef, View::A4c), (ef, View::A2c)]);
+        // Parasternal views cut off the apex.
+        let others = [View::A3c, View::A5c, View::Sc4c].into_iter().flat_map(|view| [(35.0, view), (60.0, view)]);
+        for (index, (ef, view)) in usual.chain(others).enumerate() {
             let setting = Setting { views: Views::Only(view), ..Setting::default() };
             let phantom = Phantom::draw_with(11, index as u64, Population::Target(ef), setting).unwrap();
             let findings = phantom.findings();

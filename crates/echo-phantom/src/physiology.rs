@@ -123,7 +123,8 @@ impl Physiology {
             atrial_depth: sizes.left_atrial_depth,
             annulus_descent: length * (0.01 + 0.23 * fraction) * normal(stream, 1.0, 0.08),
             apex_descent: 0.08 + 0.3 * fraction * normal(stream, 1.0, 0.2),
-            annulus_narrowing: 1.0 - 0.16 * fraction,
+            // A wide base that kept its width would leave vigorous hearts nothing to eject with.
+            annulus_narrowing: 1.0 - if shows_aorta { 0.28 } else { 0.16 } * fraction,
             body_narrowing: 1.0,
             right_excess: normal(stream, 0.06, 0.08),
             activity: Activity::NORMAL,
@@ -245,7 +246,9 @@ pub(crate) mod tests {
     fn every_heart_of_the_population_can_be_drawn() {
         for index in 0..400 {
             let target = Population::Target(5.0 + 0.2 * index as f64);
-            for (population, view) in [Population::Natural, target].into_iter().zip([View::A4c, View::A2c]) {
+            for (population, view) in
+                [Population::Natural, target, target].into_iter().zip([View::A4c, View::A2c, View::A3c])
+            {
                 for shown_length in [0.82, 1.0] {
                     let plane = Plane { view, shown_length };
                     let heart = Physiology::draw(&mut Stream::new(1, "test", index), population, plane).unwrap();

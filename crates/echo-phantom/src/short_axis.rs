@@ -92,6 +92,13 @@ impl<'a> ShortAxis<'a> {
         }
     }
 
+    /// Whether a place is in the left ventricle's cavity.
+    #[cfg(test)]
+    pub fn is_cavity(&self, x: f64, level: f64) -> bool {
+        let y = level - MIDDLE;
+        x.hypot(y) < self.ray(y.atan2(x)).wall[0]
+    }
+
     pub fn distances(&self, x: f64, level: f64) -> Distances {
         let y = level - MIDDLE;
         let r = (x * x + y * y).sqrt();
@@ -212,5 +219,99 @@ impl ContractedRing<'_> {
             [(-left * across, MIDDLE + y), (right * across, MIDDLE + y)]
         };
         ([(0.0, MIDDLE - up), (0.0, MIDDLE + down)], std::array::from_fn(chord))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::physiology::Beside;
+    use crate::physiology::tests::heart;
+    use crate::view::View;
+
+    fn with_ring(view: View, check: impl Fn(&Physiology, &ShortAxis<'_>)) {
+        let heart = heart(60.0, view);
+        let Beside::Crescent { level, right } = &heart.beside else { panic!("{view:?} is no short axis") };
+        check(&heart, &ShortAxis::new(&heart, *level, right));
+    }
+
+    #[test]
+    fn muscle_goes_all_around_and_the_right_ventricle_lies_to_the_left() {
+        for view in [View::PsaxMv, View::PsaxPm, View::PsaxAp] {
+            with_ring(view, |_, ring| {
+                for i in 0..36 {
+                    let angle = TAU * f64::from(i) / 36.0;
+                    let [inner, outer] = ring.ray(angle).wall;
+                    let at = |r: f64| ring.distances(r * angle.cos(), MIDDLE + r * angle.sin());
+                    assert!(at(0.9 * inner).cavity < 0.0 && at(0.5 * (inner + outer)).cavity > 0.0, "{view:?} {i}");
+                    assert!(at(outer - 0.05).epicardium < 0.0 && at(outer + 0.05).epicardium > 0.0);
+                }
+                let beside = |x: f64| ring.distances(x, MIDDLE - 0.45 * x.abs()).cavity < 0.0;
+                let outer = ring.ray(0.0).wall[1];
+                assert_eq!(beside(-outer - 0.3), view != View::PsaxAp, "{view:?}");
+                assert!(!beside(outer + 0.3), "{view:?}");
+            });
+        }
+    }
+
+    /// From base to apex the ring grows smaller, and only the middle has papillary muscles.
+    #[test]
+    fn levels_differ_in_size_and_in_what_stands_in_the_cavity() {
+        let radius = |view| {
+            let heart = heart(60.0, view);
+            let Beside::Crescent { level, right } = &heart.beside else { panic!() };
+            ShortAxis::new(&heart, *level, right).half_widths[1]
+        };
+        assert!(radius(View::PsaxAp) < 0.8 * radius(View::PsaxPm));
+        for (view, has_muscles) in [(View::PsaxMv, false), (View::PsaxPm, true), (View::PsaxAp, false)] {
+            with_ring(view, |_, ring| {
+                let r = ring.half_widths[1];
+                let muscles = MUSCLES.map(|(x, y, _)| ring.strength(x * r, MIDDLE + y * r));
+                assert_eq!(muscles.map(|strength| strength > 0.5), [has_muscles; 2], "{view:?}");
+                assert_eq!(ring.strength(0.0, MIDDLE), 0.0);
+            });
+        }
+    }
+
+    #[test]
+    fn lips_of_the_mitral_valve_part_in_diastole_and_stay_in_the_ring() {
+        let moment =
+            |opening: f64| Moment { time: 0.0, beat: 0, filled: 0.6, contraction: 0.4, opening, ejecting: 0.0 };
+        let gap = |ring: &ShortAxis<'_>, opening: f64| {
+            let mut echoes = Vec::new();
+            ring.leaflets(&moment(opening), &mut echoes);
+            assert!(echoes.iter().all(|echo| ring.is_cavity(echo.x, echo.level)));
+            let middle = echoes.iter().filter(|echo| echo.x.abs() < 0.3).map(|echo| echo.level);
+            middle.clone().fold(f64::NEG_INFINITY, f64::max) - middle.fold(f64::INFINITY, f64::min)
+        };
+        with_ring(View::PsaxMv, |_, ring| {
+            let (shut, open) = (gap(ring, 0.0), gap(ring, 1.0));
+            assert!(shut < 0.3 && open > 1.0, "{shut} {open}");
+        });
+        with_ring(View::PsaxPm, |_, ring| {
+            let mut echoes = Vec::new();
+            ring.leaflets(&moment(1.0), &mut echoes);
+            assert!(echoes.is_empty());
+        });
+    }
+
+    #[test]
+    fn nothing_moves_at_end_diastole_and_no_tissue_folds() {
+        for view in [View::PsaxMv, View::PsaxPm, View::PsaxAp] {
+            with_ring(view, |_, ring| {
+                let (still, systole) = (ring.contracted(0.0), ring.contracted(1.0));
+                for i in 0..24 {
+                    let (sin, cos) = (TAU * f64::from(i) / 24.0).sin_cos();
+                    let place = |r: f64| (r * cos, MIDDLE + r * sin);
+                    let distance = |(x, level): (f64, f64)| x.hypot(level - MIDDLE);
+                    for r in [0.5, 2.0, 3.5, 6.0] {
+                        assert!((distance(still.reference(place(r))) - r).abs() < 1e-9, "{view:?} {i} {r}");
+                    }
+                    let then: Vec<f64> =
+                        (1..80).map(|n| distance(systole.reference(place(0.1 * f64::from(n))))).collect();
+                    assert!(then.windows(2).all(|pair| pair[1] > pair[0]), "{view:?} {i}: {then:?}");
+                }
+            });
+        }
     }
 }

@@ -13,7 +13,7 @@ use crate::valves::{Echo, leaflets};
 #[derive(Debug)]
 pub(crate) enum Cut<'a> {
     /// Along the ventricle: contour, neighbours and what moves them.
-    LongAxis(Chambers<'a>, Walls<'a>),
+    LongAxis(Box<Chambers<'a>>, Walls<'a>),
     /// Across it.
     ShortAxis(ShortAxis<'a>),
 }
@@ -25,7 +25,7 @@ impl<'a> Cut<'a> {
             _ => {
                 let chambers = Chambers::new(heart);
                 let walls = Walls::new(&chambers);
-                Self::LongAxis(chambers, walls)
+                Self::LongAxis(Box::new(chambers), walls)
             }
         }
     }

@@ -1,10 +1,11 @@
-//! Synthetic apical loops of a beating heart whose ejection fraction is known by construction.
+//! Synthetic loops of a beating heart whose ejection fraction is known by construction, and loops that are no beating heart.
 //!
 //! A [`Phantom`] is a few dozen numbers: a [`Physiology`] (how large the heart is, how it beats and which of its walls
 //! do not) and an [`Acquisition`] (the view and how it was scanned), drawn independently of each other, so that nothing
 //! but the motion and size of the heart tells its ejection fraction. [`Phantom::render`] turns it into a [`Loop`] with
 //! its [`Findings`], [`Phantom::render_frames`] into a part of it, and [`write_dataset`] turns many into a folder in
 //! the layout and formats of EchoNet-Dynamic. Every [`Purpose`] has phantoms of its own.
+//! [`OutOfDistribution`] lists what is drawn that is none, and [`write_out_of_distribution`] writes it.
 //!
 //! How a frame is made:
 //!

@@ -63,18 +63,22 @@ fn the_rendered_cavity_empties_with_the_volume_in_every_view() {
 #[test]
 fn views_can_be_told_apart_by_their_mean_pictures() {
     const HEARTS: usize = 8;
+    const BLOCKS: usize = 2 * 14 * 14;
     let pictures: Vec<Vec<Vec<f64>>> = View::ALL
         .map(|view| {
             let picture = |heart: usize| {
                 let phantom = phantom(view, Quality::Easy, 20 + heart as u64, 58.0);
-                let frame = phantom.render_frames(&[phantom.tracings()[0].frame]);
+                let [full, empty] = phantom.tracings();
+                // With valves shut, and open in early filling.
+                let filling = (empty.frame + phantom.acquisition.fps as usize / 5).min(phantom.frame_count() - 1);
+                let frames = phantom.render_frames(&[full.frame, filling]);
                 // Blocks of 8 x 8 pixels: places of chambers, not speckle.
                 let block = |i: usize| {
-                    let (row, column) = (8 * (i / 14), 8 * (i % 14));
-                    let pixels = (0..64).map(|j| f64::from(frame[(row + j / 8) * FRAME_SIZE + column + j % 8]));
+                    let first = i / 14 * 8 * FRAME_SIZE + 8 * (i % 14);
+                    let pixels = (0..64).map(|j| f64::from(frames[first + j / 8 * FRAME_SIZE + j % 8]));
                     pixels.sum::<f64>() / 64.0
                 };
-                (0..196).map(block).collect()
+                (0..BLOCKS).map(block).collect()
             };
             (0..HEARTS).map(picture).collect()
         })
@@ -83,21 +87,18 @@ fn views_can_be_told_apart_by_their_mean_pictures() {
     for (view, own) in pictures.iter().enumerate() {
         for heart in 0..HEARTS {
             let distance = |other: usize| {
-                let others: Vec<&Vec<f64>> = pictures[other]
-                    .iter()
-                    .enumerate()
-                    .filter(|(i, _)| (other, *i) != (view, heart))
-                    .map(|(_, p)| p)
-                    .collect();
+                // Without the same heart, which is one of the nearest in any view.
+                let others: Vec<&Vec<f64>> =
+                    pictures[other].iter().enumerate().filter(|(i, _)| *i != heart).map(|(_, p)| p).collect();
                 let block = |i: usize| others.iter().map(|picture| picture[i]).sum::<f64>() / others.len() as f64;
-                (0..196).map(|i| (own[heart][i] - block(i)).powi(2)).sum::<f64>()
+                (0..BLOCKS).map(|i| (own[heart][i] - block(i)).powi(2)).sum::<f64>()
             };
             let nearest = (0..9).min_by(|&a, &b| distance(a).total_cmp(&distance(b))).unwrap();
             right += usize::from(nearest == view);
         }
     }
     // By chance 8 of 72.
-    assert!(right >= 62, "{right} of {}", 9 * HEARTS);
+    assert!(right >= 54, "{right} of {}", 9 * HEARTS);
 }
 
 /// How clearly wall and cavity differ, in deviations of their grey levels.

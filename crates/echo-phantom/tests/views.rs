@@ -85,13 +85,13 @@ fn views_can_be_told_apart_by_their_mean_pictures() {
         .into();
     let mut right = 0;
     for (view, own) in pictures.iter().enumerate() {
-        for heart in 0..HEARTS {
+        for (heart, picture) in own.iter().enumerate() {
             let distance = |other: usize| {
                 // Without the same heart, which is one of the nearest in any view.
                 let others: Vec<&Vec<f64>> =
                     pictures[other].iter().enumerate().filter(|(i, _)| *i != heart).map(|(_, p)| p).collect();
-                let block = |i: usize| others.iter().map(|picture| picture[i]).sum::<f64>() / others.len() as f64;
-                (0..BLOCKS).map(|i| (own[heart][i] - block(i)).powi(2)).sum::<f64>()
+                let block = |i: usize| others.iter().map(|other| other[i]).sum::<f64>() / others.len() as f64;
+                (0..BLOCKS).map(|i| (picture[i] - block(i)).powi(2)).sum::<f64>()
             };
             let nearest = (0..9).min_by(|&a, &b| distance(a).total_cmp(&distance(b))).unwrap();
             right += usize::from(nearest == view);

@@ -116,7 +116,7 @@ impl Physiology {
             bulge: normal(stream, 0.0, 0.06),
             belly: normal(stream, 0.6, 0.04),
             // Where both valves are cut, the base is as wide as both.
-            annulus_width: normal(stream, 0.74, 0.05) + if shows_aorta { 0.18 } else { 0.0 },
+            annulus_width: (normal(stream, 0.74, 0.05) + if shows_aorta { 0.18 } else { 0.0 }).min(0.97),
             left_wall: wall * normal(stream, 1.0, 0.08),
             right_wall: wall * normal(stream, 0.97, 0.08),
             apical_wall: wall * 0.65,
@@ -254,6 +254,9 @@ pub(crate) mod tests {
                     let heart = Physiology::draw(&mut Stream::new(1, "test", index), population, plane).unwrap();
                     let solved = heart.ventricle.contracted(1.0).volume() / heart.ventricle.contracted(0.0).volume();
                     assert!((100.0 * (1.0 - solved) - heart.ef).abs() < 1e-6);
+                    // The contour has no gap between belly and base.
+                    let base = heart.ventricle.relaxed_half_width(Side::Right, 0.9 * heart.ventricle.length);
+                    assert!(base > 0.6 * heart.ventricle.half_width, "{view:?} {index}: {base}");
                     assert!((45.0..=120.0).contains(&heart.heart_rate));
                     // Longer than this and the annulus leaves the shallowest sector.
                     assert!(heart.ventricle.length < 12.5, "{}", heart.ventricle.length);

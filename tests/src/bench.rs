@@ -37,8 +37,12 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn new(videos: usize) -> Self {
+        Self::of(&DatasetSpec::with_total(videos, 9))
+    }
+
+    pub(crate) fn of(spec: &DatasetSpec) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        write_dataset(&dir.path().join("data"), &DatasetSpec::with_total(videos, 9), &|_, _| ()).unwrap();
+        write_dataset(&dir.path().join("data"), spec, &|_, _| ()).unwrap();
         Self { dir }
     }
 

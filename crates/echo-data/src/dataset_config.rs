@@ -425,11 +425,15 @@ mod tests {
 
     #[test]
     fn shipped_descriptions_are_right() {
-        for file in ["echonet-dynamic.toml", "example.toml"] {
+        for file in ["echonet-dynamic.toml", "example.toml", "phantom-studies.toml", "phantom-views.toml"] {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/datasets").join(file);
             let read = DatasetConfig::read(&path).unwrap();
             assert!(read.targets().count() >= 2, "{file}");
         }
+        // A description that says more than the program of a task of a known name.
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/datasets/phantom-views.toml");
+        let view = DatasetConfig::read(&path).unwrap().target("view", None).unwrap().task;
+        assert_eq!((view.class_names().len(), view.heads.len()), (9, 0));
         let config = DatasetConfig::echonet();
         let bins: Vec<(String, f64)> =
             config.targets().map(|target| (target.task.name.clone(), target.task.regression().unwrap().bin)).collect();

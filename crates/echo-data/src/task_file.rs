@@ -22,6 +22,7 @@ pub const TASKS: &[(&str, &str)] = &[
     ("wall-motion", include_str!("../../../configs/tasks/wall-motion.toml")),
     ("lv-size", include_str!("../../../configs/tasks/lv-size.toml")),
     ("findings", include_str!("../../../configs/tasks/findings.toml")),
+    ("quality", include_str!("../../../configs/tasks/quality.toml")),
 ];
 
 /// What a field that says yes or no says.

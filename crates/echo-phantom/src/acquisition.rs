@@ -3,7 +3,9 @@
 use echo_random::Stream;
 use serde::{Deserialize, Serialize};
 
+use crate::image_quality::ImageQuality;
 use crate::phantom::Setting;
+use crate::placement::Placement;
 use crate::population::interpolate;
 use crate::sector::{FRAME_SIZE, Sector};
 use crate::site::Bands;
@@ -19,6 +21,8 @@ pub enum Quality {
     Typical,
     /// One good setting for all, hardly any noise: for quick checks that a model can learn at all.
     Easy,
+    /// One of three grades, evenly drawn, each with bands of its own (see [`ImageQuality`]).
+    Graded,
 }
 
 /// Overall gain, as a reader of the loop would call it.
@@ -60,6 +64,8 @@ pub struct Acquisition {
     pub plane: Plane,
     /// How well the heart could be seen.
     pub window: Window,
+    /// The grade from whose bands it was drawn, if it was.
+    pub image_quality: Option<ImageQuality>,
     /// Frames a second, the same number in the video's header and in the table.
     pub fps: u32,
     /// Number of frames; raised in the recording when it would not last 1.5 beats.
@@ -72,9 +78,10 @@ pub struct Acquisition {
     pub half_angle: f64,
     /// Pixel `(x, y)` of the sector's apex.
     pub sector_apex: (f64, f64),
-    /// Where the heart's apex lies, cm right of and below the probe.
-    pub heart_apex: (f64, f64),
-    /// Angle of the long axis against straight down, radians; positive leans the base to the right.
+    /// Where the heart lies, cm right of and below the probe: its apex in apical views, in others its nearest wall.
+    pub anchor: (f64, f64),
+    /// Angle of the long axis against straight down, radians; positive leans the base to the right. In short axis, of the line
+    /// from the anterior to the inferior wall.
     pub tilt: f64,
     /// The heart slides sideways and in depth by up to these distances with breathing, cm.
     pub breathing: (f64, f64),
@@ -131,23 +138,31 @@ impl Acquisition {
     /// is turned a little; the probe, the breath and the beat are new.
     pub(crate) fn another(&self, stream: &mut Stream, setting: Setting) -> Self {
         let drawn = Self::through(stream, setting, Some(self.window));
-        Self {
+        let [before, now] = [self, &drawn].map(|recording| Placement::of(recording.plane.view));
+        let drawn = Self {
             fps: self.fps,
-            depth: self.depth,
-            half_angle: self.half_angle,
+            depth: self.depth / before.depth * now.depth,
+            half_angle: self.half_angle / before.width * now.width,
             sector_apex: self.sector_apex,
             breathing_rate: self.breathing_rate,
+            dynamic_range: self.dynamic_range,
+            gamma: self.gamma,
+            mirrored: self.mirrored,
+            ..drawn
+        };
+        if drawn.image_quality.is_some() {
+            // Every loop of a study has a grade of its own.
+            return drawn;
+        }
+        Self {
             gain: self.gain + 0.3 * drawn.gain_swing,
             attenuation: self.attenuation,
             focus: self.focus,
             edge_loss: self.edge_loss,
             noise: self.noise,
             blood: self.blood,
-            dynamic_range: self.dynamic_range,
-            gamma: self.gamma,
             lateral_blur: self.lateral_blur,
             axial_blur: self.axial_blur,
-            mirrored: self.mirrored,
             ..drawn
         }
     }
@@ -159,6 +174,7 @@ impl Acquisition {
         match setting.quality {
             Quality::Typical => typical,
             Quality::Easy => typical.easy(),
+            Quality::Graded => typical.graded(stream),
         }
     }
 
@@ -169,26 +185,25 @@ impl Acquisition {
         let drawn = Window::draw(stream);
         let window = window.unwrap_or(drawn);
         let bands = window.bands();
-        let half_angle = stream.range(site.half_angle.0, site.half_angle.1).to_radians();
+        let placement = Placement::of(view);
+        let half_angle = stream.range(site.half_angle.0, site.half_angle.1).to_radians() * placement.width;
         let shadows = window.shadows(stream, half_angle);
-        // Without the right heart beside it, the left ventricle stands in the middle of the sector.
-        let right = match view {
-            View::A4c => 0.35,
-            View::A2c => 0.0,
-        };
         // Behind a poor window there is often too little gain to be had.
         let lost_gain = stream.range(3.0, 7.0) * f64::from(stream.uniform() < 0.5 && window == Window::Poor);
+        let shown_length = stream.range(bands.shown_length.0, bands.shown_length.1);
         Self {
-            plane: Plane { view, shown_length: stream.range(bands.shown_length.0, bands.shown_length.1) },
+            // Only who looks from the apex can miss it.
+            plane: Plane { view, shown_length: if view.is_apical() { shown_length } else { 1.0 } },
             window,
+            image_quality: None,
             fps,
             frames: (site.duration * interpolate(&FRAME_QUANTILES, stream.uniform())).round() as usize,
             start: stream.uniform(),
-            depth: stream.range(site.depth.0, site.depth.1),
+            depth: stream.range(site.depth.0, site.depth.1) * placement.depth,
             half_angle,
             sector_apex: (0.5 * FRAME_SIZE as f64 + normal(stream, 0.0, 2.0), stream.range(1.0, 7.0)),
-            heart_apex: (normal(stream, right, 0.25), stream.range(1.7, 2.7)),
-            tilt: normal(stream, 1.0, 4.5).to_radians(),
+            anchor: (normal(stream, placement.right, 0.25), stream.range(placement.down.0, placement.down.1)),
+            tilt: normal(stream, placement.tilt, 4.5).to_radians(),
             breathing: (normal(stream, 0.0, 0.12), normal(stream, 0.0, 0.12)),
             breathing_rate: stream.range(0.18, 0.35),
             breathing_phase: stream.range(0.0, std::f64::consts::TAU),
@@ -211,6 +226,11 @@ impl Acquisition {
     }
 
     fn easy(self) -> Self {
+        let placement = Placement::of(self.plane.view);
+        let (anchor, tilt) = match self.plane.view.is_apical() {
+            true => ((0.4, 2.0), 0.0),
+            false => ((placement.right, 0.5 * (placement.down.0 + placement.down.1)), placement.tilt.to_radians()),
+        };
         Self {
             plane: Plane { shown_length: 1.0, ..self.plane },
             window: Window::Good,
@@ -226,8 +246,8 @@ impl Acquisition {
             gamma: 1.2,
             lateral_blur: 1.0,
             axial_blur: 0.6,
-            tilt: 0.0,
-            heart_apex: (0.4, 2.0),
+            tilt,
+            anchor,
             shadows: Vec::new(),
             ..self
         }

@@ -4,8 +4,11 @@
 //! the local echo strength, which follows from the distances to borders and from the direction of surfaces.
 
 use crate::acquisition::Acquisition;
-use crate::chambers::{Chambers, Distances};
-use crate::landmarks::Landmarks;
+use crate::chambers::Distances;
+use crate::cut::Cut;
+use crate::liver::Liver;
+use crate::physiology::Physiology;
+use crate::pose::Pose;
 use crate::shapes::bump;
 use crate::speckle::NoiseTile;
 
@@ -33,38 +36,48 @@ pub(crate) struct Anatomy {
 impl Anatomy {
     /// Lays out the scatterers of a heart as `acquisition` will see them: surfaces across the beam echo more
     /// strongly than surfaces along it.
-    pub fn new(chambers: &Chambers<'_>, acquisition: &Acquisition) -> Self {
-        let landmarks = Landmarks::new(chambers);
+    pub fn new(cut: &Cut<'_>, heart: &Physiology, acquisition: &Acquisition) -> Self {
+        let landmarks = cut.landmarks();
+        let liver = Liver::before(acquisition.plane.view);
         let distances: Vec<Distances> = (0..ROWS * COLUMNS)
-            .map(|i| chambers.distances(LEFT + STEP * (i % COLUMNS) as f64, TOP + STEP * (i / COLUMNS) as f64))
+            .map(|i| cut.distances(LEFT + STEP * (i % COLUMNS) as f64, TOP + STEP * (i / COLUMNS) as f64))
             .collect();
-        // The probe in heart coordinates at end-diastole.
-        let (sin, cos) = acquisition.tilt.sin_cos();
-        let (right, down) = (-acquisition.heart_apex.0, -acquisition.heart_apex.1);
-        let probe = (right * cos - down * sin, right * sin + down * cos);
-        let speckle = NoiseTile::grainy();
-        let entry = |shift: u32| (acquisition.texture >> shift) as usize & 511;
+        let probe = Pose::probe(acquisition, heart);
         let blood = 10f64.powf(acquisition.blood / 20.0);
+        Self::laid_out(acquisition.texture, |at, (x, level), patch| {
+            let gradient = |field: fn(&Distances) -> f64| {
+                let along = field(&distances[at + 1]) - field(&distances[at - 1]);
+                let down = field(&distances[at + COLUMNS]) - field(&distances[at - COLUMNS]);
+                facing((along, down), (x - probe.0, level - probe.1))
+            };
+            let d = &distances[at];
+            // Lung, liver and fat: islands of echoes that fade away from the heart.
+            let fading = 1.0 / (1.0 + (d.outside / 1.5).powi(2)) + 0.06;
+            let mut haze = SURROUNDINGS * fading * (1.9 * patch - 0.4).exp2().min(5.0);
+            if let Some(liver) = &liver {
+                haze = liver.over(haze, x, level, patch);
+            }
+            strength(d, gradient(|d| d.cavity), gradient(|d| d.outside), (patch, haze), blood) + landmarks(x, level)
+        })
+    }
 
+    /// Scatterers of the strength that `strength` gives each grid cell: of its index, its place and slow noise there, since no
+    /// tissue is uniform. `texture` picks the speckle.
+    pub fn laid_out(texture: u64, strength: impl Fn(usize, (f64, f64), f64) -> f64) -> Self {
+        let speckle = NoiseTile::grainy();
+        let entry = |shift: u32| (texture >> shift) as usize & 511;
         let mut scatterers = vec![0.0; ROWS * COLUMNS * 2];
         for row in 1..ROWS - 1 {
             for column in 1..COLUMNS - 1 {
                 let at = row * COLUMNS + column;
-                let (x, level) = (LEFT + STEP * column as f64, TOP + STEP * row as f64);
-                let gradient = |field: fn(&Distances) -> f64| {
-                    let along = field(&distances[at + 1]) - field(&distances[at - 1]);
-                    let down = field(&distances[at + COLUMNS]) - field(&distances[at - COLUMNS]);
-                    facing((along, down), (x - probe.0, level - probe.1))
-                };
+                let place = (LEFT + STEP * column as f64, TOP + STEP * row as f64);
                 let patch = |shift: u32, texels: f64| {
                     let (i, j) = (row as f64 / texels, column as f64 / texels);
                     speckle.between(entry(shift) as f64 + i, entry(shift + 9) as f64 + j)
                 };
-                // Slow variation over centimetres: no tissue is uniform.
+                // Slow variation over centimetres.
                 let patch = 0.75 * patch(36, 22.0) + 0.65 * patch(27, 9.0);
-                let strength = strength(&distances[at], gradient(|d| d.cavity), gradient(|d| d.outside), patch, blood)
-                    + landmarks.strength(x, level);
-                let strength = strength as f32;
+                let strength = strength(at, place, patch) as f32;
                 scatterers[2 * at] = strength * speckle.at(row + entry(0), column + entry(9));
                 scatterers[2 * at + 1] = strength * speckle.at(row + entry(18), column + entry(27));
             }
@@ -116,7 +129,8 @@ impl GridPoint {
 }
 
 /// Echo strength of a place, from its distances to borders and how squarely the beam meets them.
-fn strength(d: &Distances, cavity_facing: f64, outside_facing: f64, patch: f64, blood: f64) -> f64 {
+/// `patch` is slow noise, and `haze` what is there outside the heart.
+fn strength(d: &Distances, cavity_facing: f64, outside_facing: f64, (patch, haze): (f64, f64), blood: f64) -> f64 {
     // Half-covered grid cells on the border get half of the strength.
     let tissue = (0.5 + d.cavity / STEP).clamp(0.0, 1.0);
     if tissue == 0.0 {
@@ -128,9 +142,6 @@ fn strength(d: &Distances, cavity_facing: f64, outside_facing: f64, patch: f64, 
         // The inner lining is a brighter line.
         body * (0.75 + 0.25 * cavity_facing) + 0.8 * cavity_facing * bump(d.cavity - 0.08, 0.14)
     } else {
-        // Lung, liver and fat: islands of echoes that fade away from the heart.
-        let fading = 1.0 / (1.0 + (d.outside / 1.5).powi(2)) + 0.06;
-        let haze = SURROUNDINGS * fading * (1.9 * patch - 0.4).exp2().min(5.0);
         let border = PERICARDIUM * (0.35 + 0.65 * outside_facing) * bump(d.outside - 0.14, 0.3);
         haze + border * (1.2 * patch - 0.2).exp2().min(2.0)
     };
@@ -160,7 +171,7 @@ mod tests {
             let heart = heart(58.0, view);
             let setting = Setting { views: Views::Only(view), quality: Quality::Easy, ..Setting::default() };
             let acquisition = Acquisition::draw(&mut Stream::new(1, "test", 0), setting);
-            let anatomy = Anatomy::new(&Chambers::new(&heart), &acquisition);
+            let anatomy = Anatomy::new(&Cut::new(&heart), &heart, &acquisition);
             let power = |x: f64, level: f64| {
                 let around = (0..60).map(|i| level + 0.03 * (f64::from(i) - 30.0));
                 let samples = around.map(|level| anatomy.sample(Anatomy::grid((x, level))));

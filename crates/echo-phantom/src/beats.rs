@@ -18,6 +18,8 @@ pub(crate) struct Moment {
     pub contraction: f64,
     /// Of the valves between atria and ventricles.
     pub opening: f64,
+    /// Of the valves between ventricles and great arteries.
+    pub ejecting: f64,
 }
 
 /// The moments of all frames; at least one and a half beats.
@@ -45,7 +47,14 @@ pub(crate) fn moments(phantom: &Phantom) -> Vec<Moment> {
             let within = (time - started) / scale;
             let filled = curve.filled(within);
             let contraction = interpolate(&contractions, filled);
-            Moment { time, beat, filled, contraction, opening: curve.mitral_opening(within) }
+            Moment {
+                time,
+                beat,
+                filled,
+                contraction,
+                opening: curve.mitral_opening(within),
+                ejecting: curve.aortic_opening(within),
+            }
         })
         .collect()
 }

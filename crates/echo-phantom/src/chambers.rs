@@ -1,5 +1,7 @@
 //! Where chambers and walls lie at end-diastole.
 
+use crate::aortic_root::AorticRoot;
+use crate::outflow_tract::OutflowTract;
 use crate::physiology::{Beside, Physiology, RightHeart};
 use crate::shapes::{Ellipse, HalfEllipses};
 use crate::ventricle::{Side, Ventricle};
@@ -12,8 +14,11 @@ const ATRIAL_WALL: f64 = 0.28;
 pub(crate) struct Chambers<'a> {
     pub heart: &'a Physiology,
     cavity: HalfEllipses,
+    /// x of both ends of the mitral valve.
+    mitral: (f64, f64),
     epicardium: HalfEllipses,
     pub left_atrium: Ellipse,
+    pub aortic_root: Option<AorticRoot>,
     pub beside: Neighbours<'a>,
 }
 
@@ -21,6 +26,7 @@ pub(crate) struct Chambers<'a> {
 #[derive(Clone, Debug)]
 pub(crate) enum Neighbours<'a> {
     RightHeart(RightChambers<'a>),
+    OutflowTract(OutflowTract<'a>),
     Groove { coronary_sinus: Ellipse, appendage: Option<Ellipse> },
 }
 
@@ -49,18 +55,29 @@ impl<'a> Chambers<'a> {
     pub fn new(heart: &'a Physiology) -> Self {
         let v = &heart.ventricle;
         let [left, right] = [Side::Left, Side::Right].map(|side| v.relaxed_half_width(side, v.length));
-        let left_atrium = Ellipse::below(
-            0.5 * (right - left),
-            v.length,
-            heart.left_atrium,
-            0.5 * (left + right) * 0.93,
-            v.atrial_depth,
-        );
+        let aortic_root = heart.aortic_root.map(|width| AorticRoot::new(width, heart));
+        // The mitral valve has what the aortic one leaves of the base.
+        let (from, to) = match &aortic_root {
+            Some(root) if root.side == Side::Left => (root.mitral_edge(), right),
+            Some(root) => (-left, root.mitral_edge()),
+            None => (-left, right),
+        };
+        let mut left_atrium =
+            Ellipse::below(0.5 * (from + to), v.length, heart.left_atrium, 0.5 * (to - from) * 0.93, v.atrial_depth);
+        if let Some(root) = &aortic_root {
+            left_atrium.x = root.beside(left_atrium.half_width);
+        }
         let beside = match &heart.beside {
             Beside::RightHeart(shape) => {
                 let edge = left_atrium.x - left_atrium.half_width;
+                let edge = aortic_root.as_ref().map_or(edge, |root| root.widest().0);
                 Neighbours::RightHeart(RightChambers::new(shape, v, edge))
             }
+            Beside::OutflowTract { outflow, wall, descending_aorta } => {
+                let behind = left_atrium.x - left_atrium.half_width;
+                Neighbours::OutflowTract(OutflowTract::new(v, (*outflow, *wall), *descending_aorta, behind))
+            }
+            Beside::Crescent { .. } => unreachable!("short axes are cut by `ShortAxis`"),
             Beside::Groove { coronary_sinus, appendage } => Neighbours::Groove {
                 coronary_sinus: Ellipse {
                     x: -left - 0.5 - coronary_sinus,
@@ -83,7 +100,9 @@ impl<'a> Chambers<'a> {
             heart,
             cavity: HalfEllipses::new(v, 0.0, [0.0, 0.0], v.length),
             epicardium: HalfEllipses::new(v, v.apical_wall, [v.left_wall, v.right_wall], v.length + 0.35),
+            mitral: (from, to),
             left_atrium,
+            aortic_root,
             beside,
         }
     }
@@ -92,21 +111,31 @@ impl<'a> Chambers<'a> {
     pub fn right_heart(&self) -> Option<&RightChambers<'a>> {
         match &self.beside {
             Neighbours::RightHeart(right_heart) => Some(right_heart),
-            Neighbours::Groove { .. } => None,
+            _ => None,
         }
     }
 
     pub fn distances(&self, x: f64, level: f64) -> Distances {
         // The chambers overlap at their valve, or half-covered grid cells would draw a membrane across it.
         let left_atrium = self.left_atrium.distance(x, level).max(self.heart.ventricle.length - 0.3 - level);
-        let left_heart = self.cavity.distance(x, level).min(left_atrium);
+        let (left_atrium, aorta) = match &self.aortic_root {
+            Some(root) => {
+                let posterior = if root.side == Side::Left { self.mitral.1 } else { self.mitral.0 };
+                root.distances(left_atrium, posterior, x, level)
+            }
+            None => (left_atrium, f64::INFINITY),
+        };
+        let left_heart = self.cavity.distance(x, level).min(left_atrium).min(aorta);
         let epicardium = self.epicardium.distance(x, level);
         let (cavity, outside) = match &self.beside {
             Neighbours::RightHeart(right_heart) => {
                 let ventricle = right_heart.ventricle_distance(x, level);
                 let atrium = right_heart.atrium.distance(x, level).max(right_heart.tricuspid_level - level);
+                // Its wall stands between the aorta and the right heart.
+                let (ventricle, atrium) = (ventricle.max(ATRIAL_WALL - aorta), atrium.max(ATRIAL_WALL - aorta));
                 (ventricle.min(atrium), (ventricle - right_heart.shape.wall).min(atrium - ATRIAL_WALL))
             }
+            Neighbours::OutflowTract(tract) => tract.distances(aorta, x, level),
             Neighbours::Groove { coronary_sinus, appendage } => {
                 let sinus = coronary_sinus.distance(x, level);
                 let appendage = appendage.as_ref().map_or(f64::INFINITY, |appendage| appendage.distance(x, level));
@@ -116,7 +145,7 @@ impl<'a> Chambers<'a> {
         Distances {
             cavity: cavity.min(left_heart),
             epicardium,
-            outside: outside.min(epicardium).min(left_atrium - ATRIAL_WALL),
+            outside: outside.min(epicardium).min(left_atrium.min(aorta) - ATRIAL_WALL),
         }
     }
 }

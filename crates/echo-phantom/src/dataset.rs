@@ -9,14 +9,14 @@ use crate::purpose::Purpose;
 use crate::recording::Recording;
 use crate::site::Site;
 use crate::study::Study;
-use crate::view::{View, Views};
+use crate::view::Views;
 use crate::{Phantom, PhantomError};
 
 /// Raised whenever the same seed gives other files: folders made by another version are not reused.
 pub(crate) const GENERATOR_VERSION: u32 = 6;
 
 /// Most videos in one data set: more are a slip of the pen, not a wish.
-const MOST_VIDEOS: usize = 1_000_000;
+pub(crate) const MOST_VIDEOS: usize = 1_000_000;
 
 /// What a data set holds. The default has 600 training, 200 validation and 400 test videos in both views.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +83,12 @@ impl DatasetSpec {
         Self { train: 0, validation: 0, test: count, ..Self::of_site(site, seed) }
     }
 
+    /// The default data set of a site in all standard views, graded by quality of the picture.
+    pub fn standard_views(site: Site, seed: u64) -> Self {
+        let setting = Setting { views: Views::Standard, quality: Quality::Graded, site };
+        Self { seed, setting, ..Self::default() }
+    }
+
     /// Number of videos.
     pub fn total(&self) -> usize {
         self.train.saturating_add(self.validation).saturating_add(self.test)
@@ -94,11 +100,12 @@ impl DatasetSpec {
         let quality = match setting.quality {
             Quality::Typical => "",
             Quality::Easy => "-easy",
+            Quality::Graded => "-graded",
         };
         let views = match setting.views {
-            Views::Both => "",
-            Views::Only(View::A4c) => "-a4c",
-            Views::Only(View::A2c) => "-a2c",
+            Views::Both => String::new(),
+            Views::Standard => "-standard".to_owned(),
+            Views::Only(view) => format!("-{}", view.name().to_lowercase()),
         };
         let site = match setting.site {
             Site::Home => "",
@@ -167,6 +174,7 @@ impl DatasetSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::view::View;
 
     #[test]
     fn totals_are_split_and_kept() {
@@ -193,6 +201,9 @@ mod tests {
             with(Views::Both, Quality::Easy),
             with(Views::Only(View::A4c), Quality::Typical),
             with(Views::Only(View::A2c), Quality::Typical),
+            with(Views::Only(View::PsaxMv), Quality::Typical),
+            with(Views::Standard, Quality::Typical),
+            with(Views::Standard, Quality::Graded),
             DatasetSpec { setting: Setting { site: Site::New, ..Setting::default() }, ..base.clone() },
         ];
         let ids: std::collections::HashSet<String> = all.iter().map(DatasetSpec::id).collect();

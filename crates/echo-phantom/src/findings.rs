@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::Phantom;
 use crate::acquisition::Gain;
 use crate::chamber_sizes::{ChamberSize, LEFT_ATRIUM, LEFT_VENTRICLE, RIGHT_ATRIUM, RIGHT_VENTRICLE};
+use crate::image_quality::ImageQuality;
 use crate::reading::Label;
 use crate::tracing::Tracing;
 use crate::view::{View, Wall};
@@ -29,14 +30,14 @@ pub struct Findings {
     pub heart_rate: f64,
     /// Widest diameter of the left ventricle at end-diastole; its class is that of the end-diastolic volume.
     pub left_ventricle: Chamber,
-    /// Width of the left atrium.
-    pub left_atrium: Chamber,
+    /// Width of the left atrium, where the view shows it.
+    pub left_atrium: Option<Chamber>,
     /// Width of the right ventricle at its base, where the view shows it.
     pub right_ventricle: Option<Chamber>,
     /// Width of the right atrium, where the view shows it.
     pub right_atrium: Option<Chamber>,
-    /// The walls that the view shows: left in the picture (right where it is mirrored), the other side, apex.
-    pub walls: [(Wall, WallMotion); 3],
+    /// The walls that the view shows, in the order of [`View::walls`].
+    pub walls: Vec<(Wall, WallMotion)>,
     /// Whether a region moves visibly worse than the others, as after an infarction. A heart that fails as a whole has
     /// weak walls and no such region.
     pub regional_abnormality: bool,
@@ -44,6 +45,8 @@ pub struct Findings {
     pub gain: Gain,
     /// Quality of the acoustic window.
     pub window: Window,
+    /// Quality of the picture, where recordings are drawn by grade.
+    pub image_quality: Option<ImageQuality>,
 }
 
 /// A chamber's size.
@@ -78,10 +81,16 @@ impl Findings {
     pub(crate) fn new(phantom: &Phantom, [diastole, systole]: &[Tracing; 2]) -> Self {
         let (heart, acquisition) = (&phantom.physiology, &phantom.acquisition);
         let cm = acquisition.sector().cm_per_pixel();
-        let [edv, esv] = [diastole, systole].map(|tracing| tracing.volume() * cm.powi(3));
         let view = acquisition.plane.view;
-        let [left, right, apex] = WallMotion::of(&heart.ventricle);
-        let walls = view.walls();
+        let [edv, esv] = match view.is_short_axis() {
+            // A single ring has no volume; the heart that was cut has.
+            true => [0.0, 1.0].map(|contraction| heart.ventricle.contracted(contraction).volume()),
+            false => [diastole, systole].map(|tracing| tracing.volume() * cm.powi(3)),
+        };
+        let motions = WallMotion::of(&heart.ventricle);
+        let shown = view.walls().into_iter().zip(motions).filter_map(|(wall, motion)| Some((wall?, motion)));
+        let walls: Vec<(Wall, WallMotion)> = shown.collect();
+        let right_heart = heart.right_heart().filter(|_| view.shows_right_heart());
         let is_weak = heart.ventricle.activity != Activity::NORMAL;
         Self {
             view,
@@ -90,13 +99,14 @@ impl Findings {
             esv,
             heart_rate: heart.heart_rate,
             left_ventricle: Chamber { width: diastole.width() * cm, size: ChamberSize::of(edv, LEFT_VENTRICLE) },
-            left_atrium: Chamber::of(2.0 * heart.left_atrium, LEFT_ATRIUM),
-            right_ventricle: heart.right_heart().map(|right| Chamber::of(right.ventricle, RIGHT_VENTRICLE)),
-            right_atrium: heart.right_heart().map(|right| Chamber::of(2.0 * right.atrium, RIGHT_ATRIUM)),
-            walls: [(walls[0], left), (walls[1], right), (walls[2], apex)],
-            regional_abnormality: is_weak && (left != right || left != apex),
+            left_atrium: (!view.is_short_axis()).then(|| Chamber::of(2.0 * heart.left_atrium, LEFT_ATRIUM)),
+            right_ventricle: right_heart.map(|right| Chamber::of(right.ventricle, RIGHT_VENTRICLE)),
+            right_atrium: right_heart.map(|right| Chamber::of(2.0 * right.atrium, RIGHT_ATRIUM)),
+            regional_abnormality: is_weak && walls.iter().any(|(_, motion)| *motion != walls[0].1),
+            walls,
             gain: acquisition.gain_class(),
             window: acquisition.window,
+            image_quality: acquisition.image_quality,
         }
     }
 
@@ -111,10 +121,11 @@ impl Findings {
         [
             ("ReducedEF", Some(self.ef < REDUCED_EF)),
             ("DilatedLeftVentricle", dilated(Some(self.left_ventricle))),
-            ("DilatedLeftAtrium", dilated(Some(self.left_atrium))),
+            ("DilatedLeftAtrium", dilated(self.left_atrium)),
             ("DilatedRightVentricle", dilated(self.right_ventricle)),
             ("DilatedRightAtrium", dilated(self.right_atrium)),
-            ("RegionalWallMotionAbnormality", Some(self.regional_abnormality)),
+            // One wall alone has nothing to be compared with.
+            ("RegionalWallMotionAbnormality", Some(self.regional_abnormality).filter(|_| self.walls.len() > 1)),
         ]
     }
 
@@ -142,6 +153,15 @@ mod tests {
             assert!(findings.right_ventricle.is_some() && findings.right_atrium.is_some());
             assert!(findings.wall(Wall::Septal).is_some() && findings.wall(Wall::Anterior).is_none());
         }
+        for phantom in phantoms(View::PsaxPm, 20) {
+            let findings = phantom.findings();
+            assert!(findings.left_atrium.is_none() && findings.right_ventricle.is_none());
+            assert!(findings.wall(Wall::Septal).is_some() && findings.wall(Wall::Apical).is_none());
+        }
+        for phantom in phantoms(View::PsaxAp, 20) {
+            let regional = phantom.findings().present()[5];
+            assert_eq!(regional, ("RegionalWallMotionAbnormality", None), "one wall alone");
+        }
         for phantom in phantoms(View::A2c, 20) {
             let findings = phantom.findings();
             assert!(findings.right_ventricle.is_none() && findings.right_atrium.is_none());
@@ -156,7 +176,7 @@ mod tests {
         let found = |ef: f64| {
             let findings = (0..400).map(|i| Phantom::draw(8, i, Population::Target(ef)).unwrap().findings());
             let abnormal = findings.filter(|findings| {
-                let mut scores = findings.walls.map(|(_, motion)| motion);
+                let mut scores: Vec<WallMotion> = findings.walls.iter().map(|(_, motion)| *motion).collect();
                 scores.sort();
                 assert!(!findings.regional_abnormality || scores[0] < scores[2], "{findings:?}");
                 findings.regional_abnormality

@@ -30,8 +30,10 @@ impl<'a> Landmarks<'a> {
                 let ridge = appendage.level + appendage.half_height + 0.35;
                 spots.push((right_edge(&chambers.left_atrium, ridge), ridge, 0.3));
             }
-            Neighbours::Groove { appendage: None, .. } => {}
+            Neighbours::Groove { appendage: None, .. } | Neighbours::OutflowTract(_) => {}
         }
+        // Where the roots of both valves meet.
+        spots.extend(chambers.aortic_root.as_ref().map(|root| (root.mitral_edge(), v.length + 0.1, 0.24)));
         Self { chambers, spots }
     }
 

@@ -1,7 +1,6 @@
 //! The map of [`crate::motion`] for all samples and beams, evaluated on a coarse lattice and straight between its nodes.
 
 use crate::anatomy::{Anatomy, GridPoint};
-use crate::motion::Deformation;
 use crate::pose::Pose;
 use crate::sector::{BEAMS, SAMPLES, Sector};
 
@@ -24,10 +23,10 @@ impl Lattice {
         Self { nodes: vec![GridPoint::default(); NODE_ROWS * NODE_COLUMNS] }
     }
 
-    /// Evaluates the map of this moment.
-    pub fn fill(&mut self, deformation: &Deformation<'_>, pose: Pose, points: &NodePoints) {
+    /// Evaluates this moment's map to end-diastolic places.
+    pub fn fill(&mut self, reference: impl Fn((f64, f64)) -> (f64, f64), pose: Pose, points: &NodePoints) {
         for (node, &point) in self.nodes.iter_mut().zip(&points.0) {
-            *node = Anatomy::grid(deformation.reference(pose.to_heart(point)));
+            *node = Anatomy::grid(reference(pose.to_heart(point)));
         }
     }
 

@@ -1,10 +1,11 @@
-//! Synthetic apical loops of a beating heart whose ejection fraction is known by construction.
+//! Synthetic loops of a beating heart whose ejection fraction is known by construction, and loops that are no beating heart.
 //!
 //! A [`Phantom`] is a few dozen numbers: a [`Physiology`] (how large the heart is, how it beats and which of its walls
 //! do not) and an [`Acquisition`] (the view and how it was scanned), drawn independently of each other, so that nothing
 //! but the motion and size of the heart tells its ejection fraction. [`Phantom::render`] turns it into a [`Loop`] with
 //! its [`Findings`], [`Phantom::render_frames`] into a part of it, and [`write_dataset`] turns many into a folder in
 //! the layout and formats of EchoNet-Dynamic. Every [`Purpose`] has phantoms of its own.
+//! [`OutOfDistribution`] lists what is drawn that is none, and [`write_out_of_distribution`] writes it.
 //!
 //! How a frame is made:
 //!
@@ -35,20 +36,28 @@
 
 mod acquisition;
 mod anatomy;
+mod aortic_root;
 mod beats;
 mod chamber_sizes;
 mod chambers;
+mod cut;
 mod dataset;
 mod error;
 mod findings;
+mod image_quality;
 mod landmarks;
 mod lattice;
+mod liver;
 mod marker;
 mod monotone;
 mod motion;
 mod on_demand;
+mod organs;
+mod out_of_distribution;
+mod outflow_tract;
 mod phantom;
 mod physiology;
+mod placement;
 mod population;
 mod pose;
 mod purpose;
@@ -57,9 +66,11 @@ mod recording;
 mod scan;
 mod sector;
 mod shapes;
+mod short_axis;
 mod site;
 mod speckle;
 mod study;
+mod sweep;
 mod tables;
 mod tracing;
 mod unfinished;
@@ -77,8 +88,10 @@ pub use chamber_sizes::ChamberSize;
 pub use dataset::DatasetSpec;
 pub use error::PhantomError;
 pub use findings::{Cavity, Chamber, Findings};
+pub use image_quality::ImageQuality;
 pub use marker::{Phantoms, are_phantoms, is_phantom};
 pub use on_demand::OnDemand;
+pub use out_of_distribution::{OtherLoop, OtherSummary, OutOfDistribution, write_out_of_distribution};
 pub use phantom::{Phantom, Setting};
 pub use physiology::{Beside, Physiology, RightHeart};
 pub use population::Population;

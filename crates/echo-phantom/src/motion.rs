@@ -89,6 +89,12 @@ impl<'a> Deformation<'a> {
         &self.contracted
     }
 
+    /// Width of the mitral ring now as a share of its width at end-diastole.
+    pub fn ring_narrowing(&self) -> f64 {
+        let v = &self.walls.heart.ventricle;
+        0.5 * (self.contracted.narrowing(Side::Left, v.length) + self.contracted.narrowing(Side::Right, v.length))
+    }
+
     /// Distances of the septum's right side and of the right ventricle's free wall from the axis at a level, cm.
     pub fn right_ventricle(&self, level: f64) -> (f64, f64) {
         let row = self.walls.at(self.contracted.reference_level(level));
@@ -103,16 +109,12 @@ impl<'a> Deformation<'a> {
             Side::Right => [row[3], row[4], row[5]],
         };
         let shortening = 1.0 - self.loss_of_length * row[6];
-        let inner = inner_then * (1.0 - self.contraction * loss);
-        let outer = (inner * inner + (outer_then * outer_then - inner_then * inner_then) / shortening).sqrt();
-        Section { shortening, inner_then, inner, outer_then, outer }
+        Section::new([inner_then, outer_then], 1.0 - self.contraction * loss, shortening)
     }
 
     #[inline]
     fn free_wall(&self, row: &[f64; COLUMNS], septum: &Section) -> FreeWall {
-        let then = row[7];
-        let now = septum.outer + (then - septum.outer_then) * (1.0 - self.contraction * row[8]);
-        FreeWall { then, now }
+        FreeWall::over(septum, row[7], 1.0 - self.contraction * row[8])
     }
 
     /// End-diastolic place of the tissue that is now at `(x, level)`.
@@ -123,16 +125,7 @@ impl<'a> Deformation<'a> {
         let wall = self.wall(side, &row);
         let r = x.abs();
         let (then, heart_edge) = if side == Side::Left && self.walls.right_heart {
-            let free_wall = self.free_wall(&row, &wall);
-            let then = wall.reference(r).unwrap_or_else(|beyond| {
-                if r < free_wall.now {
-                    let share = beyond / (free_wall.now - wall.outer).max(1e-6);
-                    wall.outer_then + share * (free_wall.then - wall.outer_then)
-                } else {
-                    r + (free_wall.then - free_wall.now) * fading(r - free_wall.now)
-                }
-            });
-            (then, free_wall.now)
+            self.free_wall(&row, &wall).reference(&wall, r)
         } else {
             let then = wall.reference(r).unwrap_or_else(|beyond| r + (wall.outer_then - wall.outer) * fading(beyond));
             (then, wall.outer)
@@ -145,15 +138,23 @@ impl<'a> Deformation<'a> {
 
 /// A wall of the left ventricle at one level: distances from the axis, cm.
 #[derive(Clone, Copy, Debug)]
-struct Section {
+pub(crate) struct Section {
     shortening: f64,
     inner_then: f64,
-    inner: f64,
+    pub inner: f64,
     outer_then: f64,
     outer: f64,
 }
 
 impl Section {
+    /// A wall between two distances at end-diastole whose cavity has narrowed to `narrowing`; it keeps its volume while it
+    /// shortens to `shortening`.
+    fn new([inner_then, outer_then]: [f64; 2], narrowing: f64, shortening: f64) -> Self {
+        let inner = inner_then * narrowing;
+        let outer = (inner * inner + (outer_then * outer_then - inner_then * inner_then) / shortening).sqrt();
+        Self { shortening, inner_then, inner, outer_then, outer }
+    }
+
     /// End-diastolic distance from the axis of what is now at `r`; beyond the wall, how far beyond.
     #[inline]
     fn reference(&self, r: f64) -> Result<f64, f64> {
@@ -180,6 +181,55 @@ impl Section {
 struct FreeWall {
     then: f64,
     now: f64,
+}
+
+impl FreeWall {
+    /// A free wall that was at distance `then`, over a septum, with a cavity that has narrowed to `narrowing`.
+    fn over(septum: &Section, then: f64, narrowing: f64) -> Self {
+        Self { then, now: septum.outer + (then - septum.outer_then) * narrowing }
+    }
+
+    /// End-diastolic distance from the axis of what is now at `r`, and the heart's edge now.
+    #[inline]
+    fn reference(&self, septum: &Section, r: f64) -> (f64, f64) {
+        let then = septum.reference(r).unwrap_or_else(|beyond| {
+            if r < self.now {
+                let share = beyond / (self.now - septum.outer).max(1e-6);
+                septum.outer_then + share * (self.then - septum.outer_then)
+            } else {
+                r + (self.then - self.now) * fading(r - self.now)
+            }
+        });
+        (then, self.now)
+    }
+}
+
+/// The same along one ray of a short axis, from the middle of the cavity.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ray {
+    /// Distances of the wall's inner and outer border at end-diastole, cm.
+    pub wall: [f64; 2],
+    /// Share of the inner one that the wall loses.
+    pub loss: f64,
+    /// Distance of the right ventricle's free wall; that of the outer border where there is none.
+    pub free_wall: f64,
+    /// Share of its width that the right ventricle loses.
+    pub right_loss: f64,
+}
+
+impl Ray {
+    /// The wall at this contraction of a ventricle that has shortened to `shortening`.
+    #[inline]
+    pub fn section(&self, contraction: f64, shortening: f64) -> Section {
+        Section::new(self.wall, 1.0 - contraction * self.loss, shortening)
+    }
+
+    /// End-diastolic distance from the middle of what is now at `r`.
+    #[inline]
+    pub fn reference(&self, contraction: f64, shortening: f64, r: f64) -> f64 {
+        let section = self.section(contraction, shortening);
+        FreeWall::over(&section, self.free_wall, 1.0 - contraction * self.right_loss).reference(&section, r).0
+    }
 }
 
 fn fading(distance: f64) -> f64 {

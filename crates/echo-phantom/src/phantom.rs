@@ -6,18 +6,16 @@ use serde::{Deserialize, Serialize};
 use crate::acquisition::{Acquisition, Quality};
 use crate::anatomy::Anatomy;
 use crate::beats::{Moment, moments, traced_frames};
-use crate::chambers::Chambers;
+use crate::cut::{Cut, traced};
 use crate::findings::{Cavity, Findings};
 use crate::lattice::{Lattice, NodePoints};
-use crate::motion::{Deformation, Walls};
 use crate::physiology::Physiology;
 use crate::pose::Pose;
 use crate::purpose::Purpose;
 use crate::scan::Scanner;
 use crate::sector::FRAME_SIZE;
 use crate::site::Site;
-use crate::tracing::Tracing;
-use crate::valves::leaflets;
+use crate::tracing::{Line, Tracing};
 use crate::video::Loop;
 use crate::view::Views;
 use crate::{PhantomError, Population};
@@ -32,6 +30,9 @@ pub struct Phantom {
     /// Seed of what differs from frame to frame and from beat to beat.
     pub seed: u64,
 }
+
+/// Pixels of a frame.
+pub(crate) const PIXELS: usize = FRAME_SIZE * FRAME_SIZE;
 
 /// How hearts are recorded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -120,15 +121,11 @@ impl Phantom {
     }
 
     fn trace(&self, frame: usize, moment: &Moment) -> Tracing {
-        let contracted = self.physiology.ventricle.contracted(moment.contraction);
+        let (axis, chords) = traced(&self.physiology, moment.contraction);
         let pose = Pose::at(&self.acquisition, &self.physiology, moment.time, moment.contraction);
         let sector = self.acquisition.sector();
-        let pixel = |x: f64, level: f64| sector.pixel(pose.to_sector((x, level)));
-        let tracing = Tracing {
-            frame,
-            long_axis: [pixel(0.0, contracted.apex), pixel(0.0, contracted.annulus)],
-            chords: contracted.discs().map(|(level, left, right)| [pixel(-left, level), pixel(right, level)]),
-        };
+        let pixels = |line: Line| line.map(|place| sector.pixel(pose.to_sector(place)));
+        let tracing = Tracing { frame, long_axis: pixels(axis), chords: chords.map(pixels) };
         if self.acquisition.mirrored { tracing.mirrored() } else { tracing }
     }
 
@@ -151,31 +148,45 @@ impl Phantom {
         self.scan(&moments(self), which.iter().copied())
     }
 
+    /// The picture along one beam in every frame, as M-mode shows it.
+    pub(crate) fn beam_over_time(&self, beam: usize) -> Vec<Vec<u8>> {
+        let moments = moments(self);
+        let mut columns = Vec::with_capacity(moments.len());
+        self.scan_each(&moments, 0..moments.len(), |scanner| columns.push(scanner.beam(beam).collect()));
+        columns
+    }
+
     fn scan(&self, moments: &[Moment], which: impl ExactSizeIterator<Item = usize>) -> Vec<u8> {
-        const PIXELS: usize = FRAME_SIZE * FRAME_SIZE;
-        let chambers = Chambers::new(&self.physiology);
-        let walls = Walls::new(&chambers);
-        let anatomy = Anatomy::new(&chambers, &self.acquisition);
+        let mut frames = vec![0; which.len() * PIXELS];
+        let mut places = frames.chunks_exact_mut(PIXELS);
+        self.scan_each(moments, which, |scanner| {
+            let Some(frame) = places.next() else { return };
+            scanner.picture(frame);
+            if self.acquisition.mirrored {
+                frame.chunks_exact_mut(FRAME_SIZE).for_each(<[u8]>::reverse);
+            }
+        });
+        frames
+    }
+
+    fn scan_each(&self, moments: &[Moment], which: impl Iterator<Item = usize>, mut scanned: impl FnMut(&Scanner)) {
+        let cut = Cut::new(&self.physiology);
+        let anatomy = Anatomy::new(&cut, &self.physiology, &self.acquisition);
         let mut scanner = Scanner::new(&self.acquisition);
         let points = NodePoints::new(&self.acquisition.sector());
         let mut lattice = Lattice::new();
         let mut echoes = Vec::new();
-
-        let mut frames = vec![0; which.len() * PIXELS];
-        for (number, frame) in which.zip(frames.chunks_exact_mut(PIXELS)) {
+        for number in which {
             let moment = &moments[number];
             let pose = Pose::at(&self.acquisition, &self.physiology, moment.time, moment.contraction);
-            let deformation = Deformation::new(&walls, moment.contraction);
-            lattice.fill(&deformation, pose, &points);
-            leaflets(&chambers, &deformation, moment.opening, &mut echoes);
+            let contracted = cut.contracted(moment.contraction);
+            lattice.fill(|place| contracted.reference(place), pose, &points);
+            contracted.leaflets(moment, &mut echoes);
             let noise = Stream::new(self.seed, "phantom/noise", number as u64).bits64();
             let extra_gain = self.acquisition.gain_at(moment.time);
-            scanner.scan(&anatomy, &lattice, (&echoes, pose), noise, extra_gain, frame);
-            if self.acquisition.mirrored {
-                frame.chunks_exact_mut(FRAME_SIZE).for_each(<[u8]>::reverse);
-            }
+            scanner.scan(&anatomy, &lattice, (&echoes, pose), noise, extra_gain);
+            scanned(&scanner);
         }
-        frames
     }
 }
 
@@ -191,13 +202,12 @@ mod tests {
         const STEP: f64 = 0.02;
         let moment = moments(phantom)[frame];
         let heart = &phantom.physiology;
-        let chambers = Chambers::new(heart);
-        let walls = Walls::new(&chambers);
-        let deformation = Deformation::new(&walls, moment.contraction);
+        let cut = Cut::new(heart);
+        let contracted = cut.contracted(moment.contraction);
         let pose = Pose::at(&phantom.acquisition, heart, moment.time, moment.contraction);
         let sector: Sector = phantom.acquisition.sector();
         let mut lattice = Lattice::new();
-        lattice.fill(&deformation, pose, &NodePoints::new(&sector));
+        lattice.fill(|place| contracted.reference(place), pose, &NodePoints::new(&sector));
         let mut rows = vec![[Default::default(); BEAMS]; SAMPLES];
         rows.iter_mut().enumerate().for_each(|(sample, row)| lattice.row(sample, row));
 
@@ -232,7 +242,10 @@ mod tests {
     #[test]
     fn labels_agree_with_the_drawn_cavity() {
         let efs = [12.0, 27.0, 34.0, 41.0, 48.0, 55.0, 58.0, 63.0, 70.0, 79.0];
-        for (index, (ef, view)) in efs.into_iter().flat_map(|ef| [(ef, View::A4c), (ef, View::A2c)]).enumerate() {
+        let usual = efs.into_iter().flat_map(|ef| [(ef, View::A4c), (ef, View::A2c)]);
+        // Parasternal views cut off the apex.
+        let others = [View::A3c, View::A5c, View::Sc4c].into_iter().flat_map(|view| [(35.0, view), (60.0, view)]);
+        for (index, (ef, view)) in usual.chain(others).enumerate() {
             let setting = Setting { views: Views::Only(view), ..Setting::default() };
             let phantom = Phantom::draw_with(11, index as u64, Population::Target(ef), setting).unwrap();
             let findings = phantom.findings();

@@ -29,6 +29,8 @@ pub struct Physiology {
     pub left_atrium: f64,
     /// What the plane cuts beside the left heart.
     pub beside: Beside,
+    /// Width of the aortic root at its sinuses, where the plane runs through it.
+    pub aortic_root: Option<f64>,
     /// Length of the anterior mitral leaflet.
     pub anterior_leaflet: f64,
     /// Length of the posterior mitral leaflet.
@@ -40,7 +42,7 @@ pub struct Physiology {
 /// What lies beside the left ventricle and atrium. Lengths in cm.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Beside {
-    /// Four-chamber view: right ventricle and atrium.
+    /// Four- and five-chamber views: right ventricle and atrium.
     RightHeart(RightHeart),
     /// Two-chamber view: the vein in the groove below the inferior wall, and the atrium's appendage below the
     /// anterior wall.
@@ -50,9 +52,26 @@ pub enum Beside {
         /// Length of the left atrial appendage, where the plane cuts it.
         appendage: Option<f64>,
     },
+    /// Long-axis views through the aortic valve: the right ventricle's outflow tract before the aortic root, and the
+    /// descending aorta behind the left atrium.
+    OutflowTract {
+        /// Width of the outflow tract.
+        outflow: f64,
+        /// Thickness of its wall.
+        wall: f64,
+        /// Radius of the descending aorta.
+        descending_aorta: f64,
+    },
+    /// Short-axis views: the right ventricle as a crescent.
+    Crescent {
+        /// Where the plane lies, as a share of the left ventricle's length from its apex.
+        level: f64,
+        /// The right ventricle there; no width where the plane misses it.
+        right: RightHeart,
+    },
 }
 
-/// The right heart in a four-chamber view. Lengths in cm.
+/// The right heart. Lengths in cm.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RightHeart {
     /// Width of the ventricle's cavity at its base.
@@ -88,6 +107,7 @@ impl Physiology {
         let activity = Activity::draw(stream, ef, plane.view);
         let sizes = ChamberSizes::draw(stream, ef, size);
         // Exponent below a third: dilated ventricles are rounder.
+        let shows_aorta = plane.view.shows_aorta();
         let length = 8.0 * (edv / 82.0).powf(0.29) * normal(stream, 1.0, 0.05) * plane.shown_length;
         let wall = normal(stream, 0.92, 0.12);
         let shape = Ventricle {
@@ -95,14 +115,16 @@ impl Physiology {
             half_width: 1.0,
             bulge: normal(stream, 0.0, 0.06),
             belly: normal(stream, 0.6, 0.04),
-            annulus_width: normal(stream, 0.74, 0.05),
+            // Where both valves are cut, the base is as wide as both.
+            annulus_width: (normal(stream, 0.74, 0.05) + if shows_aorta { 0.18 } else { 0.0 }).min(0.97),
             left_wall: wall * normal(stream, 1.0, 0.08),
             right_wall: wall * normal(stream, 0.97, 0.08),
             apical_wall: wall * 0.65,
             atrial_depth: sizes.left_atrial_depth,
             annulus_descent: length * (0.01 + 0.23 * fraction) * normal(stream, 1.0, 0.08),
             apex_descent: 0.08 + 0.3 * fraction * normal(stream, 1.0, 0.2),
-            annulus_narrowing: 1.0 - 0.16 * fraction,
+            // A wide base that kept its width would leave vigorous hearts nothing to eject with.
+            annulus_narrowing: 1.0 - if shows_aorta { 0.28 } else { 0.16 } * fraction,
             body_narrowing: 1.0,
             right_excess: normal(stream, 0.06, 0.08),
             activity: Activity::NORMAL,
@@ -130,7 +152,8 @@ impl Physiology {
         };
         let annulus: f64 =
             [Side::Left, Side::Right].map(|side| ventricle.relaxed_half_width(side, length)).iter().sum();
-        Ok(Self {
+        let mitral = if shows_aorta { 0.55 * annulus } else { annulus };
+        let mut heart = Self {
             ef,
             edv,
             heart_rate,
@@ -138,15 +161,33 @@ impl Physiology {
             ventricle,
             volume_curve,
             // An atrium is at least as wide as its valve.
-            left_atrium: sizes.left_atrium.max(0.5 * annulus),
-            beside: match plane.view {
-                View::A4c => Beside::RightHeart(right_heart),
-                View::A2c => groove,
-            },
+            left_atrium: sizes.left_atrium.max(0.5 * mitral),
+            beside: groove,
+            aortic_root: None,
             anterior_leaflet: 2.3 * size.sqrt() * normal(stream, 1.0, 0.07),
             posterior_leaflet: 1.35 * size.sqrt() * normal(stream, 1.0, 0.07),
             rocking: normal(stream, 0.0, 0.02),
-        })
+        };
+        let aortic_root = normal(stream, 3.0, 0.25) * size.sqrt();
+        heart.aortic_root = Some(aortic_root).filter(|_| shows_aorta);
+        let outflow = Beside::OutflowTract {
+            outflow: 0.72 * right_heart.ventricle,
+            wall: right_heart.wall,
+            descending_aorta: normal(stream, 1.1, 0.1),
+        };
+        let crescent = |level: f64, share: f64| Beside::Crescent {
+            level,
+            right: RightHeart { ventricle: share * right_heart.ventricle, ..right_heart.clone() },
+        };
+        match plane.view {
+            View::A2c => {}
+            View::A3c | View::Plax => heart.beside = outflow,
+            View::PsaxMv => heart.beside = crescent(0.76, 0.66),
+            View::PsaxPm => heart.beside = crescent(0.52, 0.56),
+            View::PsaxAp => heart.beside = crescent(0.17, 0.0),
+            View::A4c | View::A5c | View::Sc4c => heart.beside = Beside::RightHeart(right_heart),
+        }
+        Ok(heart)
     }
 
     /// The solved ventricle with the weak regions of `activity`, made milder until the others can make up for them.
@@ -169,11 +210,11 @@ impl Physiology {
         }
     }
 
-    /// The right heart, where the plane cuts it.
+    /// The right heart, where the plane cuts ventricle and atrium.
     pub fn right_heart(&self) -> Option<&RightHeart> {
         match &self.beside {
             Beside::RightHeart(right_heart) => Some(right_heart),
-            Beside::Groove { .. } => None,
+            _ => None,
         }
     }
 }
@@ -205,12 +246,17 @@ pub(crate) mod tests {
     fn every_heart_of_the_population_can_be_drawn() {
         for index in 0..400 {
             let target = Population::Target(5.0 + 0.2 * index as f64);
-            for (population, view) in [Population::Natural, target].into_iter().zip([View::A4c, View::A2c]) {
+            for (population, view) in
+                [Population::Natural, target, target].into_iter().zip([View::A4c, View::A2c, View::A3c])
+            {
                 for shown_length in [0.82, 1.0] {
                     let plane = Plane { view, shown_length };
                     let heart = Physiology::draw(&mut Stream::new(1, "test", index), population, plane).unwrap();
                     let solved = heart.ventricle.contracted(1.0).volume() / heart.ventricle.contracted(0.0).volume();
                     assert!((100.0 * (1.0 - solved) - heart.ef).abs() < 1e-6);
+                    // The contour has no gap between belly and base.
+                    let base = heart.ventricle.relaxed_half_width(Side::Right, 0.9 * heart.ventricle.length);
+                    assert!(base > 0.6 * heart.ventricle.half_width, "{view:?} {index}: {base}");
                     assert!((45.0..=120.0).contains(&heart.heart_rate));
                     // Longer than this and the annulus leaves the shallowest sector.
                     assert!(heart.ventricle.length < 12.5, "{}", heart.ventricle.length);

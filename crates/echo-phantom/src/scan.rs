@@ -103,8 +103,7 @@ impl Scanner {
         }
     }
 
-    /// Scans one moment into a frame of `FRAME_SIZE` squared pixels. `noise` picks this frame's receiver noise and
-    /// `extra_gain` is in dB.
+    /// Scans one moment. `noise` picks this frame's receiver noise and `extra_gain` is in dB.
     pub fn scan(
         &mut self,
         anatomy: &Anatomy,
@@ -112,7 +111,6 @@ impl Scanner {
         (echoes, pose): (&[Echo], Pose),
         noise: u64,
         extra_gain: f64,
-        frame: &mut [u8],
     ) {
         self.collect(anatomy, lattice, noise);
         for echo in echoes {
@@ -122,7 +120,16 @@ impl Scanner {
             self.blur(part);
         }
         self.compress(extra_gain as f32);
+    }
+
+    /// What was scanned last, as a frame of `FRAME_SIZE` squared pixels.
+    pub fn picture(&self, frame: &mut [u8]) {
         self.converter.convert(&self.levels, &self.curve, frame);
+    }
+
+    /// What was scanned last along one beam, from the probe on.
+    pub fn beam(&self, beam: usize) -> impl Iterator<Item = u8> + '_ {
+        (0..SAMPLES).map(move |sample| self.curve[(self.levels[sample * BEAMS + beam] + 0.5) as usize])
     }
 
     fn collect(&mut self, anatomy: &Anatomy, lattice: &Lattice, noise: u64) {

@@ -105,8 +105,10 @@ impl Study {
     /// The heart as a plane cuts it. All planes and both studies of a patient draw the same numbers.
     fn physiology(self, seed: u64, heart: Heart, plane: Plane) -> Result<Physiology, PhantomError> {
         let sign = match plane.view {
-            View::A4c => 1.0,
+            View::A4c | View::A5c | View::Sc4c => 1.0,
             View::A2c => -1.0,
+            // In between.
+            _ => 0.0,
         };
         let ef = (heart.ef + sign * heart.asymmetry.0).clamp(10.0, 80.0);
         let edv = heart.edv * (sign * heart.asymmetry.1).exp();
@@ -135,7 +137,7 @@ impl Study {
         let truth = biplane(&whole(View::A4c)?, &whole(View::A2c)?);
         let label = self.site.reading().read(truth, &mut self.stream(seed, "study/reading", 0));
         let machine = Acquisition::draw(&mut self.stream(seed, "study/acquisition", 0), spec.setting);
-        let mut of_view = [0; 2];
+        let mut of_view = [0; View::ALL.len()];
         let loops = self.views(seed, spec.setting.views).into_iter().zip(1..).map(|(view, number)| {
             let setting = crate::Setting { views: Views::Only(view), ..spec.setting };
             let acquisition = machine.another(&mut self.stream(seed, "study/acquisition", number), setting);

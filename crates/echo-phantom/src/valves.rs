@@ -1,5 +1,7 @@
-//! The leaflets of the mitral and tricuspid valves: thin bright curves that swing into the ventricles.
+//! The leaflets of the mitral and tricuspid valves and the cusps of the aortic one: thin bright curves that swing.
 
+use crate::aortic_root::AorticRoot;
+use crate::beats::Moment;
 use crate::chambers::Chambers;
 use crate::motion::Deformation;
 use crate::ventricle::Side;
@@ -19,15 +21,23 @@ pub(crate) struct Echo {
     pub label: usize,
 }
 
-/// Replaces `echoes` by those of all leaflets, `opening` 0 (shut) to 1 (wide open).
-pub(crate) fn leaflets(chambers: &Chambers<'_>, deformation: &Deformation<'_>, opening: f64, echoes: &mut Vec<Echo>) {
-    echoes.clear();
+/// Adds the echoes of all leaflets and cusps at a moment.
+pub(crate) fn leaflets(
+    chambers: &Chambers<'_>,
+    deformation: &Deformation<'_>,
+    moment: &Moment,
+    echoes: &mut Vec<Echo>,
+) {
+    let opening = moment.opening;
     // Shut leaflets are straight and form a shallow tent; open ones bow.
     let bow = 0.1 + 0.9 * opening;
     mitral(chambers, deformation, (opening, bow), echoes);
     if let Some(right_heart) = chambers.right_heart() {
         let ring = deformation.contracted().annulus - (chambers.heart.ventricle.length - right_heart.tricuspid_level);
         tricuspid(ring, deformation.right_ventricle(ring), (opening, bow), echoes);
+    }
+    if let Some(root) = &chambers.aortic_root {
+        aortic(root, deformation.contracted().annulus, moment.ejecting, echoes);
     }
 }
 
@@ -39,10 +49,14 @@ fn mitral(chambers: &Chambers<'_>, deformation: &Deformation<'_>, (opening, bow)
     let right = contracted.half_width(Side::Right, annulus);
     // The long anterior leaflet hangs at the septum of a four-chamber view and at the anterior wall of a two-chamber view.
     let (anterior, posterior) = if chambers.right_heart().is_some() { (left, right) } else { (right, left) };
+    // Where the plane runs through the aorta, at its root instead, and it opens towards the septum.
+    let root = chambers.aortic_root.as_ref();
+    let anterior = root.map_or(anterior, |root| root.mitral_edge() * deformation.ring_narrowing());
+    let towards = if root.is_some() { 0.02 } else { 0.30 };
     let across = posterior - anterior;
     // Shut leaflets meet a little on the ventricle's side of the ring.
     let meeting = (anterior + 0.62 * across, annulus - 0.45);
-    let anterior_tip = (anterior + 0.30 * across, annulus - 0.88 * heart.anterior_leaflet);
+    let anterior_tip = (anterior + towards * across, annulus - 0.88 * heart.anterior_leaflet);
     let posterior_tip = (posterior - 0.10 * across, annulus - 0.92 * heart.posterior_leaflet);
     let outwards = across.signum() * bow;
     curve((anterior, annulus), mix(meeting, anterior_tip, opening), -0.25 * outwards, 0, echoes);
@@ -59,12 +73,23 @@ fn tricuspid(ring: f64, (septum, free_wall): (f64, f64), (opening, bow): (f64, f
     curve((far, ring), mix(meeting, free_tip, opening), -0.1 * bow, 3, echoes);
 }
 
+/// Cusps from the ring: shut they meet in the middle of the sinuses, open they lie along the walls.
+fn aortic(root: &AorticRoot, annulus: f64, ejecting: f64, echoes: &mut Vec<Echo>) {
+    let (middle, half_width) = root.section(0.0);
+    let (tip, _) = root.section(0.9);
+    for (leaflet, side) in [(2, -1.0), (3, 1.0)] {
+        let hinge = (middle + side * half_width, annulus + 0.05);
+        let (shut, open) = ((tip, annulus + 0.75), (tip + 0.9 * side * half_width, annulus + 1.35));
+        curve(hinge, mix(shut, open, ejecting), 0.25 * side * (1.0 - ejecting), leaflet, echoes);
+    }
+}
+
 fn mix(a: (f64, f64), b: (f64, f64), share: f64) -> (f64, f64) {
     (a.0 + share * (b.0 - a.0), a.1 + share * (b.1 - a.1))
 }
 
 /// A quadratic curve from the hinge to the tip, bent sideways by a share of its length.
-fn curve(hinge: (f64, f64), tip: (f64, f64), bend: f64, leaflet: usize, echoes: &mut Vec<Echo>) {
+pub(crate) fn curve(hinge: (f64, f64), tip: (f64, f64), bend: f64, leaflet: usize, echoes: &mut Vec<Echo>) {
     let (dx, dl) = (tip.0 - hinge.0, tip.1 - hinge.1);
     let control = (hinge.0 + 0.5 * dx - bend * dl, hinge.1 + 0.5 * dl + bend * dx);
     let count = (dx.hypot(dl) / SPACING).ceil() as usize;
@@ -97,7 +122,8 @@ mod tests {
         let walls = Walls::new(&chambers);
         let deformation = Deformation::new(&walls, 0.3);
         let mut echoes = Vec::new();
-        leaflets(&chambers, &deformation, opening, &mut echoes);
+        let moment = Moment { time: 0.0, beat: 0, filled: 0.5, contraction: 0.3, opening, ejecting: 0.0 };
+        leaflets(&chambers, &deformation, &moment, &mut echoes);
         let tips = [0, 1].map(|leaflet| *echoes.iter().rfind(|echo| echo.label / 128 == leaflet).unwrap());
         let leaflets = echoes.iter().map(|echo| echo.label / 128).collect();
         let widths = [Side::Left, Side::Right].map(|side| deformation.contracted().half_width(side, tips[0].level));

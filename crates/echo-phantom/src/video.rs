@@ -81,13 +81,7 @@ impl Loop {
     /// # Errors
     /// When a frame cannot be compressed.
     pub fn jpegs(&self) -> impl Iterator<Item = Result<Vec<u8>, PhantomError>> + '_ {
-        self.frames.chunks_exact(FRAME_SIZE * FRAME_SIZE).map(|frame| {
-            let mut bytes = Vec::with_capacity(4096);
-            let mut encoder = Encoder::new(&mut bytes, QUALITY);
-            encoder.set_sampling_factor(SamplingFactor::F_2_2);
-            encoder.encode_image(Frame(frame))?;
-            Ok(bytes)
-        })
+        jpegs(&self.frames)
     }
 
     /// Writes the loop as a Motion-JPEG AVI.
@@ -95,12 +89,27 @@ impl Loop {
     /// # Errors
     /// When the file cannot be written.
     pub fn write_avi(&self, path: &Path) -> Result<(), PhantomError> {
-        let failed = |source| PhantomError::Video { path: path.to_owned(), source };
-        let size = FRAME_SIZE;
-        let mut writer = AviWriter::create(path, size, size, self.fps).map_err(failed)?;
-        for jpeg in self.jpegs() {
-            writer.push(&jpeg?).map_err(failed)?;
-        }
-        writer.finish().map_err(failed)
+        write_avi(path, &self.frames, self.fps)
     }
+}
+
+fn jpegs(frames: &[u8]) -> impl Iterator<Item = Result<Vec<u8>, PhantomError>> + '_ {
+    frames.chunks_exact(FRAME_SIZE * FRAME_SIZE).map(|frame| {
+        let mut bytes = Vec::with_capacity(4096);
+        let mut encoder = Encoder::new(&mut bytes, QUALITY);
+        encoder.set_sampling_factor(SamplingFactor::F_2_2);
+        encoder.encode_image(Frame(frame))?;
+        Ok(bytes)
+    })
+}
+
+/// Writes frames of grey levels as a Motion-JPEG AVI.
+pub(crate) fn write_avi(path: &Path, frames: &[u8], fps: u32) -> Result<(), PhantomError> {
+    let failed = |source| PhantomError::Video { path: path.to_owned(), source };
+    let size = FRAME_SIZE;
+    let mut writer = AviWriter::create(path, size, size, fps).map_err(failed)?;
+    for jpeg in jpegs(frames) {
+        writer.push(&jpeg?).map_err(failed)?;
+    }
+    writer.finish().map_err(failed)
 }

@@ -82,6 +82,12 @@ impl VolumeCurve {
             if x < 0.45 { half + 0.4 * smooth(x / 0.45) } else { (half + 0.4) * (1.0 - smooth((x - 0.45) / 0.55)) }
         }
     }
+
+    /// How far the aortic cusps are open at `time` seconds, 0 to 1: wide soon after ejection begins, shut when it ends.
+    pub fn aortic_opening(&self, time: f64) -> f64 {
+        let x = share(time.rem_euclid(self.period), self.ejection_start, self.ejection_end);
+        smooth(x / 0.12) * smooth((1.0 - x) / 0.15)
+    }
 }
 
 fn share(x: f64, start: f64, end: f64) -> f64 {
@@ -136,6 +142,11 @@ mod tests {
         let early = (0..100).map(|i| c.mitral_opening(c.filling_start + 0.0024 * f64::from(i))).fold(0.0, f64::max);
         let diastasis = c.mitral_opening(0.5 * (c.early_end + c.atrial_start));
         let late = (0..100).map(|i| c.mitral_opening(c.atrial_start + 0.0014 * f64::from(i))).fold(0.0, f64::max);
+        // Never both: blood would run back.
+        for time in (0..100).map(|i| 0.01 * f64::from(i)) {
+            assert!(c.mitral_opening(time) == 0.0 || c.aortic_opening(time) == 0.0, "{time}");
+        }
+        assert_eq!(c.aortic_opening(0.5 * (c.ejection_start + c.ejection_end)), 1.0);
         assert!(early > 0.99 && diastasis < 0.5 && late > 0.7, "{early} {diastasis} {late}");
     }
 }

@@ -104,8 +104,9 @@ impl Activity {
         // The artery of the apex also supplies the septum and the anterior wall.
         let (left, right, apex) = match (place, view) {
             (p, _) if p < 0.25 => (1.0, 1.0, kept),
-            (p, View::A4c) if p < 0.5 => (kept, 1.0, kept),
-            (p, View::A2c) if p < 0.5 => (1.0, kept, kept),
+            // It lies on the right where the view shows it.
+            (p, View::A2c | View::A3c | View::Plax) if p < 0.5 => (1.0, kept, kept),
+            (p, _) if p < 0.5 => (kept, 1.0, kept),
             (p, _) if p < 0.75 => (kept, 1.0, 1.0),
             _ => (1.0, kept, 1.0),
         };

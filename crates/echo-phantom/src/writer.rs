@@ -13,6 +13,7 @@ use crate::marker::{self, VIDEOS};
 use crate::recording::Recording;
 use crate::tables::{Row, write_file_list, write_findings, write_tracings};
 use crate::unfinished::Unfinished;
+use crate::view::Views;
 
 /// What was written.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,7 +54,7 @@ impl Summary {
 
 /// Writes the data set to the folder `out`: `Videos/*.avi`, `FileList.csv` and `VolumeTracings.csv` as in
 /// EchoNet-Dynamic, `Findings.csv` with what else is known about each video, and `Phantoms.csv`, by which they are told
-/// from patients.
+/// from patients. Where they are drawn in all standard views, `dataset.toml` says how to read the tables.
 ///
 /// All is written into a folder beside `out`, which takes its name when it is complete, so that `out` never holds
 /// half a data set. `progress` is called from several threads with the number of videos done and in total. The files
@@ -83,8 +84,16 @@ pub fn write_dataset_while(
     spec: &DatasetSpec,
     go_on: &(dyn Fn(usize, usize) -> bool + Sync),
 ) -> Result<Summary, PhantomError> {
-    write(out, spec.videos()?, &|video| spec.recording(video), None, go_on)
+    write(out, spec.videos()?, &|video| spec.recording(video), description(spec), go_on)
 }
+
+/// What a data set needs beside what is read without any description.
+fn description(spec: &DatasetSpec) -> Option<&'static str> {
+    (spec.setting.views == Views::Standard).then_some(STANDARD_VIEWS)
+}
+
+/// How a data set in all standard views is described, and so read.
+const STANDARD_VIEWS: &str = include_str!("../../../configs/datasets/phantom-views.toml");
 
 /// How a data set of studies is described, for whoever reads it.
 const STUDIES: &str = include_str!("../../../configs/datasets/phantom-studies.toml");
@@ -132,13 +141,15 @@ fn write<T: Send>(
     write_file_list(&folder.path.join("FileList.csv"), &rows)?;
     write_tracings(&folder.path.join("VolumeTracings.csv"), &rows)?;
     write_findings(&folder.path.join("Findings.csv"), &rows)?;
-    if let Some(description) = description {
-        let path = folder.path.join("dataset.toml");
-        fs::write(&path, description).map_err(PhantomError::io(&path))?;
-    }
+    write_description(&folder.path, description)?;
     marker::list(&folder.path, &videos, rows.iter().map(|row| row.recording.name.as_str()))?;
     folder.finish(out)?;
     Ok(Summary::of(&rows))
+}
+
+fn write_description(folder: &Path, description: Option<&str>) -> Result<(), PhantomError> {
+    let path = folder.join("dataset.toml");
+    description.map_or(Ok(()), |text| fs::write(&path, text).map_err(PhantomError::io(&path)))
 }
 
 /// Writes the tables that need no rendering and an empty file for every video.
@@ -155,6 +166,7 @@ pub(crate) fn write_unrendered(out: &Path, spec: &DatasetSpec) -> Result<(), Pha
     });
     let rows: Vec<Row> = listed.collect::<Result<_, PhantomError>>()?;
     marker::write_list(out, &[])?;
+    write_description(out, description(spec))?;
     write_findings(&out.join("Findings.csv"), &rows)?;
     write_file_list(&out.join("FileList.csv"), &rows)
 }

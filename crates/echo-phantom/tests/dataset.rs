@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use echo_phantom::{
-    DatasetSpec, PhantomError, Setting, Site, View, Views, write_dataset, write_dataset_while, write_studies,
+    DatasetSpec, ImageQuality, OnDemand, PhantomError, Setting, Site, View, Views, write_dataset, write_dataset_while,
+    write_studies,
 };
 
 /// A folder that is removed at the end of a test.
@@ -220,6 +221,34 @@ fn a_new_site_lists_what_its_readers_say() {
             .filter(|line| number(line, "Y1") == number(line, "Y2"))
             .all(|line| { number(line, "X1") < number(line, "X2") })
     );
+}
+
+#[test]
+fn standard_views_are_listed_with_their_grade_and_a_description() {
+    let folder = Folder::new("standard");
+    let out = folder.0.join("set");
+    let spec = DatasetSpec { train: 60, validation: 0, test: 0, ..DatasetSpec::standard_views(Site::Home, 5) };
+    // Tables alone.
+    OnDemand::create(&out, &spec).unwrap();
+    let findings = table(&out.join("Findings.csv"));
+    let count = |column: &str, value: &str| findings.iter().filter(|row| row[column] == value).count();
+    assert!(View::ALL.iter().all(|view| count("View", view.name()) >= 1));
+    assert!(ImageQuality::ALL.iter().all(|grade| count("ImageQuality", grade.name()) >= 8));
+    assert!(findings.iter().all(|row| !row["EF"].is_empty()));
+    // Cells of what the view does not show are empty, and walls that only these views show have columns.
+    for row in &findings {
+        assert_eq!(row["LeftAtriumSize"].is_empty(), row["View"].starts_with("PSAX"), "{row:?}");
+        assert_eq!(row["Inferolateral"].is_empty(), !["A3C", "PLAX"].contains(&row["View"].as_str()), "{row:?}");
+    }
+    let description = fs::read_to_string(out.join("dataset.toml")).unwrap();
+    assert!(View::ALL.iter().all(|view| description.contains(&format!("name = \"{}\"", view.name()))));
+
+    // None of it changes what is written by default.
+    let usual = folder.0.join("usual");
+    OnDemand::create(&usual, &DatasetSpec::with_total(20, 5)).unwrap();
+    let text = fs::read_to_string(usual.join("Findings.csv")).unwrap();
+    assert!(text.lines().next().unwrap().contains(",Anterior,Apical,Gain,Window,ReducedEF,"), "{text}");
+    assert!(!usual.join("dataset.toml").exists());
 }
 
 #[test]

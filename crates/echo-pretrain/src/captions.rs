@@ -132,6 +132,17 @@ impl Captions {
             match findings.view {
                 View::A4c => pick(&["apical four-chamber view.", "seen from the apex with all four chambers.", "A4C."]),
                 View::A2c => pick(&["apical two-chamber view.", "seen from the apex with two chambers.", "A2C."]),
+                View::A3c => pick(&["apical three-chamber view.", "seen from the apex with the aortic root.", "A3C."]),
+                View::A5c => pick(&["apical five-chamber view.", "four chambers and the aortic root.", "A5C."]),
+                View::Plax => pick(&["parasternal long-axis view.", "the left ventricle lies on its side.", "PLAX."]),
+                View::PsaxMv => {
+                    pick(&["short-axis view at the mitral valve.", "the lips of the mitral valve.", "PSAX-MV."])
+                }
+                View::PsaxPm => {
+                    pick(&["short-axis view at the papillary muscles.", "two papillary muscles.", "PSAX-PM."])
+                }
+                View::PsaxAp => pick(&["short-axis view at the apex.", "a ring around the tip.", "PSAX-AP."]),
+                View::Sc4c => pick(&["subcostal four-chamber view.", "four chambers through the liver.", "SC4C."]),
             },
             match findings.gain {
                 Gain::Low => pick(&["the gain is low.", "a dark picture."]),
@@ -146,7 +157,7 @@ impl Captions {
         ];
         let chambers = [
             ("left ventricle", Some(findings.left_ventricle)),
-            ("left atrium", Some(findings.left_atrium)),
+            ("left atrium", findings.left_atrium),
             ("right ventricle", findings.right_ventricle),
             ("right atrium", findings.right_atrium),
         ];
@@ -158,7 +169,7 @@ impl Captions {
             };
             sentences.push(words.replace("<c>", name));
         }
-        for (wall, motion) in findings.walls {
+        for &(wall, motion) in &findings.walls {
             let words = match motion {
                 WallMotion::Normal => pick(&["the <w> wall moves normally.", "<w> wall with normal motion."]),
                 WallMotion::Hypokinetic => pick(&["the <w> wall moves too little.", "<w> wall hypokinetic."]),

@@ -5,7 +5,8 @@ use std::sync::Mutex;
 
 use echo_files::counted;
 use echo_phantom::{
-    DatasetSpec, PhantomError, Setting, Site, Summary, View, Views, write_dataset_while, write_studies,
+    DatasetSpec, OutOfDistribution, PhantomError, Setting, Site, View, Views, write_dataset_while,
+    write_out_of_distribution, write_studies,
 };
 
 use crate::array_file::check_folder;
@@ -29,19 +30,52 @@ pub(crate) struct Args {
     /// Seed.
     #[arg(long, default_value_t = DatasetSpec::default().seed)]
     seed: u64,
-    /// Views to draw: four-chamber, two-chamber, or both (seven to three).
-    #[arg(long, value_enum, default_value = "both")]
+    /// Views to draw: apical four-chamber and two-chamber (`both`, seven to three), all nine evenly (`standard`, graded by
+    /// quality of the picture), or one of them.
+    #[arg(long, alias = "views", value_enum, default_value = "both")]
     view: ViewChoice,
     /// The hospital: `home` trained the nano weights; `new` has other machines, patients and readers.
     #[arg(long, value_enum, default_value = "home")]
     site: SiteChoice,
+    /// Loops that are no beating heart instead, all kinds in turn: other organs, M-mode, Doppler spectra, blank, noise, frozen.
+    #[arg(long, conflicts_with_all = ["studies", "view", "site"])]
+    out_of_distribution: bool,
 }
+
+/// Loops of each kind that are out of distribution, unless a number is given.
+const OF_EACH_KIND: usize = 10;
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum ViewChoice {
     A4c,
     A2c,
     Both,
+    Standard,
+    A3c,
+    A5c,
+    Plax,
+    PsaxMv,
+    PsaxPm,
+    PsaxAp,
+    Sc4c,
+}
+
+impl ViewChoice {
+    fn views(self) -> Views {
+        Views::Only(match self {
+            Self::Both => return Views::Both,
+            Self::Standard => return Views::Standard,
+            Self::A4c => View::A4c,
+            Self::A2c => View::A2c,
+            Self::A3c => View::A3c,
+            Self::A5c => View::A5c,
+            Self::Plax => View::Plax,
+            Self::PsaxMv => View::PsaxMv,
+            Self::PsaxPm => View::PsaxPm,
+            Self::PsaxAp => View::PsaxAp,
+            Self::Sc4c => View::Sc4c,
+        })
+    }
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -56,22 +90,24 @@ impl Args {
             SiteChoice::Home => Site::Home,
             SiteChoice::New => Site::New,
         };
-        let default = DatasetSpec::of_site(site, self.seed);
+        let default = match self.view {
+            ViewChoice::Standard => DatasetSpec::standard_views(site, self.seed),
+            _ => DatasetSpec::of_site(site, self.seed),
+        };
+        let setting = Setting { views: self.view.views(), site, ..default.setting };
         let spec = match self.studies.or(self.count) {
             Some(count) => DatasetSpec::with_total(count, self.seed),
             None => default,
         };
-        let views = match self.view {
-            ViewChoice::A4c => Views::Only(View::A4c),
-            ViewChoice::A2c => Views::Only(View::A2c),
-            ViewChoice::Both => Views::Both,
-        };
-        DatasetSpec { setting: Setting { views, site, ..spec.setting }, ..spec }
+        DatasetSpec { setting, ..spec }
     }
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
     check_folder(&args.out)?;
+    if args.out_of_distribution {
+        return out_of_distribution(args);
+    }
     let spec = args.spec();
     let (summary, studies) = match args.studies {
         None => (with_progress(|go_on| write_dataset_while(&args.out, &spec, go_on))?, String::new()),
@@ -91,11 +127,24 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
     ))
 }
 
+fn out_of_distribution(args: &Args) -> Result<(), CliError> {
+    let kinds = OutOfDistribution::ALL;
+    let count = args.count.unwrap_or(OF_EACH_KIND * kinds.len());
+    let summary = with_progress(|go_on| write_out_of_distribution(&args.out, count, args.seed, go_on))?;
+    print(&format!(
+        "{}: {} test videos out of distribution ({}), {} frames.\nSynthetic; not for clinical use.\n",
+        args.out.display(),
+        summary.videos,
+        kinds.map(OutOfDistribution::name).join(", "),
+        summary.frames,
+    ))
+}
+
 /// Is told how many videos are done and in total, and says whether to go on.
 type GoOn<'a> = dyn Fn(usize, usize) -> bool + Sync + 'a;
 
 /// Calls `write` with a progress bar. Ctrl-C leaves nothing of what it writes behind.
-fn with_progress(write: impl FnOnce(&GoOn<'_>) -> Result<Summary, PhantomError>) -> Result<Summary, CliError> {
+fn with_progress<T>(write: impl FnOnce(&GoOn<'_>) -> Result<T, PhantomError>) -> Result<T, CliError> {
     let progress = Mutex::new(None);
     let summary = interrupt::hold(|is_asked_for| {
         write(&|done, total| {

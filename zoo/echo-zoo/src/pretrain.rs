@@ -264,7 +264,7 @@ const TASKS: [Task; 12] = [
     Task { head: "LVIDd", truth: |findings| Some(Truth::Value(findings.left_ventricle.width)), weight: 0.5 },
     Task { head: "LVSystolicFunction", truth: |findings| Some(systolic_function(findings)), weight: 0.3 },
     Task { head: "LVWallMotionAbnormalities", truth: |findings| Some(abnormal_motion(findings)), weight: 0.3 },
-    Task { head: "LASize", truth: |findings| Some(size_of(findings.left_atrium.size)), weight: 0.3 },
+    Task { head: "LASize", truth: |findings| Some(size_of(findings.left_atrium?.size)), weight: 0.3 },
     Task { head: "RVSize", truth: |findings| Some(size_of(findings.right_ventricle?.size)), weight: 0.3 },
     Task { head: "RVIDd", truth: |findings| Some(Truth::Value(findings.right_ventricle?.width)), weight: 0.3 },
     Task {
@@ -295,8 +295,8 @@ fn systolic_function(findings: &Findings) -> Truth {
 
 /// Classes: none, present. Walls that are all equally weak are no regional abnormality.
 fn abnormal_motion(findings: &Findings) -> Truth {
-    let motions = findings.walls.map(|(_, motion)| motion);
-    Truth::Class(usize::from(motions.iter().any(|motion| *motion != motions[0])))
+    let motions = || findings.walls.iter().map(|(_, motion)| motion);
+    Truth::Class(usize::from(motions().zip(motions().skip(1)).any(|(one, next)| one != next)))
 }
 
 #[cfg(test)]

@@ -234,6 +234,20 @@ fn phantom_writes_studies_of_another_site() {
 }
 
 #[test]
+fn phantom_writes_standard_views_and_what_is_none() {
+    let place = Place::new(0);
+    place.run(0, &["phantom", "--views", "standard", "--count", "6", "--out", "views"]);
+    let header = place.read("views/Findings.csv");
+    assert!(header.lines().next().unwrap().contains(",ImageQuality,"), "{header}");
+    assert!(place.read("views/dataset.toml").contains("PSAX-MV"));
+    let (out, _) = place.run(0, &["phantom", "--out-of-distribution", "--count", "11", "--out", "other"]);
+    assert!(out.contains("11 test videos") && out.contains("frozen"), "{out}");
+    assert!(place.read("other/Findings.csv").starts_with("FileName,Kind\n"));
+    let err = place.run(2, &["phantom", "--out-of-distribution", "--view", "a4c", "--out", "none"]).1;
+    assert!(err.contains("--view"), "{err}");
+}
+
+#[test]
 fn a_preset_is_of_the_encoders_that_have_it() {
     let place = Place::new(24);
     let video = "data/Videos/phantom-test-00000.avi";

@@ -17,6 +17,8 @@ pub const TASKS: &[(&str, &str)] = &[
     ("ef-reduced", include_str!("../../../configs/tasks/ef-reduced.toml")),
     ("ef-grade", include_str!("../../../configs/tasks/ef-grade.toml")),
     ("view", include_str!("../../../configs/tasks/view.toml")),
+    ("view38", include_str!("../../../configs/tasks/view38.toml")),
+    ("quality", include_str!("../../../configs/tasks/quality.toml")),
     ("wall-motion", include_str!("../../../configs/tasks/wall-motion.toml")),
     ("lv-size", include_str!("../../../configs/tasks/lv-size.toml")),
     ("findings", include_str!("../../../configs/tasks/findings.toml")),

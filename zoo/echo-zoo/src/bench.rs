@@ -57,7 +57,7 @@ pub(crate) struct Args {
     /// Seeds, separated by commas [default: 1,2,3].
     #[arg(help_heading = "What is compared", long, value_delimiter = ',')]
     seeds: Vec<u64>,
-    /// What is predicted: ef, edv, esv, ef-reduced, ef-grade, view, wall-motion, lv-size, findings, a task of the data set's
+    /// What is predicted: ef, edv, esv, ef-reduced, ef-grade, view, view38, quality, wall-motion, lv-size, findings, a task of the data set's
     /// description, or a file (.toml) [default: ef].
     #[arg(help_heading = "What is compared", long, value_name = "TASK")]
     task: Option<String>,

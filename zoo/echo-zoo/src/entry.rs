@@ -40,6 +40,7 @@ pub const ZOO: &[Entry] = &[
     Entry::of::<echoprime::EchoPrime>(),
     Entry::of::<panecho::PanEcho>(),
     Entry::of::<clip::Clip>(),
+    Entry::of::<echoviewclip::EchoViewClip>(),
 ];
 
 /// Builds `entry`'s encoder. Weights that do not fit it and look like those of another of `entries` are refused with

@@ -6,7 +6,7 @@ use echo_core::{
     Answer, AnyEncoder, Class, Classification, Features, Kind, Preset, Rank, RankSpec, Stage, Task, Truth,
 };
 use echo_random::Stream;
-use echo_train::{AugmentConfig, LossWeights, OptimizerConfig, RateFactors, ScheduleConfig, TrainConfig};
+use echo_train::{AugmentConfig, LossWeights, OptimizerConfig, RateFactors, ScheduleConfig, SoftTargets, TrainConfig};
 use echo_weights::Weights;
 use echo_zoo::{DeviceChoice, Entry, ZOO};
 
@@ -110,6 +110,7 @@ pub fn training(epochs: usize, batch: usize, lr: f64) -> TrainConfig {
         rates: RateFactors::default(),
         loss: LossWeights { cross_entropy: 1.0, kl: 1.0, l1: 1.0, huber: 0.0 },
         augment: AugmentConfig::default(),
+        soft_targets: SoftTargets::default(),
     }
 }
 

@@ -18,8 +18,8 @@ use echo_core::{
 };
 use echo_nn::{BertConfig, ClipTextConfig, ClipTokenizer, ClipVisionConfig, ConvNextConfig, MvitConfig};
 use echo_train::{
-    AugmentConfig, FitContext, LossWeights, OptimizerConfig, RateFactors, Samples, ScheduleConfig, TrainConfig,
-    TrainError, fit, parameters, values, with_values,
+    AugmentConfig, FitContext, LossWeights, OptimizerConfig, RateFactors, Samples, ScheduleConfig, SoftTargets,
+    TrainConfig, TrainError, fit, parameters, values, with_values,
 };
 use echo_weights::{Checkpoint, load};
 use echo_zoo::{Entry, ZOO};
@@ -326,6 +326,7 @@ fn step(
         rates: RateFactors { encoder: RATE, text: RATE, head: RATE },
         loss,
         augment: AugmentConfig::default(),
+        soft_targets: SoftTargets::default(),
     };
     let trainable: Vec<String> =
         parameters(&adapter).into_iter().filter(|parameter| parameter.trainable).map(|p| p.path).collect();

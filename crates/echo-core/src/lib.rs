@@ -38,7 +38,7 @@ pub use echo_metrics::{Kind, Truth};
 pub use encoder::EchoEncoder;
 pub use error::{Error, check_finite};
 pub use head::{Head, HeadKind, NormalRange};
-pub use negation::{BothBranches, Negation};
+pub use negation::{BothBranches, Negation, NegationPaths};
 pub use projection::{Projection, l2_normalize};
 pub use rank_spec::{Rank, RankSpec};
 pub use task::{Answer, Class, Classification, Cut, HeadClasses, NativeHeads, Regression, Task};

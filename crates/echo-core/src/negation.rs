@@ -27,11 +27,17 @@ pub trait Negation: Send + Sync + Debug {
     /// What both branches make of clips `[batch, 3, frames, height, width]`.
     fn branches(&self, clip: Tensor<5>, released: bool) -> BothBranches;
 
-    /// Text embeddings of sentences that there is one of `names`, and that there is none: `[names, dim]` each, of any length.
+    /// Text embeddings of sentences that there is one of `names`, `[names, dim]`, of any length.
     ///
     /// # Errors
     /// [`Error::TextTooLong`].
-    fn prompts(&self, names: &[&str], released: bool) -> Result<[Tensor<2>; 2], Error>;
+    fn shown(&self, names: &[&str]) -> Result<Tensor<2>, Error>;
+
+    /// Those of sentences that there is none, by the second branch.
+    ///
+    /// # Errors
+    /// As [`shown`](Self::shown).
+    fn denied(&self, names: &[&str], released: bool) -> Result<Tensor<2>, Error>;
 
     /// Natural logarithm of the factor on cosine similarities of both, `[1]`.
     fn logit_scale(&self) -> Tensor<1>;
@@ -41,6 +47,17 @@ pub trait Negation: Send + Sync + Debug {
         None
     }
 
-    /// Which parameters of the encoder train when the second branch learns, by the beginnings of their paths.
-    fn parameters(&self) -> &'static [&'static str];
+    /// Which parameters of the encoder are the second branch's.
+    fn parameters(&self) -> NegationPaths;
+}
+
+/// What trains when a second branch learns, by the beginnings of the parameters' paths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NegationPaths {
+    /// What its embeddings of clips depend on.
+    pub video: &'static [&'static str],
+    /// What those of sentences depend on.
+    pub text: &'static [&'static str],
+    /// Of those, learnable words in which sentences deny. What is released encodes none.
+    pub context: &'static str,
 }

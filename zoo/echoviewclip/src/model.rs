@@ -12,7 +12,7 @@ use echo_nn::{
 use echo_weights::{Checkpoint, KeyTable, Part, Pretrained, WeightsError};
 
 use crate::negation::{NoBranch, NoBranchConfig};
-use crate::views::{SHOWN, VIEWS, sentence};
+use crate::views::{SHOWN, VIEWS, sentences};
 use crate::{CARD, KEYS, PARTS};
 
 /// CLIP's, in all towers.
@@ -185,8 +185,8 @@ impl EchoEncoder for EchoViewClip {
 
     /// Similarities to a sentence of each view.
     fn view_logits(&self, clip: Tensor<5>) -> Option<Tensor<2>> {
-        let sentences: Vec<String> = VIEWS.iter().map(|view| sentence(SHOWN, view)).collect();
-        let (words, lengths) = words(&self.text, &sentences).expect("the longest of its own sentences has 20 tokens");
+        let (words, lengths) =
+            words(&self.text, &sentences(SHOWN, VIEWS)).expect("the longest of its own sentences has 20 tokens");
         let texts = l2_normalize(self.text.encode_words(words, &lengths));
         Some(l2_normalize(self.encode(clip)).matmul(texts.transpose()) * self.text.logit_scale().exp().unsqueeze())
     }

@@ -3,12 +3,12 @@
 use burn::module::{Module, ModuleMapper, Param};
 use burn::nn::Initializer;
 use burn::tensor::{Device, Tensor};
-use echo_core::{BothBranches, EchoEncoder, Error, Negation, TextEncoder};
+use echo_core::{BothBranches, EchoEncoder, Error, Negation, NegationPaths, TextEncoder};
 use echo_nn::{ClipTextBranch, ClipTextTower, ClipVision, ClipVisionBranch, FramePool};
 
 use crate::EchoViewClip;
 use crate::model::{images, words};
-use crate::views::{DENIED, SHOWN, sentence};
+use crate::views::{DENIED, SHOWN, sentences};
 
 /// Sizes of the second branch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,20 +95,20 @@ impl Negation for EchoViewClip {
         }
     }
 
+    fn shown(&self, names: &[&str]) -> Result<Tensor<2>, Error> {
+        let (words, lengths) = words(&self.text, &sentences(SHOWN, names))?;
+        Ok(self.text.encode_words(words, &lengths))
+    }
+
     /// The released code gives the second text tower the sentences of the first.
-    fn prompts(&self, names: &[&str], released: bool) -> Result<[Tensor<2>; 2], Error> {
+    fn denied(&self, names: &[&str], released: bool) -> Result<Tensor<2>, Error> {
         let no = self.no();
-        let sentences = |beginning: &str| names.iter().map(|name| sentence(beginning, name)).collect::<Vec<_>>();
-        let (shown, shown_lengths) = words(&self.text, &sentences(SHOWN))?;
-        let yes = self.text.encode_words(shown.clone(), &shown_lengths);
-        if released {
-            return Ok([yes, no.text.encode_words(shown, &shown_lengths)]);
-        }
-        let (denied, lengths) = match &no.context {
-            None => words(&self.text, &sentences(DENIED))?,
+        let (words, lengths) = match &no.context {
+            _ if released => words(&self.text, &sentences(SHOWN, names))?,
+            None => words(&self.text, &sentences(DENIED, names))?,
             Some(context) => self.with_context(context.val(), names)?,
         };
-        Ok([yes, no.text.encode_words(denied, &lengths)])
+        Ok(no.text.encode_words(words, &lengths))
     }
 
     fn logit_scale(&self) -> Tensor<1> {
@@ -122,8 +122,12 @@ impl Negation for EchoViewClip {
 
     /// Upstream trains what has "no" in its name: not the class token, the positions and the projection, which have no such
     /// name.
-    fn parameters(&self) -> &'static [&'static str] {
-        &["no.visual.resblocks.", "no.visual.ln_post.", "no.text.", "no.context", "no.pool."]
+    fn parameters(&self) -> NegationPaths {
+        NegationPaths {
+            video: &["no.visual.resblocks.", "no.visual.ln_post.", "no.pool."],
+            text: &["no.text.", "no.context"],
+            context: "no.context",
+        }
     }
 }
 
@@ -181,15 +185,15 @@ mod tests {
         assert!(difference(yes.clone(), no) < 1e-5 && difference(yes_attention, no_attention) < 1e-6);
         assert!(difference(yes, model.encode(clip())) < 1e-5);
         // The context is the words of the denial, so that the sentence is the whole one.
-        let [shown, denied] = negation.prompts(&["Suprasternal Notch", "A4C"], false).unwrap();
-        let (whole, lengths) =
-            words(&model.text, &[sentence(DENIED, "Suprasternal Notch"), sentence(DENIED, "A4C")]).unwrap();
+        let names = ["Suprasternal Notch", "A4C"];
+        let (shown, denied) = (negation.shown(&names).unwrap(), negation.denied(&names, false).unwrap());
+        let (whole, lengths) = words(&model.text, &sentences(DENIED, &names)).unwrap();
         assert!(difference(denied.clone(), model.text.encode_words(whole, &lengths)) < 1e-5);
         assert!(difference(shown.clone(), denied) > 1e-2);
         // What was released denies nothing.
-        let [_, released] = negation.prompts(&["Suprasternal Notch", "A4C"], true).unwrap();
-        assert!(difference(shown, released) < 1e-5);
-        assert!(negation.prompts(&["ventricle ".repeat(71).as_str()], false).is_err());
+        assert!(difference(shown, negation.denied(&names, true).unwrap()) < 1e-5);
+        let long = "ventricle ".repeat(71);
+        assert!(negation.denied(&[long.as_str()], false).is_err());
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub(crate) const SHOWN: &str = "a photo of a";
 /// How one begins that denies it.
 pub(crate) const DENIED: &str = "a photo without a";
 
-/// A sentence of what a video shows or does not, by its beginning.
-pub(crate) fn sentence(beginning: &str, name: &str) -> String {
-    format!("{beginning} {name}.")
+/// Sentences of what a video shows or does not, by their beginning.
+pub(crate) fn sentences(beginning: &str, names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| format!("{beginning} {name}.")).collect()
 }

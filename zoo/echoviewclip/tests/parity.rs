@@ -64,7 +64,7 @@ fn compare_all(model: &EchoViewClip, clip: Tensor<5>, golden: &Golden, names: &[
         compare("quality", negation.quality(&branches).unwrap(), expected("quality"));
         let BothBranches { yes, no, yes_attention, no_attention } = branches;
         compare("no", no.clone(), expected("no"));
-        let [yes_text, no_text] = negation.prompts(names, released).unwrap();
+        let (yes_text, no_text) = (negation.shown(names).unwrap(), negation.denied(names, released).unwrap());
         compare("denied", no_text.clone(), expected("no_text"));
         let logits = |embeddings: Tensor<2>, texts: Tensor<2>| {
             let [embeddings, texts] = [embeddings, texts].map(echo_core::l2_normalize);

@@ -15,8 +15,8 @@ use echo_core::{AnyEncoder, Features, Rank, RankSpec, Stage, Task, Truth};
 use echo_nn::ConvNextConfig;
 use echo_random::Stream;
 use echo_train::{
-    AugmentConfig, FitContext, LossWeights, OptimizerConfig, RateFactors, Samples, ScheduleConfig, TrainConfig,
-    TrainError, fit,
+    AugmentConfig, FitContext, LossWeights, OptimizerConfig, RateFactors, Samples, ScheduleConfig, SoftTargets,
+    TrainConfig, TrainError, fit,
 };
 use echo_weights::randomize;
 use echoclip::{ClipTokenizer, EchoClipConfig};
@@ -93,6 +93,7 @@ fn step(blocks: usize, settings: &str, recompute: bool) -> usize {
         rates: RateFactors::default(),
         loss: LossWeights { cross_entropy: 0.0, kl: 0.0, l1: 1.0, huber: 0.0 },
         augment: AugmentConfig::default(),
+        soft_targets: SoftTargets::default(),
     };
     let before = NOW.load(Ordering::Relaxed);
     PEAK.store(before, Ordering::Relaxed);

@@ -10,7 +10,8 @@ every plane, and which frames repeat earlier ones.
 
 Decoding and resizing are OpenCV's, EchoCLIP's and CLIP's image transform is open_clip's on a PIL image, EchoPrime's normalisation
 is torch's, PanEcho's centre crop and normalisation are torchvision's, and so is all of MViT's transform, R(2+1)D's
-normalisation is NumPy's. Written against opencv-python-headless 5.0.0.93
+normalisation is NumPy's; EchoViewCLIP's frames, sizes and crop are computed here as mmaction and mmcv do. Written against
+opencv-python-headless 5.0.0.93
 (4.8.0.76, which EchoCLIP pins, gives the same pixels of these videos), Pillow 13.0.0, open_clip_torch 3.3.0, torch
 2.15.0 and torchvision 0.29.2. OpenCV is used as its wheel for x86 comes: its cubic filter is then Intel's,
 which keeps the weights unrounded. With OPENCV_IPP=disabled in the environment it is OpenCV's own.
@@ -126,9 +127,28 @@ def r2plus1d(video):
     return torch.from_numpy(clip[: length * period : period]).permute(3, 0, 1, 2)
 
 
+def echoviewclip(video):
+    # The middle frames of equal segments, in the arithmetic of mmaction's SampleFrames at test.
+    frames, resize = 16, 256
+    segment = len(video) / frames
+    chosen = (np.arange(frames) * segment + segment / 2).astype(np.int64)
+    images = []
+    for frame in (video[index] for index in chosen):
+        height, width = frame.shape[:2]
+        scale = resize / min(height, width)  # mmcv.rescale_size
+        size = int(width * scale + 0.5), int(height * scale + 0.5)
+        # mmcv.imresize, on the colours that decord gives.
+        image = cv2.resize(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), size, interpolation=cv2.INTER_LINEAR)
+        top, left = (image.shape[0] - SIDE) // 2, (image.shape[1] - SIDE) // 2
+        images.append(image[top : top + SIDE, left : left + SIDE])
+    clip = torch.from_numpy(np.stack(images)).float().permute(3, 0, 1, 2)
+    mean, std = torch.tensor([123.675, 116.28, 103.53]), torch.tensor([58.395, 57.12, 57.375])
+    return (clip - mean.reshape(3, 1, 1, 1)) / std.reshape(3, 1, 1, 1)
+
+
 ENCODERS = {
     "echoclip": echoclip, "echoprime": echoprime, "panecho": panecho, "clip": clip, "r2plus1d": r2plus1d,
-    "mvit-kinetics": mvit_kinetics,
+    "mvit-kinetics": mvit_kinetics, "echoviewclip": echoviewclip,
 }
 
 

@@ -48,7 +48,7 @@ fn every_card_says_in_prose_what_it_says_as_data() {
             facts.push(grouped(of_preset.parameters));
             facts.push(format!("| {}", of_preset.dim));
             facts.push(format!("{} x {}", clip.size, clip.size));
-            facts.push(format!("stride {}", clip.stride));
+            facts.push(clip.spacing());
             facts.push(of_preset.limits.to_string());
         }
         let missing: Vec<&String> = facts.iter().filter(|fact| !words.contains(fact.as_str())).collect();

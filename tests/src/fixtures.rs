@@ -6,7 +6,7 @@ use echo_core::{
     Answer, AnyEncoder, Class, Classification, Features, Kind, Preset, Rank, RankSpec, Stage, Task, Truth,
 };
 use echo_random::Stream;
-use echo_train::{AugmentConfig, LossWeights, OptimizerConfig, RateFactors, ScheduleConfig, TrainConfig};
+use echo_train::{AugmentConfig, LossWeights, OptimizerConfig, RateFactors, ScheduleConfig, SoftTargets, TrainConfig};
 use echo_weights::Weights;
 use echo_zoo::{DeviceChoice, Entry, ZOO};
 
@@ -30,6 +30,9 @@ pub fn trained() -> impl Iterator<Item = &'static Entry> {
 pub fn adapters() -> Vec<AdapterEntry> {
     ADAPTERS.iter().copied().chain([AdapterEntry::of::<AttentiveProbe>()]).collect()
 }
+
+/// Adapters of encoders with a second branch, which most have not: `negation.rs` is about them.
+pub const OF_TWO_BRANCHES: [&str; 2] = ["negation", "quality"];
 
 /// An adapter with the settings of its shipped recipe, and with `changes` of them by the names that it joins.
 pub fn recipe(name: &str, changes: &[(&str, &str)]) -> Result<(Joined, Tables), AdaptError> {
@@ -115,6 +118,7 @@ pub fn training(epochs: usize, batch: usize, lr: f64) -> TrainConfig {
         rates: RateFactors::default(),
         loss: LossWeights { cross_entropy: 1.0, kl: 1.0, l1: 1.0, huber: 0.0 },
         augment: AugmentConfig::default(),
+        soft_targets: SoftTargets::default(),
     }
 }
 

@@ -23,6 +23,7 @@ mod frozen_once;
 mod gradients;
 mod leakage;
 mod learning;
+mod negation;
 mod own_data;
 mod preprocessing;
 mod saliency;

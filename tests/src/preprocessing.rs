@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use echo_core::{Aspect, ChannelOrder, ClipSpec, Crop, Filter, Padding, Preset};
+use echo_core::{Aspect, ChannelOrder, ClipSpec, Crop, Filter, Padding, Preset, Sampling};
 use echo_data::{Clip, Start, load_clip};
 use echo_parity::Golden;
 use echo_video::OpenOptions;
@@ -158,14 +158,15 @@ fn wrong(spec: &ClipSpec) -> Vec<(String, ClipSpec)> {
         ChannelOrder::Rgb => ChannelOrder::Bgr,
         ChannelOrder::Bgr => ChannelOrder::Rgb,
     };
-    let stride = if spec.stride == 1 { 2 } else { 1 };
+    let (sampling, stride) = (Sampling::Strided, if spec.stride == 1 { 2 } else { 1 });
     let zoom = if spec.crop.zoom == 0.0 { 0.1 } else { 0.0 };
     let resize = if spec.resize == spec.size { spec.size + 32 } else { spec.size };
-    let filters = [Filter::OpenCvCubic, Filter::OpenCvArea, Filter::PilBicubic, Filter::TorchBilinear];
+    let filters =
+        [Filter::OpenCvCubic, Filter::OpenCvLinear, Filter::OpenCvArea, Filter::PilBicubic, Filter::TorchBilinear];
     let paddings = [Padding::Shorter, Padding::ZerosAfterNormalize, Padding::ZerosBeforeNormalize, Padding::RepeatLast];
     let [first, second, third] = spec.mean;
     let mut all = vec![
-        ("stride".to_owned(), ClipSpec { stride, ..*spec }),
+        ("stride".to_owned(), ClipSpec { sampling, stride, ..*spec }),
         ("channels".to_owned(), ClipSpec { channels, ..*spec }),
         ("zoom".to_owned(), ClipSpec { crop: Crop { zoom, ..spec.crop }, ..*spec }),
         ("resize".to_owned(), ClipSpec { resize, ..*spec }),
@@ -173,8 +174,7 @@ fn wrong(spec: &ClipSpec) -> Vec<(String, ClipSpec)> {
         ("mean".to_owned(), ClipSpec { mean: [first, second + spec.scale, third], ..*spec }),
         ("std".to_owned(), ClipSpec { std: spec.std.map(|std| std * 1.02), ..*spec }),
     ];
-    let aspects = [Aspect::Stretched, Aspect::CroppedThenResized, Aspect::ResizedThenCropped];
-    for aspect in aspects.into_iter().filter(|aspect| *aspect != spec.crop.aspect) {
+    for aspect in Aspect::ALL.into_iter().filter(|aspect| *aspect != spec.crop.aspect) {
         all.push((format!("aspect ({aspect:?})"), ClipSpec { crop: Crop { aspect, ..spec.crop }, ..*spec }));
     }
     for filter in filters.into_iter().filter(|filter| *filter != spec.filter) {

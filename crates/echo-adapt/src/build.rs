@@ -124,7 +124,7 @@ fn zoom_projection(encoder: &AnyEncoder, init: PartInit, norm: ZoomNorm, seed: u
 }
 
 /// Parameters whose path begins with one of `prefixes`.
-fn beginning_with(prefixes: &[&str]) -> ParamGroup {
+pub(crate) fn beginning_with(prefixes: &[&str]) -> ParamGroup {
     let escaped: Vec<String> = prefixes.iter().map(|prefix| prefix.replace('.', "\\.")).collect();
     let pattern = format!("^({})", escaped.join("|"));
     ParamGroup::from_regexes(vec![pattern]).expect("prefixes are parameter paths")

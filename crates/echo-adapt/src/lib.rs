@@ -22,9 +22,11 @@ mod logistic;
 mod lora;
 mod mfl;
 mod native_head;
+mod negation;
 mod parts;
 mod plan;
 mod prompt_head;
+mod quality;
 mod quirks;
 mod ranked_prompts;
 mod refinement;
@@ -37,4 +39,6 @@ mod zero_shot;
 
 pub use adapted::{Adapted, zoom_frames};
 pub use error::AdaptError;
+pub use negation::NegationAdapter;
+pub use quality::QualityAdapter;
 pub use registry::{ADAPTERS, AdapterEntry, BuildContext, FromRecipe, Joined, Needs, Tables};

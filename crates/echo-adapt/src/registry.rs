@@ -11,7 +11,10 @@ use toml::Table;
 
 use crate::parts::Parts;
 use crate::plan::Plan;
-use crate::{AdaptError, attentive, coarse_to_fine, coop, echozoom, full, linear, lora, mfl, statistics, zero_shot};
+use crate::{
+    AdaptError, attentive, coarse_to_fine, coop, echozoom, full, linear, lora, mfl, negation, quality, statistics,
+    zero_shot,
+};
 
 /// What an adapter is built from.
 #[derive(Clone, Copy, Debug)]
@@ -128,6 +131,8 @@ pub const ADAPTERS: &[AdapterEntry] = &[
     echozoom::ENTRY,
     lora::ENTRY,
     full::ENTRY,
+    negation::ENTRY,
+    quality::ENTRY,
 ];
 
 /// Tables of a recipe, by the name of the adapter that each is for.

@@ -2,6 +2,7 @@
 //!
 //! - [`zero_shot`]: findings from similarities between frames and prompts (EchoCLIP).
 //! - [`study`]: phenotypes and a report of a study, from the most similar studies of an archive (EchoPrime).
+//! - [`out_of_distribution`]: whether a clip shows any of the known classes (CLIPN, EchoViewCLIP).
 //! - [`retrieval`]: how well a search finds what belongs together.
 //! - [`pairs`]: whether similarities tell pairs of studies apart: one patient or two, before or after an operation (EchoCLIP-R).
 //! - [`index`]: embeddings on disk that can be searched.
@@ -20,6 +21,7 @@
 mod entries;
 mod error;
 pub mod index;
+pub mod out_of_distribution;
 pub mod pairs;
 pub mod retrieval;
 pub mod study;

@@ -168,6 +168,11 @@ pub trait Adapter: Send + Sync + Debug {
         false
     }
 
+    /// What is added to the losses, `[1]`, that depends on parameters alone and not on samples.
+    fn penalty(&self) -> Option<Tensor<1>> {
+        None
+    }
+
     /// Why the gradient of the parameter at `path` is exactly zero, for those where it is by construction, such as a
     /// bias before a softmax. Any other zero is warned of.
     fn zero_gradient_reason(&self, _path: &str) -> Option<&'static str> {

@@ -84,10 +84,11 @@ impl fmt::Display for ClipLimits {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Aspect, ChannelOrder, Crop, Filter};
+    use crate::{Aspect, ChannelOrder, Crop, Filter, Sampling};
 
     const OWN: ClipSpec = ClipSpec {
         frames: 16,
+        sampling: Sampling::Strided,
         stride: 2,
         padding: Padding::RepeatLast,
         channels: ChannelOrder::Rgb,

@@ -12,12 +12,14 @@ pub enum ChannelOrder {
     Bgr,
 }
 
-/// Resampling filter. The four families give different pixels; each is tested against its original.
+/// Resampling filter. Each gives other pixels, and is tested against its original.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Filter {
     /// OpenCV `INTER_CUBIC`: a = -0.75, half-pixel centres, no antialias, rounded to u8.
     OpenCvCubic,
+    /// OpenCV `INTER_LINEAR`: half-pixel centres, no antialias, rounded to u8.
+    OpenCvLinear,
     /// OpenCV `INTER_AREA`: box average when shrinking, its own linear rule when enlarging.
     OpenCvArea,
     /// PIL `BICUBIC`: a = -0.5, antialiased when shrinking, rounded to u8 after each direction.
@@ -35,23 +37,34 @@ pub enum Aspect {
     /// Its longer side is cropped to the shorter's length, and what is left is resized.
     CroppedThenResized,
     /// Its shorter side is resized to [`ClipSpec::resize`] and the longer by the same factor; the centre crop cuts what is
-    /// too long. These are not the pixels of the crop before: margins are rounded elsewhere.
+    /// too long. These are not the pixels of the crop before: margins are rounded elsewhere. Rounded as in torchvision: the
+    /// longer side down, the margin half to even.
     ResizedThenCropped,
+    /// The same, rounded as in mmcv: the longer side to the nearest pixel, the margin down.
+    RoundedThenCropped,
 }
 
-/// In files a word for the last and whether it is cropped for the others, as before there were three: keys of cells and of
-/// caches are made of it.
+impl Aspect {
+    /// All of them.
+    pub const ALL: [Self; 4] =
+        [Self::Stretched, Self::CroppedThenResized, Self::ResizedThenCropped, Self::RoundedThenCropped];
+}
+
+/// In files a word where the crop comes last, and whether there is one before for the others, as when there were no more:
+/// keys of cells and of caches are made of it.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum ToAspect {
     Before(bool),
-    After(AfterResize),
+    After(After),
 }
 
 #[derive(Serialize, Deserialize)]
-enum AfterResize {
+enum After {
     #[serde(rename = "after_resize")]
-    AfterResize,
+    Resize,
+    #[serde(rename = "after_rounded_resize")]
+    RoundedResize,
 }
 
 impl Serialize for Aspect {
@@ -59,7 +72,8 @@ impl Serialize for Aspect {
         let written = match self {
             Aspect::Stretched => ToAspect::Before(false),
             Aspect::CroppedThenResized => ToAspect::Before(true),
-            Aspect::ResizedThenCropped => ToAspect::After(AfterResize::AfterResize),
+            Aspect::ResizedThenCropped => ToAspect::After(After::Resize),
+            Aspect::RoundedThenCropped => ToAspect::After(After::RoundedResize),
         };
         written.serialize(serializer)
     }
@@ -70,7 +84,8 @@ impl<'de> Deserialize<'de> for Aspect {
         Ok(match ToAspect::deserialize(deserializer)? {
             ToAspect::Before(false) => Aspect::Stretched,
             ToAspect::Before(true) => Aspect::CroppedThenResized,
-            ToAspect::After(AfterResize::AfterResize) => Aspect::ResizedThenCropped,
+            ToAspect::After(After::Resize) => Aspect::ResizedThenCropped,
+            ToAspect::After(After::RoundedResize) => Aspect::RoundedThenCropped,
         })
     }
 }
@@ -83,6 +98,25 @@ pub struct Crop {
     pub aspect: Aspect,
     /// Fraction of each side cut off before resizing: `int(zoom * side)` pixels from every edge.
     pub zoom: f64,
+}
+
+/// Which frames of a video make a clip.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sampling {
+    /// Some that follow each other at the distance [`ClipSpec::stride`].
+    #[default]
+    Strided,
+    /// One of each of as many equal segments of the whole video: the middle one of each, where nothing asks for others. A
+    /// video with fewer frames shows some more than once.
+    Segments,
+}
+
+impl Sampling {
+    /// Whether frames follow each other at a fixed distance.
+    pub fn is_strided(&self) -> bool {
+        *self == Self::Strided
+    }
 }
 
 /// What stands for the frames that a short video does not have.
@@ -107,7 +141,10 @@ pub enum Padding {
 pub struct ClipSpec {
     /// Frames in a clip.
     pub frames: usize,
-    /// Distance between neighbouring frames of a clip, in frames of the video.
+    /// Which frames of the video they are. Not written where they are strided: keys of cells and of caches are made of it.
+    #[serde(default, skip_serializing_if = "Sampling::is_strided")]
+    pub sampling: Sampling,
+    /// Distance between neighbouring frames of a clip, in frames of the video, where they are strided.
     pub stride: usize,
     /// What stands for missing frames.
     pub padding: Padding,
@@ -130,9 +167,17 @@ pub struct ClipSpec {
 }
 
 impl ClipSpec {
-    /// Frames of the video that a clip spans, from its first to one past its last.
+    /// Frames of the video that a strided clip spans, from its first to one past its last.
     pub fn span(&self) -> usize {
         self.frames.saturating_sub(1) * self.stride + 1
+    }
+
+    /// Which frames of the video they are, in a word or two: `stride 4`, or `uniform segments`.
+    pub fn spacing(&self) -> String {
+        match self.sampling {
+            Sampling::Strided => format!("stride {}", self.stride),
+            Sampling::Segments => "uniform segments".to_owned(),
+        }
     }
 }
 
@@ -147,6 +192,7 @@ mod tests {
             (Aspect::Stretched, "false"),
             (Aspect::CroppedThenResized, "true"),
             (Aspect::ResizedThenCropped, "\"after_resize\""),
+            (Aspect::RoundedThenCropped, "\"after_rounded_resize\""),
         ] {
             let crop = Crop { aspect, zoom: 0.5 };
             let text = serde_json::to_string(&crop).unwrap();

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use burn::tensor::Tensor;
 
-use crate::{Card, Head, Projection, TextEncoder, Tokens};
+use crate::{AnyEncoder, Card, Head, Negation, Projection, TextEncoder, Tokens};
 
 /// A clip encoder.
 ///
@@ -84,6 +84,16 @@ pub trait EchoEncoder: Send + Sync + Debug {
     /// Logits over the views of [`Capabilities::views`](crate::Capabilities::views):
     /// `[batch, 3, frames, height, width]` -> `[batch, views]`.
     fn view_logits(&self, _clip: Tensor<5>) -> Option<Tensor<2>> {
+        None
+    }
+
+    /// The second branch, where the architecture has one and the weights hold it.
+    fn negation(&self) -> Option<&dyn Negation> {
+        None
+    }
+
+    /// The same encoder with a second branch that begins as a copy of its own, where the architecture has one.
+    fn with_negation(&self) -> Option<AnyEncoder> {
         None
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! - [`EchoEncoder`] and [`TextEncoder`]: what a foundation model must offer, whatever it is inside.
 //! - [`Tokens`], [`Projection`]: what an encoder makes of a clip on the way to its embedding.
+//! - [`Negation`]: a second branch that some have, for what a clip does not show.
 //! - [`AnyEncoder`], [`AnyAdapter`]: any of them as a Burn module, so that trainer and benchmark are compiled once for all.
 //! - [`Card`], [`Preset`], [`ClipSpec`], [`ClipLimits`], [`Head`]: the facts of an encoder as data.
 //! - [`Adapter`], [`Stage`], [`Prediction`]: what a way of adapting with few labels must offer.
@@ -20,6 +21,7 @@ mod clip_spec;
 mod encoder;
 mod error;
 mod head;
+mod negation;
 mod projection;
 mod rank_spec;
 mod task;
@@ -31,11 +33,12 @@ pub use any_adapter::{AnyAdapter, DynAdapter};
 pub use any_encoder::{AnyEncoder, DynEncoder};
 pub use card::{Capabilities, Card, ParameterPaths, Preset, WeightFile};
 pub use clip_limits::{Allowed, ClipLimits};
-pub use clip_spec::{Aspect, ChannelOrder, ClipSpec, Crop, Filter, Padding};
+pub use clip_spec::{Aspect, ChannelOrder, ClipSpec, Crop, Filter, Padding, Sampling};
 pub use echo_metrics::{Kind, Truth};
 pub use encoder::EchoEncoder;
 pub use error::{Error, check_finite};
 pub use head::{Head, HeadKind, NormalRange};
+pub use negation::{BothBranches, Negation, NegationPaths};
 pub use projection::{Projection, l2_normalize};
 pub use rank_spec::{Rank, RankSpec};
 pub use task::{Answer, Class, Classification, Cut, HeadClasses, NativeHeads, Regression, Task};

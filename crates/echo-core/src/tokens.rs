@@ -11,7 +11,8 @@ use crate::AnyEncoder;
 /// four clips after each other are the parts of one, row by row.
 pub type MakeTokens<'a> = &'a mut dyn FnMut(&AnyEncoder, Tensor<5>, usize) -> Tokens;
 
-/// The backbone's last tokens of a batch of clips: what pooling, attentive probes and saliency maps start from.
+/// The backbone's last tokens of a batch of clips: what pooling, attentive probes and saliency maps start from. They are as
+/// wide as the backbone, which frame features need not be.
 #[derive(Clone, Debug)]
 pub struct Tokens {
     /// The class tokens, `[batch, time, width]`, where the architecture has any: one of each image for an encoder of single

@@ -19,6 +19,7 @@ cv2.ipp.setUseIPP(False)
 SAMPLES = 24
 FILTERS = {
     "open_cv_cubic": lambda image, side: cv2.resize(image, (side, side), interpolation=cv2.INTER_CUBIC),
+    "open_cv_linear": lambda image, side: cv2.resize(image, (side, side), interpolation=cv2.INTER_LINEAR),
     "open_cv_area": lambda image, side: cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA),
     "pil_bicubic": lambda image, side: np.asarray(Image.fromarray(image).resize((side, side), Image.BICUBIC)),
 }

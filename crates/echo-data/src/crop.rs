@@ -43,20 +43,23 @@ pub fn crop(height: usize, width: usize, crop: &Crop) -> Result<Window, DataErro
     let whole = Window::whole(height, width);
     let kept = match crop.aspect {
         Aspect::CroppedThenResized => crop_to_square(whole),
-        Aspect::Stretched | Aspect::ResizedThenCropped => whole,
+        Aspect::Stretched | Aspect::ResizedThenCropped | Aspect::RoundedThenCropped => whole,
     };
     zoom(kept, crop.zoom)
 }
 
 /// The size that a window is resized to: a square of side `resize`, or one that keeps its aspect and has that as its shorter
-/// side, the longer one cut to whole pixels as torchvision's `Resize` does.
+/// side, the longer one cut to whole pixels as torchvision's `Resize` does, or rounded as mmcv's `rescale_size` does.
 pub(crate) fn resized(window: Window, aspect: Aspect, resize: usize) -> Size {
     let Window { height, width, .. } = window;
-    let longer = |long: usize, short: usize| (resize as f64 * long as f64 / short as f64) as usize;
+    let longer = |long: usize, short: usize| match aspect {
+        Aspect::RoundedThenCropped => (long as f64 * (resize as f64 / short as f64) + 0.5) as usize,
+        _ => (resize as f64 * long as f64 / short as f64) as usize,
+    };
     match aspect {
-        Aspect::ResizedThenCropped if width < height => Size { height: longer(height, width), width: resize },
-        Aspect::ResizedThenCropped => Size { height: resize, width: longer(width, height) },
         Aspect::Stretched | Aspect::CroppedThenResized => Size { height: resize, width: resize },
+        _ if width < height => Size { height: longer(height, width), width: resize },
+        _ => Size { height: resize, width: longer(width, height) },
     }
 }
 
@@ -83,17 +86,20 @@ pub fn zoom(window: Window, zoom: f64) -> Result<Window, DataError> {
     Ok(window.shrunk(margin(window.height), margin(window.width)))
 }
 
-/// The square of side `size` in the middle of an image; an odd remainder is rounded half to even, as torchvision's
-/// `CenterCrop` does.
+/// The square of side `size` in the middle of an image; half of an odd remainder is rounded half to even, as torchvision's
+/// `CenterCrop` does, or down, as mmaction's does.
 ///
 /// # Errors
 /// A `size` above a side.
-pub(crate) fn center_crop(from: Size, size: usize) -> Result<Window, DataError> {
+pub(crate) fn center_crop(from: Size, aspect: Aspect, size: usize) -> Result<Window, DataError> {
     let least = from.height.min(from.width);
     if size > least {
         return Err(DataError::ClipSpec(format!("size {size} cannot be cropped from resize {least}; lower size")));
     }
-    let edge = |side: usize| ((side - size) as f64 / 2.0).round_ties_even() as usize;
+    let edge = |side: usize| match aspect {
+        Aspect::RoundedThenCropped => (side - size) / 2,
+        _ => ((side - size) as f64 / 2.0).round_ties_even() as usize,
+    };
     Ok(Window { top: edge(from.height), left: edge(from.width), height: size, width: size })
 }
 
@@ -137,10 +143,11 @@ mod tests {
 
     #[test]
     fn the_centre_crop_is_torchvisions() -> Result<(), DataError> {
-        let edge = |side, size| center_crop(Size { height: side, width: side }, size).map(|window| window.top);
+        let after = Aspect::ResizedThenCropped;
+        let edge = |side, size| center_crop(Size { height: side, width: side }, after, size).map(|window| window.top);
         assert_eq!((edge(256, 224)?, edge(7, 4)?, edge(9, 4)?, edge(64, 64)?), (16, 2, 2, 0));
-        assert!(center_crop(Size { height: 80, width: 64 }, 65).unwrap_err().to_string().contains("65"));
-        let wide = center_crop(Size { height: 224, width: 299 }, 224)?;
+        assert!(center_crop(Size { height: 80, width: 64 }, after, 65).unwrap_err().to_string().contains("65"));
+        let wide = center_crop(Size { height: 224, width: 299 }, after, 224)?;
         assert_eq!(wide, Window { top: 0, left: 38, height: 224, width: 224 });
         Ok(())
     }
@@ -157,6 +164,12 @@ mod tests {
         assert_eq!(of(400, 300, after), [298, 224]);
         assert_eq!(of(600, 801, after), [224, 299]);
         assert_eq!(of(112, 112, after), [224, 224]);
+        // 224 * 149 / 112 is 298, 224 * 400 / 300 is 298.7, 224 * 801 / 600 is 299.04.
+        let rounded = Aspect::RoundedThenCropped;
+        assert_eq!([of(112, 149, rounded), of(400, 300, rounded)], [[224, 298], [299, 224]]);
+        assert_eq!(of(600, 801, rounded), [224, 299]);
+        assert_eq!(center_crop(Size { height: 224, width: 231 }, rounded, 224).unwrap().left, 3);
+        assert_eq!(center_crop(Size { height: 224, width: 231 }, after, 224).unwrap().left, 4);
         assert_eq!(of(112, 149, Aspect::Stretched), [224, 224]);
         assert_eq!(of(112, 149, Aspect::CroppedThenResized), [224, 224]);
     }

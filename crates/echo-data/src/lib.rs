@@ -21,6 +21,7 @@ mod normalize;
 mod numbers;
 mod opencv_area;
 mod opencv_cubic;
+mod opencv_linear;
 mod padding;
 mod pictures;
 mod pil_bicubic;

@@ -89,7 +89,7 @@ impl<'a> ClipPixels<'a> {
             let Size { height, width } = to;
             return Err(DataError::Frames(format!("resized to {height}x{width} pixels they are too large")));
         }
-        let center = center_crop(to, spec.size)?;
+        let center = center_crop(to, spec.crop.aspect, spec.size)?;
         let resizer = Resizer::new(spec.filter, Size { height: window.height, width: window.width }, to);
         let pixels = vec![0; spec.size * spec.size * 3 * count];
         Ok(Self { spec, count, width, frame_len: height * width * 3, window, to, center, resizer, pixels })
@@ -179,12 +179,13 @@ fn too_large(spec: &ClipSpec) -> DataError {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use echo_core::{Aspect, ChannelOrder, Crop, Filter, Padding};
+    use echo_core::{Aspect, ChannelOrder, Crop, Filter, Padding, Sampling};
 
     /// A specification that changes nothing: 4 frames of 2x2 pixels, values 0-255.
     pub(crate) fn spec() -> ClipSpec {
         ClipSpec {
             frames: 4,
+            sampling: Sampling::Strided,
             stride: 1,
             padding: Padding::Shorter,
             channels: ChannelOrder::Rgb,

@@ -5,6 +5,7 @@ use echo_core::Filter;
 use crate::crop::Window;
 use crate::opencv_area::OpenCvArea;
 use crate::opencv_cubic::OpenCvCubic;
+use crate::opencv_linear::OpenCvLinear;
 use crate::pil_bicubic::PilBicubic;
 use crate::torch_bilinear::TorchBilinear;
 
@@ -62,6 +63,7 @@ enum Plan {
     /// Equal sizes: OpenCV, PIL and torchvision all copy.
     Copy,
     OpenCvCubic(OpenCvCubic),
+    OpenCvLinear(OpenCvLinear),
     OpenCvArea(OpenCvArea),
     PilBicubic(PilBicubic),
     TorchBilinear(TorchBilinear),
@@ -77,6 +79,9 @@ impl Resizer {
         let plan = match filter {
             _ if from == to => Plan::Copy,
             Filter::OpenCvCubic => Plan::OpenCvCubic(OpenCvCubic::new(from, to)),
+            // OpenCV averages squares of four where that is what a linear filter comes to.
+            Filter::OpenCvLinear if is_halved(from, to) => Plan::OpenCvArea(OpenCvArea::new(from, to)),
+            Filter::OpenCvLinear => Plan::OpenCvLinear(OpenCvLinear::new(from, to)),
             Filter::OpenCvArea => Plan::OpenCvArea(OpenCvArea::new(from, to)),
             Filter::PilBicubic => Plan::PilBicubic(PilBicubic::new(from, to)),
             Filter::TorchBilinear => Plan::TorchBilinear(TorchBilinear::new(from, to)),
@@ -98,11 +103,16 @@ impl Resizer {
                 }
             }
             Plan::OpenCvCubic(plan) => plan.run(image, out),
+            Plan::OpenCvLinear(plan) => plan.run(image, out),
             Plan::OpenCvArea(plan) => plan.run(image, out),
             Plan::PilBicubic(plan) => plan.run(image, out),
             Plan::TorchBilinear(plan) => plan.run(image, out),
         }
     }
+}
+
+fn is_halved(from: Size, to: Size) -> bool {
+    (from.height, from.width) == (2 * to.height, 2 * to.width)
 }
 
 /// OpenCV's distance between neighbouring output pixels in input pixels. Not `from / to`, but the reciprocal of a
@@ -139,6 +149,9 @@ pub fn shrunk(frame: &[u8], from: Size, within: Size) -> (Size, Vec<u8>) {
 mod tests {
     use super::*;
 
+    const FILTERS: [Filter; 5] =
+        [Filter::OpenCvCubic, Filter::OpenCvLinear, Filter::OpenCvArea, Filter::PilBicubic, Filter::TorchBilinear];
+
     #[test]
     fn rounding_is_half_to_even_and_saturates() {
         for quarter in -4000..4000 {
@@ -152,7 +165,7 @@ mod tests {
         let data: Vec<u8> = (0..5 * 4 * 3).collect();
         let window = Window { top: 1, left: 2, height: 3, width: 2 };
         let size = Size { height: 3, width: 2 };
-        for filter in [Filter::OpenCvCubic, Filter::OpenCvArea, Filter::PilBicubic, Filter::TorchBilinear] {
+        for filter in FILTERS {
             let mut out = [0; 18];
             Resizer::new(filter, size, size).run(Image::new(&data, 4, window), &mut out);
             assert_eq!(out, [18, 19, 20, 21, 22, 23, 30, 31, 32, 33, 34, 35, 42, 43, 44, 45, 46, 47]);
@@ -162,7 +175,7 @@ mod tests {
     #[test]
     fn a_constant_image_stays_constant_at_any_size() {
         let data = [200; 13 * 7 * 3];
-        for filter in [Filter::OpenCvCubic, Filter::OpenCvArea, Filter::PilBicubic, Filter::TorchBilinear] {
+        for filter in FILTERS {
             for (height, width) in [(1, 1), (3, 20), (26, 14), (6, 3), (13, 8)] {
                 let mut out = vec![0; height * width * 3];
                 let resizer = Resizer::new(filter, Size { height: 13, width: 7 }, Size { height, width });

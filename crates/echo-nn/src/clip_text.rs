@@ -106,20 +106,65 @@ impl ClipText {
     }
 
     fn encode(&self, words: Tensor<3>, lengths: &[usize], mask: Option<Tensor<4, Bool>>) -> Tensor<2> {
-        let [batch, tokens, width] = words.dims();
-        assert!(
-            lengths.len() == batch && lengths.iter().all(|length| (1..=tokens).contains(length)),
-            "one length in 1..={tokens} for each of {batch} rows, not {lengths:?}"
-        );
-        let device = words.device();
+        let [batch, tokens, _] = words.dims();
+        check_lengths(batch, tokens, lengths);
         let x = words + self.positional_embedding.val().narrow(0, 0, tokens).unsqueeze();
-        let x = self.transformer.forward(x, mask);
-        let ends: Vec<i64> =
-            lengths.iter().enumerate().map(|(row, length)| (row * tokens + length - 1) as i64).collect();
-        let ends = Tensor::<1, Int>::from_data(TensorData::new(ends, [batch]), &device);
-        let x = x.reshape([batch * tokens, width]).select(0, ends);
+        let x = at_ends(self.transformer.forward(x, mask), lengths);
         self.ln_final.forward(x).matmul(self.text_projection.val())
     }
+
+    /// A second transformer over the same words, with this one's values.
+    pub fn branch(&self) -> ClipTextBranch {
+        ClipTextBranch {
+            positional_embedding: self.positional_embedding.clone(),
+            transformer: self.transformer.clone(),
+            ln_final: self.ln_final.clone(),
+            text_projection: self.text_projection.clone(),
+        }
+    }
+}
+
+/// All of a CLIP text transformer but its table of words.
+#[derive(Module, Debug)]
+pub struct ClipTextBranch {
+    /// `[context, width]`
+    positional_embedding: Param<Tensor<2>>,
+    transformer: ClipTransformer,
+    ln_final: LayerNorm,
+    /// `[width, dim]`
+    text_projection: Param<Tensor<2>>,
+}
+
+impl ClipTextBranch {
+    /// As [`ClipText::encode_words`].
+    ///
+    /// # Panics
+    /// When `lengths` has not one entry per row, each in `1..=tokens`.
+    pub fn encode_words(&self, words: Tensor<3>, lengths: &[usize]) -> Tensor<2> {
+        let [batch, tokens, _] = words.dims();
+        check_lengths(batch, tokens, lengths);
+        let mask = causal_mask(tokens, &words.device());
+        let x = words + self.positional_embedding.val().narrow(0, 0, tokens).unsqueeze();
+        let x = at_ends(self.transformer.forward(x, Some(mask)), lengths);
+        self.ln_final.forward(x).matmul(self.text_projection.val())
+    }
+}
+
+/// # Panics
+/// When `lengths` has not one entry per row, each in `1..=tokens`.
+fn check_lengths(batch: usize, tokens: usize, lengths: &[usize]) {
+    assert!(
+        lengths.len() == batch && lengths.iter().all(|length| (1..=tokens).contains(length)),
+        "one length in 1..={tokens} for each of {batch} rows, not {lengths:?}"
+    );
+}
+
+/// The last token of each row, `[batch, tokens, width]` -> `[batch, width]`
+fn at_ends(x: Tensor<3>, lengths: &[usize]) -> Tensor<2> {
+    let [batch, tokens, width] = x.dims();
+    let ends: Vec<i64> = lengths.iter().enumerate().map(|(row, length)| (row * tokens + length - 1) as i64).collect();
+    let ends = Tensor::<1, Int>::from_data(TensorData::new(ends, [batch]), &x.device());
+    x.reshape([batch * tokens, width]).select(0, ends)
 }
 
 /// True above the diagonal: no token sees a later one.

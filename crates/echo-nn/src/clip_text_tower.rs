@@ -9,7 +9,7 @@ use burn::nn::Initializer;
 use burn::tensor::{Device, Int, Tensor};
 use echo_core::{Error, TextEncoder};
 
-use crate::clip_text::{ClipText, ClipTextConfig};
+use crate::clip_text::{ClipText, ClipTextBranch, ClipTextConfig};
 use crate::clip_tokenizer::ClipTokenizer;
 
 /// From a text to the ids of its tokens.
@@ -51,6 +51,13 @@ impl ClipTextTower {
             logit_scale: Initializer::Constant { value: (1.0f64 / 0.07).ln() }.init([1], device),
             tokenizer: Arc::new(tokenizer),
         }
+    }
+}
+
+impl ClipTextTower {
+    /// See [`ClipText::branch`].
+    pub fn branch(&self) -> ClipTextBranch {
+        self.net.branch()
     }
 }
 

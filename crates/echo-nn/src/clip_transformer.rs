@@ -62,10 +62,25 @@ impl ClipTransformer {
     /// - mask: see [`attend`](crate::attend)
     /// - output: `[batch, tokens, width]`
     pub(crate) fn forward(&self, x: Tensor<3>, mask: Option<Tensor<4, Bool>>) -> Tensor<3> {
-        self.resblocks.iter().fold(x, |x, block| {
-            let mask = mask.clone();
-            kernels::recomputed(block, x, move |block, x| block.forward(x, mask.clone()))
-        })
+        through(&self.resblocks, x, mask)
+    }
+
+    /// The same through all blocks but the last, for which the blocks of `branch` stand, one for each.
+    pub(crate) fn forward_along(&self, branch: &[Block], x: Tensor<3>) -> Tensor<3> {
+        let shared = &self.resblocks[..self.resblocks.len() - branch.len()];
+        through(branch, through(shared, x, None), None)
+    }
+
+    pub(crate) fn layers(&self) -> usize {
+        self.resblocks.len()
+    }
+
+    /// The last `count` blocks.
+    ///
+    /// # Panics
+    /// When there are fewer.
+    pub(crate) fn last(&self, count: usize) -> Vec<Block> {
+        self.resblocks[self.resblocks.len() - count..].to_vec()
     }
 
     /// The same of what `watch` makes of the tokens that the last block's attention sees, after its norm.
@@ -75,6 +90,13 @@ impl ClipTransformer {
         let normed = watch(kernels::layer_norm(x.clone(), &last.ln_1, EPSILON));
         last.forward_normed(x, normed, None)
     }
+}
+
+fn through(blocks: &[Block], x: Tensor<3>, mask: Option<Tensor<4, Bool>>) -> Tensor<3> {
+    blocks.iter().fold(x, |x, block| {
+        let mask = mask.clone();
+        kernels::recomputed(block, x, move |block, x| block.forward(x, mask.clone()))
+    })
 }
 
 impl Block {

@@ -11,7 +11,7 @@ use burn::nn::{Initializer, LayerNorm, Linear};
 use burn::tensor::{Device, Tensor};
 use echo_kernels::{self as kernels, Activation, Axes};
 
-use crate::clip_transformer::{ClipTransformer, ClipTransformerConfig, EPSILON};
+use crate::clip_transformer::{Block, ClipTransformer, ClipTransformerConfig, EPSILON};
 use crate::layers::layer_norm;
 use crate::position_grid;
 
@@ -85,6 +85,19 @@ pub struct ClipVision {
     grid: [usize; 2],
 }
 
+/// What a second way through a [`ClipVision`] has of its own.
+#[derive(Module, Debug)]
+pub struct ClipVisionBranch {
+    /// `[width]`
+    class_embedding: Param<Tensor<1>>,
+    /// `[1 + places, width]`, the class token's first
+    positional_embedding: Param<Tensor<2>>,
+    resblocks: Vec<Block>,
+    ln_post: LayerNorm,
+    /// `[width, dim]`
+    proj: Param<Tensor<2>>,
+}
+
 impl ClipVision {
     /// Images `[batch, 3, height, width]` -> class tokens `[batch, channels]` and patches
     /// `[batch, rows, columns, channels]`, both before the last norm.
@@ -92,8 +105,33 @@ impl ClipVision {
     /// # Panics
     /// When images hold no patch.
     pub fn forward(&self, images: Tensor<4>) -> (Tensor<2>, Tensor<4>) {
-        let (x, grid) = self.embedded(images);
+        let (x, grid) = self.embedded(images, &self.class_embedding, &self.positional_embedding);
         apart(self.transformer.forward(x, None), grid)
+    }
+
+    /// A second way through the transformer that shares its patches and first blocks, with this one's values: the last
+    /// `blocks` are its own.
+    ///
+    /// # Panics
+    /// When there are not so many blocks.
+    pub fn branch(&self, blocks: usize) -> ClipVisionBranch {
+        ClipVisionBranch {
+            class_embedding: self.class_embedding.clone(),
+            positional_embedding: self.positional_embedding.clone(),
+            resblocks: self.transformer.last(blocks),
+            ln_post: self.ln_post.clone(),
+            proj: self.proj.clone(),
+        }
+    }
+
+    /// Image embeddings along a branch: images `[batch, 3, height, width]` -> `[batch, dim]`.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    pub fn forward_along(&self, branch: &ClipVisionBranch, images: Tensor<4>) -> Tensor<2> {
+        let (x, grid) = self.embedded(images, &branch.class_embedding, &branch.positional_embedding);
+        let (class, _) = apart(self.transformer.forward_along(&branch.resblocks, x), grid);
+        kernels::layer_norm(class, &branch.ln_post, EPSILON).matmul(branch.proj.val())
     }
 
     /// The same of what `watch` gives back of the patches that the last block's attention sees, after its norm:
@@ -106,7 +144,7 @@ impl ClipVision {
         images: Tensor<4>,
         watch: impl FnOnce(Tensor<4>) -> Tensor<4>,
     ) -> (Tensor<2>, Tensor<4>) {
-        let (x, grid) = self.embedded(images);
+        let (x, grid) = self.embedded(images, &self.class_embedding, &self.positional_embedding);
         let x = self.transformer.forward_watched(x, |normed| {
             let [batch, tokens, channels] = normed.dims();
             let (class, patches) = apart(normed, grid);
@@ -121,19 +159,29 @@ impl ClipVision {
         (self.ln_post.clone(), Linear { weight: self.proj.clone(), bias: None })
     }
 
+    /// Transformer blocks.
+    pub fn layers(&self) -> usize {
+        self.transformer.layers()
+    }
+
     /// Length of a token.
     pub fn width(&self) -> usize {
         self.class_embedding.lazy_shape()[0]
     }
 
     /// Class token and patches with their positions, and rows and columns of the patches.
-    fn embedded(&self, images: Tensor<4>) -> (Tensor<3>, [usize; 2]) {
+    fn embedded(
+        &self,
+        images: Tensor<4>,
+        class_embedding: &Param<Tensor<1>>,
+        positional_embedding: &Param<Tensor<2>>,
+    ) -> (Tensor<3>, [usize; 2]) {
         let patches = kernels::patch_conv(images, Axes::ChannelsFirst, &self.conv1);
         let [batch, rows, columns, channels] = patches.dims();
         assert!(rows * columns > 0, "images of {rows} x {columns} patches");
-        let class = self.class_embedding.val().reshape([1, 1, channels]).expand([batch, 1, channels]);
+        let class = class_embedding.val().reshape([1, 1, channels]).expand([batch, 1, channels]);
         let x = Tensor::cat(vec![class, patches.reshape([batch, rows * columns, channels])], 1);
-        let positions = self.positional_embedding.val();
+        let positions = positional_embedding.val();
         let [tokens, _] = positions.dims();
         let of_patches = position_grid::resized(positions.clone().narrow(0, 1, tokens - 1), self.grid, [rows, columns]);
         let x = x + Tensor::cat(vec![positions.narrow(0, 0, 1), of_patches], 0).unsqueeze();
@@ -150,6 +198,8 @@ fn apart(x: Tensor<3>, [rows, columns]: [usize; 2]) -> (Tensor<2>, Tensor<4>) {
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::Int;
+
     use super::*;
 
     #[test]
@@ -165,6 +215,29 @@ mod tests {
         let net = config.init(&device);
         let (class, patches) = net.forward(Tensor::zeros([3, 3, 8, 20], &device));
         assert_eq!((class.dims(), patches.dims()), ([3, 6], [3, 2, 5, 6]));
+    }
+
+    #[test]
+    fn a_branch_with_the_same_values_gives_the_image_embedding_and_one_of_its_own_does_not() {
+        let device = Device::flex();
+        let config = ClipVisionConfig { image: [8, 8], patch: 4, width: 6, heads: 2, layers: 3, dim: 5, ..base() };
+        let numbered = |x: Tensor<1>| (x * 0.7).sin();
+        let numbers = |count: i64| numbered(Tensor::<1, Int>::arange(0..count, &device).float());
+        let mut net = config.init(&device);
+        net.class_embedding = Param::from_tensor(numbers(6));
+        net.proj = Param::from_tensor(numbers(30).reshape([6, 5]));
+        let images = numbers(2 * 3 * 64).reshape([2, 3, 8, 8]);
+        let (class, _) = net.forward(images.clone());
+        let (norm, proj) = net.head();
+        let difference = |branch: &ClipVisionBranch| {
+            let expected = proj.forward(norm.forward(class.clone()));
+            (net.forward_along(branch, images.clone()) - expected).abs().max().into_scalar::<f32>()
+        };
+        let mut branch = net.branch(2);
+        assert_eq!(branch.resblocks.len(), 2);
+        assert!(difference(&branch) < 1e-6);
+        branch.class_embedding = Param::from_tensor(numbers(6).flip([0]));
+        assert!(difference(&branch) > 1e-2);
     }
 
     #[test]

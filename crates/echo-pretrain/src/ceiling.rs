@@ -125,7 +125,7 @@ fn fit(rows: &[Vec<f64>], targets: &[f64]) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
-    use echo_core::{Aspect, ChannelOrder, Crop, Filter, Padding};
+    use echo_core::{Aspect, ChannelOrder, Crop, Filter, Padding, Sampling};
     use echo_random::Stream;
 
     use super::*;
@@ -145,6 +145,7 @@ mod tests {
     fn frames_tell_more_beside_each_other_than_one_by_one() {
         let spec = ClipSpec {
             frames: 16,
+            sampling: Sampling::Strided,
             stride: 5,
             padding: Padding::RepeatLast,
             channels: ChannelOrder::Rgb,

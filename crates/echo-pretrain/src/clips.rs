@@ -214,13 +214,14 @@ impl Drop for ClipStream {
 
 #[cfg(test)]
 mod tests {
-    use echo_core::{Aspect, ChannelOrder, Crop, Filter, Padding};
+    use echo_core::{Aspect, ChannelOrder, Crop, Filter, Padding, Sampling};
 
     use super::*;
 
     fn source(purpose: Purpose, shift: Option<u32>) -> ClipSource {
         let spec = ClipSpec {
             frames: 2,
+            sampling: Sampling::Strided,
             stride: 8,
             padding: Padding::RepeatLast,
             channels: ChannelOrder::Rgb,

@@ -39,6 +39,41 @@ pub struct TrainConfig {
     /// Other looks at the training videos.
     #[serde(default)]
     pub augment: AugmentConfig,
+    /// What classes are learnt from beside the right one.
+    #[serde(default, skip_serializing_if = "SoftTargets::is_off")]
+    pub soft_targets: SoftTargets,
+}
+
+/// Targets of a cross-entropy that are not all of one class. For tasks of one class each; all off where nothing is said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SoftTargets {
+    /// The part of every target that is spread evenly over all classes (Szegedy et al., CVPR 2016).
+    #[serde(default)]
+    pub smoothing: f64,
+    /// Both parameters of the beta distribution that shares of mixed clips and labels are drawn from (mixup, Zhang et al., ICLR
+    /// 2018); 0 for none. It mixes pixels: for adapters that see clips alone.
+    #[serde(default)]
+    pub mixup: f64,
+    /// The same of the area that is left beside a box of another clip (CutMix, Yun et al., ICCV 2019). With both, each step tosses
+    /// for one.
+    #[serde(default)]
+    pub cutmix: f64,
+}
+
+impl SoftTargets {
+    /// The least and the greatest parameter of a share's distribution.
+    const ALPHA: [f64; 2] = [0.1, 4.0];
+
+    /// Whether targets are of one class, of clips as they are.
+    pub fn is_off(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether samples are mixed.
+    pub(crate) fn mixes(&self) -> bool {
+        self.mixup > 0.0 || self.cutmix > 0.0
+    }
 }
 
 /// How training sees more of its videos than their first look.
@@ -197,6 +232,8 @@ impl TrainConfig {
             ScheduleConfig::Cosine { warmup_epochs, warmup_lr } => (warmup_epochs, warmup_lr, 1.0),
             ScheduleConfig::Step { warmup_epochs, factor, .. } => (warmup_epochs, 0.0, factor),
         };
+        let [least, most] = SoftTargets::ALPHA;
+        let is_alpha = |alpha: f64| alpha == 0.0 || (least..=most).contains(&alpha);
         let complaint = if self.epochs == 0 || self.max_views == Some(0) {
             "epochs and max_views must be 1 or more"
         } else if self.batch == 0 || self.micro_batch == Some(0) {
@@ -227,6 +264,10 @@ impl TrainConfig {
             "loss weights must not be negative"
         } else if !(0.0..=0.5).contains(&self.augment.pad) {
             "augment.pad must be from 0 to 0.5, a part of the frame's side"
+        } else if !(0.0..1.0).contains(&self.soft_targets.smoothing) {
+            "soft_targets.smoothing must be at least 0 and less than 1"
+        } else if ![self.soft_targets.mixup, self.soft_targets.cutmix].into_iter().all(is_alpha) {
+            "soft_targets.mixup and soft_targets.cutmix must be 0, for none, or from 0.1 to 4"
         } else if losses.iter().sum::<f64>() == 0.0 {
             "at least one loss must have a weight"
         } else {
@@ -264,6 +305,9 @@ mod tests {
             ("epochs = 2", "rates = { head = 1e38 }\nepochs = 2", "rates"),
             ("views = 3", "views = 9223372036854775807", "augment.views"),
             ("views = 3", "views = 3, pad = nan", "augment.pad"),
+            ("epochs = 2", "soft_targets = { smoothing = 1.0 }\nepochs = 2", "soft_targets.smoothing"),
+            ("epochs = 2", "soft_targets = { mixup = -0.5 }\nepochs = 2", "soft_targets.mixup"),
+            ("epochs = 2", "soft_targets = { cutmix = nan }\nepochs = 2", "soft_targets.cutmix"),
             (
                 "kind = \"cosine\", warmup_epochs = 0, warmup_lr = 0.0",
                 "kind = \"step\", warmup_epochs = 0, every = 1, factor = -1.0",
@@ -288,6 +332,7 @@ mod tests {
             rates: RateFactors::default(),
             loss: LossWeights { cross_entropy: 0.0, kl: 0.0, l1: 1.0, huber: 0.0 },
             augment: AugmentConfig::default(),
+            soft_targets: SoftTargets::default(),
         };
         let epochs = |clips| config.within_views(clips).epochs;
         assert_eq!([66, 75, 76, 512, 750, 1501].map(epochs), [20, 20, 19, 2, 2, 1]);

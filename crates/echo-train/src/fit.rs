@@ -1,5 +1,7 @@
 //! The training loop.
 
+use std::cell::Cell;
+
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor};
@@ -8,8 +10,9 @@ use echo_kernels::recomputing;
 use echo_metrics::Epoch;
 use echo_random::Stream;
 
+use crate::blend::{Blend, no_pixels};
 use crate::checkpoint::{Checkpoints, Progress, Saver, discard, resume};
-use crate::objective::{Objective, Ranks, objective};
+use crate::objective::{Objective, Ranks, Soft, objective};
 use crate::optimizer::factor;
 use crate::schedule::learning_rate;
 use crate::{Descent, Parameter, Samples, TrainConfig, TrainError, gradients, parameters};
@@ -112,6 +115,19 @@ pub fn fit(
         Fitting::Nothing => return Ok(at_once(adapter)),
         Fitting::ClosedForm => return Ok(at_once(solved(adapter, samples, config, device)?)),
     }
+    let soft = &config.soft_targets;
+    if !soft.is_off() && truths.iter().any(|truth| truth.class().is_none()) {
+        return Err(TrainError::Config(
+            "soft_targets are for tasks of one class each, not for values or labels".to_owned(),
+        ));
+    }
+    if !soft.is_off() && adapter.weights_ordinally() {
+        let reason = "soft_targets cannot be joined to ordinal weights of classes, which are those of one right class";
+        return Err(TrainError::Config(reason.to_owned()));
+    }
+    if soft.mixes() && samples.stage() != Stage::Clip {
+        return Err(no_pixels());
+    }
     let trainable: Vec<Parameter> = parameters(&adapter).into_iter().filter(|parameter| parameter.trainable).collect();
     if trainable.is_empty() {
         return Err(TrainError::NothingTrains);
@@ -140,7 +156,8 @@ pub fn fit(
         Stream::new(context.seed, "train/shuffle", epoch as u64).shuffle(&mut order);
         let mut mean = Epoch { epoch: epoch + 1, lr, ..Epoch::default() };
         for (step, indices) in order.chunks(config.batch).enumerate() {
-            let batch = Batch { samples, indices, epoch, ranks: ranks.as_deref(), config, device };
+            let ranks = ranks.as_deref();
+            let batch = Batch { samples, indices, epoch, step, ranks, config, seed: context.seed, device };
             let (losses, gradients) = batch.gradients(&progress.adapter)?;
             let diverged = |loss: f64| TrainError::Diverged { epoch: epoch + 1, step: step + 1, loss, lr };
             let loss = f64::from(losses.total.into_scalar::<f32>());
@@ -210,8 +227,10 @@ struct Batch<'a> {
     samples: &'a dyn Samples,
     indices: &'a [usize],
     epoch: usize,
+    step: usize,
     ranks: Option<&'a [usize]>,
     config: &'a TrainConfig,
+    seed: u64,
     device: &'a Device,
 }
 
@@ -223,13 +242,26 @@ impl Batch<'_> {
         let parts: Vec<&[usize]> = groups.iter().flat_map(|group| group.chunks(most)).collect();
         // Losses look at the whole batch, in the order of its parts.
         let order: Vec<usize> = parts.iter().copied().flatten().copied().collect();
+        let step = (self.epoch as u64) << 32 | self.step as u64;
+        let blend = Blend::draw(&self.config.soft_targets, &groups, self.seed, step);
+        // How much of a target is a sample's own: the same for all, since clips have one size.
+        let share = Cell::new(1.0);
         let forward = |adapter: &AnyAdapter, part: &[usize]| -> Result<Prediction, TrainError> {
-            let features = self.samples.batch(part, Some(self.epoch), self.device)?;
+            let load = |part: &[usize]| self.samples.batch(part, Some(self.epoch), self.device);
+            let features = match &blend {
+                None => load(part)?,
+                Some(blend) => {
+                    let (mixed, own) = blend.features(load(part)?, load(&blend.partners(part))?)?;
+                    share.set(own);
+                    mixed
+                }
+            };
             Ok(recomputing(self.config.recompute, || adapter.forward(features)))
         };
         if self.indices.len() <= most {
             let predictions = parts.iter().map(|part| forward(adapter, part)).collect::<Result<_, _>>()?;
-            let losses = self.losses(adapter, joined(predictions), &order)?;
+            let mixed = blend.as_ref().map(|blend| (blend, share.get()));
+            let losses = self.losses(adapter, joined(predictions), &order, mixed)?;
             let gradients = GradientsParams::from_grads(losses.total.backward(), adapter);
             return Ok((losses, gradients));
         }
@@ -243,11 +275,14 @@ impl Batch<'_> {
         let (value, logits) = tensors(&whole);
         let value = value.map(|value| Tensor::from_inner(value).require_grad());
         let logits = logits.map(|logits| Tensor::from_inner(logits).require_grad());
-        let losses = self.losses(adapter, with_tensors(&whole, value.clone(), logits.clone()), &order)?;
+        let mixed = blend.as_ref().map(|blend| (blend, share.get()));
+        let losses = self.losses(adapter, with_tensors(&whole, value.clone(), logits.clone()), &order, mixed)?;
         let found = losses.total.backward();
         let value = value.and_then(|value| value.grad(&found));
         let logits = logits.and_then(|logits| logits.grad(&found));
         let mut accumulated = GradientsAccumulator::new();
+        // What depends on parameters alone.
+        accumulated.accumulate(adapter, GradientsParams::from_grads(found, adapter));
         let mut from = 0;
         for part in parts {
             let (of_value, of_logits) = tensors(&forward(adapter, part)?);
@@ -269,11 +304,29 @@ impl Batch<'_> {
         Ok((losses, accumulated.grads()))
     }
 
-    fn losses(&self, adapter: &AnyAdapter, prediction: Prediction, order: &[usize]) -> Result<Objective, TrainError> {
-        let truths: Vec<&Truth> = order.iter().map(|&index| &self.samples.truths()[index]).collect();
+    /// Of predictions of the samples `order`, which may be mixed with others, and of the parameters.
+    fn losses(
+        &self,
+        adapter: &AnyAdapter,
+        prediction: Prediction,
+        order: &[usize],
+        mixed: Option<(&Blend, f64)>,
+    ) -> Result<Objective, TrainError> {
+        let of =
+            |samples: &[usize]| -> Vec<&Truth> { samples.iter().map(|&index| &self.samples.truths()[index]).collect() };
+        let truths = of(order);
+        let soft = &self.config.soft_targets;
+        let soft = (!soft.is_off()).then(|| Soft {
+            smoothing: soft.smoothing,
+            mixed: mixed.map(|(blend, share)| (of(&blend.partners(order)), share)),
+        });
         let ranks: Option<Vec<usize>> = self.ranks.map(|ranks| order.iter().map(|&index| ranks[index]).collect());
         let ranks = Ranks { of_samples: ranks.as_deref(), ordinal: adapter.weights_ordinally() };
-        objective(prediction, &truths, ranks, &self.config.loss)
+        let losses = objective(prediction, &truths, ranks, soft.as_ref(), &self.config.loss)?;
+        Ok(match adapter.penalty() {
+            Some(penalty) => Objective { total: losses.total + penalty, ..losses },
+            None => losses,
+        })
     }
 }
 

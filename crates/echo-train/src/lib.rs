@@ -4,6 +4,7 @@
 //! turns autodiff on: whatever an adapter keeps frozen stays without a graph.
 
 mod adamw;
+mod blend;
 mod checkpoint;
 mod config;
 mod descent;
@@ -22,7 +23,7 @@ mod tensor_file;
 mod values;
 
 pub use checkpoint::Checkpoints;
-pub use config::{AugmentConfig, LossWeights, OptimizerConfig, RateFactors, ScheduleConfig, TrainConfig};
+pub use config::{AugmentConfig, LossWeights, OptimizerConfig, RateFactors, ScheduleConfig, SoftTargets, TrainConfig};
 pub use descent::Descent;
 pub use echo_metrics::Epoch;
 pub use error::TrainError;

@@ -17,6 +17,13 @@ pub fn cross_entropy(logits: Tensor<2>, ranks: &[usize]) -> Tensor<1> {
     log_softmax(logits, 1).gather(1, indices).mean().neg()
 }
 
+/// Mean cross-entropy of `logits` `[batch, classes]` against distributions over the classes, `[batch * classes]`, row by row.
+pub(crate) fn soft_cross_entropy(logits: Tensor<2>, targets: Vec<f32>) -> Tensor<1> {
+    let [batch, classes] = logits.dims();
+    let targets = Tensor::<2>::from_data(TensorData::new(targets, [batch, classes]), &logits.device());
+    (log_softmax(logits, 1) * targets).sum().neg() / batch as f32
+}
+
 /// Mean binary cross-entropy of `logits` `[batch, labels]` over the labels of which something is known; 0 where nothing is.
 pub(crate) fn binary_cross_entropy(logits: Tensor<2>, labels: &[&[Option<bool>]]) -> Tensor<1> {
     let [batch, columns] = logits.dims();

@@ -25,7 +25,7 @@ pub(crate) fn learning_rate(config: &TrainConfig, epoch: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{AugmentConfig, LossWeights, OptimizerConfig, RateFactors};
+    use crate::{AugmentConfig, LossWeights, OptimizerConfig, RateFactors, SoftTargets};
 
     fn rates(schedule: ScheduleConfig) -> Vec<f64> {
         let config = TrainConfig {
@@ -40,6 +40,7 @@ mod tests {
             rates: RateFactors::default(),
             loss: LossWeights { cross_entropy: 1.0, kl: 0.0, l1: 0.0, huber: 0.0 },
             augment: AugmentConfig::default(),
+            soft_targets: SoftTargets::default(),
         };
         (0..10).map(|epoch| learning_rate(&config, epoch)).collect()
     }

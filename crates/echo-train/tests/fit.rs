@@ -10,7 +10,7 @@ use echo_core::{Adapter, AnyAdapter, Features, ParameterRole, Prediction, Rank, 
 use echo_random::Stream;
 use echo_train::{
     AugmentConfig, Checkpoints, FeatureTable, FitContext, LossWeights, OptimizerConfig, RateFactors, Samples,
-    ScheduleConfig, TrainConfig, TrainError, Watched, fit,
+    ScheduleConfig, SoftTargets, TrainConfig, TrainError, Watched, fit,
 };
 
 const DIM: usize = 5;
@@ -88,6 +88,7 @@ fn config() -> TrainConfig {
         rates: RateFactors::default(),
         loss: LossWeights { cross_entropy: 1.0, kl: 1.0, l1: 0.1, huber: 0.1 },
         augment: AugmentConfig::default(),
+        soft_targets: SoftTargets::default(),
     }
 }
 

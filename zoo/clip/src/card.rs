@@ -2,7 +2,7 @@
 
 use echo_core::{
     Allowed, Aspect, Capabilities, Card, ChannelOrder, ClipLimits, ClipSpec, Crop, Filter, Padding, ParameterPaths,
-    Preset, WeightFile,
+    Preset, Sampling, WeightFile,
 };
 use echo_weights::Part;
 
@@ -13,6 +13,7 @@ pub const PARTS: &[Part] = &[Part { file: "open_clip_model.safetensors", prefix:
 /// videos.
 const FULL_CLIP: ClipSpec = ClipSpec {
     frames: 16,
+    sampling: Sampling::Strided,
     stride: 4,
     padding: Padding::Shorter,
     channels: ChannelOrder::Rgb,

@@ -57,8 +57,8 @@ pub(crate) struct Args {
     /// Seeds, separated by commas [default: 1,2,3].
     #[arg(help_heading = "What is compared", long, value_delimiter = ',')]
     seeds: Vec<u64>,
-    /// What is predicted: ef, edv, esv, ef-reduced, ef-grade, view, wall-motion, lv-size, findings, quality, a task of the
-    /// data set's description, or a file (.toml) [default: ef].
+    /// What is predicted: ef, edv, esv, ef-reduced, ef-grade, view, view9, view38, wall-motion, lv-size, findings, quality, a
+    /// task of the data set's description, or a file (.toml) [default: ef].
     #[arg(help_heading = "What is compared", long, value_name = "TASK")]
     task: Option<String>,
     /// Where a task that cuts a number in two cuts it: --task ef-reduced --below 40.

@@ -42,6 +42,7 @@ pub const ZOO: &[Entry] = &[
     Entry::of::<clip::Clip>(),
     Entry::of::<r2plus1d::R2Plus1d>(),
     Entry::of::<mvit_kinetics::MvitKinetics>(),
+    Entry::of::<echoviewclip::EchoViewClip>(),
 ];
 
 /// Builds `entry`'s encoder. Weights that do not fit it and look like those of another of `entries` are refused with

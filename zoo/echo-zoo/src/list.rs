@@ -1,6 +1,7 @@
 //! `echozoo list`.
 
 use echo_adapt::AdapterEntry;
+use echo_core::Sampling;
 use echo_report::text_table;
 
 use crate::fetch::is_fetched;
@@ -27,7 +28,10 @@ pub(crate) fn run(entries: &[Entry], adapters: &[AdapterEntry]) -> Result<(), Cl
                 card.name.to_owned(),
                 preset.name.to_owned(),
                 format!("{:.2} M", preset.parameters as f64 / 1e6),
-                format!("{} x {} px, every {}.", clip.frames, clip.size, clip.stride),
+                match clip.sampling {
+                    Sampling::Strided => format!("{} x {} px, every {}.", clip.frames, clip.size, clip.stride),
+                    Sampling::Segments => format!("{} x {} px, of segments", clip.frames, clip.size),
+                },
                 if card.capabilities.text { "yes" } else { "no" }.to_owned(),
                 weights.to_owned(),
                 if weights == RANDOM { "-" } else { preset.weights_license }.to_owned(),

@@ -2,7 +2,7 @@
 
 use echo_core::{
     Allowed, Aspect, Capabilities, Card, ChannelOrder, ClipLimits, ClipSpec, Crop, Filter, Padding, ParameterPaths,
-    Preset, WeightFile,
+    Preset, Sampling, WeightFile,
 };
 
 /// open_clip's per-channel mean, in units of 0-1.
@@ -13,6 +13,7 @@ const STD: [f32; 3] = [0.268_629_55, 0.261_302_6, 0.275_777_1];
 /// Every other frame of the first forty.
 const FULL_CLIP: ClipSpec = ClipSpec {
     frames: 20,
+    sampling: Sampling::Strided,
     stride: 2,
     padding: Padding::Shorter,
     channels: ChannelOrder::Bgr,

@@ -2,7 +2,7 @@
 
 use echo_core::{
     Allowed, Aspect, Capabilities, Card, ChannelOrder, ClipLimits, ClipSpec, Crop, Filter, Padding, ParameterPaths,
-    Preset, WeightFile,
+    Preset, Sampling, WeightFile,
 };
 
 use crate::VIEWS;
@@ -17,6 +17,7 @@ const fn released(name: &'static str, member: &'static str, contents: &'static s
 /// Every other frame of the first thirty-two, in units of 0-255.
 const FULL_CLIP: ClipSpec = ClipSpec {
     frames: 16,
+    sampling: Sampling::Strided,
     stride: 2,
     padding: Padding::ZerosAfterNormalize,
     channels: ChannelOrder::Rgb,

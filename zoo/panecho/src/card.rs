@@ -2,7 +2,7 @@
 
 use echo_core::{
     Allowed, Aspect, Capabilities, Card, ChannelOrder, ClipLimits, ClipSpec, Crop, Filter, Padding, ParameterPaths,
-    Preset, WeightFile,
+    Preset, Sampling, WeightFile,
 };
 
 use crate::TASKS;
@@ -11,6 +11,7 @@ use crate::TASKS;
 /// of 0-1.
 const FULL_CLIP: ClipSpec = ClipSpec {
     frames: 16,
+    sampling: Sampling::Strided,
     stride: 1,
     padding: Padding::RepeatLast,
     channels: ChannelOrder::Bgr,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use echo_core::{ClipSpec, Padding};
+use echo_core::{ClipSpec, Padding, Sampling};
 use serde::{Deserialize, Serialize};
 
 use crate::{BenchError, Limits};
@@ -15,7 +15,7 @@ pub struct ClipChange {
     /// Frames in a clip.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frames: Option<usize>,
-    /// Distance between neighbouring frames of a clip, in frames of the video.
+    /// Distance between neighbouring frames of a clip, in frames of the video; also where the card's are of segments.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stride: Option<usize>,
     /// Side in pixels. Where the card resizes to more and cuts out the centre, as much is cut in proportion.
@@ -77,6 +77,8 @@ impl ClipChange {
         let size = self.size.unwrap_or(own.size);
         let mut clip = ClipSpec {
             frames: self.frames.unwrap_or(own.frames),
+            // Who asks for a distance asks for frames at that distance.
+            sampling: if self.stride.is_some() { Sampling::Strided } else { own.sampling },
             stride: self.stride.unwrap_or(own.stride),
             padding: self.padding.unwrap_or(own.padding),
             // To the nearest pixel, and never below the part that is cut out.
@@ -94,7 +96,7 @@ impl ClipChange {
     pub(crate) fn beside(&self, own: &ClipSpec, clips: usize) -> Self {
         Self {
             frames: self.frames.filter(|frames| *frames != own.frames),
-            stride: self.stride.filter(|stride| *stride != own.stride),
+            stride: self.stride.filter(|stride| !(own.sampling.is_strided() && *stride == own.stride)),
             size: self.size.filter(|size| *size != own.size),
             clips: self.clips.filter(|wanted| *wanted != clips),
             padding: self.padding.filter(|padding| *padding != own.padding),
@@ -136,6 +138,7 @@ mod tests {
 
     const OWN: ClipSpec = ClipSpec {
         frames: 16,
+        sampling: Sampling::Strided,
         stride: 1,
         padding: Padding::RepeatLast,
         channels: ChannelOrder::Bgr,
@@ -160,6 +163,9 @@ mod tests {
         assert_eq!(change("size = 96").apply(&OWN), ClipSpec { size: 96, resize: 110, ..OWN });
         let equal = ClipSpec { resize: 224, ..OWN };
         assert_eq!(change("size = 64").apply(&equal), ClipSpec { size: 64, resize: 64, ..equal });
+        let segments = ClipSpec { sampling: Sampling::Segments, ..OWN };
+        assert_eq!(change("frames = 8").apply(&segments), ClipSpec { frames: 8, ..segments });
+        assert_eq!(change("stride = 1").apply(&segments), OWN);
         let all = change("frames = 48\nstride = 2\npadding = \"zeros_before_normalize\"\nzoom = 0").apply(&OWN);
         let expected = ClipSpec {
             frames: 48,
@@ -180,6 +186,8 @@ mod tests {
         let units = change("mean = [0, 0, 0]\nstd = [1, 2, 1.5]").beside(&OWN, 1);
         assert_eq!(units.to_string(), "deviation [1.0, 2.0, 1.5]");
         assert_eq!(asked.beside(&OWN, 4).to_string(), "stride 2, clips per video: 1");
+        let segments = ClipSpec { sampling: Sampling::Segments, ..OWN };
+        assert_eq!(change("stride = 1").beside(&segments, 1), change("stride = 1"));
         let all = change("frames = 48\nsize = 112\npadding = \"zeros_before_normalize\"\nzoom = 0");
         assert_eq!(all.to_string(), "48 frames, 112 px, zoom 0, short videos end in black");
     }

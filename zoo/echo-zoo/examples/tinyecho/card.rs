@@ -2,12 +2,13 @@
 
 use echo_core::{
     Allowed, Aspect, Capabilities, Card, ChannelOrder, ClipLimits, ClipSpec, Crop, Filter, Padding, ParameterPaths,
-    Preset, WeightFile,
+    Preset, Sampling, WeightFile,
 };
 
 /// What the released weights want to see.
 const FULL_CLIP: ClipSpec = ClipSpec {
     frames: 16,
+    sampling: Sampling::Strided,
     stride: 2,
     padding: Padding::RepeatLast,
     channels: ChannelOrder::Rgb,

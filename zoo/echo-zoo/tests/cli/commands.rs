@@ -184,6 +184,7 @@ fn weights_of_another_encoder_are_recognised() {
         ("echoclip", vec!["visual.trunk.stem.0.weight", "text_projection"]),
         ("echoprime", vec!["conv_proj.weight", "pos_encoding.class_token", "head.1.weight"]),
         ("clip", vec!["visual.conv1.weight", "visual.class_embedding", "text_projection"]),
+        ("echoviewclip", vec!["image_encoder.conv1.weight", "text_encoder.text_projection", "projector.weight"]),
         ("panecho", vec!["encoder.encoder.model.features.0.0.weight", "EF_head.1.weight"]),
     ];
     for (owner, names) in &names {

@@ -1,0 +1,193 @@
+//! A second branch that learns to say no: which classes a clip is not of (Wang et al., "CLIPN for zero-shot OOD detection:
+//! teaching CLIP to say no", ICCV 2023; of videos, Song et al., "EchoViewCLIP", MICCAI 2025).
+//!
+//! The encoder's own towers are frozen. The second branch begins as a copy of them, or as the weights have it, and learns that the
+//! sentence that denies a class lies far from clips of it, and far from the sentence that does not.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+use echo_core::{
+    Adapter, Answer, AnyEncoder, BothBranches, Classification, Error, Features, Kind, Negation, ParameterRole,
+    Prediction, Stage, Task, l2_normalize,
+};
+use serde::Deserialize;
+
+use crate::build::beginning_with;
+use crate::registry::Needs;
+use crate::{AdaptError, AdapterEntry, BuildContext, FromRecipe};
+
+pub(crate) const ENTRY: AdapterEntry = AdapterEntry::of::<NegationAdapter>();
+
+/// What is added under the root of [`opposition`], so that its slope is finite where two sentences are one.
+const ROOT: f64 = 1e-4;
+
+/// An encoder whose second branch learns which classes clips are not of.
+#[derive(Module, Debug)]
+pub struct NegationAdapter {
+    encoder: AnyEncoder,
+    /// Embeddings of a sentence for each class, at length one, `[classes, dim]`: the first branch's, which is frozen.
+    shown: Tensor<2>,
+    /// Of the classes.
+    #[module(skip)]
+    names: Vec<String>,
+    #[module(skip)]
+    released: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    compat: NegationCompat,
+}
+
+/// Which code is reproduced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum NegationCompat {
+    /// None: the method.
+    None,
+    /// What EchoViewCLIP was released as: sentences that deny are never encoded, and the second branch weighs the frames of the
+    /// first.
+    Released,
+}
+
+impl NegationCompat {
+    pub(crate) fn is_released(self) -> bool {
+        self == Self::Released
+    }
+}
+
+/// The classes of a task, of which a clip has one.
+pub(crate) fn single_label(task: &Task) -> Option<&Classification> {
+    match &task.answer {
+        Answer::Classes(classes) if classes.kind != Kind::MultiLabel => Some(classes),
+        _ => None,
+    }
+}
+
+/// How alike sentences and their denials are, `[1]`: two minus the distance of their embeddings `[classes, dim]`, both of length
+/// one; the mean over classes.
+fn opposition(shown: Tensor<2>, denied: Tensor<2>) -> Tensor<1> {
+    let cosine: Tensor<1> = (shown * denied).sum_dim(1).squeeze_dim(1);
+    let distance = (cosine * -2.0 + (2.0 + ROOT)).sqrt();
+    (distance.neg() + 2.0).mean()
+}
+
+impl FromRecipe for NegationAdapter {
+    const NAME: &'static str = "negation";
+    const SUMMARY: &'static str = "a second branch learns which classes a clip is not of (CLIPN, Wang et al. 2023)";
+    const RECIPE: &'static str = include_str!("../../../configs/adapters/negation.toml");
+    type Settings = Settings;
+
+    fn build(Settings { compat }: Settings, context: &BuildContext<'_>) -> Result<Self, AdaptError> {
+        check(context)?;
+        let encoder = with_branch(Self::NAME, context.encoder)?;
+        let names = single_label(context.task).into_iter().flat_map(|classes| &classes.classes);
+        let names: Vec<String> = names.map(|class| class.name.clone()).collect();
+        let released = compat.is_released();
+        let negation = branch(&encoder);
+        let shown = l2_normalize(negation.shown(&borrowed(&names))?);
+        // A sentence that is too long is found here.
+        negation.denied(&borrowed(&names), released)?;
+        let paths = negation.parameters();
+        let trained: Vec<&str> = paths.video.iter().chain(paths.text).copied().collect();
+        let trained: Vec<&str> = trained.into_iter().filter(|path| !released || *path != paths.context).collect();
+        let encoder = encoder.freeze().unfreeze_group(beginning_with(&trained));
+        Ok(Self { encoder, shown, names, released })
+    }
+
+    fn needs(_: Settings, context: &BuildContext<'_>) -> Result<Needs, AdaptError> {
+        check(context)?;
+        with_branch(Self::NAME, context.encoder)?;
+        Ok(Needs { stage: Stage::Clip, borrows_text: false })
+    }
+}
+
+fn check(context: &BuildContext<'_>) -> Result<(), AdaptError> {
+    let (encoder, task) = (context.encoder.card().name, context.task);
+    let reason = || format!("it denies classes, and {} is no task of one class each", task.name);
+    let refused = || AdaptError::Incompatible { adapter: NegationAdapter::NAME, encoder, reason: reason() };
+    single_label(task).map(drop).ok_or_else(refused)
+}
+
+/// The encoder with a second branch: the weights' own, or a copy of the first.
+///
+/// # Errors
+/// The architecture has none.
+pub(crate) fn with_branch(adapter: &'static str, encoder: &AnyEncoder) -> Result<AnyEncoder, AdaptError> {
+    if encoder.negation().is_some() {
+        return Ok(encoder.clone());
+    }
+    encoder.with_negation().ok_or_else(|| {
+        let reason = "its architecture has no second branch that says what a clip is not".to_owned();
+        AdaptError::Incompatible { adapter, encoder: encoder.card().name, reason }
+    })
+}
+
+/// The second branch of an encoder that was given one.
+pub(crate) fn branch(encoder: &AnyEncoder) -> &dyn Negation {
+    encoder.negation().expect("the adapter was built on an encoder with a second branch")
+}
+
+fn borrowed(names: &[String]) -> Vec<&str> {
+    names.iter().map(String::as_str).collect()
+}
+
+impl NegationAdapter {
+    /// Embeddings of sentences that deny the classes, at length one: `[classes, dim]`
+    fn denied(&self) -> Tensor<2> {
+        let denied: Result<Tensor<2>, Error> = branch(&self.encoder).denied(&borrowed(&self.names), self.released);
+        l2_normalize(denied.expect("the same sentences were encoded when the adapter was built"))
+    }
+}
+
+impl Adapter for NegationAdapter {
+    fn stage(&self) -> Stage {
+        Stage::Clip
+    }
+
+    fn role(&self, path: &str) -> ParameterRole {
+        let text = branch(&self.encoder).parameters().text;
+        match path.strip_prefix("encoder.") {
+            Some(path) if text.iter().any(|prefix| path.starts_with(prefix)) => ParameterRole::Text,
+            _ => ParameterRole::Encoder,
+        }
+    }
+
+    fn penalty(&self) -> Option<Tensor<1>> {
+        Some(opposition(self.shown.clone(), self.denied()))
+    }
+
+    fn zero_gradient_reason(&self, path: &str) -> Option<&'static str> {
+        path.ends_with("score.bias").then_some("a softmax over frames does not change when all scores move")
+    }
+
+    /// The less a class is denied, the likelier it is.
+    fn forward(&self, features: Features) -> Prediction {
+        let Features::Clip(clip, clips) = features else { unreachable!("its stage is the clip") };
+        let negation = branch(&self.encoder);
+        let BothBranches { no, .. } = negation.branches(clip, self.released);
+        let similarity = l2_normalize(no).matmul(self.denied().transpose());
+        let logits = similarity * negation.logit_scale().exp().neg().unsqueeze();
+        let [all, classes] = logits.dims();
+        Prediction::Classes(logits.reshape([all / clips, clips, classes]).mean_dim(1).squeeze_dim(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    #[test]
+    fn sentences_are_opposed_when_they_point_away_from_each_other() {
+        let device = Device::flex();
+        let rows = |rows: [[f32; 2]; 1]| Tensor::<2>::from_floats(rows, &device);
+        let of = |a, b| opposition(rows([a]), rows([b])).into_scalar::<f32>();
+        // The distance of opposites is 2, of right angles the root of 2; that of equals is what keeps the slope finite.
+        assert!((of([1.0, 0.0], [-1.0, 0.0]) - (2.0 - 4.0001f32.sqrt())).abs() < 1e-6);
+        assert!((of([1.0, 0.0], [0.0, 1.0]) - (2.0 - 2.0001f32.sqrt())).abs() < 1e-6);
+        assert!((of([0.6, 0.8], [0.6, 0.8]) - 1.99).abs() < 1e-4);
+    }
+}

@@ -22,8 +22,8 @@ use echo_report::{Cell, EncoderRecord, Excluded, means};
 use echo_weights::Built;
 use rayon::prelude::*;
 
-pub use self::outside::Outside;
 use self::evidence::{Fitted, Knowledge};
+pub use self::outside::Outside;
 use self::samples::{Sample, Samples};
 use crate::run::{build_encoder, encoders};
 use crate::{BenchConfig, BenchError, Observer, Zoo};
@@ -165,7 +165,8 @@ fn rows_of(
         if !inside.contains(&of_side) {
             let listed = samples.test.iter().filter(|sample| sample.class.is_some() == of_side).count();
             let first = samples.excluded.iter().find(|excluded| !excluded.used);
-            let first = first.map_or("no reason is known".to_owned(), |first| format!("{}: {}", first.video, first.reason));
+            let first =
+                first.map_or("no reason is known".to_owned(), |first| format!("{}: {}", first.video, first.reason));
             return Err(BenchError::OneSide { side, videos: listed, first });
         }
     }
@@ -202,8 +203,7 @@ fn rows_of(
     for (shots, seeds) in shots {
         let accuracy = means(&seeds.iter().map(|seed| &seed.accuracy).collect::<Vec<_>>())?;
         for detector in DETECTORS {
-            let of_seeds: Vec<&Scores> =
-                seeds.iter().filter_map(|seed| seed.detectors.get(detector.name)).collect();
+            let of_seeds: Vec<&Scores> = seeds.iter().filter_map(|seed| seed.detectors.get(detector.name)).collect();
             if of_seeds.is_empty() {
                 continue;
             }
@@ -246,8 +246,7 @@ fn measure(
         }
     }
     let is_inside = |(row, _): &(usize, &&Sample)| inside[*row];
-    let truth: Vec<usize> =
-        test.iter().enumerate().filter(is_inside).filter_map(|(_, sample)| sample.class).collect();
+    let truth: Vec<usize> = test.iter().enumerate().filter(is_inside).filter_map(|(_, sample)| sample.class).collect();
     let probabilities: Vec<Vec<f64>> =
         fitted.classifier().iter().zip(inside).filter(|(_, inside)| **inside).map(|(row, _)| softmax(row)).collect();
     let scored = Scored::single_label(&truth, &probabilities, &samples.classes.inside_names())?

@@ -28,9 +28,17 @@ pub(super) struct Knowledge {
 
 /// What detectors read, of the test samples: after a draw, or without any.
 pub(super) enum Fitted {
-    Draw { head: Rows, train: Rows, classes: Vec<usize>, samples: Rows, neighbours: usize },
+    Draw {
+        head: Rows,
+        train: Rows,
+        classes: Vec<usize>,
+        samples: Rows,
+        neighbours: usize,
+    },
     /// A model that says yes and no to each class brings its evidence here, beside the cosines to prompts.
-    Prompts { cosines: Rows },
+    Prompts {
+        cosines: Rows,
+    },
 }
 
 impl Knowledge {

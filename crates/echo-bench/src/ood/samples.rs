@@ -67,7 +67,8 @@ impl Samples {
         let wrong = |reason: String| Err(BenchError::Config(reason));
         if config.hold_out.is_empty() && config.outside.is_none() {
             return wrong(
-                "nothing is out of distribution: give --hold-out CLASS,CLASS or --out-of-distribution FOLDER".to_owned(),
+                "nothing is out of distribution: give --hold-out CLASS,CLASS or --out-of-distribution FOLDER"
+                    .to_owned(),
             );
         }
         // Before the data: what is wrong with the names needs none.
@@ -89,7 +90,8 @@ impl Samples {
         };
         let (train, test) = (by_class(&set.train), by_class(&set.test));
         let names = target.task.class_names();
-        let listed = |classes: &[usize]| classes.iter().map(|&class| names[class].as_str()).collect::<Vec<_>>().join(", ");
+        let listed =
+            |classes: &[usize]| classes.iter().map(|&class| names[class].as_str()).collect::<Vec<_>>().join(", ");
         let of_inside = |wanted: &dyn Fn(usize) -> bool| -> Vec<usize> {
             classes.inside().iter().copied().filter(|&class| wanted(class)).collect()
         };
@@ -220,7 +222,8 @@ impl Samples {
             for &index in &wanted {
                 let video = &self.videos[index];
                 let Some(digest) = video.digest else { continue };
-                let is_inside = set.videos[index].truth.class().is_some_and(|class| self.classes.place(class).is_some());
+                let is_inside =
+                    set.videos[index].truth.class().is_some_and(|class| self.classes.place(class).is_some());
                 let name = video.name.clone();
                 known.insert(digest, if is_inside { Known::Inside(name) } else { Known::HeldOut(name) });
             }

@@ -33,11 +33,15 @@ use crate::Error;
 
 /// Every detector, in the order of tables.
 pub const DETECTORS: &[Detector] = &[
-    Detector { name: "max-softmax", about: "largest probability of the linear head", of: Of::Head(softmax::largest) },
-    Detector { name: "energy", about: "log-sum-exp of the linear head's logits", of: Of::Head(softmax::energy) },
+    Detector {
+        name: "max-softmax",
+        about: "largest probability of a linear classifier of the draw",
+        of: Of::Head(softmax::largest),
+    },
+    Detector { name: "energy", about: "log-sum-exp of its logits", of: Of::Head(softmax::energy) },
     Detector {
         name: "mahalanobis",
-        about: "distance to the nearest class mean under the shared, shrunk covariance",
+        about: "distance to the nearest class mean; one covariance, shrunk by the oracle approximating shrinkage",
         of: Of::Embeddings(mahalanobis::scores),
     },
     Detector {
@@ -148,6 +152,11 @@ impl<'a> YesNo<'a> {
 }
 
 impl Detector {
+    /// Whether every encoder, or every one with a text tower, has the evidence; else a model brings its own.
+    pub fn is_general(&self) -> bool {
+        !matches!(self.of, Of::YesNo(_))
+    }
+
     /// The score of each sample, the higher the more likely in distribution; `None` without the evidence that it reads.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use echo_adapt::AdapterEntry;
 use echo_bench::{BenchConfig, OodConfig, OodEnvironment, OodOutcome, OodRow, Outside, Samples, VideoSet, ood};
+use echo_clinical::ood::DETECTORS;
 use echo_files::{counted, printable, say};
 use echo_kernels::Precision;
 use echo_metrics::Metric;
@@ -25,21 +26,17 @@ use crate::{CliError, Entry, cache};
 const EXAMPLES: &str = "Examples:
   echozoo ood --encoder all --task ef-grade --hold-out normal
   echozoo ood --encoder echoclip --task view --out-of-distribution FOLDER --shots 1,4,16
-  echozoo ood --data DIR --dataset own.toml --task view --hold-out PLAX,SC4C --preset full --weights echoclip=F.bin,panecho=G.pt
+  echozoo ood --data DIR --dataset own.toml --task view --hold-out PLAX,SC4C --preset full --weights echoclip=F.bin,panecho=G.pt";
 
-Scores, the higher the more likely in distribution, of each encoder's embeddings:
-  max-softmax  largest probability of a logistic regression on the draw
-  energy       log-sum-exp of its logits
-  mahalanobis  distance to the nearest class mean; one covariance, shrunk by the oracle approximating shrinkage
-  knn          distance to the k-th nearest training sample (--neighbours)
-  mcm          largest softmax of the similarities to the classes' prompts, without training (encoders with a text tower)";
+/// A share of undefined resamples that is worth a sentence: below it an interval hardly moves.
+const MANY_UNDEFINED: f64 = 0.01;
 
 /// Videos that are named on the terminal.
 const EXCLUDED_SHOWN: usize = 20;
 
 /// Flags of `echozoo ood`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = after_help())]
 pub(crate) struct Args {
     /// Encoders, separated by commas, or `all`.
     #[arg(help_heading = "What is detected", long, value_delimiter = ',', default_value = "all")]
@@ -118,6 +115,14 @@ pub(crate) struct Args {
     /// Size that the cache of features is brought down to at the end, such as 500MB or 20GB.
     #[arg(help_heading = "Machine", long, value_name = "SIZE", env = "ECHOZOO_CACHE_LIMIT", default_value = "20GB")]
     cache_limit: cache::Size,
+}
+
+/// Examples, and what the detectors are.
+fn after_help() -> String {
+    let general = || DETECTORS.iter().filter(|detector| detector.is_general());
+    let width = general().map(|detector| detector.name.len()).max().unwrap_or(0);
+    let lines: String = general().map(|detector| format!("\n  {:width$}  {}", detector.name, detector.about)).collect();
+    format!("{EXAMPLES}\n\nScores, the higher the more likely in distribution, of each encoder's embeddings:{lines}")
 }
 
 impl Args {
@@ -326,6 +331,13 @@ fn say_about(outcome: &OodOutcome, config: &OodConfig) {
     ));
     for note in &outcome.notes {
         say(&format!("note: {}", printable(note)));
+    }
+    let undefined = rows.iter().flat_map(|row| row.scores.values()).map(|score| score.undefined).fold(0.0, f64::max);
+    if undefined > MANY_UNDEFINED {
+        say(&format!(
+            "note: {:.0} % of the resamples have no sample in, or none out of, distribution; the intervals leave them out",
+            100.0 * undefined
+        ));
     }
     say(&format!("{} embedded", counted(outcome.embedded, "clip")));
     if !outcome.excluded.is_empty() {

@@ -146,3 +146,48 @@ impl Outside {
 
 /// Videos that a message shows of many.
 const SHOWN: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DESCRIPTION: &str = "name = 'other'\ntable = 'list.csv'\n[videos]\nfolder = 'Videos'\nextension = 'avi'\n[columns]\n\
+                               video = 'File'\nsplit = 'Split'\npatient = 'Patient'\n[tasks.EF]\n";
+
+    #[test]
+    fn patients_are_those_of_the_folder_s_table_and_no_others_are_made_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+        std::fs::create_dir(dir.path().join("Videos")).unwrap();
+        let videos = ["a", "b", "c", "new"].map(|name| dir.path().join("Videos").join(name).with_extension("avi"));
+        videos.iter().for_each(|path| std::fs::write(path, path.display().to_string()).unwrap());
+        let outside = Outside { folder: dir.path().to_owned(), videos: videos.to_vec() };
+        let read = || {
+            let digests = Digests::open(&dir.path().join("digests.tsv")).unwrap();
+            outside.read(&HashMap::new(), &Target::shipped("view"), &digests, &()).unwrap()
+        };
+        let patients = |read: &Read| read.videos.iter().map(|(_, patient)| patient.clone()).collect::<Vec<_>>();
+        // Without a table nobody is known.
+        let found = read();
+        assert!(
+            patients(&found) == [None, None, None, None] && found.notes[0].contains("of 4 videos"),
+            "{:?}",
+            found.notes
+        );
+        put("dataset.toml", DESCRIPTION);
+        put("list.csv", "File,Split,Patient,EF\na,TRAIN,01,50\nb,TEST,1,55\nc,TEST,2,60\n");
+        let found = read();
+        let of = patients(&found);
+        assert!(of[0] == of[1] && of[0] != of[2] && of[2].is_some() && of[3].is_none(), "{of:?}");
+        assert!(found.notes[0].contains("of 1 video "), "{:?}", found.notes);
+    }
+
+    #[test]
+    fn the_data_set_is_not_out_of_its_own_distribution_however_it_is_spelled() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("a")).unwrap();
+        let outside = |folder: PathBuf| Outside { folder, videos: Vec::new() };
+        assert!(outside(dir.path().join("a/..")).check(dir.path()).is_err());
+        assert!(outside(dir.path().join("a")).check(dir.path()).is_ok());
+    }
+}

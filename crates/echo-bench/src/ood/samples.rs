@@ -99,11 +99,10 @@ impl Samples {
         let trained = of_inside(&|class| train.contains_key(&class));
         if !untrained.is_empty() {
             return wrong(format!(
-                "no training {} {} is {}, and test {} are: hold out what has no training sample too (--hold-out)",
-                set.unit().many(),
+                "{}: there are test {unit} of {}, but no training {unit}: hold these classes out too (--hold-out)",
                 set.name,
                 listed(&untrained),
-                set.unit().many(),
+                unit = set.unit().many(),
             ));
         }
         if trained.len() < 2 {

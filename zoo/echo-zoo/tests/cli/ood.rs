@@ -59,7 +59,10 @@ fn every_encoder_has_every_baseline_on_a_class_that_is_held_out() {
         }
     }
     for row in &rows {
-        assert_eq!((row["test_in"].as_str(), row["test_out"].as_str(), row["warning"].as_str()), ("5", "3", "phantom"));
+        assert_eq!((row["test_in"].as_str(), row["test_out"].as_str()), ("5", "3"));
+        // An encoder without nano weights yet has random ones.
+        let warning = if row["weights"].starts_with("random") { "random weights" } else { "phantom" };
+        assert_eq!(row["warning"], warning);
         for score in ["auroc", "aupr_in", "aupr_out", "fpr95", "accuracy"] {
             let [value, low, high] =
                 ["", "_low", "_high"].map(|part| row[&format!("{score}{part}")].parse::<f64>().unwrap());

@@ -19,7 +19,7 @@ cargo xtask <command>
   parity      the encoders at full size against the real upstream modules (Python; --make-venv)
   speed [SUBJECT...] [--against pytorch]   times of the encoders, in turn with PyTorch's (docs/speed.md)
   tidy        check the workspace's invariants (ARCHITECTURE.md)
-  <command>   build in release, then `echozoo <command>`: bench, embed, inspect, list, phantom, ...
+  <command>   build in release, then `echozoo <command>`: bench, embed, inspect, list, ood, phantom, ...
 
 ECHOZOO_FEATURES   features of zoo/echo-zoo to build with, such as `wgpu`
 ";

@@ -42,6 +42,11 @@ impl ClassPrompts {
         Ok(Self { prompts: Tensor::cat(rows, 0), scale, meaning })
     }
 
+    /// The mean of each class's sentences, at length one, `[classes, dim]`; of labels those that hold, then those that do not.
+    pub fn prompts(&self) -> Tensor<2> {
+        self.prompts.clone()
+    }
+
     /// `[samples, clips, dim]` -> logits, each the mean over a sample's clips
     pub(crate) fn forward(&self, embedding: Tensor<3>) -> Prediction {
         let [samples, clips, dim] = embedding.dims();

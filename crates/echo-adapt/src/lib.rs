@@ -38,7 +38,9 @@ mod trunk;
 mod zero_shot;
 
 pub use adapted::{Adapted, zoom_frames};
+pub use class_prompts::ClassPrompts;
 pub use error::AdaptError;
+pub use logistic::logistic;
 pub use negation::NegationAdapter;
 pub use quality::QualityAdapter;
 pub use registry::{ADAPTERS, AdapterEntry, BuildContext, FromRecipe, Joined, Needs, Tables};

@@ -18,13 +18,14 @@ const FOLDS: usize = 5;
 const MEMORY: usize = 10;
 const MOST_STEPS: usize = 300;
 
-/// Weights `[dim, classes]` and intercepts that fit rows of `dim` features to `classes` classes.
+/// Weights `[dim, classes]` and intercepts that fit rows of `dim` features to `classes` classes, by a penalty on the weights whose
+/// strength cross-validation chooses.
 ///
 /// A class of which there is no sample is as unlikely as half a sample would make it.
 ///
 /// # Panics
 /// When `rows` does not hold `dim` features for each sample, or a truth is no class.
-pub(crate) fn logistic(rows: &[f64], dim: usize, truths: &[usize], classes: usize) -> (Vec<f64>, Vec<f64>) {
+pub fn logistic(rows: &[f64], dim: usize, truths: &[usize], classes: usize) -> (Vec<f64>, Vec<f64>) {
     let count = truths.len();
     assert!(count > 0 && rows.len() == count * dim, "{} features for {count} samples of {dim}", rows.len());
     let mut samples = vec![0usize; classes];

@@ -48,6 +48,22 @@ pub enum BenchError {
     /// Results cannot be read or written.
     #[error(transparent)]
     Report(#[from] echo_report::ReportError),
+    /// A method of echo-clinical cannot be applied.
+    #[error(transparent)]
+    Clinical(#[from] echo_clinical::Error),
+    /// There is no honest number.
+    #[error(transparent)]
+    Metrics(#[from] echo_metrics::Error),
+    /// Nothing is left on one side of a detection.
+    #[error("none of the {videos} {side} can be used; {first}")]
+    OneSide {
+        /// Which side.
+        side: &'static str,
+        /// Its samples.
+        videos: usize,
+        /// The first reason.
+        first: String,
+    },
     /// A fitted adapter's file cannot be used.
     #[error("{path}: {reason}", path = path.display())]
     AdapterFile {

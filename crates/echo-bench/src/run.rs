@@ -226,7 +226,7 @@ pub fn with_recipes(config: &BenchConfig, adapters: &[AdapterEntry]) -> Result<B
 }
 
 /// An encoder, and the one that lends it a text tower, where one is needed.
-fn build_encoder(
+pub(crate) fn build_encoder(
     name: &str,
     config: &BenchConfig,
     device: &Device,
@@ -322,7 +322,7 @@ enum Unrendered {
 }
 
 /// Renders phantoms that are not there yet.
-fn render(set: &mut VideoSet, videos: &[usize], observer: &dyn Observer) -> Result<(), BenchError> {
+pub(crate) fn render(set: &mut VideoSet, videos: &[usize], observer: &dyn Observer) -> Result<(), BenchError> {
     let what = format!("rendering {}", printable(&set.name));
     set.render(videos, &|done, total| observer.progress(&what, done, total, ""))
 }
@@ -609,7 +609,7 @@ impl<'a> RunState<'a> {
 }
 
 /// The encoders of a run, each once, in its order; for `all`, those that have its preset.
-fn encoders(config: &BenchConfig, zoo: &dyn Zoo) -> Result<Vec<String>, BenchError> {
+pub(crate) fn encoders(config: &BenchConfig, zoo: &dyn Zoo) -> Result<Vec<String>, BenchError> {
     let (cards, preset) = (zoo.cards(), config.preset.as_str());
     let mut found: Vec<&str> = Vec::new();
     for name in &config.encoders {

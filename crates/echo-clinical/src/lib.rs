@@ -6,6 +6,7 @@
 //! - [`retrieval`]: how well a search finds what belongs together.
 //! - [`pairs`]: whether similarities tell pairs of studies apart: one patient or two, before or after an operation (EchoCLIP-R).
 //! - [`index`]: embeddings on disk that can be searched.
+//! - [`ood`]: whether a sample is of one of the classes that a few labelled ones are of.
 //!
 //! ```
 //! use echo_clinical::zero_shot::{Answer, Prompts, Similarities};
@@ -21,7 +22,7 @@
 mod entries;
 mod error;
 pub mod index;
-pub mod out_of_distribution;
+pub mod ood;
 pub mod pairs;
 pub mod retrieval;
 pub mod study;

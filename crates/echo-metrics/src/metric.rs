@@ -1,13 +1,16 @@
-//! The registry: which metrics there are, and what is asked of each. A metric is one file and one line of [`ALL`].
+//! The registry: which metrics there are, and what is asked of each. A metric is one file and one line of [`ALL`], or of
+//! [`ON_REQUEST`] where no table of its kind holds it unasked.
 
 mod accuracy;
 mod auc_below;
 mod auprc;
+mod auprc_negatives;
 mod auroc;
 mod balanced_accuracy;
 mod bland_altman;
 mod brier;
 mod ece;
+mod fpr95;
 mod key;
 mod label_auroc;
 mod macro_auroc;
@@ -68,6 +71,15 @@ const ALL: &[Definition] = &[
     label_auroc::MEAN_AUROC,
     label_auroc::LABEL_AUROC,
 ];
+
+/// Metrics that are no part of the tables of their kind. They are had by their names, such as
+/// [`Metric::FPR95`].
+const ON_REQUEST: &[Definition] = &[auprc_negatives::AUPRC_NEGATIVES, fpr95::FPR95];
+
+/// All definitions, those of tables first.
+fn definitions() -> impl Iterator<Item = &'static Definition> {
+    ALL.iter().chain(ON_REQUEST)
+}
 
 /// What a metric's file says of it.
 #[derive(Debug)]
@@ -170,6 +182,17 @@ impl Metric {
     pub const LOWER_LIMIT: Self = Self::plain(&bland_altman::LOWER_LIMIT);
     /// Bland-Altman's upper limit of agreement.
     pub const UPPER_LIMIT: Self = Self::plain(&bland_altman::UPPER_LIMIT);
+
+    /// Area under the ROC curve, of yes or no.
+    pub const AUROC: Self = Self::plain(&auroc::AUROC);
+    /// Area under the precision-recall curve.
+    pub const AUPRC: Self = Self::plain(&auprc::AUPRC);
+    /// The same of finding the negatives by low probabilities.
+    pub const AUPRC_NEGATIVES: Self = Self::plain(&auprc_negatives::AUPRC_NEGATIVES);
+    /// False positive rate where 95 % of the positives are found.
+    pub const FPR95: Self = Self::plain(&fpr95::FPR95);
+    /// The share of rows whose class was predicted right.
+    pub const ACCURACY: Self = Self::plain(&accuracy::ACCURACY);
 
     const fn plain(definition: &'static Definition) -> Self {
         Self { definition, parameter: Parameter::None }

@@ -8,9 +8,10 @@ use crate::{
     classes::{Classes, Labels},
     column::Column,
     confusion::Confusion,
-    error::{Error, check_length},
+    error::{Error, check_length, check_row},
     patients::Patients,
     rank::Rank,
+    ranking::Ranking,
     values::{CountedValues, Values},
 };
 
@@ -85,6 +86,25 @@ impl Scored {
         }
         let column = Column::new(truth.iter().copied().map(Some).collect(), probability.to_vec())?;
         Ok(Self::new(Data::Binary(column, threshold), (0..truth.len()).collect()))
+    }
+
+    /// Scores of any range, the higher the more likely positive. Only their order counts, so metrics of order alone mean
+    /// something: [`AUROC`](crate::Metric::AUROC), [`AUPRC`](crate::Metric::AUPRC) and
+    /// [`FPR95`](crate::Metric::FPR95) do, what needs a threshold or a probability does not.
+    ///
+    /// # Errors
+    /// When the rows are empty, differ in length or hold a score that is not finite.
+    pub fn ordered(truth: &[bool], score: &[f64]) -> Result<Self, Error> {
+        check_length("score", score.len(), truth.len())?;
+        check_row("score", score)?;
+        // Places in ascending order, the same for equal scores, brought between 0 and 1.
+        let ranking = Ranking::of(score);
+        let last = (ranking.runs().count() - 1).max(1) as f64;
+        let mut places = vec![0.0; score.len()];
+        for (place, run) in ranking.runs().enumerate() {
+            run.iter().for_each(|&row| places[row] = place as f64 / last);
+        }
+        Self::binary(truth, &places, 0.5)
     }
 
     /// The probability of every class, row by row; `truth` counts classes from zero. The predicted class is the most
@@ -349,6 +369,17 @@ mod tests {
 
     fn findings_error(result: &Result<Scored, Error>) -> String {
         result.as_ref().err().map(Error::to_string).unwrap_or_default()
+    }
+
+    #[test]
+    fn scores_of_any_range_keep_their_order_and_their_ties() -> Result<(), Error> {
+        let truth = [true, false, true, false, true];
+        let scored = Scored::ordered(&truth, &[-1e9, 0.0, -0.0, -2e9, 1e-300])?;
+        assert_eq!(scored, Scored::binary(&truth, &[1.0 / 3.0, 2.0 / 3.0, 2.0 / 3.0, 0.0, 1.0], 0.5)?);
+        assert_eq!(Scored::ordered(&[true], &[7.0])?, Scored::binary(&[true], &[0.0], 0.5)?);
+        assert_eq!(Scored::ordered(&[true], &[]), Err(Error::Length { row: "score", got: 0, want: 1 }));
+        assert!(matches!(Scored::ordered(&[true], &[f64::NAN]), Err(Error::Value { row: "score", index: 0, .. })));
+        Ok(())
     }
 
     #[test]

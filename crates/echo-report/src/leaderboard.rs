@@ -19,7 +19,7 @@ pub use caution::weights_caution;
 pub(crate) use columns::{Detail, Extent, digits};
 pub use constants::Constant;
 pub use external::External;
-pub use row::LeaderboardRow;
+pub use row::{Cell, LeaderboardRow, means};
 pub use shots::Bins;
 pub(crate) use vs_best::distance;
 pub use vs_best::{Standing, VsBest};
@@ -33,7 +33,7 @@ use serde::Serialize;
 use self::caution::{setting, warnings};
 use self::constants::{Externals, rows as constant_rows};
 use self::paired::Paired;
-use self::row::{Cell, TrainVideos, means};
+use self::row::TrainVideos;
 use self::vs_best::compare_with_best;
 use crate::{
     CellRecord, CellStatus, DataRecord, Outputs, PredictionRow, Predictions, Quantity, Reference, ReportError,

@@ -1,6 +1,6 @@
 //! `echozoo bench`.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use echo_core::Card;
 use echo_files::{counted, excerpt, printable, read_text, say};
 use echo_kernels::Precision;
 use echo_phantom::{DatasetSpec, OnDemand, Site, are_phantoms};
-use echo_report::Leaderboard;
+use echo_report::{Excluded, Leaderboard};
 use echo_video::Mask;
 use echo_weights::{Built, Weights, WeightsError};
 
@@ -179,7 +179,30 @@ pub(crate) struct Args {
     dump_params: bool,
 }
 
-fn samples(name: &str) -> Result<Samples, String> {
+/// The weights that a flag names, of one encoder or of each.
+pub(crate) fn weight_files(arg: &OsStr, entries: &[Entry]) -> WeightFiles {
+    let known: Vec<&str> = entries.iter().map(|entry| entry.card.name).collect();
+    // What is no text is a path.
+    match arg.to_str() {
+        Some(text) => WeightFiles::from_arg(text, &known),
+        None => WeightFiles::One(arg.into()),
+    }
+}
+
+/// # Errors
+/// Some of the videos in `folder` are not known to be phantoms: then the preset has to be named.
+pub(crate) fn ask_for_preset_of<'a>(folder: &Path, videos: impl IntoIterator<Item = &'a Path>) -> Result<(), CliError> {
+    if are_phantoms(folder, videos)? {
+        return Ok(());
+    }
+    Err(CliError::Usage(format!(
+        "{}: not all of these videos are known to be phantoms, and nano weights, the default, know nothing else; give \
+         --preset full --weights FILE (or `echozoo fetch ENCODER` first), or --preset nano to try the program",
+        folder.display()
+    )))
+}
+
+pub(crate) fn samples(name: &str) -> Result<Samples, String> {
     match name {
         "study" => Ok(Samples::Study),
         "video" => Ok(Samples::Video),
@@ -255,12 +278,7 @@ impl Args {
         }
         config.preset = self.preset.clone().unwrap_or(config.preset);
         if let Some(weights) = &self.weights {
-            let known: Vec<&str> = entries.iter().map(|entry| entry.card.name).collect();
-            // What is no text is a path.
-            config.weights = Some(match weights.to_str() {
-                Some(text) => WeightFiles::from_arg(text, &known),
-                None => WeightFiles::One(weights.into()),
-            });
+            config.weights = Some(weight_files(weights, entries));
             config.weights_key = self.weights_key.clone();
             config.random_init = false;
         }
@@ -314,14 +332,7 @@ impl Args {
         let own = config.data.iter().map(|folder| (folder, VideoSet::read(folder, config)));
         let external = config.external.iter().map(|folder| (folder, VideoSet::read_external(folder, config)));
         for (folder, set) in own.chain(external) {
-            if !are_phantoms(folder, set?.paths())? {
-                return Err(CliError::Usage(format!(
-                    "{}: not all of these videos are known to be phantoms, and nano weights, the default, know nothing \
-                     else; give --preset full --weights FILE (or `echozoo fetch ENCODER` first), or --preset nano to try \
-                     the program",
-                    folder.display()
-                )));
-            }
+            ask_for_preset_of(folder, set?.paths())?;
         }
         Ok(())
     }
@@ -359,7 +370,7 @@ fn checkpoint_every() -> Duration {
 }
 
 /// The program's encoders and adapters.
-struct Registry<'a>(&'a [Entry], &'a [AdapterEntry]);
+pub(crate) struct Registry<'a>(pub(crate) &'a [Entry], pub(crate) &'a [AdapterEntry]);
 
 impl Zoo for Registry<'_> {
     fn cards(&self) -> Vec<&'static Card> {
@@ -391,7 +402,7 @@ impl Zoo for Registry<'_> {
 }
 
 /// Where the default data set is recorded: at a hospital that the encoders do not know.
-fn new_site() -> DatasetSpec {
+pub(crate) fn new_site() -> DatasetSpec {
     DatasetSpec::of_site(Site::New, DatasetSpec::default().seed)
 }
 
@@ -402,7 +413,7 @@ fn home_site() -> DatasetSpec {
 }
 
 /// The folder of a data set of phantoms. Its tables are written on first use, and its videos rendered when they are read.
-fn phantoms(home: &Path, spec: &DatasetSpec) -> Result<PathBuf, CliError> {
+pub(crate) fn phantoms(home: &Path, spec: &DatasetSpec) -> Result<PathBuf, CliError> {
     // Tables and pages call a data set by the name of its folder.
     let name = match spec.setting.site {
         Site::Home => "home",
@@ -495,10 +506,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
             counted(excluded.len(), "video"),
             out.join("excluded.csv").display()
         ));
-        for video in excluded.iter().take(EXCLUDED_SHOWN) {
-            let used = if video.used { "used" } else { "left out" };
-            say(&format!("  {} ({used}): {}", printable(&excerpt(&video.video)), printable(&video.reason)));
-        }
+        say_excluded(excluded.iter().take(EXCLUDED_SHOWN));
     }
     if let Some(error) = unusable.into_iter().next() {
         return Err(error.into());
@@ -509,6 +517,14 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
         0 if !scored => Err(CliError::Undefined(primary)),
         0 => printed,
         failed => Err(CliError::Cells { failed, total: ran + skipped + failed }),
+    }
+}
+
+/// Names videos with something wrong with them.
+pub(crate) fn say_excluded<'a>(excluded: impl Iterator<Item = &'a Excluded>) {
+    for video in excluded {
+        let used = if video.used { "used" } else { "left out" };
+        say(&format!("  {} ({used}): {}", printable(&excerpt(&video.video)), printable(&video.reason)));
     }
 }
 

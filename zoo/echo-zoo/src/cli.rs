@@ -9,8 +9,8 @@ use echo_files::say;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    CliError, Entry, bench, cache, convert, embed, explain, fetch, inspect, list, phantom, predict, prepare, pretrain,
-    report, retrieve, speed, study, zero_shot,
+    CliError, Entry, bench, cache, convert, embed, explain, fetch, inspect, list, ood, phantom, predict, prepare,
+    pretrain, report, retrieve, speed, study, zero_shot,
 };
 
 /// Foundation models for echocardiography: one trait, one command line. Not for clinical use.
@@ -41,6 +41,8 @@ enum Command {
     Inspect(inspect::Args),
     /// List encoders and adapters.
     List,
+    /// Tell videos of known classes from others, with every encoder.
+    Ood(Box<ood::Args>),
     /// What an encoder's own heads say of videos or ready clips.
     Predict(predict::Args),
     /// Make a data set of a folder of DICOM files or videos: sectors alone, and new names for patients.
@@ -93,6 +95,7 @@ pub fn cli(entries: &[Entry], adapters: &[AdapterEntry]) -> ExitCode {
         Command::Index(args) => retrieve::index(&args, entries),
         Command::Inspect(args) => inspect::run(&args, entries),
         Command::List => list::run(entries, adapters),
+        Command::Ood(args) => ood::run(&args, entries, adapters),
         Command::Predict(args) => predict::run(&args, entries, adapters),
         Command::Phantom(args) => phantom::run(&args),
         Command::Prepare(args) => prepare::run(&args),

@@ -39,6 +39,7 @@ mod inspect;
 mod interrupt;
 mod labels;
 mod list;
+mod ood;
 mod output;
 mod phantom;
 mod predict;

@@ -2,7 +2,7 @@
 
 use std::{cmp::Ordering, fmt, str::FromStr};
 
-use super::{ALL, Definition, Metric, Of, Parameter, Threshold};
+use super::{Definition, Metric, Of, Parameter, Threshold, definitions};
 use crate::error::Error;
 
 impl Metric {
@@ -19,7 +19,7 @@ impl Metric {
 
     /// The place of its definition among all.
     fn place(&self) -> usize {
-        ALL.iter().position(|definition| definition.key == self.definition.key).unwrap_or(ALL.len())
+        definitions().take_while(|definition| definition.key != self.definition.key).count()
     }
 }
 
@@ -63,7 +63,7 @@ impl FromStr for Metric {
             };
             Some(Self { definition, parameter: parameter? })
         };
-        ALL.iter().find_map(of).ok_or_else(|| Error::UnknownMetric { text: text.to_owned(), known: known() })
+        definitions().find_map(of).ok_or_else(|| Error::UnknownMetric { text: text.to_owned(), known: known() })
     }
 }
 
@@ -75,7 +75,7 @@ fn known() -> String {
         Of::Within(_) => format!("{}_RANK", definition.key),
         Of::Class(_) => format!("{}_CLASS", definition.key),
     };
-    ALL.iter().map(key).collect::<Vec<_>>().join(", ")
+    definitions().map(key).collect::<Vec<_>>().join(", ")
 }
 
 impl From<Metric> for String {

@@ -47,10 +47,11 @@ fn every_metric_is_of_some_kind_and_no_key_or_label_repeats_within_one() {
         }
     }
     let keys: Vec<&str> = ALL.iter().map(|definition| definition.key).collect();
+    let distinct: std::collections::BTreeSet<&str> = definitions().map(|definition| definition.key).collect();
+    assert_eq!(distinct.len(), definitions().count(), "a key twice");
     let of_some_kind =
         |key: &&str| KINDS.iter().flat_map(|&kind| all(kind)).any(|metric| metric.definition.key == *key);
     assert!(keys.iter().all(of_some_kind), "{keys:?}");
-    assert_eq!(keys.iter().collect::<std::collections::BTreeSet<_>>().len(), keys.len());
 }
 
 #[test]
@@ -67,6 +68,15 @@ fn keys_of_written_records_stay() {
     assert_eq!(keys(Kind::MultiLabel), "mean_auroc label_auroc_0 label_auroc_1 label_auroc_2");
     let plain = metrics(Kind::Regression, &Parameters::default());
     assert!(!plain.contains(&Metric::MACRO_MAE), "there is nothing to average over");
+}
+
+#[test]
+fn what_tables_do_not_hold_is_had_by_its_key() {
+    for metric in [Metric::FPR95, Metric::AUPRC_NEGATIVES] {
+        assert!(!all(Kind::Binary).contains(&metric));
+        assert_eq!(metric.key().parse().as_ref(), Ok(&metric));
+        assert!(Metric::AUROC < metric, "it stands behind those of tables");
+    }
 }
 
 #[test]
@@ -161,7 +171,8 @@ fn rows_that_count_twice_are_rows_written_twice() -> Result<(), Error> {
         let (once, copied) = (scored(kind, &(0..ROWS).collect::<Vec<_>>())?, scored(kind, &written)?);
         // Each row is a patient.
         let by_place = once.patients().tally(&written);
-        for metric in all(kind) {
+        let on_request = ON_REQUEST.iter().filter(|definition| definition.kinds.contains(&kind));
+        for metric in all(kind).into_iter().chain(on_request.map(Metric::plain)) {
             let counted = metric.on(&once.sample(&by_place));
             let near = |copied: f64| counted.is_some_and(|counted| (counted - copied).abs() < 1e-12);
             assert!(metric.of(&copied)?.is_some_and(near), "{metric}: {counted:?}, {:?}", metric.of(&copied)?);

@@ -189,7 +189,10 @@ fn doubtful_threshold(cells: &[&CellRecord]) -> Option<String> {
 
 /// Means over seeds of every metric that all of them have: one that some seed lacks would be a mean over other videos than
 /// its neighbours'.
-pub(crate) fn means(scores: &[&Scores]) -> Result<BTreeMap<String, Cell>, ReportError> {
+///
+/// # Errors
+/// A value is not finite.
+pub fn means(scores: &[&Scores]) -> Result<BTreeMap<String, Cell>, ReportError> {
     let mut metrics = BTreeMap::new();
     for score in scores.first().map_or(&[][..], |scores| &scores.scores) {
         let intervals: Vec<_> = scores.iter().filter_map(|scores| scores.get(&score.metric)).collect();

@@ -15,6 +15,7 @@ mod jobs;
 mod kills;
 mod memory;
 mod numbers;
+mod ood;
 mod outside;
 mod place;
 mod precision;

@@ -174,10 +174,10 @@ fn views_are_told_apart_by_their_sentences() {
 #[test]
 fn the_configuration_of_the_first_stage_trains_both_towers_on_the_encoders_views() {
     let text = include_str!("../../configs/bench/echoviewclip.toml");
-    let config = BenchConfig::from_toml("echoviewclip.toml", text).unwrap();
-    config.validate().unwrap();
-    let views = find(ZOO, &config.encoders[0]).unwrap().card.capabilities.views;
-    let task = echo_data::Target::shipped(&config.task).task;
+    let stage_one = BenchConfig::from_toml("echoviewclip.toml", text).unwrap();
+    stage_one.validate().unwrap();
+    let views = find(ZOO, &stage_one.encoders[0]).unwrap().card.capabilities.views;
+    let task = echo_data::Target::shipped(&stage_one.task).task;
     let Answer::Classes(classification) = &task.answer else { panic!("views are classes") };
     assert!(classification.classes.iter().map(|class| class.name.as_str()).eq(views.iter().copied()));
     // Read without training, a clip's view is that of the encoder's own sentences.
@@ -193,9 +193,9 @@ fn the_configuration_of_the_first_stage_trains_both_towers_on_the_encoders_views
     let far = found.concat().iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(far < 1e-5, "{far}");
 
-    let name = &config.adapters[0];
+    let name = &stage_one.adapters[0];
     let joined = Joined::find(ADAPTERS, name).unwrap();
-    let recipe = Recipe::new(name, &joined, &config.preset, &config.recipes).unwrap();
+    let recipe = Recipe::new(name, &joined, &stage_one.preset, &stage_one.recipes).unwrap();
     let soft = SoftTargets { smoothing: 0.1, mixup: 0.8, cutmix: 1.0 };
     assert_eq!((recipe.train.soft_targets, recipe.train.batch, recipe.train.epochs), (soft, 128, 30));
     let adapter = joined.build(&recipe.adapter, &context).unwrap();

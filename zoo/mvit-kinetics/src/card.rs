@@ -2,12 +2,13 @@
 
 use echo_core::{
     Allowed, Aspect, Capabilities, Card, ChannelOrder, ClipLimits, ClipSpec, Crop, Filter, Padding, ParameterPaths,
-    Preset, WeightFile,
+    Preset, Sampling, WeightFile,
 };
 
 /// 16 frames over 106: 7.1 a second at 50, where torchvision's were sampled at 7.5.
 const FULL_CLIP: ClipSpec = ClipSpec {
     frames: 16,
+    sampling: Sampling::Strided,
     stride: 7,
     padding: Padding::RepeatLast,
     channels: ChannelOrder::Rgb,

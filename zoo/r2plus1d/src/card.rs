@@ -2,7 +2,7 @@
 
 use echo_core::{
     Allowed, Aspect, Capabilities, Card, ChannelOrder, ClipLimits, ClipSpec, Crop, Filter, Head, HeadKind, Padding,
-    ParameterPaths, Preset, WeightFile,
+    ParameterPaths, Preset, Sampling, WeightFile,
 };
 
 /// The preset with the weights that EchoNet-Dynamic's training starts from.
@@ -11,6 +11,7 @@ pub const KINETICS: &str = "kinetics";
 /// 32 frames over 63. Mean and deviation are of the training videos' pixels, and no part of the checkpoint.
 const FULL_CLIP: ClipSpec = ClipSpec {
     frames: 32,
+    sampling: Sampling::Strided,
     stride: 2,
     padding: Padding::ZerosAfterNormalize,
     channels: ChannelOrder::Rgb,

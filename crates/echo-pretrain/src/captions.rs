@@ -35,6 +35,27 @@ pub(crate) const BREADTH_WORDS: [&str; 2] =
 pub(crate) const FILLED_WORDS: [&str; 2] =
     ["<#> percent of the next stroke is in the ventricle.", "the ventricle is <#>% filled now."];
 
+/// Ways of saying which view is shown.
+pub(crate) fn view_words(view: View) -> [&'static str; 3] {
+    match view {
+        View::A4c => ["apical four-chamber view.", "seen from the apex with all four chambers.", "A4C."],
+        View::A2c => ["apical two-chamber view.", "seen from the apex with two chambers.", "A2C."],
+        View::A3c => ["apical three-chamber view.", "seen from the apex with left atrium and aortic root.", "A3C."],
+        View::A5c => ["apical five-chamber view.", "four chambers and the aortic root between the atria.", "A5C."],
+        View::Plax => ["parasternal long-axis view.", "seen along the left ventricle from the breastbone.", "PLAX."],
+        View::PsaxMv => [
+            "parasternal short-axis view at the mitral valve.",
+            "a ring around the lips of the mitral valve.",
+            "PSAX-MV.",
+        ],
+        View::PsaxPm => {
+            ["parasternal short-axis view at the papillary muscles.", "a ring with two papillary muscles.", "PSAX-PM."]
+        }
+        View::PsaxAp => ["parasternal short-axis view at the apex.", "a small ring around the tip.", "PSAX-AP."],
+        View::Sc4c => ["subcostal four-chamber view.", "four chambers on their side, through the liver.", "SC4C."],
+    }
+}
+
 /// Share of captions that say the ejection fraction in the words of the given templates.
 const GIVEN_SHARE: f64 = 0.65;
 
@@ -129,21 +150,7 @@ impl Captions {
             pick(&["<d> ml in diastole and <s> ml in systole.", "volumes: <d> ml full, <s> ml empty."])
                 .replace("<d>", &edv)
                 .replace("<s>", &esv),
-            match findings.view {
-                View::A4c => pick(&["apical four-chamber view.", "seen from the apex with all four chambers.", "A4C."]),
-                View::A2c => pick(&["apical two-chamber view.", "seen from the apex with two chambers.", "A2C."]),
-                View::A3c => pick(&["apical three-chamber view.", "seen from the apex with the aortic root.", "A3C."]),
-                View::A5c => pick(&["apical five-chamber view.", "four chambers and the aortic root.", "A5C."]),
-                View::Plax => pick(&["parasternal long-axis view.", "the left ventricle lies on its side.", "PLAX."]),
-                View::PsaxMv => {
-                    pick(&["short-axis view at the mitral valve.", "the lips of the mitral valve.", "PSAX-MV."])
-                }
-                View::PsaxPm => {
-                    pick(&["short-axis view at the papillary muscles.", "two papillary muscles.", "PSAX-PM."])
-                }
-                View::PsaxAp => pick(&["short-axis view at the apex.", "a ring around the tip.", "PSAX-AP."]),
-                View::Sc4c => pick(&["subcostal four-chamber view.", "four chambers through the liver.", "SC4C."]),
-            },
+            pick(&view_words(findings.view)),
             match findings.gain {
                 Gain::Low => pick(&["the gain is low.", "a dark picture."]),
                 Gain::Normal => pick(&["the gain is right.", "an evenly lit picture."]),

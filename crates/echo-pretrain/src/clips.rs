@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use burn::tensor::{Device, Tensor, TensorData};
 use echo_core::ClipSpec;
 use echo_data::{Shift, Start, prepare_shifted, select_frames};
-use echo_phantom::{Cavity, FRAME_SIZE, Findings, Phantom, Purpose};
+use echo_phantom::{Cavity, DatasetSpec, FRAME_SIZE, Findings, Phantom, Purpose, Setting, Site};
 use echo_random::Stream;
 use echo_video::Frames;
 use serde::{Deserialize, Serialize};
@@ -24,10 +24,22 @@ const WAITING: usize = 2;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Subject {
-    /// Beating hearts.
+    /// Beating hearts in two apical views.
     Phantoms,
+    /// Beating hearts in all standard views, by quality of the picture.
+    Views,
     /// Shapes before textures, one frame each: for an encoder that is to know no heart.
     Pictures,
+}
+
+impl Subject {
+    /// How phantoms are recorded.
+    fn setting(self) -> Setting {
+        match self {
+            Self::Views => DatasetSpec::standard_views(Site::Home, 0).setting,
+            Self::Phantoms | Self::Pictures => Setting::default(),
+        }
+    }
 }
 
 /// Which clips.
@@ -92,7 +104,7 @@ impl ClipSource {
                 self.add_picture(&mut batch, number)?;
                 continue;
             }
-            let phantom = Phantom::of(self.seed, self.purpose, number)?;
+            let phantom = Phantom::of_with(self.seed, self.purpose, number, self.subject.setting())?;
             let [start, shift] = self.look(number);
             let look = match self.shift {
                 None => (Start::First, Shift::default()),

@@ -2,7 +2,8 @@
 //!
 //! Clips of phantoms that no benchmark uses are rendered while they are trained on, none of them twice. An
 //! [`Objective`] says what is descended: [`Contrastive`] compares clips with [`Captions`] in our own words,
-//! [`PictureWords`] does so with pictures that show no heart, and [`MultiTask`] trains an encoder's own heads on what phantoms know. [`pretrain`] is the loop, and [`ceiling`] says
+//! [`PictureWords`] does so with pictures that show no heart, [`ViewWords`] with views, what is denied of
+//! them and grades, and [`MultiTask`] trains an encoder's own heads on what phantoms know. [`pretrain`] is the loop, and [`ceiling`] says
 //! what the best reader of such clips could reach.
 
 mod captions;
@@ -15,6 +16,7 @@ mod objective;
 mod pictures;
 mod pretrain;
 mod values;
+mod views;
 
 pub use captions::Captions;
 pub use ceiling::{Ceiling, ceiling};
@@ -25,3 +27,4 @@ pub use multitask::{MultiTask, Task, Truth};
 pub use objective::{Contrastive, Objective, PictureWords};
 pub use pictures::{Picture, shape_names};
 pub use pretrain::{Point, PretrainConfig, Pretrained, StepReport, pretrain, seconds_per_step};
+pub use views::{ViewNames, ViewWords};

@@ -1,6 +1,6 @@
 //! What is descended: a contrastive loss with captions of hearts or pictures, or the encoder's own heads.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use echo_core::{AnyEncoder, TextEncoder};
 use echo_phantom::{Cavity, Findings, Purpose};
 use echo_random::Stream;
@@ -10,6 +10,7 @@ use crate::clips::{ClipBatch, Subject};
 use crate::contrastive::{info_nce, near, pair_targets, similarities, soft_cross_entropy};
 use crate::pictures::{BREADTHS, Picture, SHAPE_BREADTH_WORDS};
 use crate::values::{ValuePrompts, encode_texts};
+use crate::views::ViewWords;
 use crate::{Captions, MultiTask, PretrainError};
 
 /// Percent of ejection fraction within which captions are hardly told apart.
@@ -42,6 +43,8 @@ pub enum Objective {
     Contrastive(Box<Contrastive>),
     /// Pictures and captions: for encoders with a text tower that are to know no heart.
     Pictures(Box<PictureWords>),
+    /// Standard views by sentences, denials and grades: for encoders with a second branch.
+    Views(Box<ViewWords>),
     /// The encoder's own heads.
     MultiTask(MultiTask),
 }
@@ -51,58 +54,75 @@ impl Objective {
     pub(crate) fn subject(&self) -> Subject {
         match self {
             Self::Pictures(_) => Subject::Pictures,
+            Self::Views(_) => Subject::Views,
             Self::Contrastive(_) | Self::MultiTask(_) => Subject::Phantoms,
         }
     }
 
-    /// What [`read`](Self::read) reads, in percent.
+    /// What is read from clips that are watched; its error is in percent.
     pub fn reads(&self) -> &'static str {
         match self {
             Self::Pictures(_) => "breadth",
+            Self::Views(_) => "view",
             Self::Contrastive(_) | Self::MultiTask(_) => "EF",
         }
     }
 
-    /// The loss of clips whose frames have the embeddings `frames` `[batch, time, dim]`, and they `embedding` `[batch, dim]`.
+    /// The loss of a batch.
     pub(crate) fn loss(
         &self,
         encoder: &AnyEncoder,
-        (frames, embedding): (Tensor<3>, Tensor<2>),
         batch: &ClipBatch,
         purpose: Purpose,
+        device: &Device,
     ) -> Result<Tensor<1>, PretrainError> {
+        let encoded = || encode(encoder, batch, device);
         match self {
-            Self::Contrastive(contrastive) => contrastive.loss(encoder, (frames, embedding), batch, purpose),
-            Self::Pictures(pictures) => pictures.loss(encoder, embedding, batch, purpose),
-            Self::MultiTask(tasks) => Ok(tasks.loss(encoder, embedding, &batch.findings)),
+            Self::Contrastive(contrastive) => contrastive.loss(encoder, encoded(), batch, purpose),
+            Self::Pictures(pictures) => pictures.loss(encoder, encoded().1, batch, purpose),
+            Self::Views(views) => views.loss(encoder, batch, purpose, device),
+            Self::MultiTask(tasks) => Ok(tasks.loss(encoder, encoded().1, &batch.findings)),
         }
     }
 
-    /// The ejection fraction, or the breadth of a picture's shape, that the encoder reads from each of `embedding`
-    /// `[batch, dim]`, percent.
-    pub(crate) fn read(&self, encoder: &AnyEncoder, embedding: Tensor<2>) -> Vec<f32> {
-        match self {
-            Self::Contrastive(contrastive) => contrastive.prompts.read(embedding, text_of(encoder)),
-            Self::Pictures(pictures) => pictures.breadth.prompts.read(embedding, text_of(encoder)),
-            Self::MultiTask(tasks) => tasks.read(encoder, embedding),
-        }
-    }
-
-    /// What [`read`](Self::read) should read of each clip of a batch.
-    pub(crate) fn truths(&self, batch: &ClipBatch) -> Vec<f64> {
-        match self {
-            Self::Pictures(_) => batch.pictures.iter().map(Picture::breadth).collect(),
-            Self::Contrastive(_) | Self::MultiTask(_) => batch.findings.iter().map(|findings| findings.ef).collect(),
-        }
+    /// How far off is what is read from each clip of a batch, percent: of ejection fractions and breadths the distance, of
+    /// views 100 where it is another.
+    pub(crate) fn errors(
+        &self,
+        encoder: &AnyEncoder,
+        batch: &ClipBatch,
+        device: &Device,
+    ) -> Result<Vec<f64>, PretrainError> {
+        let embedding = || encode(encoder, batch, device).1;
+        let ef = |findings: &Findings| findings.ef;
+        let (read, truths): (Vec<f32>, Vec<f64>) = match self {
+            Self::Views(views) => return views.errors(encoder, batch, device),
+            Self::Contrastive(contrastive) => {
+                (contrastive.prompts.read(embedding(), text_of(encoder)), batch.findings.iter().map(ef).collect())
+            }
+            Self::Pictures(pictures) => (
+                pictures.breadth.prompts.read(embedding(), text_of(encoder)),
+                batch.pictures.iter().map(Picture::breadth).collect(),
+            ),
+            Self::MultiTask(tasks) => (tasks.read(encoder, embedding()), batch.findings.iter().map(ef).collect()),
+        };
+        Ok(read.into_iter().zip(truths).map(|(value, truth)| (f64::from(value) - truth).abs()).collect())
     }
 
     /// The encoder as it is used after training.
     pub(crate) fn finish(&self, encoder: AnyEncoder) -> Result<AnyEncoder, PretrainError> {
         match self {
-            Self::Contrastive(_) | Self::Pictures(_) => Ok(encoder),
+            Self::Contrastive(_) | Self::Pictures(_) | Self::Views(_) => Ok(encoder),
             Self::MultiTask(tasks) => tasks.finish(encoder),
         }
     }
+}
+
+/// Embeddings of the clips' frames, `[batch, time, dim]`, and of the clips, `[batch, dim]`.
+fn encode(encoder: &AnyEncoder, batch: &ClipBatch, device: &Device) -> (Tensor<3>, Tensor<2>) {
+    let projection = encoder.projection();
+    let frames = projection.apply(encoder.frame_features(&encoder.tokens(batch.clips(device))));
+    (frames.clone(), projection.pool(frames))
 }
 
 /// Symmetric InfoNCE with captions; clips against prompts of every ejection fraction and of every volume, one template a

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 use echo_core::{AnyEncoder, ClipSpec};
 use echo_phantom::Purpose;
 use echo_train::{Descent, OptimizerConfig};
@@ -88,7 +88,7 @@ pub struct Point {
     pub loss: f64,
     /// Loss on what is watched.
     pub watched_loss: f64,
-    /// Mean absolute error of what the objective reads from what is watched ([`Objective::reads`]), percent.
+    /// Mean error of what the objective reads from what is watched ([`Objective::reads`]), percent.
     pub watched_mae: f64,
 }
 
@@ -235,7 +235,7 @@ fn step(
     (step, lr): (usize, f64),
     device: &Device,
 ) -> Result<(AnyEncoder, f64), PretrainError> {
-    let loss = objective.loss(&encoder, encode(&encoder, batch, device), batch, Purpose::Pretraining)?;
+    let loss = objective.loss(&encoder, batch, Purpose::Pretraining, device)?;
     let value = f64::from(loss.clone().into_scalar::<f32>());
     let diverged = |value: f64| PretrainError::Diverged { step: step + 1, value, lr };
     if !value.is_finite() {
@@ -244,20 +244,13 @@ fn step(
     Ok((descent.descend(lr, encoder, loss).map_err(diverged)?, value))
 }
 
-/// Embeddings of the clips' frames, `[batch, time, dim]`, and of the clips, `[batch, dim]`.
-fn encode(encoder: &AnyEncoder, batch: &ClipBatch, device: &Device) -> (Tensor<3>, Tensor<2>) {
-    let projection = encoder.projection();
-    let frames = projection.apply(encoder.frame_features(&encoder.tokens(batch.clips(device))));
-    (frames.clone(), projection.pool(frames))
-}
-
 /// Batches of what is watched.
 fn watched(config: &PretrainConfig, objective: &Objective, spec: &ClipSpec) -> Result<Vec<ClipBatch>, PretrainError> {
     let source = config.source(objective, spec, Purpose::PretrainingValidation);
     (0..config.watched.div_ceil(config.batch)).map(|index| source.batch(index)).collect()
 }
 
-/// Mean loss, and mean absolute error of what the objective reads.
+/// Mean loss, and mean error of what the objective reads.
 fn look(
     encoder: &AnyEncoder,
     objective: &Objective,
@@ -266,11 +259,10 @@ fn look(
 ) -> Result<(f64, f64), PretrainError> {
     let (mut loss, mut error, mut count) = (0.0, 0.0, 0);
     for batch in watched {
-        let (frames, embedding) = encode(encoder, batch, device);
-        let of_batch = objective.loss(encoder, (frames, embedding.clone()), batch, Purpose::PretrainingValidation)?;
+        let of_batch = objective.loss(encoder, batch, Purpose::PretrainingValidation, device)?;
         loss += f64::from(of_batch.into_scalar::<f32>()) / watched.len() as f64;
-        for (value, truth) in objective.read(encoder, embedding).into_iter().zip(objective.truths(batch)) {
-            error += (f64::from(value) - truth).abs();
+        for of_clip in objective.errors(encoder, batch, device)? {
+            error += of_clip;
             count += 1;
         }
     }

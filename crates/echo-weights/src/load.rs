@@ -104,7 +104,7 @@ pub fn load<M: Module>(
         }
         let missing = whole.missing();
         if missing.is_empty() {
-            match whole.tensor(path, &readable) {
+            match whole.tensor(path, readable) {
                 Ok(tensor) => tensors.push(tensor),
                 Err(reason) => unusable.push(reason),
             }

@@ -9,9 +9,11 @@ use serde_json::Value;
 /// What Hugging Face calls QuickGELU: what its CLIP has where a file says nothing.
 const QUICK_GELU: &str = "quick_gelu";
 
+/// Whether a file says QuickGELU.
+type Says = fn(&Value) -> Option<bool>;
+
 /// Files that say which activation it is, and how.
-const FILES: [(&str, fn(&Value) -> Option<bool>); 2] =
-    [("open_clip_config.json", of_open_clip), ("config.json", of_hugging_face)];
+const FILES: [(&str, Says); 2] = [("open_clip_config.json", of_open_clip), ("config.json", of_hugging_face)];
 
 /// Whether open_clip's file says QuickGELU: it says nothing where it is the other one.
 fn of_open_clip(file: &Value) -> Option<bool> {

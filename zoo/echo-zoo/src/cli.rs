@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{
     CliError, Entry, bench, cache, convert, embed, explain, fetch, inspect, list, ood, phantom, predict, prepare,
-    pretrain, report, retrieve, speed, study, zero_shot,
+    pretrain, report, retrieve, speed, study, views, zero_shot,
 };
 
 /// Foundation models for echocardiography: one trait, one command line. Not for clinical use.
@@ -60,6 +60,8 @@ enum Command {
     Speed(speed::Args),
     /// Say what all encoders say of one study: a table, and a page that opens offline.
     Study(Box<study::Args>),
+    /// Say which view each video shows, whether it is one that the encoder knows, and how good the picture is.
+    Views(Box<views::Args>),
     /// Find things by prompts, without training.
     ZeroShot(Box<zero_shot::Args>),
 }
@@ -103,6 +105,7 @@ pub fn cli(entries: &[Entry], adapters: &[AdapterEntry]) -> ExitCode {
         Command::Retrieve(args) => retrieve::run(&args, entries),
         Command::Speed(args) => speed::run(&args, entries),
         Command::Study(args) => study::run(&args, entries),
+        Command::Views(args) => views::run(&args, entries),
         Command::Pretrain(args) => pretrain::run(&args, entries),
         Command::ZeroShot(args) => zero_shot::run(&args, entries),
     };

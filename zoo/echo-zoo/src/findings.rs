@@ -1,6 +1,5 @@
 //! What an encoder says of clips by itself: its view classifier, its heads, and the embedding that other methods begin with.
 
-use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 use echo_clinical::study::most_likely_view;
 use echo_core::{AnyEncoder, Card, Error, Head, NormalRange};
@@ -8,10 +7,15 @@ use echo_data::usual_range;
 use echo_weights::Built;
 
 use crate::CliError;
+use crate::recognition::{GRADES, Recognised, Recogniser};
 use crate::warnings::joined;
 
 /// The name under which an encoder's view classifier is reported, beside its heads' own names.
 pub(crate) const VIEW: &str = "view";
+/// The same of whether a clip shows any of the views that the encoder knows, and of the quality of its picture.
+pub(crate) const KNOWN: &str = "known-view";
+pub(crate) const QUALITY: &str = "quality";
+pub(crate) const OF_VIEWS: [&str; 3] = [VIEW, KNOWN, QUALITY];
 
 /// One reported number.
 #[derive(Clone, Copy, Debug)]
@@ -28,10 +32,12 @@ pub(crate) struct Reported {
 }
 
 /// What is wanted of a clip.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) struct Wanted<'a> {
-    /// Heads by name, among them [`VIEW`]; all where none is named.
+    /// Heads by name, among them [`VIEW`], [`KNOWN`] and [`QUALITY`]; all where none is named.
     pub(crate) heads: &'a [String],
+    /// What views are recognised with, where the encoder tells them apart.
+    pub(crate) recogniser: Option<&'a Recogniser>,
     /// The clip's embedding and its view.
     pub(crate) embedding: bool,
 }
@@ -55,7 +61,7 @@ impl Wanted<'_> {
     /// Refuses heads that the encoder does not have.
     pub(crate) fn check(&self, card: &Card) -> Result<(), Error> {
         let mut known: Vec<&str> = card.capabilities.heads.iter().map(|head| head.name).collect();
-        known.extend(Some(VIEW).filter(|_| !card.capabilities.views.is_empty()));
+        known.extend(OF_VIEWS.into_iter().filter(|_| !card.capabilities.views.is_empty()));
         match self.heads.iter().find(|name| !known.contains(&name.as_str())) {
             Some(unknown) => Err(Error::unknown_name("head", unknown, &known)),
             None => Ok(()),
@@ -67,22 +73,21 @@ impl Wanted<'_> {
         let capabilities = &encoder.card().capabilities;
         let mut reported = Vec::new();
         let mut view = None;
-        if (self.has(VIEW) || self.embedding)
-            && let Some(logits) = encoder.view_logits(clip.clone())
-        {
-            let values: Vec<f32> = softmax(logits, 1).into_data().iter::<f32>().collect();
+        let of_views = OF_VIEWS.into_iter().any(|name| self.has(name)) || self.embedding;
+        if let Some(recogniser) = self.recogniser.filter(|_| of_views) {
+            let Recognised { views, known, grades } = recogniser.of(encoder, clip.clone());
             // Values that are no numbers are refused with the rest of the row.
-            view = most_likely_view(&values).ok();
-            let of_view = |(class, value): (&&'static str, f32)| Reported {
-                head: VIEW,
-                class,
-                unit: "",
-                meaning: "view of the first frame",
-                part: "",
-                normal: None,
-                value,
+            view = most_likely_view(&views).ok();
+            let mut add = |head, class, meaning, value| {
+                if self.has(head) {
+                    reported.push(Reported { head, class, unit: "", meaning, part: "", normal: None, value });
+                }
             };
-            reported.extend(capabilities.views.iter().zip(values).map(of_view).filter(|_| self.has(VIEW)));
+            let meaning = recogniser.meaning();
+            capabilities.views.iter().zip(views).for_each(|(class, value)| add(VIEW, class, meaning, value));
+            known.into_iter().for_each(|value| add(KNOWN, "", "whether it is any of these views", value));
+            let grades = grades.into_iter().flatten();
+            GRADES.iter().zip(grades).for_each(|(grade, value)| add(QUALITY, grade, "quality of the picture", value));
         }
         let has_heads = capabilities.heads.iter().any(|head| self.has(head.name));
         let mut embedding = Vec::new();
@@ -125,9 +130,14 @@ pub(crate) fn check_weights(wanted: Wanted<'_>, built: &Built, device: &Device) 
     let card = encoder.card();
     let nothing = Tensor::zeros([1, encoder.dim()], device);
     let mut there: Vec<&str> = encoder.heads(nothing).into_iter().map(|(head, _)| head.name).collect();
-    if wanted.heads.iter().any(|name| name == VIEW) {
+    if let Some(recogniser) =
+        wanted.recogniser.filter(|_| wanted.heads.iter().any(|name| OF_VIEWS.contains(&name.as_str())))
+    {
         let nothing = Tensor::zeros([1, 3, clip.frames, clip.size, clip.size], device);
-        there.extend(encoder.view_logits(nothing).map(|_| VIEW));
+        let Recognised { known, grades, .. } = recogniser.of(encoder, nothing);
+        there.push(VIEW);
+        there.extend(known.map(|_| KNOWN));
+        there.extend(grades.map(|_| QUALITY));
     }
     let Some(lacking) = wanted.heads.iter().find(|name| !there.contains(&name.as_str())) else { return Ok(()) };
     let there =

@@ -46,6 +46,7 @@ mod predict;
 mod prepare;
 mod pretrain;
 mod progress;
+mod recognition;
 mod report;
 mod results;
 mod retrieve;
@@ -54,6 +55,7 @@ mod study;
 mod study_args;
 mod table;
 mod text_rows;
+mod views;
 mod warnings;
 mod zero_shot;
 

@@ -15,6 +15,7 @@ use crate::archive::{Archive, ArchiveArgs};
 use crate::clip_args::{ClipArgs, Row, Rows};
 use crate::encoder_args::WeightArgs;
 use crate::findings::{ClipFindings, Over, Reported, Wanted, check_weights, with_value};
+use crate::recognition::Recogniser;
 use crate::results::{Cell, ResultArgs, Results};
 use crate::study_args::StudyArgs;
 use crate::warnings::{Warnings, beside, joined};
@@ -42,7 +43,8 @@ pub(crate) struct Args {
     /// Weights of the encoder that lent the adapter its text tower.
     #[arg(long, value_name = "FILE", requires = "adapter_file", conflicts_with = "encoder")]
     text_weights: Option<PathBuf>,
-    /// Heads by name [default: all]; `view` is the view classifier, where there is one.
+    /// Heads by name [default: all]; `view` is the view, `known-view` whether it is any that the encoder knows, and `quality`
+    /// that of the picture, where weights tell them.
     #[arg(long, visible_alias = "task", value_delimiter = ',', value_name = "HEADS")]
     heads: Vec<String>,
     /// Clips per video, spread evenly; what heads report is averaged over them [default: 1, or as the adapter was
@@ -66,7 +68,8 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
     let (built, device) = args.weights.build(entries, name, &args.preset)?;
     let card = built.encoder.card();
     let archive = args.archive.open(card, built.preset)?;
-    let wanted = Wanted { heads: &args.heads, embedding: archive.is_some() };
+    let recogniser = precision.run(|| Recogniser::new(&built.encoder, &device))?;
+    let wanted = Wanted { heads: &args.heads, recogniser: recogniser.as_ref(), embedding: archive.is_some() };
     if card.capabilities.heads.is_empty() && card.capabilities.views.is_empty() {
         return Err(CliError::Usage(format!("{} has no heads of its own; adapt it with `echozoo bench`", card.name)));
     }

@@ -7,10 +7,10 @@ use std::time::Instant;
 use burn::tensor::Device;
 use echo_core::{AnyEncoder, ClipSpec, Preset};
 use echo_data::Target;
-use echo_phantom::{ChamberSize, Findings};
+use echo_phantom::{ChamberSize, Findings, View};
 use echo_pretrain::{
-    Captions, Contrastive, MultiTask, Objective, PictureWords, Point, PretrainConfig, Task, Truth, ceiling, pretrain,
-    seconds_per_step,
+    Captions, Contrastive, MultiTask, Objective, PictureWords, Point, PretrainConfig, Task, Truth, ViewNames,
+    ViewWords, ceiling, pretrain, seconds_per_step,
 };
 use echo_weights::{Precision, Weights, save};
 
@@ -31,7 +31,7 @@ pub(crate) struct Args {
     /// The weights (.safetensors, 16-bit floats); the curve goes beside them.
     #[arg(long, value_name = "FILE", required_unless_present = "ceiling")]
     out: Option<PathBuf>,
-    /// What it learns from. Pictures are of shapes before textures: what an encoder knows without having seen a heart.
+    /// What it learns from.
     #[arg(long, value_enum, default_value_t = Lessons::Phantoms)]
     on: Lessons,
     /// Seed of the first weights, what is shown and the captions.
@@ -72,9 +72,11 @@ pub(crate) struct Args {
 /// What an encoder learns from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Lessons {
-    /// Synthetic hearts that no benchmark uses.
+    /// Synthetic hearts in two apical views that no benchmark uses.
     Phantoms,
-    /// Plain shapes before plain textures, with captions.
+    /// The same in all standard views, by quality of the picture; for an encoder with a second branch.
+    Views,
+    /// Plain shapes before plain textures, with captions: what an encoder knows without having seen a heart.
     Pictures,
 }
 
@@ -82,6 +84,7 @@ impl Lessons {
     fn name(self) -> &'static str {
         match self {
             Self::Phantoms => "phantoms",
+            Self::Views => "views",
             Self::Pictures => "pictures",
         }
     }
@@ -113,6 +116,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
         print_ceiling(spec, args.seed)?;
     }
     let encoder = build(entries, entry, preset.name, &Weights::Random(args.seed), &device)?.encoder;
+    let encoder = if args.on == Lessons::Views { with_all_stages(encoder, args.seed) } else { encoder };
     let objective = objective(&encoder, args.on, args.seed)?;
     let reads = objective.reads();
     let config = config(args, &encoder, &objective, spec, &device)?;
@@ -206,8 +210,13 @@ fn config(
 
 /// Captions where there is a text tower, else the heads that phantoms know the truth for.
 fn objective(encoder: &AnyEncoder, on: Lessons, seed: u64) -> Result<Objective, CliError> {
-    if on == Lessons::Pictures {
-        return Ok(Objective::Pictures(Box::new(PictureWords::new(encoder, seed)?)));
+    match on {
+        Lessons::Phantoms => {}
+        Lessons::Views => {
+            let lists = vec![names_among(encoder.card().capabilities.views), names_among(&[])];
+            return Ok(Objective::Views(Box::new(ViewWords::new(encoder, lists, seed)?)));
+        }
+        Lessons::Pictures => return Ok(Objective::Pictures(Box::new(PictureWords::new(encoder, seed)?))),
     }
     if encoder.text().is_some() {
         let captions = captions()?;
@@ -216,6 +225,42 @@ fn objective(encoder: &AnyEncoder, on: Lessons, seed: u64) -> Result<Objective, 
     let known = |task: &&Task| encoder.card().capabilities.heads.iter().any(|head| head.name == task.head);
     let tasks: Vec<Task> = TASKS.iter().filter(known).copied().collect();
     Ok(Objective::MultiTask(MultiTask::new(encoder, &tasks, seed)?))
+}
+
+/// With all that an encoder of views learns, where it is one.
+fn with_all_stages(encoder: AnyEncoder, seed: u64) -> AnyEncoder {
+    match encoder.downcast_ref::<echoviewclip::EchoViewClip>() {
+        Some(model) => AnyEncoder::new(model.clone().with_all_stages(seed)),
+        None => encoder,
+    }
+}
+
+/// The names `known` and those of the views that they lack; without any, the abbreviations.
+fn names_among(known: &[&str]) -> ViewNames {
+    let mut names: Vec<String> = known.iter().map(|&name| name.to_owned()).collect();
+    let of_view = View::ALL.map(|view| {
+        let name = if known.is_empty() { view.name() } else { clinic_name(view) };
+        names.iter().position(|known| known == name).unwrap_or_else(|| {
+            names.push(name.to_owned());
+            names.len() - 1
+        })
+    });
+    ViewNames { names, of_view: of_view.to_vec() }
+}
+
+/// The name of a view in EchoViewCLIP's list, or in its manner where it lists none.
+fn clinic_name(view: View) -> &'static str {
+    match view {
+        View::A4c => "Apical 4C 2D",
+        View::A2c => "Apical 2C 2D",
+        View::A3c => "Apical 3C 2D",
+        View::A5c => "Apical 5C 2D",
+        View::Plax => "Parasternal Long Axis 2D",
+        View::PsaxMv => "Parasternal Mitral Valve Short Axis",
+        View::PsaxPm => "Parasternal Papillary Muscle Short Axis 2D",
+        View::PsaxAp => "Parasternal Apical Short Axis 2D",
+        View::Sc4c => "Subxiphoid 4C 2D",
+    }
 }
 
 /// A writer of captions in the words of the prompts that the ejection fraction is read with.
@@ -318,15 +363,20 @@ mod tests {
         entry.build(Preset::NANO, &Weights::Random(1), &device()).unwrap().encoder
     }
 
-    /// Every encoder on phantoms, and one also on pictures.
+    /// Every encoder that phantoms can teach on them, and one each on what else there is.
     fn lessons() -> impl Iterator<Item = (&'static Entry, Lessons)> {
-        let on_pictures = ZOO.iter().filter(|entry| entry.card.name == "clip").map(|entry| (entry, Lessons::Pictures));
-        ZOO.iter().map(|entry| (entry, Lessons::Phantoms)).chain(on_pictures)
+        let others = [("echoviewclip", Lessons::Views), ("clip", Lessons::Pictures)];
+        let others = others.into_iter().filter_map(|(name, on)| Some((find(ZOO, name).ok()?, on)));
+        let capabilities = |entry: &&Entry| {
+            let capabilities = &entry.card.capabilities;
+            capabilities.text || capabilities.heads.iter().any(|head| head.name == "EF")
+        };
+        ZOO.iter().filter(capabilities).map(|entry| (entry, Lessons::Phantoms)).chain(others)
     }
 
     /// A short pretraining.
     fn short(entry: &Entry, on: Lessons, steps: usize, threads: usize) -> Pretrained {
-        let encoder = nano(entry);
+        let encoder = if on == Lessons::Views { with_all_stages(nano(entry), 1) } else { nano(entry) };
         let objective = objective(&encoder, on, 1).unwrap();
         let config = PretrainConfig {
             seed: 1,

@@ -18,6 +18,10 @@ use crate::{CARD, KEYS, PARTS};
 /// CLIP's, in all towers.
 const ACTIVATION: Activation = Activation::QuickGelu;
 
+/// Frames that the quality head weighs, and grades that it tells apart.
+pub(crate) const FRAMES: usize = 16;
+pub(crate) const GRADES: usize = 3;
+
 /// Sizes of the towers, whose embeddings have one length.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EchoViewClipConfig {
@@ -41,7 +45,7 @@ impl EchoViewClipConfig {
             text: ClipTextConfig { activation: ACTIVATION, ..ClipTextConfig::base() },
             hidden: 128,
             no: Some(NoBranchConfig { blocks: 4, context: 0 }),
-            quality: Some(QualityHeadConfig { dim: 512, frames: 16, grades: 3 }),
+            quality: Some(QualityHeadConfig { dim: 512, frames: FRAMES, grades: GRADES }),
         }
     }
 
@@ -76,7 +80,7 @@ impl EchoViewClipConfig {
         let has_quality = ends("projector_sqc.weight").or_else(|| ends("quality.projector.weight")).is_some();
         let blocks = self.no.map_or(self.visual.layers.div_ceil(3), |no| no.blocks);
         self.no = has_no.then_some(NoBranchConfig { blocks, context });
-        let whole = QualityHeadConfig { dim: self.visual.dim, frames: CARD.presets[0].clip.frames, grades: 3 };
+        let whole = QualityHeadConfig { dim: self.visual.dim, frames: FRAMES, grades: GRADES };
         self.quality = has_quality.then_some(self.quality.unwrap_or(whole));
         self
     }

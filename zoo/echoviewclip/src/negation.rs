@@ -4,10 +4,11 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::nn::Initializer;
 use burn::tensor::{Device, Tensor};
 use echo_core::{BothBranches, EchoEncoder, Error, Negation, NegationPaths, TextEncoder};
-use echo_nn::{ClipTextBranch, ClipTextTower, ClipVision, ClipVisionBranch, FramePool};
+use echo_nn::{ClipTextBranch, ClipTextTower, ClipVision, ClipVisionBranch, FramePool, QualityHeadConfig};
+use echo_weights::randomize;
 
 use crate::EchoViewClip;
-use crate::model::{images, words};
+use crate::model::{FRAMES, GRADES, images, words};
 use crate::views::{DENIED, SHOWN, sentences};
 
 /// Sizes of the second branch.
@@ -68,6 +69,14 @@ impl EchoViewClip {
         let no = config.init(&self.visual, &self.text, &self.pool, width, &device);
         let no = NoBranch { context: Some(Param::from_tensor(context)), ..no };
         Self { no: Some(no), ..self }
+    }
+
+    /// As after all three stages, to be trained: with a second branch, and a quality head of random layers.
+    pub fn with_all_stages(self, seed: u64) -> Self {
+        let model = self.with_copied_branch();
+        let (dim, frames) = (model.pool.projector().weight.lazy_shape()[1], FRAMES);
+        let head = QualityHeadConfig { dim, frames, grades: GRADES }.init(&model.text.logit_scale().device());
+        Self { quality: Some(randomize(head, seed)), ..model }
     }
 
     fn no(&self) -> &NoBranch {
@@ -155,7 +164,7 @@ impl EchoViewClip {
 mod tests {
     use burn::tensor::TensorData;
     use echo_core::Preset;
-    use echo_weights::{Pretrained, randomize};
+    use echo_weights::Pretrained;
 
     use super::*;
 

@@ -14,6 +14,7 @@ use rayon::prelude::*;
 
 use super::Study;
 use super::reading::{BY_PROMPTS, BY_STUDIES, EF, Ejection, Finding, REPORT, Reading, VIEWS};
+use crate::recognition::KNOWN_FROM;
 
 const STYLE: &str = include_str!("page.css");
 
@@ -79,7 +80,7 @@ fn videos(study: &Study, options: &OpenOptions) -> Markup {
     };
     let has_views = study.readings.iter().any(|reading| reading.view(0).is_some());
     html! {
-        @if !has_views { p { "No encoder of these tells views apart; EchoPrime does, with its full preset." } }
+        @if !has_views { p { "No encoder of these tells views apart; EchoPrime and EchoViewCLIP do, with their full presets." } }
         p { (counted(study.videos.len(), "video")) ". A picture is a video's middle frame" @if options.mask != Mask::None { ", with all but the ultrasound sector black" } "." }
         div.videos {
             @for (path, picture) in study.videos.iter().zip(pictures) {
@@ -114,7 +115,16 @@ fn views(reading: &Reading, video: usize) -> Markup {
     html! {
         @if let Some((view, probability)) = all.first() {
             details {
-                summary { "view " strong { (words(view)) } " " (format!("{probability:.2}")) }
+                summary {
+                    "view " strong { (words(view)) } " " (format!("{probability:.2}"))
+                    @if let Some(known) = reading.known_view(video) {
+                        @if known < KNOWN_FROM { span.doubt { ", out of distribution: any known view " (format!("{known:.2}")) } }
+                        @else { ", any known view " (format!("{known:.2}")) }
+                    }
+                    @if let Some((grade, probability)) = reading.quality(video) {
+                        ", quality " strong { (grade) } " " (format!("{probability:.2}"))
+                    }
+                }
                 @for (view, probability) in &all { p { (words(view)) " " (format!("{probability:.3}")) } }
                 p.soft { (reading.title) }
             }

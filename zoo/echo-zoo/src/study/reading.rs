@@ -14,7 +14,8 @@ use crate::CliError;
 use crate::archive::Archive;
 use crate::clip_args::Row;
 use crate::embed::text_embeddings;
-use crate::findings::{ClipFindings, Over, VIEW, Wanted, with_value};
+use crate::findings::{ClipFindings, KNOWN, OF_VIEWS, Over, QUALITY, VIEW, Wanted, with_value};
+use crate::recognition::Recogniser;
 use crate::warnings::joined;
 use crate::zero_shot::cosines;
 
@@ -96,6 +97,7 @@ pub(super) struct ClipSeen {
 pub(super) struct Seen<'a> {
     archive: Option<&'a Archive>,
     prompts: Option<(PromptTask, Tensor<2>)>,
+    recogniser: Option<Recogniser>,
     /// What it cannot be asked.
     notes: Vec<String>,
 }
@@ -127,7 +129,8 @@ impl<'a> Seen<'a> {
             }
             false => None,
         };
-        Ok(Self { archive, prompts, notes })
+        let recogniser = precision.run(|| Recogniser::new(&built.encoder, device))?;
+        Ok(Self { archive, prompts, recogniser, notes })
     }
 
     /// What `encoder` says of a clip.
@@ -136,7 +139,8 @@ impl<'a> Seen<'a> {
             Some((_, texts)) => cosines(encoder, clip.clone(), std::slice::from_ref(texts)).swap_remove(0),
             None => Vec::new(),
         };
-        let wanted = Wanted { heads: &[], embedding: self.archive.is_some() };
+        let recogniser = self.recogniser.as_ref();
+        let wanted = Wanted { heads: &[], recogniser, embedding: self.archive.is_some() };
         ClipSeen { said: wanted.of(encoder, clip), cosines }
     }
 
@@ -282,7 +286,22 @@ impl Reading {
 
     /// All views of a video with their probabilities; none where the encoder tells none apart.
     pub(super) fn views(&self, video: usize) -> Vec<(&str, f64)> {
-        let of_video = |finding: &&Finding| finding.video == Some(video) && finding.section == VIEWS;
+        self.said(video, VIEW)
+    }
+
+    /// The probability that a video shows any of these views, where the encoder tells it.
+    pub(super) fn known_view(&self, video: usize) -> Option<f64> {
+        self.said(video, KNOWN).first().map(|(_, probability)| *probability)
+    }
+
+    /// The likeliest grade of a video's picture and its probability, where the encoder tells it.
+    pub(super) fn quality(&self, video: usize) -> Option<(&str, f64)> {
+        self.said(video, QUALITY).into_iter().reduce(|best, grade| if grade.1 > best.1 { grade } else { best })
+    }
+
+    /// What is said of a video under a name, by class.
+    fn said(&self, video: usize, name: &str) -> Vec<(&str, f64)> {
+        let of_video = |finding: &&Finding| finding.video == Some(video) && finding.name == name;
         self.findings
             .iter()
             .filter(of_video)
@@ -301,13 +320,13 @@ impl Reading {
 fn of_clips(video: Option<usize>, clips: &[&ClipFindings], warning: &str, findings: &mut Vec<Finding>) {
     for (place, number) in clips[0].reported.iter().enumerate() {
         // The mean of views over a study says nothing.
-        if number.head == VIEW && video.is_none() {
+        if OF_VIEWS.contains(&number.head) && video.is_none() {
             continue;
         }
         let Over { mean, lowest, highest } = Over::of(clips.iter().map(|clip| f64::from(clip.reported[place].value)));
         findings.push(Finding {
             video,
-            section: if number.head == VIEW { VIEWS.to_owned() } else { number.part.to_owned() },
+            section: if OF_VIEWS.contains(&number.head) { VIEWS.to_owned() } else { number.part.to_owned() },
             name: number.head.to_owned(),
             class: number.class.to_owned(),
             meaning: number.meaning.to_owned(),

@@ -79,7 +79,7 @@ fn videos(study: &Study, options: &OpenOptions) -> Markup {
     };
     let has_views = study.readings.iter().any(|reading| reading.view(0).is_some());
     html! {
-        @if !has_views { p { "No encoder of these tells views apart; EchoPrime does, with its full preset." } }
+        @if !has_views { p { "No encoder of these tells views apart; EchoPrime and EchoViewCLIP do, with their full presets." } }
         p { (counted(study.videos.len(), "video")) ". A picture is a video's middle frame" @if options.mask != Mask::None { ", with all but the ultrasound sector black" } "." }
         div.videos {
             @for (path, picture) in study.videos.iter().zip(pictures) {

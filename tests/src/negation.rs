@@ -205,14 +205,14 @@ fn the_configuration_of_the_first_stage_trains_both_towers_on_the_encoders_views
     // With soft targets it descends. Mixed clips are others than those that are not, from the first step on.
     let data = Videos::new(3);
     let curve = |soft_targets| {
-        let train = TrainConfig { soft_targets, ..config(8) };
+        let train = TrainConfig { soft_targets, ..training(8, 6, 1e-3) };
         let fitted = fit(adapter.clone(), &data, &train, &FitContext::new(1, &device()), |_| ()).unwrap();
         fitted.curve.iter().map(|epoch| epoch.loss).collect::<Vec<f64>>()
     };
     let (smoothed, mixed) = (curve(SoftTargets { smoothing: 0.1, ..SoftTargets::default() }), curve(soft));
     assert!(smoothed[7] < smoothed[0], "{smoothed:?}");
     assert!((mixed[0] - smoothed[0]).abs() > 1e-4 && mixed.iter().all(|loss| loss.is_finite()), "{mixed:?}");
-    let train = TrainConfig { soft_targets: soft, ..config(8) };
+    let train = TrainConfig { soft_targets: soft, ..training(8, 6, 1e-3) };
     let (joined, tables) = recipe_of("coop").unwrap();
     let coop = joined.build(&tables, &context).unwrap();
     let embeddings = encoder.encode(data.clips.clone()).into_data().iter::<f32>().collect::<Vec<f32>>();

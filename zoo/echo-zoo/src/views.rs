@@ -10,7 +10,7 @@ use crate::clip_args::ClipArgs;
 use crate::encoder_args::WeightArgs;
 use crate::findings::Over;
 use crate::recognition::{GRADES, KNOWN_FROM, Recognised, Recogniser};
-use crate::results::{Cell, ResultArgs, Results};
+use crate::results::{ResultArgs, Results};
 use crate::warnings::{Warnings, beside};
 use crate::{CliError, Entry};
 

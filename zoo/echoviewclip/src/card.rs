@@ -34,8 +34,8 @@ const FULL_CLIP: ClipSpec = ClipSpec {
 
 const NANO_CLIP: ClipSpec = ClipSpec { resize: 64, size: 64, ..FULL_CLIP };
 
-/// The quality head has a weight for each frame. For other sizes positions are resized, as open_clip does.
-const LIMITS: ClipLimits = ClipLimits { frames: Allowed::Own, size: Allowed::AtLeast(32) };
+/// The image tower sees each frame by itself; for other sizes its positions are resized, as open_clip does.
+const LIMITS: ClipLimits = ClipLimits { frames: Allowed::AtLeast(1), size: Allowed::AtLeast(32) };
 
 /// The facts of EchoViewCLIP.
 pub static CARD: Card = Card {
@@ -83,7 +83,7 @@ pub static CARD: Card = Card {
             limits: LIMITS,
             dim: 72,
             width: 144,
-            parameters: 0,
+            parameters: 822_666,
             weights: &[],
             weights_license: env!("CARGO_PKG_LICENSE"),
             published: false,

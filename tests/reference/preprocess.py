@@ -111,7 +111,7 @@ def mvit_kinetics(video):
     # torchvision's transform; which frames are taken is our choice.
     transform = MViT_V2_S_Weights.KINETICS400_V1.transforms()
     frames = video[: 16 * 7 : 7]
-    frames = frames + [video[-1]] * (16 - len(frames))
+    frames = frames + [frames[-1]] * (16 - len(frames))
     images = torch.from_numpy(np.stack([cv2.cvtColor(frame, cv2.COLOR_BGR2RGB) for frame in frames]))
     return transform(images.permute(0, 3, 1, 2))
 

@@ -237,7 +237,9 @@ fn what_has_no_gradient_says_why() {
         map(&built(name, task, &encoder, ""), &encoder, clips(entry, 1, 4), 1)
     };
     assert!(of(&ZOO[0], "zero-shot-ranks", &task).unwrap_err().contains("median"));
-    for entry in ZOO {
+    // An encoder with neither text nor a head for it reads nothing.
+    let reads = |entry: &&Entry| entry.card.capabilities.text || task.value_head(entry.card).is_some();
+    for entry in ZOO.iter().filter(reads) {
         of(entry, "zero-shot", &task).unwrap_or_else(|reason| panic!("{}: {reason}", entry.card.name));
     }
 }

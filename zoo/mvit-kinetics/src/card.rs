@@ -62,7 +62,7 @@ pub static CARD: Card = Card {
             limits: LIMITS,
             dim: 96,
             width: 96,
-            parameters: 0,
+            parameters: 257_136,
             weights: &[],
             weights_license: env!("CARGO_PKG_LICENSE"),
             published: false,

@@ -37,7 +37,8 @@ fn rows(place: &Place, out: &str) -> Vec<BTreeMap<String, String>> {
 #[test]
 fn every_task_is_predicted_by_every_encoder_and_scored_by_its_own_metric() {
     let place = Place::new(40);
-    for (name, _) in TASKS {
+    // Of views that phantoms are not seen in, and of quality, their tables have no labels.
+    for (name, _) in TASKS.iter().filter(|(name, _)| !["view38", "quality"].contains(name)) {
         let outcome = place.run(&config(name, &["linear", "coop"]), name);
         assert_eq!(outcome.failed, 0, "{name}");
         let task = Target::shipped(name).task;

@@ -13,7 +13,8 @@ use crate::fixtures::{OF_TWO_BRANCHES, adapters, classes, clips, device, ef, ent
 const TOLERANCE: f32 = 1e-2;
 
 /// Those of the registry, and joins of which each has something that none of them has.
-const NAMES: [&str; 4] = ["linear+mfl", "linear+mfl+echozoom", "statistics+echozoom", "lora+statistics"];
+const NAMES: [&str; 5] =
+    ["linear+mfl", "linear+mfl+echozoom", "statistics+echozoom", "lora+statistics", "attentive+lora"];
 
 /// The adapter, with parameters of its own and those of the encoder that train changed by random numbers.
 fn fitted(name: &str, task: &Task, encoder: &AnyEncoder, seed: u64) -> AnyAdapter {

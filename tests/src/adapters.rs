@@ -18,7 +18,7 @@ use crate::fixtures::{
 };
 
 /// Names whose start must be the encoder itself, and one of every other kind of join.
-const JOINED: [&str; 13] = [
+const JOINED: [&str; 16] = [
     "mfl+echozoom",
     "mfl+coop",
     "linear+echozoom",
@@ -26,6 +26,9 @@ const JOINED: [&str; 13] = [
     "linear+statistics",
     "statistics+echozoom",
     "lora+statistics",
+    "attentive+linear",
+    "attentive+full",
+    "attentive+lora",
     "full+coop",
     "mfl+full",
     "coop+lora",
@@ -253,7 +256,12 @@ fn joins_that_contradict_each_other_say_why() {
         message("linear+coarse-to-fine")
     );
     assert!(message("mfl+statistics").contains("both decide how frames become"), "{}", message("mfl+statistics"));
-    for prompts in ["coop+statistics", "statistics+coarse-to-fine"] {
+    assert!(message("attentive+mfl").contains("both decide how frames become"), "{}", message("attentive+mfl"));
+    assert!(message("attentive+echozoom").contains("attends to tokens"), "{}", message("attentive+echozoom"));
+    assert!(message("attentive+zero-shot").contains("trains nothing"), "{}", message("attentive+zero-shot"));
+    let odd = adapted_with("attentive", "heads = 7", &encoder).map(|_| ()).unwrap_err().to_string();
+    assert!(odd.contains("`heads` is 7, which does not divide"), "{odd}");
+    for prompts in ["coop+statistics", "statistics+coarse-to-fine", "attentive+coop", "attentive+coarse-to-fine"] {
         assert!(message(prompts).contains("prompts are as long as"), "{prompts}: {}", message(prompts));
     }
     assert!(message("statistics+zero-shot").contains("trains nothing"), "{}", message("statistics+zero-shot"));
@@ -297,6 +305,7 @@ fn settings_change_what_trains_and_every_choice_trains() {
         ("echozoom", "init = \"random\"", 0.0..0.01),
         ("echozoom", "norm = \"joint\"", 0.0..0.01),
         ("coarse-to-fine", "values = \"starts\"", 0.0..0.01),
+        ("attentive", "blocks = 2", 0.0..0.01),
     ];
     for (name, settings, share) in choices {
         let adapter = adapted_with(name, settings, &encoder).unwrap();

@@ -174,6 +174,73 @@ fn a_rerun_computes_nothing_and_a_run_that_was_cut_short_ends_the_same() {
     assert_eq!(changed(|config| config.seeds = vec![2, 3]), 2);
 }
 
+/// Tokens lie in the cache alone and are read batch by batch, also those of several clips.
+#[test]
+fn tokens_are_computed_once_and_read_from_the_cache() {
+    let place = Place::new(30);
+    let recipe = "train.epochs = 2".parse().unwrap();
+    let config = BenchConfig {
+        encoders: vec!["echoprime".to_owned()],
+        adapters: vec!["attentive".to_owned()],
+        clips: 2,
+        recipes: [("attentive".to_owned(), recipe)].into(),
+        ..config()
+    };
+    let first = place.run(&config, "first");
+    assert_eq!(first.failed, 0);
+    assert_eq!(first.embedded, 2 * (30 - place.names("VAL").len()), "each clip once");
+    let again = place.run(&config, "again");
+    assert_eq!((again.ran, again.failed, again.embedded), (first.ran, 0, 0));
+    place.without_cache();
+    place.run(&config, "anew");
+    let predictions = |out: &str| read(&place.out(out).join("predictions.csv"));
+    assert!(predictions("first") == predictions("again") && predictions("first") == predictions("anew"));
+}
+
+/// The pictures of a Motion-JPEG AVI, in order.
+fn pictures_of(avi: &[u8]) -> Vec<&[u8]> {
+    let (mut at, mut found) = (avi.windows(4).position(|four| four == b"movi").unwrap() + 4, Vec::new());
+    while avi.get(at..at + 4) == Some(b"00dc") {
+        let size = u32::from_le_bytes(avi[at + 4..at + 8].try_into().unwrap()) as usize;
+        found.push(&avi[at + 8..at + 8 + size]);
+        at += 8 + size + size % 2;
+    }
+    found
+}
+
+/// The same videos as folders of pictures give the same scores, and a picture that goes makes its video truncated.
+#[test]
+fn folders_of_pictures_are_benchmarked_like_the_videos_that_they_are_of() {
+    let place = Place::new(30);
+    let images = place.data().join("Images");
+    for name in ["TRAIN", "VAL", "TEST"].into_iter().flat_map(|split| place.names(split)) {
+        let avi = fs::read(place.video(&name)).unwrap();
+        let folder = images.join(&name);
+        fs::create_dir_all(&folder).unwrap();
+        for (number, picture) in (1..).zip(pictures_of(&avi)) {
+            fs::write(folder.join(format!("frame_{number:06}.jpg")), picture).unwrap();
+        }
+    }
+    let description = place.data().join("pictures.toml");
+    let text = "name = 'pictures'\ntable = 'FileList.csv'\nvideos = { folder = 'Images', pictures = true }\n\
+                columns = { video = 'FileName', split = 'Split' }\n[tasks.EF]\n";
+    fs::write(&description, text).unwrap();
+    let of_files =
+        BenchConfig { adapters: vec!["linear".to_owned()], seeds: vec![1], recipes: Default::default(), ..config() };
+    let of_pictures = BenchConfig { dataset: Some(description), ..of_files.clone() };
+    let scores = |config: &BenchConfig, out: &str| -> Vec<String> {
+        assert_eq!(place.run(config, out).failed, 0);
+        let runs = read_runs(&place.out(out)).unwrap();
+        runs.iter().map(|record| format!("{} {:?} {:?}", record.adapter, record.shots, record.scores)).collect()
+    };
+    assert_eq!(scores(&of_files, "files"), scores(&of_pictures, "pictures"));
+    let lost = &place.names("TEST")[0];
+    fs::remove_file(images.join(lost).join("frame_000002.jpg")).unwrap();
+    place.run(&of_pictures, "lost");
+    let excluded = read(&place.out("lost").join("excluded.csv"));
+    assert!(excluded.contains(lost.as_str()) && excluded.contains("number 2 is missing"), "{excluded}");
+}
+
 fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {

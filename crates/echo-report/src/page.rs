@@ -217,7 +217,7 @@ mod tests {
         let markdown = read(&out, "leaderboard.md").split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(
             markdown.contains("| MAE on shifted &lt;set&gt; |")
-                && markdown.contains("| a paper | 1 | 12.50 | one seed |")
+                && markdown.contains("| a paper | 1 | MAE | 12.50 | one seed |")
         );
         let paper = read(&out, "leaderboard.tex");
         assert!(paper.contains(" & coop & ") && paper.contains("shifted \\textless{}set"), "{paper}");

@@ -23,3 +23,4 @@ mod printing;
 mod report;
 mod study;
 mod two_processes;
+mod views;

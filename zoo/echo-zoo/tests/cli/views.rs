@@ -1,0 +1,79 @@
+//! Views, what is none of them, and quality, as a user asks for them.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::Device;
+use echo_core::{AnyEncoder, Preset};
+use echo_weights::{Precision, Pretrained, randomize, save};
+use echoviewclip::EchoViewClip;
+
+use crate::place::{Place, name as path_of};
+
+/// Weights as after all three stages, or as after the first.
+fn weights(place: &Place, name: &str, all_stages: bool) {
+    let preset = EchoViewClip::CARD.preset(Preset::NANO).unwrap();
+    let model = EchoViewClip::init(preset, &Device::flex());
+    let model = randomize(if all_stages { model.with_all_stages(3) } else { model }, 3);
+    save(&AnyEncoder::new(model), &place.path(name), Precision::Full).unwrap();
+}
+
+#[test]
+fn a_video_has_a_view_whether_it_is_a_known_one_and_a_quality() {
+    let place = Place::new(3);
+    weights(&place, "three.safetensors", true);
+    let nano = ["--preset", "nano", "--weights", "three.safetensors"];
+    let views = [&["views", "data/Videos", "--out", "views.csv", "--clips", "2"], &nano[..]].concat();
+    let (table, notes) = place.run(0, &views);
+    assert!(table.contains("known view") && table.contains('%') && notes.contains("not for clinical use"), "{notes}");
+    let rows = place.rows("views.csv");
+    assert_eq!(rows.len(), 3);
+
+    // The same numbers are heads, by class.
+    let predict = ["predict", "--encoder", "echoviewclip", "data/Videos", "--out", "heads.csv", "--clips", "2"];
+    place.run(0, &[&predict[..], &["--heads", "view,known-view,quality"], &nano[..]].concat());
+    let heads = place.rows("heads.csv");
+    assert_eq!(heads.len(), 3 * (38 + 1 + 3));
+    for row in &rows {
+        let said = |head: &str| -> Vec<(&str, f64)> {
+            let of_row = heads.iter().filter(|of| of["name"] == row["name"] && of["head"] == head);
+            of_row.map(|of| (of["class"].as_str(), number(of, "value"))).collect()
+        };
+        let likeliest = |head: &str| said(head).into_iter().reduce(|best, one| if one.1 > best.1 { one } else { best });
+        let (view, quality) = (likeliest("view").unwrap(), likeliest("quality").unwrap());
+        assert_eq!((row["view"].as_str(), number(row, "probability")), view);
+        assert_eq!((row["quality"].as_str(), number(row, "quality_probability")), quality);
+        assert_eq!(number(row, "in_distribution"), said("known-view")[0].1);
+        assert!((said("view").iter().map(|(_, share)| share).sum::<f64>() - 1.0).abs() < 1e-5);
+        let verdict = if number(row, "in_distribution") >= 0.5 { "in distribution" } else { "out of distribution" };
+        assert_eq!(row["verdict"], verdict);
+    }
+}
+
+fn number(row: &BTreeMap<String, String>, column: &str) -> f64 {
+    row[column].parse().unwrap_or_else(|_| panic!("{column}: {:?}", row[column]))
+}
+
+#[test]
+fn weights_of_the_first_stage_tell_views_alone() {
+    let place = Place::new(1);
+    weights(&place, "one.safetensors", false);
+    let nano = ["--preset", "nano", "--weights", "one.safetensors"];
+    let video = path_of(&place.videos()[0]).to_owned();
+    place.run(0, &[&["views", &video, "--out", "views.csv"], &nano[..]].concat());
+    let row = &place.rows("views.csv")[0];
+    assert!(!row["view"].is_empty());
+    assert!(
+        ["in_distribution", "verdict", "quality", "quality_probability"].iter().all(|column| row[*column].is_empty())
+    );
+    let predict = ["predict", "--encoder", "echoviewclip", &video, "--heads", "quality"];
+    let (_, err) = place.run(2, &[&predict[..], &nano[..]].concat());
+    assert!(err.contains("lack the head quality; they have view"), "{err}");
+}
+
+#[test]
+fn an_encoder_that_tells_no_views_apart_is_refused_with_what_does() {
+    let place = Place::new(1);
+    let (_, err) = place.run(2, &["views", "--encoder", "panecho", "--preset", "nano", "data/Videos"]);
+    assert!(err.contains("panecho tell no views apart") && err.contains("--adapter-file"), "{err}");
+    assert!(err.contains("echoprime") && err.contains("echoviewclip"), "{err}");
+}

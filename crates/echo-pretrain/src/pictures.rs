@@ -19,7 +19,10 @@ pub(crate) const SHAPE_BREADTH_WORDS: [&str; 2] =
 /// Points along each side of a pixel that decide how much of it is covered.
 const POINTS: usize = 2;
 
-const SHAPES: [(&str, fn(f64, f64) -> bool); 6] = [
+/// Whether a shape covers a place, of which its own breadth is from -1 to 1.
+type Covers = fn(f64, f64) -> bool;
+
+const SHAPES: [(&str, Covers); 6] = [
     ("disc", |x, y| x.hypot(y) <= 1.0),
     ("ring", |x, y| (0.6..=1.0).contains(&x.hypot(y))),
     ("square", |x, y| x.abs().max(y.abs()) <= 0.8),
@@ -39,7 +42,9 @@ const COLOURS: [(&str, [f64; 3]); 7] = [
 ];
 
 /// How much darker a place `(x, y)` of the unit square is, 0 to 1. Two numbers of the picture's own, each in 0..1, vary it.
-const TEXTURES: [(&str, fn(f64, f64, [f64; 2]) -> f64); 5] = [
+type Darkness = fn(f64, f64, [f64; 2]) -> f64;
+
+const TEXTURES: [(&str, Darkness); 5] = [
     ("plain", |_, _, _| 0.0),
     ("striped", |x, y, [turn, pitch]| {
         let (sin, cos) = (turn * TAU).sin_cos();

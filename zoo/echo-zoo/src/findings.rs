@@ -83,8 +83,11 @@ impl Wanted<'_> {
                     reported.push(Reported { head, class, unit: "", meaning, part: "", normal: None, value });
                 }
             };
-            let meaning = recogniser.meaning();
-            capabilities.views.iter().zip(views).for_each(|(class, value)| add(VIEW, class, meaning, value));
+            capabilities
+                .views
+                .iter()
+                .zip(views)
+                .for_each(|(class, value)| add(VIEW, class, "view, of those that the encoder knows", value));
             known.into_iter().for_each(|value| add(KNOWN, "", "whether it is any of these views", value));
             let grades = grades.into_iter().flatten();
             GRADES.iter().zip(grades).for_each(|(grade, value)| add(QUALITY, grade, "quality of the picture", value));

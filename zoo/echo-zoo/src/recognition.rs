@@ -16,11 +16,10 @@ pub(crate) const KNOWN_FROM: f64 = 0.5;
 pub(crate) const GRADES: [&str; 3] = ["poor", "medium", "good"];
 
 /// What an encoder recognises views with.
-pub(crate) enum Recogniser {
-    /// A classifier of its own.
-    Classifier,
-    /// Sentences that affirm and deny each view, at length one, `[views, dim]` each.
-    Sentences([Tensor<2>; 2]),
+pub(crate) struct Recogniser {
+    /// Of encoders that can deny: sentences that affirm and deny each view, at length one, `[views, dim]` each. Others have a
+    /// classifier of their own.
+    sentences: Option<[Tensor<2>; 2]>,
 }
 
 /// What is recognised in a clip.
@@ -44,24 +43,16 @@ impl Recogniser {
         if let Some(negation) = encoder.negation() {
             let [shown, denied] = [negation.shown(views)?, negation.denied(views, false)?].map(l2_normalize);
             let [shown, denied] = [shown, denied].map(|texts| texts.to_device(device));
-            return Ok(Some(Self::Sentences([shown, denied])));
+            return Ok(Some(Self { sentences: Some([shown, denied]) }));
         }
-        Ok(encoder.has_views().then_some(Self::Classifier))
-    }
-
-    /// What the probabilities of views are.
-    pub(crate) fn meaning(&self) -> &'static str {
-        match self {
-            Self::Classifier => "view of the first frame",
-            Self::Sentences(_) => "view by a sentence of each",
-        }
+        Ok(encoder.has_views().then_some(Self { sentences: None }))
     }
 
     /// What it recognises in a clip `[1, 3, frames, height, width]`.
     pub(crate) fn of(&self, encoder: &AnyEncoder, clip: Tensor<5>) -> Recognised {
         let numbers = |tensor: Tensor<2>| tensor.into_data().iter::<f32>().collect::<Vec<f32>>();
-        match (self, encoder.negation()) {
-            (Self::Sentences([shown, denied]), Some(negation)) => {
+        match (&self.sentences, encoder.negation()) {
+            (Some([shown, denied]), Some(negation)) => {
                 let branches = negation.branches(clip, false);
                 let logits = |of: &Tensor<2>, texts: &Tensor<2>| scaled(negation, of.clone(), texts.clone());
                 let (yes, no) = (logits(&branches.yes, shown), logits(&branches.no, denied));

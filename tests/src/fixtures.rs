@@ -26,6 +26,11 @@ pub fn trained() -> impl Iterator<Item = &'static Entry> {
     ZOO.iter().filter(|entry| entry.has_shipped(entry.card.preset(Preset::NANO).unwrap()))
 }
 
+/// Those of them that have seen hearts: CLIP's weights have not, on purpose.
+pub fn taught() -> impl Iterator<Item = &'static Entry> {
+    trained().filter(|entry| entry.card.name != "clip")
+}
+
 /// Every adapter, and one from outside.
 pub fn adapters() -> Vec<AdapterEntry> {
     ADAPTERS.iter().copied().chain([AdapterEntry::of::<AttentiveProbe>()]).collect()

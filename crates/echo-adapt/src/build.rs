@@ -47,7 +47,7 @@ impl Plan<'_> {
                 let scales = if self.beside { 2 } else { 1 };
                 let read = usize::from(reading.is_some());
                 let head = match self.statistics {
-                    false if self.probe.is_some() => LinearHead::new(encoder.width(), task, start, &device),
+                    false if self.probe.is_some() => LinearHead::new(encoder.token_width(), task, start, &device),
                     false => LinearHead::new(scales * dim, task, start, &device),
                     true => LinearHead::new(read + scales * 2 * dim, task, start, &device).on_statistics(read),
                 };
@@ -67,7 +67,7 @@ impl Plan<'_> {
             beside: self.beside,
             pool: self.attention.map(|init| attention_pool(dim, init, seed, &device)),
             statistics: self.statistics,
-            probe: self.probe.map(|settings| settings.init(encoder.width(), seed, &device)),
+            probe: self.probe.map(|settings| settings.init(encoder.token_width(), seed, &device)),
             reading,
             head,
             quirks: self.quirks,

@@ -121,7 +121,7 @@ impl<'a> Plan<'a> {
                     "its query attends to tokens, and echozoom joins frame features of two scales; join one of them";
                 return Err(incompatible(name, reason.to_owned()));
             }
-            if let Some(complaint) = settings.complaint(encoder.width()) {
+            if let Some(complaint) = settings.complaint(encoder.token_width()) {
                 return Err(incompatible(name, complaint));
             }
         }

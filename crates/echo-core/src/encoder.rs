@@ -42,8 +42,13 @@ pub trait EchoEncoder: Send + Sync + Debug {
         &[]
     }
 
-    /// Length of a frame feature, and of a token.
+    /// Length of a frame feature.
     fn width(&self) -> usize;
+
+    /// Length of a token.
+    fn token_width(&self) -> usize {
+        self.width()
+    }
 
     /// The pretrained norm and projection.
     fn projection(&self) -> Projection;

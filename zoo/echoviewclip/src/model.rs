@@ -174,6 +174,10 @@ impl EchoEncoder for EchoViewClip {
         self.pool.projector().weight.lazy_shape()[0]
     }
 
+    fn token_width(&self) -> usize {
+        self.visual.width()
+    }
+
     /// Upstream divides by the length where clips meet texts, and not before: its quality head sees what has none.
     fn projection(&self) -> Projection {
         Projection { linear: Some(self.pool.projector().clone()), ..Projection::default() }

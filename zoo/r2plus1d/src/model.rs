@@ -104,4 +104,8 @@ impl Pretrained for R2Plus1d {
     fn keys() -> &'static KeyTable {
         &KEYS
     }
+
+    fn shipped(preset: &Preset) -> Option<&'static [u8]> {
+        (preset.name == Preset::NANO).then_some(include_bytes!("../weights/nano.safetensors"))
+    }
 }

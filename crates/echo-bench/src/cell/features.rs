@@ -239,7 +239,7 @@ impl Embedder<'_> {
             (Stage::Embedding, shape) => shape == [1, preset.dim],
             (Stage::Frames, [time, width]) => time > 0 && width == preset.width,
             (Stage::ZoomFrames, [time, width]) => time > 0 && width == 2 * preset.width,
-            (Stage::Tokens, [tokens, width]) => tokens > 0 && width == preset.width,
+            (Stage::Tokens, [tokens, width]) => tokens > 0 && width == self.built.encoder.token_width(),
             (Stage::Clip, _) => false,
         };
         // As many frames at every stage that has them.

@@ -51,7 +51,7 @@ impl EchoViewClipConfig {
 
     /// Small ones, as after the first stage.
     pub const fn nano() -> Self {
-        let (width, heads, dim, activation) = (72, 3, 72, ACTIVATION);
+        let (width, heads, dim, activation) = (64, 4, 64, ACTIVATION);
         Self {
             visual: ClipVisionConfig { image: [64; 2], patch: 16, width, heads, layers: 4, dim, activation },
             text: ClipTextConfig { vocabulary: 4096, context: 77, width, heads, layers: 3, dim, activation },

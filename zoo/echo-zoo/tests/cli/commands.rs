@@ -264,9 +264,9 @@ fn a_preset_is_of_the_encoders_that_have_it() {
         out + &said
     };
     assert!(bench(2, "echoclip,panecho", "r").contains("unknown preset of panecho"));
-    assert!(
-        bench(2, "all", "rr").contains("unknown preset \"rr\", did you mean \"r\"?; known: full, nano, r, kinetics")
-    );
+    let said = bench(2, "all", "rr");
+    assert!(said.contains("unknown preset \"rr\", did you mean \"r\"?; known: "), "{said}");
+    assert!(["full", "nano", "r", "kinetics"].iter().all(|preset| said.contains(preset)), "{said}");
     let said = bench(0, "all", "r");
     assert!(said.contains("panecho has no preset r: left out") && said.contains("echoclip + linear:"), "{said}");
     assert!(!said.contains("panecho + linear:"), "{said}");

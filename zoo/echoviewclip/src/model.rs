@@ -178,6 +178,10 @@ impl EchoEncoder for EchoViewClip {
         self.visual.width()
     }
 
+    fn behind_tokens(&self) -> &'static [&'static str] {
+        &["visual.ln_post.", "visual.proj", "pool."]
+    }
+
     /// Upstream divides by the length where clips meet texts, and not before: its quality head sees what has none.
     fn projection(&self) -> Projection {
         Projection { linear: Some(self.pool.projector().clone()), ..Projection::default() }

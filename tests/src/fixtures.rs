@@ -26,9 +26,9 @@ pub fn trained() -> impl Iterator<Item = &'static Entry> {
     ZOO.iter().filter(|entry| entry.has_shipped(entry.card.preset(Preset::NANO).unwrap()))
 }
 
-/// Those of them that have seen hearts: CLIP's weights have not, on purpose.
+/// Those of them that have seen hearts.
 pub fn taught() -> impl Iterator<Item = &'static Entry> {
-    trained().filter(|entry| entry.card.name != "clip")
+    trained().filter(|entry| entry.card.of_hearts)
 }
 
 /// Every adapter, and one from outside.

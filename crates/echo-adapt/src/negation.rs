@@ -8,7 +8,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use echo_core::{
     Adapter, Answer, AnyEncoder, BothBranches, Classification, Error, Features, Kind, Negation, ParameterRole,
-    Prediction, Stage, Task, l2_normalize,
+    Prediction, Stage, Task, l2_normalize, opposition,
 };
 use serde::Deserialize;
 
@@ -17,9 +17,6 @@ use crate::registry::Needs;
 use crate::{AdaptError, AdapterEntry, BuildContext, FromRecipe};
 
 pub(crate) const ENTRY: AdapterEntry = AdapterEntry::of::<NegationAdapter>();
-
-/// What is added under the root of [`opposition`], so that its slope is finite where two sentences are one.
-const ROOT: f64 = 1e-4;
 
 /// An encoder whose second branch learns which classes clips are not of.
 #[derive(Module, Debug)]
@@ -63,14 +60,6 @@ pub(crate) fn single_label(task: &Task) -> Option<&Classification> {
         Answer::Classes(classes) if classes.kind != Kind::MultiLabel => Some(classes),
         _ => None,
     }
-}
-
-/// How alike sentences and their denials are, `[1]`: two minus the distance of their embeddings `[classes, dim]`, both of length
-/// one; the mean over classes.
-fn opposition(shown: Tensor<2>, denied: Tensor<2>) -> Tensor<1> {
-    let cosine: Tensor<1> = (shown * denied).sum_dim(1).squeeze_dim(1);
-    let distance = (cosine * -2.0 + (2.0 + ROOT)).sqrt();
-    (distance.neg() + 2.0).mean()
 }
 
 impl FromRecipe for NegationAdapter {
@@ -171,23 +160,5 @@ impl Adapter for NegationAdapter {
         let logits = similarity * negation.logit_scale().exp().neg().unsqueeze();
         let [all, classes] = logits.dims();
         Prediction::Classes(logits.reshape([all / clips, clips, classes]).mean_dim(1).squeeze_dim(1))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use burn::tensor::Device;
-
-    use super::*;
-
-    #[test]
-    fn sentences_are_opposed_when_they_point_away_from_each_other() {
-        let device = Device::flex();
-        let rows = |rows: [[f32; 2]; 1]| Tensor::<2>::from_floats(rows, &device);
-        let of = |a, b| opposition(rows([a]), rows([b])).into_scalar::<f32>();
-        // The distance of opposites is 2, of right angles the root of 2; that of equals is what keeps the slope finite.
-        assert!((of([1.0, 0.0], [-1.0, 0.0]) - (2.0 - 4.0001f32.sqrt())).abs() < 1e-6);
-        assert!((of([1.0, 0.0], [0.0, 1.0]) - (2.0 - 2.0001f32.sqrt())).abs() < 1e-6);
-        assert!((of([0.6, 0.8], [0.6, 0.8]) - 1.99).abs() < 1e-4);
     }
 }

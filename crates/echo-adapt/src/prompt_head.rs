@@ -5,8 +5,8 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::activation::softmax;
-use burn::tensor::{Int, Tensor, TensorData};
-use echo_core::{Answer, Error, Kind, Prediction, RankSpec, Task, TextEncoder, l2_normalize};
+use burn::tensor::{Tensor, TensorData};
+use echo_core::{Answer, Error, Kind, Prediction, RankSpec, Task, TextEncoder, l2_normalize, padded_ids};
 
 use crate::quirks::encode_words_unmasked;
 use crate::refinement::Refinement;
@@ -124,20 +124,15 @@ impl PromptHead {
             prompts.push(ids);
         }
         let rows: Vec<Row> = prompts.iter().map(|ids| row(ids.len())).collect();
-        let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
         let device = text.logit_scale().device();
-        let padded = prompts.iter().flat_map(|ids| {
-            let padding = std::iter::repeat_n(0, longest - ids.len());
-            ids.iter().map(|&id| i64::from(id)).chain(padding).collect::<Vec<_>>()
-        });
-        let ids = TensorData::new(padded.collect::<Vec<i64>>(), [prompts.len(), longest]);
+        let (ids, _) = padded_ids(&prompts, &device);
         let values = match &meaning {
             Meaning::Ranks(ranks) => Some(Tensor::from_data(TensorData::new(ranks.values(), [prompts.len()]), &device)),
             Meaning::Classes | Meaning::Labels => None,
         };
         Ok(Self {
             context: context.map(Param::from_tensor),
-            words: text.words(Tensor::<2, Int>::from_data(ids, &device)),
+            words: text.words(ids),
             values,
             refinement: None,
             ordinal: false,

@@ -46,6 +46,11 @@ pub trait Zoo {
     /// All adapters.
     fn adapters(&self) -> &[AdapterEntry];
 
+    /// Whether there are only random weights for an encoder's preset, so that nobody means it who asks for all.
+    fn is_untrained(&self, _name: &str, _preset: &str) -> bool {
+        false
+    }
+
     /// Builds one at the preset of that name.
     ///
     /// # Errors
@@ -608,7 +613,7 @@ impl<'a> RunState<'a> {
     }
 }
 
-/// The encoders of a run, each once, in its order; for `all`, those that have its preset.
+/// The encoders of a run, each once, in its order; for `all`, those that have its preset and weights of it.
 pub(crate) fn encoders(config: &BenchConfig, zoo: &dyn Zoo) -> Result<Vec<String>, BenchError> {
     let (cards, preset) = (zoo.cards(), config.preset.as_str());
     let mut found: Vec<&str> = Vec::new();
@@ -631,6 +636,17 @@ pub(crate) fn encoders(config: &BenchConfig, zoo: &dyn Zoo) -> Result<Vec<String
         }
         for card in lacking {
             echo_files::say(&format!("{} has no preset {preset}: left out", card.name));
+        }
+        let has_file = |card: &Card| config.weights.as_ref().is_some_and(|files| files.of(card.name).is_some());
+        let is_untrained = |card: &Card| zoo.is_untrained(card.name, preset) && !has_file(card);
+        let (untrained, trained): (Vec<&Card>, Vec<&Card>) = named.iter().copied().partition(|card| is_untrained(card));
+        let (untrained, named) = match name.as_str() {
+            "all" if !config.random_init && !trained.is_empty() => (untrained, trained),
+            _ => (Vec::new(), named),
+        };
+        for card in untrained {
+            let reason = "has no trained weights: left out; random ones are used where it is named";
+            echo_files::say(&format!("{} {preset} {reason}", card.name));
         }
         for card in named {
             if !found.contains(&card.name) {

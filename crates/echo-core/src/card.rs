@@ -97,6 +97,9 @@ pub struct Card {
     pub code_url: &'static str,
     /// Licence of the upstream code.
     pub code_license: &'static str,
+    /// Whether its weights were trained on echocardiograms (of phantoms, where they are small). Others are baselines, which say
+    /// nothing of a heart before they are adapted.
+    pub of_hearts: bool,
     /// What it can do.
     pub capabilities: Capabilities,
     /// Which parameters do what.

@@ -61,3 +61,32 @@ pub struct NegationPaths {
     /// Of those, learnable words in which sentences deny. What is released encodes none.
     pub context: &'static str,
 }
+
+/// What is added under the root of [`opposition`], so that its slope is finite where two sentences are one.
+const ROOT: f64 = 1e-4;
+
+/// How alike sentences and their denials are, `[1]`: two minus the distance of their embeddings `[classes, dim]`, both of length
+/// one; the mean over classes. What a second branch descends beside telling classes apart.
+pub fn opposition(shown: Tensor<2>, denied: Tensor<2>) -> Tensor<1> {
+    let cosine: Tensor<1> = (shown * denied).sum_dim(1).squeeze_dim(1);
+    let distance = (cosine * -2.0 + (2.0 + ROOT)).sqrt();
+    (distance.neg() + 2.0).mean()
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    #[test]
+    fn sentences_are_opposed_when_they_point_away_from_each_other() {
+        let device = Device::flex();
+        let rows = |rows: [[f32; 2]; 1]| Tensor::<2>::from_floats(rows, &device);
+        let of = |a, b| opposition(rows([a]), rows([b])).into_scalar::<f32>();
+        // The distance of opposites is 2, of right angles the root of 2; that of equals is what keeps the slope finite.
+        assert!((of([1.0, 0.0], [-1.0, 0.0]) - (2.0 - 4.0001f32.sqrt())).abs() < 1e-6);
+        assert!((of([1.0, 0.0], [0.0, 1.0]) - (2.0 - 2.0001f32.sqrt())).abs() < 1e-6);
+        assert!((of([0.6, 0.8], [0.6, 0.8]) - 1.99).abs() < 1e-4);
+    }
+}

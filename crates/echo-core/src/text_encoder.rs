@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fmt::Debug;
 
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::Error;
 
@@ -32,4 +32,29 @@ pub trait TextEncoder: Send + Sync + Debug {
 
     /// The network inside, for what only its architecture has: see [`downcast_ref`](dyn Any::downcast_ref).
     fn network(&self) -> &dyn Any;
+}
+
+/// Token ids of several texts as one batch, `[texts, tokens of the longest]`, the others padded with zeros, and how many tokens each
+/// has: what [`TextEncoder::words`] and [`TextEncoder::encode_words`] take.
+pub fn padded_ids<T: AsRef<[u32]>>(texts: &[T], device: &Device) -> (Tensor<2, Int>, Vec<usize>) {
+    let lengths: Vec<usize> = texts.iter().map(|ids| ids.as_ref().len()).collect();
+    let longest = lengths.iter().copied().max().unwrap_or(0);
+    let padded = texts.iter().flat_map(|ids| {
+        let ids = ids.as_ref();
+        (0..longest).map(move |place| ids.get(place).map_or(0, |&id| i64::from(id)))
+    });
+    let padded = TensorData::new(padded.collect::<Vec<i64>>(), [texts.len(), longest]);
+    (Tensor::from_data(padded, device), lengths)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shorter_texts_are_padded_with_zeros() {
+        let (ids, lengths) = padded_ids(&[vec![5, 6, 7], vec![8]], &Device::flex());
+        assert_eq!((ids.dims(), lengths), ([2, 3], vec![3, 1]));
+        assert_eq!(ids.into_data().iter::<i64>().collect::<Vec<_>>(), [5, 6, 7, 8, 0, 0]);
+    }
 }

@@ -9,6 +9,7 @@ use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Initializer, LayerNorm, Linear};
 use burn::tensor::{Device, Tensor};
+use echo_core::Tokens;
 use echo_kernels::{self as kernels, Activation, Axes};
 
 use crate::clip_transformer::{Block, ClipTransformer, ClipTransformerConfig, EPSILON};
@@ -124,14 +125,43 @@ impl ClipVision {
         }
     }
 
-    /// Image embeddings along a branch: images `[batch, 3, height, width]` -> `[batch, dim]`.
+    /// Embeddings of the frames of clips along a branch: `[batch, 3, frames, height, width]` -> `[batch, frames, dim]`.
     ///
     /// # Panics
     /// As [`forward`](Self::forward).
-    pub fn forward_along(&self, branch: &ClipVisionBranch, images: Tensor<4>) -> Tensor<2> {
-        let (x, grid) = self.embedded(images, &branch.class_embedding, &branch.positional_embedding);
+    pub fn frames_along(&self, branch: &ClipVisionBranch, clip: Tensor<5>) -> Tensor<3> {
+        let [batch, _, frames, ..] = clip.dims();
+        let (x, grid) = self.embedded(images(clip), &branch.class_embedding, &branch.positional_embedding);
         let (class, _) = apart(self.transformer.forward_along(&branch.resblocks, x), grid);
-        kernels::layer_norm(class, &branch.ln_post, EPSILON).matmul(branch.proj.val())
+        let embedded = kernels::layer_norm(class, &branch.ln_post, EPSILON).matmul(branch.proj.val());
+        let [_, dim] = embedded.dims();
+        embedded.reshape([batch, frames, dim])
+    }
+
+    /// What it makes of the frames of clips `[batch, 3, frames, height, width]`, each by itself.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    pub fn tokens(&self, clip: Tensor<5>) -> Tokens {
+        let [batch, ..] = clip.dims();
+        by_clip(self.forward(images(clip)), batch)
+    }
+
+    /// The same of what `watch` gives back: first of what the last block's attention sees, since the class token alone makes the
+    /// embedding, then of the last patches, of which nothing goes on to it but at which adapters may look; each
+    /// `[batch, frames, rows, columns, width]`.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    pub fn tokens_watched(&self, clip: Tensor<5>, watch: &mut dyn FnMut(Tensor<5>) -> Tensor<5>) -> Tokens {
+        let [batch, _, frames, ..] = clip.dims();
+        let tokens = self.forward_watched(images(clip), |patches| {
+            let [count, rows, columns, width] = patches.dims();
+            let patches = watch(patches.reshape([batch, frames, rows, columns, width]));
+            patches.reshape([count, rows, columns, width])
+        });
+        let Tokens { class, patches } = by_clip(tokens, batch);
+        Tokens { class, patches: watch(patches) }
     }
 
     /// The same of what `watch` gives back of the patches that the last block's attention sees, after its norm:
@@ -139,11 +169,7 @@ impl ClipVision {
     ///
     /// # Panics
     /// As [`forward`](Self::forward).
-    pub fn forward_watched(
-        &self,
-        images: Tensor<4>,
-        watch: impl FnOnce(Tensor<4>) -> Tensor<4>,
-    ) -> (Tensor<2>, Tensor<4>) {
+    fn forward_watched(&self, images: Tensor<4>, watch: impl FnOnce(Tensor<4>) -> Tensor<4>) -> (Tensor<2>, Tensor<4>) {
         let (x, grid) = self.embedded(images, &self.class_embedding, &self.positional_embedding);
         let x = self.transformer.forward_watched(x, |normed| {
             let [batch, tokens, channels] = normed.dims();
@@ -189,6 +215,18 @@ impl ClipVision {
     }
 }
 
+/// `[batch, 3, frames, height, width]` -> `[batch * frames, 3, height, width]`, the frames of a clip one after the other.
+fn images(clip: Tensor<5>) -> Tensor<4> {
+    let [batch, channels, frames, height, width] = clip.dims();
+    clip.swap_dims(1, 2).reshape([batch * frames, channels, height, width])
+}
+
+/// What the transformer makes of such images, by clip.
+fn by_clip((class, patches): (Tensor<2>, Tensor<4>), batch: usize) -> Tokens {
+    let [images, width] = class.dims();
+    Tokens { class: Some(class.reshape([batch, images / batch, width])), ..Tokens::of_maps(patches, batch) }
+}
+
 /// `[batch, 1 + places, channels]` -> `[batch, channels]` and `[batch, rows, columns, channels]`
 fn apart(x: Tensor<3>, [rows, columns]: [usize; 2]) -> (Tensor<2>, Tensor<4>) {
     let [batch, tokens, channels] = x.dims();
@@ -231,7 +269,10 @@ mod tests {
         let (norm, proj) = net.head();
         let difference = |branch: &ClipVisionBranch| {
             let expected = proj.forward(norm.forward(class.clone()));
-            (net.forward_along(branch, images.clone()) - expected).abs().max().into_scalar::<f32>()
+            (net.frames_along(branch, images.clone().unsqueeze_dim(2)).squeeze_dim(1) - expected)
+                .abs()
+                .max()
+                .into_scalar::<f32>()
         };
         let mut branch = net.branch(2);
         assert_eq!(branch.resblocks.len(), 2);

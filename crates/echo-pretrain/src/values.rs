@@ -1,8 +1,8 @@
 //! Prompts of every value: what a clip embedding is compared with to read a measurement from it.
 
 use burn::tensor::activation::softmax;
-use burn::tensor::{Device, Int, Tensor, TensorData};
-use echo_core::TextEncoder;
+use burn::tensor::{Device, Tensor};
+use echo_core::{TextEncoder, padded_ids};
 use echo_random::Stream;
 
 use crate::PretrainError;
@@ -75,10 +75,7 @@ impl ValuePrompts {
 }
 
 /// Embeddings of tokenized texts, `[texts, dim]`.
-pub(crate) fn encode_texts(ids: &[&Vec<u32>], text: &dyn TextEncoder, device: &Device) -> Tensor<2> {
-    let lengths: Vec<usize> = ids.iter().map(|ids| ids.len()).collect();
-    let longest = lengths.iter().copied().max().unwrap_or(0);
-    let padded = ids.iter().flat_map(|ids| (0..longest).map(|place| ids.get(place).map_or(0, |&id| i64::from(id))));
-    let padded = TensorData::new(padded.collect::<Vec<i64>>(), [ids.len(), longest]);
-    text.encode_words(text.words(Tensor::<2, Int>::from_data(padded, device)), &lengths)
+pub(crate) fn encode_texts(ids: &[impl AsRef<[u32]>], text: &dyn TextEncoder, device: &Device) -> Tensor<2> {
+    let (ids, lengths) = padded_ids(ids, device);
+    text.encode_words(text.words(ids), &lengths)
 }

@@ -1,7 +1,7 @@
 //! Views by sentences, what is denied of a clip, and the quality of its picture: all that an encoder with a second branch says.
 
 use burn::tensor::{Device, Tensor};
-use echo_core::{AnyEncoder, BothBranches, Negation, l2_normalize};
+use echo_core::{AnyEncoder, BothBranches, Negation, l2_normalize, opposition};
 use echo_phantom::{Findings, ImageQuality, Purpose, View};
 use echo_random::Stream;
 
@@ -18,9 +18,6 @@ const QUALITY_WEIGHT: f32 = 0.5;
 
 /// Weight of telling views apart by what else is said of them.
 const PROMPT_WEIGHT: f32 = 0.5;
-
-/// What is added under the root of the distance between a sentence and its denial, so that its slope is finite where they are one.
-const ROOT: f64 = 1e-4;
 
 /// Names of views that are told apart together.
 #[derive(Clone, Debug)]
@@ -90,15 +87,14 @@ impl ViewWords {
         let targets = one_hot(&in_list, names.len());
         let of_views = soft_cross_entropy(yes.clone().matmul(shown.clone().transpose()) * scale.clone(), &targets);
         let of_denials = soft_cross_entropy(no.matmul(denied.clone().transpose()) * scale.clone().neg(), &targets);
-        let cosine: Tensor<1> = (shown * denied).sum_dim(1).squeeze_dim(1);
-        let opposition = ((cosine * -2.0 + (2.0 + ROOT)).sqrt().neg() + 2.0).mean();
+        let of_sentences = opposition(shown, denied);
 
         let drawn: Vec<&Vec<u32>> = self.prompts.iter().map(|ways| &ways[stream.below(ways.len())]).collect();
         let text = encoder.text().expect("the objective was made for an encoder with a text tower");
         let prompts = l2_normalize(encode_texts(&drawn, text, device));
         let of_prompts = soft_cross_entropy(yes.matmul(prompts.transpose()) * scale, &one_hot(&places, drawn.len()));
         let mut loss =
-            of_views + of_prompts * PROMPT_WEIGHT + of_denials * DENIAL_WEIGHT + opposition * OPPOSITION_WEIGHT;
+            of_views + of_prompts * PROMPT_WEIGHT + of_denials * DENIAL_WEIGHT + of_sentences * OPPOSITION_WEIGHT;
         if let Some(quality) = of_quality(negation, &branches, &batch.findings) {
             loss = loss + quality * QUALITY_WEIGHT;
         }

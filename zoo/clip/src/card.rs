@@ -44,6 +44,7 @@ pub static CARD: Card = Card {
     paper_url: "https://arxiv.org/abs/2103.00020",
     code_url: "https://github.com/openai/CLIP",
     code_license: "MIT",
+    of_hearts: false,
     capabilities: Capabilities { text: true, heads: &[], views: &[] },
     parameters: ParameterPaths {
         video: &["visual."],

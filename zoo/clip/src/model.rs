@@ -57,18 +57,6 @@ pub struct Clip {
     text: ClipTextTower,
 }
 
-/// `[batch, 3, frames, height, width]` -> `[batch * frames, 3, height, width]`, the frames of a clip one after the other.
-fn images(clip: Tensor<5>) -> Tensor<4> {
-    let [batch, channels, frames, height, width] = clip.dims();
-    clip.swap_dims(1, 2).reshape([batch * frames, channels, height, width])
-}
-
-/// What the image tower makes of such images, by clip.
-fn by_clip((class, patches): (Tensor<2>, Tensor<4>), batch: usize) -> Tokens {
-    let [images, width] = class.dims();
-    Tokens { class: Some(class.reshape([batch, images / batch, width])), ..Tokens::of_maps(patches, batch) }
-}
-
 impl EchoEncoder for Clip {
     fn card(&self) -> &'static Card {
         &CARD
@@ -76,21 +64,11 @@ impl EchoEncoder for Clip {
 
     /// Before the last norm.
     fn tokens(&self, clip: Tensor<5>) -> Tokens {
-        let [batch, ..] = clip.dims();
-        by_clip(self.visual.forward(images(clip)), batch)
+        self.visual.tokens(clip)
     }
 
-    /// The class token alone makes the embedding, so what the last block's attention sees comes first. Of the last patches nothing
-    /// goes on to it, but adapters may look at them.
     fn tokens_watched(&self, clip: Tensor<5>, watch: &mut dyn FnMut(Tensor<5>) -> Tensor<5>) -> Tokens {
-        let [batch, _, frames, ..] = clip.dims();
-        let tokens = self.visual.forward_watched(images(clip), |patches| {
-            let [count, rows, columns, width] = patches.dims();
-            let patches = watch(patches.reshape([batch, frames, rows, columns, width]));
-            patches.reshape([count, rows, columns, width])
-        });
-        let Tokens { class, patches } = by_clip(tokens, batch);
-        Tokens { class, patches: watch(patches) }
+        self.visual.tokens_watched(clip, watch)
     }
 
     /// The class token of every frame.

@@ -323,7 +323,7 @@ impl Args {
         Ok(Some((path, read_text(path).map_err(CliError::file(path))?)))
     }
 
-    /// On anything but phantoms nano is no default: it knows phantoms alone, and its numbers look like those of patients.
+    /// On anything but phantoms nano is no default: it has never seen a patient, and its numbers look like those of patients.
     fn ask_for_preset(&self, config: &BenchConfig) -> Result<(), CliError> {
         let file: Option<toml::Table> = self.config_text()?.and_then(|(_, text)| text.parse().ok());
         if self.preset.is_some() || file.is_some_and(|file| file.contains_key("preset")) {
@@ -381,12 +381,16 @@ impl Zoo for Registry<'_> {
         self.1
     }
 
+    fn is_untrained(&self, name: &str, preset: &str) -> bool {
+        let found = find(self.0, name).ok().and_then(|entry| Some((entry, entry.card.preset(preset).ok()?)));
+        found.is_some_and(|(entry, preset)| !preset.published && !entry.has_shipped(preset))
+    }
+
     fn build(&self, name: &str, preset: &str, weights: &Weights, device: &Device) -> Result<Built, WeightsError> {
         let entry = find(self.0, name)?;
-        let of_card = entry.card.preset(preset)?;
         let weights = match weights {
             // A small network without trained weights is still the way to try the program; every row says `random`.
-            Weights::Shipped if !of_card.published && !entry.has_shipped(of_card) => {
+            Weights::Shipped if self.is_untrained(name, preset) => {
                 say(&format!("{name} {preset} has no trained weights: random ones are used, and its rows say so"));
                 Weights::Random(0)
             }

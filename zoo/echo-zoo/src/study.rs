@@ -34,7 +34,7 @@ use reading::{Reading, Seen};
 pub(crate) struct Args {
     #[command(flatten)]
     clips: ClipArgs,
-    /// Encoders, separated by commas [default: all whose weights are here].
+    /// Encoders, separated by commas [default: all that were trained on echocardiograms and whose weights are here].
     #[arg(long, value_delimiter = ',', value_name = "ENCODERS")]
     encoder: Vec<String>,
     /// Their preset [default: full of those whose weights are here, nano of the others].
@@ -184,7 +184,7 @@ fn patient(path: &Path, options: &OpenOptions) -> Option<String> {
 }
 
 impl Args {
-    /// Encoders and their presets, those without weights left out where none is named.
+    /// Encoders and their presets; where none is named, without those that know no hearts or have no weights.
     fn chosen<'a>(&self, entries: &'a [Entry]) -> Result<Vec<(&'a Entry, &'static Preset)>, CliError> {
         let named = !self.encoder.is_empty() && !self.encoder.iter().any(|name| name == "all");
         let candidates: Vec<&Entry> = match named {
@@ -205,8 +205,13 @@ impl Args {
                 || self.file_of(entry, entries).is_some()
                 || entry.has_shipped(preset)
                 || is_fetched(entry.card, preset);
-            if named || is_here {
+            if named || (is_here && entry.card.of_hearts) {
                 chosen.push((entry, preset));
+            } else if is_here {
+                let name = entry.card.name;
+                say(&format!(
+                    "left out: {name}: it was not trained on echocardiograms; name it with --encoder if you want it"
+                ));
             } else {
                 say(&format!("left out: {}: no weights of preset {} are here", entry.card.name, preset.name));
             }

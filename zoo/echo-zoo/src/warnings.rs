@@ -70,12 +70,12 @@ impl<'a> Warnings<'a> {
         let of_weights = match (self.built.kind, self.patients) {
             (_, 0) if self.built.preset.published => None,
             (_, 0) => Some(
-                "phantom data and nano weights, which were trained on phantoms: none of this is about patients"
+                "phantom data and nano weights, which have never seen a patient: none of this is about patients"
                     .to_owned(),
             ),
             (WeightsKind::Random, _) => Some("the weights are random: these numbers mean nothing".to_owned()),
             (_, count) => Some(format!(
-                "nano weights were trained on phantoms alone, and {count} of these inputs are not known to be phantoms: \
+                "nano weights have never seen a patient, and {count} of these inputs are not known to be phantoms: \
                  the numbers mean nothing; what the published model says: {}",
                 self.remedy
             )),

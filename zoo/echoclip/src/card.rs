@@ -74,6 +74,7 @@ pub static CARD: Card = Card {
     paper_url: "https://doi.org/10.1038/s41591-024-02959-y",
     code_url: "https://github.com/echonet/echo_CLIP",
     code_license: "Cedars-Sinai academic, no redistribution",
+    of_hearts: true,
     capabilities: Capabilities { text: true, heads: &[], views: &[] },
     parameters: ParameterPaths {
         video: &["visual."],

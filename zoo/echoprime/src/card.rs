@@ -60,6 +60,7 @@ pub static CARD: Card = Card {
     paper_url: "https://doi.org/10.1038/s41586-025-09850-x",
     code_url: "https://github.com/echonet/EchoPrime",
     code_license: "Cedars-Sinai academic (README says MIT), no redistribution",
+    of_hearts: true,
     capabilities: Capabilities { text: true, heads: &[], views: &VIEWS },
     parameters: ParameterPaths {
         video: &["video.", "head."],

@@ -47,6 +47,7 @@ pub static CARD: Card = Card {
     paper_url: "https://doi.org/10.1007/978-3-032-05169-1_18",
     code_url: "https://github.com/xmed-lab/EchoViewCLIP",
     code_license: "none",
+    of_hearts: true,
     capabilities: Capabilities { text: true, heads: &[], views: VIEWS },
     parameters: ParameterPaths {
         video: &["visual.", "pool."],

@@ -1,9 +1,9 @@
 //! CLIP's two towers with a pooling over frames, and what is learnt after them, written from that architecture.
 
 use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use echo_core::{
-    AnyEncoder, Card, EchoEncoder, Error, Negation, Preset, Projection, TextEncoder, Tokens, l2_normalize,
+    AnyEncoder, Card, EchoEncoder, Error, Negation, Preset, Projection, TextEncoder, Tokens, l2_normalize, padded_ids,
 };
 use echo_nn::{
     Activation, ClipTextConfig, ClipTextTower, ClipTokenizer, ClipVision, ClipVisionConfig, FramePool, FramePoolConfig,
@@ -105,32 +105,14 @@ pub struct EchoViewClip {
     pub(crate) quality: Option<QualityHead>,
 }
 
-/// `[batch, 3, frames, height, width]` -> `[batch * frames, 3, height, width]`, the frames of a clip one after the other.
-pub(crate) fn images(clip: Tensor<5>) -> Tensor<4> {
-    let [batch, channels, frames, height, width] = clip.dims();
-    clip.swap_dims(1, 2).reshape([batch * frames, channels, height, width])
-}
-
-/// What the image tower makes of such images, by clip.
-fn by_clip((class, patches): (Tensor<2>, Tensor<4>), batch: usize) -> Tokens {
-    let [images, width] = class.dims();
-    Tokens { class: Some(class.reshape([batch, images / batch, width])), ..Tokens::of_maps(patches, batch) }
-}
-
 /// Word embeddings of texts, padded to the longest, and how long each is: `[texts, tokens, width]`
 ///
 /// # Errors
 /// A text is too long for the tower.
 pub(crate) fn words(text: &dyn TextEncoder, texts: &[String]) -> Result<(Tensor<3>, Vec<usize>), Error> {
     let ids = texts.iter().map(|sentence| text.tokenize(sentence)).collect::<Result<Vec<_>, _>>()?;
-    let lengths: Vec<usize> = ids.iter().map(Vec::len).collect();
-    let longest = lengths.iter().copied().max().unwrap_or(0);
-    let padded = ids.iter().flat_map(|ids| {
-        let padding = std::iter::repeat_n(0, longest - ids.len());
-        ids.iter().map(|&id| i64::from(id)).chain(padding).collect::<Vec<_>>()
-    });
-    let ids = TensorData::new(padded.collect::<Vec<i64>>(), [ids.len(), longest]);
-    Ok((text.words(Tensor::<2, Int>::from_data(ids, &text.logit_scale().device())), lengths))
+    let (ids, lengths) = padded_ids(&ids, &text.logit_scale().device());
+    Ok((text.words(ids), lengths))
 }
 
 impl EchoViewClip {
@@ -148,19 +130,11 @@ impl EchoEncoder for EchoViewClip {
 
     /// CLIP's, before its last norm.
     fn tokens(&self, clip: Tensor<5>) -> Tokens {
-        let [batch, ..] = clip.dims();
-        by_clip(self.visual.forward(images(clip)), batch)
+        self.visual.tokens(clip)
     }
 
-    /// The class token alone goes on from the last block, so the last patches say nothing.
     fn tokens_watched(&self, clip: Tensor<5>, watch: &mut dyn FnMut(Tensor<5>) -> Tensor<5>) -> Tokens {
-        let [batch, _, frames, ..] = clip.dims();
-        let tokens = self.visual.forward_watched(images(clip), |patches| {
-            let [count, rows, columns, width] = patches.dims();
-            let patches = watch(patches.reshape([batch, frames, rows, columns, width]));
-            patches.reshape([count, rows, columns, width])
-        });
-        by_clip(tokens, batch)
+        self.visual.tokens_watched(clip, watch)
     }
 
     /// CLIP's embedding of a frame, and beside it the same as often as attention weighs the frame more than the others: the mean

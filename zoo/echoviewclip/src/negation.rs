@@ -8,7 +8,7 @@ use echo_nn::{ClipTextBranch, ClipTextTower, ClipVision, ClipVisionBranch, Frame
 use echo_weights::randomize;
 
 use crate::EchoViewClip;
-use crate::model::{FRAMES, GRADES, images, words};
+use crate::model::{FRAMES, GRADES, words};
 use crate::views::{DENIED, SHOWN, sentences};
 
 /// Sizes of the second branch.
@@ -87,13 +87,10 @@ impl EchoViewClip {
 impl Negation for EchoViewClip {
     /// The released code weighs the frames of the first branch, not of the second, by the second's attention.
     fn branches(&self, clip: Tensor<5>, released: bool) -> BothBranches {
-        let [batch, _, time, ..] = clip.dims();
         let no = self.no();
         let class = self.tokens(clip.clone()).class.expect("CLIP has class tokens");
         let shown = self.frame_embeddings(class);
-        let not_shown = self.visual.forward_along(&no.visual, images(clip));
-        let [_, dim] = not_shown.dims();
-        let not_shown = not_shown.reshape([batch, time, dim]);
+        let not_shown = self.visual.frames_along(&no.visual, clip);
         let (yes_attention, no_attention) = (self.pool.weights(shown.clone()), no.pool.weights(not_shown.clone()));
         let weighed = if released { shown.clone() } else { not_shown.clone() };
         BothBranches {

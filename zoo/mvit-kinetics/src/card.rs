@@ -36,6 +36,7 @@ pub static CARD: Card = Card {
     paper_url: "https://arxiv.org/abs/2112.01526",
     code_url: "https://github.com/pytorch/vision",
     code_license: "BSD-3-Clause",
+    of_hearts: false,
     capabilities: Capabilities { text: false, heads: &[], views: &[] },
     parameters: ParameterPaths { video: &["video."], projection: &[], norm: &[], text: &[] },
     presets: &[

@@ -50,6 +50,7 @@ pub static CARD: Card = Card {
     paper_url: "https://doi.org/10.1001/jama.2025.8731",
     code_url: "https://github.com/CarDS-Yale/PanEcho",
     code_license: "AGPL-3.0",
+    of_hearts: true,
     capabilities: Capabilities { text: false, heads: &TASKS, views: &[] },
     parameters: ParameterPaths { video: &["encoder."], projection: &[], norm: &[], text: &[] },
     presets: &[

@@ -71,6 +71,7 @@ pub static CARD: Card = Card {
     paper_url: "https://doi.org/10.1038/s41586-020-2145-8",
     code_url: "https://github.com/echonet/dynamic",
     code_license: "conflicting: MIT, and a second file that forbids redistribution",
+    of_hearts: true,
     capabilities: Capabilities { text: false, heads: &HEADS, views: &[] },
     parameters: ParameterPaths { video: &["backbone."], projection: &[], norm: &[], text: &[] },
     presets: &[

@@ -45,6 +45,7 @@ pub static CARD: Card = Card {
     paper_url: "https://example.org/paper",
     code_url: "https://example.org/code",
     code_license: "MIT",
+    of_hearts: false,
     capabilities: Capabilities { text: false, heads: &[], views: &[] },
     parameters: ParameterPaths {
         video: &["frames.", "norm.", "projection."],

@@ -80,7 +80,7 @@ fn a_study_becomes_a_table_and_a_page_with_what_was_left_out() {
     let page = place.read("study.html");
     for part in [
         "Not for clinical use.",
-        "nano weights were trained on phantoms alone",
+        "nano weights have never seen a patient",
         "Study s1",
         "No encoder of these tells views apart",
         "class=\"strip\"",

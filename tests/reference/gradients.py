@@ -132,6 +132,8 @@ class Encoder(nn.Module):
     behind_tokens: tuple[str, ...] = ()
     norm = None
     unit_length = False
+    # Of a token, where it is not that of a frame feature.
+    token_width = None
     # Whether kernels are matrices in the Rust module, [filters, what a filter sees].
     kernels_are_matrices = False
     # Parts of paths of some matrices.
@@ -183,6 +185,14 @@ class Encoder(nn.Module):
         return self.finish(tokens.mean(dim=1))
 
 
+def text_tower(tower, words):
+    """CLIP's: word embeddings of one text, [tokens, width] -> [dim]."""
+    tokens, _ = words.shape
+    mask = torch.full((tokens, tokens), -torch.inf, dtype=words.dtype).triu(1)
+    x = tower.transformer((words + tower.positional_embedding[:tokens])[None], attn_mask=mask)
+    return tower.ln_final(x[0, -1]) @ tower.text_projection
+
+
 class EchoClip(Encoder):
     name = "echoclip"
     video, projection = ("visual.",), ("visual.head.proj.",)
@@ -217,11 +227,7 @@ class EchoClip(Encoder):
         return self.model.token_embedding(ids)
 
     def encode_words(self, words):
-        """Word embeddings of one text, [tokens, width] -> [dim]."""
-        tokens, _ = words.shape
-        mask = torch.full((tokens, tokens), -torch.inf, dtype=words.dtype).triu(1)
-        x = self.model.transformer((words + self.model.positional_embedding[:tokens])[None], attn_mask=mask)
-        return self.model.ln_final(x[0, -1]) @ self.model.text_projection
+        return text_tower(self.model, words)
 
     def logit_scale(self):
         return self.model.logit_scale
@@ -267,6 +273,52 @@ class Clip(Encoder):
         return seen[0].unflatten(0, (batch, frames))
 
     words, encode_words, logit_scale = EchoClip.words, EchoClip.encode_words, EchoClip.logit_scale
+
+
+class EchoViewClip(Encoder):
+    name = "echoviewclip"
+    video, projection = ("visual.", "pool."), ("pool.projector.",)
+    token_width = 16
+    behind_tokens = ("visual.proj", "visual.ln_post.", "pool.")
+    text = EchoClip.text
+    some_matrices = ("c_fc",)
+
+    def load(self):
+        tiny, model = reference(self.name)
+        self.clip = (3, tiny.FRAMES, tiny.SIDE, tiny.SIDE)
+        # The values of its fixtures.
+        self.model = tiny.build()
+
+    def matrix(self):
+        return self.model.projector.weight, self.model.projector.bias
+
+    def steps(self, clip):
+        """What frames are, and the same as often as attention weighs them more than others."""
+        encoder = self.model.image_encoder
+        frames = encoder.ln_post(self.images(clip)[:, :, 0]) @ encoder.proj
+        weights = self.model.image_attention(frames).softmax(dim=1) * frames.shape[1]
+        return torch.cat([frames, weights * frames], dim=2)
+
+    def tokens(self, clip):
+        """The class tokens of all frames, then all patches."""
+        images = self.images(clip)
+        return torch.cat([images[:, :, 0], images[:, :, 1:].flatten(1, 2)], dim=1)
+
+    def images(self, clip):
+        """Tokens of every frame before the last norm, [batch, frames, tokens, width]."""
+        batch, _, frames, _, _ = clip.shape
+        encoder = self.model.image_encoder
+        x = self.model.patches(clip.transpose(1, 2).flatten(0, 1), encoder.class_embedding, encoder.positional_embedding)
+        return encoder.transformer(x).unflatten(0, (batch, frames))
+
+    def words(self, ids):
+        return self.model.words(ids)
+
+    def encode_words(self, words):
+        return text_tower(self.model.text_encoder, words)
+
+    def logit_scale(self):
+        return self.model.logit_scale
 
 
 class EchoPrime(Encoder):
@@ -413,6 +465,7 @@ class Adapted:
 
         weight, bias = encoder.matrix()
         dim, width = weight.shape
+        token = encoder.token_width or width
         if full:
             self.tune(encoder.video, encoder.behind_tokens if self.probe else ())
         if full.get("text") and prompts and encoder.text:
@@ -433,9 +486,9 @@ class Adapted:
             self.add_linear("pool.score", 64, 1)
             self.add_linear("pool.aggregate", dim, dim)
         if self.probe:
-            self.add_probe(width)
+            self.add_probe(token)
         if not prompts:
-            self.add("head.Linear.weight", [2 * dim if self.statistics else width if self.probe else dim, 1])
+            self.add("head.Linear.weight", [2 * dim if self.statistics else token if self.probe else dim, 1])
             self.add("head.Linear.bias", [1])
             return
         if coop := settings.get("coop"):
@@ -661,7 +714,7 @@ def main():
     lender = EchoClip()
     ranks = [{"up_to": up_to, "value": value, "prompt": prompt} for up_to, value, prompt in RANKS]
     golden = {"ranks": ranks, "targets": TARGETS, "loss": WEIGHTS, "encoders": {}}
-    for encoder in (lender, EchoPrime(), PanEcho(), Clip(), R2Plus1d(), MvitKinetics()):
+    for encoder in (lender, EchoPrime(), PanEcho(), Clip(), R2Plus1d(), MvitKinetics(), EchoViewClip()):
         cases = []
         for count, settings in CASES:
             if not encoder.text and settings.get("full", {}).get("text"):

@@ -12,10 +12,10 @@ Written against the versions in zoo/*/reference/model.py.
 import json
 
 import torch
-from gradients import ROOT, Clip, EchoClip, EchoPrime, MvitKinetics, PanEcho, R2Plus1d, clips, wave
+from gradients import ROOT, Clip, EchoClip, EchoPrime, EchoViewClip, MvitKinetics, PanEcho, R2Plus1d, clips, wave
 
 # Time, rows and columns of the patches that the last block of a tiny transformer sees.
-GRIDS = {"echoprime": (4, 2, 2), "clip": (2, 4, 4), "mvit-kinetics": (4, 2, 2)}
+GRIDS = {"echoprime": (4, 2, 2), "clip": (2, 4, 4), "mvit-kinetics": (4, 2, 2), "echoviewclip": (4, 2, 2)}
 GOLDEN = ROOT / "tests/fixtures/saliency.json"
 
 
@@ -42,6 +42,7 @@ def saliency(encoder, clip):
         EchoClip: lambda model: model.visual.trunk.stages,
         EchoPrime: lambda model: model["video"].blocks[-1].norm1,
         Clip: lambda model: model.visual.transformer.resblocks[-1].ln_1,
+        EchoViewClip: lambda model: model.image_encoder.transformer.resblocks[-1].ln_1,
         MvitKinetics: lambda model: model["video"].blocks[-1].norm1,
         PanEcho: lambda model: model.encoder["encoder"]["model"].features,
         R2Plus1d: lambda model: model.layer4,
@@ -61,7 +62,7 @@ def saliency(encoder, clip):
 
 def main():
     maps = {}
-    for encoder in [EchoClip(), EchoPrime(), PanEcho(), Clip(), R2Plus1d(), MvitKinetics()]:
+    for encoder in [EchoClip(), EchoPrime(), PanEcho(), Clip(), R2Plus1d(), MvitKinetics(), EchoViewClip()]:
         found = saliency(encoder, clips(1, encoder.clip))
         assert found.max() > 0, encoder.name
         maps[encoder.name] = {

@@ -39,9 +39,6 @@ pub fn adapters() -> Vec<AdapterEntry> {
 /// Adapters of encoders with a second branch, which most have not: `negation.rs` is about them.
 pub const OF_TWO_BRANCHES: [&str; 2] = ["negation", "quality"];
 
-/// Encoders whose gradients and maps have not been computed by PyTorch yet.
-pub const WITHOUT_GOLDEN: [&str; 1] = ["echoviewclip"];
-
 /// An adapter with the settings of its shipped recipe, and with `changes` of them by the names that it joins.
 pub fn recipe(name: &str, changes: &[(&str, &str)]) -> Result<(Joined, Tables), AdaptError> {
     let joined = Joined::find(&adapters(), name)?;

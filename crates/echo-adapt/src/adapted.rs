@@ -263,7 +263,10 @@ impl Adapter for Adapted {
             }
             path if path.contains("refinement.first.") => Some("the layer behind it is zero at first"),
             path if path.ends_with(".lora.a") => Some("the factor behind it is zero at first"),
-            "pool.score.bias" => Some("a softmax over frames does not change when all scores move"),
+            // Of the adapter's pooling or the encoder's own.
+            path if path.ends_with("pool.score.bias") => {
+                Some("a softmax over frames does not change when all scores move")
+            }
             "pool.first.weight" | "pool.first.bias" | "pool.second.weight" | "pool.second.bias" => {
                 Some("the score's weights are zero at first, so that all frames weigh the same")
             }

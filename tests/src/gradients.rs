@@ -246,6 +246,10 @@ impl EchoEncoder for Tiny {
         self.0.width()
     }
 
+    fn token_width(&self) -> usize {
+        self.0.token_width()
+    }
+
     fn projection(&self) -> Projection {
         self.0.projection()
     }

@@ -323,7 +323,7 @@ impl Args {
         Ok(Some((path, read_text(path).map_err(CliError::file(path))?)))
     }
 
-    /// On anything but phantoms nano is no default: it has never seen a patient, and its numbers look like those of patients.
+    /// On anything but phantoms nano is no default: it knows no patients, and its numbers look like those of patients.
     fn ask_for_preset(&self, config: &BenchConfig) -> Result<(), CliError> {
         let file: Option<toml::Table> = self.config_text()?.and_then(|(_, text)| text.parse().ok());
         if self.preset.is_some() || file.is_some_and(|file| file.contains_key("preset")) {

@@ -369,15 +369,13 @@ fn cautions(outcome: &OodOutcome) -> Vec<String> {
     }
     if !nano.is_empty() {
         lines.push(format!(
-            "warning: nano weights have never seen a patient, and not all of these videos are known to be phantoms: the \
+            "warning: nano weights know no patients, and not all of these videos are known to be phantoms: the \
              numbers of {nano} mean nothing; what the published model says: echozoo ood --encoder ENCODER --preset full --weights \
              FILE"
         ));
     }
     if rows.iter().any(|row| is_nano(row) && row.phantoms) {
-        lines.push(
-            "phantom data and nano weights, which have never seen a patient: none of this is about patients".to_owned(),
-        );
+        lines.push("phantom data and nano weights, which know no patients: none of this is about patients".to_owned());
     } else if rows.iter().all(|row| row.phantoms) {
         lines.push("phantom data: none of this is about patients".to_owned());
     }

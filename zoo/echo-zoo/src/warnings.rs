@@ -69,13 +69,12 @@ impl<'a> Warnings<'a> {
     pub(crate) fn lines(&self) -> Vec<String> {
         let of_weights = match (self.built.kind, self.patients) {
             (_, 0) if self.built.preset.published => None,
-            (_, 0) => Some(
-                "phantom data and nano weights, which have never seen a patient: none of this is about patients"
-                    .to_owned(),
-            ),
+            (_, 0) => {
+                Some("phantom data and nano weights, which know no patients: none of this is about patients".to_owned())
+            }
             (WeightsKind::Random, _) => Some("the weights are random: these numbers mean nothing".to_owned()),
             (_, count) => Some(format!(
-                "nano weights have never seen a patient, and {count} of these inputs are not known to be phantoms: \
+                "nano weights know no patients, and {count} of these inputs are not known to be phantoms: \
                  the numbers mean nothing; what the published model says: {}",
                 self.remedy
             )),

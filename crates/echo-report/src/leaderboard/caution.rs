@@ -7,8 +7,8 @@ use crate::CellRecord;
 /// What a record calls random weights.
 const RANDOM: &str = "random";
 
-/// What makes all numbers of an encoder doubtful: random weights know nothing, and those that are not published have never seen
-/// a patient. Kinds of weights are named as in records.
+/// What makes all numbers of an encoder doubtful: random weights know nothing, and those that are not published know no
+/// patients. Kinds of weights are named as in records.
 pub fn weights_caution(weights: &str, published: bool, of_phantoms: bool) -> Option<&'static str> {
     match (weights, published) {
         (RANDOM, _) => Some("random weights"),
@@ -64,7 +64,7 @@ pub(crate) fn warnings<'a>(cells: impl Iterator<Item = &'a CellRecord> + Clone) 
     }
     if !nano.is_empty() {
         warnings.push(format!(
-            "Nano weights have never seen a patient, and these videos are not known to be phantoms: {nano}. Their rows say nothing \
+            "Nano weights know no patients, and these videos are not known to be phantoms: {nano}. Their rows say nothing \
              of patients, and nothing of the published models. For those: `echozoo bench --data DIR --encoder ENCODER \
              --preset full --weights FILE`."
         ));

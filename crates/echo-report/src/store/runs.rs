@@ -121,7 +121,7 @@ pub struct EncoderRecord {
     pub name: String,
     /// Its preset.
     pub preset: String,
-    /// Whether weights of this preset are published ones; others have never seen a patient.
+    /// Whether weights of this preset are published ones; others know no patients.
     pub published: bool,
     /// What kind of weights.
     pub weights: String,

@@ -131,7 +131,7 @@ fn a_benchmark_of_patients_asks_for_a_preset_and_warns_in_every_file() {
     assert!(place.run(2, &with_external).1.starts_with("error: data: not all of these videos"));
     std::fs::remove_dir_all(place.path("out")).unwrap();
     let (out, err) = place.run(0, &[&bench[..], &["--preset", "nano"]].concat());
-    let warning = "Nano weights have never seen a patient, and these videos are not known to be phantoms: echoclip.";
+    let warning = "Nano weights know no patients, and these videos are not known to be phantoms: echoclip.";
     assert!(out.starts_with(&format!("WARNING: {warning}")) && out.contains(REAL), "{out}");
     assert!(err.contains(&format!("{} (used): {STILL}", test[1])), "{err}");
     for file in ["leaderboard.md", "leaderboard.tex", "leaderboard.json", "report.html"] {

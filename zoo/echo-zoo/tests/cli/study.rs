@@ -62,8 +62,10 @@ fn a_study_becomes_a_table_and_a_page_with_what_was_left_out() {
     assert!(err.contains("not for clinical use"), "{err}");
 
     let rows = place.rows("study.csv");
-    let videos: Vec<f64> = of(&rows, "video", "EF").map(value).collect();
-    let whole: Vec<&BTreeMap<String, String>> = of(&rows, "study", "EF").collect();
+    // Several encoders have such a head.
+    let by_panecho = |row: &&BTreeMap<String, String>| row["encoder"].starts_with("PanEcho");
+    let videos: Vec<f64> = of(&rows, "video", "EF").filter(by_panecho).map(value).collect();
+    let whole: Vec<&BTreeMap<String, String>> = of(&rows, "study", "EF").filter(by_panecho).collect();
     assert_eq!((videos.len(), whole.len()), (3, 1));
     assert!((videos.iter().sum::<f64>() / 3.0 - value(whole[0])).abs() < 1e-9);
     let ends = [&whole[0]["lowest"], &whole[0]["highest"]].map(|end| end.parse::<f64>().unwrap());
@@ -80,7 +82,7 @@ fn a_study_becomes_a_table_and_a_page_with_what_was_left_out() {
     let page = place.read("study.html");
     for part in [
         "Not for clinical use.",
-        "nano weights have never seen a patient",
+        "nano weights know no patients",
         "Study s1",
         "No encoder of these tells views apart",
         "class=\"strip\"",

@@ -324,7 +324,7 @@ fn mistakes_are_named_with_file_line_column_and_value() {
         assert!(expected.iter().all(|part| found.contains(part)), "{expected:?}: {found}");
     }
     let error = Place::new("Clip,Fold,LVEF\n", &[]).error(COLUMNS, "GLS");
-    assert!(error.contains("own.toml") && error.contains("lv-size, Strain"), "{error}");
+    assert!(error.contains("own.toml") && error.contains("lv-size, quality, Strain"), "{error}");
 }
 
 #[test]

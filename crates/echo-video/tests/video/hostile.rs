@@ -43,7 +43,10 @@ fn what_is_no_video() {
 
     let folder = tempfile::tempdir().unwrap();
     let directory = Video::open(folder.path(), &OpenOptions::default()).unwrap_err();
-    assert!(matches!(directory, VideoError::Io { .. }) && directory.to_string().contains("a folder"), "{directory}");
+    assert!(
+        matches!(directory, VideoError::NotAVideo { .. }) && directory.to_string().contains("a folder"),
+        "{directory}"
+    );
     let missing = Video::open(&folder.path().join("none.avi"), &OpenOptions::default()).unwrap_err();
     assert!(matches!(missing, VideoError::Io { .. }) && missing.to_string().contains("none.avi"), "{missing}");
 }

@@ -135,6 +135,7 @@ pub fn features(encoder: &AnyEncoder, clips: Tensor<5>, per_video: usize, stage:
         features.reshape([all / per_video, per_video, count, width])
     };
     match stage {
+        Stage::SecondEmbedding => unreachable!("no adapter is fitted to it"),
         Stage::Embedding => Features::Embedding(by_video(encoder.encode(clips).unsqueeze_dim::<3>(1)).squeeze_dim(2)),
         Stage::Frames => Features::Frames(by_video(frames(clips))),
         Stage::ZoomFrames => {

@@ -70,6 +70,7 @@ impl Seen {
             let features = || encoder.frame_features(&encoder.tokens(clip.clone()));
             match stage {
                 Stage::Clip => clip.clone(),
+                Stage::SecondEmbedding => unreachable!("no adapter is fitted to it"),
                 Stage::Embedding => encoder.encode(clip.clone()).unsqueeze(),
                 Stage::Frames => features().unsqueeze(),
                 Stage::ZoomFrames => zoom_frames(encoder, features(), clip.clone()).unsqueeze(),

@@ -14,6 +14,9 @@ use crate::{AnyEncoder, MakeTokens, RankSpec};
 pub enum Stage {
     /// Clip embeddings, `[videos, clips, dim]`.
     Embedding,
+    /// Clip embeddings of the second branch, `[videos, clips, dim]`, of encoders that have one ([`Negation`](crate::Negation)). No
+    /// adapter is fitted to them.
+    SecondEmbedding,
     /// Frame features before the projection, `[videos, clips, time, width]`.
     Frames,
     /// The same beside those of the enlarged clip, `[videos, clips, time, 2 * width]`.
@@ -30,6 +33,7 @@ impl Stage {
     pub const fn name(self) -> &'static str {
         match self {
             Stage::Embedding => "embedding",
+            Stage::SecondEmbedding => "second embedding",
             Stage::Frames => "frames",
             Stage::ZoomFrames => "zoom frames",
             Stage::Tokens => "tokens",
@@ -223,7 +227,9 @@ pub trait Adapter: Send + Sync + Debug {
                 let [all, count, width] = rows.dims();
                 Features::Tokens(rows.reshape([all / clips, clips, count, width]))
             }
-            Stage::ZoomFrames | Stage::Clip => return Err("it does not show how it makes tokens of clips"),
+            Stage::SecondEmbedding | Stage::ZoomFrames | Stage::Clip => {
+                return Err("it does not show how it makes tokens of clips");
+            }
         };
         Ok(self.forward(features))
     }

@@ -30,6 +30,8 @@ pub enum Subject {
     Views,
     /// Shapes before textures, one frame each: for an encoder that is to know no heart.
     Pictures,
+    /// The same, moving.
+    Movements,
 }
 
 impl Subject {
@@ -37,7 +39,7 @@ impl Subject {
     fn setting(self) -> Setting {
         match self {
             Self::Views => DatasetSpec::standard_views(Site::Home, 0).setting,
-            Self::Phantoms | Self::Pictures => Setting::default(),
+            Self::Phantoms | Self::Pictures | Self::Movements => Setting::default(),
         }
     }
 }
@@ -100,9 +102,16 @@ impl ClipSource {
         for place in 0..self.batch {
             let number = u32::try_from(index * self.batch + place)
                 .map_err(|_| PretrainError::Setting("more phantoms than there are numbers".to_owned()))?;
-            if self.subject == Subject::Pictures {
-                self.add_picture(&mut batch, number)?;
-                continue;
+            match self.subject {
+                Subject::Pictures => {
+                    self.add_picture(&mut batch, number, 1)?;
+                    continue;
+                }
+                Subject::Movements => {
+                    self.add_picture(&mut batch, number, self.spec.frames)?;
+                    continue;
+                }
+                Subject::Phantoms | Subject::Views => {}
             }
             let phantom = Phantom::of_with(self.seed, self.purpose, number, self.subject.setting())?;
             let [start, shift] = self.look(number);
@@ -137,11 +146,15 @@ impl ClipSource {
         Ok(batch)
     }
 
-    fn add_picture(&self, batch: &mut ClipBatch, number: u32) -> Result<(), PretrainError> {
+    fn add_picture(&self, batch: &mut ClipBatch, number: u32, count: usize) -> Result<(), PretrainError> {
         let of_purpose = format!("pretrain/picture/{}", self.purpose.name());
         let picture = Picture::draw(&mut Stream::new(self.seed, &of_purpose, u64::from(number)));
-        let frames = Frames { data: picture.render(), count: 1, height: PICTURE_SIZE, width: PICTURE_SIZE, fps: 1.0 };
-        let spec = ClipSpec { frames: 1, ..self.spec.clone() };
+        let data = match count {
+            1 => picture.render(),
+            _ => (0..count).flat_map(|i| picture.at(i as f64 / (count - 1) as f64).render()).collect(),
+        };
+        let frames = Frames { data, count, height: PICTURE_SIZE, width: PICTURE_SIZE, fps: 1.0 };
+        let spec = ClipSpec { frames: count, ..self.spec.clone() };
         let clip = prepare_shifted(&frames, &spec, Shift::default())?;
         batch.shape = [self.batch, 3, clip.frames, clip.size, clip.size];
         batch.data.extend(clip.data);
@@ -292,5 +305,11 @@ mod tests {
         assert_eq!((found.shape[0], found.shape[2], found.pictures.len(), found.findings.len()), (3, 1, 3, 0));
         assert_eq!(found.numbers, [3, 4, 5]);
         assert!(found.pictures.iter().all(|picture| !watched.pictures.contains(picture)));
+        // The same ones move where there are frames for it.
+        let moving = ClipSource { subject: Subject::Movements, ..source(Purpose::Pretraining, None) }.batch(1).unwrap();
+        assert_eq!((moving.shape[2], &moving.pictures), (2, &found.pictures));
+        let same = |clip: &[f32]| clip.chunks(2 * 32 * 32).all(|channel| channel[..1024] == channel[1024..]);
+        let rests = moving.data.chunks(3 * 2 * 32 * 32).zip(&moving.pictures);
+        assert!(rests.clone().all(|(clip, picture)| same(clip) == matches!(picture.movement(), 0 | 7)));
     }
 }

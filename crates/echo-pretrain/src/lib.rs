@@ -2,9 +2,9 @@
 //!
 //! Clips of phantoms that no benchmark uses are rendered while they are trained on, none of them twice. An
 //! [`Objective`] says what is descended: [`Contrastive`] compares clips with [`Captions`] in our own words,
-//! [`PictureWords`] does so with pictures that show no heart, [`ViewWords`] with views, what is denied of
-//! them and grades, and [`MultiTask`] trains an encoder's own heads on what phantoms know. [`pretrain`] is the loop, and [`ceiling`] says
-//! what the best reader of such clips could reach.
+//! [`PictureWords`] does so with pictures that show no heart, [`Objective::Movements`] compares such pictures among themselves,
+//! [`ViewWords`] is of views, what is denied of them and grades, and [`MultiTask`] trains an encoder's own heads on what phantoms
+//! know. [`pretrain`] is the loop, and [`ceiling`] says what the best reader of such clips could reach.
 
 mod captions;
 mod ceiling;

@@ -1,4 +1,4 @@
-//! Pictures of plain shapes before plain textures: what an encoder learns from that is never to see a heart.
+//! Pictures of plain shapes before plain textures, still or moving: what an encoder learns from that is never to see a heart.
 
 use std::f64::consts::TAU;
 
@@ -64,6 +64,23 @@ const TEXTURES: [(&str, Darkness); 5] = [
     }),
 ];
 
+/// How a shape moves: its place and breadth when the share `t` of a clip is over, 0 to 1.
+type Moved = fn([f64; 2], f64, f64) -> ([f64; 2], f64);
+
+/// How far a shape moves, share of the picture's width.
+const WAY: f64 = 0.4;
+
+const MOVEMENTS: [(&str, Moved); 8] = [
+    ("rests", |centre, breadth, _| (centre, breadth)),
+    ("goes right", |[x, y], breadth, t| ([x + WAY * (t - 0.5), y], breadth)),
+    ("goes left", |[x, y], breadth, t| ([x - WAY * (t - 0.5), y], breadth)),
+    ("falls", |[x, y], breadth, t| ([x, y + WAY * (t - 0.5)], breadth)),
+    ("rises", |[x, y], breadth, t| ([x, y - WAY * (t - 0.5)], breadth)),
+    ("grows", |centre, breadth, t| (centre, breadth * 2f64.powf(t - 0.5))),
+    ("shrinks", |centre, breadth, t| (centre, breadth * 2f64.powf(0.5 - t))),
+    ("goes to and fro", |[x, y], breadth, t| ([x + 0.5 * WAY * (t * TAU).sin(), y], breadth)),
+];
+
 /// Names of the shapes.
 pub fn shape_names() -> [&'static str; 6] {
     SHAPES.map(|(name, _)| name)
@@ -82,6 +99,8 @@ pub struct Picture {
     centre: [f64; 2],
     turn: f64,
     texture_numbers: [f64; 2],
+    /// Index of how the shape moves, where there is more than one frame.
+    movement: usize,
 }
 
 impl Picture {
@@ -102,7 +121,19 @@ impl Picture {
             centre,
             turn: stream.uniform(),
             texture_numbers: [stream.uniform(), stream.uniform()],
+            movement: stream.below(MOVEMENTS.len()),
         }
+    }
+
+    /// The frame when the share `t` of a clip is over, 0 to 1.
+    pub(crate) fn at(&self, t: f64) -> Self {
+        let (centre, breadth) = MOVEMENTS[self.movement].1(self.centre, self.breadth, t);
+        Self { centre, breadth, ..self.clone() }
+    }
+
+    /// Which of the ways of moving the shape has.
+    pub(crate) fn movement(&self) -> usize {
+        self.movement
     }
 
     /// Which of [`shape_names`] it shows.
@@ -205,6 +236,38 @@ mod tests {
         }
         let share = pixels.chunks(3).filter(|pixel| pixel[0] > 128).count() as f64 / 4096.0;
         assert!((share - std::f64::consts::PI * 0.0625).abs() < 0.01, "{share}");
+    }
+
+    /// The middle of what is bright, and how much is.
+    fn bright(picture: &Picture) -> ([f64; 2], f64) {
+        let pixels = picture.render();
+        let bright: Vec<usize> = (0..pixels.len() / 3).filter(|&index| pixels[3 * index] > 128).collect();
+        let mean = |of: fn(usize) -> usize| bright.iter().map(|&index| of(index) as f64).sum::<f64>();
+        let count = bright.len() as f64;
+        ([mean(|index| index % PICTURE_SIZE) / count, mean(|index| index / PICTURE_SIZE) / count], count)
+    }
+
+    #[test]
+    fn shapes_move_as_the_names_of_their_movements_say() {
+        let disc =
+            Picture { shape: 0, colour: 0, ground: 2, texture: 0, breadth: 0.3, centre: [0.5, 0.5], ..picture(1) };
+        for (movement, (name, _)) in MOVEMENTS.iter().enumerate() {
+            let [from, quarter, to] = [0.0, 0.25, 1.0].map(|t| bright(&Picture { movement, ..disc.clone() }.at(t)));
+            let [right, down] = [0, 1].map(|axis| to.0[axis] - from.0[axis]);
+            let expected = match *name {
+                "goes right" => [1, 0, 0],
+                "goes left" => [-1, 0, 0],
+                "falls" => [0, 1, 0],
+                "rises" => [0, -1, 0],
+                "grows" => [0, 0, 1],
+                "shrinks" => [0, 0, -1],
+                _ => [0, 0, 0],
+            };
+            let sign = |value: f64, least: f64| if value.abs() < least { 0 } else { value.signum() as i32 };
+            assert_eq!([sign(right, 20.0), sign(down, 20.0), sign(to.1 - from.1, 100.0)], expected, "{name}");
+            let is_away = (quarter.0[0] - from.0[0]) > 10.0;
+            assert_eq!(is_away && right.abs() < 2.0, *name == "goes to and fro", "{name}");
+        }
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl FeatureTable {
         truths: Vec<Truth>,
     ) -> Result<Self, TrainError> {
         let fits = |(row, clips): (&Vec<f32>, &usize)| match stage {
-            Stage::Embedding => row.len() == clips * columns,
+            Stage::Embedding | Stage::SecondEmbedding => row.len() == clips * columns,
             _ => !row.is_empty() && row.len().is_multiple_of((clips * columns).max(1)),
         };
         let wrong = rows.iter().zip(&clips).find(|pair| !fits(*pair));
@@ -121,7 +121,9 @@ impl Samples for FeatureTable {
         let tensor = Tensor::<1>::from_data(TensorData::new(values.clone(), [values.len()]), device);
         let shape = [indices.len(), clips, time, self.columns];
         Ok(match self.stage {
-            Stage::Embedding => Features::Embedding(tensor.reshape([indices.len(), clips, self.columns])),
+            Stage::Embedding | Stage::SecondEmbedding => {
+                Features::Embedding(tensor.reshape([indices.len(), clips, self.columns]))
+            }
             Stage::Frames => Features::Frames(tensor.reshape(shape)),
             Stage::ZoomFrames => Features::ZoomFrames(tensor.reshape(shape)),
             Stage::Tokens => Features::Tokens(tensor.reshape(shape)),

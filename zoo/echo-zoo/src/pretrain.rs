@@ -76,7 +76,8 @@ enum Lessons {
     Phantoms,
     /// The same in all standard views, by quality of the picture; for an encoder with a second branch.
     Views,
-    /// Plain shapes before plain textures, with captions: what an encoder knows without having seen a heart.
+    /// Plain shapes before plain textures: what an encoder knows without having seen a heart. With captions, or moving for an
+    /// encoder without a text tower.
     Pictures,
 }
 
@@ -216,6 +217,7 @@ fn objective(encoder: &AnyEncoder, on: Lessons, seed: u64) -> Result<Objective, 
             let lists = vec![names_among(encoder.card().capabilities.views), names_among(&[])];
             return Ok(Objective::Views(Box::new(ViewWords::new(encoder, lists, seed)?)));
         }
+        Lessons::Pictures if encoder.text().is_none() => return Ok(Objective::Movements),
         Lessons::Pictures => return Ok(Objective::Pictures(Box::new(PictureWords::new(encoder, seed)?))),
     }
     if encoder.text().is_some() {

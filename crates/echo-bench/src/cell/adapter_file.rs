@@ -247,7 +247,7 @@ pub fn clip_features(stage: Stage, built: &Built, precision: Precision, clips: &
     let rows = clips.iter().map(|clip| of_clip(clip).unsqueeze::<4>());
     let all = Tensor::cat(rows.collect(), 1);
     match stage {
-        Stage::Embedding => Features::Embedding(all.squeeze_dim(2)),
+        Stage::Embedding | Stage::SecondEmbedding => Features::Embedding(all.squeeze_dim(2)),
         Stage::Frames => Features::Frames(all),
         Stage::Tokens => Features::Tokens(all),
         _ => Features::ZoomFrames(all),

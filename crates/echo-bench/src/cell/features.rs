@@ -236,7 +236,7 @@ impl Embedder<'_> {
     fn fits(&self, features: &[Feature]) -> bool {
         let preset = self.built.preset;
         let is_whole = |(&stage, feature): (&Stage, &Feature)| match (stage, feature.shape) {
-            (Stage::Embedding, shape) => shape == [1, preset.dim],
+            (Stage::Embedding | Stage::SecondEmbedding, shape) => shape == [1, preset.dim],
             (Stage::Frames, [time, width]) => time > 0 && width == preset.width,
             (Stage::ZoomFrames, [time, width]) => time > 0 && width == 2 * preset.width,
             (Stage::Tokens, [tokens, width]) => tokens > 0 && width == self.built.encoder.token_width(),
@@ -280,6 +280,10 @@ pub(crate) fn of_clip(stage: Stage, encoder: &AnyEncoder, clip: Tensor<5>) -> Te
 fn of_tokens(stage: Stage, encoder: &AnyEncoder, tokens: &Tokens, clip: Tensor<5>) -> Tensor<3> {
     match stage {
         Stage::Embedding => encoder.embed(tokens).unsqueeze_dim(1),
+        Stage::SecondEmbedding => {
+            let negation = encoder.negation().expect("it is asked for of encoders with a second branch");
+            negation.branches(clip, false).no.unsqueeze_dim(1)
+        }
         Stage::Frames => encoder.frame_features(tokens),
         Stage::ZoomFrames => zoom_frames(encoder, encoder.frame_features(tokens), clip),
         Stage::Tokens => tokens.rows(),

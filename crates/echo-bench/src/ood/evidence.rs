@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use burn::tensor::Tensor;
 use echo_adapt::{ClassPrompts, logistic};
-use echo_clinical::ood::{Embeddings, Evidence, Rows};
-use echo_core::Stage;
+use echo_clinical::ood::{Embeddings, Evidence, Rows, YesNo};
+use echo_core::{AnyEncoder, Stage, l2_normalize};
 use echo_data::{Feature, FeatureCache};
 use echo_report::Excluded;
 use echo_weights::Built;
@@ -16,14 +17,31 @@ use crate::cell::seen::Seen;
 use crate::config::clip_change::ClipChange;
 use crate::{BenchError, View};
 
+/// By video the mean over its clips of embeddings at length one.
+type Means = BTreeMap<usize, Vec<f64>>;
+
 /// What is known through one encoder.
 pub(super) struct Knowledge {
-    /// By video: the mean over its clips of embeddings at length one.
-    videos: BTreeMap<usize, Vec<f64>>,
+    videos: Means,
     /// Of each class in distribution the direction of its prompts, where the encoder has a text tower.
     prompts: Option<Vec<Vec<f64>>>,
+    /// Where it has a second branch.
+    denial: Option<Denial>,
     /// Clips that were computed, not read from the cache.
     pub(super) computed: usize,
+}
+
+/// What a second branch knows.
+struct Denial {
+    videos: Means,
+    sentences: Sentences,
+}
+
+/// Of each class in distribution the directions of a sentence that affirms it and of one that denies it, and the factor on cosines.
+struct Sentences {
+    shown: Vec<Vec<f64>>,
+    denied: Vec<Vec<f64>>,
+    scale: f64,
 }
 
 /// What detectors read, of the test samples: after a draw, or without any.
@@ -35,9 +53,10 @@ pub(super) enum Fitted {
         samples: Rows,
         neighbours: usize,
     },
-    /// A model that says yes and no to each class brings its evidence here, beside the cosines to prompts.
     Prompts {
         cosines: Rows,
+        /// Logits that affirm and that deny each class, of an encoder with a second branch.
+        yes_no: Option<[Rows; 2]>,
     },
 }
 
@@ -66,6 +85,14 @@ impl Knowledge {
         let seen = Seen::new(built.preset, View::of(&config.bench), &ClipChange::default());
         let OodEnvironment { device, device_name, precision, observer, .. } = environment;
         let options = config.bench.open_options();
+        // Sentences that do not fit the text tower are found before anything is embedded.
+        let sentences = precision.run(|| Sentences::new(&built.encoder, samples))?;
+        let prompts = built.encoder.text().map(|text| -> Result<_, BenchError> {
+            let prompts = precision.run(|| ClassPrompts::new(&samples.task, text, device))?.prompts();
+            let rows = rows_of(prompts);
+            Ok(samples.classes.inside().iter().map(|&class| rows[class].clone()).collect())
+        });
+        let prompts = prompts.transpose()?;
         let embedder = Embedder {
             built,
             spec: &seen.spec,
@@ -75,10 +102,13 @@ impl Knowledge {
             device,
             device_name,
             precision: *precision,
-            stages: &[Stage::Embedding],
+            stages: match &sentences {
+                Some(_) => &[Stage::Embedding, Stage::SecondEmbedding],
+                None => &[Stage::Embedding],
+            },
             observer: observer.as_ref(),
         };
-        let embedded = embedder.embed(&wanted)?;
+        let mut embedded = embedder.embed(&wanted)?;
         let truncated = embedded.truncated.into_iter().map(|(place, missing)| (place, format!("truncated: {missing}")));
         let used = truncated.chain(embedded.noted).map(|(place, reason)| (place, true, reason));
         let failed = embedded.failed.into_iter().map(|(place, reason)| (place, false, reason));
@@ -89,16 +119,14 @@ impl Knowledge {
                 Excluded { video, used, reason }
             })
             .collect();
-        let features = embedded.features.into_values().next().unwrap_or_default();
-        let known = features.into_iter().map(|(place, feature)| (videos[place].0, mean_direction(&feature))).collect();
-        let prompts = built.encoder.text().map(|text| -> Result<_, BenchError> {
-            let prompts = precision.run(|| ClassPrompts::new(&samples.task, text, device))?.prompts();
-            let [_, dim] = prompts.dims();
-            let values: Vec<f64> = prompts.into_data().iter::<f32>().map(f64::from).collect();
-            Ok(samples.classes.inside().iter().map(|class| values[class * dim..(class + 1) * dim].to_vec()).collect())
-        });
+        let mut means = |stage| -> Means {
+            let features = embedded.features.remove(&stage).unwrap_or_default();
+            features.into_iter().map(|(place, feature)| (videos[place].0, mean_direction(&feature))).collect()
+        };
+        let known = means(Stage::Embedding);
+        let denial = sentences.map(|sentences| Denial { videos: means(Stage::SecondEmbedding), sentences });
         samples.excluded.extend(excluded);
-        Ok(Self { videos: known, prompts: prompts.transpose()?, computed: embedded.computed })
+        Ok(Self { videos: known, prompts, denial, computed: embedded.computed })
     }
 
     /// Whether a video could be embedded.
@@ -111,11 +139,9 @@ impl Knowledge {
         sample.videos.iter().any(|&video| self.knows(video))
     }
 
-    /// The mean over all clips of a sample of which there are some.
+    /// See [`mean_of`].
     fn mean(&self, sample: &Sample) -> Vec<f64> {
-        let known: Vec<&Vec<f64>> = sample.videos.iter().filter_map(|video| self.videos.get(video)).collect();
-        let dim = known.first().map_or(0, |row| row.len());
-        (0..dim).map(|place| known.iter().map(|row| row[place]).sum::<f64>() / known.len() as f64).collect()
+        mean_of(&self.videos, sample)
     }
 
     /// What is read of the `test` samples after a draw: logits of a logistic regression, as the adapter `linear` fits it, and
@@ -168,11 +194,22 @@ impl Knowledge {
     /// A cosine is not finite.
     pub(super) fn zero_shot(&self, test: &[&Sample]) -> Result<Option<Fitted>, BenchError> {
         let Some(prompts) = &self.prompts else { return Ok(None) };
-        let cosines = test.iter().flat_map(|sample| {
-            let mean = self.mean(sample);
-            prompts.iter().map(move |prompt| mean.iter().zip(prompt).map(|(a, b)| a * b).sum::<f64>())
-        });
-        Ok(Some(Fitted::Prompts { cosines: Rows::new("cosines", cosines.collect(), prompts.len())? }))
+        // The cosines of a sample's mean to directions, times a factor.
+        let rows = |what, means: &Means, directions: &[Vec<f64>], scale: f64| {
+            let of_sample = |sample: &&Sample| {
+                let mean = mean_of(means, sample);
+                let along = move |to: &Vec<f64>| scale * mean.iter().zip(to).map(|(a, b)| a * b).sum::<f64>();
+                directions.iter().map(along).collect::<Vec<f64>>()
+            };
+            Rows::new(what, test.iter().flat_map(of_sample).collect(), directions.len())
+        };
+        let yes_no = |Denial { videos, sentences: Sentences { shown, denied, scale } }: &Denial| {
+            let yes = rows("logits of yes", &self.videos, shown, *scale)?;
+            let no = rows("logits of no", videos, denied, *scale)?;
+            Ok::<_, BenchError>([yes, no])
+        };
+        let yes_no = self.denial.as_ref().map(yes_no).transpose()?;
+        Ok(Some(Fitted::Prompts { cosines: rows("cosines", &self.videos, prompts, 1.0)?, yes_no }))
     }
 }
 
@@ -188,7 +225,11 @@ impl Fitted {
                 embeddings: Some(Embeddings::new(train, classes, samples, *neighbours)?),
                 ..Evidence::default()
             },
-            Self::Prompts { cosines } => Evidence { prompts: Some(cosines), ..Evidence::default() },
+            Self::Prompts { cosines, yes_no } => Evidence {
+                prompts: Some(cosines),
+                yes_no: yes_no.as_ref().map(|[yes, no]| YesNo::new(yes, no)).transpose()?,
+                ..Evidence::default()
+            },
         })
     }
 
@@ -196,7 +237,7 @@ impl Fitted {
     pub(super) fn classifier(&self) -> &Rows {
         match self {
             Self::Draw { head, .. } => head,
-            Self::Prompts { cosines } => cosines,
+            Self::Prompts { cosines, .. } => cosines,
         }
     }
 
@@ -207,6 +248,38 @@ impl Fitted {
             Self::Prompts { .. } => 0,
         }
     }
+}
+
+impl Sentences {
+    /// None for encoders without a second branch.
+    ///
+    /// # Errors
+    /// A sentence is too long for the text tower.
+    fn new(encoder: &AnyEncoder, samples: &Samples) -> Result<Option<Self>, BenchError> {
+        let Some(negation) = encoder.negation() else { return Ok(None) };
+        let names = samples.classes.inside_names();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let directions = |sentences| rows_of(l2_normalize(sentences));
+        Ok(Some(Self {
+            shown: directions(negation.shown(&names)?),
+            denied: directions(negation.denied(&names, false)?),
+            scale: f64::from(negation.logit_scale().exp().into_scalar::<f32>()),
+        }))
+    }
+}
+
+/// The rows of a matrix.
+fn rows_of(matrix: Tensor<2>) -> Vec<Vec<f64>> {
+    let [_, columns] = matrix.dims();
+    let values: Vec<f64> = matrix.into_data().iter::<f32>().map(f64::from).collect();
+    values.chunks(columns.max(1)).map(<[f64]>::to_vec).collect()
+}
+
+/// The mean over all clips of a sample of which there are some.
+fn mean_of(videos: &Means, sample: &Sample) -> Vec<f64> {
+    let known: Vec<&Vec<f64>> = sample.videos.iter().filter_map(|video| videos.get(video)).collect();
+    let dim = known.first().map_or(0, |row| row.len());
+    (0..dim).map(|place| known.iter().map(|row| row[place]).sum::<f64>() / known.len() as f64).collect()
 }
 
 /// The mean over the rows of a feature, `[clips, dim]`, each at length one.
@@ -240,11 +313,22 @@ mod tests {
         near(unit(&[0.5, 0.5]), [0.5f64.sqrt(), 0.5f64.sqrt()]);
         near(unit(&[0.0, 0.0]), [0.0, 0.0]);
         let videos = BTreeMap::from([(4, vec![1.0, 0.0]), (7, vec![0.0, 1.0])]);
-        let knowledge = Knowledge { videos, prompts: Some(vec![vec![0.6, 0.8]]), computed: 0 };
+        let denial = Denial {
+            videos: BTreeMap::from([(4, vec![0.0, 1.0])]),
+            sentences: Sentences { shown: vec![vec![1.0, 0.0]], denied: vec![vec![0.6, 0.8]], scale: 10.0 },
+        };
+        let prompts = Some(vec![vec![0.6, 0.8]]);
+        let knowledge = Knowledge { videos, prompts, denial: Some(denial), computed: 0 };
         let sample = |videos: &[usize]| Sample { videos: videos.to_vec(), class: None, patient: None };
         near(knowledge.mean(&sample(&[4, 5, 7])), [0.5, 0.5]);
         assert!(knowledge.has(&sample(&[5, 7])) && !knowledge.has(&sample(&[5])));
         let found = knowledge.zero_shot(&[&sample(&[4]), &sample(&[4, 7])]).unwrap().unwrap();
         near(found.classifier().iter().flatten().copied().collect(), [0.6, 0.7]);
+        // What the second branch makes of a video meets what it makes of sentences.
+        let Some(Fitted::Prompts { yes_no: Some([yes, no]), .. }) = knowledge.zero_shot(&[&sample(&[4])]).unwrap()
+        else {
+            panic!("it has a second branch");
+        };
+        near([yes, no].iter().flat_map(|rows| rows.iter().flatten().copied()).collect(), [10.0, 8.0]);
     }
 }

@@ -90,6 +90,7 @@ impl Place {
             device: device(),
             device_name: "cpu".to_owned(),
             precision: Precision::F32,
+            part: echo_bench::RunPart::Whole,
             force: false,
             checkpoint_every: std::time::Duration::from_secs(30),
             jobs: 1,

@@ -29,4 +29,4 @@ pub use error::BenchError;
 pub use observer::Observer;
 pub use ood::{OodConfig, OodEnvironment, OodOutcome, OodRow, Outside, ood};
 pub use run::forecast::DryRun;
-pub use run::{Environment, Outcome, PairParameters, Zoo, dry_run, pair_parameters, run, with_recipes};
+pub use run::{Environment, Outcome, PairParameters, RunPart, Zoo, dry_run, pair_parameters, run, with_recipes};

@@ -21,8 +21,8 @@ use echo_data::Digests;
 use echo_files::printable;
 use echo_kernels::Precision;
 use echo_report::{
-    CellRecord, CellStatus, Constant, Excluded, Leaderboard, Machine, Outputs, Quantity, Report, Runs, SampleUnit,
-    Sources, TestSet, groups,
+    CellRecord, CellStatus, Constant, Excluded, Keeping, Leaderboard, Machine, Outputs, Quantity, Report, Runs,
+    SampleUnit, Sources, TestSet, groups,
 };
 use echo_train::{Parameter, parameters};
 use echo_weights::{Built, Weights, WeightsError};
@@ -58,6 +58,45 @@ pub trait Zoo {
     fn build(&self, name: &str, preset: &str, weights: &Weights, device: &Device) -> Result<Built, WeightsError>;
 }
 
+/// Which part of a run is done here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RunPart {
+    /// All of it.
+    #[default]
+    Whole,
+    /// The cells of the grid, for a folder that other machines work on too: their records are files of their own, and no tables are
+    /// made.
+    Cells,
+    /// What frozen encoders make of every `of`-th video, from number `index` on: no cell is run.
+    Features {
+        /// From 0.
+        index: usize,
+        /// At least 1.
+        of: usize,
+    },
+    /// The tables of what is done. What is not is a row that says so; nothing is run.
+    Merge,
+}
+
+impl RunPart {
+    /// Those of `videos` that are embedded in this part.
+    fn share(self, videos: Vec<usize>) -> Vec<usize> {
+        match self {
+            Self::Features { index, of } => videos.into_iter().skip(index).step_by(of).collect(),
+            _ => videos,
+        }
+    }
+
+    /// Whether it makes tables, of all that is done.
+    pub fn has_tables(self) -> bool {
+        matches!(self, Self::Whole | Self::Merge)
+    }
+
+    fn keeping(self) -> Keeping {
+        if self.has_tables() { Keeping::Together } else { Keeping::Apart }
+    }
+}
+
 /// Where a benchmark runs.
 #[derive(Clone, Debug)]
 pub struct Environment {
@@ -75,6 +114,8 @@ pub struct Environment {
     pub device_name: String,
     /// How many bits the numbers have that frozen encoders multiply on the processor. What trains has 32.
     pub precision: Precision,
+    /// Which part of the run is done here.
+    pub part: RunPart,
     /// Run cells again that are done.
     pub force: bool,
     /// Least time between two checkpoints of a cell.
@@ -118,7 +159,7 @@ impl Environment {
 /// What a benchmark came to.
 #[derive(Debug)]
 pub struct Outcome {
-    /// The table.
+    /// The table; empty where this part of the run makes none.
     pub leaderboard: Leaderboard,
     /// Cells that ran now.
     pub ran: usize,
@@ -146,13 +187,24 @@ pub fn run(config: &BenchConfig, environment: &Environment, zoo: &dyn Zoo) -> Re
     let built: Vec<(Built, Option<Built>)> = state.grid.iter().map(built).collect::<Result<_, _>>()?;
     state.refuse_impossible(&built)?;
     state.outputs.make()?;
+    if environment.part.keeping() == Keeping::Together {
+        state.runs.gather()?;
+    }
     for warning in state.short_draws().into_iter().chain(state.absent_in_training()).chain(state.unknown_heads(zoo)) {
         environment.observer.line(&format!("warning: {warning}"));
     }
     for ((name, cells), (built, text)) in std::mem::take(&mut state.grid).into_iter().zip(built) {
         state.run_encoder(&name, &cells, &built, text.as_ref())?;
     }
-    state.finish()
+    match environment.part.has_tables() {
+        true => state.finish(),
+        false => {
+            let leaderboard = Leaderboard::default();
+            let Counts { ran, skipped, failed, embedded } = state.counts;
+            let (excluded, unusable) = (state.set.excluded, state.unusable);
+            Ok(Outcome { leaderboard, ran, skipped, failed, embedded, excluded, unusable })
+        }
+    }
 }
 
 /// # Errors
@@ -392,7 +444,7 @@ impl<'a> RunState<'a> {
             plans.iter().map(|(name, plan)| (name.clone(), plan.joined.trains())).collect();
         let grid = cells(&encoders, &names, &shots, &config.seeds);
         let outputs = Outputs::at(&environment.out);
-        let (runs, earlier) = Runs::open(&environment.out)?;
+        let (runs, earlier) = Runs::open(&environment.out, environment.part.keeping())?;
         let splits = set.splits_hash();
         same_run(&earlier, &set, &splits, config, &environment.out)?;
         let mut draws: BTreeMap<(Option<usize>, u64), Vec<usize>> = BTreeMap::new();

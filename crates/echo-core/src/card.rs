@@ -22,6 +22,8 @@ pub struct WeightFile {
 pub struct Capabilities {
     /// Has a text encoder of its own.
     pub text: bool,
+    /// That was trained with words for findings, such as reports: prompts may ask for them.
+    pub findings: bool,
     /// Heads of its own, on clip embeddings.
     pub heads: &'static [Head],
     /// Views that it tells apart.

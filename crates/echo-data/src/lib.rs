@@ -51,7 +51,7 @@ pub use pictures::{SAME_LEVELS, count_pictures, doubt};
 pub use pipeline::{Clip, prepare, prepare_shifted};
 pub use plausible::usual_range;
 pub use resize::{Image, Resizer, Size, shrunk};
-pub use select::{Selection, Start, select_frames};
+pub use select::{Selection, Start, clip_starts, select_frames};
 pub use spelling::patient_key;
 pub use split::Split;
 pub use split_file::{SplitFile, read_split_file};

@@ -53,9 +53,7 @@ pub fn select_frames(total: usize, spec: &ClipSpec, start: Start) -> Selection {
         let frames = of_segments(total, spec.frames, start);
         return Selection { missing: spec.frames - frames.len(), frames };
     }
-    let stride = spec.stride.max(1);
-    let span = spec.frames.saturating_sub(1).saturating_mul(stride).saturating_add(1);
-    let last_start = total.saturating_sub(span);
+    let (stride, last_start) = (spec.stride.max(1), last_start(total, spec));
     let first = match start {
         Start::First => 0,
         Start::Even { index, of } => (last_start as u128 * index as u128 / (of as u128 - 1).max(1)) as usize,
@@ -63,6 +61,21 @@ pub fn select_frames(total: usize, spec: &ClipSpec, start: Start) -> Selection {
     };
     let frames: Vec<usize> = (first..total).step_by(stride).take(spec.frames).collect();
     Selection { missing: spec.frames - frames.len(), frames }
+}
+
+/// How many frames of a video with `total` a clip can begin at, at least 1: as many clips [spread evenly](Start::Even) begin at every
+/// one of them. A clip whose frames [are of segments](Sampling) shows the whole video and begins once.
+pub fn clip_starts(total: usize, spec: &ClipSpec) -> usize {
+    match spec.sampling {
+        Sampling::Segments => 1,
+        Sampling::Strided => last_start(total, spec) + 1,
+    }
+}
+
+/// The last frame that a clip can begin at; the first where the video is too short.
+fn last_start(total: usize, spec: &ClipSpec) -> usize {
+    let span = spec.frames.saturating_sub(1).saturating_mul(spec.stride.max(1)).saturating_add(1);
+    total.saturating_sub(span)
 }
 
 /// One frame of each of `count` equal segments, as mmaction's `SampleFrames` chooses clips of one frame (TSN: Wang et al.,
@@ -114,6 +127,18 @@ mod tests {
         assert_eq!(of(112, 16, 1, Start::Even { index: 3, of: 4 }).frames.last(), Some(&111));
         assert_eq!(of(112, 16, 1, Start::Even { index: 0, of: 1 }).frames[0], 0);
         assert_eq!(of(9, 16, 1, Start::Even { index: 3, of: 4 }).frames, (0..9).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn as_many_even_clips_as_there_are_starts_begin_at_each() {
+        let spec = ClipSpec { frames: 4, stride: 2, ..spec() };
+        for (total, starts) in [(0, 1), (6, 1), (7, 1), (8, 2), (30, 24)] {
+            assert_eq!(clip_starts(total, &spec), starts, "{total}");
+            let begins =
+                (0..starts).map(|index| of(total, 4, 2, Start::Even { index, of: starts }).frames.first().copied());
+            assert!(total == 0 || begins.eq((0..starts).map(Some)), "{total}");
+        }
+        assert_eq!(clip_starts(30, &ClipSpec { sampling: Sampling::Segments, ..spec }), 1);
     }
 
     fn segments(total: usize, frames: usize, start: Start) -> Vec<usize> {

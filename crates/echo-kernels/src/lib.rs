@@ -54,7 +54,7 @@ use crate::parameters::{Normed, Parameters, input_of};
 use crate::patches::Images;
 pub use crate::pool::pooled;
 pub use crate::precision::Precision;
-pub use crate::processor::check_simd;
+pub use crate::processor::{check_simd, vectors_in_use};
 use crate::product::{Finish, add_product_of_columns, column_sums, product};
 pub use crate::recompute::{recomputed, recomputing};
 

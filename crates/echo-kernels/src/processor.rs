@@ -30,6 +30,19 @@ pub fn check_simd() -> Result<(), String> {
     }
 }
 
+/// The name of the [vectors](vectors) in use, `plain` for none.
+pub fn vectors_in_use() -> &'static str {
+    match vectors() {
+        Arch::Scalar => "plain",
+        #[cfg(target_arch = "x86_64")]
+        Arch::V3(_) => "AVX2",
+        #[cfg(target_arch = "x86_64")]
+        Arch::V4(_) => "AVX-512",
+        #[allow(unreachable_patterns, reason = "of other processors there are others")]
+        _ => "vectors",
+    }
+}
+
 fn known() -> Vec<&'static str> {
     ["avx2", "plain"].into_iter().filter(|name| by_name(name).is_some()).collect()
 }

@@ -1,8 +1,7 @@
 //! Contrastive losses between clips and texts.
 //!
 //! Symmetric InfoNCE as in Radford et al., "Learning transferable visual models from natural language supervision"
-//! (ICML 2021), with soft targets: captions of hearts that eject alike are not each other's negatives. Among clips, the supervised
-//! contrastive loss of Khosla et al. (NeurIPS 2020).
+//! (ICML 2021), with soft targets: captions of hearts that eject alike are not each other's negatives.
 
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Tensor, TensorData};
@@ -10,12 +9,6 @@ use echo_core::l2_normalize;
 
 /// Natural logarithm of the largest factor on cosine similarities, CLIP's 100.
 const MOST: f64 = 4.605_170_185_988_092;
-
-/// What similarities among clips are divided by in [`supervised`].
-const TEMPERATURE: f32 = 0.1;
-
-/// Less than any similarity of two clips: no clip is compared with itself.
-const ITSELF: f32 = -1e4;
 
 /// `[rows, columns]`: cosine similarities of clips `[rows, dim]` and texts `[columns, dim]` times the exponential of
 /// `log_scale` `[1]`, which is kept within 0 and ln 100.
@@ -39,31 +32,6 @@ pub(crate) fn soft_cross_entropy(logits: Tensor<2>, targets: &[f32]) -> Tensor<1
     let [rows, columns] = logits.dims();
     let targets = Tensor::<2>::from_data(TensorData::new(targets.to_vec(), [rows, columns]), &logits.device());
     (log_softmax(logits, 1) * targets).sum().neg() / rows as f32
-}
-
-/// `[clips, clips]`: cosine similarities, that of a clip and itself so low that it does not count.
-fn among(clips: Tensor<2>) -> Tensor<2> {
-    let clips = l2_normalize(clips);
-    let count = clips.dims()[0];
-    let itself = Tensor::<2>::eye(count, &clips.device()) * ITSELF;
-    clips.clone().matmul(clips.transpose()) + itself
-}
-
-/// The supervised contrastive loss of clips `[clips, dim]`: those of one label should be each other's nearest. Clips that are alone
-/// with their label pull nothing.
-pub(crate) fn supervised(clips: Tensor<2>, labels: &[usize]) -> Tensor<1> {
-    let peers = |index: usize| {
-        let is_peer = move |other: usize| other != index && labels[other] == labels[index];
-        let count = (0..labels.len()).filter(|&other| is_peer(other)).count().max(1);
-        (0..labels.len()).map(move |other| f32::from(u8::from(is_peer(other))) / count as f32)
-    };
-    let targets: Vec<f32> = (0..labels.len()).flat_map(peers).collect();
-    soft_cross_entropy(among(clips) / TEMPERATURE, &targets)
-}
-
-/// The nearest other clip of each of `[clips, dim]`, by cosine.
-pub(crate) fn nearest(clips: Tensor<2>) -> Vec<usize> {
-    among(clips).argmax(1).into_data().iter::<i64>().map(|index| index as usize).collect()
 }
 
 /// For each of `values` a distribution over `candidates`: a normal one of deviation `width` around it.
@@ -126,19 +94,6 @@ mod tests {
             let found = similarities(one(), one(), Tensor::from_floats([log_scale], &device)).into_scalar::<f32>();
             assert!((found - expected).abs() < 1e-3, "{found}");
         }
-    }
-
-    /// Three clips at 0, 60 and 180 degrees, the first two of one label: cosines 0.5, -1 and -0.5.
-    #[test]
-    fn the_supervised_loss_equals_the_sum_by_hand_and_none_is_its_own_nearest() {
-        let clips = Tensor::<2>::from_floats([[2.0, 0.0], [0.5, 0.75f32.sqrt()], [-3.0, 0.0]], &Device::flex());
-        let found = value(supervised(clips.clone(), &[7, 7, 1]));
-        // -ln softmax over the two others at a tenth: the third has no peer.
-        let expected = ((1.0 + (-15f32).exp()).ln() + (1.0 + (-10f32).exp()).ln()) / 3.0;
-        assert!((found - expected).abs() < 1e-6, "{found} {expected}");
-        let apart = value(supervised(clips.clone(), &[7, 1, 7]));
-        assert!((apart - (15.0 + 5.0 + (1.0 + (-5f32).exp()).ln()) / 3.0).abs() < 1e-4, "{apart}");
-        assert_eq!(nearest(clips), [1, 0, 1]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Clips of phantoms that no benchmark uses are rendered while they are trained on, none of them twice. An
 //! [`Objective`] says what is descended: [`Contrastive`] compares clips with [`Captions`] in our own words,
-//! [`PictureWords`] does so with pictures that show no heart, [`Objective::Movements`] compares such pictures among themselves,
+//! [`PictureWords`] does so with pictures that show no heart, [`MovementClasses`] reads how their shapes move,
 //! [`ViewWords`] is of views, what is denied of them and grades, and [`MultiTask`] trains an encoder's own heads on what phantoms
 //! know. [`pretrain`] is the loop, and [`ceiling`] says what the best reader of such clips could reach.
 
@@ -11,6 +11,7 @@ mod ceiling;
 mod clips;
 mod contrastive;
 mod error;
+mod movements;
 mod multitask;
 mod objective;
 mod pictures;
@@ -23,6 +24,7 @@ pub use ceiling::{Ceiling, ceiling};
 pub use clips::{ClipBatch, ClipSource, ClipStream, Subject};
 pub use contrastive::{near, similarities};
 pub use error::PretrainError;
+pub use movements::MovementClasses;
 pub use multitask::{MultiTask, Task, Truth};
 pub use objective::{Contrastive, Objective, PictureWords};
 pub use pictures::{Picture, shape_names};

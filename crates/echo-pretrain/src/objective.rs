@@ -1,4 +1,4 @@
-//! What is descended: a contrastive loss with captions of hearts or pictures, or among clips, or the encoder's own heads.
+//! What is descended: a contrastive loss with captions of hearts or pictures, classes of moving pictures, or the encoder's own heads.
 
 use burn::tensor::{Device, Tensor};
 use echo_core::{AnyEncoder, TextEncoder};
@@ -7,7 +7,8 @@ use echo_random::Stream;
 
 use crate::captions::{BREADTH_WORDS, EDV_WORDS, ESV_WORDS, FILLED_WORDS};
 use crate::clips::{ClipBatch, Subject};
-use crate::contrastive::{info_nce, near, nearest, pair_targets, similarities, soft_cross_entropy, supervised};
+use crate::contrastive::{info_nce, near, pair_targets, similarities, soft_cross_entropy};
+use crate::movements::MovementClasses;
 use crate::pictures::{BREADTHS, Picture, SHAPE_BREADTH_WORDS};
 use crate::values::{ValuePrompts, encode_texts};
 use crate::views::ViewWords;
@@ -32,9 +33,6 @@ const MEASURE_WEIGHT: f32 = 0.5;
 const VOLUME_STEP: f64 = 1.1;
 const VOLUME_WIDTH: f32 = 0.08;
 
-/// Weight of shapes lying together beside movements.
-const SHAPE_WEIGHT: f32 = 0.5;
-
 /// Percent of the picture's width, and of the stroke volume, within which a frame's prompts are hardly told apart.
 const BREADTH_WIDTH: f32 = 0.8;
 const FILLED_WIDTH: f32 = 6.0;
@@ -46,8 +44,8 @@ pub enum Objective {
     Contrastive(Box<Contrastive>),
     /// Pictures and captions: for encoders with a text tower that are to know no heart.
     Pictures(Box<PictureWords>),
-    /// Moving pictures, of which alike ones lie together: for encoders without a text tower that are to know no heart.
-    Movements,
+    /// Moving pictures: for encoders without a text tower and heads that are to know no heart.
+    Movements(MovementClasses),
     /// Standard views by sentences, denials and grades: for encoders with a second branch.
     Views(Box<ViewWords>),
     /// The encoder's own heads.
@@ -59,7 +57,7 @@ impl Objective {
     pub(crate) fn subject(&self) -> Subject {
         match self {
             Self::Pictures(_) => Subject::Pictures,
-            Self::Movements => Subject::Movements,
+            Self::Movements(_) => Subject::Movements,
             Self::Views(_) => Subject::Views,
             Self::Contrastive(_) | Self::MultiTask(_) => Subject::Phantoms,
         }
@@ -69,7 +67,7 @@ impl Objective {
     pub fn reads(&self) -> &'static str {
         match self {
             Self::Pictures(_) => "breadth",
-            Self::Movements => "movement",
+            Self::Movements(_) => "movement",
             Self::Views(_) => "view",
             Self::Contrastive(_) | Self::MultiTask(_) => "EF",
         }
@@ -87,20 +85,14 @@ impl Objective {
         match self {
             Self::Contrastive(contrastive) => contrastive.loss(encoder, encoded(), batch, purpose),
             Self::Pictures(pictures) => pictures.loss(encoder, encoded().1, batch, purpose),
-            Self::Movements => {
-                let embedding = encoded().1;
-                let labels = [Picture::movement, Picture::shape];
-                let losses = labels.map(|label| supervised(embedding.clone(), &labels_of(&batch.pictures, label)));
-                let [of_movements, of_shapes] = losses;
-                Ok(of_movements + of_shapes * SHAPE_WEIGHT)
-            }
+            Self::Movements(classes) => Ok(classes.loss(encoded().1, &batch.pictures)),
             Self::Views(views) => views.loss(encoder, batch, purpose, device),
             Self::MultiTask(tasks) => Ok(tasks.loss(encoder, encoded().1, &batch.findings)),
         }
     }
 
     /// How far off is what is read from each clip of a batch, percent: of ejection fractions and breadths the distance, of
-    /// views 100 where it is another, of movements where that of the nearest other clip is.
+    /// views and movements 100 where it is another.
     pub(crate) fn errors(
         &self,
         encoder: &AnyEncoder,
@@ -111,12 +103,7 @@ impl Objective {
         let ef = |findings: &Findings| findings.ef;
         let (read, truths): (Vec<f32>, Vec<f64>) = match self {
             Self::Views(views) => return views.errors(encoder, batch, device),
-            Self::Movements => {
-                let labels = labels_of(&batch.pictures, Picture::movement);
-                let others = nearest(embedding());
-                let wrong = |(label, other): (&usize, usize)| 100.0 * f64::from(u8::from(*label != labels[other]));
-                return Ok(labels.iter().zip(others).map(wrong).collect());
-            }
+            Self::Movements(classes) => return Ok(classes.errors(embedding(), &batch.pictures)),
             Self::Contrastive(contrastive) => {
                 (contrastive.prompts.read(embedding(), text_of(encoder)), batch.findings.iter().map(ef).collect())
             }
@@ -132,7 +119,7 @@ impl Objective {
     /// The encoder as it is used after training.
     pub(crate) fn finish(&self, encoder: AnyEncoder) -> Result<AnyEncoder, PretrainError> {
         match self {
-            Self::Contrastive(_) | Self::Pictures(_) | Self::Movements | Self::Views(_) => Ok(encoder),
+            Self::Contrastive(_) | Self::Pictures(_) | Self::Movements(_) | Self::Views(_) => Ok(encoder),
             Self::MultiTask(tasks) => tasks.finish(encoder),
         }
     }
@@ -306,10 +293,6 @@ impl PictureWords {
         let of_pairs = info_nce(pairs, &shared_targets(&captions));
         Ok(of_pairs + self.breadth.loss(embedding, &batch.pictures, text, &mut stream) * MEASURE_WEIGHT)
     }
-}
-
-fn labels_of(pictures: &[Picture], label: fn(&Picture) -> usize) -> Vec<usize> {
-    pictures.iter().map(label).collect()
 }
 
 /// Targets of a batch of captions, `[batch * batch]`: those that say the same share theirs.

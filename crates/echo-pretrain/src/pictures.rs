@@ -20,9 +20,9 @@ pub(crate) const SHAPE_BREADTH_WORDS: [&str; 2] =
 const POINTS: usize = 2;
 
 /// Whether a shape covers a place, of which its own breadth is from -1 to 1.
-type Covers = fn(f64, f64) -> bool;
+pub(crate) type Covers = fn(f64, f64) -> bool;
 
-const SHAPES: [(&str, Covers); 6] = [
+pub(crate) const SHAPES: [(&str, Covers); 6] = [
     ("disc", |x, y| x.hypot(y) <= 1.0),
     ("ring", |x, y| (0.6..=1.0).contains(&x.hypot(y))),
     ("square", |x, y| x.abs().max(y.abs()) <= 0.8),
@@ -65,12 +65,12 @@ const TEXTURES: [(&str, Darkness); 5] = [
 ];
 
 /// How a shape moves: its place and breadth when the share `t` of a clip is over, 0 to 1.
-type Moved = fn([f64; 2], f64, f64) -> ([f64; 2], f64);
+pub(crate) type Moved = fn([f64; 2], f64, f64) -> ([f64; 2], f64);
 
 /// How far a shape moves, share of the picture's width.
 const WAY: f64 = 0.4;
 
-const MOVEMENTS: [(&str, Moved); 8] = [
+pub(crate) const MOVEMENTS: [(&str, Moved); 8] = [
     ("rests", |centre, breadth, _| (centre, breadth)),
     ("goes right", |[x, y], breadth, t| ([x + WAY * (t - 0.5), y], breadth)),
     ("goes left", |[x, y], breadth, t| ([x - WAY * (t - 0.5), y], breadth)),
@@ -129,6 +129,12 @@ impl Picture {
     pub(crate) fn at(&self, t: f64) -> Self {
         let (centre, breadth) = MOVEMENTS[self.movement].1(self.centre, self.breadth, t);
         Self { centre, breadth, ..self.clone() }
+    }
+
+    /// Place and breadth in the middle of a clip, about as far from zero as one.
+    pub(crate) fn numbers(&self) -> [f32; 3] {
+        let [x, y] = self.centre;
+        [5.0 * (x - 0.5), 5.0 * (y - 0.5), 7.0 * (self.breadth - 0.45)].map(|number| number as f32)
     }
 
     /// Which of the ways of moving the shape has.

@@ -41,7 +41,7 @@ use crate::{
 };
 
 /// The rows, and what stands above them.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Leaderboard {
     /// What was predicted.
     pub target: Quantity,

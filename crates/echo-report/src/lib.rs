@@ -43,6 +43,6 @@ pub use sample_unit::SampleUnit;
 pub use scoring::{UNCHOSEN_THRESHOLD, ranks_up_to, scores, weighted_scores};
 pub use store::{
     AloneRecord, BestRecord, CellRecord, CellStatus, DataRecord, EncoderRecord, Excluded, ExternalRecord, FileRecord,
-    Machine, Outputs, ParameterCounts, PredictionRow, Predictions, Runs, Seconds, Truth, read_runs,
+    Keeping, Machine, Outputs, ParameterCounts, PredictionRow, Predictions, Runs, Seconds, Truth, read_runs,
 };
 pub use text_table::text_table;

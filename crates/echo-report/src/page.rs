@@ -63,6 +63,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::Keeping;
     use echo_metrics::{Kind, Metric, Parameters, Threshold};
 
     use crate::scoring::tests::row;
@@ -93,7 +94,7 @@ mod tests {
     /// A run's folder with one encoder, end-diastolic volumes and an external test set. Cells of the adapter `old` have no
     /// scores on that, nor within ranks.
     fn write_run(dir: &Path) {
-        let (outputs, runs) = (Outputs::create(dir).unwrap(), Runs::open(dir).unwrap().0);
+        let (outputs, runs) = (Outputs::create(dir).unwrap(), Runs::open(dir, Keeping::Together).unwrap().0);
         let ranks = serde_json::json!({"ranks": [
             {"up_to": 90, "value": 70.0, "prompt": "small"},
             {"up_to": 160, "value": 120.0, "prompt": "large"},

@@ -16,6 +16,6 @@ pub use prediction::PredictionRow;
 #[cfg(test)]
 pub(crate) use runs::tests;
 pub use runs::{
-    AloneRecord, BestRecord, CellRecord, CellStatus, DataRecord, EncoderRecord, ExternalRecord, FileRecord,
+    AloneRecord, BestRecord, CellRecord, CellStatus, DataRecord, EncoderRecord, ExternalRecord, FileRecord, Keeping,
     ParameterCounts, Runs, Seconds, read_runs,
 };

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use echo_metrics::{Epoch, Kind, Parameters, youden};
 use echo_report::{
-    CellRecord, CellStatus, Constant, DataRecord, EncoderRecord, ExternalRecord, LeaderboardRow, Merged, Outputs,
-    PredictionRow, Predictions, Quantity, Runs, SampleUnit, Truth, merge, scores,
+    CellRecord, CellStatus, Constant, DataRecord, EncoderRecord, ExternalRecord, Keeping, LeaderboardRow, Merged,
+    Outputs, PredictionRow, Predictions, Quantity, Runs, SampleUnit, Truth, merge, scores,
 };
 
 const VIDEOS: usize = 80;
@@ -93,7 +93,7 @@ fn write_run(dir: &Path, task: &Quantity) {
 fn write_run_on(dir: &Path, task: &Quantity, test_hash: &str, end: &str) {
     // Keys are hashes of all that a cell is made of.
     let run: usize = task.classes.first().map_or(0, |class| class.len());
-    let (outputs, runs) = (Outputs::create(dir).unwrap(), Runs::open(dir).unwrap().0);
+    let (outputs, runs) = (Outputs::create(dir).unwrap(), Runs::open(dir, Keeping::Together).unwrap().0);
     let metrics =
         echo_metrics::metrics(task.kind, &Parameters { classes: task.metric_classes(), ..Parameters::default() });
     let grid = [("zero-shot", 0, 0.9), ("coop", 1, 0.8), ("coop", 8, 0.5), ("full", 1, 1.2), ("full", 8, 0.7)];
@@ -353,7 +353,7 @@ fn a_class_that_no_test_video_has_is_said_and_has_no_number() {
     write_run(&run, &task);
     let cells: Vec<CellRecord> = echo_report::read_runs(&run).unwrap();
     let metrics = echo_metrics::metrics(task.kind, &Parameters { classes: &task.classes, ..Parameters::default() });
-    let (outputs, runs) = (Outputs::at(&run), Runs::open(&run).unwrap().0);
+    let (outputs, runs) = (Outputs::at(&run), Runs::open(&run, Keeping::Together).unwrap().0);
     for mut cell in cells {
         let rows = cut(outputs.read_predictions(&cell, Predictions::LastEpoch).unwrap());
         cell.scores = Some(scores(&task, &rows, &metrics, None, 100).unwrap());

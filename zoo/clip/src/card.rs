@@ -45,7 +45,7 @@ pub static CARD: Card = Card {
     code_url: "https://github.com/openai/CLIP",
     code_license: "MIT",
     of_hearts: false,
-    capabilities: Capabilities { text: true, heads: &[], views: &[] },
+    capabilities: Capabilities { text: true, findings: false, heads: &[], views: &[] },
     parameters: ParameterPaths {
         video: &["visual."],
         projection: &["visual.proj"],

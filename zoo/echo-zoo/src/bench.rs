@@ -8,8 +8,8 @@ use std::time::Duration;
 use burn::tensor::Device;
 use echo_adapt::AdapterEntry;
 use echo_bench::{
-    BenchConfig, Environment, Outcome, Samples, Selection, VideoSet, WeightFiles, Zoo, dry_run, pair_parameters,
-    with_recipes,
+    BenchConfig, Environment, Outcome, RunPart, Samples, Selection, VideoSet, WeightFiles, Zoo, dry_run,
+    pair_parameters, with_recipes,
 };
 use echo_core::Card;
 use echo_files::{counted, excerpt, printable, read_text, say};
@@ -23,6 +23,7 @@ use crate::array_file::check_folder;
 use crate::encoder_args::ComputeArgs;
 use crate::fetch::default_weights;
 use crate::home::home;
+use crate::launch::{Launch, LaunchArgs};
 use crate::output::print;
 use crate::progress::Display;
 use crate::{CliError, Entry, build, cache, find};
@@ -158,6 +159,13 @@ pub(crate) struct Args {
     /// Run cells again that are done.
     #[arg(help_heading = "Results", long)]
     force: bool,
+    /// Which part of the run is done here, of one that several machines share: cells, whose records are files of their own;
+    /// features:K/N, what frozen encoders make of every N-th video from number K on; or merge, the tables of what is done, and
+    /// what is missing. The scripts of --launcher use it.
+    #[arg(help_heading = "Cluster", long, value_name = "PART", value_parser = part, conflicts_with = "launcher")]
+    part: Option<RunPart>,
+    #[command(flatten)]
+    launch: LaunchArgs,
     #[command(flatten)]
     compute: ComputeArgs,
     /// Cells of an encoder that run at a time. Several processes may also work on the same --out.
@@ -218,6 +226,20 @@ fn selection(name: &str) -> Result<Selection, String> {
     }
 }
 
+fn part(text: &str) -> Result<RunPart, String> {
+    let wrong = || format!("{text:?} is neither cells, features:K/N with K below N, nor merge");
+    match text {
+        "cells" => Ok(RunPart::Cells),
+        "merge" => Ok(RunPart::Merge),
+        _ => {
+            let share = text.strip_prefix("features:").and_then(|share| share.split_once('/'));
+            let (index, of) = share.ok_or_else(wrong)?;
+            let (index, of) = (index.parse().map_err(|_| wrong())?, of.parse().map_err(|_| wrong())?);
+            if index < of { Ok(RunPart::Features { index, of }) } else { Err(wrong()) }
+        }
+    }
+}
+
 /// How a leaderboard is printed.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 pub(crate) enum Format {
@@ -271,10 +293,11 @@ impl Args {
         replace(&mut config.adapters, &self.adapter);
         replace(&mut config.shots, &self.shots);
         replace(&mut config.seeds, &self.seeds);
-        if self.smoke {
-            // Of adapters that are not part of this run.
-            let parts: Vec<&str> = config.adapters.iter().flat_map(|name| name.split('+')).collect();
-            config.recipes.retain(|name, _| parts.contains(&"all") || parts.contains(&name.as_str()));
+        if self.smoke || !self.adapter.is_empty() {
+            // Not those of adapters that flags leave out.
+            let joined = || config.adapters.iter().map(String::as_str);
+            let names: Vec<&str> = joined().chain(joined().flat_map(|name| name.split('+'))).collect();
+            config.recipes.retain(|name, _| names.contains(&"all") || names.contains(&name.as_str()));
         }
         config.preset = self.preset.clone().unwrap_or(config.preset);
         if let Some(weights) = &self.weights {
@@ -316,6 +339,14 @@ impl Args {
         config.select = self.select.unwrap_or(config.select);
         config.save_adapters |= self.save_adapters;
         Ok(config)
+    }
+
+    /// What a command on another machine needs beside the configuration.
+    fn flags_of_commands(&self) -> Vec<String> {
+        let mut flags = self.compute.flags();
+        flags.extend(self.no_external.then(|| "--no-external".to_owned()));
+        flags.extend(self.thumbnails.then(|| "--thumbnails".to_owned()));
+        flags
     }
 
     fn config_text(&self) -> Result<Option<(&Path, String)>, CliError> {
@@ -430,6 +461,10 @@ pub(crate) fn phantoms(home: &Path, spec: &DatasetSpec) -> Result<PathBuf, CliEr
 
 pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> Result<(), CliError> {
     let config = args.config(entries)?;
+    if args.launch.launcher.is_some() {
+        // Of the tasks, not of the machine that writes their scripts: a cell's key tells them apart. There is no pool yet.
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(args.launch.threads()).build_global();
+    }
     if args.print_config {
         let text =
             toml::to_string(&with_recipes(&config, adapters)?).map_err(|error| CliError::Usage(error.to_string()))?;
@@ -478,6 +513,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
         device: args.compute.device()?,
         device_name: args.compute.device.to_string(),
         precision,
+        part: args.part.unwrap_or_default(),
         force: args.force,
         checkpoint_every: checkpoint_every(),
         jobs: args.jobs.into(),
@@ -492,12 +528,23 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
             failed => Err(CliError::Cells { failed, total: plan.to_run() }),
         };
     }
+    if args.launch.launcher.is_some() {
+        let plan = dry_run(&config, &environment, &Registry(entries, adapters))?;
+        let flags = args.flags_of_commands();
+        let launch =
+            Launch { args: &args.launch, config: &config, flags, out: &out, home: &home, jobs: args.jobs.into() };
+        return launch.launch(&plan);
+    }
     let outcome = echo_bench::run(&config, &environment, &Registry(entries, adapters));
-    cache::keep_below(&home, args.cache_limit);
+    if environment.part.has_tables() {
+        // Thousands of tasks need not all look through it.
+        cache::keep_below(&home, args.cache_limit);
+    }
     let outcome = outcome?;
     let Outcome { leaderboard, ran, skipped, failed, embedded, excluded, unusable } = outcome;
     // What cannot be printed is an error, but not before all has been said.
-    let printed = print(&args.format.of(&leaderboard));
+    let has_tables = environment.part.has_tables();
+    let printed = if has_tables { print(&args.format.of(&leaderboard)) } else { Ok(()) };
     say(&format!(
         "\n{} run, {skipped} done before, {failed} failed; {} embedded; results in {}",
         counted(ran, "cell"),
@@ -518,7 +565,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
     let primary = leaderboard.target.primary().key();
     let scored = leaderboard.rows.iter().any(|row| !row.adapter.is_empty() && row.metrics.contains_key(&primary));
     match failed {
-        0 if !scored => Err(CliError::Undefined(primary)),
+        0 if has_tables && !scored => Err(CliError::Undefined(primary)),
         0 => printed,
         failed => Err(CliError::Cells { failed, total: ran + skipped + failed }),
     }
@@ -553,6 +600,34 @@ mod tests {
         let names = [&[][..], &["--smoke"], &["--limit", "4"], &["--limit", "5"]].map(name);
         let distinct: std::collections::BTreeSet<&String> = names.iter().collect();
         assert_eq!(distinct.len(), names.len(), "{names:?}");
+    }
+
+    #[test]
+    fn parts_are_named_and_a_share_is_one_of_as_many_as_there_are() {
+        assert_eq!(part("features:0/3"), Ok(RunPart::Features { index: 0, of: 3 }));
+        assert_eq!([part("cells"), part("merge")], [Ok(RunPart::Cells), Ok(RunPart::Merge)]);
+        for wrong in ["", "whole", "features", "features:1", "features:3/3", "features:0/0", "features:-1/2"] {
+            assert!(part(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    /// Flags that leave adapters out leave out what the file says of them, and nothing else.
+    #[test]
+    fn recipes_of_adapters_that_flags_leave_out_are_no_mistake() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("mine.toml");
+        let text = "adapters = ['coop', 'mfl+echozoom']\n[recipes.coop.train]\nepochs = 2\n['recipes'.'mfl+echozoom'.train]\n\
+                    epochs = 2\n[recipes.mfl.train]\nbatch = 2\n";
+        std::fs::write(&path, text).unwrap();
+        let recipes = |flags: &[&str]| {
+            let args = Command::parse_from([&["bench", "--config", path.to_str().unwrap()], flags].concat()).args;
+            args.config(crate::ZOO).unwrap().recipes.into_keys().collect::<Vec<_>>()
+        };
+        assert_eq!(recipes(&[]).len(), 3);
+        assert_eq!(recipes(&["--adapter", "coop"]), ["coop"]);
+        assert_eq!(recipes(&["--adapter", "mfl+echozoom"]), ["mfl", "mfl+echozoom"]);
+        assert_eq!(recipes(&["--adapter", "mfl"]), ["mfl"]);
+        assert_eq!(recipes(&["--adapter", "all"]).len(), 3);
     }
 
     #[test]

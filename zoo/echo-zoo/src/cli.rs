@@ -3,14 +3,14 @@
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use echo_adapt::AdapterEntry;
 use echo_files::say;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    CliError, Entry, bench, cache, convert, embed, explain, fetch, inspect, list, ood, phantom, predict, prepare,
-    pretrain, report, retrieve, speed, study, views, zero_shot,
+    CliError, Entry, bench, cache, convert, doctor, embed, explain, fetch, inspect, list, manual, ood, phantom,
+    predict, prepare, pretrain, report, retrieve, speed, study, views, zero_shot,
 };
 
 /// Foundation models for echocardiography: one trait, one command line. Not for clinical use.
@@ -27,8 +27,12 @@ enum Command {
     Bench(Box<bench::Args>),
     /// See, shrink or clear what frozen encoders made of videos.
     Cache(cache::Args),
+    /// Print the script that completes commands and flags in a shell.
+    Completions(manual::CompletionsArgs),
     /// Copy upstream weights to a safetensors file of our own, exact or in half the size.
     Convert(convert::Args),
+    /// Say what this machine has and lacks, and what each lack costs.
+    Doctor(doctor::Args),
     /// Embed videos, ready clips or texts.
     Embed(embed::Args),
     /// Show where in a video a score, or what a fitted adapter predicts, comes from.
@@ -41,6 +45,8 @@ enum Command {
     Inspect(inspect::Args),
     /// List encoders and adapters.
     List,
+    /// Write manual pages.
+    Man(manual::ManArgs),
     /// Tell videos of known classes from others, with every encoder.
     Ood(Box<ood::Args>),
     /// What an encoder's own heads say of videos or ready clips.
@@ -90,13 +96,16 @@ pub fn cli(entries: &[Entry], adapters: &[AdapterEntry]) -> ExitCode {
     let result = match command {
         Command::Bench(args) => bench::run(&args, entries, adapters),
         Command::Cache(args) => cache::run(&args),
+        Command::Completions(args) => manual::completions(&args, Cli::command()),
         Command::Convert(args) => convert::run(&args, entries),
+        Command::Doctor(args) => doctor::run(&args, entries),
         Command::Embed(args) => embed::run(&args, entries),
         Command::Explain(args) => explain::run(&args, entries, adapters),
         Command::Fetch(args) => fetch::run(&args, entries),
         Command::Index(args) => retrieve::index(&args, entries),
         Command::Inspect(args) => inspect::run(&args, entries),
         Command::List => list::run(entries, adapters),
+        Command::Man(args) => manual::man(&args, Cli::command()),
         Command::Ood(args) => ood::run(&args, entries, adapters),
         Command::Predict(args) => predict::run(&args, entries, adapters),
         Command::Phantom(args) => phantom::run(&args),
@@ -154,7 +163,6 @@ mod tests {
 
     #[test]
     fn the_definition_of_the_command_line_is_sound() {
-        use clap::CommandFactory;
         Cli::command().debug_assert();
     }
 }

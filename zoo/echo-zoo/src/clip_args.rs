@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use echo_core::ClipSpec;
-use echo_data::{ClipError, Look, SAME_LEVELS, Start, count_pictures, doubt, for_each_clip};
+use echo_data::{ClipError, Look, SAME_LEVELS, Start, clip_starts, count_pictures, doubt, for_each_clip};
 use echo_files::{counted, say};
-use echo_video::{Mask, OpenOptions, VideoError};
+use echo_video::{Mask, OpenOptions, Video, VideoError};
 
 use crate::CliError;
 use crate::array_file::read_safetensors;
@@ -113,6 +114,43 @@ pub(crate) fn refuse_twice<'a>(mut paths: impl Iterator<Item = &'a PathBuf>) -> 
     }
 }
 
+/// How many clips of a video are seen, spread evenly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PerVideo {
+    /// So many of each.
+    Number(usize),
+    /// One from every frame that a clip can begin at.
+    EveryStart,
+}
+
+impl From<u16> for PerVideo {
+    fn from(number: u16) -> Self {
+        Self::Number(number.into())
+    }
+}
+
+impl FromStr for PerVideo {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match (text, text.parse()) {
+            ("all", _) => Ok(Self::EveryStart),
+            (_, Ok(number @ 1..=64)) => Ok(Self::Number(number)),
+            _ => Err(format!("{text:?} is neither a number from 1 to 64 nor all")),
+        }
+    }
+}
+
+impl PerVideo {
+    /// How many of the video at `path`; 1 where it cannot be read, which is told when it is decoded.
+    fn of(self, path: &Path, spec: &ClipSpec, options: &OpenOptions) -> usize {
+        match self {
+            Self::Number(number) => number,
+            Self::EveryStart => Video::open(path, options).map_or(1, |video| clip_starts(video.info().frames, spec)),
+        }
+    }
+}
+
 /// A video some of whose clips have been seen.
 struct Pending<T> {
     clips: Vec<Option<T>>,
@@ -155,14 +193,15 @@ impl ClipArgs {
     pub(crate) fn see<T: Send>(
         &self,
         spec: &ClipSpec,
-        clips: usize,
+        clips: impl Into<PerVideo>,
         device: &Device,
         see: impl Fn(Tensor<5>) -> T + Sync,
     ) -> Result<Rows<Vec<T>>, CliError> {
-        self.see_as(spec, clips, |_, index| Start::Even { index, of: clips }.into(), device, see, |seen| seen)
+        let look = |_: &Path, index, of| Start::Even { index, of }.into();
+        self.see_as(spec, clips.into(), look, device, see, |seen| seen)
     }
 
-    /// The same with clips of a video that are seen as `look` says of its path and the clip's place. What was seen of a
+    /// The same with clips of a video that are seen as `look` says of its path, the clip's place and their number. What was seen of a
     /// video goes to `conclude` as soon as all of it is there, and is then forgotten, so that memory does not grow with
     /// the number of videos.
     ///
@@ -171,8 +210,8 @@ impl ClipArgs {
     pub(crate) fn see_as<T: Send, R>(
         &self,
         spec: &ClipSpec,
-        clips: usize,
-        look: impl Fn(&Path, usize) -> Look + Sync,
+        clips: PerVideo,
+        look: impl Fn(&Path, usize, usize) -> Look + Sync,
         device: &Device,
         see: impl Fn(Tensor<5>) -> T + Sync,
         mut conclude: impl FnMut(Vec<T>) -> R,
@@ -187,9 +226,12 @@ impl ClipArgs {
             return Ok(Rows { rows: rows.collect(), left_out: Vec::new() });
         }
         let files = find_videos(&self.inputs)?;
-        // All clips of a video, then those of the next.
-        let paths: Vec<&Path> = files.iter().flat_map(|file| std::iter::repeat_n(file.as_path(), clips)).collect();
         let options = self.options();
+        let counts: Vec<usize> = files.iter().map(|file| clips.of(file, spec, &options)).collect();
+        // All clips of a video, then those of the next: each by its video's number and its place in it.
+        let of_file = |(file, &count): (usize, &usize)| (0..count).map(move |clip| (file, clip));
+        let places: Vec<(usize, usize)> = counts.iter().enumerate().flat_map(of_file).collect();
+        let paths: Vec<&Path> = places.iter().map(|&(file, _)| files[file].as_path()).collect();
         // How far it is, and how many clips are done.
         let progress = Mutex::new((Progress::new("clips", paths.len()), 0));
         let shown = || progress.lock().unwrap_or_else(PoisonError::into_inner);
@@ -207,7 +249,8 @@ impl ClipArgs {
             spec,
             |place| {
                 tell("reading", place);
-                look(paths[place], place % clips)
+                let (file, clip) = places[place];
+                look(paths[place], clip, counts[file])
             },
             &options,
             |place, loaded| {
@@ -215,11 +258,11 @@ impl ClipArgs {
                 (see(loaded.clip.into_tensor(device)), loaded.truncation, loaded.warnings)
             },
             |place, result| {
-                let (file, clip) = (place / clips, place % clips);
+                let (file, clip) = places[place];
                 let path = paths[place];
                 let of_file = pending.entry(file).or_insert_with(|| Pending {
-                    clips: std::iter::repeat_with(|| None).take(clips).collect(),
-                    missing: clips,
+                    clips: std::iter::repeat_with(|| None).take(counts[file]).collect(),
+                    missing: counts[file],
                     doubts: BTreeSet::new(),
                     failed: false,
                 });

@@ -133,7 +133,7 @@ fn embed_clips(
 ) -> Result<(Embeddings, usize), CliError> {
     let spec = &built.preset.clip;
     let encode = |clip| built.encoder.encode(clip).into_data().iter::<f32>().collect::<Vec<f32>>();
-    let seen = args.clips.see(spec, 1, device, |clip| precision.run(|| encode(clip)))?;
+    let seen = args.clips.see(spec, 1u16, device, |clip| precision.run(|| encode(clip)))?;
     let warnings = seen.rows.iter().map(|row| warnings.of(row)).collect();
     let failed = seen.faults();
     let (names, rows): (Vec<String>, Vec<Vec<Vec<f32>>>) =

@@ -57,6 +57,12 @@ pub(crate) struct ComputeArgs {
 }
 
 impl ComputeArgs {
+    /// The same as words of a command.
+    pub(crate) fn flags(&self) -> Vec<String> {
+        let precision = self.precision.iter().flat_map(|precision| ["--precision".to_owned(), precision.to_string()]);
+        ["--device".to_owned(), self.device.to_string()].into_iter().chain(precision).collect()
+    }
+
     pub(crate) fn device(&self) -> Result<Device, CliError> {
         self.device.device().map_err(CliError::Usage)
     }

@@ -12,7 +12,7 @@ use echo_kernels::Precision;
 use echo_report::UNCHOSEN_THRESHOLD;
 
 use crate::archive::{Archive, ArchiveArgs};
-use crate::clip_args::{ClipArgs, Row, Rows};
+use crate::clip_args::{ClipArgs, PerVideo, Row, Rows};
 use crate::encoder_args::WeightArgs;
 use crate::findings::{ClipFindings, Over, Reported, Wanted, check_weights, with_value};
 use crate::recognition::Recogniser;
@@ -47,10 +47,10 @@ pub(crate) struct Args {
     /// that of the picture, where weights tell them.
     #[arg(long, visible_alias = "task", value_delimiter = ',', value_name = "HEADS")]
     heads: Vec<String>,
-    /// Clips per video, spread evenly; what heads report is averaged over them [default: 1, or as the adapter was
-    /// fitted].
-    #[arg(long = "clips", value_name = "N", conflicts_with = "tensor", value_parser = clap::value_parser!(u16).range(1..=64))]
-    per_video: Option<u16>,
+    /// Clips per video, spread evenly, or `all`: from every frame that one can begin at, as EchoNet-Dynamic's tests are. What
+    /// heads report is averaged over them [default: 1, or as the adapter was fitted].
+    #[arg(long = "clips", value_name = "N", conflicts_with = "tensor")]
+    per_video: Option<PerVideo>,
     #[command(flatten)]
     archive: ArchiveArgs,
     #[command(flatten)]
@@ -76,7 +76,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
     wanted.check(card)?;
     check_weights(wanted, &built, &device)?;
 
-    let per_video = args.per_video.unwrap_or(1).into();
+    let per_video = args.per_video.unwrap_or(PerVideo::Number(1));
     let see = |clip| precision.run(|| wanted.of(&built.encoder, clip));
     let seen = args.clips.see(&built.preset.clip, per_video, &device, see)?;
     for row in &seen.rows {
@@ -188,10 +188,10 @@ fn fitted(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> Result<(
         None => None,
     };
     let adapter = file.adapt(adapters, &built, text.as_ref())?;
-    let clips = args.per_video.map_or(record.clips, usize::from);
+    let clips = args.per_video.unwrap_or(PerVideo::Number(record.clips));
     let spec = file.spec()?;
     // A video that cannot be read is told when it is decoded.
-    let look = |path: &Path, clip: usize| file.look(path, clip, clips, &spec).unwrap_or(Start::First.into());
+    let look = |path: &Path, clip, of| file.look(path, clip, of, &spec).unwrap_or(Start::First.into());
     let task = &record.task;
     let predicted = |clips: &[_]| predict_clips(&adapter, task.kind(), &built, precision, clips);
     let clip = |clip| clip;

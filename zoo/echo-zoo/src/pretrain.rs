@@ -9,8 +9,8 @@ use echo_core::{AnyEncoder, ClipSpec, Preset};
 use echo_data::Target;
 use echo_phantom::{ChamberSize, Findings, View};
 use echo_pretrain::{
-    Captions, Contrastive, MultiTask, Objective, PictureWords, Point, PretrainConfig, Task, Truth, ViewNames,
-    ViewWords, ceiling, pretrain, seconds_per_step,
+    Captions, Contrastive, MovementClasses, MultiTask, Objective, PictureWords, Point, PretrainConfig, Task, Truth,
+    ViewNames, ViewWords, ceiling, pretrain, seconds_per_step,
 };
 use echo_weights::{Precision, Weights, save};
 
@@ -217,7 +217,9 @@ fn objective(encoder: &AnyEncoder, on: Lessons, seed: u64) -> Result<Objective, 
             let lists = vec![names_among(encoder.card().capabilities.views), names_among(&[])];
             return Ok(Objective::Views(Box::new(ViewWords::new(encoder, lists, seed)?)));
         }
-        Lessons::Pictures if encoder.text().is_none() => return Ok(Objective::Movements),
+        Lessons::Pictures if encoder.text().is_none() => {
+            return Ok(Objective::Movements(MovementClasses::new(encoder, seed)));
+        }
         Lessons::Pictures => return Ok(Objective::Pictures(Box::new(PictureWords::new(encoder, seed)?))),
     }
     if encoder.text().is_some() {
@@ -367,7 +369,8 @@ mod tests {
 
     /// Every encoder that phantoms can teach on them, and one each on what else there is.
     fn lessons() -> impl Iterator<Item = (&'static Entry, Lessons)> {
-        let others = [("echoviewclip", Lessons::Views), ("clip", Lessons::Pictures)];
+        let others =
+            [("echoviewclip", Lessons::Views), ("clip", Lessons::Pictures), ("mvit-kinetics", Lessons::Pictures)];
         let others = others.into_iter().filter_map(|(name, on)| Some((find(ZOO, name).ok()?, on)));
         let capabilities = |entry: &&Entry| {
             let capabilities = &entry.card.capabilities;

@@ -175,7 +175,7 @@ fn index_videos(args: &IndexArgs, model: &Model<'_>, warnings: &mut Warnings<'_>
         let mut embedded: HashMap<blake3::Hash, (Vec<f32>, String)> = HashMap::new();
         if !new.is_empty() {
             let inputs = args.clips.of(new.keys().cloned().collect());
-            let clips = args.per_video.into();
+            let clips = args.per_video;
             let seen = match inputs.see(&model.built.preset.clip, clips, model.device, |clip| model.clip(clip)) {
                 // Others may follow.
                 Err(CliError::Inputs { failed: all, .. }) => {
@@ -296,7 +296,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     }
     let mut failed = 0;
     if !args.clips.is_empty() {
-        let seen = args.clips.see(&built.preset.clip, 1, &device, |clip| model.clip(clip))?;
+        let seen = args.clips.see(&built.preset.clip, 1u16, &device, |clip| model.clip(clip))?;
         failed = seen.faults();
         for row in seen.rows {
             doubts.push(warnings.of(&row));

@@ -263,9 +263,8 @@ impl Args {
         let built = build(entries, entry, preset.name, &self.weights_of(entry, entries, preset)?, &device)?;
         say(&format!("{} {}, {} weights", entry.card.name, preset.name, built.kind));
         let seen = Seen::new(&built, archive, &device, precision)?;
-        let rows = clips.see(&built.preset.clip, self.per_video.into(), &device, |clip| {
-            precision.run(|| seen.of(&built.encoder, clip))
-        })?;
+        let rows = clips
+            .see(&built.preset.clip, self.per_video, &device, |clip| precision.run(|| seen.of(&built.encoder, clip)))?;
         let remedy = "echozoo study DIR --preset full --weights ENCODER=FILE".to_owned();
         let mut warnings = Warnings::new(&built, precision, remedy);
         let of_rows: Vec<String> = rows.rows.iter().map(|row| warnings.of(row)).collect();

@@ -89,7 +89,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
         )));
     };
     let recognise = |clip| precision.run(|| recogniser.of(&built.encoder, clip));
-    let seen = args.clips.see(&built.preset.clip, args.per_video.into(), &device, recognise)?;
+    let seen = args.clips.see(&built.preset.clip, args.per_video, &device, recognise)?;
 
     let remedy = format!("echozoo views --encoder {} --preset full --weights FILE", card.name);
     let mut warnings = Warnings::new(&built, precision, remedy);

@@ -107,7 +107,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
         return Err(CliError::Usage("no task is left".to_owned()));
     }
 
-    let seen = args.clips.see(&built.preset.clip, args.per_video.into(), &device, |clip| {
+    let seen = args.clips.see(&built.preset.clip, args.per_video, &device, |clip| {
         precision.run(|| cosines(&built.encoder, clip, &texts))
     })?;
     let failed = seen.faults();

@@ -75,7 +75,7 @@ pub static CARD: Card = Card {
     code_url: "https://github.com/echonet/echo_CLIP",
     code_license: "Cedars-Sinai academic, no redistribution",
     of_hearts: true,
-    capabilities: Capabilities { text: true, heads: &[], views: &[] },
+    capabilities: Capabilities { text: true, findings: true, heads: &[], views: &[] },
     parameters: ParameterPaths {
         video: &["visual."],
         projection: &["visual.head.proj."],

@@ -61,7 +61,7 @@ pub static CARD: Card = Card {
     code_url: "https://github.com/echonet/EchoPrime",
     code_license: "Cedars-Sinai academic (README says MIT), no redistribution",
     of_hearts: true,
-    capabilities: Capabilities { text: true, heads: &[], views: &VIEWS },
+    capabilities: Capabilities { text: true, findings: true, heads: &[], views: &VIEWS },
     parameters: ParameterPaths {
         video: &["video.", "head."],
         projection: &["head."],

@@ -48,7 +48,7 @@ pub static CARD: Card = Card {
     code_url: "https://github.com/xmed-lab/EchoViewCLIP",
     code_license: "none",
     of_hearts: true,
-    capabilities: Capabilities { text: true, heads: &[], views: VIEWS },
+    capabilities: Capabilities { text: true, findings: false, heads: &[], views: VIEWS },
     parameters: ParameterPaths {
         video: &["visual.", "pool."],
         projection: &["pool.projector."],

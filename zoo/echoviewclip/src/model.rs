@@ -202,6 +202,10 @@ impl Pretrained for EchoViewClip {
     fn keys() -> &'static KeyTable {
         &KEYS
     }
+
+    fn shipped(preset: &Preset) -> Option<&'static [u8]> {
+        (preset.name == Preset::NANO).then_some(include_bytes!("../weights/nano.safetensors"))
+    }
 }
 
 fn tokenizer(preset: &Preset) -> ClipTokenizer {

@@ -37,7 +37,7 @@ pub static CARD: Card = Card {
     code_url: "https://github.com/pytorch/vision",
     code_license: "BSD-3-Clause",
     of_hearts: false,
-    capabilities: Capabilities { text: false, heads: &[], views: &[] },
+    capabilities: Capabilities { text: false, findings: false, heads: &[], views: &[] },
     parameters: ParameterPaths { video: &["video."], projection: &[], norm: &[], text: &[] },
     presets: &[
         Preset {

@@ -51,7 +51,7 @@ pub static CARD: Card = Card {
     code_url: "https://github.com/CarDS-Yale/PanEcho",
     code_license: "AGPL-3.0",
     of_hearts: true,
-    capabilities: Capabilities { text: false, heads: &TASKS, views: &[] },
+    capabilities: Capabilities { text: false, findings: false, heads: &TASKS, views: &[] },
     parameters: ParameterPaths { video: &["encoder."], projection: &[], norm: &[], text: &[] },
     presets: &[
         Preset {

@@ -72,7 +72,7 @@ pub static CARD: Card = Card {
     code_url: "https://github.com/echonet/dynamic",
     code_license: "conflicting: MIT, and a second file that forbids redistribution",
     of_hearts: true,
-    capabilities: Capabilities { text: false, heads: &HEADS, views: &[] },
+    capabilities: Capabilities { text: false, findings: false, heads: &HEADS, views: &[] },
     parameters: ParameterPaths { video: &["backbone."], projection: &[], norm: &[], text: &[] },
     presets: &[
         FULL,

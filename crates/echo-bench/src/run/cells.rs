@@ -6,8 +6,8 @@ use std::sync::{Arc, PoisonError};
 use echo_files::FileLock;
 use echo_report::{CellRecord, CellStatus, ParameterCounts};
 
-use super::RunState;
 use super::encoder::EncoderRun;
+use super::{RunPart, RunState};
 use crate::cell::seen::Seen;
 use crate::run::work_off::work_off;
 use crate::{BenchError, Observer, Recipe};
@@ -37,13 +37,15 @@ enum Origin {
     Before,
     /// Another process ran it meanwhile.
     Elsewhere,
+    /// Nobody ran it, and nobody does now.
+    Missing,
 }
 
 /// What an earlier run left of a cell.
 #[derive(Debug)]
-pub(super) enum Earlier<'a> {
+pub(super) enum Earlier {
     /// A record whose files are as it left them: there is nothing to do.
-    Stands(&'a CellRecord),
+    Stands(CellRecord),
     /// A record whose files are not, with what is wrong.
     Damaged(String),
     /// Nothing that ended well.
@@ -75,10 +77,15 @@ impl RunState<'_> {
 
     /// A cell's record: from before, from another process, or by running it. Nothing while another process is at it.
     fn attempt(&self, job: &Job, run: &EncoderRun<'_>) -> Result<Option<(CellRecord, Origin)>, BenchError> {
-        let earlier = self.earlier(job);
+        let earlier = self.earlier(job)?;
         if let Earlier::Stands(record) = earlier {
-            self.told(|told| told.ended(&job.label, record, Origin::Before));
-            return Ok(Some((record.clone(), Origin::Before)));
+            self.told(|told| told.ended(&job.label, &record, Origin::Before));
+            return Ok(Some((record, Origin::Before)));
+        }
+        if self.environment.part == RunPart::Merge {
+            let record = self.missing(job, earlier);
+            self.told(|told| told.ended(&job.label, &record, Origin::Missing));
+            return Ok(Some((record, Origin::Missing)));
         }
         let path = self.outputs.lock(&job.record.key);
         let Some(_lock) = FileLock::claim(&path).map_err(BenchError::io(&path))? else { return Ok(None) };
@@ -100,12 +107,25 @@ impl RunState<'_> {
     }
 
     /// What an earlier run left of the cell.
-    pub(super) fn earlier(&self, job: &Job) -> Earlier<'_> {
-        let done = self.done.get(&job.record.key).filter(|record| record.status == CellStatus::Done);
-        match done.filter(|_| !self.environment.force) {
+    pub(super) fn earlier(&self, job: &Job) -> Result<Earlier, BenchError> {
+        let key = &job.record.key;
+        let known = self.runs.of_file(key)?.or_else(|| self.done.get(key).cloned());
+        let done = known.filter(|record| record.status == CellStatus::Done && !self.environment.force);
+        Ok(match done {
             None => Earlier::Nothing,
-            Some(record) => self.damage(record).map_or(Earlier::Stands(record), Earlier::Damaged),
-        }
+            Some(record) => self.damage(&record).map_or(Earlier::Stands(record), Earlier::Damaged),
+        })
+    }
+
+    /// The record of a cell that is not run here and not done: a failure that no file keeps.
+    fn missing(&self, job: &Job, earlier: Earlier) -> CellRecord {
+        let failed = self.done.get(&job.record.key).and_then(|record| record.error.clone());
+        let error = match (earlier, failed) {
+            (Earlier::Damaged(reason), _) => reason,
+            (_, Some(error)) => error,
+            _ => "it has no result yet: it was not run, or was ended before it was done".to_owned(),
+        };
+        CellRecord { status: CellStatus::Failed, error: Some(error), ..job.record.clone() }
     }
 
     /// Why a finished cell has to be run again: its files are not those that it left.

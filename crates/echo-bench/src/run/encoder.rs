@@ -10,7 +10,7 @@ use echo_video::OpenOptions;
 use echo_weights::Built;
 
 use super::compute::nothing_usable;
-use super::{Environment, RunState};
+use super::{Environment, RunPart, RunState};
 use crate::cell::features::{Embedder, Wanted};
 use crate::cell::seen::Seen;
 use crate::config::recipe::ZERO_SHOT;
@@ -109,15 +109,16 @@ impl RunState<'_> {
         let cells = self.readable(&run, cells);
         let ToEmbed { plain, looks } = self.to_embed(&run, &cells);
         self.told(|told| told.recount(expected, cells.len()));
-        let wanted = self.wanted.clone();
+        let part = self.environment.part;
+        let wanted = part.share(self.wanted.clone());
         for (seen, stages) in plain {
             if let Some(external) = &self.external {
-                let videos = external.test.clone();
+                let videos = part.share(external.test.clone());
                 let features = self.embed(&run, seen.clone(), &stages, Which::External, &videos)?;
                 run.external.push(features);
                 let Some(external) = &self.external else { continue };
-                if run.usable(Which::External, &seen, &external.test).is_empty() {
-                    self.unusable.push(nothing_usable(external, "test", &external.test));
+                if !videos.is_empty() && run.usable(Which::External, &seen, &videos).is_empty() {
+                    self.unusable.push(nothing_usable(external, "test", &videos));
                 }
             }
             let features = self.embed(&run, seen, &stages, Which::Own, &wanted)?;
@@ -125,12 +126,15 @@ impl RunState<'_> {
         }
         // Other looks are for training.
         let drawn: BTreeSet<usize> = self.draws.values().flatten().copied().collect();
-        let drawn: Vec<usize> = drawn.into_iter().collect();
+        let drawn = part.share(drawn.into_iter().collect());
         for (seen, stages) in looks {
             let drawn = run.usable(Which::Own, &seen.plain(), &drawn);
             let features = self.embed(&run, seen, &stages, Which::Own, &drawn)?;
             run.forget_unseen(&features, &drawn);
             run.features.push(features);
+        }
+        if let RunPart::Features { .. } = part {
+            return Ok(());
         }
         self.run_cells(&cells, &run)
     }

@@ -56,8 +56,8 @@ pub struct PairForecast {
     pub adapter: String,
     /// How many there are.
     pub cells: usize,
-    /// Those of them that are done.
-    pub done: usize,
+    /// Shots and seed of those of them that are not done.
+    pub left: Vec<(Option<usize>, u64)>,
     /// The most bytes that the process holds during one of the others; absent where nothing is left to do, or nothing known.
     pub memory: Option<Memory>,
     /// Why none of them can run.
@@ -77,12 +77,12 @@ impl DryRun {
     /// Cells that are left and cannot run.
     pub fn failing(&self) -> usize {
         let failing = self.pairs.iter().filter(|pair| pair.fails.is_some());
-        failing.map(|pair| pair.cells - pair.done).sum()
+        failing.map(|pair| pair.left.len()).sum()
     }
 
     /// Cells that are left.
     pub fn to_run(&self) -> usize {
-        self.pairs.iter().map(|pair| pair.cells - pair.done).sum()
+        self.pairs.iter().map(|pair| pair.left.len()).sum()
     }
 }
 
@@ -94,8 +94,8 @@ impl fmt::Display for DryRun {
                 pair.encoder.clone(),
                 pair.adapter.clone(),
                 pair.cells.to_string(),
-                pair.done.to_string(),
-                (pair.cells - pair.done).to_string(),
+                (pair.cells - pair.left.len()).to_string(),
+                (pair.left.len()).to_string(),
                 pair.memory.map_or("-".to_owned(), in_words),
                 pair.fails.as_ref().map_or(String::new(), |reason| format!("cannot run: {reason}")),
             ]);

@@ -150,7 +150,7 @@ impl RunState<'_> {
             let jobs: Vec<&Job> = all.iter().filter(|job| job.record.adapter == adapter).collect();
             let mut to_run: Vec<&Job> = Vec::new();
             for &job in &jobs {
-                match self.earlier(job) {
+                match self.earlier(job)? {
                     Earlier::Stands(_) => continue,
                     Earlier::Damaged(reason) => notes.push(format!("{}: runs again: {reason}", job.label)),
                     Earlier::Nothing => {}
@@ -161,7 +161,7 @@ impl RunState<'_> {
                 encoder: name.to_owned(),
                 adapter: adapter.to_owned(),
                 cells: jobs.len(),
-                done: jobs.len() - to_run.len(),
+                left: to_run.iter().map(|job| (job.record.shots, job.record.seed)).collect(),
                 memory: None,
                 fails: None,
             };

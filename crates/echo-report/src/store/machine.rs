@@ -22,7 +22,7 @@ impl Machine {
     pub fn current() -> Self {
         Self {
             processor: processor().unwrap_or_else(|| "unknown".to_owned()),
-            threads: std::thread::available_parallelism().map_or(1, |count| count.get()),
+            threads: rayon::current_num_threads(),
             system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             git: std::env::var("ECHOZOO_GIT_VERSION").ok().filter(|version| !version.is_empty()),

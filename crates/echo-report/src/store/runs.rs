@@ -1,4 +1,5 @@
-//! `runs.jsonl`: one line per finished cell.
+//! `runs.jsonl`: one line per finished cell. Where several machines work on one folder, each cell's line is first a file of its own,
+//! `cells/KEY.json`: no two machines append to one file.
 //!
 //! Longer than most files: what a line holds, how it is written and how it is read again change together.
 
@@ -8,7 +9,7 @@ use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use echo_files::{printable, without_locks};
+use echo_files::{printable, without_locks, write_atomically};
 use echo_metrics::Scores;
 use serde::{Deserialize, Serialize};
 
@@ -238,10 +239,22 @@ pub struct Seconds {
     pub evaluate: f64,
 }
 
-/// The file of finished cells in an output folder, which several processes may append to.
+/// Where the records of an output folder's finished cells are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keeping {
+    /// As lines of one file, which several processes of one machine may append to.
+    #[default]
+    Together,
+    /// Each as a file of its own, so that several machines may work on the folder.
+    Apart,
+}
+
+/// The finished cells of an output folder.
 #[derive(Debug)]
 pub struct Runs {
     path: PathBuf,
+    cells: PathBuf,
+    keeping: Keeping,
     since: Mutex<Since>,
 }
 
@@ -262,14 +275,53 @@ struct Position {
 }
 
 impl Runs {
-    /// The file in the folder `out`, which need not exist yet, and the records in it, oldest first.
+    /// Those of the folder `out`, which need not exist yet, and their records, oldest first. Kept apart, only what is kept together
+    /// is read at once, since thousands of machines would read each other's files; [`of_file`](Self::of_file) gives the others.
     ///
     /// # Errors
     /// As [`read_runs`].
-    pub fn open(out: &Path) -> Result<(Self, Vec<CellRecord>), ReportError> {
-        let path = out.join("runs.jsonl");
-        let (records, read) = read_from(&path, Position::default())?;
-        Ok((Self { path, since: Mutex::new(Since { read, records: BTreeMap::new() }) }, records))
+    pub fn open(out: &Path, keeping: Keeping) -> Result<(Self, Vec<CellRecord>), ReportError> {
+        let (path, cells) = (out.join("runs.jsonl"), out.join("cells"));
+        let (mut records, read) = read_from(&path, Position::default())?;
+        if keeping == Keeping::Together {
+            records.extend(in_files(&cells)?.into_iter().map(|(_, record)| record));
+        }
+        Ok((Self { path, cells, keeping, since: Mutex::new(Since { read, records: BTreeMap::new() }) }, records))
+    }
+
+    /// The record of the cell `key` where it is in a file of its own. What is in it later counts as appended since.
+    ///
+    /// # Errors
+    /// As [`read_runs`].
+    pub fn of_file(&self, key: &str) -> Result<Option<CellRecord>, ReportError> {
+        if self.keeping == Keeping::Together {
+            return Ok(None);
+        }
+        let found = in_file(&self.file_of(key))?;
+        let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        since.records.extend(found.iter().map(|record| (key.to_owned(), record.clone())));
+        Ok(found)
+    }
+
+    fn file_of(&self, key: &str) -> PathBuf {
+        self.cells.join(format!("{key}.json"))
+    }
+
+    /// Makes lines of the records in files of their own, and removes those.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append), and where a file is no record.
+    pub fn gather(&self) -> Result<(), ReportError> {
+        let found = in_files(&self.cells)?;
+        if found.is_empty() {
+            return Ok(());
+        }
+        self.append_lines(found.iter().map(|(_, record)| record.to_line()).collect())?;
+        for (path, _) in found {
+            // Another process may be at the same; a line that is there twice is one record.
+            let _ = std::fs::remove_file(path);
+        }
+        Ok(())
     }
 
     /// The newest record of the cell `key` that this or another process appended since the file was opened.
@@ -278,13 +330,17 @@ impl Runs {
     /// As [`read_runs`].
     pub fn appended_since(&self, key: &str) -> Result<Option<CellRecord>, ReportError> {
         let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.keeping == Keeping::Apart {
+            let found = in_file(&self.file_of(key))?;
+            return Ok(found.filter(|record| since.records.get(key) != Some(record)));
+        }
         let (records, read) = read_from(&self.path, since.read)?;
         since.read = read;
         since.records.extend(records.into_iter().map(|record| (record.key.clone(), record)));
         Ok(since.records.get(key).cloned())
     }
 
-    /// Appends a line and sees to it that it is on disk. Safe with several processes on one folder.
+    /// Keeps a record and sees to it that it is on disk. Safe with several processes on one folder.
     ///
     /// Returns the record as later runs will read it: a number read from JSON may differ in its last bit from the one
     /// that was written, and a rerun must show the same table.
@@ -292,9 +348,22 @@ impl Runs {
     /// # Errors
     /// The file cannot be written, for instance because the disk is full; what was there stays as it was.
     pub fn append(&self, record: &CellRecord) -> Result<CellRecord, ReportError> {
-        let io = |source| ReportError::Io { path: self.path.clone(), source };
-        let mut line = record.to_line();
+        let line = record.to_line();
         let reread = record_of(line.trim_end()).expect("a record reads what it writes");
+        match self.keeping {
+            Keeping::Together => self.append_lines(line)?,
+            Keeping::Apart => {
+                let path = self.file_of(&record.key);
+                let io = |source| ReportError::Io { path: path.clone(), source };
+                write_atomically(&path, |file| file.write_all(line.as_bytes())).map_err(io)?;
+            }
+        }
+        Ok(reread)
+    }
+
+    /// Appends whole lines, all or none.
+    fn append_lines(&self, mut lines: String) -> Result<(), ReportError> {
+        let io = |source| ReportError::Io { path: self.path.clone(), source };
         let is_new = !self.path.exists();
         drop(echo_files::append(&self.path).map_err(io)?);
         let mut file = File::options().read(true).append(true).open(&self.path).map_err(io)?;
@@ -306,10 +375,10 @@ impl Runs {
             let mut last = [0];
             file.read_exact(&mut last).map_err(io)?;
             if last != *b"\n" {
-                line.insert(0, '\n');
+                lines.insert(0, '\n');
             }
         }
-        let written = file.write_all(line.as_bytes()).and_then(|()| file.sync_data());
+        let written = file.write_all(lines.as_bytes()).and_then(|()| file.sync_data());
         if written.is_err() {
             // Half a line of a full disk is taken back; the reader would pass over it all the same.
             let _ = file.set_len(length);
@@ -319,18 +388,49 @@ impl Runs {
             // The file's name is on disk once the folder is; not every file system can do that.
             let _ = File::open(folder).and_then(|folder| folder.sync_all());
         }
-        Ok(reread)
+        Ok(())
     }
 }
 
-/// All records of the folder `out`, oldest first; the newest of a key counts.
+/// All records of the folder `out`, oldest first, then those in files of their own; the last of a key counts.
 ///
 /// Half a line, as a killed run leaves it, is passed over.
 ///
 /// # Errors
 /// The file cannot be read, or a line has a newer schema or is otherwise not a record of a cell.
 pub fn read_runs(out: &Path) -> Result<Vec<CellRecord>, ReportError> {
-    Ok(read_from(&out.join("runs.jsonl"), Position::default())?.0)
+    Ok(Runs::open(out, Keeping::Together)?.1)
+}
+
+/// The records in files of their own in the folder `cells`, oldest first.
+fn in_files(cells: &Path) -> Result<Vec<(PathBuf, CellRecord)>, ReportError> {
+    let io = |source| ReportError::Io { path: cells.to_owned(), source };
+    let entries = match std::fs::read_dir(cells) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(io(source)),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(io)?.path();
+        if path.extension().is_some_and(|extension| extension == "json") {
+            // Another process may have gathered it.
+            found.extend(in_file(&path)?.map(|record| (path, record)));
+        }
+    }
+    found.sort_by(|(_, one), (_, other)| (one.finished, &one.key).cmp(&(other.finished, &other.key)));
+    Ok(found)
+}
+
+/// The record in a file of its own, where there is one.
+fn in_file(path: &Path) -> Result<Option<CellRecord>, ReportError> {
+    let reason = || "it is no whole record of a cell; remove it, and the benchmark, run again, makes its cell anew";
+    let (records, Position { lines, .. }) = read_from(path, Position::default())?;
+    match <[CellRecord; 1]>::try_from(records) {
+        Ok([record]) => Ok(Some(record)),
+        Err(records) if records.is_empty() && lines == 0 && !path.exists() => Ok(None),
+        Err(_) => Err(ReportError::Line { path: path.to_owned(), line: 1, reason: reason().to_owned() }),
+    }
 }
 
 /// The records of `path` from a place on, and the place after them.
@@ -526,7 +626,7 @@ pub(crate) mod tests {
     }
 
     fn opened(dir: &Path) -> Runs {
-        Runs::open(dir).unwrap().0
+        Runs::open(dir, Keeping::Together).unwrap().0
     }
 
     fn keys(dir: &Path) -> Vec<String> {
@@ -576,6 +676,42 @@ pub(crate) mod tests {
         assert_eq!(ours.appended_since("slow").unwrap(), None);
         fs::write(&ours.path, [&before, line.as_bytes()].concat()).unwrap();
         assert_eq!(ours.appended_since("slow").unwrap(), Some(record("slow")));
+    }
+
+    #[test]
+    fn records_of_several_machines_are_files_of_their_own_until_they_are_gathered() {
+        let dir = tempfile::tempdir().unwrap();
+        let apart = || Runs::open(dir.path(), Keeping::Apart).unwrap().0;
+        fs::create_dir(dir.path().join("cells")).unwrap();
+        let failed = CellRecord { status: CellStatus::Failed, ..record("again") };
+        apart().append(&failed).unwrap();
+        let (ours, theirs) = (apart(), apart());
+        // What was there before was not appended since, which another machine's is.
+        assert_eq!(ours.of_file("again").unwrap(), Some(failed.clone()));
+        assert_eq!(ours.appended_since("again").unwrap(), None);
+        theirs.append(&record("again")).unwrap();
+        assert_eq!(ours.appended_since("again").unwrap(), Some(record("again")));
+        assert_eq!((ours.of_file("none").unwrap(), ours.appended_since("none").unwrap()), (None, None));
+        ours.append(&CellRecord { finished: 7, ..record("late") }).unwrap();
+        assert!(!dir.path().join("runs.jsonl").exists());
+        assert_eq!(keys(dir.path()), ["again", "late"]);
+
+        let together = opened(dir.path());
+        together.append(&record("line")).unwrap();
+        together.gather().unwrap();
+        assert_eq!(keys(dir.path()), ["line", "again", "late"]);
+        assert_eq!(fs::read_dir(dir.path().join("cells")).unwrap().count(), 0);
+        together.gather().unwrap();
+        assert_eq!(keys(dir.path()).len(), 3);
+
+        // A copy that was cut off names itself.
+        let line = record("cut").to_line();
+        for text in ["", &line[..40], &format!("{line}{line}")] {
+            fs::write(dir.path().join("cells/cut.json"), text).unwrap();
+            for message in [read_runs(dir.path()).unwrap_err(), apart().of_file("cut").unwrap_err()] {
+                assert!(message.to_string().contains("cut.json"), "{message}");
+            }
+        }
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub static CARD: Card = Card {
     code_url: "https://example.org/code",
     code_license: "MIT",
     of_hearts: false,
-    capabilities: Capabilities { text: false, heads: &[], views: &[] },
+    capabilities: Capabilities { text: false, findings: false, heads: &[], views: &[] },
     parameters: ParameterPaths {
         video: &["frames.", "norm.", "projection."],
         projection: &["projection."],

@@ -103,7 +103,7 @@ pub(super) struct Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
-    /// An encoder without an ejection fraction among its heads is asked for it by prompts, where it has a text tower.
+    /// An encoder without an ejection fraction among its heads is asked for it by prompts, where its text tower knows findings.
     pub(super) fn new(
         built: &Built,
         archive: Option<&'a Archive>,
@@ -113,7 +113,7 @@ impl<'a> Seen<'a> {
         let capabilities = &built.encoder.card().capabilities;
         let has_head = capabilities.heads.iter().any(|head| head.name == EF);
         let mut notes = Vec::new();
-        let prompts = match capabilities.text && !has_head {
+        let prompts = match capabilities.findings && !has_head {
             true => {
                 let task = Prompts::shipped()?.task(EJECTION_FRACTION)?.clone();
                 match precision.run(|| text_embeddings(task.prompts(), built, device)) {

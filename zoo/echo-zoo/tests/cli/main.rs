@@ -5,6 +5,7 @@
 mod bench;
 mod cache;
 mod clinical;
+mod cluster;
 mod commands;
 mod dry_run;
 mod fetch;

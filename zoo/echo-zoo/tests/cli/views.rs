@@ -49,6 +49,67 @@ fn a_video_has_a_view_whether_it_is_a_known_one_and_a_quality() {
     }
 }
 
+/// Phantoms in all views and of what is no heart, read by the shipped weights.
+#[test]
+fn views_of_hearts_are_recognised_and_what_is_no_heart_is_told() {
+    let place = Place::new(0);
+    place.run(0, &["phantom", "--out", "hearts", "--view", "standard", "--count", "36", "--seed", "5"]);
+    place.run(0, &["phantom", "--out", "others", "--out-of-distribution", "--count", "22", "--seed", "5"]);
+    let views = |folder: &str, out: &str| {
+        place.run(0, &["views", "--preset", "nano", "--out", out, folder]);
+        place.rows(out)
+    };
+    let hearts = views("hearts/Videos", "hearts.csv");
+    assert_eq!(hearts.len(), 36);
+    let findings = place.rows("hearts/Findings.csv");
+    let of = |name: &str, column: &str| {
+        let row = findings.iter().find(|row| name.contains(&row["FileName"])).unwrap();
+        row[column].clone()
+    };
+    let names = [
+        ("A4C", "Apical 4C 2D"),
+        ("A2C", "Apical 2C 2D"),
+        ("A3C", "Apical 3C 2D"),
+        ("PLAX", "Parasternal Long Axis 2D"),
+        ("PSAX-MV", "Parasternal Mitral Valve Short Axis"),
+        ("PSAX-PM", "Parasternal Papillary Muscle Short Axis 2D"),
+        ("PSAX-AP", "Parasternal Apical Short Axis 2D"),
+    ];
+    let listed: Vec<_> = hearts
+        .iter()
+        .filter_map(|row| {
+            let view = of(&row["name"], "View");
+            let (_, name) = names.iter().find(|(short, _)| *short == view)?;
+            Some((row, *name))
+        })
+        .collect();
+    let right = listed.iter().filter(|(row, name)| row["view"] == *name).count();
+    println!("{right} of {} views", listed.len());
+    // One of 38 by chance.
+    assert!(2 * right > listed.len(), "{right} of {}", listed.len());
+
+    let known = |rows: &[BTreeMap<String, String>]| {
+        let all: Vec<f64> = rows.iter().map(|row| row["in_distribution"].parse().unwrap()).collect();
+        assert!(all.iter().all(|score| (0.0..=1.0).contains(score)));
+        all.iter().sum::<f64>() / all.len() as f64
+    };
+    let others = views("others/Videos", "others.csv");
+    assert_eq!(others.len(), 22);
+    println!("known: {:.3} of hearts, {:.3} of others", known(&hearts), known(&others));
+    assert!(known(&hearts) > known(&others));
+    for row in hearts.iter().chain(&others) {
+        let is_known = row["in_distribution"].parse::<f64>().unwrap() >= 0.5;
+        assert_eq!(row["verdict"] == "in distribution", is_known);
+        assert!(["poor", "medium", "good"].contains(&row["quality"].as_str()));
+    }
+    // The same numbers are heads, and stand in a study.
+    let one = "hearts/Videos/".to_owned() + &of(&hearts[0]["name"], "FileName") + ".avi";
+    let heads =
+        ["predict", "--encoder", "echoviewclip", "--preset", "nano", "--heads", "known-view,quality", "--csv", &one];
+    let (out, _) = place.run(0, &heads);
+    assert!(out.contains("known-view") && out.contains("quality,good"), "{out}");
+}
+
 fn number(row: &BTreeMap<String, String>, column: &str) -> f64 {
     row[column].parse().unwrap_or_else(|_| panic!("{column}: {:?}", row[column]))
 }

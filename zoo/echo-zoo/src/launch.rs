@@ -1,0 +1,398 @@
+//! `echozoo bench --launcher`: a folder of scripts and commands that runs a grid on a cluster, or here.
+//!
+//! The folder is what a user of the cluster would write by hand: one complete command a line for each cell, a job array that
+//! takes lines, one before it that computes what frozen encoders make of videos, and one after it that makes the tables.
+//! Commands are those of the program, narrowed to a cell; nothing runs that could not be typed.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use echo_bench::{BenchConfig, DryRun};
+use echo_files::{counted, say};
+
+use crate::CliError;
+use crate::array_file::write_file;
+
+/// Where the scripts lie in the folder of the results.
+const FOLDER: &str = "launch";
+
+/// Seconds before the end of a task's time at which it goes back into the queue.
+const WARNED: u32 = 120;
+
+/// Flags of `echozoo bench` that say how it is spread.
+#[derive(Debug, clap::Args)]
+pub(crate) struct LaunchArgs {
+    /// Write scripts that run the grid as a SLURM job array, or run the same scripts here one after another (docs/cluster.md).
+    #[arg(help_heading = "Cluster", long, value_enum)]
+    pub(crate) launcher: Option<Launcher>,
+    /// Hand the scripts to SLURM, too.
+    #[arg(help_heading = "Cluster", long, requires = "launcher")]
+    submit: bool,
+    /// SLURM's partition.
+    #[arg(help_heading = "Cluster", long, value_name = "NAME", requires = "launcher", value_parser = word)]
+    partition: Option<String>,
+    /// SLURM's account.
+    #[arg(help_heading = "Cluster", long, value_name = "NAME", requires = "launcher", value_parser = word)]
+    account: Option<String>,
+    /// SLURM's quality of service.
+    #[arg(help_heading = "Cluster", long, value_name = "NAME", requires = "launcher", value_parser = word)]
+    qos: Option<String>,
+    /// Time of a task, such as 02:00:00. Two minutes before its end it goes back into the queue and on from its checkpoint.
+    #[arg(help_heading = "Cluster", long, value_name = "TIME", requires = "launcher", value_parser = word)]
+    time: Option<String>,
+    /// Memory of a task, such as 16G.
+    #[arg(help_heading = "Cluster", long, value_name = "SIZE", requires = "launcher", value_parser = word)]
+    mem: Option<String>,
+    /// Processors of a task: that many threads. It is part of what a cell's result depends on [default: 1; with --launcher
+    /// local, all].
+    #[arg(help_heading = "Cluster", long, value_name = "N", requires = "launcher", value_parser = clap::value_parser!(u16).range(1..))]
+    cpus_per_task: Option<u16>,
+    /// Generic resources of a task, such as gpu:1; --device cuda uses them.
+    #[arg(help_heading = "Cluster", long, value_name = "LIST", requires = "launcher", value_parser = word)]
+    gres: Option<String>,
+    /// Tasks that run at a time at most (submitit's array_parallelism).
+    #[arg(help_heading = "Cluster", long, value_name = "P", requires = "launcher", value_parser = clap::value_parser!(u32).range(1..))]
+    array_parallelism: Option<u32>,
+    /// Cells of a task, for clusters whose arrays are short (MaxArraySize).
+    #[arg(help_heading = "Cluster", long, value_name = "N", requires = "launcher", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    cells_per_task: u32,
+    /// Tasks that compute what frozen encoders make of videos, each of its share of them.
+    #[arg(help_heading = "Cluster", long, value_name = "N", requires = "launcher", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    feature_tasks: u32,
+    /// A line of every script before its commands, such as 'module load cuda'; may be given several times.
+    #[arg(help_heading = "Cluster", long, value_name = "LINE", requires = "launcher", value_parser = line)]
+    slurm_setup: Vec<String>,
+}
+
+/// What runs the scripts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Launcher {
+    /// SLURM, once they are submitted.
+    Slurm,
+    /// This machine, now.
+    Local,
+}
+
+/// A value of SLURM's, which may not end its line or begin another.
+fn word(text: &str) -> Result<String, String> {
+    match !text.is_empty() && text.chars().all(|c| !c.is_control() && !c.is_whitespace() && !"\"'#\\".contains(c)) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("{text:?} is no value of SLURM's: it holds blanks or quotes, or nothing")),
+    }
+}
+
+fn line(text: &str) -> Result<String, String> {
+    match text.chars().any(char::is_control) {
+        false => Ok(text.to_owned()),
+        true => Err(format!("{text:?} is more than one line")),
+    }
+}
+
+impl LaunchArgs {
+    /// Threads of a task.
+    pub(crate) fn threads(&self) -> usize {
+        let here = || std::thread::available_parallelism().map_or(1, |count| count.get());
+        match (self.cpus_per_task, self.launcher) {
+            (Some(cpus), _) => cpus.into(),
+            (None, Some(Launcher::Local) | None) => here(),
+            (None, Some(Launcher::Slurm)) => 1,
+        }
+    }
+}
+
+/// A grid that is spread, and where.
+pub(crate) struct Launch<'a> {
+    pub(crate) args: &'a LaunchArgs,
+    pub(crate) config: &'a BenchConfig,
+    /// Flags of every command that the configuration does not hold, in whole words.
+    pub(crate) flags: Vec<String>,
+    /// The folder of the results.
+    pub(crate) out: &'a Path,
+    /// Where data made on first use and caches live.
+    pub(crate) home: &'a Path,
+    /// Tasks that run at a time where they run here.
+    pub(crate) jobs: usize,
+}
+
+impl Launch<'_> {
+    /// Writes the scripts for what `plan` has left to do, and hands them to SLURM or runs them where that is asked for.
+    ///
+    /// # Errors
+    /// A file cannot be written, a path has no place in a script, or `sbatch` refuses one.
+    pub(crate) fn launch(&self, plan: &DryRun) -> Result<(), CliError> {
+        let program = std::env::current_exe().map_err(CliError::file(Path::new("echozoo")))?;
+        let folder = self.out.join(FOLDER);
+        let config = folder.join("config.toml");
+        let logs = folder.join("logs");
+        std::fs::create_dir_all(&logs).map_err(CliError::file(&logs))?;
+        let text = toml::to_string(self.config).map_err(|error| CliError::Usage(error.to_string()))?;
+        write_file(&config, text.as_bytes())?;
+        let mut common = vec![quoted(&program)?, "bench".to_owned(), "--config".to_owned(), quoted(&config)?];
+        for flag in &self.flags {
+            common.push(quoted(Path::new(flag))?);
+        }
+        common.extend(["--out".to_owned(), quoted(self.out)?]);
+        let common = common.join(" ");
+
+        let cells = cells(plan, &common)?;
+        let shares = self.args.feature_tasks;
+        let features = (0..shares).map(|index| format!("{common} --part features:{index}/{shares}"));
+        let features: Vec<String> = features.collect();
+        let merge = vec![format!("{common} --part merge")];
+        let parts = [("features", &features, 1), ("cells", &cells, self.args.cells_per_task), ("merge", &merge, 1)];
+        let mut scripts = Vec::new();
+        for (name, commands, each) in parts {
+            write_file(&folder.join(format!("{name}.txt")), lines(commands).as_bytes())?;
+            let tasks = commands.len().div_ceil(each as usize);
+            let script = folder.join(if name == "cells" { "run.sbatch".to_owned() } else { format!("{name}.sbatch") });
+            write_file(&script, self.script(name, tasks, each, &folder)?.as_bytes())?;
+            scripts.push((script, tasks));
+        }
+        say(&format!(
+            "{} in {}: {} to run, {} done before",
+            counted(scripts.len(), "script"),
+            folder.display(),
+            counted(cells.len(), "cell"),
+            plan.pairs.iter().map(|pair| pair.cells - pair.left.len()).sum::<usize>(),
+        ));
+        // Where nothing is left, only the tables are made again.
+        let from = if cells.is_empty() { 2 } else { 0 };
+        match self.args.launcher {
+            Some(Launcher::Local) => self.run_here(&scripts[from..], &logs),
+            _ => self.hand_over(&scripts[from..]),
+        }
+    }
+
+    /// A script whose task number `i` runs the lines from `i * each + 1` on of the file of its name.
+    fn script(&self, name: &str, tasks: usize, each: u32, folder: &Path) -> Result<String, CliError> {
+        let LaunchArgs { partition, account, qos, time, mem, gres, array_parallelism, .. } = self.args;
+        let mut text = "#!/usr/bin/env bash\n".to_owned();
+        let mut option = |option: &str, value: &str| {
+            let _ = writeln!(text, "#SBATCH --{option}={value}");
+        };
+        option("job-name", &format!("echozoo-{name}"));
+        let at_a_time = array_parallelism.filter(|_| name != "merge").map_or(String::new(), |most| format!("%{most}"));
+        option("array", &format!("0-{}{at_a_time}", tasks.max(1) - 1));
+        let given = [("partition", partition), ("account", account), ("qos", qos), ("time", time), ("mem", mem)];
+        let given = given.into_iter().chain((name != "merge").then_some(("gres", gres)));
+        for (name, value) in given.filter_map(|(name, value)| Some((name, value.as_ref()?))) {
+            option(name, value);
+        }
+        if let Some(cpus) = self.args.cpus_per_task {
+            option("cpus-per-task", &cpus.to_string());
+        }
+        option("signal", &format!("B:USR1@{WARNED}"));
+        option("output", &format!("\"{}/%x-%A_%a.out\"", in_pattern(&folder.join("logs"))?));
+        text.push_str("#SBATCH --requeue\n#SBATCH --open-mode=append\n");
+        let here = std::env::current_dir().map_err(CliError::file(Path::new(".")))?;
+        let setup = lines(&self.args.slurm_setup);
+        let _ = write!(
+            text,
+            r#"
+# A task of the array runs lines of {name}.txt, from number SLURM_ARRAY_TASK_ID * {each} + 1 on, {each} in all. What is done, it does
+# not do again.
+set -euo pipefail
+cd {here}
+export ECHOZOO_HOME={home}
+export RAYON_NUM_THREADS="${{SLURM_CPUS_PER_TASK:-{threads}}}"
+{setup}
+first=$((SLURM_ARRAY_TASK_ID * {each} + 1))
+last=$((first + {each} - 1))
+failed=0
+child=
+
+# Before the time is up, the task goes back into the queue: its cell goes on from its checkpoint.
+requeue() {{
+    trap '' USR1
+    if [ -n "$child" ]; then
+        kill -TERM "$child" 2>/dev/null || true
+        wait "$child" || true
+    fi
+    scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}"
+    # SLURM ends this try.
+    sleep 60
+    exit 1
+}}
+trap requeue USR1
+
+while IFS= read -r command; do
+    bash -c "exec $command" &
+    child=$!
+    wait "$child" || failed=1
+done < <(sed -n "${{first}},${{last}}p" {commands})
+exit "$failed"
+"#,
+            here = quoted(&here)?,
+            home = quoted(&absolute(self.home)?)?,
+            threads = self.args.threads(),
+            commands = quoted(&folder.join(format!("{name}.txt")))?,
+        );
+        Ok(text)
+    }
+
+    /// Submits the scripts, each after the one before, or says how.
+    fn hand_over(&self, scripts: &[(PathBuf, usize)]) -> Result<(), CliError> {
+        if !self.args.submit {
+            say("submit them, or give --submit:");
+            let names = ["features", "cells", "merge"];
+            let names = &names[names.len() - scripts.len()..];
+            for (place, ((script, _), name)) in scripts.iter().zip(names).enumerate() {
+                let after = match place.checked_sub(1) {
+                    None => String::new(),
+                    Some(before) => format!("{} ", after(&format!("${}", names[before]), name)),
+                };
+                say(&format!("  {name}=$(sbatch --parsable {after}{})", quoted(script)?));
+            }
+            return Ok(());
+        }
+        let mut before: Option<String> = None;
+        for (script, tasks) in scripts {
+            let mut command = Command::new("sbatch");
+            command.arg("--parsable");
+            if let Some(job) = &before {
+                let name = script.file_stem().unwrap_or_default().to_string_lossy();
+                command.args(after(job, &name).split(' '));
+            }
+            let output = command.arg(script).stderr(Stdio::inherit()).output();
+            let output = output.map_err(CliError::file(Path::new("sbatch")))?;
+            // The job's number, and its cluster's name where there are several.
+            let answer = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+            let job = answer.split(';').next().unwrap_or_default().to_owned();
+            if !output.status.success() || job.is_empty() {
+                let reason = "sbatch refused it; what was submitted before it still runs (scancel ends it)".to_owned();
+                return Err(CliError::File { path: script.clone(), reason });
+            }
+            say(&format!("job {job}: {} of {}", counted(*tasks, "task"), script.display()));
+            before = Some(job);
+        }
+        Ok(())
+    }
+
+    /// Runs the tasks of each script, some at a time, as SLURM would.
+    fn run_here(&self, scripts: &[(PathBuf, usize)], logs: &Path) -> Result<(), CliError> {
+        let mut failed = 0;
+        for (script, tasks) in scripts {
+            let name = script.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let next = AtomicUsize::new(0);
+            let worker = || -> Result<usize, CliError> {
+                let mut failed = 0;
+                loop {
+                    let task = next.fetch_add(1, Ordering::Relaxed);
+                    if task >= *tasks {
+                        return Ok(failed);
+                    }
+                    let log = logs.join(format!("{name}-local_{task}.out"));
+                    let file = std::fs::File::create(&log).map_err(CliError::file(&log))?;
+                    let err = file.try_clone().map_err(CliError::file(&log))?;
+                    let mut command = Command::new("bash");
+                    command.arg(script).env("SLURM_ARRAY_TASK_ID", task.to_string()).stdin(Stdio::null());
+                    command.env("SLURM_CPUS_PER_TASK", self.args.threads().to_string());
+                    let status =
+                        command.stdout(file).stderr(err).status().map_err(CliError::file(Path::new("bash")))?;
+                    if !status.success() {
+                        failed += 1;
+                        say(&format!("task {task} of {name} failed: see {}", log.display()));
+                    }
+                }
+            };
+            let results: Vec<Result<usize, CliError>> = std::thread::scope(|scope| {
+                let threads: Vec<_> = (0..self.jobs.clamp(1, (*tasks).max(1))).map(|_| scope.spawn(worker)).collect();
+                threads.into_iter().map(|thread| thread.join().expect("a worker does not panic")).collect()
+            });
+            for result in results {
+                failed += result?;
+            }
+            say(&format!("{name}: {} ended", counted(*tasks, "task")));
+        }
+        say(&format!("results in {}", self.out.display()));
+        match failed {
+            0 => Ok(()),
+            _ => Err(CliError::Inputs { failed, total: scripts.iter().map(|(_, tasks)| tasks).sum() }),
+        }
+    }
+}
+
+/// How a script waits for the job before it: cells for all features, tables for whatever became of the cells.
+fn after(job: &str, script: &str) -> String {
+    match script {
+        "merge" => format!("--dependency=afterany:{job}"),
+        _ => format!("--dependency=afterok:{job} --kill-on-invalid-dep=yes"),
+    }
+}
+
+/// A command for each cell that is left.
+fn cells(plan: &DryRun, common: &str) -> Result<Vec<String>, CliError> {
+    let mut commands = Vec::new();
+    for pair in &plan.pairs {
+        let (encoder, adapter) = (quoted(Path::new(&pair.encoder))?, quoted(Path::new(&pair.adapter))?);
+        for (shots, seed) in &pair.left {
+            // What looks at no training video has one cell whatever the shots and seeds.
+            let drawn = match shots {
+                Some(0) => String::new(),
+                Some(shots) => format!(" --shots {shots} --seeds {seed}"),
+                None => format!(" --seeds {seed}"),
+            };
+            commands
+                .push(format!("{common} --part cells --no-zero-shot --encoder {encoder} --adapter {adapter}{drawn}"));
+        }
+    }
+    Ok(commands)
+}
+
+fn lines(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+/// A path as one word of a shell's line.
+fn quoted(path: &Path) -> Result<String, CliError> {
+    let fits = |text: &&str| !text.chars().any(char::is_control);
+    let Some(text) = path.to_str().filter(fits) else {
+        let reason = "a path in a script must be text of one line; give the folder another name".to_owned();
+        return Err(CliError::File { path: path.to_owned(), reason });
+    };
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,%@".contains(c);
+    match !text.is_empty() && text.chars().all(is_plain) {
+        true => Ok(text.to_owned()),
+        false => Ok(format!("'{}'", text.replace('\'', r"'\''"))),
+    }
+}
+
+/// A folder in a pattern of file names of SLURM's.
+fn in_pattern(folder: &Path) -> Result<String, CliError> {
+    let path = absolute(folder)?;
+    quoted(&path)?;
+    let text = path.to_string_lossy();
+    match text.contains(['"', '\\']) {
+        true => {
+            let reason =
+                "SLURM takes no quotes and no backslashes in the names of logs; give another folder with --out";
+            Err(CliError::File { path, reason: reason.to_owned() })
+        }
+        false => Ok(text.replace('%', "%%")),
+    }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, CliError> {
+    std::path::absolute(path).map_err(CliError::file(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_one_word_of_a_line() {
+        let of = |text: &str| quoted(Path::new(text)).unwrap();
+        assert_eq!(of("/a/b-c_1.bin"), "/a/b-c_1.bin");
+        assert_eq!(of("a b"), "'a b'");
+        assert_eq!(of("it's $HOME"), r"'it'\''s $HOME'");
+        assert!(quoted(Path::new("two\nlines")).is_err());
+        assert!(word("gpu:1").is_ok() && word("a b").is_err() && word("").is_err() && word("x\n#SBATCH -p y").is_err());
+        assert!(line("module load cuda/12").is_ok() && line("a\nb").is_err());
+        assert!(
+            in_pattern(Path::new("/a/100%")).unwrap().ends_with("100%%") && in_pattern(Path::new("/a\"b")).is_err()
+        );
+    }
+}

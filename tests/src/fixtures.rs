@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use echo_adapt::{ADAPTERS, AdaptError, AdapterEntry, Joined, Tables, zoom_frames};
 use echo_core::{
-    Answer, AnyEncoder, Class, Classification, Features, Kind, Preset, Rank, RankSpec, Stage, Task, Truth,
+    Answer, AnyEncoder, Capabilities, Class, Classification, Features, Kind, Preset, Rank, RankSpec, Stage, Task, Truth,
 };
 use echo_random::Stream;
 use echo_train::{AugmentConfig, LossWeights, OptimizerConfig, RateFactors, ScheduleConfig, SoftTargets, TrainConfig};
@@ -26,9 +26,11 @@ pub fn trained() -> impl Iterator<Item = &'static Entry> {
     ZOO.iter().filter(|entry| entry.has_shipped(entry.card.preset(Preset::NANO).unwrap()))
 }
 
-/// Those of them that have seen hearts.
+/// Those of them that were taught the ejection fraction of hearts.
 pub fn taught() -> impl Iterator<Item = &'static Entry> {
-    trained().filter(|entry| entry.card.of_hearts)
+    let says_ef =
+        |capabilities: &Capabilities| capabilities.findings || capabilities.heads.iter().any(|head| head.name == "EF");
+    trained().filter(move |entry| entry.card.of_hearts && says_ef(&entry.card.capabilities))
 }
 
 /// Every adapter, and one from outside.

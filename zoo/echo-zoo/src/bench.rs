@@ -31,6 +31,9 @@ use crate::{CliError, Entry, build, cache, find};
 /// What `--smoke` takes from the smoke benchmark.
 const SMOKE: &str = include_str!("../../../configs/bench/smoke.toml");
 
+/// What runs where nothing is named.
+const DEFAULT: &str = include_str!("../../../configs/bench/fewshot.toml");
+
 /// What stands below the flags.
 const EXAMPLES: &str = "Examples:
   echozoo bench --encoder echoprime --adapter coop
@@ -45,7 +48,7 @@ const EXCLUDED_SHOWN: usize = 20;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Encoders, separated by commas, or `all`.
+    /// Encoders, separated by commas, or `all` [default: echoclip,echoprime,panecho,r2plus1d,clip].
     #[arg(help_heading = "What is compared", long, value_delimiter = ',')]
     encoder: Vec<String>,
     /// Adapters, separated by commas, or `all`; joined by `+` they are one adapter.
@@ -270,7 +273,13 @@ impl Args {
     /// The configuration: defaults, then the file, then flags.
     fn config(&self, entries: &[Entry]) -> Result<BenchConfig, CliError> {
         let mut config = match self.config_text()? {
-            None => BenchConfig::default(),
+            None => {
+                let config = BenchConfig::from_toml("the default grid", DEFAULT)?;
+                let known = config.encoders.iter().all(|name| find(entries, name).is_ok());
+                // Another program's encoders are others.
+                let encoders = if known { config.encoders } else { vec!["all".to_owned()] };
+                BenchConfig { encoders, source: None, ..config }
+            }
             Some((path, text)) => {
                 let config = BenchConfig::from_toml(&path.display().to_string(), &text)?;
                 for name in config.encoders.iter().filter(|name| *name != "all") {
@@ -378,7 +387,11 @@ impl Args {
         let task = (config.task != BenchConfig::default().task).then_some(task);
         let task = task.into_iter().chain(config.below.map(|below| format!("below-{below}")));
         let of_flags = || {
-            let parts = [config.encoders.join("+"), config.adapters.join("+")];
+            let encoders = match self.encoder[..] {
+                [] => "default".to_owned(),
+                _ => config.encoders.join("+"),
+            };
+            let parts = [encoders, config.adapters.join("+")];
             parts.into_iter().chain(data).chain(task).collect()
         };
         let mut parts: Vec<String> = of_file.unwrap_or_else(of_flags);

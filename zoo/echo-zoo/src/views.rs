@@ -30,8 +30,17 @@ pub(crate) struct Args {
     /// Clips per video, spread evenly; probabilities are averaged over them.
     #[arg(long = "clips", value_name = "N", default_value_t = 1, conflicts_with = "tensor", value_parser = clap::value_parser!(u16).range(1..=64))]
     per_video: u16,
+    /// The least probability of a known view with which a video counts as in distribution. Below 0.5 the second branch denies
+    /// more than the first affirms; `echozoo ood` measures what a number is worth.
+    #[arg(long, value_name = "P", default_value_t = KNOWN_FROM, value_parser = probability)]
+    known_from: f64,
     #[command(flatten)]
     results: ResultArgs,
+}
+
+fn probability(text: &str) -> Result<f64, String> {
+    let number: Option<f64> = text.parse().ok();
+    number.filter(|number| (0.0..=1.0).contains(number)).ok_or_else(|| format!("{text:?} is no number from 0 to 1"))
 }
 
 /// The mean of what is recognised in clips.
@@ -61,9 +70,9 @@ impl<'a> OfVideo<'a> {
     }
 
     /// In words, whether the view is one that the encoder knows.
-    fn verdict(&self) -> &'static str {
+    fn verdict(&self, known_from: f64) -> &'static str {
         match self.known {
-            Some(known) if known >= KNOWN_FROM => "in distribution",
+            Some(known) if known >= known_from => "in distribution",
             Some(_) => "out of distribution",
             None => "",
         }
@@ -115,7 +124,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
             view.into(),
             probability.into(),
             found.known.into(),
-            Some(found.verdict()).filter(|verdict| !verdict.is_empty()).into(),
+            Some(found.verdict(args.known_from)).filter(|verdict| !verdict.is_empty()).into(),
             quality.0.into(),
             quality.1.into(),
             warning.as_str().into(),
@@ -125,7 +134,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
             printable(&row.name).into_owned(),
             view.to_owned(),
             percent(Some(probability)),
-            found.verdict().to_owned(),
+            found.verdict(args.known_from).to_owned(),
             percent(found.known),
             quality.0.unwrap_or_default().to_owned(),
             percent(quality.1),

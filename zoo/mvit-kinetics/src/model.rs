@@ -72,4 +72,8 @@ impl Pretrained for MvitKinetics {
     fn keys() -> &'static KeyTable {
         &KEYS
     }
+
+    fn shipped(preset: &Preset) -> Option<&'static [u8]> {
+        (preset.name == Preset::NANO).then_some(include_bytes!("../weights/nano.safetensors"))
+    }
 }

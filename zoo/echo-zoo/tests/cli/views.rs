@@ -102,6 +102,11 @@ fn views_of_hearts_are_recognised_and_what_is_no_heart_is_told() {
         assert_eq!(row["verdict"] == "in distribution", is_known);
         assert!(["poor", "medium", "good"].contains(&row["quality"].as_str()));
     }
+    // Where the line is drawn is the user's choice.
+    place.run(0, &["views", "--preset", "nano", "--known-from", "1", "--out", "strict.csv", "others/Videos"]);
+    assert!(place.rows("strict.csv").iter().any(|row| row["verdict"] == "out of distribution"));
+    let (_, err) = place.run(2, &["views", "--preset", "nano", "--known-from", "2", "others/Videos"]);
+    assert!(err.contains("no number from 0 to 1"), "{err}");
     // The same numbers are heads, and stand in a study.
     let one = "hearts/Videos/".to_owned() + &of(&hearts[0]["name"], "FileName") + ".avi";
     let heads =

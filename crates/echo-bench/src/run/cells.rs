@@ -45,7 +45,7 @@ enum Origin {
 #[derive(Debug)]
 pub(super) enum Earlier {
     /// A record whose files are as it left them: there is nothing to do.
-    Stands(CellRecord),
+    Stands(Box<CellRecord>),
     /// A record whose files are not, with what is wrong.
     Damaged(String),
     /// Nothing that ended well.
@@ -80,7 +80,7 @@ impl RunState<'_> {
         let earlier = self.earlier(job)?;
         if let Earlier::Stands(record) = earlier {
             self.told(|told| told.ended(&job.label, &record, Origin::Before));
-            return Ok(Some((record, Origin::Before)));
+            return Ok(Some((*record, Origin::Before)));
         }
         if self.environment.part == RunPart::Merge {
             let record = self.missing(job, earlier);
@@ -113,7 +113,7 @@ impl RunState<'_> {
         let done = known.filter(|record| record.status == CellStatus::Done && !self.environment.force);
         Ok(match done {
             None => Earlier::Nothing,
-            Some(record) => self.damage(&record).map_or(Earlier::Stands(record), Earlier::Damaged),
+            Some(record) => self.damage(&record).map_or(Earlier::Stands(Box::new(record)), Earlier::Damaged),
         })
     }
 

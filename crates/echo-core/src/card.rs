@@ -72,6 +72,13 @@ impl Preset {
     pub const FULL: &'static str = "full";
     /// The same code at a small width, for laptops, tests and phantoms. Every encoder has it.
     pub const NANO: &'static str = "nano";
+    /// The licence of weights that nobody publishes: who trained the architecture has them.
+    pub const NOT_RELEASED: &'static str = "not released";
+
+    /// Whether somebody publishes weights for it.
+    pub fn is_released(&self) -> bool {
+        self.weights_license != Self::NOT_RELEASED
+    }
 
     /// Whether the architecture takes clips other than its own. `encoder` is the card's name.
     ///

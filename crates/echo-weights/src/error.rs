@@ -86,6 +86,17 @@ pub enum WeightsError {
         /// Why, and what it should be.
         reason: String,
     },
+    /// Nobody publishes an encoder's weights for a preset.
+    #[error(
+        "{encoder}'s weights for preset {preset} are not released: give yours with --weights (its CARD.md says what belongs there), \
+         or try the program with --preset nano"
+    )]
+    NotReleased {
+        /// The encoder's name.
+        encoder: String,
+        /// The preset's.
+        preset: String,
+    },
     /// An encoder has no weights of its own for a preset.
     #[error(
         "{encoder} has no weights shipped for preset {preset}; run `echozoo fetch {encoder} --preset {preset}` for upstream's, or give \

@@ -53,7 +53,7 @@ enum Command {
     Predict(predict::Args),
     /// Make a data set of a folder of DICOM files or videos: sectors alone, and new names for patients.
     Prepare(prepare::Args),
-    /// Train the nano preset of an encoder on synthetic hearts.
+    /// Train the nano preset of an encoder on synthetic hearts, or on drawings without any.
     Pretrain(pretrain::Args),
     /// Write a data set of synthetic hearts in EchoNet-Dynamic's layout.
     Phantom(phantom::Args),

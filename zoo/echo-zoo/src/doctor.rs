@@ -117,12 +117,13 @@ fn device(choice: DeviceChoice, what: &'static str, costs: &'static str) -> Find
 
 /// The first line of what a program says of itself.
 fn program(name: &'static str, flag: &str, costs: &'static str) -> Finding {
-    let output = Command::new(name).arg(flag).stdin(Stdio::null()).stderr(Stdio::null()).output();
-    let said = output.ok().filter(|output| output.status.success());
-    let line = said.and_then(|output| String::from_utf8_lossy(&output.stdout).lines().next().map(str::to_owned));
-    match line {
+    let Ok(output) = Command::new(name).arg(flag).stdin(Stdio::null()).stderr(Stdio::null()).output() else {
+        return Finding::new(name, "none", Some(costs));
+    };
+    let line = String::from_utf8_lossy(&output.stdout).lines().next().map(str::to_owned);
+    match line.filter(|_| output.status.success()) {
         Some(line) => Finding::new(name, echo_files::printable(&echo_files::excerpt(&line)), None),
-        None => Finding::new(name, "none", Some(costs)),
+        None => Finding::new(name, "there, but does not run: it is not configured", Some(costs)),
     }
 }
 

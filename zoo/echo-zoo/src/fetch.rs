@@ -107,7 +107,9 @@ fn to_load(dir: &Path, preset: &Preset) -> PathBuf {
 pub(crate) fn is_fetched(card: &Card, preset: &Preset) -> bool {
     let Ok(home) = home() else { return false };
     let dir = folder(&home, card, preset);
-    !preset.weights.is_empty() && preset.weights.iter().all(|file| dir.join(file.name).is_file())
+    preset.is_released()
+        && !preset.weights.is_empty()
+        && preset.weights.iter().all(|file| dir.join(file.name).is_file())
 }
 
 /// The weights of an encoder for a command that names none: those shipped, else those that `echozoo fetch` brought,
@@ -117,6 +119,9 @@ pub(crate) fn default_weights(entry: &Entry, preset: &str) -> Result<Weights, We
     let preset = card.preset(preset)?;
     if entry.has_shipped(preset) || preset.weights.is_empty() {
         return Ok(Weights::Shipped);
+    }
+    if !preset.is_released() {
+        return Err(WeightsError::NotReleased { encoder: card.name.to_owned(), preset: preset.name.to_owned() });
     }
     let (Ok(home), true) = (home(), is_fetched(card, preset)) else {
         return Err(WeightsError::NotShipped { encoder: card.name.to_owned(), preset: preset.name.to_owned() });

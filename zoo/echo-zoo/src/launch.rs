@@ -18,6 +18,9 @@ use crate::array_file::write_file;
 /// Where the scripts lie in the folder of the results.
 const FOLDER: &str = "launch";
 
+/// The least time of a task, in seconds.
+const LEAST_TIME: u64 = 300;
+
 /// Seconds before the end of a task's time at which it goes back into the queue.
 const WARNED: u32 = 120;
 
@@ -39,11 +42,12 @@ pub(crate) struct LaunchArgs {
     /// SLURM's quality of service.
     #[arg(help_heading = "Cluster", long, value_name = "NAME", requires = "launcher", value_parser = word)]
     qos: Option<String>,
-    /// Time of a task, such as 02:00:00. Two minutes before its end it goes back into the queue and on from its checkpoint.
-    #[arg(help_heading = "Cluster", long, value_name = "TIME", requires = "launcher", value_parser = word)]
+    /// Time of a task, such as 02:00:00, at least five minutes. Two minutes before its end it goes back into the queue and on from
+    /// its checkpoint.
+    #[arg(help_heading = "Cluster", long, value_name = "TIME", requires = "launcher", value_parser = time)]
     time: Option<String>,
     /// Memory of a task, such as 16G.
-    #[arg(help_heading = "Cluster", long, value_name = "SIZE", requires = "launcher", value_parser = word)]
+    #[arg(help_heading = "Cluster", long, value_name = "SIZE", requires = "launcher", value_parser = memory)]
     mem: Option<String>,
     /// Processors of a task: that many threads. It is part of what a cell's result depends on [default: 1; with --launcher
     /// local, all].
@@ -75,18 +79,56 @@ pub(crate) enum Launcher {
     Local,
 }
 
-/// A value of SLURM's, which may not end its line or begin another.
+/// A name or a list of names as SLURM has them.
 fn word(text: &str) -> Result<String, String> {
-    match !text.is_empty() && text.chars().all(|c| !c.is_control() && !c.is_whitespace() && !"\"'#\\".contains(c)) {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "_-.,:=+@/()".contains(c);
+    match !text.is_empty() && !text.starts_with('-') && text.chars().all(fits) {
         true => Ok(text.to_owned()),
-        false => Err(format!("{text:?} is no value of SLURM's: it holds blanks or quotes, or nothing")),
+        false => Err(format!("{text:?} is no name that SLURM knows")),
+    }
+}
+
+/// A time in one of SLURM's ways of writing it: minutes, minutes:seconds, hours:minutes:seconds, or days before hours and what
+/// follows them.
+fn time(text: &str) -> Result<String, String> {
+    let wrong = || format!("{text:?} is no time: write hours:minutes:seconds, or days-hours");
+    let (days, rest) = match text.split_once('-') {
+        Some((days, rest)) => (Some(days.parse::<u32>().map_err(|_| wrong())?), rest),
+        None => (None, text),
+    };
+    let parts: Vec<u32> = rest.split(':').map(str::parse).collect::<Result<_, _>>().map_err(|_| wrong())?;
+    let [hours, minutes, seconds] = match (days, &parts[..]) {
+        (None, [minutes]) => [0, *minutes, 0],
+        (None, [minutes, seconds]) => [0, *minutes, *seconds],
+        (Some(_), [hours]) => [*hours, 0, 0],
+        (Some(_), [hours, minutes]) => [*hours, *minutes, 0],
+        (_, [hours, minutes, seconds]) => [*hours, *minutes, *seconds],
+        _ => return Err(wrong()),
+    };
+    let days = u64::from(days.unwrap_or(0));
+    let whole = ((days * 24 + u64::from(hours)) * 60 + u64::from(minutes)) * 60 + u64::from(seconds);
+    match whole >= LEAST_TIME {
+        true => Ok(text.to_owned()),
+        false => Err(format!(
+            "{text:?} is {whole} s: give at least five minutes, of which the last two are for the way back"
+        )),
+    }
+}
+
+/// A size with its unit: without one SLURM takes it for megabytes, which nobody means.
+fn memory(text: &str) -> Result<String, String> {
+    let number = text.strip_suffix(['K', 'M', 'G', 'T']).and_then(|number| number.parse::<u32>().ok());
+    match number {
+        Some(1..) => Ok(text.to_owned()),
+        _ => Err(format!("{text:?} is no size: write a whole number and its unit, such as 16G")),
     }
 }
 
 fn line(text: &str) -> Result<String, String> {
-    match text.chars().any(char::is_control) {
-        false => Ok(text.to_owned()),
-        true => Err(format!("{text:?} is more than one line")),
+    match (text.chars().any(char::is_control), text.trim_start().starts_with("#SBATCH")) {
+        (false, false) => Ok(text.to_owned()),
+        (true, _) => Err(format!("{text:?} is more than one line")),
+        (_, true) => Err(format!("{text:?}: SLURM reads no options after the first command")),
     }
 }
 
@@ -122,10 +164,16 @@ impl Launch<'_> {
     /// # Errors
     /// A file cannot be written, a path has no place in a script, or `sbatch` refuses one.
     pub(crate) fn launch(&self, plan: &DryRun) -> Result<(), CliError> {
+        if self.args.submit && self.args.launcher == Some(Launcher::Local) {
+            let reason = "--submit hands scripts to SLURM; --launcher local runs them here";
+            return Err(CliError::Usage(reason.to_owned()));
+        }
         let program = std::env::current_exe().map_err(CliError::file(Path::new("echozoo")))?;
         let folder = self.out.join(FOLDER);
         let config = folder.join("config.toml");
         let logs = folder.join("logs");
+        // Before anything is written.
+        self.pattern_of_logs(&logs)?;
         std::fs::create_dir_all(&logs).map_err(CliError::file(&logs))?;
         let text = toml::to_string(self.config).map_err(|error| CliError::Usage(error.to_string()))?;
         write_file(&config, text.as_bytes())?;
@@ -143,7 +191,9 @@ impl Launch<'_> {
         let merge = vec![format!("{common} --part merge")];
         let parts = [("features", &features, 1), ("cells", &cells, self.args.cells_per_task), ("merge", &merge, 1)];
         let mut scripts = Vec::new();
-        for (name, commands, each) in parts {
+        // Where nothing is left, only the tables are made again.
+        let from = if cells.is_empty() { 2 } else { 0 };
+        for (name, commands, each) in parts.into_iter().skip(from) {
             write_file(&folder.join(format!("{name}.txt")), lines(commands).as_bytes())?;
             let tasks = commands.len().div_ceil(each as usize);
             let script = folder.join(if name == "cells" { "run.sbatch".to_owned() } else { format!("{name}.sbatch") });
@@ -157,12 +207,16 @@ impl Launch<'_> {
             counted(cells.len(), "cell"),
             plan.pairs.iter().map(|pair| pair.cells - pair.left.len()).sum::<usize>(),
         ));
-        // Where nothing is left, only the tables are made again.
-        let from = if cells.is_empty() { 2 } else { 0 };
         match self.args.launcher {
-            Some(Launcher::Local) => self.run_here(&scripts[from..], &logs),
-            _ => self.hand_over(&scripts[from..]),
+            Some(Launcher::Local) => self.run_here(&scripts, &logs),
+            _ => self.hand_over(&scripts),
         }
+    }
+
+    /// The names of logs, where SLURM writes them.
+    fn pattern_of_logs(&self, logs: &Path) -> Result<Option<String>, CliError> {
+        let of_slurm = || Ok(format!("\"{}/%x-%A_%a.out\"", in_pattern(logs)?));
+        (self.args.launcher == Some(Launcher::Slurm)).then(of_slurm).transpose()
     }
 
     /// A script whose task number `i` runs the lines from `i * each + 1` on of the file of its name.
@@ -184,7 +238,9 @@ impl Launch<'_> {
             option("cpus-per-task", &cpus.to_string());
         }
         option("signal", &format!("B:USR1@{WARNED}"));
-        option("output", &format!("\"{}/%x-%A_%a.out\"", in_pattern(&folder.join("logs"))?));
+        if let Some(pattern) = self.pattern_of_logs(&folder.join("logs"))? {
+            option("output", &pattern);
+        }
         text.push_str("#SBATCH --requeue\n#SBATCH --open-mode=append\n");
         let here = std::env::current_dir().map_err(CliError::file(Path::new(".")))?;
         let setup = lines(&self.args.slurm_setup);
@@ -306,10 +362,16 @@ exit "$failed"
             }
             say(&format!("{name}: {} ended", counted(*tasks, "task")));
         }
-        say(&format!("results in {}", self.out.display()));
         match failed {
-            0 => Ok(()),
-            _ => Err(CliError::Inputs { failed, total: scripts.iter().map(|(_, tasks)| tasks).sum() }),
+            0 => {
+                say(&format!("results in {}", self.out.display()));
+                Ok(())
+            }
+            _ => {
+                let all: usize = scripts.iter().map(|(_, tasks)| tasks).sum();
+                let reason = format!("{failed} of {} failed, as their logs there say", counted(all, "task"));
+                Err(CliError::File { path: logs.to_owned(), reason })
+            }
         }
     }
 }
@@ -367,7 +429,7 @@ fn in_pattern(folder: &Path) -> Result<String, CliError> {
     match text.contains(['"', '\\']) {
         true => {
             let reason =
-                "SLURM takes no quotes and no backslashes in the names of logs; give another folder with --out";
+                "SLURM takes no double quotes and no backslashes in the names of logs; give another folder with --out";
             Err(CliError::File { path, reason: reason.to_owned() })
         }
         false => Ok(text.replace('%', "%%")),
@@ -390,7 +452,13 @@ mod tests {
         assert_eq!(of("it's $HOME"), r"'it'\''s $HOME'");
         assert!(quoted(Path::new("two\nlines")).is_err());
         assert!(word("gpu:1").is_ok() && word("a b").is_err() && word("").is_err() && word("x\n#SBATCH -p y").is_err());
-        assert!(line("module load cuda/12").is_ok() && line("a\nb").is_err());
+        assert!(word("-x").is_err() && word("gpu;ls").is_err() && word("a100,h100").is_ok());
+        assert!(line("module load cuda/12").is_ok() && line("a\nb").is_err() && line(" #SBATCH --nodes=3").is_err());
+        assert!(memory("16G").is_ok() && ["16", "1.5G", "0G", "abc", "G"].iter().all(|wrong| memory(wrong).is_err()));
+        let times = ["5", "05:00", "00:05:00", "1-0", "2-12:30", "1-00:00:00", "120"];
+        assert!(times.iter().all(|right| time(right).is_ok()));
+        let wrong = ["", "abc", "4", "01:30", "00:04:59", "0-0", "1:2:3:4", "-5", "1-", "99:xx"];
+        assert!(wrong.iter().all(|wrong| time(wrong).is_err()));
         assert!(
             in_pattern(Path::new("/a/100%")).unwrap().ends_with("100%%") && in_pattern(Path::new("/a\"b")).is_err()
         );

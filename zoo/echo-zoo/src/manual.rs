@@ -45,6 +45,7 @@ pub(crate) fn man(args: &ManArgs, command: Command) -> Result<(), CliError> {
         let path = args.out.join(format!("{name}.1"));
         clap_mangen::Man::new(command).render(&mut page).map_err(CliError::file(Path::new(&path)))?;
         write_file(&path, &page)?;
+        echo_files::say(&path.display().to_string());
     }
     Ok(())
 }

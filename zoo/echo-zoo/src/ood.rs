@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use echo_adapt::AdapterEntry;
 use echo_bench::{BenchConfig, OodConfig, OodEnvironment, OodOutcome, OodRow, Outside, Samples, VideoSet, ood};
-use echo_clinical::ood::DETECTORS;
+use echo_clinical::ood::{DETECTORS, Detector};
 use echo_files::{counted, printable, say};
 use echo_kernels::Precision;
 use echo_metrics::Metric;
@@ -41,7 +41,7 @@ pub(crate) struct Args {
     /// Encoders, separated by commas, or `all`.
     #[arg(help_heading = "What is detected", long, value_delimiter = ',', default_value = "all")]
     encoder: Vec<String>,
-    /// A task with classes of which one is true: view, ef-grade, wall-motion, lv-size, a task of the data set's description, or
+    /// A task with classes of which one is true: view, view9, view38, quality, ef-grade, wall-motion, lv-size, a task of the data set's description, or
     /// a file (.toml).
     #[arg(help_heading = "What is detected", long, value_name = "TASK", default_value = "view")]
     task: String,
@@ -119,9 +119,12 @@ pub(crate) struct Args {
 
 /// Examples, and what the detectors are.
 fn after_help() -> String {
-    let general = || DETECTORS.iter().filter(|detector| detector.is_general());
-    let width = general().map(|detector| detector.name.len()).max().unwrap_or(0);
-    let lines: String = general().map(|detector| format!("\n  {:width$}  {}", detector.name, detector.about)).collect();
+    let width = DETECTORS.iter().map(|detector| detector.name.len()).max().unwrap_or(0);
+    let line = |detector: &Detector| {
+        let whose = if detector.is_general() { "" } else { "; of encoders with a second branch" };
+        format!("\n  {:width$}  {}{whose}", detector.name, detector.about)
+    };
+    let lines: String = DETECTORS.iter().map(line).collect();
     format!("{EXAMPLES}\n\nScores, the higher the more likely in distribution, of each encoder's embeddings:{lines}")
 }
 
@@ -370,7 +373,7 @@ fn cautions(outcome: &OodOutcome) -> Vec<String> {
     if !nano.is_empty() {
         lines.push(format!(
             "warning: nano weights know no patients, and not all of these videos are known to be phantoms: the \
-             numbers of {nano} mean nothing; what the published model says: echozoo ood --encoder ENCODER --preset full --weights \
+             numbers of {nano} mean nothing; what full-size weights say: echozoo ood --encoder ENCODER --preset full --weights \
              FILE"
         ));
     }

@@ -55,7 +55,7 @@ pub(crate) struct Args {
     /// Steps over which the learning rate rises.
     #[arg(long, default_value_t = 50)]
     warmup: usize,
-    /// Pixels by which clips are moved at most.
+    /// Pixels by which clips of phantoms are moved at most; pictures lie anywhere as they are.
     #[arg(long, default_value_t = 2)]
     shift: u32,
     /// Steps between two looks at phantoms that are not trained on.
@@ -96,7 +96,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     let preset = entry.card.preset(&args.preset)?;
     if preset.published {
         return Err(CliError::Usage(format!(
-            "--preset {}: {}'s own weights were trained on patients, which phantoms cannot replace; use --preset nano, \
+            "--preset {}: what {}'s own weights were trained on, drawings cannot replace; use --preset nano, \
              or `echozoo fetch {}`",
             preset.name, entry.card.title, entry.card.name
         )));

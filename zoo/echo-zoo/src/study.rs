@@ -18,7 +18,7 @@ use echo_weights::{Weights, WeightsError};
 
 use crate::archive::{Archive, ArchiveArgs};
 use crate::array_file::{out_format, refuse_inputs, write_file};
-use crate::clip_args::{ClipArgs, LeftOut, Row, refuse_twice};
+use crate::clip_args::{ClipArgs, LeftOut, PerVideo, Row, refuse_twice};
 use crate::encoder_args::{ComputeArgs, weights_of};
 use crate::fetch::{default_weights, is_fetched};
 use crate::find_videos::find_videos;
@@ -51,9 +51,9 @@ pub(crate) struct Args {
     random_seed: u64,
     #[command(flatten)]
     archive: ArchiveArgs,
-    /// Clips per video, spread evenly.
-    #[arg(long = "clips", value_name = "N", default_value_t = 1, conflicts_with = "tensor", value_parser = clap::value_parser!(u16).range(1..=64))]
-    per_video: u16,
+    /// Clips per video, spread evenly, or `all`: from every frame that one can begin at.
+    #[arg(long = "clips", value_name = "N", default_value = "1", conflicts_with = "tensor")]
+    per_video: PerVideo,
     /// Videos with maps of heat in the page, by each encoder.
     #[arg(long, value_name = "N", default_value_t = 4)]
     maps: usize,

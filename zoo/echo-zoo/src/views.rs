@@ -6,7 +6,7 @@ use echo_core::Preset;
 use echo_files::printable;
 use echo_kernels::Precision;
 
-use crate::clip_args::ClipArgs;
+use crate::clip_args::{ClipArgs, PerVideo};
 use crate::encoder_args::WeightArgs;
 use crate::findings::Over;
 use crate::recognition::{GRADES, KNOWN_FROM, Recognised, Recogniser};
@@ -27,9 +27,9 @@ pub(crate) struct Args {
     preset: String,
     #[command(flatten)]
     weights: WeightArgs,
-    /// Clips per video, spread evenly; probabilities are averaged over them.
-    #[arg(long = "clips", value_name = "N", default_value_t = 1, conflicts_with = "tensor", value_parser = clap::value_parser!(u16).range(1..=64))]
-    per_video: u16,
+    /// Clips per video, spread evenly, or `all`: from every frame that one can begin at; probabilities are averaged over them.
+    #[arg(long = "clips", value_name = "N", default_value = "1", conflicts_with = "tensor")]
+    per_video: PerVideo,
     /// The least probability of a known view with which a video counts as in distribution. Below 0.5 the second branch denies
     /// more than the first affirms; `echozoo ood` measures what a number is worth.
     #[arg(long, value_name = "P", default_value_t = KNOWN_FROM, value_parser = probability)]

@@ -75,7 +75,7 @@ impl<'a> Warnings<'a> {
             (WeightsKind::Random, _) => Some("the weights are random: these numbers mean nothing".to_owned()),
             (_, count) => Some(format!(
                 "nano weights know no patients, and {count} of these inputs are not known to be phantoms: \
-                 the numbers mean nothing; what the published model says: {}",
+                 the numbers mean nothing; what full-size weights say: {}",
                 self.remedy
             )),
         };

@@ -7,7 +7,7 @@ use echo_clinical::zero_shot::{Answer, F1Threshold, Mode, PromptTask, Prompts, S
 use echo_core::{AnyEncoder, l2_normalize};
 use echo_files::{counted, printable, read_text, say};
 
-use crate::clip_args::{ClipArgs, Row};
+use crate::clip_args::{ClipArgs, PerVideo, Row};
 use crate::embed::text_embeddings;
 use crate::encoder_args::EncoderArgs;
 use crate::labels::Labels;
@@ -38,9 +38,9 @@ pub(crate) struct Args {
     /// the highest F1 is chosen on it. Of one task.
     #[arg(long, value_name = "FILE")]
     calibrate: Option<PathBuf>,
-    /// Clips per video, spread evenly, all of whose frames count.
-    #[arg(long = "clips", value_name = "N", default_value_t = 1, conflicts_with = "tensor", value_parser = clap::value_parser!(u16).range(1..=64))]
-    per_video: u16,
+    /// Clips per video, spread evenly, or `all`: from every frame that one can begin at. All of their frames count.
+    #[arg(long = "clips", value_name = "N", default_value = "1", conflicts_with = "tensor")]
+    per_video: PerVideo,
     /// Rows for every frame too.
     #[arg(long)]
     frames: bool,

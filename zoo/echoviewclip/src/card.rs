@@ -75,7 +75,7 @@ pub static CARD: Card = Card {
                 member: None,
                 contents: "CLIP's weights, for its table of words; upstream's own are not released",
             }],
-            weights_license: "not released",
+            weights_license: Preset::NOT_RELEASED,
             published: true,
         },
         Preset {

@@ -12,7 +12,7 @@ const RANDOM: &str = "random";
 pub fn weights_caution(weights: &str, published: bool, of_phantoms: bool) -> Option<&'static str> {
     match (weights, published) {
         (RANDOM, _) => Some("random weights"),
-        (_, false) if !of_phantoms => Some("nano weights, trained on synthetic hearts alone"),
+        (_, false) if !of_phantoms => Some("nano weights, which have seen no patient"),
         _ => None,
     }
 }
@@ -88,8 +88,8 @@ mod tests {
         let nano = "shipped";
         assert_eq!(cell(nano, false, true).caution(), None);
         assert_eq!(cell("file", true, false).caution(), None);
-        assert_eq!(cell(nano, false, false).caution(), Some("nano weights, trained on synthetic hearts alone"));
-        assert_eq!(cell("file", false, false).caution(), Some("nano weights, trained on synthetic hearts alone"));
+        assert_eq!(cell(nano, false, false).caution(), Some("nano weights, which have seen no patient"));
+        assert_eq!(cell("file", false, false).caution(), Some("nano weights, which have seen no patient"));
         assert_eq!(cell(RANDOM, true, false).caution(), Some("random weights"));
         let warned = warnings([cell(nano, false, false), cell(RANDOM, false, true)].iter());
         assert!(

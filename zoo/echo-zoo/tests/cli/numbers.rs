@@ -7,7 +7,7 @@ use safetensors::tensor::{Dtype, TensorView};
 
 use crate::place::{Place, name};
 
-const NANO: &str = "nano weights, trained on synthetic hearts alone";
+const NANO: &str = "nano weights, which have seen no patient";
 const STILL: &str = "a still picture to the encoder: 1 distinct frame of 16";
 const REAL: &str = "--preset full --weights FILE";
 

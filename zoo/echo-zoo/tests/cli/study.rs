@@ -49,7 +49,7 @@ fn a_study_becomes_a_table_and_a_page_with_what_was_left_out() {
         "EchoCLIP (nano)",
         "By prompts",
         "Left ventricle",
-        "nano weights, trained on synthetic hearts alone",
+        "nano weights, which have seen no patient",
     ] {
         assert!(out.contains(part), "{part}: {out}");
     }

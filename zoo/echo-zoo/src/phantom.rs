@@ -32,7 +32,7 @@ pub(crate) struct Args {
     seed: u64,
     /// Views to draw: apical four-chamber and two-chamber (`both`, seven to three), all nine evenly (`standard`, graded by
     /// quality of the picture), or one of them.
-    #[arg(long, alias = "views", value_enum, default_value = "both")]
+    #[arg(long, alias = "views", value_enum, ignore_case = true, default_value = "both")]
     view: ViewChoice,
     /// The hospital: `home` trained the nano weights; `new` has other machines, patients and readers.
     #[arg(long, value_enum, default_value = "home")]

@@ -87,6 +87,10 @@ impl Results {
         self.rows.push(row);
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     pub(crate) fn csv(&self, path: &Path) -> Result<Vec<u8>, CliError> {
         let columns: Vec<&str> = self.columns.iter().map(String::as_str).collect();
         let mut table = Table::new(&columns)?;

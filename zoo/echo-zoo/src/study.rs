@@ -158,6 +158,13 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
         others,
     };
     let results = study.results();
+    if results.is_empty() {
+        let names: Vec<&str> = study.readings.iter().map(|reading| reading.title.as_str()).collect();
+        return Err(CliError::Usage(format!(
+            "{}: no heads, no views and no words for findings, so there is nothing to say; adapt it with `echozoo bench`",
+            names.join(", ")
+        )));
+    }
     for path in &args.out {
         let bytes = match out_format(path, &["html", "csv", "json"])? {
             "html" => page::page(&study, &args.clips.options(), &said).into_bytes(),

@@ -12,7 +12,7 @@ use crate::findings::Over;
 use crate::recognition::{GRADES, KNOWN_FROM, Recognised, Recogniser};
 use crate::results::{ResultArgs, Results};
 use crate::warnings::{Warnings, beside};
-use crate::{CliError, Entry};
+use crate::{CliError, Entry, find};
 
 /// Flags of `echozoo views`.
 #[derive(Debug, clap::Args)]
@@ -84,18 +84,25 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     if args.clips.is_empty() {
         return Err(CliError::Usage("nothing to look at: give videos, folders or --tensor".to_owned()));
     }
+    let refused = |whose: &str| {
+        let others = entries.iter().filter(|entry| !entry.card.capabilities.views.is_empty());
+        let others: Vec<&str> = others.map(|entry| entry.card.name).collect();
+        CliError::Usage(format!(
+            "{whose}{} tell no views apart; {} do with weights that hold what it takes, and others by an adapter: \
+             `echozoo bench --task view --save-adapters`, then `echozoo predict --adapter-file`",
+            args.encoder,
+            others.join(" and ")
+        ))
+    };
+    // Before anybody fetches weights that are of no use here.
+    if find(entries, &args.encoder)?.card.capabilities.views.is_empty() {
+        return Err(refused("the weights of "));
+    }
     let precision = args.weights.precision_or(Precision::F32)?;
     let (built, device) = args.weights.build(entries, &args.encoder, &args.preset)?;
     let card = built.encoder.card();
     let Some(recogniser) = precision.run(|| Recogniser::new(&built.encoder, &device))? else {
-        let others = entries.iter().filter(|entry| !entry.card.capabilities.views.is_empty());
-        let others: Vec<&str> = others.map(|entry| entry.card.name).collect();
-        return Err(CliError::Usage(format!(
-            "these weights of {} tell no views apart; {} do with weights that hold what it takes, and others by an adapter: \
-             `echozoo bench --task view --save-adapters`, then `echozoo predict --adapter-file`",
-            card.name,
-            others.join(" and ")
-        )));
+        return Err(refused("these weights of "));
     };
     let recognise = |clip| precision.run(|| recogniser.of(&built.encoder, clip));
     let seen = args.clips.see(&built.preset.clip, args.per_video, &device, recognise)?;

@@ -108,6 +108,9 @@ fn a_study_becomes_a_table_and_a_page_with_what_was_left_out() {
     assert!(!page.contains("://") && !page.contains("<script"), "nothing is fetched or run");
     assert!(!page.contains("Phantom") && !page.contains("PHANTOM"), "no tag of a patient");
 
+    // What has nothing to say is no result.
+    let (_, err) = place.run(2, &["study", "s1", "--encoder", "mvit-kinetics", "--preset", "nano"]);
+    assert!(err.contains("MViTv2-S") && err.contains("nothing to say"), "{err}");
     // A damaged video is a fault, and the others are read all the same; so are a name that promises a video, and a still or
     // spectrum that is named.
     fs::write(place.path("s1/broken.avi"), "no video").unwrap();

@@ -541,6 +541,13 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
             failed => Err(CliError::Cells { failed, total: plan.to_run() }),
         };
     }
+    let names_r2plus1d = config.encoders.iter().any(|name| name == "r2plus1d" || name == "all");
+    if environment.device_name != "cpu" && names_r2plus1d {
+        say(
+            "warning: on this device the gradients of r2plus1d are wrong (strided 3-D convolutions of Burn 0.22.1): what trains \
+             the encoder (full, lora) is to be run with --device cpu; frozen it is right",
+        );
+    }
     if args.launch.launcher.is_some() {
         let plan = dry_run(&config, &environment, &Registry(entries, adapters))?;
         let flags = args.flags_of_commands();

@@ -48,11 +48,6 @@ fn every_encoder_gives_the_same_numbers_on_wgpu() {
         println!("{name}: embeddings differ by {error:.1e} of the largest value");
         assert!(error < TOLERANCE, "{name}: embeddings differ by {error}");
 
-        // Known to be wrong, and `bench` says so: the gradient of a strided three-dimensional convolution to its input.
-        if name == "r2plus1d" {
-            println!("{name}: left out, its gradients differ on wgpu");
-            continue;
-        }
         let dim = entry.card.preset(Preset::NANO).unwrap().dim;
         let direction: Vec<f32> = (0..dim).map(|index| (index as f32).sin()).collect();
         let step = |encoder: AnyEncoder, device: &Device| {

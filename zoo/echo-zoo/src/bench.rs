@@ -541,13 +541,6 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
             failed => Err(CliError::Cells { failed, total: plan.to_run() }),
         };
     }
-    let names_r2plus1d = config.encoders.iter().any(|name| name == "r2plus1d" || name == "all");
-    if environment.device_name != "cpu" && names_r2plus1d {
-        say(
-            "warning: on this device the gradients of r2plus1d are wrong (strided 3-D convolutions of Burn 0.22.1): what trains \
-             the encoder (full, lora) is to be run with --device cpu; frozen it is right",
-        );
-    }
     if args.launch.launcher.is_some() {
         let plan = dry_run(&config, &environment, &Registry(entries, adapters))?;
         let flags = args.flags_of_commands();
@@ -620,6 +613,15 @@ mod tests {
         let names = [&[][..], &["--smoke"], &["--limit", "4"], &["--limit", "5"]].map(name);
         let distinct: std::collections::BTreeSet<&String> = names.iter().collect();
         assert_eq!(distinct.len(), names.len(), "{names:?}");
+    }
+
+    /// The help names what the file says.
+    #[test]
+    fn the_help_names_the_encoders_that_run_where_none_is_named() {
+        use clap::CommandFactory;
+        let encoders = BenchConfig::from_toml("the default grid", DEFAULT).unwrap().encoders.join(",");
+        let help = Command::command().term_width(0).render_long_help().to_string();
+        assert!(help.contains(&format!("[default: {encoders}]")), "{encoders}: {help}");
     }
 
     #[test]

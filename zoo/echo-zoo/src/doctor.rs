@@ -12,8 +12,9 @@ use crate::home::home;
 use crate::output::print;
 use crate::{CliError, DeviceChoice, Entry};
 
-/// Memory below which full-size encoders do not train: a step of EchoCLIP's holds about 11 GB.
-const TRAINING_MEMORY: u64 = 12_000_000_000;
+/// Memory below which full-size encoders may not train: a step of EchoCLIP's with one clip of 16 frames holds 4.3 GB
+/// (docs/speed.md).
+const TRAINING_MEMORY: u64 = 5_000_000_000;
 
 /// Space below which the cache of features of a few data sets may fill the disk.
 const CACHE_SPACE: u64 = 20_000_000_000;
@@ -72,7 +73,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
 fn processor() -> Finding {
     let level = echo_kernels::vectors_in_use();
     let costs = match level {
-        "plain" => Some("without vectors encoders run several times slower"),
+        "plain" => Some("products of matrices are computed without vectors, and slowly"),
         _ => None,
     };
     Finding::new("processor", level, costs)

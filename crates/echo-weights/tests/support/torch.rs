@@ -58,8 +58,12 @@ impl Pickle {
 
     /// `key: _rebuild_tensor_v2(storage, offset, shape, stride)`, for an open dictionary.
     pub fn tensor(self, key: &str, view: &View) -> Self {
-        self.text(key)
-            .global("torch._utils", "_rebuild_tensor_v2")
+        self.text(key).view(view)
+    }
+
+    /// The tensor alone.
+    pub fn view(self, view: &View) -> Self {
+        self.global("torch._utils", "_rebuild_tensor_v2")
             .raw(b"((")
             .text("storage")
             .global("torch", view.storage_type)

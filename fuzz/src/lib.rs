@@ -7,7 +7,10 @@
 
 pub mod limits;
 mod mutate;
+mod place;
 mod targets;
 
 pub use mutate::{MAX_LENGTH, mutate};
-pub use targets::{TARGETS, Target, scratch};
+pub use place::Place;
+use targets::scratch;
+pub use targets::{TARGETS, Target};

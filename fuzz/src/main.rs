@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use echo_fuzz::{TARGETS, Target, limits, mutate, scratch};
+use echo_fuzz::{Place, TARGETS, Target, limits, mutate};
 use echo_random::Stream;
 use peak_alloc::PeakAlloc;
 
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
         eprintln!("no target {unknown}; there are {}", known.join(", "));
         return ExitCode::from(2);
     }
-    let targets: Vec<&Target> = match args.targets.is_empty() {
+    let targets: Vec<&'static Target> = match args.targets.is_empty() {
         true => TARGETS.iter().collect(),
         false => args.targets.iter().filter_map(chosen).collect(),
     };
@@ -192,7 +192,7 @@ fn keep(target: &Target, args: &Args, index: u64) {
 /// When the input began that is being read, in milliseconds since the start; `u64::MAX` between inputs.
 static BEGAN: AtomicU64 = AtomicU64::new(u64::MAX);
 
-fn work(target: &Target, args: &Args) -> ExitCode {
+fn work(target: &'static Target, args: &Args) -> ExitCode {
     silence_panics();
     let start = Instant::now();
     std::thread::spawn(move || {
@@ -208,7 +208,7 @@ fn work(target: &Target, args: &Args) -> ExitCode {
     let place = Place::new(target);
     let seeds = (target.seeds)();
     for (number, seed) in seeds.iter().enumerate() {
-        if let Err(reason) = place.read(&(target.wrap)(seed)).outcome {
+        if let Err(reason) = read(&place, &(target.wrap)(seed)).outcome {
             eprintln!("{}: valid file {number} is refused: {reason:?}", target.name);
             return ExitCode::from(REFUSES_VALID);
         }
@@ -216,29 +216,29 @@ fn work(target: &Target, args: &Args) -> ExitCode {
     let mut tally = Tally::default();
     let mut out = std::io::stdout().lock();
     for index in args.from..args.from + args.inputs {
-        if (index - args.from) % STEP == 0 {
+        if (index - args.from).is_multiple_of(STEP) {
             let _ = writeln!(out, "{}\nat {index}", std::mem::take(&mut tally).line()).and_then(|()| out.flush());
         }
         let bytes = (target.wrap)(&input(target, &seeds, args.seed, index));
         BEGAN.store(start.elapsed().as_millis() as u64, Ordering::Relaxed);
-        let mut cost = place.read(&bytes);
+        let mut cost = read(&place, &bytes);
         // On a busy machine anything may take long once.
         for _ in 0..2 {
             if cost.time > limits::TIME {
-                cost = Cost { time: cost.time.min(place.read(&bytes).time), ..cost };
+                cost = Cost { time: cost.time.min(read(&place, &bytes).time), ..cost };
             }
         }
         BEGAN.store(u64::MAX, Ordering::Relaxed);
         tally.longest = tally.longest.max(cost.time.as_secs_f64());
         tally.memory = tally.memory.max(cost.memory);
-        let fault = place.fault(&cost, bytes.len());
-        match (&fault, &cost.outcome) {
+        let wrong = fault(&place, &cost, bytes.len());
+        match (&wrong, &cost.outcome) {
             (Some(_), _) => tally.failed += 1,
             (None, Ok(())) => tally.read += 1,
             (None, Err(_)) => tally.refused += 1,
         }
-        if let Some(fault) = fault {
-            let _ = writeln!(out, "failed input {index}: {}", fault.replace('\n', " "));
+        if let Some(wrong) = wrong {
+            let _ = writeln!(out, "failed input {index}: {}", wrong.replace('\n', " "));
         }
     }
     let _ = writeln!(out, "{}", tally.line());
@@ -261,52 +261,33 @@ struct Cost {
     memory: usize,
 }
 
-/// A folder for the file and what lies beside it.
-struct Place<'a> {
-    folder: tempfile::TempDir,
-    target: &'a Target,
+/// Hands a file to the reader of `place`.
+fn read(place: &Place, file: &[u8]) -> Cost {
+    place.put(file);
+    let before = MEMORY.current_usage();
+    MEMORY.reset_peak_usage();
+    let began = Instant::now();
+    let outcome = catch_unwind(AssertUnwindSafe(|| place.read()));
+    let time = began.elapsed();
+    let memory = MEMORY.peak_usage().saturating_sub(before);
+    let outcome = match outcome {
+        Ok(read) => read.map_err(Refusal::Message),
+        Err(_) => Err(Refusal::Panic(PANIC.with_borrow(String::clone))),
+    };
+    Cost { outcome, time, memory }
 }
 
-impl<'a> Place<'a> {
-    fn new(target: &'a Target) -> Self {
-        let folder = scratch();
-        for (name, bytes) in (target.beside)() {
-            let path = folder.path().join(name);
-            std::fs::create_dir_all(path.parent().unwrap_or(folder.path())).expect("a folder");
-            std::fs::write(path, bytes).expect("a file");
+/// What is wrong with how a file of `length` bytes was read.
+fn fault(place: &Place, cost: &Cost, length: usize) -> Option<String> {
+    let most = limits::memory(length);
+    match &cost.outcome {
+        Err(Refusal::Panic(what)) => Some(format!("panics: {what}")),
+        _ if cost.time > limits::TIME => Some(format!("takes {:?}", cost.time)),
+        _ if cost.memory > most => Some(format!("needs {} bytes of memory, the limit is {most}", cost.memory)),
+        Err(Refusal::Message(message)) if !place.is_named_in(message) => {
+            Some(format!("a message that does not name the file: {message}"))
         }
-        Self { folder, target }
-    }
-
-    fn read(&self, bytes: &[u8]) -> Cost {
-        let path = self.folder.path().join(self.target.file);
-        std::fs::write(&path, bytes).expect("room for an input");
-        let before = MEMORY.current_usage();
-        MEMORY.reset_peak_usage();
-        let began = Instant::now();
-        let outcome = catch_unwind(AssertUnwindSafe(|| (self.target.read)(&path)));
-        let time = began.elapsed();
-        let memory = MEMORY.peak_usage().saturating_sub(before);
-        let outcome = match outcome {
-            Ok(read) => read.map_err(Refusal::Message),
-            Err(_) => Err(Refusal::Panic(PANIC.with_borrow(String::clone))),
-        };
-        Cost { outcome, time, memory }
-    }
-
-    /// What is wrong with how an input of `length` bytes was read.
-    fn fault(&self, cost: &Cost, length: usize) -> Option<String> {
-        let most = limits::memory(length);
-        let folder = self.folder.path().to_string_lossy();
-        match &cost.outcome {
-            Err(Refusal::Panic(what)) => Some(format!("panics: {what}")),
-            _ if cost.time > limits::TIME => Some(format!("takes {:?}", cost.time)),
-            _ if cost.memory > most => Some(format!("needs {} bytes of memory, the limit is {most}", cost.memory)),
-            Err(Refusal::Message(message)) if !message.contains(&*folder) => {
-                Some(format!("a message that does not name the file: {message}"))
-            }
-            _ => None,
-        }
+        _ => None,
     }
 }
 
@@ -319,7 +300,7 @@ fn silence_panics() {
     std::panic::set_hook(Box::new(|info| PANIC.with_borrow_mut(|last| *last = info.to_string())));
 }
 
-fn replay(target: &Target, file: &Path) -> ExitCode {
+fn replay(target: &'static Target, file: &Path) -> ExitCode {
     silence_panics();
     let bytes = match std::fs::read(file) {
         Ok(bytes) => bytes,
@@ -329,9 +310,9 @@ fn replay(target: &Target, file: &Path) -> ExitCode {
         }
     };
     let place = Place::new(target);
-    let cost = place.read(&bytes);
+    let cost = read(&place, &bytes);
     println!("{:?} after {:?} and {} bytes of memory", cost.outcome, cost.time, cost.memory);
-    match place.fault(&cost, bytes.len()) {
+    match fault(&place, &cost, bytes.len()) {
         Some(fault) => {
             println!("a fault: {fault}");
             ExitCode::FAILURE

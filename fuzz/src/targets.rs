@@ -78,7 +78,7 @@ fn files_in(folder: &str, ending: &str) -> Vec<(String, Vec<u8>)> {
 ///
 /// # Panics
 /// When it cannot be made.
-pub fn scratch() -> tempfile::TempDir {
+pub(crate) fn scratch() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
     let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
     folder.expect("a folder for temporary files")

@@ -47,11 +47,16 @@ pub(crate) fn test(args: &[String]) -> Result<(), Failure> {
     run(cargo(&["test", "--release", "--workspace"]).args(args))
 }
 
-/// Builds the binary; returns its path.
+/// Builds `echozoo`; returns its path.
 pub(crate) fn build() -> Result<PathBuf, Failure> {
+    build_binary("echozoo")
+}
+
+/// Builds the workspace's binaries; returns the path of the one that is called `name`.
+pub(crate) fn build_binary(name: &str) -> Result<PathBuf, Failure> {
     // The same packages as for tests, so that shared dependencies have the same features.
     run(&mut cargo(&["build", "--release", "--quiet", "--workspace", "--bins"]))?;
-    Ok(binary())
+    Ok(binary(name))
 }
 
 /// Builds the binary and hands it `args`; it runs in the caller's folder.
@@ -63,9 +68,14 @@ pub(crate) fn echozoo(args: &[String]) -> Result<(), Failure> {
     run(Command::new(binary).args(args).env("ECHOZOO_GIT_VERSION", git))
 }
 
-fn binary() -> PathBuf {
+/// Builds the readers of hostile input and hands them `args`, from the caller's folder.
+pub(crate) fn fuzz(args: &[String]) -> Result<(), Failure> {
+    run(Command::new(build_binary("fuzz")?).args(args))
+}
+
+fn binary(name: &str) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     // A relative target folder is relative to where cargo ran: the root.
     let target = if target.is_absolute() { target } else { root().join(target) };
-    target.join("release").join(format!("echozoo{}", std::env::consts::EXE_SUFFIX))
+    target.join("release").join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
 }

@@ -18,6 +18,7 @@ cargo xtask <command>
   new-encoder NAME   a crate under zoo/ that compiles, registered and listed
   parity      the encoders at full size against the real upstream modules (Python; --make-venv)
   speed [SUBJECT...] [--against pytorch]   times of the encoders, in turn with PyTorch's (docs/speed.md)
+  fuzz [TARGET...] [--inputs N] [--seed S]   hostile input for every reader of files (fuzz/README.md)
   tidy        check the workspace's invariants (ARCHITECTURE.md)
   <command>   build in release, then `echozoo <command>`: bench, embed, inspect, list, ood, phantom, ...
 
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Some("new-encoder") => new_encoder::new_encoder(&args[1..]),
         Some("parity") => parity::parity(&args[1..]),
         Some("speed") => speed::speed(&args[1..]),
+        Some("fuzz") => cargo::fuzz(&args[1..]),
         Some("tidy") => tidy::run(),
         Some(_) => cargo::echozoo(&args),
     };

@@ -27,6 +27,12 @@ pub enum BenchError {
     /// The data set cannot be used.
     #[error(transparent)]
     Data(#[from] echo_data::DataError),
+    /// The machine could not read a video that may be whole.
+    #[error(
+        "{0}; this is a failure of the machine and not of the video, without which results would be of other data: run again \
+         when it can be read"
+    )]
+    Machine(String),
     /// Patients or files in two splits.
     #[error("{}", leakage(.0))]
     Leakage(Vec<String>),

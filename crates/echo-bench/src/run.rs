@@ -462,9 +462,9 @@ impl<'a> RunState<'a> {
             }
         }
         let digests = Digests::open(&environment.cache.join("digests.tsv"))?;
-        set.digest(&hashed, &digests);
+        set.digest(&hashed, &digests)?;
         if let Some(external) = &mut external {
-            external.digest(&external.test.clone(), &digests);
+            external.digest(&external.test.clone(), &digests)?;
         }
         leakage::check(config, &mut set, external.as_ref())?;
 

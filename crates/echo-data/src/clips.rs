@@ -29,6 +29,16 @@ pub enum ClipError {
     },
 }
 
+impl ClipError {
+    /// Whether the machine failed and not the file, which may be readable in a moment.
+    pub fn is_of_machine(&self) -> bool {
+        match self {
+            Self::Video(error) => error.is_of_machine(),
+            Self::Clip { source, .. } => source.is_of_machine(),
+        }
+    }
+}
+
 /// A clip, and what was wrong with a video that was used all the same.
 #[derive(Debug)]
 pub struct LoadedClip {

@@ -115,6 +115,17 @@ pub enum DataError {
     Frames(String),
 }
 
+impl DataError {
+    /// Whether the machine failed and not the file, which may be readable in a moment.
+    pub fn is_of_machine(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => echo_files::is_of_machine(source),
+            Self::Video(error) => error.is_of_machine(),
+            _ => false,
+        }
+    }
+}
+
 fn paths(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }

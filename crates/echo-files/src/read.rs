@@ -50,6 +50,14 @@ fn is_socket(_: FileType) -> bool {
     false
 }
 
+/// Whether an error is of the machine (a failing disk, a network share that went away, too many open files) and not of the file: it
+/// may be readable in a moment. What is not there, may not be read or is no file stays so.
+pub fn is_of_machine(error: &Error) -> bool {
+    use ErrorKind::{InvalidFilename, InvalidInput, IsADirectory, NotADirectory, NotFound, PermissionDenied};
+    let of_file = [InvalidFilename, InvalidInput, IsADirectory, NotADirectory, NotFound, PermissionDenied];
+    error.raw_os_error().is_some() && !of_file.contains(&error.kind())
+}
+
 /// A whole file.
 ///
 /// # Errors
@@ -103,6 +111,15 @@ mod tests {
         std::fs::write(file.path(), b"abc").unwrap();
         assert_eq!(read_at_most(file.path(), 3).unwrap(), b"abc");
         assert_eq!(read_at_most(file.path(), 2).unwrap_err().kind(), ErrorKind::FileTooLarge);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_failing_disk_is_of_the_machine_and_a_missing_file_is_not() {
+        let (eio, emfile, estale) = (5, 24, 116);
+        assert!([eio, emfile, estale].iter().all(|&code| is_of_machine(&Error::from_raw_os_error(code))));
+        assert!(!is_of_machine(&open(Path::new("/nowhere")).unwrap_err()));
+        assert!(!is_of_machine(&ErrorKind::UnexpectedEof.into()) && !is_of_machine(&Error::other("of a decoder")));
     }
 
     #[test]

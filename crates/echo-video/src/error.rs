@@ -130,6 +130,11 @@ pub enum VideoError {
 }
 
 impl VideoError {
+    /// Whether the machine failed and not the file, which may be readable in a moment.
+    pub fn is_of_machine(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if echo_files::is_of_machine(source))
+    }
+
     pub(crate) fn io(path: &Path, source: io::Error) -> Self {
         Self::Io { path: path.to_owned(), source }
     }

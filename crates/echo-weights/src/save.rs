@@ -1,5 +1,7 @@
 //! A module's parameters into a safetensors file.
 
+use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::Path;
 
 use burn::module::{Module, ModuleVisitor, Param};
@@ -28,7 +30,8 @@ pub enum Precision {
 }
 
 /// Writes `module` to `path` under its own names, in PyTorch's layouts, so that [`load`](crate::load) with
-/// [`KeyTable::IDENTITY`](crate::KeyTable::IDENTITY) reads it back. The file appears whole or not at all.
+/// [`KeyTable::IDENTITY`](crate::KeyTable::IDENTITY) reads it back. The file appears whole or not at all, and the same
+/// parameters are the same bytes.
 ///
 /// # Errors
 /// The file cannot be written, a value is not finite, one is beyond what `precision` can hold, or a tensor would become
@@ -71,11 +74,34 @@ pub fn save_loaded<M: Module>(
         Precision::Half => DType::F16,
     };
     echo_files::check_place(path).map_err(|source| WeightsError::Io { path: path.to_owned(), source })?;
-    let mut store = SafetensorsStore::from_file(path)
-        .overwrite(true)
+    let mut store = SafetensorsStore::from_bytes(None)
         .metadata(OWN_NAMES, "true")
         .with_to_adapter(BurnToPyTorchAdapter.chain(FloatCastAdapter::to(dtype)));
-    store.collect_from(module).map_err(|error| WeightsError::Write { path: path.to_owned(), reason: error.to_string() })
+    let wrong = |reason: String| WeightsError::Write { path: path.to_owned(), reason };
+    store.collect_from(module).map_err(|error| wrong(error.to_string()))?;
+    let bytes = store.get_bytes().map_err(|error| wrong(error.to_string()))?;
+    let (header, tensors) = sorted_header(&bytes).map_err(wrong)?;
+    let written = echo_files::write_atomically(path, |file| {
+        file.write_all(&(header.len() as u64).to_le_bytes())?;
+        file.write_all(&header)?;
+        file.write_all(tensors)
+    });
+    written.map_err(|source| WeightsError::Io { path: path.to_owned(), source })
+}
+
+/// The header of a safetensors file with its entries in the order of their names, and what follows it: entries are written in any
+/// order, and the same weights should be the same bytes.
+fn sorted_header(bytes: &[u8]) -> Result<(Vec<u8>, &[u8]), String> {
+    let parts = bytes.split_at_checked(8).and_then(|(length, rest)| {
+        let length = u64::from_le_bytes(length.try_into().ok()?);
+        rest.split_at_checked(usize::try_from(length).ok()?)
+    });
+    let (header, tensors) = parts.ok_or("it has no header")?;
+    let entries: BTreeMap<String, BTreeMap<String, serde_json::Value>> =
+        serde_json::from_slice(header).map_err(|error| error.to_string())?;
+    let mut sorted = serde_json::to_vec(&entries).map_err(|error| error.to_string())?;
+    sorted.resize(sorted.len().next_multiple_of(8), b' ');
+    Ok((sorted, tensors))
 }
 
 /// The largest magnitude in each parameter, infinite where a value is not finite.

@@ -606,3 +606,59 @@ fn two_processes_do_not_write_to_one_folder() {
     drop(lock);
     place.get(&server.url()).unwrap();
 }
+
+/// Address and folder for the process that is killed.
+const CHILD: [&str; 2] = ["ECHOZOO_TEST_FETCH_URL", "ECHOZOO_TEST_FETCH_OUTER"];
+
+/// Whenever a process is killed that downloads, nothing stands under the file's name but the whole file, and the next one goes on.
+#[test]
+fn a_download_that_is_killed_goes_on() {
+    let kills = std::env::var("ECHOZOO_KILLS").map_or(8, |kills| kills.parse().unwrap());
+    let bytes = weights(3, 900_000);
+    let slow: Answer = {
+        let bytes = bytes.clone();
+        Arc::new(move |request, stream| {
+            let from = request.from.filter(|_| request.if_range.as_deref() == Some(ETAG)).unwrap_or(0);
+            let head = until(&bytes, ETAG, from, |_| ());
+            head(request, stream);
+            for part in bytes[from..].chunks(50_000) {
+                std::thread::sleep(Duration::from_millis(10));
+                if !send(stream, part) {
+                    return;
+                }
+            }
+        })
+    };
+    let server = Server::new([slow]);
+    let url = server.url();
+    let mut place = Place::new();
+    let (mut begun, mut late) = (0, 0);
+    for kill in 1..=kills {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", "downloads_until_it_is_killed", "--ignored"]).env(CHILD[0], &url);
+        child.env(CHILD[1], place.outer.path()).stdout(std::process::Stdio::null());
+        let mut child = child.spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(250) * kill / kills);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let files = place.files();
+        begun += usize::from(files.iter().any(|name| name.contains(".part")));
+        if files.iter().any(|name| name == "a.pt") {
+            assert_eq!(place.read("a.pt"), bytes);
+            (late, place) = (late + 1, Place::new());
+        }
+    }
+    place.get(&url).unwrap();
+    assert_eq!((place.read("a.pt"), place.files()), (bytes, vec!["a.pt".to_owned()]));
+    let resumed = server.asked().iter().flatten().filter(|&&from| from > 0).count();
+    println!("{kills} kills: {begun} in the middle, {late} too late; {resumed} requests went on in the middle");
+    assert!(begun > 0 && resumed > 0, "{:?}", server.asked());
+}
+
+#[test]
+#[ignore = "a process that another test starts and kills"]
+fn downloads_until_it_is_killed() {
+    let [url, outer] = CHILD.map(|name| std::env::var(name).unwrap());
+    let dir = PathBuf::from(outer).join("outer/weights");
+    fetch(&dir, "MIT", &[RemoteFile { name: "a.pt", url: &url, member: None }], &options(), &mut |_, _, _| ()).unwrap();
+}

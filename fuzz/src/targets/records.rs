@@ -36,7 +36,7 @@ pub(super) fn read_adapter(path: &Path) -> Result<(), String> {
 }
 
 pub(super) fn runs() -> Vec<Vec<u8>> {
-    files_in("fuzz/seeds", "runs.jsonl").into_iter().map(|(_, bytes)| bytes).collect()
+    files_in("fuzz/seeds", "runs.txt").into_iter().map(|(_, bytes)| bytes).collect()
 }
 
 /// The lines with checksums that are right, for every second input; for the others what they are.

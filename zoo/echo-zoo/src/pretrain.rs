@@ -1,6 +1,5 @@
 //! `echozoo pretrain`: where the shipped weights of the nano presets come from.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -137,7 +136,6 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     })?;
     drop(progress);
     save(&trained_part(done.encoder, &objective)?, out, Precision::Half)?;
-    sort_header(out)?;
     let curve = beside(out, "curve.csv");
     write_file(&curve, Point::csv(&done.curve).as_bytes())?;
     let last = done.curve.last().map_or(String::new(), |point| {
@@ -284,25 +282,6 @@ fn trained_part(encoder: AnyEncoder, objective: &Objective) -> Result<AnyEncoder
     }
 }
 
-/// Puts the entries of a safetensors file's header in the order of their names: they are written in any order, and the
-/// same weights should be the same bytes.
-fn sort_header(path: &Path) -> Result<(), CliError> {
-    let bytes = echo_files::read_bytes(path).map_err(CliError::file(path))?;
-    let parts = bytes.split_at_checked(8).and_then(|(length, rest)| {
-        let length = u64::from_le_bytes(length.try_into().ok()?);
-        rest.split_at_checked(usize::try_from(length).ok()?)
-    });
-    let Some((header, tensors)) = parts else {
-        return Err(CliError::File { path: path.to_owned(), reason: "it has no header".to_owned() });
-    };
-    let entries: BTreeMap<String, BTreeMap<String, serde_json::Value>> =
-        serde_json::from_slice(header).map_err(CliError::file(path))?;
-    let mut sorted = serde_json::to_vec(&entries).map_err(CliError::file(path))?;
-    sorted.resize(sorted.len().next_multiple_of(8), b' ');
-    let whole = [&(sorted.len() as u64).to_le_bytes(), sorted.as_slice(), tensors].concat();
-    write_file(path, &whole)
-}
-
 /// What phantoms know, under the names of PanEcho's heads; other encoders' heads of these names mean the same.
 const TASKS: [Task; 12] = [
     Task { head: "EF", truth: |findings| Some(Truth::Value(findings.ef)), weight: 3.0 },
@@ -430,7 +409,6 @@ mod tests {
         let write = |name: &str| {
             let path = folder.path().join(name);
             save(&nano(entry), &path, Precision::Half).unwrap();
-            sort_header(&path).unwrap();
             path
         };
         let first = write("0.safetensors");

@@ -91,7 +91,7 @@ impl Embedder<'_> {
     /// pass through the encoder gives all stages.
     ///
     /// # Errors
-    /// The cache cannot be written.
+    /// The cache cannot be written, or the machine fails to read a video.
     pub(crate) fn embed(&self, videos: &[Wanted<'_>]) -> Result<Embedded, BenchError> {
         let _claim = self.claim(videos)?;
         let (card, spec) = (self.built.encoder.card(), self.spec);
@@ -116,7 +116,8 @@ impl Embedder<'_> {
                 }
             };
             tell(0);
-            let (mut done, mut write_error) = (0, None);
+            // What ends it: a cache that cannot be written, a machine that fails to read.
+            let (mut done, mut fatal) = (0, None);
             for_each_clip(
                 &paths,
                 spec,
@@ -142,7 +143,7 @@ impl Embedder<'_> {
                                 None => {
                                     for (key, feature) in keys.iter().zip(&features) {
                                         if let Err(error) = self.cache.put(key, &videos[index].digest, feature) {
-                                            write_error.get_or_insert(error);
+                                            fatal.get_or_insert(BenchError::Data(error));
                                         }
                                     }
                                     features = self.without_tokens(features);
@@ -150,14 +151,17 @@ impl Embedder<'_> {
                             }
                             cached.insert(index, features);
                         }
+                        Err(error) if error.is_of_machine() => {
+                            fatal.get_or_insert(BenchError::Machine(error.to_string()));
+                        }
                         Err(error) => drop(result.failed.insert(index, error.to_string())),
                     }
                     done += 1;
                     tell(done);
                 },
             );
-            if let Some(error) = write_error {
-                return Err(error.into());
+            if let Some(error) = fatal {
+                return Err(error);
             }
             for (index, features) in cached {
                 let note = features.iter().map(|feature| &feature.note).find(|note| !note.is_empty());

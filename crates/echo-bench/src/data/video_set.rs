@@ -400,15 +400,20 @@ impl VideoSet {
     }
 
     /// Fills in the digests of the videos `wanted`; those that cannot be read are left without and excluded.
-    pub(crate) fn digest(&mut self, wanted: &[usize], digests: &Digests) {
+    ///
+    /// # Errors
+    /// The machine fails to read a video, which is no reason to go on without it.
+    pub(crate) fn digest(&mut self, wanted: &[usize], digests: &Digests) -> Result<(), BenchError> {
         let paths: Vec<&Path> = wanted.iter().map(|&index| self.videos[index].path.as_path()).collect();
         let found = digests.of_all(&paths);
         for (&index, digest) in wanted.iter().zip(found) {
             match digest {
                 Ok(digest) => self.videos[index].digest = Some(digest),
+                Err(error) if error.is_of_machine() => return Err(BenchError::Machine(error.to_string())),
                 Err(error) => self.exclude(index, false, error.to_string()),
             }
         }
+        Ok(())
     }
 
     /// Those of `indices`, of which [`digest`](Self::digest) was asked, that have one.
@@ -561,7 +566,7 @@ mod tests {
         set.render(&[wanted], &|_, _| ()).unwrap();
         assert_eq!(set.splits_hash(), before);
         assert!(!set.is_unrendered(wanted) && set.is_unrendered(other));
-        set.digest(&[wanted, other], &Digests::open(&dir.path().join("digests")).unwrap());
+        set.digest(&[wanted, other], &Digests::open(&dir.path().join("digests")).unwrap()).unwrap();
         assert!(set.is_phantom(wanted) && !set.is_phantom(other));
     }
 }

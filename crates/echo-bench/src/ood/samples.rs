@@ -184,7 +184,7 @@ impl Samples {
         let wanted: Vec<usize> = wanted.into_iter().collect();
         render(set, &wanted, observer)?;
         let digests = Digests::open(&environment.cache.join("digests.tsv"))?;
-        set.digest(&wanted, &digests);
+        set.digest(&wanted, &digests)?;
         leakage::check(&config.bench, set, None)?;
         let drawn: Vec<usize> = of_draws.into_iter().collect();
         self.leaked = leakage::known_samples(set, &drawn, set, &set.test);

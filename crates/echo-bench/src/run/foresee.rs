@@ -24,7 +24,7 @@ use crate::{BenchConfig, BenchError, DryRun, Recipe};
 /// As [`run`](crate::run), for all that it would find before its first cell.
 pub fn dry_run(config: &BenchConfig, environment: &Environment, zoo: &dyn Zoo) -> Result<DryRun, BenchError> {
     let mut state = RunState::new(config, environment, zoo, Unrendered::Leave)?;
-    state.exclude_broken();
+    state.exclude_broken()?;
     let drawn: BTreeSet<usize> = state.draws.values().flatten().copied().collect();
     let drawn: Vec<usize> = drawn.into_iter().collect();
     let is_watching = needs_validation(config, &state.set);
@@ -61,7 +61,10 @@ struct Foreseen {
 
 impl RunState<'_> {
     /// Leaves out the videos that surely cannot be used: those that are empty, or no video by their first bytes.
-    fn exclude_broken(&mut self) {
+    ///
+    /// # Errors
+    /// The machine fails to read a video.
+    fn exclude_broken(&mut self) -> Result<(), BenchError> {
         let options = self.config.open_options();
         let wanted = self.wanted.clone();
         let of_external = self.external.as_ref().map_or(Vec::new(), |external| external.test.clone());
@@ -71,11 +74,15 @@ impl RunState<'_> {
             let is_there = |&index: &usize| set.videos[index].digest.is_some() && !set.is_unrendered(index);
             for index in videos.into_iter().filter(is_there).collect::<Vec<_>>() {
                 if let Err(error) = check_file(&set.videos[index].path, &options) {
+                    if error.is_of_machine() {
+                        return Err(BenchError::Machine(error.to_string()));
+                    }
                     set.exclude(index, false, error.to_string());
                     set.videos[index].digest = None;
                 }
             }
         }
+        Ok(())
     }
 
     /// How many videos a run would render first.

@@ -8,6 +8,7 @@ mod clinical;
 mod cluster;
 mod commands;
 mod dry_run;
+mod faults;
 mod fetch;
 mod full_disk;
 mod grid;

@@ -1,9 +1,12 @@
 //! Motion-JPEG in AVI 1.0 with an `idx1` index: what EchoNet-Dynamic's files are.
 
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use echo_files::UNFINISHED;
 
 use crate::error::VideoError;
 use crate::jpeg::JpegHeader;
@@ -62,8 +65,9 @@ impl AviWriter {
         let Some(name) = path.file_name() else {
             return Err(VideoError::write(path, "the path has no file name"));
         };
-        let mut temporary = name.to_owned();
-        temporary.push(format!(".{}-{}.tmp", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed)));
+        let mut temporary = OsString::from(UNFINISHED);
+        temporary.push(format!("{}-{}-", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed)));
+        temporary.push(name);
         let temporary = path.with_file_name(temporary);
         let file = OpenOptions::new()
             .write(true)

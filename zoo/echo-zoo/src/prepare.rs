@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use echo_data::files_below;
-use echo_files::{FileLock, counted, printable, say, write_atomically};
+use echo_files::{FileLock, UNFINISHED, counted, printable, say, write_atomically};
 use echo_video::{Mask, OpenOptions, looks_like_video};
 use rayon::prelude::*;
 
@@ -185,7 +185,7 @@ fn inputs(folder: &Path, out: &Path) -> Result<(Vec<PathBuf>, usize), CliError> 
 fn remove_unfinished(videos: &Path) -> Result<(), CliError> {
     for entry in std::fs::read_dir(videos).map_err(CliError::file(videos))? {
         let path = entry.map_err(CliError::file(videos))?.path();
-        if path.extension().is_some_and(|extension| extension == "tmp") {
+        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(UNFINISHED)) {
             std::fs::remove_file(&path).map_err(CliError::file(&path))?;
         }
     }

@@ -5,6 +5,7 @@ mod ci;
 mod new_encoder;
 mod parity;
 mod speed;
+mod supply;
 mod tidy;
 
 use std::process::ExitCode;
@@ -13,12 +14,15 @@ const HELP: &str = "\
 cargo xtask <command>
 
   test        run all tests
-  ci          what .ci/run runs: format, tidy, clippy, tests, a smoke benchmark; --full also checks the
+  ci          what .ci/run runs: format, tidy, clippy, tests, a smoke benchmark; --full also checks licences,
+              sources and advisories (cargo-deny), makes the list of parts (cargo-cyclonedx), checks the
               feature cuda, and runs the kernels' tests under AddressSanitizer (Linux, x86-64)
   new-encoder NAME   a crate under zoo/ that compiles, registered and listed
   parity      the encoders at full size against the real upstream modules (Python; --make-venv)
   speed [SUBJECT...] [--against pytorch]   times of the encoders, in turn with PyTorch's (docs/speed.md)
   tidy        check the workspace's invariants (ARCHITECTURE.md)
+  supply      licences, sources and advisories of what the program is built of, and its list (SBOM)
+  unsafe      how much unsafe code reads bytes from outside (docs/supply-chain.md)
   <command>   build in release, then `echozoo <command>`: bench, embed, inspect, list, ood, phantom, ...
 
 ECHOZOO_FEATURES   features of zoo/echo-zoo to build with, such as `wgpu`
@@ -37,6 +41,8 @@ fn main() -> ExitCode {
         Some("parity") => parity::parity(&args[1..]),
         Some("speed") => speed::speed(&args[1..]),
         Some("tidy") => tidy::run(),
+        Some("supply") => supply::run(),
+        Some("unsafe") => supply::print_unsafe(),
         Some(_) => cargo::echozoo(&args),
     };
     match result {

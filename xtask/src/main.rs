@@ -4,6 +4,7 @@ mod cargo;
 mod ci;
 mod new_encoder;
 mod parity;
+mod release;
 mod speed;
 mod supply;
 mod tidy;
@@ -21,6 +22,7 @@ cargo xtask <command>
   parity      the encoders at full size against the real upstream modules (Python; --make-venv)
   speed [SUBJECT...] [--against pytorch]   times of the encoders, in turn with PyTorch's (docs/speed.md)
   tidy        check the workspace's invariants (ARCHITECTURE.md)
+  release     the stripped binary with licences, completions, manual pages, list of parts and checksums
   supply      licences, sources and advisories of what the program is built of, and its list (SBOM)
   unsafe      how much unsafe code reads bytes from outside (docs/supply-chain.md)
   <command>   build in release, then `echozoo <command>`: bench, embed, inspect, list, ood, phantom, ...
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         Some("parity") => parity::parity(&args[1..]),
         Some("speed") => speed::speed(&args[1..]),
         Some("tidy") => tidy::run(),
+        Some("release") => release::release(&args[1..]),
         Some("supply") => supply::run(),
         Some("unsafe") => supply::print_unsafe(),
         Some(_) => cargo::echozoo(&args),

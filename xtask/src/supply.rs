@@ -20,7 +20,7 @@ const READS_NOTHING: &str = "## Reads nothing from outside";
 const ADVISORIES: &str = "advisory-dbs";
 
 /// A package, by its name and version.
-type Package = (String, String);
+pub(crate) type Package = (String, String);
 
 /// `cargo xtask supply`, and part of `cargo xtask ci --full`: what needs tools of others.
 ///
@@ -221,8 +221,23 @@ fn tree(args: &[&str]) -> Result<BTreeMap<String, BTreeSet<String>>, Failure> {
     Ok(packages)
 }
 
+/// Licences of packages of others that `cargo tree` lists, without macros.
+pub(crate) fn licences(args: &[&str]) -> Result<BTreeMap<Package, String>, Failure> {
+    let format =
+        ["tree", "--quiet", "--locked", "--edges", "normal,no-proc-macro", "--prefix", "none", "--format", "{p}|{l}"];
+    let mut found = BTreeMap::new();
+    for line in output(plain(&format).args(args))?.lines().filter(|line| !line.contains(" (/")) {
+        let Some((package, licence)) = line.trim_end_matches(" (*)").split_once('|') else { continue };
+        let mut words = package.split_whitespace();
+        if let (Some(name), Some(version)) = (words.next(), words.next()) {
+            found.insert((name.to_owned(), version.trim_start_matches('v').to_owned()), licence.to_owned());
+        }
+    }
+    Ok(found)
+}
+
 /// Folders of the sources of all packages.
-fn sources() -> Result<BTreeMap<Package, PathBuf>, Failure> {
+pub(crate) fn sources() -> Result<BTreeMap<Package, PathBuf>, Failure> {
     let host = host()?;
     let args = ["metadata", "--quiet", "--locked", "--format-version", "1", "--filter-platform", &host];
     Ok(sources_of(&output(&mut plain(&args))?))

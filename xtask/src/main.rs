@@ -8,6 +8,7 @@ mod release;
 mod speed;
 mod supply;
 mod tidy;
+mod vendor;
 
 use std::process::ExitCode;
 
@@ -24,6 +25,7 @@ cargo xtask <command>
   tidy        check the workspace's invariants (ARCHITECTURE.md)
   release     the stripped binary with licences, completions, manual pages, list of parts and checksums
   supply      licences, sources and advisories of what the program is built of, and its list (SBOM)
+  vendor DIR  a folder that builds without a network, as container/Containerfile does
   unsafe      how much unsafe code reads bytes from outside (docs/supply-chain.md)
   <command>   build in release, then `echozoo <command>`: bench, embed, inspect, list, ood, phantom, ...
 
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         Some("tidy") => tidy::run(),
         Some("release") => release::release(&args[1..]),
         Some("supply") => supply::run(),
+        Some("vendor") => vendor::vendor(&args[1..]),
         Some("unsafe") => supply::print_unsafe(),
         Some(_) => cargo::echozoo(&args),
     };

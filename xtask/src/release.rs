@@ -94,7 +94,7 @@ fn pack(out: &Path, name: &str, epoch: &str) -> Result<String, Failure> {
 }
 
 /// The licences of all crates in the binary, and the texts that they want to be passed on, each once.
-fn third_party() -> Result<String, Failure> {
+pub(crate) fn third_party() -> Result<String, Failure> {
     let sources = supply::sources()?;
     let mut args = vec!["--package", "echo-zoo"];
     let features = std::env::var("ECHOZOO_FEATURES").unwrap_or_default();

@@ -166,7 +166,7 @@ fn no_result_names_a_folder_a_user_a_machine_or_a_patient() {
     marked.run(&format!(
         "explain {nano} --prompt heart /loops --out /out/maps --overlay /out/overlays --map /out/arrays"
     ));
-    marked.run(&format!("index /data/Videos /loops {nano} --out /out/index"));
+    marked.run(&format!("index {videos} {nano} --out /out/index"));
     marked.run(&format!("retrieve --index /out/index {nano} {videos} --out /out/similar.csv --json"));
     marked.run("prepare /loops --out /out/prepared");
     marked.run("inspect /loops/Mustermann0.dcm --encoder echoclip --preset nano --out /out/sheet.png --clip /out/clip.safetensors");
@@ -175,7 +175,7 @@ fn no_result_names_a_folder_a_user_a_machine_or_a_patient() {
     marked.run(&format!(
         "predict --adapter-file /{adapter} --weights /out/weights.safetensors {videos} --out /out/fitted.csv"
     ));
-    marked.run(&format!("ood --data /data --task ef-reduced --hold-out yes --bootstrap 200 --seeds 1 --shots 1 {nano} --out /out/ood.csv --json"));
+    marked.run(&format!("ood --data /data --task ef-reduced --out-of-distribution /loops --bootstrap 200 --seeds 1 --shots 1 {nano} --out /out/ood.csv --json"));
     marked.run("doctor --json");
     marked.run("cache");
 

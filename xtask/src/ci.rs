@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::cargo::{self, cargo, echozoo, test};
-use crate::{Failure, tidy};
+use crate::{Failure, supply, tidy};
 
 fn step(name: &str, action: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
     let started = Instant::now();
@@ -39,6 +39,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
         result
     })?;
     if full {
+        step("supply chain", supply::run)?;
         // Other features are another build of Burn: too long for every commit.
         step("feature cuda", || {
             // To be checked, the code generator of cubecl-cuda needs no LLVM, which it would download.

@@ -4,8 +4,11 @@ mod cargo;
 mod ci;
 mod new_encoder;
 mod parity;
+mod release;
 mod speed;
+mod supply;
 mod tidy;
+mod vendor;
 
 use std::process::ExitCode;
 
@@ -13,13 +16,18 @@ const HELP: &str = "\
 cargo xtask <command>
 
   test        run all tests
-  ci          what .ci/run runs: format, tidy, clippy, tests, a smoke benchmark; --full also checks the
+  ci          what .ci/run runs: format, tidy, clippy, tests, a smoke benchmark; --full also checks licences,
+              sources and advisories (cargo-deny), makes the list of parts (cargo-cyclonedx), checks the
               feature cuda, and runs the kernels' tests under AddressSanitizer (Linux, x86-64)
   new-encoder NAME   a crate under zoo/ that compiles, registered and listed
   parity      the encoders at full size against the real upstream modules (Python; --make-venv)
   speed [SUBJECT...] [--against pytorch]   times of the encoders, in turn with PyTorch's (docs/speed.md)
   fuzz [TARGET...] [--inputs N] [--seed S]   hostile input for every reader of files (fuzz/README.md)
   tidy        check the workspace's invariants (ARCHITECTURE.md)
+  release     the stripped binary with licences, completions, manual pages, list of parts and checksums
+  supply      licences, sources and advisories of what the program is built of, and its list (SBOM)
+  vendor DIR  a folder that builds without a network, as container/Containerfile does
+  unsafe      how much unsafe code reads bytes from outside (docs/supply-chain.md)
   <command>   build in release, then `echozoo <command>`: bench, embed, inspect, list, ood, phantom, ...
 
 ECHOZOO_FEATURES   features of zoo/echo-zoo to build with, such as `wgpu`
@@ -39,6 +47,10 @@ fn main() -> ExitCode {
         Some("speed") => speed::speed(&args[1..]),
         Some("fuzz") => cargo::fuzz(&args[1..]),
         Some("tidy") => tidy::run(),
+        Some("release") => release::release(&args[1..]),
+        Some("supply") => supply::run(),
+        Some("vendor") => vendor::vendor(&args[1..]),
+        Some("unsafe") => supply::print_unsafe(),
         Some(_) => cargo::echozoo(&args),
     };
     match result {

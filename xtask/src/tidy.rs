@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::Failure;
 use crate::cargo::{plain, root};
+use crate::{Failure, supply};
 
 /// What an encoder may depend on, of this workspace.
 const ENCODER_DEPENDENCIES: [&str; 4] = ["echo-clinical", "echo-core", "echo-nn", "echo-weights"];
@@ -26,6 +26,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     readme_commands_exist(&mut problems);
     nothing_generated_in_git(&mut problems);
     tests_share_the_build(&mut problems)?;
+    supply::check(&mut problems)?;
     if problems.is_empty() {
         return Ok(());
     }
@@ -58,7 +59,7 @@ fn lies_in(path: &Path, folder: &str) -> bool {
     path.components().any(|part| part.as_os_str() == folder)
 }
 
-fn walk(dir: &Path, visit: &mut impl FnMut(&Path)) {
+pub(crate) fn walk(dir: &Path, visit: &mut impl FnMut(&Path)) {
     let Ok(entries) = std::fs::read_dir(dir) else { return };
     for entry in entries.flatten() {
         let path = entry.path();
@@ -77,6 +78,11 @@ fn read(path: &str) -> String {
 fn members(folder: &str) -> Vec<String> {
     let entries = std::fs::read_dir(root().join(folder)).into_iter().flatten().flatten();
     entries.map(|entry| format!("{folder}/{}", entry.file_name().to_string_lossy())).collect()
+}
+
+/// Every package of the workspace, by its folder.
+pub(crate) fn all_members() -> impl Iterator<Item = String> {
+    members("crates").into_iter().chain(members("zoo")).chain(["fuzz", "tests", "xtask"].map(str::to_owned))
 }
 
 /// Encoders whose names are words of the field: code says "clip" of a piece of a video, and of an architecture.
@@ -160,8 +166,7 @@ fn only_training_enables_autodiff(problems: &mut Vec<String>) {
 /// Whoever has no client and opens no socket stays on this machine, tests included: those of fetching talk to themselves.
 fn only_fetching_uses_the_network(problems: &mut Vec<String>) {
     let clients = ["ureq", "reqwest", "hyper", "curl", "isahc", "attohttpc", "minreq"];
-    let members = members("crates").into_iter().chain(members("zoo")).chain(["tests", "xtask"].map(str::to_owned));
-    for member in members.filter(|member| member != "crates/echo-weights") {
+    for member in all_members().filter(|member| member != "crates/echo-weights") {
         let manifest = read(&format!("{member}/Cargo.toml"));
         let names = manifest.lines().filter_map(|line| line.split(['.', ' ', '=']).next());
         for client in names.filter(|name| clients.contains(name)) {
@@ -214,8 +219,7 @@ fn printing_macro(line: &str) -> Option<&'static str> {
 
 /// The workspace's lints deny unsafe code; the kernels are the only crate that may leave them out.
 fn one_crate_is_unsafe(problems: &mut Vec<String>) {
-    let all = members("crates").into_iter().chain(members("zoo")).chain(["xtask".to_owned(), "tests".to_owned()]);
-    for member in all.filter(|member| member != "crates/echo-kernels") {
+    for member in all_members().filter(|member| member != "crates/echo-kernels") {
         if !read(&format!("{member}/Cargo.toml")).contains("[lints]\nworkspace = true") {
             problems.push(format!("{member}/Cargo.toml does not take the workspace's lints"));
         }

@@ -14,6 +14,7 @@ use echo_video::{Mask, OpenOptions, Video, VideoError};
 use crate::CliError;
 use crate::array_file::read_safetensors;
 use crate::find_videos::find_videos;
+use crate::names::Names;
 use crate::progress::Progress;
 
 /// The smallest side of a frame that every encoder takes: four halvings and a stem of four pixels need it.
@@ -171,6 +172,11 @@ impl ClipArgs {
         self.named.as_deref().unwrap_or(&self.inputs)
     }
 
+    /// What the videos are called in results.
+    pub(crate) fn names(&self) -> Names {
+        Names::of(self.named())
+    }
+
     /// The files that are read; what cannot be listed is told when it is.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         find_videos(&self.inputs).unwrap_or_default().into_iter().chain(self.tensor.clone()).collect()
@@ -226,6 +232,7 @@ impl ClipArgs {
             return Ok(Rows { rows: rows.collect(), left_out: Vec::new() });
         }
         let files = find_videos(&self.inputs)?;
+        let names = self.names();
         let options = self.options();
         let counts: Vec<usize> = files.iter().map(|file| clips.of(file, spec, &options)).collect();
         // All clips of a video, then those of the next: each by its video's number and its place in it.
@@ -290,7 +297,7 @@ impl ClipArgs {
                         shown().0.line(&format!("{}: {doubt}; used all the same", path.display()));
                     }
                     let value = conclude(clips.into_iter().flatten().collect());
-                    let name = path.display().to_string();
+                    let name = names.name(path);
                     rows.insert(file, Row { name, paths: vec![path.to_owned()], value, doubts });
                 }
                 let (progress, done) = &mut *shown();

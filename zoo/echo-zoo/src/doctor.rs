@@ -134,20 +134,29 @@ fn folder() -> Result<Vec<Finding>, CliError> {
     let what = "$ECHOZOO_HOME";
     let place = home.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("/"));
     if let Err(error) = tempfile::Builder::new().prefix(echo_files::UNFINISHED).tempfile_in(place) {
-        let found = format!("{}: {error}", home.display());
+        let found = format!("{}: {error}", shortened(&home));
         return Ok(vec![Finding::new(
             what,
             found,
             Some("nothing is cached and no phantoms are made: set it to another folder"),
         )]);
     }
-    let mut findings = vec![Finding::new(what, home.display().to_string(), None)];
+    let mut findings = vec![Finding::new(what, shortened(&home), None)];
     if let Ok(free) = fs4::available_space(place) {
         let costs = "the cache of features may fill it: bench --cache-limit, or `echozoo cache`";
         let found = format!("{:.0} GB free", free as f64 / 1e9);
         findings.push(Finding::new("space there", found, (free < CACHE_SPACE).then_some(costs)));
     }
     Ok(findings)
+}
+
+/// A folder for reports of problems, which others read: below the user's own as `~`, and elsewhere its last part.
+fn shortened(folder: &Path) -> String {
+    let own = std::env::home_dir();
+    match own.and_then(|own| Some(Path::new("~").join(folder.strip_prefix(own).ok()?))) {
+        Some(below) => below.display().to_string(),
+        None => format!(".../{}", folder.file_name().unwrap_or_default().to_string_lossy()),
+    }
 }
 
 fn weights(entries: &[Entry]) -> Finding {

@@ -19,6 +19,7 @@ use crate::contact_sheet::{pictures, sheet};
 use crate::encoder_args::WeightArgs;
 use crate::find_videos::find_videos;
 use crate::heat::{hottest, paint};
+use crate::names::Names;
 use crate::output::print;
 use crate::progress::Progress;
 use crate::results::Results;
@@ -186,6 +187,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
     let options = OpenOptions { allow_truncated: args.allow_truncated, mask: args.mask, ..OpenOptions::default() };
     let (mut failed, mut left_out) = (0, 0);
     let mut results = Results::new(&["name", "what", "frame", "out", "warning"]);
+    let names = Names::of(&args.inputs);
     let mut progress = Progress::new("videos", videos.len());
     for (place, path) in videos.iter().enumerate() {
         progress.set(place, &path.file_name().unwrap_or_default().to_string_lossy());
@@ -220,7 +222,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
         make_folder(&out, is_one)?;
         write_file(&out, &sheet(&all, [size, height], PAIRS * 2, &title).map_err(CliError::file(&out))?)?;
         results.push(vec![
-            path.display().to_string().into(),
+            names.name(path).into(),
             what.clone().into(),
             most.and_then(|frame| numbers[frame]).into(),
             out.display().to_string().into(),

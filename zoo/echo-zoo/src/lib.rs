@@ -42,6 +42,7 @@ mod labels;
 mod launch;
 mod list;
 mod manual;
+mod names;
 mod ood;
 mod output;
 mod phantom;

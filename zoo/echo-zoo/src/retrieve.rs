@@ -17,6 +17,7 @@ use crate::embed::text_embeddings;
 use crate::encoder_args::EncoderArgs;
 use crate::find_videos::find_videos;
 use crate::home::home;
+use crate::names::Names;
 use crate::results::{ResultArgs, Results};
 use crate::text_rows::TextRows;
 use crate::warnings::{NOT_CLINICAL, Warnings, beside, joined};
@@ -144,6 +145,7 @@ fn index_videos(args: &IndexArgs, model: &Model<'_>, warnings: &mut Warnings<'_>
     ];
     let spec = model.spec(args, &settings);
     let files = find_videos(&args.clips.inputs)?;
+    let names = args.clips.names();
     let home = home()?;
     std::fs::create_dir_all(&home).map_err(CliError::file(&home))?;
     let remembered = home.join("digests.tsv");
@@ -200,7 +202,7 @@ fn index_videos(args: &IndexArgs, model: &Model<'_>, warnings: &mut Warnings<'_>
         for (file, digest) in &keyed {
             let found = embedded.get(digest);
             let warning = found.map(|(_, warning)| warning).or_else(|| old.get(digest)).cloned().unwrap_or_default();
-            let row = IndexRow { name: file.display().to_string(), digest: *digest, warning };
+            let row = IndexRow { name: names.name(file), digest: *digest, warning };
             if !update.keep(&row)? {
                 let Some((embedding, _)) = found else { continue };
                 update.add(&row, embedding)?;
@@ -286,9 +288,10 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     let (mut queries, mut names, mut doubts) = (Vec::new(), Vec::new(), Vec::new());
     let mut texts = args.text.clone();
     names.extend(args.text.iter().cloned());
+    let reports = Names::of(&args.report);
     for path in &args.report {
         texts.push(read_text(path).map_err(CliError::file(path))?);
-        names.push(path.display().to_string());
+        names.push(reports.name(path));
     }
     if !texts.is_empty() {
         queries.extend(model.texts(&texts)?);
@@ -472,7 +475,9 @@ impl Places {
         let found = self.by_name.get(name).or_else(|| self.by_name.get(&crate::labels::plain(name)));
         let reason = match found.map(Vec::as_slice) {
             Some([only]) => return Ok(*only),
-            Some(several) => format!("{name:?} is the name of {} rows of the index; give their paths", several.len()),
+            Some(several) => {
+                format!("{name:?} is the name of {} rows of the index; write it as in the index", several.len())
+            }
             None => format!("no row of the index is called {name:?}"),
         };
         Err(CliError::File { path: table.to_owned(), reason })

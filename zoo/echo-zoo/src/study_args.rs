@@ -1,11 +1,13 @@
 //! Which videos make a study.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use echo_files::counted;
 
 use crate::CliError;
 use crate::clip_args::{Row, refuse_twice};
+use crate::names::Names;
 
 /// Flags that put videos together.
 #[derive(Debug, clap::Args)]
@@ -37,11 +39,12 @@ impl StudyArgs {
     pub(crate) fn group<R>(&self, rows: &[&Row<R>], always: bool) -> Result<BTreeMap<String, Vec<usize>>, CliError> {
         let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         if self.studies {
+            let folder_of = |row: &Row<R>| row.paths.first().and_then(|path| path.parent()).map(Path::to_owned);
+            let folders: Vec<PathBuf> = rows.iter().filter_map(|row| folder_of(row)).collect();
+            let names = Names::of(&folders);
             for (place, row) in rows.iter().enumerate() {
-                let folder =
-                    row.paths.first().and_then(|path| path.parent()).map(|folder| folder.display().to_string());
-                let folder = folder.filter(|folder| !folder.is_empty()).unwrap_or_else(|| ".".to_owned());
-                groups.entry(folder).or_default().push(place);
+                let name = folder_of(row).map(|folder| names.name(&folder)).filter(|name| !name.is_empty());
+                groups.entry(name.unwrap_or_else(|| ".".to_owned())).or_default().push(place);
             }
         } else if self.study || always {
             groups.insert(format!("study of {}", counted(rows.len(), "video")), (0..rows.len()).collect());

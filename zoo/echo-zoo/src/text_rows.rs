@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use echo_files::{from_cell, read_text};
 
 use crate::CliError;
+use crate::names::Names;
 
 /// Texts, and what each is called.
 #[derive(Debug)]
@@ -18,6 +19,7 @@ impl TextRows {
     /// # Errors
     /// A file cannot be read, is no such table, or is empty.
     pub(crate) fn read(files: &[PathBuf]) -> Result<Self, CliError> {
+        let names = Names::of(files);
         let mut rows = Vec::new();
         for path in files {
             if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")) {
@@ -28,7 +30,7 @@ impl TextRows {
             if text.trim().is_empty() {
                 return Err(CliError::File { path: path.clone(), reason: "it holds no text".to_owned() });
             }
-            rows.push((path.display().to_string(), text));
+            rows.push((names.name(path), text));
         }
         Ok(Self { rows })
     }

@@ -22,6 +22,7 @@ mod outside;
 mod place;
 mod precision;
 mod printing;
+mod privacy;
 mod report;
 mod study;
 mod two_processes;

@@ -133,7 +133,7 @@ fn killed(place: &Place, kills: u32, grows: &[&str], command: impl Fn(&str) -> C
 fn prepare_goes_on_after_a_kill() {
     let place = Place::new(24);
     std::fs::write(place.path("key"), "sixteen bytes of a key").unwrap();
-    killed(&place, kills(), &["journal.jsonl"], |out| {
+    killed(&place, kills(), &["journal.jsonl", "private/lock"], |out| {
         place.command(&["prepare", "data/Videos", "--key", "key", "--out", out])
     });
 }

@@ -265,7 +265,13 @@ impl BenchConfig {
             error => BenchError::Data(error),
         };
         // A folder that brings its description need not be told of it.
-        let own = folder.map(|folder| folder.join("dataset.toml")).filter(|path| path.is_file());
+        let mut own = folder.map(|folder| folder.join("dataset.toml"));
+        // Whether it is there has to be known: without it, the folder would be read as another layout.
+        if let Some(path) = &own
+            && !path.try_exists().map_err(BenchError::io(path))?
+        {
+            own = None;
+        }
         let dataset = match description.or(own.as_deref()) {
             Some(path) => DatasetConfig::read(path).map_err(of)?,
             None => DatasetConfig::echonet(),

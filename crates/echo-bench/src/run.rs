@@ -445,7 +445,7 @@ impl<'a> RunState<'a> {
         let grid = cells(&encoders, &names, &shots, &config.seeds);
         let outputs = Outputs::at(&environment.out);
         let (runs, earlier) = Runs::open(&environment.out, environment.part.keeping())?;
-        let splits = set.splits_hash();
+        let splits = set.splits_hash()?;
         same_run(&earlier, &set, &splits, config, &environment.out)?;
         let mut draws: BTreeMap<(Option<usize>, u64), Vec<usize>> = BTreeMap::new();
         for cell in &grid {

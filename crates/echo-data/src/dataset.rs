@@ -233,8 +233,14 @@ struct Labels<'a> {
 impl<'a> Labels<'a> {
     fn of(first: &'a Table, dir: &Path, config: &DatasetConfig) -> Result<Self, DataError> {
         let path = config.file.labels.as_ref().map(|labels| dir.join(&labels.table));
-        let (path, absent) =
-            path.map_or((None, None), |path| if path.exists() { (Some(path), None) } else { (None, Some(path)) });
+        let (path, absent) = match path {
+            None => (None, None),
+            Some(path) => match path.try_exists() {
+                Ok(true) => (Some(path), None),
+                Ok(false) => (None, Some(path)),
+                Err(source) => return Err(DataError::Io { path, source }),
+            },
+        };
         let second = path.map(|path| Table::read(&path)).transpose()?;
         let mut rows = HashMap::new();
         if let Some(table) = &second {

@@ -185,6 +185,7 @@ fn walk(folder: &Path, seen: &mut HashSet<PathBuf>, files: &mut Vec<PathBuf>) ->
         // Of what a link leads to; a broken link is left to whoever opens it.
         match fs::metadata(&path).map(|found| found.is_dir()) {
             Ok(true) => walk(&path, seen, files)?,
+            Err(error) if echo_files::is_of_machine(&error) => return Err(error),
             _ => files.push(path),
         }
     }

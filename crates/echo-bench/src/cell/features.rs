@@ -44,8 +44,14 @@ pub(crate) struct Wanted<'a> {
 
 impl Wanted<'_> {
     /// Whether the file still holds what was hashed. That costs little beside decoding it.
-    fn is_unchanged(&self) -> bool {
-        digest_of(self.path).is_ok_and(|digest| digest == self.digest)
+    ///
+    /// # Errors
+    /// The machine fails to read it.
+    fn is_unchanged(&self) -> Result<bool, BenchError> {
+        match digest_of(self.path) {
+            Err(error) if error.is_of_machine() => Err(BenchError::Machine(error.to_string())),
+            digest => Ok(digest.is_ok_and(|digest| digest == self.digest)),
+        }
     }
 }
 
@@ -126,9 +132,14 @@ impl Embedder<'_> {
                 |_, loaded| (self.precision.run(|| self.encode(&loaded)), loaded.truncation),
                 |position, outcome| {
                     let index = missing[position];
+                    // What came of other bytes than those that were hashed must not be kept as theirs.
+                    let unchanged = outcome.is_err()
+                        || videos[index].is_unchanged().unwrap_or_else(|error| {
+                            fatal.get_or_insert(error);
+                            false
+                        });
                     match outcome {
-                        // What came of other bytes than those that were hashed must not be kept as theirs.
-                        Ok(_) if !videos[index].is_unchanged() => {
+                        Ok(_) if !unchanged => {
                             drop(result.failed.insert(index, "changed while the benchmark ran".to_owned()));
                         }
                         Ok((features, _)) if !is_finite(&features) => {

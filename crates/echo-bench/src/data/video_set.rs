@@ -7,6 +7,7 @@ use echo_core::{Kind, Truth};
 use echo_data::{
     DatasetConfig, DatasetVideo, Digests, Split, Target, few_shot, patient_key, read_dataset, read_split_file,
 };
+use echo_files::is_of_machine;
 use echo_phantom::{OnDemand, Phantoms};
 use echo_report::{Excluded, Quantity, SampleUnit, TestVideo};
 
@@ -449,14 +450,21 @@ impl VideoSet {
     /// Hash of what draws are drawn from, and how: the names, labels, bins and sizes of all videos that the splits
     /// list. Sizes stand for bytes, which only the videos that a cell uses are read for; where videos are rendered on demand,
     /// what they are drawn from decides their bytes, and most have no size yet.
-    pub(crate) fn splits_hash(&self) -> String {
+    ///
+    /// # Errors
+    /// The machine fails to tell a size, without which the hash would be that of other data.
+    pub(crate) fn splits_hash(&self) -> Result<String, BenchError> {
         let mut hasher = blake3::Hasher::new();
         for part in [&self.train, &self.validation, &self.test] {
             hasher.update(&(part.len() as u64).to_le_bytes());
             for video in part.iter().map(|&index| &self.videos[index]) {
                 let size = match self.on_demand {
                     Some(_) => 0,
-                    None => std::fs::metadata(&video.path).map_or(0, |metadata| metadata.len()),
+                    None => match std::fs::metadata(&video.path) {
+                        Ok(metadata) => metadata.len(),
+                        Err(error) if is_of_machine(&error) => return Err(BenchError::io(&video.path)(error)),
+                        Err(_) => 0,
+                    },
                 };
                 hasher.update(&(video.name.len() as u64).to_le_bytes());
                 hasher.update(video.name.as_bytes());
@@ -471,7 +479,7 @@ impl VideoSet {
                 hasher.update(&size.to_le_bytes());
             }
         }
-        hasher.finalize().to_hex()[..32].to_owned()
+        Ok(hasher.finalize().to_hex()[..32].to_owned())
     }
 
     /// Whether a video is known to be a phantom.
@@ -533,8 +541,8 @@ mod tests {
         };
         set.videos.push(video);
         set.train.push(0);
-        let mut known = vec![set.splits_hash()];
-        assert_eq!(set.splits_hash(), known[0]);
+        let mut known = vec![set.splits_hash().unwrap()];
+        assert_eq!(set.splits_hash().unwrap(), known[0]);
         let changes: [&dyn Fn(&mut VideoSet); 5] = [
             &|set| {
                 if let Answer::Value(regression) = &mut set.target.task.answer {
@@ -548,7 +556,7 @@ mod tests {
         ];
         for change in changes {
             change(&mut set);
-            let hash = set.splits_hash();
+            let hash = set.splits_hash().unwrap();
             assert!(!known.contains(&hash), "{known:?}");
             known.push(hash);
         }
@@ -561,10 +569,10 @@ mod tests {
         let spec = echo_phantom::DatasetSpec::with_total(6, 2);
         OnDemand::create(&dir.path().join("set"), &spec).unwrap();
         let mut set = VideoSet::read(&dir.path().join("set"), &BenchConfig::default()).unwrap();
-        let before = set.splits_hash();
+        let before = set.splits_hash().unwrap();
         let (wanted, other) = (set.train[1], set.train[0]);
         set.render(&[wanted], &|_, _| ()).unwrap();
-        assert_eq!(set.splits_hash(), before);
+        assert_eq!(set.splits_hash().unwrap(), before);
         assert!(!set.is_unrendered(wanted) && set.is_unrendered(other));
         set.digest(&[wanted, other], &Digests::open(&dir.path().join("digests")).unwrap()).unwrap();
         assert!(set.is_phantom(wanted) && !set.is_phantom(other));

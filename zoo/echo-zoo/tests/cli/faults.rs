@@ -1,6 +1,7 @@
 //! Disks and systems that fail: strace makes chosen system calls of the benchmark fail, as a seed draws them.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
@@ -10,8 +11,14 @@ use echo_random::Stream;
 use crate::grid::{Grid, RESULTS};
 use crate::place::{ended, text};
 
-/// Runs that fail; another number by `ECHOZOO_FAULTS`.
-const FAULTS: u64 = 12;
+/// Seeds of runs that fail; others by `ECHOZOO_FAULTS=FIRST-LAST`.
+const FAULTS: RangeInclusive<u64> = 1..=12;
+
+fn seeds() -> RangeInclusive<u64> {
+    let Ok(given) = std::env::var("ECHOZOO_FAULTS") else { return FAULTS };
+    let (first, last) = given.split_once('-').expect("FIRST-LAST");
+    first.parse().unwrap()..=last.parse().unwrap()
+}
 
 /// What fails, with what, and the most calls of that kind that are left alone before. A file that may not be read is not among it: what
 /// may not be used is left out of a benchmark, and said to be.
@@ -94,9 +101,8 @@ fn whatever_fails_is_said_and_nothing_finished_is_lost() {
     }
     let place = Grid::new();
     ended(0, &mut place.bench("whole", "home"));
-    let runs = std::env::var("ECHOZOO_FAULTS").map_or(FAULTS, |runs| runs.parse().expect("a number of runs"));
     let (mut hit, mut failed, mut kept) = (0, 0, 0);
-    for seed in 1..=runs {
+    for seed in seeds() {
         let (out, home, fault) = (format!("out-{seed}"), format!("home-{seed}"), fault(seed));
         let log = place.path("strace.log");
         let output = faulty(&place.bench(&out, &home), &fault, &log).output().unwrap();
@@ -132,7 +138,8 @@ fn whatever_fails_is_said_and_nothing_finished_is_lost() {
         }
     }
     println!(
-        "{runs} runs with faults: {hit} met theirs, {failed} ended with an error; {kept} finished cells, all kept"
+        "{} runs with faults: {hit} met theirs, {failed} ended with an error; {kept} finished cells, all kept",
+        seeds().count()
     );
     assert!(failed > 0 && kept > 0);
 }

@@ -4,6 +4,7 @@ mod cargo;
 mod ci;
 mod new_encoder;
 mod parity;
+mod python;
 mod speed;
 mod tidy;
 
@@ -18,6 +19,7 @@ cargo xtask <command>
   new-encoder NAME   a crate under zoo/ that compiles, registered and listed
   parity      the encoders at full size against the real upstream modules (Python; --make-venv)
   speed [SUBJECT...] [--against pytorch]   times of the encoders, in turn with PyTorch's (docs/speed.md)
+  python      build and install the Python package's wheel, and run its tests (docs/python.md)
   tidy        check the workspace's invariants (ARCHITECTURE.md)
   <command>   build in release, then `echozoo <command>`: bench, embed, inspect, list, ood, phantom, ...
 
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         Some("ci") => ci::run(&args[1..]),
         Some("new-encoder") => new_encoder::new_encoder(&args[1..]),
         Some("parity") => parity::parity(&args[1..]),
+        Some("python") => python::python(&args[1..]),
         Some("speed") => speed::speed(&args[1..]),
         Some("tidy") => tidy::run(),
         Some(_) => cargo::echozoo(&args),

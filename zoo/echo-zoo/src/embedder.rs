@@ -12,7 +12,7 @@ use echo_kernels::Precision;
 use echo_weights::Built;
 
 use crate::cli::check_processor;
-use crate::clip_args::{ClipArgs, LeftOut, Rows, ready_clips, see_ready, used_all_the_same};
+use crate::clip_args::{ClipArgs, LeftOut, Rows, nothing_used, ready_clips, see_ready, used_all_the_same};
 use crate::encoder_args::EncoderArgs;
 use crate::warnings::Warnings;
 use crate::{CliError, Entry, flags};
@@ -51,14 +51,18 @@ impl Embeddings {
     }
 
     /// # Errors
-    /// Files that should have been used were not, or none was: the error names each.
-    pub fn check(&self) -> Result<(), CliError> {
+    /// None was used, or, unless `skip` allows it, one was not that should have been: the error names each.
+    pub fn check(&self, skip: bool) -> Result<(), CliError> {
+        let is_empty = self.names.is_empty();
         let failed: Vec<&str> = self.left_out.iter().filter(|file| file.is_fault).map(|file| &*file.reason).collect();
-        if failed.is_empty() {
-            return if self.names.is_empty() { Err(crate::clip_args::nothing_used(&self.left_out)) } else { Ok(()) };
+        match failed.len() {
+            0 if is_empty => Err(nothing_used(&self.left_out)),
+            failed_files if failed_files > 0 && (is_empty || !skip) => {
+                let total = self.names.len() + failed_files;
+                Err(CliError::NamedInputs { failed: failed_files, total, reasons: failed.join("; ") })
+            }
+            _ => Ok(()),
         }
-        let total = self.names.len() + self.left_out.len();
-        Err(CliError::NamedInputs { failed: failed.len(), total, reasons: failed.join("; ") })
     }
 }
 
@@ -99,6 +103,9 @@ impl Embedder {
         flags: impl IntoIterator<Item = OsString>,
         observer: Arc<dyn Observer>,
     ) -> Result<Embeddings, CliError> {
+        if videos.is_empty() {
+            return Err(CliError::Usage("nothing to embed: give videos or folders".to_owned()));
+        }
         let mut args: ClipArgs = flags::parse("embed", flags)?;
         args.inputs = videos;
         self.embed_clips(&args.observed_by(observer))

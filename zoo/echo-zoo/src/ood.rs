@@ -14,7 +14,7 @@ use echo_metrics::Metric;
 use echo_report::{Cell as Score, weights_caution};
 use echo_video::Mask;
 
-use crate::bench::{Registry, ask_for_preset_of, new_site, phantoms, samples, excluded_line, weight_files};
+use crate::bench::{Registry, ask_for_preset_of, excluded_line, new_site, phantoms, samples, weight_files};
 use crate::encoder_args::ComputeArgs;
 use crate::find_videos::find_videos;
 use crate::home::home;

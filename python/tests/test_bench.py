@@ -30,19 +30,16 @@ def is_same(value: object, cell: str) -> bool:
     return float(cell) == value if isinstance(value, float) else as_csv(value) == cell
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("home")
-
-
 def test_the_rows_of_the_command(
-    phantoms: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, echozoo_command: Echozoo
+    phantoms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, echozoo_command: Echozoo
 ) -> None:
-    monkeypatch.setenv("ECHOZOO_HOME", str(home))
+    monkeypatch.setenv("ECHOZOO_HOME", str(tmp_path / "home"))
     with pytest.warns(echozoo.EchoZooWarning):
         table = echozoo.bench(data=phantoms, out=tmp_path / "wheel", **GRID)
     flags = ["--encoder=panecho,clip", "--adapter=linear,coop", "--shots=1,2", "--seeds=1", "--limit=8"]
     flags += ["--bootstrap=100", "--preset=nano", "--format=csv"]
+    # Not what the other has cached.
+    monkeypatch.setenv("ECHOZOO_HOME", str(tmp_path / "other-home"))
     text = echozoo_command("bench", "--data", phantoms, "--out", tmp_path / "command", *flags).stdout
     header, *rows = csv.reader(text.splitlines())
     assert list(table) == header and rows

@@ -156,7 +156,7 @@ def test_files_that_cannot_be_used_are_an_error_that_names_each(
         (lambda: echozoo.Encoder("panecco"), ["--encoder", "panecco"]),
         (lambda: echozoo.Encoder("panecho", preset="tiny"), ["--encoder", "panecho", "--preset", "tiny"]),
         (lambda: echozoo.Encoder("panecho", weights="none.pt"), ["--encoder", "panecho", "--weights", "none.pt"]),
-        (lambda: echozoo.Encoder("panecho", device="cuda:9"), ["--encoder", "panecho", "--device", "cuda:9"]),
+        (lambda: echozoo.Encoder("panecho", device="tpu"), ["--encoder", "panecho", "--device", "tpu"]),
         (
             lambda: echozoo.Encoder("panecho", weights="a", random_init=True),
             ["--encoder", "panecho", "--weights", "a", "--random-init"],

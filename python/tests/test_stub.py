@@ -23,7 +23,7 @@ def keywords(stub: str, name: str) -> set[str]:
 
 def flags(help_text: str) -> set[str]:
     of_cluster = re.sub(r"^Cluster:\n(.*?)^\S", "", help_text, flags=re.MULTILINE | re.DOTALL)
-    return {flag.replace("-", "_") for flag in re.findall(r"^ +(?:-\w, )?--([a-z-]+)", of_cluster, re.MULTILINE)}
+    return {flag.replace("-", "_") for flag in re.findall(r"^ {2,6}(?:-\w, )?--([a-z-]+)", of_cluster, re.MULTILINE)}
 
 
 def test_every_flag_of_the_commands_is_an_argument(echozoo_command: Echozoo) -> None:

@@ -15,7 +15,7 @@ use echo_zoo::{ZOO, find};
 
 use crate::fixtures::device;
 
-struct Registry;
+pub(crate) struct Registry;
 
 impl Zoo for Registry {
     fn cards(&self) -> Vec<&'static Card> {

@@ -55,7 +55,7 @@ impl Leaderboard {
         };
         let line = |row: &LeaderboardRow| {
             let LeaderboardRow { encoder, preset, weights, adapter, test_hash, warning, .. } = row;
-            let mut line = [encoder, preset, weights, adapter].map(text).to_vec();
+            let mut line = [encoder, preset, weights, adapter].map(|name| text(name)).to_vec();
             // A number, but for the rows of a split file.
             line.push(row.shots.parse().map_or_else(|_| text(&row.shots), Value::Count));
             let train = row.train.map(|train| [train.most, train.bins, train.short_bins].map(Value::Count));
@@ -85,6 +85,6 @@ impl Leaderboard {
 const MISSING: [Value; 4] = [const { Value::Missing }; 4];
 
 /// Nothing for an empty one, as a spreadsheet has it.
-fn text(text: &String) -> Value {
-    if text.is_empty() { Value::Missing } else { Value::Text(text.clone()) }
+fn text(text: &str) -> Value {
+    if text.is_empty() { Value::Missing } else { Value::Text(text.to_owned()) }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::Failure;
-use crate::cargo::{build, root, run};
+use crate::cargo::{build, root, run, without_package};
 
 /// What the tests import, and what builds the wheel.
 const PACKAGES: [&str; 5] = ["maturin>=1.9,<2", "numpy", "pandas", "pytest", "mypy"];
@@ -41,6 +41,7 @@ fn build_and_test(folder: &Path, args: &[String]) -> Result<(), Failure> {
     // The profile and the features of all other builds, so that Burn is not compiled again.
     let wheels = folder.join("wheels");
     let mut maturin = Command::new(environment.join("bin/maturin"));
+    without_package(&mut maturin);
     maturin.current_dir(root()).args(["build", "--release", "--locked", "--manifest-path", "python/Cargo.toml"]);
     if let Some(features) = std::env::var("ECHOZOO_FEATURES").ok().filter(|features| !features.is_empty()) {
         maturin.args(["--features", &features]);

@@ -15,7 +15,7 @@ use echo_zoo::{ZOO, find};
 
 use crate::fixtures::device;
 
-struct Registry;
+pub(crate) struct Registry;
 
 impl Zoo for Registry {
     fn cards(&self) -> Vec<&'static Card> {
@@ -81,7 +81,7 @@ impl Place {
         run(config, &self.environment(out, external), &Registry).unwrap_err().to_string()
     }
 
-    fn environment(&self, out: &str, external: Option<&Path>) -> Environment {
+    pub(crate) fn environment(&self, out: &str, external: Option<&Path>) -> Environment {
         Environment {
             data: self.data(),
             external: external.map(Path::to_owned),

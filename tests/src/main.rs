@@ -28,5 +28,6 @@ mod own_data;
 mod preprocessing;
 mod saliency;
 mod shipped;
+mod stopping;
 mod tasks;
 mod tinyecho;

@@ -39,7 +39,17 @@ pub(crate) fn cargo_for(package: &str, args: &[&str]) -> Command {
 pub(crate) fn plain(args: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root()).args(args);
+    without_package(&mut command);
     command
+}
+
+/// Without what `cargo xtask` says of xtask itself: some build scripts (ring's) run again when it changes, so that a build by xtask would
+/// compile again what one without it has compiled.
+pub(crate) fn without_package(command: &mut Command) {
+    let is_ours = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for name in std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).filter(|name| is_ours(name)) {
+        command.env_remove(name);
+    }
 }
 
 /// All tests, in the profile of the binary, so that Burn is compiled once.

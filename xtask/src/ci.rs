@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::cargo::{self, cargo, echozoo, test};
-use crate::{Failure, supply, tidy};
+use crate::{Failure, python, supply, tidy};
 
 fn step(name: &str, action: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
     let started = Instant::now();
@@ -38,6 +38,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
         }
         result
     })?;
+    step("python", || python::python(&[]))?;
     if full {
         step("supply chain", supply::run)?;
         // Other features are another build of Burn: too long for every commit.

@@ -4,6 +4,7 @@ mod cargo;
 mod ci;
 mod new_encoder;
 mod parity;
+mod python;
 mod release;
 mod speed;
 mod supply;
@@ -23,6 +24,7 @@ cargo xtask <command>
   parity      the encoders at full size against the real upstream modules (Python; --make-venv)
   speed [SUBJECT...] [--against pytorch]   times of the encoders, in turn with PyTorch's (docs/speed.md)
   fuzz [TARGET...] [--inputs N] [--seed S]   hostile input for every reader of files (fuzz/README.md)
+  python      build and install the Python package's wheel, and run its tests (docs/python.md)
   tidy        check the workspace's invariants (ARCHITECTURE.md)
   release     the stripped binary with licences, completions, manual pages, list of parts and checksums
   supply      licences, sources and advisories of what the program is built of, and its list (SBOM)
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         Some("ci") => ci::run(&args[1..]),
         Some("new-encoder") => new_encoder::new_encoder(&args[1..]),
         Some("parity") => parity::parity(&args[1..]),
+        Some("python") => python::python(&args[1..]),
         Some("speed") => speed::speed(&args[1..]),
         Some("fuzz") => cargo::fuzz(&args[1..]),
         Some("tidy") => tidy::run(),

@@ -82,7 +82,7 @@ fn members(folder: &str) -> Vec<String> {
 
 /// Every package of the workspace, by its folder.
 pub(crate) fn all_members() -> impl Iterator<Item = String> {
-    members("crates").into_iter().chain(members("zoo")).chain(["fuzz", "tests", "xtask"].map(str::to_owned))
+    members("crates").into_iter().chain(members("zoo")).chain(["fuzz", "python", "tests", "xtask"].map(str::to_owned))
 }
 
 /// Encoders whose names are words of the field: code says "clip" of a piece of a video, and of an architecture.
@@ -145,7 +145,7 @@ fn no_burn_in(crates: &[&str], problems: &mut Vec<String>) {
 fn one_file_names_backends(problems: &mut Vec<String>) {
     let backends =
         ["Device::flex", "Device::wgpu", "Device::cuda", "Device::default", "Device::vulkan", "Device::metal"];
-    for (path, code) in sources("crates").into_iter().chain(sources("zoo")) {
+    for (path, code) in ["crates", "zoo", "python"].into_iter().flat_map(sources) {
         let excepted = path.ends_with("zoo/echo-zoo/src/device.rs") || is_test(&path) || is_example(&path);
         for backend in backends.iter().filter(|_| !excepted) {
             if code.contains(backend) {
@@ -156,7 +156,7 @@ fn one_file_names_backends(problems: &mut Vec<String>) {
 }
 
 fn only_training_enables_autodiff(problems: &mut Vec<String>) {
-    for (path, code) in sources("crates").into_iter().chain(sources("zoo")) {
+    for (path, code) in ["crates", "zoo", "python"].into_iter().flat_map(sources) {
         if code.contains(".autodiff()") && !path.starts_with("crates/echo-train") && !is_test(&path) {
             problems.push(format!("{} enables autodiff; only echo-train does", path.display()));
         }
@@ -173,7 +173,7 @@ fn only_fetching_uses_the_network(problems: &mut Vec<String>) {
             problems.push(format!("{member} depends on {client}; only echo-weights uses the network"));
         }
     }
-    for (path, code) in ["crates", "zoo", "tests"].into_iter().flat_map(sources) {
+    for (path, code) in ["crates", "zoo", "python", "tests"].into_iter().flat_map(sources) {
         let fetching = ["src/fetch", "src/fetch.rs", "tests/fetch.rs"];
         if fetching.iter().any(|part| path.starts_with(Path::new("crates/echo-weights").join(part))) {
             continue;
@@ -186,7 +186,7 @@ fn only_fetching_uses_the_network(problems: &mut Vec<String>) {
 
 /// The macros panic when nobody listens any more or the disk behind them is full, in the middle of hours of work.
 fn one_way_to_print(problems: &mut Vec<String>) {
-    for (path, code) in sources("crates").into_iter().chain(sources("zoo")) {
+    for (path, code) in ["crates", "zoo", "python"].into_iter().flat_map(sources) {
         // What echo-parity says, it says in tests: their harness takes what the macros print, and nothing else.
         if path.starts_with("crates/echo-parity") || is_test(&path) || is_example(&path) {
             continue;
@@ -239,7 +239,7 @@ fn every_encoder_has_a_card(problems: &mut Vec<String>) {
 /// Commands in README's code blocks must be ones that exist.
 fn readme_commands_exist(problems: &mut Vec<String>) {
     let cli = read("zoo/echo-zoo/src/cli.rs");
-    let own = ["test", "ci", "tidy", "parity", "new-encoder"];
+    let own = ["test", "ci", "tidy", "parity", "python", "new-encoder"];
     for line in read("README.md").lines().filter_map(|line| line.trim().strip_prefix("cargo xtask ")) {
         let command = line.split_whitespace().next().unwrap_or_default();
         let variant: String =
@@ -262,19 +262,29 @@ fn nothing_generated_in_git(problems: &mut Vec<String>) {
     }
 }
 
-/// Features that a dev-dependency adds to what the binary is built of would compile Burn a second time for the tests.
+/// Features that a dev-dependency adds to what the binary is built of would compile Burn a second time for the tests, and those that
+/// Python's bindings add or lack a second time for the wheel.
 fn tests_share_the_build(problems: &mut Vec<String>) -> Result<(), Failure> {
-    let tests = packages_with_features("normal,build,dev")?;
-    for package in packages_with_features("normal,build")?.difference(&tests) {
+    let workspace = packages_with_features(&["--workspace", "--edges", "normal,build"])?;
+    let tests = packages_with_features(&["--workspace", "--edges", "normal,build,dev"])?;
+    for package in workspace.difference(&tests) {
         problems.push(format!("{package}: a dev-dependency adds features to it, so the tests compile it again"));
+    }
+    // The wheel is built alone, and all else may be.
+    let wheel = packages_with_features(&["--package", "echo-python", "--edges", "normal,build"])?;
+    let others = packages_with_features(&["--workspace", "--exclude", "echo-python", "--edges", "normal,build"])?;
+    for package in wheel.union(&others).filter(|package| !workspace.contains(*package)) {
+        problems.push(format!(
+            "{package}: other features than in the workspace's build, so the Python package compiles it again"
+        ));
     }
     Ok(())
 }
 
-/// What the workspace links by these edges of the graph: name, version and features of each.
-fn packages_with_features(edges: &str) -> Result<BTreeSet<String>, Failure> {
+/// What is linked by this choice of packages and edges of the graph: name, version and features of each.
+fn packages_with_features(choice: &[&str]) -> Result<BTreeSet<String>, Failure> {
     let format = ["--format", "{p} [{f}]", "--prefix", "none"];
-    let output = plain(&["tree", "--quiet", "--locked", "--workspace", "--edges", edges]).args(format).output();
+    let output = plain(&["tree", "--quiet", "--locked"]).args(choice).args(format).output();
     let output = output.map_err(|error| Failure::new(format!("cargo tree: {error}")))?;
     if !output.status.success() {
         return Err(Failure::new(format!("cargo tree: {}", String::from_utf8_lossy(&output.stderr).trim())));

@@ -57,6 +57,9 @@ pub enum BenchError {
     /// A method of echo-clinical cannot be applied.
     #[error(transparent)]
     Clinical(#[from] echo_clinical::Error),
+    /// Its observer stopped it.
+    #[error("stopped; what is done is kept")]
+    Stopped,
     /// There is no honest number.
     #[error(transparent)]
     Metrics(#[from] echo_metrics::Error),

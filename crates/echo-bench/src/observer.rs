@@ -9,6 +9,11 @@ pub trait Observer: Debug + Send + Sync {
 
     /// `done` of `total` of `what` are done; `last` says which ended last, and may be empty.
     fn progress(&self, what: &str, done: usize, total: usize, last: &str);
+
+    /// Whether nobody waits for the rest any more: no further clip is embedded, and no further cell begun.
+    fn is_stopped(&self) -> bool {
+        false
+    }
 }
 
 /// Nobody watches.

@@ -1,5 +1,6 @@
 //! Videos to clips, in parallel and in bounded memory.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
@@ -80,14 +81,14 @@ pub fn clip_of(video: &Video, path: &Path, spec: &ClipSpec, look: Look) -> Resul
 /// to `consume`, both with the path's index, in whatever order they are ready.
 ///
 /// `map` runs on as many threads as Rayon's pool has, `consume` on the calling thread; at most a fixed number of results wait
-/// for it.
+/// for it. When it breaks, what is being made of other paths is dropped, and no more begun.
 pub fn for_each_clip<T: Send>(
     paths: &[&Path],
     spec: &ClipSpec,
     look: impl Fn(usize) -> Look + Sync,
     options: &OpenOptions,
     map: impl Fn(usize, LoadedClip) -> T + Sync,
-    mut consume: impl FnMut(usize, Result<T, ClipError>),
+    mut consume: impl FnMut(usize, Result<T, ClipError>) -> ControlFlow<()>,
 ) {
     let workers = rayon::current_num_threads().min(paths.len());
     let next = AtomicUsize::new(0);
@@ -100,7 +101,7 @@ pub fn for_each_clip<T: Send>(
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(path) = paths.get(index) else { return };
                     let result = load_clip(path, spec, look(index), options).map(|loaded| map(index, loaded));
-                    // The receiver is gone only when `consume` panicked.
+                    // The receiver is gone when `consume` broke or panicked.
                     if sender.send((index, result)).is_err() {
                         return;
                     }
@@ -108,6 +109,11 @@ pub fn for_each_clip<T: Send>(
             });
         }
         drop(sender);
-        receiver.iter().for_each(|(index, result)| consume(index, result));
+        // Gone at the end of the loop, so that nobody waits to send to it.
+        for (index, result) in receiver {
+            if consume(index, result).is_break() {
+                return;
+            }
+        }
     });
 }

@@ -14,6 +14,6 @@ mod write;
 pub use counted::{counted, plural};
 pub use lock::{FileLock, lock_file, remove_left_locks, without_locks};
 pub use read::{MAX_BYTES, is_of_machine, open, read_bytes, read_text};
-pub use say::{excerpt, printable, say};
+pub use say::{excerpt, hand_messages_to, printable, say};
 pub use spreadsheet::{from_cell, to_cell};
 pub use write::{UNFINISHED, append, check_place, is_stream, write_atomically, write_cached};

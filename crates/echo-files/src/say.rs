@@ -2,13 +2,26 @@
 
 use std::borrow::Cow;
 use std::io::Write;
+use std::sync::OnceLock;
+
+/// Who is handed messages instead of standard error.
+static LISTENER: OnceLock<fn(&str)> = OnceLock::new();
 
 /// Writes lines to standard error, [`printable`] each. A terminal that has gone or a full disk behind it loses the
 /// message, never the work that it is about.
 pub fn say(text: &str) {
     let lines = text.split('\n').map(printable).collect::<Vec<_>>().join("\n");
+    if let Some(listener) = LISTENER.get() {
+        return listener(&lines);
+    }
     // One write, so that lines of several threads do not mix.
     let _ = std::io::stderr().lock().write_all(format!("{lines}\n").as_bytes());
+}
+
+/// Hands every further message of the process to `listener` instead, whatever thread says it: for a program that this one is
+/// a library of. The first listener stays.
+pub fn hand_messages_to(listener: fn(&str)) {
+    let _ = LISTENER.set(listener);
 }
 
 /// Text from a file as a terminal may show it: line breaks, other control characters and marks that turn the direction
@@ -39,7 +52,18 @@ fn is_unsafe(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
+
+    #[test]
+    fn a_listener_is_handed_what_is_said() {
+        static HEARD: Mutex<Vec<String>> = Mutex::new(Vec::new());
+        hand_messages_to(|text| HEARD.lock().unwrap().push(text.to_owned()));
+        hand_messages_to(|_| panic!("the first listener stays"));
+        say("one line\nand \u{1b}[2J another");
+        assert_eq!(*HEARD.lock().unwrap(), ["one line\nand \\u{1b}[2J another"]);
+    }
 
     #[test]
     fn what_moves_the_cursor_is_spelt_out() {

@@ -13,6 +13,7 @@ mod pivot;
 mod row;
 mod settings;
 mod shots;
+mod values;
 mod vs_best;
 
 pub use caution::weights_caution;
@@ -21,6 +22,7 @@ pub use constants::Constant;
 pub use external::External;
 pub use row::{Cell, LeaderboardRow, means};
 pub use shots::Bins;
+pub use values::Value;
 pub(crate) use vs_best::distance;
 pub use vs_best::{Standing, VsBest};
 

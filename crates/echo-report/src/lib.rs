@@ -32,8 +32,8 @@ mod text_table;
 
 pub use error::ReportError;
 pub use leaderboard::{
-    Bins, Cell, Constant, External, Leaderboard, LeaderboardRow, Sources, Standing, TestSet, TestVideo, VsBest, groups,
-    means, weights_caution,
+    Bins, Cell, Constant, External, Leaderboard, LeaderboardRow, Sources, Standing, TestSet, TestVideo, Value, VsBest,
+    groups, means, weights_caution,
 };
 pub use merge::{Merged, merge};
 pub use page::{Page, PageSection, Report, Thumbnails, jpeg_address};

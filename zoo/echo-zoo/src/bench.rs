@@ -8,7 +8,7 @@ use std::time::Duration;
 use burn::tensor::Device;
 use echo_adapt::AdapterEntry;
 use echo_bench::{
-    BenchConfig, Environment, Outcome, RunPart, Samples, Selection, VideoSet, WeightFiles, Zoo, dry_run,
+    BenchConfig, Environment, Observer, Outcome, RunPart, Samples, Selection, VideoSet, WeightFiles, Zoo, dry_run,
     pair_parameters, with_recipes,
 };
 use echo_core::Card;
@@ -20,13 +20,14 @@ use echo_video::Mask;
 use echo_weights::{Built, Weights, WeightsError};
 
 use crate::array_file::check_folder;
+use crate::cli::check_processor;
 use crate::encoder_args::ComputeArgs;
 use crate::fetch::default_weights;
 use crate::home::home;
 use crate::launch::{Launch, LaunchArgs};
 use crate::output::print;
 use crate::progress::Display;
-use crate::{CliError, Entry, build, cache, find};
+use crate::{CliError, Entry, build, cache, find, flags};
 
 /// What `--smoke` takes from the smoke benchmark.
 const SMOKE: &str = include_str!("../../../configs/bench/smoke.toml");
@@ -498,43 +499,10 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
         }
         return Ok(());
     }
-    if let (Some(dataset), None) = (&config.dataset, &config.data) {
-        let reason = "say with --data where the folder is that the description is about";
-        return Err(CliError::Usage(format!("{}: {reason}", dataset.display())));
-    }
-    config.described()?;
-    args.ask_for_preset(&config)?;
-    let out = args.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(args.name(&config)));
-    check_folder(&out)?;
-    let precision = args.compute.precision_or(Precision::F32)?;
-    let home = home()?;
-    let data = match &config.data {
-        Some(dir) => dir.clone(),
-        None => phantoms(&home, &new_site())?,
-    };
-    let external = match (&config.external, &config.data) {
-        _ if args.no_external => None,
-        (Some(dir), _) => Some(dir.clone()),
-        (None, Some(_)) => None,
-        (None, None) => Some(phantoms(&home, &home_site())?),
-    };
-    let environment = Environment {
-        data,
-        external,
-        out: out.clone(),
-        cache: home.join("cache"),
-        device: args.compute.device()?,
-        device_name: args.compute.device.to_string(),
-        precision,
-        part: args.part.unwrap_or_default(),
-        force: args.force,
-        checkpoint_every: checkpoint_every(),
-        jobs: args.jobs.into(),
-        thumbnails: args.thumbnails,
-        observer: Arc::new(Display::default()),
-    };
+    let (home, environment) = args.environment(&config, Arc::new(Display::default()))?;
+    let registry = Registry(entries, adapters);
     if args.dry_run {
-        let plan = dry_run(&config, &environment, &Registry(entries, adapters))?;
+        let plan = dry_run(&config, &environment, &registry)?;
         print(&plan.to_string())?;
         return match plan.failing() {
             0 => Ok(()),
@@ -542,53 +510,162 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
         };
     }
     if args.launch.launcher.is_some() {
-        let plan = dry_run(&config, &environment, &Registry(entries, adapters))?;
-        let flags = args.flags_of_commands();
-        let launch =
-            Launch { args: &args.launch, config: &config, flags, out: &out, home: &home, jobs: args.jobs.into() };
+        let plan = dry_run(&config, &environment, &registry)?;
+        let (flags, out) = (args.flags_of_commands(), &environment.out);
+        let launch = Launch { args: &args.launch, config: &config, flags, out, home: &home, jobs: args.jobs.into() };
         return launch.launch(&plan);
     }
-    let outcome = echo_bench::run(&config, &environment, &Registry(entries, adapters));
-    if environment.part.has_tables() {
-        // Thousands of tasks need not all look through it.
-        cache::keep_below(&home, args.cache_limit);
-    }
-    let outcome = outcome?;
-    let Outcome { leaderboard, ran, skipped, failed, embedded, excluded, unusable } = outcome;
+    let benchmark = args.compute(&config, environment, &home, &registry)?;
     // What cannot be printed is an error, but not before all has been said.
-    let has_tables = environment.part.has_tables();
-    let printed = if has_tables { print(&args.format.of(&leaderboard)) } else { Ok(()) };
+    let printed = match benchmark.has_tables {
+        true => print(&args.format.of(&benchmark.outcome.leaderboard)),
+        false => Ok(()),
+    };
+    let Outcome { ran, skipped, failed, embedded, .. } = &benchmark.outcome;
     say(&format!(
         "\n{} run, {skipped} done before, {failed} failed; {} embedded; results in {}",
-        counted(ran, "cell"),
-        counted(embedded, "clip"),
-        out.display()
+        counted(*ran, "cell"),
+        counted(*embedded, "clip"),
+        benchmark.out.display()
     ));
-    if !excluded.is_empty() {
-        say(&format!(
+    benchmark.excluded().iter().for_each(|line| say(line));
+    benchmark.into_leaderboard().and(printed)
+}
+
+/// What a benchmark came to.
+#[derive(Debug)]
+pub struct Benchmark {
+    /// Its table and counts.
+    pub outcome: Outcome,
+    /// The folder of its results.
+    pub out: PathBuf,
+    /// Whether its part of a run makes tables.
+    has_tables: bool,
+}
+
+impl Benchmark {
+    /// Messages about videos with something wrong with them, the first of them by name.
+    pub fn excluded(&self) -> Vec<String> {
+        let excluded = &self.outcome.excluded;
+        if excluded.is_empty() {
+            return Vec::new();
+        }
+        let heading = format!(
             "{} with something wrong, all listed in {}:",
             counted(excluded.len(), "video"),
-            out.join("excluded.csv").display()
-        ));
-        say_excluded(excluded.iter().take(EXCLUDED_SHOWN));
+            self.out.join("excluded.csv").display()
+        );
+        std::iter::once(heading).chain(excluded.iter().take(EXCLUDED_SHOWN).map(excluded_line)).collect()
     }
-    if let Some(error) = unusable.into_iter().next() {
-        return Err(error.into());
-    }
-    let primary = leaderboard.target.primary().key();
-    let scored = leaderboard.rows.iter().any(|row| !row.adapter.is_empty() && row.metrics.contains_key(&primary));
-    match failed {
-        0 if has_tables && !scored => Err(CliError::Undefined(primary)),
-        0 => printed,
-        failed => Err(CliError::Cells { failed, total: ran + skipped + failed }),
+
+    /// The table.
+    ///
+    /// # Errors
+    /// Cells failed, an external test set cannot be used, or no row has a number.
+    pub fn into_leaderboard(self) -> Result<Leaderboard, CliError> {
+        let Outcome { leaderboard, ran, skipped, failed, unusable, .. } = self.outcome;
+        if let Some(error) = unusable.into_iter().next() {
+            return Err(error.into());
+        }
+        let primary = leaderboard.target.primary().key();
+        let scored = leaderboard.rows.iter().any(|row| !row.adapter.is_empty() && row.metrics.contains_key(&primary));
+        match failed {
+            0 if self.has_tables && !scored => Err(CliError::Undefined(primary)),
+            0 => Ok(leaderboard),
+            failed => Err(CliError::Cells { failed, total: ran + skipped + failed }),
+        }
     }
 }
 
-/// Names videos with something wrong with them.
-pub(crate) fn say_excluded<'a>(excluded: impl Iterator<Item = &'a Excluded>) {
-    for video in excluded {
-        let used = if video.used { "used" } else { "left out" };
-        say(&format!("  {} ({used}): {}", printable(&excerpt(&video.video)), printable(&video.reason)));
+/// What `echozoo bench` computes with these flags, such as `--encoder=echoclip,panecho`, for a program that shows it by itself.
+///
+/// # Errors
+/// As the command; what became of single cells is [`Benchmark::into_leaderboard`]'s. Flags that make the command print something
+/// else than a benchmark's results, or start it elsewhere, are refused.
+pub fn bench(
+    flags: impl IntoIterator<Item = OsString>,
+    entries: &[Entry],
+    adapters: &[AdapterEntry],
+    observer: Arc<dyn Observer>,
+) -> Result<Benchmark, CliError> {
+    check_processor()?;
+    let args: Args = flags::parse("bench", flags)?;
+    if args.dry_run || args.print_config || args.dump_params || args.launch.launcher.is_some() {
+        let reason =
+            "--dry-run, --print-config, --dump-params and --launcher are for the command `echozoo bench` alone";
+        return Err(CliError::Usage(reason.to_owned()));
+    }
+    let config = args.config(entries)?;
+    config.validate()?;
+    let (home, environment) = args.environment(&config, observer)?;
+    args.compute(&config, environment, &home, &Registry(entries, adapters))
+}
+
+/// A video with something wrong with it.
+pub(crate) fn excluded_line(video: &Excluded) -> String {
+    let used = if video.used { "used" } else { "left out" };
+    format!("  {} ({used}): {}", printable(&excerpt(&video.video)), printable(&video.reason))
+}
+
+impl Args {
+    /// The folder of data and caches, and where the benchmark runs.
+    fn environment(
+        &self,
+        config: &BenchConfig,
+        observer: Arc<dyn Observer>,
+    ) -> Result<(PathBuf, Environment), CliError> {
+        if let (Some(dataset), None) = (&config.dataset, &config.data) {
+            let reason = "say with --data where the folder is that the description is about";
+            return Err(CliError::Usage(format!("{}: {reason}", dataset.display())));
+        }
+        config.described()?;
+        self.ask_for_preset(config)?;
+        let out = self.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(self.name(config)));
+        check_folder(&out)?;
+        let precision = self.compute.precision_or(Precision::F32)?;
+        let home = home()?;
+        let data = match &config.data {
+            Some(dir) => dir.clone(),
+            None => phantoms(&home, &new_site())?,
+        };
+        let external = match (&config.external, &config.data) {
+            _ if self.no_external => None,
+            (Some(dir), _) => Some(dir.clone()),
+            (None, Some(_)) => None,
+            (None, None) => Some(phantoms(&home, &home_site())?),
+        };
+        let environment = Environment {
+            data,
+            external,
+            out,
+            cache: home.join("cache"),
+            device: self.compute.device()?,
+            device_name: self.compute.device.to_string(),
+            precision,
+            part: self.part.unwrap_or_default(),
+            force: self.force,
+            checkpoint_every: checkpoint_every(),
+            jobs: self.jobs.into(),
+            thumbnails: self.thumbnails,
+            observer,
+        };
+        Ok((home, environment))
+    }
+
+    fn compute(
+        &self,
+        config: &BenchConfig,
+        environment: Environment,
+        home: &Path,
+        registry: &Registry<'_>,
+    ) -> Result<Benchmark, CliError> {
+        let outcome = echo_bench::run(config, &environment, registry);
+        let has_tables = environment.part.has_tables();
+        if has_tables {
+            // Thousands of tasks need not all look through it.
+            cache::keep_below(home, self.cache_limit);
+        }
+        Ok(Benchmark { outcome: outcome?, out: environment.out, has_tables })
     }
 }
 

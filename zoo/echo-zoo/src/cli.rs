@@ -88,8 +88,7 @@ pub fn cli(entries: &[Entry], adapters: &[AdapterEntry]) -> ExitCode {
         Ok(Cli { command }) => command,
         Err(error) => return told(&error),
     };
-    if let Err(cause) = echo_kernels::check_simd() {
-        let error = CliError::Usage(cause);
+    if let Err(error) = check_processor() {
         report(&error);
         return ExitCode::from(error.exit_code());
     }
@@ -127,6 +126,12 @@ pub fn cli(entries: &[Entry], adapters: &[AdapterEntry]) -> ExitCode {
     }
 }
 
+/// # Errors
+/// The environment asks for vectors that this processor has not.
+pub(crate) fn check_processor() -> Result<(), CliError> {
+    echo_kernels::check_simd().map_err(CliError::Usage)
+}
+
 /// Shows help, the version or what is wrong with the flags, and says how that went.
 fn told(error: &clap::Error) -> ExitCode {
     // What clap prints to standard output has been asked for.
@@ -143,18 +148,8 @@ fn told(error: &clap::Error) -> ExitCode {
     }
 }
 
-/// The chain of causes, each once: a message that already holds its cause is not followed by it.
 fn report(error: &CliError) {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text.push_str(&format!(": {cause_text}"));
-        }
-        source = cause.source();
-    }
-    say(&format!("error: {text}"));
+    say(&format!("error: {}", error.full_text()));
 }
 
 #[cfg(test)]

@@ -1,21 +1,24 @@
 //! Videos, folders of videos or ready clips: what several commands take.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::tensor::{Device, Tensor, TensorData};
+use echo_bench::Observer;
 use echo_core::ClipSpec;
 use echo_data::{ClipError, Look, SAME_LEVELS, Start, clip_starts, count_pictures, doubt, for_each_clip};
-use echo_files::{counted, say};
+use echo_files::counted;
 use echo_video::{Mask, OpenOptions, Video, VideoError};
 
 use crate::CliError;
 use crate::array_file::read_safetensors;
 use crate::find_videos::find_videos;
 use crate::names::Names;
-use crate::progress::Progress;
+use crate::progress::Display;
 
 /// The smallest side of a frame that every encoder takes: four halvings and a stem of four pixels need it.
 const SMALLEST_SIDE: usize = 32;
@@ -28,6 +31,9 @@ pub(crate) struct ClipArgs {
     /// What the user named, where that is something else.
     #[arg(skip)]
     named: Option<Vec<PathBuf>>,
+    /// Is told how far it is, where that is not the terminal.
+    #[arg(skip)]
+    observer: Option<Arc<dyn Observer>>,
     /// Ready clips (tensor `clip`, floats [batch, 3, frames, height, width]) instead of videos.
     #[arg(long, value_name = "FILE", conflicts_with = "inputs")]
     pub(crate) tensor: Option<PathBuf>,
@@ -68,11 +74,26 @@ pub(crate) struct Rows<R> {
 
 /// A file that was not used, and why.
 #[derive(Clone, Debug)]
-pub(crate) struct LeftOut {
-    pub(crate) path: PathBuf,
-    pub(crate) reason: String,
+pub struct LeftOut {
+    /// The file.
+    pub path: PathBuf,
+    /// Why, with its name.
+    pub reason: String,
     /// Whether it should have been: it was named, or is damaged. A folder may hold reports, stills and spectra.
-    pub(crate) is_fault: bool,
+    pub is_fault: bool,
+}
+
+/// The message about a clip that was used, whatever is doubtful about it.
+pub(crate) fn used_all_the_same(name: &str, doubt: &str) -> String {
+    format!("{name}: {doubt}; used all the same")
+}
+
+/// What ends a command of whose files none could be used.
+pub(crate) fn nothing_used(left_out: &[LeftOut]) -> CliError {
+    match left_out.iter().any(|file| file.is_fault) {
+        true => CliError::Inputs { failed: left_out.len(), total: left_out.len() },
+        false => CliError::Usage(format!("none of these {} shows a moving heart", counted(left_out.len(), "file"))),
+    }
 }
 
 impl<R> Rows<R> {
@@ -164,7 +185,14 @@ impl ClipArgs {
     /// The same flags for other videos.
     pub(crate) fn of(&self, inputs: Vec<PathBuf>) -> Self {
         let named = self.named().to_vec();
-        Self { inputs, named: Some(named), tensor: None, allow_truncated: self.allow_truncated, mask: self.mask }
+        let observer = self.observer.clone();
+        let Self { allow_truncated, mask, .. } = *self;
+        Self { inputs, named: Some(named), observer, tensor: None, allow_truncated, mask }
+    }
+
+    /// The same flags with somebody else than the terminal to be told how far it is.
+    pub(crate) fn observed_by(self, observer: Arc<dyn Observer>) -> Self {
+        Self { observer: Some(observer), ..self }
     }
 
     /// What the user named.
@@ -220,16 +248,35 @@ impl ClipArgs {
         look: impl Fn(&Path, usize, usize) -> Look + Sync,
         device: &Device,
         see: impl Fn(Tensor<5>) -> T + Sync,
+        conclude: impl FnMut(Vec<T>) -> R,
+    ) -> Result<Rows<R>, CliError> {
+        let seen = self.see_each(spec, clips, look, device, see, conclude)?;
+        if seen.rows.is_empty() { Err(nothing_used(&seen.left_out)) } else { Ok(seen) }
+    }
+
+    /// The same where none of the files need be of use.
+    ///
+    /// # Errors
+    /// A folder or the file of ready clips cannot be read, or the observer stopped it.
+    pub(crate) fn see_each<T: Send, R>(
+        &self,
+        spec: &ClipSpec,
+        clips: PerVideo,
+        look: impl Fn(&Path, usize, usize) -> Look + Sync,
+        device: &Device,
+        see: impl Fn(Tensor<5>) -> T + Sync,
         mut conclude: impl FnMut(Vec<T>) -> R,
     ) -> Result<Rows<R>, CliError> {
+        let observer = self.observer.clone().unwrap_or_else(|| Arc::new(Display::default()));
         if let Some(path) = &self.tensor {
-            let rows = ready_clips(path, spec, device)?.into_iter().enumerate().map(|(row, (clip, doubts))| Row {
-                name: format!("clip {row}"),
-                paths: Vec::new(),
-                value: conclude(vec![see(clip)]),
-                doubts,
-            });
-            return Ok(Rows { rows: rows.collect(), left_out: Vec::new() });
+            let (shape, values) = read_safetensors(path, "clip")?;
+            let clips = ready_clips(&shape, &values, spec, device).map_err(CliError::file(path))?;
+            for (row, doubt) in
+                clips.iter().enumerate().flat_map(|(row, (_, doubts))| doubts.iter().map(move |d| (row, d)))
+            {
+                observer.line(&used_all_the_same(&format!("{}: clip {row}", path.display()), doubt));
+            }
+            return Ok(see_ready(clips, |clip| conclude(vec![see(clip)])));
         }
         let files = find_videos(&self.inputs)?;
         let names = self.names();
@@ -239,14 +286,12 @@ impl ClipArgs {
         let of_file = |(file, &count): (usize, &usize)| (0..count).map(move |clip| (file, clip));
         let places: Vec<(usize, usize)> = counts.iter().enumerate().flat_map(of_file).collect();
         let paths: Vec<&Path> = places.iter().map(|&(file, _)| files[file].as_path()).collect();
-        // How far it is, and how many clips are done.
-        let progress = Mutex::new((Progress::new("clips", paths.len()), 0));
-        let shown = || progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let done = AtomicUsize::new(0);
+        let progress = |message: &str| observer.progress("clips", done.load(Ordering::Relaxed), paths.len(), message);
         // At full size a clip takes long enough to want to know what is done with it.
         let tell = |what: &str, place: usize| {
             let name = paths[place].file_name().unwrap_or_default().to_string_lossy();
-            let (progress, done) = &mut *shown();
-            progress.set(*done, &format!("{what} {name}"));
+            progress(&format!("{what} {name}"));
         };
         let mut pending: BTreeMap<usize, Pending<T>> = BTreeMap::new();
         let mut rows: BTreeMap<usize, Row<R>> = BTreeMap::new();
@@ -284,7 +329,7 @@ impl ClipArgs {
                     Err(error) => {
                         of_file.failed = true;
                         let reason = error.to_string();
-                        shown().0.line(&format!("left out: {reason}"));
+                        observer.line(&format!("left out: {reason}"));
                         let is_fault = is_fault(self.named(), path, &error.into());
                         left_out.insert(file, LeftOut { path: path.to_owned(), reason, is_fault });
                     }
@@ -294,24 +339,19 @@ impl ClipArgs {
                     && let Some(Pending { clips, doubts, failed: false, .. }) = pending.remove(&file)
                 {
                     for doubt in &doubts {
-                        shown().0.line(&format!("{}: {doubt}; used all the same", path.display()));
+                        observer.line(&used_all_the_same(&path.display().to_string(), doubt));
                     }
                     let value = conclude(clips.into_iter().flatten().collect());
                     let name = names.name(path);
                     rows.insert(file, Row { name, paths: vec![path.to_owned()], value, doubts });
                 }
-                let (progress, done) = &mut *shown();
-                *done += 1;
-                progress.set(*done, "");
+                done.fetch_add(1, Ordering::Relaxed);
+                progress("");
+                if observer.is_stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             },
         );
-        if rows.is_empty() {
-            return Err(match left_out.values().any(|file| file.is_fault) {
-                true => CliError::Inputs { failed: files.len(), total: files.len() },
-                false => {
-                    CliError::Usage(format!("none of these {} shows a moving heart", counted(files.len(), "file")))
-                }
-            });
+        if done.load(Ordering::Relaxed) < paths.len() {
+            return Err(CliError::Stopped);
         }
         Ok(Rows { rows: rows.into_values().collect(), left_out: left_out.into_values().collect() })
     }
@@ -331,29 +371,43 @@ pub(crate) fn is_fault(inputs: &[PathBuf], path: &Path, error: &CliError) -> boo
     inputs.iter().any(|input| input == path) || !of_another_kind
 }
 
-/// The clips in the tensor `clip` of a safetensors file, and what is doubtful about each.
-fn ready_clips(path: &Path, spec: &ClipSpec, device: &Device) -> Result<Vec<(Tensor<5>, BTreeSet<String>)>, CliError> {
-    let complain = |reason: String| CliError::File { path: path.to_owned(), reason };
-    let (shape, values) = read_safetensors(path, "clip")?;
+/// A clip, and what is doubtful about it.
+pub(crate) type ReadyClip = (Tensor<5>, BTreeSet<String>);
+
+/// What `see` makes of ready clips.
+pub(crate) fn see_ready<T>(clips: Vec<ReadyClip>, mut see: impl FnMut(Tensor<5>) -> T) -> Rows<T> {
+    let rows = clips.into_iter().enumerate().map(|(row, (clip, doubts))| Row {
+        name: format!("clip {row}"),
+        paths: Vec::new(),
+        value: see(clip),
+        doubts,
+    });
+    Rows { rows: rows.collect(), left_out: Vec::new() }
+}
+
+/// The single clips of a tensor.
+///
+/// # Errors
+/// They are none: their shape or a value cannot be that of a clip.
+pub(crate) fn ready_clips(
+    shape: &[usize],
+    values: &[f32],
+    spec: &ClipSpec,
+    device: &Device,
+) -> Result<Vec<ReadyClip>, String> {
     let [batch, 3, frames, height, width] = shape[..] else {
-        return Err(complain(format!(
-            "tensor \"clip\" has shape {shape:?}; [batch, 3, frames, height, width] is needed"
-        )));
+        return Err(format!("tensor \"clip\" has shape {shape:?}; [batch, 3, frames, height, width] is needed"));
     };
     if values.is_empty() || height < SMALLEST_SIDE || width < SMALLEST_SIDE {
-        return Err(complain(format!(
+        return Err(format!(
             "tensor \"clip\" has shape {shape:?}; frames of at least {SMALLEST_SIDE}x{SMALLEST_SIDE} pixels are needed"
-        )));
+        ));
     }
     if values.iter().any(|value| !value.is_finite()) {
-        return Err(complain("tensor \"clip\" holds values that are not finite".to_owned()));
+        return Err("tensor \"clip\" holds values that are not finite".to_owned());
     }
-    let clips = values.chunks_exact(values.len() / batch).enumerate().map(|(row, values)| {
-        let doubts: BTreeSet<String> =
-            [out_of_range(values, spec), still(values, frames, spec)].into_iter().flatten().collect();
-        for doubt in &doubts {
-            say(&format!("{}: clip {row}: {doubt}; used all the same", path.display()));
-        }
+    let clips = values.chunks_exact(values.len() / batch).map(|values| {
+        let doubts = [out_of_range(values, spec), still(values, frames, spec)].into_iter().flatten().collect();
         let data = TensorData::new(values.to_vec(), [1, 3, frames, height, width]);
         (Tensor::from_data(data, device), doubts)
     });

@@ -3,19 +3,16 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
-use echo_core::{check_finite, l2_normalize};
 use echo_files::{counted, say};
-use echo_kernels::Precision;
-use echo_weights::Built;
 use serde::Serialize;
 
 use crate::array_file::{npy_of, out_format, refuse_inputs, safetensors, write_file};
-use crate::clip_args::ClipArgs;
+use crate::clip_args::{ClipArgs, nothing_used};
+use crate::embedder::{Embedder, Embeddings};
 use crate::encoder_args::EncoderArgs;
 use crate::output::print;
 use crate::table::Table;
-use crate::warnings::Warnings;
+use crate::warnings::NOT_CLINICAL;
 use crate::{CliError, Entry};
 
 /// Flags of `echozoo embed`.
@@ -38,15 +35,6 @@ pub(crate) struct Args {
     /// Print them as CSV.
     #[arg(long)]
     csv: bool,
-}
-
-/// One embedding per name.
-struct Embeddings {
-    names: Vec<String>,
-    /// What is doubtful about each; empty for most.
-    warnings: Vec<String>,
-    dim: usize,
-    values: Vec<f32>,
 }
 
 /// A row in JSON, its numbers the shortest that are read back as the same 32 bits.
@@ -94,21 +82,17 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     if args.clips.is_empty() && args.text.is_empty() {
         return Err(CliError::Usage("nothing to embed: give videos, folders, --tensor or --text".to_owned()));
     }
-    let precision = args.encoder.precision()?;
-    let (built, device) = args.encoder.build(entries)?;
-    let encoder = &args.encoder.encoder;
-    let remedy = format!("echozoo embed --encoder {encoder} --preset full --weights FILE");
-    let mut warnings = Warnings::new(&built, precision, remedy);
-    let (embeddings, failed) = match args.text.as_slice() {
-        [] => embed_clips(args, &built, (&device, precision), &mut warnings)?,
-        texts => (precision.run(|| embed_texts(texts, &built, &device, &mut warnings))?, 0),
+    let embedder = Embedder::of(&args.encoder, entries)?;
+    let embeddings = match args.text.as_slice() {
+        [] => embedder.embed_clips(&args.clips)?,
+        texts => embedder.embed_texts(texts)?,
     };
-    for (name, values) in embeddings.names.iter().zip(embeddings.values.chunks(embeddings.dim)) {
-        check_finite("the embedding", values).map_err(CliError::file(Path::new(name)))?;
+    let (count, failed) = (embeddings.names.len(), embeddings.faults());
+    if count == 0 {
+        return Err(nothing_used(&embeddings.left_out));
     }
-    let count = embeddings.names.len();
     if let Some(path) = &args.out {
-        write(path, format(path)?, &embeddings, args, (&built, precision))?;
+        write(path, format(path)?, &embeddings, args, &embedder)?;
         say(&format!("{} of length {} in {}", counted(count, "embedding"), embeddings.dim, path.display()));
     }
     // What reads it may go at any time.
@@ -117,68 +101,16 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
         (_, true) => print(&String::from_utf8_lossy(&embeddings.csv(Path::new("standard output"))?)),
         _ => Ok(()),
     };
-    warnings.say();
+    embeddings.caution.iter().map(String::as_str).chain([NOT_CLINICAL]).for_each(say);
     match failed {
         0 => printed,
         failed => Err(CliError::Inputs { failed, total: count + failed }),
     }
 }
 
-/// Embeddings of all clips that can be used, and the number of files that cannot.
-fn embed_clips(
-    args: &Args,
-    built: &Built,
-    (device, precision): (&Device, Precision),
-    warnings: &mut Warnings<'_>,
-) -> Result<(Embeddings, usize), CliError> {
-    let spec = &built.preset.clip;
-    let encode = |clip| built.encoder.encode(clip).into_data().iter::<f32>().collect::<Vec<f32>>();
-    let seen = args.clips.see(spec, 1u16, device, |clip| precision.run(|| encode(clip)))?;
-    let warnings = seen.rows.iter().map(|row| warnings.of(row)).collect();
-    let failed = seen.faults();
-    let (names, rows): (Vec<String>, Vec<Vec<Vec<f32>>>) =
-        seen.rows.into_iter().map(|row| (row.name, row.value)).unzip();
-    let values: Vec<f32> = rows.into_iter().flatten().flatten().collect();
-    Ok((Embeddings { dim: values.len() / names.len(), names, warnings, values }, failed))
-}
-
-fn embed_texts(
-    texts: &[String],
-    built: &Built,
-    device: &Device,
-    warnings: &mut Warnings<'_>,
-) -> Result<Embeddings, CliError> {
-    let embeddings = text_embeddings(texts, built, device)?;
-    let dim = embeddings.dims()[1];
-    let warnings = texts.iter().map(|_| warnings.of_text()).collect();
-    Ok(Embeddings { names: texts.to_vec(), warnings, dim, values: embeddings.into_data().iter::<f32>().collect() })
-}
-
-/// Embeddings of texts, each of length one: `[texts, dim]`.
-///
-/// # Errors
-/// The encoder has no text tower, or a text is too long for it.
-pub(crate) fn text_embeddings(texts: &[String], built: &Built, device: &Device) -> Result<Tensor<2>, CliError> {
-    let Some(text) = built.encoder.text() else {
-        return Err(CliError::Usage(format!("{} has no text encoder", built.encoder.card().name)));
-    };
-    let one = |sentence: &String| {
-        let ids: Vec<i64> = text.tokenize(sentence)?.into_iter().map(i64::from).collect();
-        let length = ids.len();
-        let words = text.words(Tensor::<2, Int>::from_data(TensorData::new(ids, [1, length]), device));
-        Ok(l2_normalize(text.encode_words(words, &[length])))
-    };
-    Ok(Tensor::cat(texts.iter().map(one).collect::<Result<Vec<_>, CliError>>()?, 0))
-}
-
-fn write(
-    path: &Path,
-    format: &str,
-    embeddings: &Embeddings,
-    args: &Args,
-    (built, precision): (&Built, Precision),
-) -> Result<(), CliError> {
-    let Embeddings { names, warnings, dim, values } = embeddings;
+fn write(path: &Path, format: &str, embeddings: &Embeddings, args: &Args, embedder: &Embedder) -> Result<(), CliError> {
+    let Embeddings { names, warnings, dim, values, .. } = embeddings;
+    let built = embedder.built();
     let shape = [names.len(), *dim];
     let bytes = match format {
         "npy" => {
@@ -198,7 +130,7 @@ fn write(
                 ("preset".to_owned(), args.encoder.preset.clone()),
                 ("weights".to_owned(), built.kind.to_string()),
                 ("weights_hash".to_owned(), built.hash.clone()),
-                ("precision".to_owned(), precision.to_string()),
+                ("precision".to_owned(), embedder.precision().to_string()),
                 ("names".to_owned(), serde_json::to_string(names).map_err(CliError::file(path))?),
                 ("warnings".to_owned(), serde_json::to_string(warnings).map_err(CliError::file(path))?),
             ]);

@@ -24,6 +24,19 @@ pub enum CliError {
         /// Of how many.
         total: usize,
     },
+    /// Inputs could not be used, and nobody has been told which.
+    #[error("{failed} of {total} inputs could not be used: {reasons}")]
+    NamedInputs {
+        /// How many failed.
+        failed: usize,
+        /// Of how many.
+        total: usize,
+        /// Which, and why.
+        reasons: String,
+    },
+    /// Whoever watches it stopped it.
+    #[error("stopped")]
+    Stopped,
     /// No cell has a number: what was asked cannot be answered on this test set.
     #[error("no row has the metric {0}, which is undefined on this test set: see the notes below the table")]
     Undefined(String),
@@ -71,6 +84,20 @@ pub enum CliError {
 }
 
 impl CliError {
+    /// The message with the chain of its causes, each once: a message that already holds its cause is not followed by it.
+    pub fn full_text(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            let cause_text = cause.to_string();
+            if !text.contains(&cause_text) {
+                text.push_str(&format!(": {cause_text}"));
+            }
+            source = cause.source();
+        }
+        text
+    }
+
     /// For `map_err` on file operations.
     pub(crate) fn file<E: ToString>(path: &Path) -> impl FnOnce(E) -> Self + '_ {
         move |error| Self::File { path: path.to_owned(), reason: error.to_string() }

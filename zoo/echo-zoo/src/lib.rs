@@ -15,7 +15,9 @@
 //! ```
 //!
 //! As a library, [`build`] gives an encoder, which takes the clips that `echo_data::load_clip` makes: `examples/encode.rs`.
+//! [`Embedder`] and [`bench`] are what the commands `embed` and `bench` compute, for other programs: the Python package is one.
 
+mod allocator;
 mod archive;
 mod array_file;
 mod bench;
@@ -27,6 +29,7 @@ mod convert;
 mod device;
 mod doctor;
 mod embed;
+mod embedder;
 mod encoder_args;
 mod entry;
 mod error;
@@ -34,6 +37,7 @@ mod explain;
 mod fetch;
 mod find_videos;
 mod findings;
+mod flags;
 mod heat;
 mod home;
 mod inspect;
@@ -63,7 +67,13 @@ mod views;
 mod warnings;
 mod zero_shot;
 
+pub use allocator::keep_free_memory;
+pub use bench::{Benchmark, bench};
 pub use cli::cli;
+pub use clip_args::LeftOut;
 pub use device::DeviceChoice;
+pub use echo_bench::Observer;
+pub use embedder::{Embedder, Embeddings};
 pub use entry::{Entry, ZOO, build, find};
 pub use error::CliError;
+pub use progress::Display;

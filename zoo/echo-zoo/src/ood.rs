@@ -14,7 +14,7 @@ use echo_metrics::Metric;
 use echo_report::{Cell as Score, weights_caution};
 use echo_video::Mask;
 
-use crate::bench::{Registry, ask_for_preset_of, new_site, phantoms, samples, say_excluded, weight_files};
+use crate::bench::{Registry, ask_for_preset_of, excluded_line, new_site, phantoms, samples, weight_files};
 use crate::encoder_args::ComputeArgs;
 use crate::find_videos::find_videos;
 use crate::home::home;
@@ -345,7 +345,7 @@ fn say_about(outcome: &OodOutcome, config: &OodConfig) {
     say(&format!("{} embedded", counted(outcome.embedded, "clip")));
     if !outcome.excluded.is_empty() {
         say(&format!("{} with something wrong:", counted(outcome.excluded.len(), "video")));
-        say_excluded(outcome.excluded.iter().take(EXCLUDED_SHOWN));
+        outcome.excluded.iter().take(EXCLUDED_SHOWN).for_each(|video| say(&excluded_line(video)));
         if let Some(more) = outcome.excluded.len().checked_sub(EXCLUDED_SHOWN).filter(|&more| more > 0) {
             say(&format!("  and {more} more"));
         }

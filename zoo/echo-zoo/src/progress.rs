@@ -94,7 +94,7 @@ fn plain(what: &str, done: usize, total: usize, message: &str) -> String {
 
 /// Shows how far a benchmark is: one task at a time, the one that was heard of last.
 #[derive(Debug, Default)]
-pub(crate) struct Display(Mutex<Option<Progress>>);
+pub struct Display(Mutex<Option<Progress>>);
 
 impl Display {
     /// A thread that panicked while it showed something has spoiled no result.

@@ -13,7 +13,7 @@ use echo_metrics::{BootstrapOptions, Interval, Patients};
 use echo_weights::Built;
 
 use crate::clip_args::ClipArgs;
-use crate::embed::text_embeddings;
+use crate::embedder::text_embeddings;
 use crate::encoder_args::EncoderArgs;
 use crate::find_videos::find_videos;
 use crate::home::home;

@@ -15,6 +15,7 @@
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::io::BufRead;
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -323,10 +324,13 @@ fn read(videos: &[PathBuf], spec: &ClipSpec) -> Result<Array, String> {
         clip.data.chunks_exact(size).map(|plane| plane.iter().sum::<f32>() / size as f32).collect()
     };
     let look = |_| Look::from(Start::First);
-    for_each_clip(&paths, spec, look, &OpenOptions::default(), means, |index, means| match means {
-        Ok(means) if means.len() == planes => values[index * planes..][..planes].copy_from_slice(&means),
-        Ok(_) => failure = Some(format!("{}: fewer frames than a clip has", videos[index].display())),
-        Err(error) => failure = Some(error.to_string()),
+    for_each_clip(&paths, spec, look, &OpenOptions::default(), means, |index, means| {
+        match means {
+            Ok(means) if means.len() == planes => values[index * planes..][..planes].copy_from_slice(&means),
+            Ok(_) => failure = Some(format!("{}: fewer frames than a clip has", videos[index].display())),
+            Err(error) => failure = Some(error.to_string()),
+        }
+        ControlFlow::Continue(())
     });
     match failure {
         Some(failure) => Err(failure),

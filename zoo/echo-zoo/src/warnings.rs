@@ -67,7 +67,12 @@ impl<'a> Warnings<'a> {
 
     /// What all numbers have in common.
     pub(crate) fn lines(&self) -> Vec<String> {
-        let of_weights = match (self.built.kind, self.patients) {
+        self.caution().into_iter().chain([NOT_CLINICAL.to_owned()]).collect()
+    }
+
+    /// What all numbers have in common, where it is to be warned of.
+    pub(crate) fn caution(&self) -> Option<String> {
+        match (self.built.kind, self.patients) {
             (_, 0) if self.built.preset.published => None,
             (_, 0) => {
                 Some("phantom data and nano weights, which know no patients: none of this is about patients".to_owned())
@@ -78,8 +83,7 @@ impl<'a> Warnings<'a> {
                  the numbers mean nothing; what full-size weights say: {}",
                 self.remedy
             )),
-        };
-        of_weights.into_iter().chain([NOT_CLINICAL.to_owned()]).collect()
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use echo_core::{AnyEncoder, l2_normalize};
 use echo_files::{counted, printable, read_text, say};
 
 use crate::clip_args::{ClipArgs, PerVideo, Row};
-use crate::embed::text_embeddings;
+use crate::embedder::text_embeddings;
 use crate::encoder_args::EncoderArgs;
 use crate::labels::Labels;
 use crate::results::{ResultArgs, Results};

@@ -1,6 +1,7 @@
 //! The output of a frozen stage for every video that a benchmark needs, from the cache or computed.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor};
@@ -169,10 +170,14 @@ impl Embedder<'_> {
                     }
                     done += 1;
                     tell(done);
+                    if self.observer.is_stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
                 },
             );
             if let Some(error) = fatal {
                 return Err(error);
+            }
+            if done < paths.len() {
+                return Err(BenchError::Stopped);
             }
             for (index, features) in cached {
                 let note = features.iter().map(|feature| &feature.note).find(|note| !note.is_empty());

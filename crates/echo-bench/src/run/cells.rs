@@ -87,6 +87,9 @@ impl RunState<'_> {
             self.told(|told| told.ended(&job.label, &record, Origin::Missing));
             return Ok(Some((record, Origin::Missing)));
         }
+        if self.environment.observer.is_stopped() {
+            return Err(BenchError::Stopped);
+        }
         let path = self.outputs.lock(&job.record.key);
         let Some(_lock) = FileLock::claim(&path).map_err(BenchError::io(&path))? else { return Ok(None) };
         // Whoever held it before may have ended it. Also a failure is taken over: only the next run tries again.

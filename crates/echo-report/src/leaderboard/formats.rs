@@ -2,11 +2,9 @@
 
 use std::fmt::Write;
 
-use echo_files::to_cell;
-
 use super::columns::{Column, Detail, Extent};
 use super::pivot::numbered;
-use super::{Cell, Leaderboard, LeaderboardRow};
+use super::{Leaderboard, Value};
 use crate::Reference;
 use crate::store::to_text;
 use crate::text_table::{markdown, markdown_table, text_table};
@@ -69,52 +67,11 @@ impl Leaderboard {
         text
     }
 
-    /// As CSV, one line per row; every metric with its interval in columns of its own.
+    /// As CSV, one line per row of [`values`](Self::values).
     pub fn to_csv(&self) -> String {
-        const PARTS: [&str; 4] = ["", "_low", "_high", "_sd"];
-        let metrics: Vec<String> = self.metrics().into_iter().map(|metric| metric.key()).collect();
-        let externals = self.externals();
-        let primary = self.target.primary().key();
-        let names = ["encoder", "preset", "weights", "adapter", "shots", "train", "bins", "short_bins"];
-        let mut header: Vec<String> = names
-            .into_iter()
-            .chain(["test_hash", "phantoms", "seeds", "failed", "warning"])
-            .map(str::to_owned)
-            .collect();
-        header.extend(metrics.iter().flat_map(|key| PARTS.map(|part| format!("{key}{part}"))));
-        header.extend(["vs_best", "vs_best_difference", "vs_best_low", "vs_best_high"].map(str::to_owned));
-        header.extend(externals.iter().flat_map(|(title, _)| PARTS.map(|part| format!("{primary}_on_{title}{part}"))));
-        let cell = |cell: Option<&Cell>| -> [String; 4] {
-            let deviation = cell.and_then(|cell| cell.deviation);
-            let values = cell.map(|Cell { mean, low, high, .. }| [*mean, *low, *high]);
-            let [mean, low, high] =
-                values.map_or_else(Default::default, |values| values.map(|value| value.to_string()));
-            [mean, low, high, deviation.map_or(String::new(), |deviation| deviation.to_string())]
-        };
-        let line = |row: &LeaderboardRow| {
-            let LeaderboardRow { encoder, preset, weights, adapter, shots, test_hash, seeds, failed, .. } = row;
-            let train =
-                row.train.map(|train| [train.most, train.bins, train.short_bins].map(|count| count.to_string()));
-            let mut line = [encoder, preset, weights, adapter, shots].map(|text| to_cell(text).into_owned()).to_vec();
-            line.extend(train.unwrap_or_default());
-            line.extend([
-                test_hash.clone(),
-                row.phantoms.to_string(),
-                seeds.to_string(),
-                failed.to_string(),
-                to_cell(&row.warning).into_owned(),
-            ]);
-            line.extend(metrics.iter().flat_map(|key| cell(row.metrics.get(key))));
-            line.extend(row.vs_best.map_or_else(Default::default, |vs| {
-                [vs.standing.to_string(), vs.difference.to_string(), vs.low.to_string(), vs.high.to_string()]
-            }));
-            line.extend(externals.iter().flat_map(|(_, hash)| {
-                let external = row.externals.iter().find(|external| external.hash == *hash);
-                cell(external.and_then(|external| external.metrics.get(&primary)))
-            }));
-            line
-        };
-        to_text(&std::iter::once(header).chain(self.rows.iter().map(line)).collect::<Vec<_>>())
+        let (columns, rows) = self.values();
+        let rows = rows.iter().map(|row| row.iter().map(Value::to_text).collect());
+        to_text(&std::iter::once(columns).chain(rows).collect::<Vec<Vec<String>>>())
     }
 }
 
@@ -128,7 +85,7 @@ pub(super) mod tests {
 
     use super::*;
     use crate::leaderboard::vs_best::{Standing, VsBest};
-    use crate::leaderboard::{External, TrainVideos};
+    use crate::leaderboard::{Cell, External, LeaderboardRow, TrainVideos};
     use crate::quantity::Quantity;
 
     pub(in super::super) fn board(encoder: &str) -> Leaderboard {

@@ -8,7 +8,7 @@ use echo_train::saliency;
 use echo_weights::Built;
 
 use crate::CliError;
-use crate::embed::text_embeddings;
+use crate::embedder::text_embeddings;
 use crate::heat::enlarge;
 
 /// What an encoder says of a clip, as one number.

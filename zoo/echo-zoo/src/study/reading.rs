@@ -13,7 +13,7 @@ use super::maps::HeatMap;
 use crate::CliError;
 use crate::archive::Archive;
 use crate::clip_args::Row;
-use crate::embed::text_embeddings;
+use crate::embedder::text_embeddings;
 use crate::findings::{ClipFindings, KNOWN, OF_VIEWS, Over, QUALITY, VIEW, Wanted, with_value};
 use crate::recognition::Recogniser;
 use crate::warnings::joined;

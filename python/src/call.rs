@@ -54,7 +54,7 @@ pub(crate) fn released<T: Send>(
     let (interrupted, outcome) = py
         .detach(|| {
             std::thread::scope(|scope| {
-                let (ended, end) = channel();
+                let (ended, end) = channel::<()>();
                 let observer = watcher.clone();
                 let worker = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, move || {
                     // Dropped at the end, also of a panic.
@@ -62,9 +62,7 @@ pub(crate) fn released<T: Send>(
                     work(observer)
                 })?;
                 let mut interrupted = Ok(());
-                while let (Err(RecvTimeoutError::Timeout), Ok(())) =
-                    (end.recv_timeout(POLL) as Result<(), _>, &interrupted)
-                {
+                while interrupted.is_ok() && end.recv_timeout(POLL) == Err(RecvTimeoutError::Timeout) {
                     interrupted = Python::attach(|py| py.check_signals());
                 }
                 if interrupted.is_err() {

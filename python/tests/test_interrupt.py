@@ -25,12 +25,14 @@ except KeyboardInterrupt:
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_ctrl_c_ends_the_call_alone(videos: list[Path]) -> None:
-    program = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, *map(str, videos)], stdout=subprocess.PIPE, text=True
-    )
-    assert program.stdout is not None and program.stdout.readline() == "ready\n"
-    time.sleep(0.5)
-    program.send_signal(signal.SIGINT)
-    # All hundred thousand videos would take many minutes.
-    out, _ = program.communicate(timeout=60)
+    command = [sys.executable, "-c", PROGRAM, *map(str, videos)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
+        try:
+            assert program.stdout is not None and program.stdout.readline() == "ready\n"
+            time.sleep(0.5)
+            program.send_signal(signal.SIGINT)
+            # All hundred thousand videos would take many minutes.
+            out, _ = program.communicate(timeout=30)
+        finally:
+            program.kill()
     assert out == f"interrupted {len(videos)}\n" and program.returncode == 0

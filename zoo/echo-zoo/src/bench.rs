@@ -161,7 +161,7 @@ pub(crate) struct Args {
     #[arg(help_heading = "Results", long)]
     thumbnails: bool,
     /// Run cells again that are done.
-    #[arg(help_heading = "Results", long)]
+    #[arg(help_heading = "Results", long, conflicts_with = "launcher")]
     force: bool,
     /// Which part of the run is done here, of one that several machines share: cells, whose records are files of their own;
     /// features:K/N, what frozen encoders make of every N-th video from number K on; or merge, the tables of what is done, and

@@ -130,16 +130,19 @@ fn program(name: &'static str, flag: &str, costs: &'static str) -> Finding {
 
 /// The folder of data and caches: whether it can be written, and how much room there is.
 fn folder() -> Result<Vec<Finding>, CliError> {
-    let home = home()?;
     let what = "$ECHOZOO_HOME";
+    let lack = "nothing is cached and no phantoms are made: set it to a folder that can be written";
+    let Ok(home) = home() else {
+        return Ok(vec![Finding::new(what, "not set, and there is no folder for caches", Some(lack))]);
+    };
+    if home.exists() && !home.is_dir() {
+        return Ok(vec![Finding::new(what, format!("{}: this is no folder", shortened(&home)), Some(lack))]);
+    }
     let place = home.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("/"));
     if let Err(error) = tempfile::Builder::new().prefix(echo_files::UNFINISHED).tempfile_in(place) {
-        let found = format!("{}: {error}", shortened(&home));
-        return Ok(vec![Finding::new(
-            what,
-            found,
-            Some("nothing is cached and no phantoms are made: set it to another folder"),
-        )]);
+        // The error itself has the whole path.
+        let found = format!("{}: {}", shortened(&home), error.kind());
+        return Ok(vec![Finding::new(what, found, Some(lack))]);
     }
     let mut findings = vec![Finding::new(what, shortened(&home), None)];
     if let Ok(free) = fs4::available_space(place) {

@@ -144,6 +144,14 @@ impl LaunchArgs {
     }
 }
 
+/// Files of a folder, with their texts.
+struct Files {
+    /// The configuration, and commands by line.
+    lists: Vec<(PathBuf, String)>,
+    /// Scripts, and how many tasks each has.
+    scripts: Vec<((PathBuf, String), usize)>,
+}
+
 /// A grid that is spread, and where.
 pub(crate) struct Launch<'a> {
     pub(crate) args: &'a LaunchArgs,
@@ -169,15 +177,53 @@ impl Launch<'_> {
             return Err(CliError::Usage(reason.to_owned()));
         }
         let program = std::env::current_exe().map_err(CliError::file(Path::new("echozoo")))?;
-        let folder = self.out.join(FOLDER);
+        let folders = (1..).map(|number| match number {
+            1 => self.out.join(FOLDER),
+            _ => self.out.join(format!("{FOLDER}-{number}")),
+        });
+        // Tasks in the queue read their lists when they begin: one of other lines goes to another folder.
+        for folder in folders {
+            let files = self.files(plan, &program, &folder)?;
+            let is_same = |(path, text): &(PathBuf, String)| match std::fs::read_to_string(path) {
+                Ok(found) => found == *text,
+                Err(_) => true,
+            };
+            if files.lists.iter().all(is_same) {
+                return self.begin(plan, &files, &folder.join("logs"));
+            }
+        }
+        unreachable!("there is always another number")
+    }
+
+    /// Writes the files, and hands the scripts to SLURM or runs them where that is asked for.
+    fn begin(&self, plan: &DryRun, files: &Files, logs: &Path) -> Result<(), CliError> {
+        std::fs::create_dir_all(logs).map_err(CliError::file(logs))?;
+        for (path, text) in files.lists.iter().chain(files.scripts.iter().map(|(file, _)| file)) {
+            write_file(path, text.as_bytes())?;
+        }
+        let scripts: Vec<(PathBuf, usize)> =
+            files.scripts.iter().map(|((path, _), tasks)| (path.clone(), *tasks)).collect();
+        let left: usize = plan.pairs.iter().map(|pair| pair.left.len()).sum();
+        say(&format!(
+            "{} in {}: {} to run, {} done before",
+            counted(scripts.len(), "script"),
+            logs.parent().unwrap_or(logs).display(),
+            counted(left, "cell"),
+            plan.pairs.iter().map(|pair| pair.cells - pair.left.len()).sum::<usize>(),
+        ));
+        match self.args.launcher {
+            Some(Launcher::Local) => self.run_here(&scripts, logs),
+            _ => self.hand_over(&scripts),
+        }
+    }
+
+    /// What goes to the folder `folder`.
+    fn files(&self, plan: &DryRun, program: &Path, folder: &Path) -> Result<Files, CliError> {
         let config = folder.join("config.toml");
-        let logs = folder.join("logs");
-        // Before anything is written.
-        self.pattern_of_logs(&logs)?;
-        std::fs::create_dir_all(&logs).map_err(CliError::file(&logs))?;
+        self.pattern_of_logs(&folder.join("logs"))?;
         let text = toml::to_string(self.config).map_err(|error| CliError::Usage(error.to_string()))?;
-        write_file(&config, text.as_bytes())?;
-        let mut common = vec![quoted(&program)?, "bench".to_owned(), "--config".to_owned(), quoted(&config)?];
+        let mut files = Files { lists: vec![(config.clone(), text)], scripts: Vec::new() };
+        let mut common = vec![quoted(program)?, "bench".to_owned(), "--config".to_owned(), quoted(&config)?];
         for flag in &self.flags {
             common.push(quoted(Path::new(flag))?);
         }
@@ -190,27 +236,15 @@ impl Launch<'_> {
         let features: Vec<String> = features.collect();
         let merge = vec![format!("{common} --part merge")];
         let parts = [("features", &features, 1), ("cells", &cells, self.args.cells_per_task), ("merge", &merge, 1)];
-        let mut scripts = Vec::new();
         // Where nothing is left, only the tables are made again.
         let from = if cells.is_empty() { 2 } else { 0 };
         for (name, commands, each) in parts.into_iter().skip(from) {
-            write_file(&folder.join(format!("{name}.txt")), lines(commands).as_bytes())?;
+            files.lists.push((folder.join(format!("{name}.txt")), lines(commands)));
             let tasks = commands.len().div_ceil(each as usize);
             let script = folder.join(if name == "cells" { "run.sbatch".to_owned() } else { format!("{name}.sbatch") });
-            write_file(&script, self.script(name, tasks, each, &folder)?.as_bytes())?;
-            scripts.push((script, tasks));
+            files.scripts.push(((script, self.script(name, tasks, each, folder)?), tasks));
         }
-        say(&format!(
-            "{} in {}: {} to run, {} done before",
-            counted(scripts.len(), "script"),
-            folder.display(),
-            counted(cells.len(), "cell"),
-            plan.pairs.iter().map(|pair| pair.cells - pair.left.len()).sum::<usize>(),
-        ));
-        match self.args.launcher {
-            Some(Launcher::Local) => self.run_here(&scripts, &logs),
-            _ => self.hand_over(&scripts),
-        }
+        Ok(files)
     }
 
     /// The names of logs, where SLURM writes them.
@@ -253,7 +287,6 @@ set -euo pipefail
 cd {here}
 export ECHOZOO_HOME={home}
 export RAYON_NUM_THREADS="${{SLURM_CPUS_PER_TASK:-{threads}}}"
-{setup}
 first=$((SLURM_ARRAY_TASK_ID * {each} + 1))
 last=$((first + {each} - 1))
 failed=0
@@ -273,11 +306,18 @@ requeue() {{
 }}
 trap requeue USR1
 
+{setup}
+ran=0
 while IFS= read -r command; do
     bash -c "exec $command" &
     child=$!
     wait "$child" || failed=1
+    ran=$((ran + 1))
 done < <(sed -n "${{first}},${{last}}p" {commands})
+if [ "$ran" = 0 ]; then
+    echo "no line $first in "{commands} >&2
+    exit 1
+fi
 exit "$failed"
 "#,
             here = quoted(&here)?,
@@ -317,7 +357,14 @@ exit "$failed"
             let answer = String::from_utf8_lossy(&output.stdout).trim().to_owned();
             let job = answer.split(';').next().unwrap_or_default().to_owned();
             if !output.status.success() || job.is_empty() {
-                let reason = "sbatch refused it; what was submitted before it still runs (scancel ends it)".to_owned();
+                let still = match &before {
+                    Some(_) => "what was submitted before it still runs (scancel ends it)",
+                    None => "nothing was submitted",
+                };
+                let reason = format!(
+                    "sbatch refused it; {still}. An array may have MaxArraySize tasks (scontrol show config): \
+                     --cells-per-task makes it shorter"
+                );
                 return Err(CliError::File { path: script.clone(), reason });
             }
             say(&format!("job {job}: {} of {}", counted(*tasks, "task"), script.display()));

@@ -265,6 +265,8 @@ struct Since {
     read: Position,
     /// By key; the newest of each.
     records: BTreeMap<String, CellRecord>,
+    /// By key: lines since, where records are kept apart.
+    gathered: BTreeMap<String, CellRecord>,
 }
 
 /// A place in the file, at the beginning of a line.
@@ -286,7 +288,7 @@ impl Runs {
         if keeping == Keeping::Together {
             records.extend(in_files(&cells)?.into_iter().map(|(_, record)| record));
         }
-        Ok((Self { path, cells, keeping, since: Mutex::new(Since { read, records: BTreeMap::new() }) }, records))
+        Ok((Self { path, cells, keeping, since: Mutex::new(Since { read, ..Since::default() }) }, records))
     }
 
     /// The record of the cell `key` where it is in a file of its own. What is in it later counts as appended since.
@@ -297,10 +299,21 @@ impl Runs {
         if self.keeping == Keeping::Together {
             return Ok(None);
         }
-        let found = in_file(&self.file_of(key))?;
         let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = self.apart(key, &mut since)?;
         since.records.extend(found.iter().map(|record| (key.to_owned(), record.clone())));
         Ok(found)
+    }
+
+    /// The record of the cell `key` in a file of its own, or in the line that a merge has made of it since the folder was opened.
+    fn apart(&self, key: &str, since: &mut Since) -> Result<Option<CellRecord>, ReportError> {
+        if let Some(found) = in_file(&self.file_of(key))? {
+            return Ok(Some(found));
+        }
+        let (records, read) = read_from(&self.path, since.read)?;
+        since.read = read;
+        since.gathered.extend(records.into_iter().map(|record| (record.key.clone(), record)));
+        Ok(since.gathered.get(key).cloned())
     }
 
     fn file_of(&self, key: &str) -> PathBuf {
@@ -331,7 +344,7 @@ impl Runs {
     pub fn appended_since(&self, key: &str) -> Result<Option<CellRecord>, ReportError> {
         let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
         if self.keeping == Keeping::Apart {
-            let found = in_file(&self.file_of(key))?;
+            let found = self.apart(key, &mut since)?;
             return Ok(found.filter(|record| since.records.get(key) != Some(record)));
         }
         let (records, read) = read_from(&self.path, since.read)?;

@@ -227,6 +227,41 @@ fn what_is_missing_is_named_by_the_tables_and_a_cell_that_fails_is_a_row() {
     // Nothing was invented: the next submission has them all to do but one.
     let (_, err) = ended(0, &mut launch(&place, "out", &["--launcher", "slurm"]));
     assert!(err.contains("13 cells to run, 1 done before"), "{err}");
+    // An array that waits in the queue reads the lines that it was submitted with.
+    assert_eq!(place.read("out/launch/cells.txt"), cells);
+    assert_eq!(place.read("out/launch-2/cells.txt").lines().count(), 13);
+    ended(0, &mut launch(&place, "out", &["--launcher", "slurm"]));
+    assert!(!place.path("out/launch-3").exists(), "the same once more");
+    // A task without a line is no success, and a flag that no cell would get is refused.
+    let beyond = "export SLURM_ARRAY_TASK_ID=13 SLURM_ARRAY_JOB_ID=1; bash out/launch-2/run.sbatch";
+    assert!(run(beyond, 1).1.contains("no line 14 in"));
+    ended(2, &mut launch(&place, "out", &["--launcher", "slurm", "--force"]));
+}
+
+/// A merge makes a line of a record in a file of its own, and removes that: a cell that looks meanwhile finds either.
+#[test]
+fn a_cell_that_a_merge_gathers_meanwhile_is_not_run_again() {
+    let place = Grid::new();
+    let part = |part: &str| {
+        let mut command = place.bench("out", "home");
+        command.args(["--part", part, "--no-zero-shot", "--adapter", "linear", "--shots", "1", "--seeds", "1"]);
+        command
+    };
+    ended(0, &mut part("cells"));
+    for wait in 0..8 {
+        let record = fs::read_dir(place.path("out/cells")).unwrap().map(|file| file.unwrap().path());
+        assert!(wait > 0 || record.into_iter().any(|path| path.extension().is_some_and(|end| end == "json")));
+        let mut merge = part("merge").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(5 * wait));
+        let (_, err) = ended(0, &mut part("cells"));
+        merge.wait().unwrap();
+        assert!(err.contains("0 cells run, 1 done before"), "{err}");
+        // As a file of its own again.
+        let line = place.read("out/runs.jsonl").lines().next().unwrap().to_owned() + "\n";
+        let key = line.split_once("\"key\":\"").unwrap().1.split('"').next().unwrap().to_owned();
+        fs::write(place.path(&format!("out/cells/{key}.json")), line).unwrap();
+        fs::remove_file(place.path("out/runs.jsonl")).unwrap();
+    }
 }
 
 #[test]

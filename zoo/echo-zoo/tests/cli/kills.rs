@@ -9,7 +9,7 @@ use crate::grid::Grid;
 use crate::place::{Place, ended};
 
 /// Instants over the time that an undisturbed run takes; another number by `ECHOZOO_KILLS`.
-const KILLS: u32 = 16;
+const KILLS: u32 = 10;
 
 fn kills() -> u32 {
     std::env::var("ECHOZOO_KILLS").map_or(KILLS, |kills| kills.parse().expect("a number of kills"))

@@ -265,13 +265,11 @@ impl BenchConfig {
             error => BenchError::Data(error),
         };
         // A folder that brings its description need not be told of it.
-        let mut own = folder.map(|folder| folder.join("dataset.toml"));
         // Whether it is there has to be known: without it, the folder would be read as another layout.
-        if let Some(path) = &own
-            && !path.try_exists().map_err(BenchError::io(path))?
-        {
-            own = None;
-        }
+        let own = match folder.map(|folder| folder.join("dataset.toml")) {
+            Some(path) if path.try_exists().map_err(BenchError::io(&path))? => Some(path),
+            _ => None,
+        };
         let dataset = match description.or(own.as_deref()) {
             Some(path) => DatasetConfig::read(path).map_err(of)?,
             None => DatasetConfig::echonet(),

@@ -62,7 +62,8 @@ mod tests {
         hand_messages_to(|text| HEARD.lock().unwrap().push(text.to_owned()));
         hand_messages_to(|_| panic!("the first listener stays"));
         say("one line\nand \u{1b}[2J another");
-        assert_eq!(*HEARD.lock().unwrap(), ["one line\nand \\u{1b}[2J another"]);
+        // Other tests of this process may say something too.
+        assert!(HEARD.lock().unwrap().iter().any(|text| text == "one line\nand \\u{1b}[2J another"));
     }
 
     #[test]

@@ -177,7 +177,7 @@ impl Launch<'_> {
             return Err(CliError::Usage(reason.to_owned()));
         }
         let program = std::env::current_exe().map_err(CliError::file(Path::new("echozoo")))?;
-        let folders = (1..).map(|number| match number {
+        let folders = (1u32..).map(|number| match number {
             1 => self.out.join(FOLDER),
             _ => self.out.join(format!("{FOLDER}-{number}")),
         });
@@ -361,10 +361,12 @@ exit "$failed"
                     Some(_) => "what was submitted before it still runs (scancel ends it)",
                     None => "nothing was submitted",
                 };
-                let reason = format!(
-                    "sbatch refused it; {still}. An array may have MaxArraySize tasks (scontrol show config): \
-                     --cells-per-task makes it shorter"
-                );
+                // One less than SLURM's own default of MaxArraySize.
+                let hint = match *tasks > 1000 {
+                    true => "; an array may have fewer tasks than MaxArraySize, and --cells-per-task makes it shorter",
+                    false => "",
+                };
+                let reason = format!("sbatch refused it; {still}{hint}");
                 return Err(CliError::File { path: script.clone(), reason });
             }
             say(&format!("job {job}: {} of {}", counted(*tasks, "task"), script.display()));

@@ -170,7 +170,10 @@ impl Embedder<'_> {
                     }
                     done += 1;
                     tell(done);
-                    if self.observer.is_stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                    match fatal.is_some() || self.observer.is_stopped() {
+                        true => ControlFlow::Break(()),
+                        false => ControlFlow::Continue(()),
+                    }
                 },
             );
             if let Some(error) = fatal {

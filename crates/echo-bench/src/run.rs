@@ -17,7 +17,7 @@ use std::time::Duration;
 use burn::tensor::Device;
 use echo_adapt::{AdapterEntry, BuildContext, Joined};
 use echo_core::{Card, Error, Kind, Truth};
-use echo_data::Digests;
+use echo_data::{Digests, FeatureCache};
 use echo_files::printable;
 use echo_kernels::Precision;
 use echo_report::{
@@ -400,6 +400,8 @@ struct RunState<'a> {
     outputs: Outputs,
     runs: Runs,
     machine: Machine,
+    /// What frozen encoders made of videos.
+    cache: FeatureCache,
     /// Videos that some cell uses.
     wanted: Vec<usize>,
     set: VideoSet,
@@ -482,6 +484,7 @@ impl<'a> RunState<'a> {
             outputs,
             runs,
             machine: Machine::current(),
+            cache: FeatureCache::new(&environment.cache.join("features")),
             wanted,
             alone: (set.unit() == SampleUnit::Study).then(|| set.alone()),
             set,

@@ -1,19 +1,34 @@
 //! Outputs of frozen stages on disk: computed once, shared by every run that needs them.
 
+mod packs;
+
+use std::collections::HashMap;
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use echo_files::{UNFINISHED, write_cached};
+use echo_files::{FileLock, UNFINISHED, write_cached};
 
 use crate::DataError;
+use packs::Packs;
 
 /// First bytes of every file; the digit is the format's version.
 const MAGIC: &[u8; 8] = b"EZFEAT2\n";
 
+/// Where a feature's body begins, after the first bytes and the checksum of the body: hashes of stage and video, shape, values,
+/// note.
+const BODY_AT: usize = MAGIC.len() + 32;
+
 /// Age at which such a file is no longer being written: who began it was killed.
 const ABANDONED: Duration = Duration::from_secs(3600);
+
+/// Larger features, such as tokens of large encoders, keep files of their own: they are few for what they hold.
+const LARGE: u64 = 1 << 20;
+
+/// A pack has no more bytes than this, and what one feature has above it.
+const PACK_BYTES: u64 = 256 << 20;
 
 /// The output of a frozen stage for one video and view.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,37 +68,72 @@ pub struct Usage {
 }
 
 impl Usage {
-    fn add(&mut self, bytes: u64) {
-        self.entries += 1;
-        self.bytes += bytes;
+    fn add(&mut self, file: &CacheFile) {
+        self.entries += file.entries();
+        self.bytes += file.bytes;
     }
 }
 
-/// A feature's file.
+/// A file of one feature, or a pack of many.
 struct CacheFile {
     path: PathBuf,
+    is_pack: bool,
     bytes: u64,
     used: SystemTime,
 }
 
-/// A folder of features, one file each, named by the hashes of the stage and of the video's bytes. A file's time of
-/// modification is when it was last used.
+impl CacheFile {
+    fn entries(&self) -> usize {
+        if self.is_pack { packs::count(&self.path) } else { 1 }
+    }
+}
+
+/// A folder of features, with a folder for each stage. A feature gets a file of its own, named by the hash of the video's
+/// bytes; a thousand of a stage are put together into a pack. A file's time of modification is when it was last used.
 ///
-/// A file is written under another name and renamed, and carries its key and a checksum: what is read back is what
-/// was computed for this stage and these bytes, or it is computed again.
+/// A file is written under another name and renamed, and a feature carries its key and a checksum: what is read back is
+/// what was computed for this stage and these bytes, or it is computed again. Any number of processes may use the folder,
+/// each with as many clones of one cache as it likes.
 #[derive(Clone, Debug)]
 pub struct FeatureCache {
     dir: PathBuf,
+    stages: Arc<Mutex<HashMap<blake3::Hash, Known>>>,
+}
+
+/// What this process knows of a stage.
+#[derive(Debug)]
+struct Known {
+    packs: Packs,
+    /// Features that were stored since features were packed.
+    stored: usize,
 }
 
 impl FeatureCache {
+    /// How many features of a stage have files of their own before they are packed, and how many a pack has at most.
+    pub const PACKED_AT: usize = 1024;
+
     /// The cache in `dir`, which need not exist yet.
     pub fn new(dir: &Path) -> Self {
-        Self { dir: dir.to_owned() }
+        Self { dir: dir.to_owned(), stages: Arc::default() }
     }
 
     /// The feature of a stage for a video, if it is there and intact.
     pub fn get(&self, stage: &StageKey, video: &blake3::Hash) -> Option<Feature> {
+        let packed = || {
+            let (bytes, path) = self.known(stage, |known| known.packs.read(&packs::half(video)))?;
+            let feature = decode(&bytes, stage, video);
+            if feature.is_none() {
+                self.known(stage, |known| known.packs.forget(&packs::half(video)));
+                tracing::warn!("{}: damaged, computed again", path.display());
+            }
+            feature
+        };
+        // What has no file any more may have been packed since packs were looked for.
+        packed().or_else(|| self.alone(stage, video)).or_else(|| self.has_new_packs(stage).then(packed).flatten())
+    }
+
+    /// A feature that has a file of its own.
+    fn alone(&self, stage: &StageKey, video: &blake3::Hash) -> Option<Feature> {
         let path = self.path(stage, video);
         let mut file = echo_files::open(&path).ok()?;
         let mut bytes = Vec::new();
@@ -99,7 +149,18 @@ impl FeatureCache {
 
     /// Whether there is a feature of a stage for a video, intact or not. It does not count as used.
     pub fn has(&self, stage: &StageKey, video: &blake3::Hash) -> bool {
-        self.path(stage, video).is_file()
+        let packed = || self.known(stage, |known| known.packs.has(&packs::half(video)));
+        packed() || self.path(stage, video).is_file() || self.has_new_packs(stage) && packed()
+    }
+
+    fn has_new_packs(&self, stage: &StageKey) -> bool {
+        self.known(stage, |known| known.packs.refresh())
+    }
+
+    fn known<T>(&self, stage: &StageKey, of: impl FnOnce(&mut Known) -> T) -> T {
+        let mut stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = || Known { packs: Packs::of(&self.folder(stage)), stored: 0 };
+        of(stages.entry(stage.0).or_insert_with(known))
     }
 
     /// Stores a feature. The file appears whole or not at all, whatever happens meanwhile.
@@ -109,9 +170,36 @@ impl FeatureCache {
     pub fn put(&self, stage: &StageKey, video: &blake3::Hash, feature: &Feature) -> Result<(), DataError> {
         let path = self.path(stage, video);
         let io = |source| DataError::Io { path: path.clone(), source };
-        let folder = path.parent().unwrap_or(&self.dir);
-        fs::create_dir_all(folder).map_err(io)?;
-        write_cached(&path, |file| file.write_all(&encode(stage, video, feature))).map_err(io)
+        let folder = self.folder(stage);
+        fs::create_dir_all(&folder).map_err(io)?;
+        write_cached(&path, |file| file.write_all(&encode(stage, video, feature))).map_err(io)?;
+        let is_due = self.known(stage, |known| {
+            known.stored += 1;
+            known.stored >= Self::PACKED_AT
+        });
+        if is_due {
+            // Features that cannot be packed are there all the same.
+            if let Err(error) = pack_stage(&folder, Self::PACKED_AT) {
+                tracing::warn!("features are not packed: {error}");
+            }
+            self.known(stage, |known| known.stored = 0);
+        }
+        Ok(())
+    }
+
+    /// Packs the features of every stage of which at least `at_least` have files of their own, and says what was packed.
+    /// Features above a megabyte stay as they are.
+    ///
+    /// # Errors
+    /// A folder cannot be read, a pack not be written or a file not be removed.
+    pub fn pack(&self, at_least: usize) -> Result<Usage, DataError> {
+        let mut packed = Usage::default();
+        for folder in self.stage_folders()? {
+            let Usage { entries, bytes } = pack_stage(&folder, at_least)?;
+            packed.entries += entries;
+            packed.bytes += bytes;
+        }
+        Ok(packed)
     }
 
     /// A file in the cache's folder for processes to agree on who computes `what`; the folder is made.
@@ -130,11 +218,12 @@ impl FeatureCache {
     /// A folder cannot be read.
     pub fn usage(&self) -> Result<Usage, DataError> {
         let mut usage = Usage::default();
-        self.files()?.iter().for_each(|file| usage.add(file.bytes));
+        self.files()?.iter().for_each(|file| usage.add(file));
         Ok(usage)
     }
 
-    /// Removes the features that were not used for longest until at most `limit` bytes are left; says what went.
+    /// Removes the features that were not used for longest until at most `limit` bytes are left; says what went. A pack
+    /// goes as a whole.
     ///
     /// Other processes may use the cache meanwhile: what they miss they compute again.
     ///
@@ -149,9 +238,9 @@ impl FeatureCache {
             if left <= limit {
                 break;
             }
+            gone.add(&file);
             remove(&file.path)?;
             left -= file.bytes;
-            gone.add(file.bytes);
         }
         Ok(gone)
     }
@@ -169,45 +258,134 @@ impl FeatureCache {
         }
         let mut gone = Usage::default();
         for file in self.files()? {
+            gone.add(&file);
             remove(&file.path)?;
-            gone.add(file.bytes);
         }
         Ok(gone)
     }
 
-    /// The features' files; what processes that were killed left unfinished is removed, and nothing else in the folder
-    /// is touched.
+    /// The features' files and packs.
     fn files(&self) -> Result<Vec<CacheFile>, DataError> {
         let mut files = Vec::new();
-        for stage in entries(&self.dir)? {
-            // Not what a link leads to: that is nobody's cache.
-            if !fs::symlink_metadata(&stage).is_ok_and(|found| found.is_dir()) {
-                continue;
-            }
-            for path in entries(&stage)? {
-                let is_unfinished = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(UNFINISHED));
-                if !is_unfinished && path.extension().is_none_or(|extension| extension != "feature") {
-                    continue;
-                }
-                // Another process may have removed it.
-                let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
-                let used = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-                if is_unfinished {
-                    if used.elapsed().is_ok_and(|age| age > ABANDONED) {
-                        remove(&path)?;
-                    }
-                    continue;
-                }
-                files.push(CacheFile { path, bytes: metadata.len(), used });
+        for stage in self.stage_folders()? {
+            files.extend(files_in(&stage, is_feature)?);
+            let packs = packs::folder_of(&stage);
+            if is_own_folder(&packs) {
+                files.extend(files_in(&packs, packs::is_pack)?);
             }
         }
         Ok(files)
     }
 
-    fn path(&self, stage: &StageKey, video: &blake3::Hash) -> PathBuf {
-        let (stage, video) = (stage.0.to_hex(), video.to_hex());
-        self.dir.join(&stage[..32]).join(format!("{}.feature", &video[..32]))
+    fn stage_folders(&self) -> Result<Vec<PathBuf>, DataError> {
+        Ok(entries(&self.dir)?.into_iter().filter(|path| is_own_folder(path)).collect())
     }
+
+    fn folder(&self, StageKey(stage): &StageKey) -> PathBuf {
+        self.dir.join(&stage.to_hex()[..32])
+    }
+
+    fn path(&self, stage: &StageKey, video: &blake3::Hash) -> PathBuf {
+        self.folder(stage).join(format!("{}.feature", &video.to_hex()[..32]))
+    }
+}
+
+/// Packs what a stage's folder has, unless it is less than `at_least` or another process is at it.
+fn pack_stage(folder: &Path, at_least: usize) -> Result<Usage, DataError> {
+    let mut packed = Usage::default();
+    let alone = || -> Result<Vec<CacheFile>, DataError> {
+        let mut files = files_in(folder, is_feature)?;
+        files.retain(|file| file.bytes <= LARGE);
+        Ok(files)
+    };
+    if alone()?.len() < at_least.max(1) {
+        return Ok(packed);
+    }
+    let lock = folder.join("packs.lock");
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        |source| DataError::Io { path, source }
+    };
+    let Some(_lock) = FileLock::claim(&lock).map_err(io(&lock))? else { return Ok(packed) };
+    let mut known = Packs::of(folder);
+    let mut files = alone()?;
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    let mut rest = files.as_slice();
+    while !rest.is_empty() {
+        let mut bytes = 0;
+        let fits = |file: &&CacheFile| {
+            bytes += file.bytes;
+            bytes <= PACK_BYTES
+        };
+        let count = rest.iter().take(FeatureCache::PACKED_AT).take_while(fits).count().max(1);
+        let (chunk, later) = rest.split_at(count);
+        rest = later;
+        // What came to be in a pack and was not removed needs no second place; but what is damaged there does.
+        let (twice, once): (Vec<&CacheFile>, Vec<&CacheFile>) = chunk.iter().partition(|file| {
+            let packed = named(&file.path).and_then(|video| known.read(&video));
+            packed.is_some_and(|(bytes, _)| intact(&bytes).is_some())
+        });
+        for file in twice {
+            remove(&file.path)?;
+        }
+        if once.is_empty() {
+            continue;
+        }
+        let read = |file: &&CacheFile| {
+            let bytes = fs::read(&file.path).ok()?;
+            let (_, video) = intact(&bytes)?;
+            // What is not what its place says stays as it is: whoever needs it computes it again.
+            (named(&file.path)? == packs::half(&video)).then_some((video, bytes))
+        };
+        let videos = packs::write(folder, &once, read).map_err(io(&packs::folder_of(folder)))?;
+        for video in videos {
+            remove(&folder.join(format!("{}.feature", &video.to_hex()[..32])))?;
+            packed.entries += 1;
+        }
+        packed.bytes += once.iter().map(|file| file.bytes).sum::<u64>();
+    }
+    Ok(packed)
+}
+
+/// The first half of the digest that a feature's file has in its name.
+fn named(path: &Path) -> Option<[u8; 16]> {
+    let name = path.file_stem()?.to_str()?;
+    let bytes = name.as_bytes().as_chunks::<2>().0.iter();
+    let bytes: Vec<u8> =
+        bytes.map(|pair| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()).collect::<Option<_>>()?;
+    bytes.try_into().ok()
+}
+
+fn is_feature(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "feature")
+}
+
+/// The files in `folder` that are `wanted`. What processes that were killed left unfinished is removed, and nothing else in
+/// the folder is touched.
+fn files_in(folder: &Path, wanted: fn(&Path) -> bool) -> Result<Vec<CacheFile>, DataError> {
+    let mut files = Vec::new();
+    for path in entries(folder)? {
+        let is_unfinished = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(UNFINISHED));
+        if !is_unfinished && !wanted(&path) {
+            continue;
+        }
+        // Another process may have removed it.
+        let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
+        let used = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+        if is_unfinished {
+            if used.elapsed().is_ok_and(|age| age > ABANDONED) {
+                remove(&path)?;
+            }
+            continue;
+        }
+        files.push(CacheFile { is_pack: packs::is_pack(&path), path, bytes: metadata.len(), used });
+    }
+    Ok(files)
+}
+
+/// Whether this is a folder, and not what a link leads to: that is nobody's cache.
+fn is_own_folder(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_dir())
 }
 
 /// What is in a folder; nothing where there is none.
@@ -237,19 +415,23 @@ fn encode(StageKey(stage): &StageKey, video: &blake3::Hash, feature: &Feature) -
 }
 
 fn decode(bytes: &[u8], StageKey(stage): &StageKey, video: &blake3::Hash) -> Option<Feature> {
-    let rest = bytes.strip_prefix(MAGIC)?;
-    let (checksum, body) = rest.split_at_checked(32)?;
-    let (key, body_rest) = body.split_at_checked(64)?;
-    if blake3::hash(body).as_bytes() != checksum || key != [stage.as_bytes().as_slice(), video.as_bytes()].concat() {
+    if intact(bytes)? != (*stage, *video) {
         return None;
     }
-    let (shape, values) = body_rest.split_at_checked(16)?;
+    let (shape, values) = bytes[BODY_AT + 64..].split_at_checked(16)?;
     let length = |bytes: &[u8]| usize::try_from(u64::from_le_bytes(bytes.try_into().ok()?)).ok();
     let shape = [length(&shape[..8])?, length(&shape[8..])?];
     let length = shape[0].checked_mul(shape[1])?.checked_mul(4)?;
     let (values, note) = values.split_at_checked(length)?;
     let values = values.as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
     Some(Feature { shape, values, note: String::from_utf8(note.to_vec()).ok()? })
+}
+
+/// The hashes of stage and video of a feature's bytes, if these are what was written.
+fn intact(bytes: &[u8]) -> Option<(blake3::Hash, blake3::Hash)> {
+    let (checksum, body) = bytes.strip_prefix(MAGIC)?.split_at_checked(32)?;
+    let hash = |at: usize| Some(blake3::Hash::from_bytes(body.get(at..at + 32)?.try_into().ok()?));
+    (blake3::hash(body).as_bytes() == checksum).then_some((hash(0)?, hash(32)?))
 }
 
 #[cfg(test)]
@@ -333,6 +515,186 @@ mod tests {
         symlink(&other.dir, dir.path().join("link")).unwrap();
         assert!(FeatureCache::new(&dir.path().join("link")).clear().unwrap_err().to_string().contains("link"));
         assert_eq!(other.usage().unwrap().entries, 1);
+    }
+
+    fn videos(count: u32) -> Vec<blake3::Hash> {
+        (0..count).map(|video| blake3::hash(&video.to_le_bytes())).collect()
+    }
+
+    /// The files below a folder with this ending.
+    fn files_below(folder: &Path, ending: &str) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        for path in entries(folder).unwrap() {
+            if path.is_dir() {
+                found.extend(files_below(&path, ending));
+            } else if path.extension().is_some_and(|extension| extension == ending) {
+                found.push(path);
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn packed_features_come_back_and_have_no_files_of_their_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let (writer, reader) = (FeatureCache::new(dir.path()), FeatureCache::new(dir.path()));
+        let (stage, other) = (StageKey::new("stage"), StageKey::new("other"));
+        let videos = videos(10);
+        let of = |index: usize| Feature { shape: [1, 1], values: vec![index as f32], note: String::new() };
+        for (index, video) in videos.iter().enumerate() {
+            writer.put(&stage, video, &of(index)).unwrap();
+        }
+        writer.put(&other, &videos[0], &feature()).unwrap();
+        // One that is large, and one that lies in another's place.
+        let large = Feature { shape: [1, 1 << 18], values: vec![0.0; 1 << 18], note: String::new() };
+        writer.put(&stage, &blake3::hash(b"large"), &large).unwrap();
+        fs::copy(writer.path(&stage, &videos[0]), writer.path(&stage, &blake3::hash(b"wrong"))).unwrap();
+        assert_eq!(reader.get(&stage, &videos[3]), Some(of(3)));
+
+        let Usage { entries: 13, bytes } = writer.usage().unwrap() else { panic!("{:?}", writer.usage()) };
+        assert_eq!(writer.pack(12).unwrap(), Usage::default(), "11 small files of one stage, 1 of the other");
+        assert_eq!(writer.pack(11).unwrap().entries, 10);
+        assert_eq!(writer.pack(1).unwrap().entries, 1, "of the other stage, and the wrong one is passed over");
+        assert_eq!(files_below(dir.path(), "feature").len(), 2);
+        assert_eq!(files_below(dir.path(), "pack").len(), 2);
+        assert!(files_below(dir.path(), "lock").is_empty());
+        let after = writer.usage().unwrap();
+        assert_eq!(after.entries, 13);
+        assert!(after.bytes > bytes && after.bytes < bytes + 1000, "{after:?} of {bytes}");
+
+        // Whoever looked before they were packed finds them, and so does who comes later.
+        for cache in [&writer, &reader, &FeatureCache::new(dir.path())] {
+            for (index, video) in videos.iter().enumerate() {
+                assert!(cache.has(&stage, video));
+                assert_eq!(cache.get(&stage, video), Some(of(index)));
+            }
+            assert_eq!(cache.get(&other, &videos[0]), Some(feature()));
+            assert_eq!(cache.get(&other, &videos[1]), None);
+            assert_eq!(cache.get(&stage, &blake3::hash(b"wrong")), None);
+        }
+
+        // A process that was killed after it had packed leaves both; there is no second pack of them.
+        let packs = || files_below(dir.path(), "pack");
+        let before = packs();
+        writer.put(&stage, &videos[5], &of(5)).unwrap();
+        assert_eq!(writer.pack(1).unwrap(), Usage::default());
+        assert_eq!((packs(), writer.path(&stage, &videos[5]).exists()), (before, false));
+
+        // Packs go, the one that was used last as the last, and with them what others know of them.
+        let old = SystemTime::now() - Duration::from_secs(1000);
+        let of_stage = files_below(&writer.folder(&stage), "pack").remove(0);
+        File::options().write(true).open(&of_stage).unwrap().set_modified(old).unwrap();
+        let all = writer.usage().unwrap();
+        assert_eq!(FeatureCache::new(dir.path()).evict(all.bytes - 1).unwrap().entries, 10);
+        assert!(!of_stage.exists());
+        assert_eq!(reader.get(&stage, &videos[3]), None);
+        assert_eq!(reader.get(&other, &videos[0]), Some(feature()));
+        assert_eq!(writer.clear().unwrap().entries, 3);
+        assert_eq!(writer.usage().unwrap(), Usage::default());
+    }
+
+    #[test]
+    fn use_of_a_pack_is_remembered() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = FeatureCache::new(dir.path());
+        let (stage, video) = (StageKey::new("stage"), blake3::hash(b"video"));
+        cache.put(&stage, &video, &feature()).unwrap();
+        cache.pack(1).unwrap();
+        let pack = files_below(dir.path(), "pack").remove(0);
+        let old = SystemTime::now() - Duration::from_secs(1000);
+        File::options().write(true).open(&pack).unwrap().set_modified(old).unwrap();
+        assert!(cache.get(&stage, &video).is_some());
+        assert!(pack.metadata().unwrap().modified().unwrap() > old + Duration::from_secs(900));
+    }
+
+    #[test]
+    fn many_features_are_packed_as_they_come() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = FeatureCache::new(dir.path());
+        let stage = StageKey::new("stage");
+        let videos = videos(FeatureCache::PACKED_AT as u32 + 3);
+        for video in &videos {
+            cache.put(&stage, video, &feature()).unwrap();
+        }
+        assert_eq!(files_below(dir.path(), "pack").len(), 1);
+        assert_eq!(files_below(dir.path(), "feature").len(), 3);
+        assert!(videos.iter().all(|video| cache.get(&stage, video) == Some(feature())));
+    }
+
+    #[test]
+    fn whoever_packs_meanwhile_nothing_that_was_stored_is_missed() {
+        let dir = tempfile::tempdir().unwrap();
+        let stage = StageKey::new("stage");
+        let videos = videos(600);
+        std::thread::scope(|scope| {
+            for part in videos.chunks(150) {
+                scope.spawn(|| {
+                    // As processes, which know nothing of each other.
+                    let (writer, reader) = (FeatureCache::new(dir.path()), FeatureCache::new(dir.path()));
+                    for (index, video) in part.iter().enumerate() {
+                        writer.put(&stage, video, &feature()).unwrap();
+                        if index % 7 == 0 {
+                            writer.pack(1).unwrap();
+                        }
+                        for stored in &part[..=index] {
+                            assert!(reader.has(&stage, stored) && reader.get(&stage, stored).is_some());
+                        }
+                    }
+                });
+            }
+        });
+        let cache = FeatureCache::new(dir.path());
+        cache.pack(1).unwrap();
+        assert_eq!(cache.usage().unwrap().entries, videos.len());
+    }
+
+    #[test]
+    fn no_damaged_pack_is_believed() {
+        let dir = tempfile::tempdir().unwrap();
+        let stage = StageKey::new("stage");
+        let videos = videos(3);
+        let fill = || {
+            let cache = FeatureCache::new(dir.path());
+            videos.iter().for_each(|video| cache.put(&stage, video, &feature()).unwrap());
+            cache.pack(1).unwrap();
+        };
+        fill();
+        let pack = files_below(dir.path(), "pack").remove(0);
+        let whole = fs::read(&pack).unwrap();
+        let found = || {
+            let cache = FeatureCache::new(dir.path());
+            let found: Vec<Feature> = videos.iter().filter_map(|video| cache.get(&stage, video)).collect();
+            assert!(found.iter().all(|found| *found == feature()));
+            found.len()
+        };
+        assert_eq!(found(), 3);
+        for length in 0..whole.len() {
+            fs::write(&pack, &whole[..length]).unwrap();
+            assert_eq!(found(), 0, "cut to {length} bytes");
+        }
+        for position in 0..whole.len() {
+            let mut flipped = whole.clone();
+            flipped[position] ^= 1;
+            fs::write(&pack, &flipped).unwrap();
+            // What is damaged is one feature, or the index, and with it all; the first bytes say nothing.
+            let left = if position < MAGIC.len() { 3 } else { 2 };
+            assert!([0, left].contains(&found()), "byte {position} flipped");
+        }
+        // Damaged ones are computed again, and then the new ones count, before and after they are packed.
+        let middle = whole.len() / 4;
+        let mut flipped = whole.clone();
+        flipped[middle] ^= 1;
+        fs::write(&pack, &flipped).unwrap();
+        assert_eq!(found(), 2);
+        let cache = FeatureCache::new(dir.path());
+        videos.iter().for_each(|video| {
+            if cache.get(&stage, video).is_none() {
+                cache.put(&stage, video, &feature()).unwrap();
+            }
+        });
+        assert_eq!(found(), 3);
+        assert_eq!(cache.pack(1).unwrap().entries, 1);
+        assert_eq!(found(), 3);
     }
 
     #[test]

@@ -20,6 +20,9 @@ pub(crate) struct Args {
     /// Remove what was not used for longest until no more than this is left, such as 500MB or 20GB.
     #[arg(long, value_name = "SIZE")]
     limit: Option<Size>,
+    /// Put all features that have files of their own together into packs, for a file system on which files are few.
+    #[arg(long, conflicts_with_all = ["clear", "limit"])]
+    pack: bool,
 }
 
 /// A number of bytes, as people write it.
@@ -64,10 +67,14 @@ impl fmt::Display for Size {
     }
 }
 
-/// Removes what was not used for longest until `limit` is kept. A cache that cannot be tidied spoils no results: it is
-/// told, and that is all.
+/// Packs features where they are many, and removes what was not used for longest until `limit` is kept. A cache that cannot
+/// be tidied spoils no results: it is told, and that is all.
 pub(crate) fn keep_below(home: &Path, limit: Size) {
-    match FeatureCache::new(&home.join("cache/features")).evict(limit.0) {
+    let cache = FeatureCache::new(&home.join("cache/features"));
+    if let Err(error) = cache.pack(FeatureCache::PACKED_AT) {
+        say(&format!("features in the cache cannot be put together: {error}"));
+    }
+    match cache.evict(limit.0) {
         Ok(Usage { entries: 0, .. }) => {}
         Ok(gone) => say(&format!("the cache had grown above {limit}: {} removed", in_words(gone))),
         Err(error) => say(&format!("the cache cannot be brought below {limit}: {error}")),
@@ -81,28 +88,21 @@ fn in_words(Usage { entries, bytes }: Usage) -> String {
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
     let folder = home()?.join("cache");
     let cache = FeatureCache::new(&folder.join("features"));
-    let failed = CliError::file(&folder);
-    let gone = match (args.clear, args.limit) {
-        (true, _) => {
-            let digests = folder.join("digests.tsv");
-            match std::fs::remove_file(&digests) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(CliError::file(&digests)(error));
-                }
-                _ => {}
-            }
-            Some(cache.clear())
+    let done = if args.clear {
+        let digests = folder.join("digests.tsv");
+        match std::fs::remove_file(&digests) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(CliError::file(&digests)(error)),
+            _ => Some(("removed", cache.clear())),
         }
-        (false, Some(limit)) => Some(cache.evict(limit.0)),
-        (false, None) => None,
+    } else if args.pack {
+        Some(("packed", cache.pack(1)))
+    } else {
+        args.limit.map(|limit| ("removed", cache.evict(limit.0)))
     };
-    let (gone, left) = match gone.transpose().and_then(|gone| Ok((gone, cache.usage()?))) {
-        Ok(done) => done,
-        Err(error) => return Err(failed(error)),
-    };
-    if let Some(gone) = gone {
-        print(&format!("removed: {}\n", in_words(gone)))?;
+    if let Some((what, done)) = done {
+        print(&format!("{what}: {}\n", in_words(done.map_err(CliError::file(&folder))?)))?;
     }
+    let left = cache.usage().map_err(CliError::file(&folder))?;
     print(&format!("{}: {}\n", folder.display(), in_words(left)))
 }
 

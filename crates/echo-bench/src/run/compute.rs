@@ -180,10 +180,9 @@ impl RunState<'_> {
             set.samples(indices).into_iter().map(of_sample).collect::<Result<Vec<_>, _>>()
         };
         if stage == Stage::Tokens {
-            let cache = self.cache();
             let look = |seen: &Seen| -> Result<TokenLook<'b>, BenchError> {
                 let stages = [stage];
-                let embedder = self.embedder(run, seen, &stages, &cache);
+                let embedder = self.embedder(run, seen, &stages);
                 let keys = (0..seen.view.clips).map(|place| embedder.key(stage, place)).collect();
                 Ok(TokenLook { keys, samples: of_seen(seen)? })
             };
@@ -192,7 +191,7 @@ impl RunState<'_> {
             let digests = set.samples(indices).into_iter().map(digests).collect();
             let looks = looks.iter().map(look).collect::<Result<Vec<_>, _>>()?;
             return Ok(Box::new(TokenSamples {
-                cache: cache.clone(),
+                cache: self.cache.clone(),
                 plain: look(seen)?,
                 looks,
                 digests,

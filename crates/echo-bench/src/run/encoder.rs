@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use echo_adapt::{AdaptError, Needs};
 use echo_core::Stage;
-use echo_data::{Feature, FeatureCache};
+use echo_data::Feature;
 use echo_report::{CellRecord, EncoderRecord};
 use echo_video::OpenOptions;
 use echo_weights::Built;
@@ -256,8 +256,7 @@ impl RunState<'_> {
         };
         let readable = |&&index: &&usize| set.videos[index].digest.is_some();
         let videos: Vec<usize> = videos.iter().filter(readable).copied().collect();
-        let cache = self.cache();
-        let embedder = self.embedder(run, &seen, &stages, &cache);
+        let embedder = self.embedder(run, &seen, &stages);
         let inputs: Vec<Wanted<'_>> = videos
             .iter()
             .filter_map(|&index| {
@@ -291,23 +290,13 @@ impl RunState<'_> {
         Ok(ViewFeatures { seen, stages, doubts })
     }
 
-    pub(super) fn cache(&self) -> FeatureCache {
-        FeatureCache::new(&self.environment.cache.join("features"))
-    }
-
-    pub(super) fn embedder<'b>(
-        &'b self,
-        run: &'b EncoderRun<'_>,
-        seen: &'b Seen,
-        stages: &'b [Stage],
-        cache: &'b FeatureCache,
-    ) -> Embedder<'b> {
+    pub(super) fn embedder<'b>(&'b self, run: &'b EncoderRun<'_>, seen: &'b Seen, stages: &'b [Stage]) -> Embedder<'b> {
         let Environment { device, device_name, precision, observer, .. } = self.environment;
         Embedder {
             built: run.built,
             spec: &seen.spec,
             view: seen.view,
-            cache,
+            cache: &self.cache,
             options: &run.options,
             device,
             device_name,

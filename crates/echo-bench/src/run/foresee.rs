@@ -109,11 +109,10 @@ impl RunState<'_> {
         let mut run = self.encoder_run(name, &built, text.as_ref());
         let cells = &self.readable(&run, cells);
         let ToEmbed { plain, looks } = self.to_embed(&run, cells);
-        let cache = self.cache();
         let uncached = |run: &EncoderRun<'_>, set: &VideoSet, seen: &Seen, stages: &BTreeSet<Stage>, index: usize| {
             let stages: Vec<Stage> = stages.iter().copied().collect();
             let digest = set.videos[index].digest;
-            digest.map_or(0, |digest| self.embedder(run, seen, &stages, &cache).uncached(&digest))
+            digest.map_or(0, |digest| self.embedder(run, seen, &stages).uncached(&digest))
         };
         let (mut clips, mut to_embed) = (0, 0);
         for (seen, stages) in &plain {

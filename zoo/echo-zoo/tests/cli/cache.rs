@@ -57,7 +57,17 @@ fn the_cache_is_seen_shrunk_and_cleared_and_a_benchmark_keeps_its_limit() {
     assert!(bytes(&place) <= 1000);
     assert_eq!(place.read("runs/echoclip-linear-data/leaderboard.md"), table);
 
+    // Put together they are a file for each stage, and nothing of them is computed again.
     bench(0, &[], "20GB");
+    let entries = files(&place).len();
+    assert!(cache(&place, &["--pack"]).starts_with(&format!("packed: {entries} features, ")));
+    assert!(files(&place).iter().all(|path| path.is_dir()), "{:?}", files(&place));
+    assert!(cache(&place, &[]).contains(&format!("cache: {entries} features, ")));
+    assert!(cache(&place, &["--pack"]).starts_with("packed: 0 features"));
+    let (foreseen, _) = place.run(0, &[&BENCH[..], &["--force", "--dry-run"]].concat());
+    assert!(foreseen.contains(" 0 to embed"), "{foreseen}");
+    bench(0, &["--force"], "20GB");
+    assert_eq!(place.read("runs/echoclip-linear-data/leaderboard.md"), table);
     assert!(place.path("home/cache/digests.tsv").exists());
     assert!(cache(&place, &["--clear"]).ends_with("cache: 0 features, 0 B\n"));
     assert!(files(&place).is_empty() && !place.path("home/cache/digests.tsv").exists());

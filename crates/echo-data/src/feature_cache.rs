@@ -338,11 +338,11 @@ fn pack_stage(folder: &Path, at_least: usize) -> Result<Usage, DataError> {
             (named(&file.path)? == packs::half(&video)).then_some((video, bytes))
         };
         let videos = packs::write(folder, &once, read).map_err(io(&packs::folder_of(folder)))?;
-        for video in videos {
+        for (video, bytes) in videos {
             remove(&folder.join(format!("{}.feature", &video.to_hex()[..32])))?;
             packed.entries += 1;
+            packed.bytes += bytes;
         }
-        packed.bytes += once.iter().map(|file| file.bytes).sum::<u64>();
     }
     Ok(packed)
 }

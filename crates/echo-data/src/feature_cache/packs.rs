@@ -149,12 +149,12 @@ pub(super) fn count(path: &Path) -> usize {
 }
 
 /// Writes features of `stage` into one new pack: of each the video's digest and its bytes, read when their turn comes. Those
-/// of which there are no bytes any more are passed over. Gives the digests of those that are in it.
+/// of which there are no bytes any more are passed over. Gives the digests and lengths of those that are in it.
 pub(super) fn write<T>(
     stage: &Path,
     features: &[T],
     read: impl Fn(&T) -> Option<(blake3::Hash, Vec<u8>)>,
-) -> Result<Vec<blake3::Hash>, Error> {
+) -> Result<Vec<(blake3::Hash, u64)>, Error> {
     let folder = folder_of(stage);
     std::fs::create_dir_all(&folder)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos());
@@ -171,9 +171,10 @@ pub(super) fn write<T>(
             file.write_all(&bytes)?;
             index.extend_from_slice(video.as_bytes());
             index.extend(offset.to_le_bytes());
-            index.extend((bytes.len() as u64).to_le_bytes());
-            offset += bytes.len() as u64;
-            videos.push(video);
+            let length = bytes.len() as u64;
+            index.extend(length.to_le_bytes());
+            offset += length;
+            videos.push((video, length));
         }
         index.extend((videos.len() as u64).to_le_bytes());
         file.write_all(&index)?;

@@ -46,7 +46,7 @@ pub(crate) struct LaunchArgs {
     /// its checkpoint.
     #[arg(help_heading = "Cluster", long, value_name = "TIME", requires = "launcher", value_parser = time)]
     time: Option<String>,
-    /// Memory of a task, such as 16G.
+    /// Memory of a task, such as 16G; 0 is all of a node's.
     #[arg(help_heading = "Cluster", long, value_name = "SIZE", requires = "launcher", value_parser = memory)]
     mem: Option<String>,
     /// Processors of a task: that many threads. It is part of what a cell's result depends on [default: 1; with --launcher
@@ -89,9 +89,12 @@ fn word(text: &str) -> Result<String, String> {
 }
 
 /// A time in one of SLURM's ways of writing it: minutes, minutes:seconds, hours:minutes:seconds, or days before hours and what
-/// follows them.
+/// follows them; or no limit.
 fn time(text: &str) -> Result<String, String> {
     let wrong = || format!("{text:?} is no time: write hours:minutes:seconds, or days-hours");
+    if ["unlimited", "infinite"].iter().any(|word| text.eq_ignore_ascii_case(word)) {
+        return Ok(text.to_owned());
+    }
     let (days, rest) = match text.split_once('-') {
         Some((days, rest)) => (Some(days.parse::<u32>().map_err(|_| wrong())?), rest),
         None => (None, text),
@@ -105,6 +108,11 @@ fn time(text: &str) -> Result<String, String> {
         (_, [hours, minutes, seconds]) => [*hours, *minutes, *seconds],
         _ => return Err(wrong()),
     };
+    // What has something larger before it stops where that begins: more is a slip.
+    let has_hours = days.is_some() || parts.len() == 3;
+    if (days.is_some() && hours > 23) || (has_hours && minutes > 59) || seconds > 59 {
+        return Err(wrong());
+    }
     let days = u64::from(days.unwrap_or(0));
     let whole = ((days * 24 + u64::from(hours)) * 60 + u64::from(minutes)) * 60 + u64::from(seconds);
     match whole >= LEAST_TIME {
@@ -119,8 +127,12 @@ fn time(text: &str) -> Result<String, String> {
 fn memory(text: &str) -> Result<String, String> {
     let number = text.strip_suffix(['K', 'M', 'G', 'T']).and_then(|number| number.parse::<u32>().ok());
     match number {
+        // All of a node's memory.
+        _ if text == "0" => Ok(text.to_owned()),
         Some(1..) => Ok(text.to_owned()),
-        _ => Err(format!("{text:?} is no size: write a whole number and its unit, such as 16G")),
+        _ => Err(format!(
+            "{text:?} is no size: write a whole number and its unit, such as 16G, or 0 for all of a node's"
+        )),
     }
 }
 
@@ -503,10 +515,17 @@ mod tests {
         assert!(word("gpu:1").is_ok() && word("a b").is_err() && word("").is_err() && word("x\n#SBATCH -p y").is_err());
         assert!(word("-x").is_err() && word("gpu;ls").is_err() && word("a100,h100").is_ok());
         assert!(line("module load cuda/12").is_ok() && line("a\nb").is_err() && line(" #SBATCH --nodes=3").is_err());
-        assert!(memory("16G").is_ok() && ["16", "1.5G", "0G", "abc", "G"].iter().all(|wrong| memory(wrong).is_err()));
-        let times = ["5", "05:00", "00:05:00", "1-0", "2-12:30", "1-00:00:00", "120"];
+        assert!(
+            memory("16G").is_ok()
+                && memory("0").is_ok()
+                && ["16", "1.5G", "0G", "abc", "G"].iter().all(|wrong| memory(wrong).is_err())
+        );
+        let times = ["5", "05:00", "00:05:00", "1-0", "2-12:30", "1-00:00:00", "120", "90:00", "36:00:00", "UNLIMITED"];
         assert!(times.iter().all(|right| time(right).is_ok()));
-        let wrong = ["", "abc", "4", "01:30", "00:04:59", "0-0", "1:2:3:4", "-5", "1-", "99:xx"];
+        let wrong = [
+            "", "abc", "4", "01:30", "00:04:59", "0-0", "1:2:3:4", "-5", "1-", "99:xx", "00:99:99", "5:60", "1-24",
+            "1-1:60",
+        ];
         assert!(wrong.iter().all(|wrong| time(wrong).is_err()));
         assert!(
             in_pattern(Path::new("/a/100%")).unwrap().ends_with("100%%") && in_pattern(Path::new("/a\"b")).is_err()

@@ -1,11 +1,12 @@
 //! Adapters of encoders with a second branch.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 use echo_adapt::{ADAPTERS, AdaptError, BuildContext, Joined};
 use echo_bench::{BenchConfig, Recipe};
 use echo_core::{Answer, AnyAdapter, AnyEncoder, Features, Kind, Stage, Task, Truth};
 use echo_train::{
-    FeatureTable, FitContext, Samples, SoftTargets, TrainConfig, TrainError, fit, parameters, predict, values,
+    FeatureTable, FitContext, OptimizerConfig, Samples, SoftTargets, TrainConfig, TrainError, fit, parameters, predict,
+    values,
 };
 use echo_zoo::{Entry, ZOO, find};
 
@@ -100,7 +101,7 @@ fn a_step_in_parts_descends_as_one_at_once() {
             let config = TrainConfig {
                 micro_batch,
                 soft_targets,
-                optimizer: echo_train::OptimizerConfig::Sgd { lr: 0.1, momentum: 0.0, weight_decay: 0.0 },
+                optimizer: OptimizerConfig::Sgd { lr: 0.1, momentum: 0.0, weight_decay: 0.0 },
                 ..config(2)
             };
             let fitted = fit(adapter, &Videos::new(3), &config, &FitContext::new(1, &device()), |_| ()).unwrap();
@@ -134,6 +135,40 @@ fn grades_are_learnt_from_both_branches() {
         let fitted = fit(adapter, &data, &config(20), &FitContext::new(1, &device()), |_| ()).unwrap();
         let (first, last) = (fitted.curve[0].loss, fitted.curve[19].loss);
         assert!(last < 0.9 * first, "{branch}: {first} {last}");
+    }
+}
+
+/// A short step down a gradient lowers the loss by the rate times the gradient's square. Down what is not the loss's own gradient
+/// it does not.
+#[test]
+fn short_steps_lower_the_loss_as_their_gradients_say() {
+    let encoder = nano(entry());
+    let both = encoder.with_negation().unwrap();
+    let cases = [
+        ("negation", Kind::SingleLabel, &encoder, "compat = \"none\"", 1e-5),
+        ("negation", Kind::SingleLabel, &encoder, "compat = \"released\"", 1e-5),
+        ("quality", Kind::Ordinal, &both, "branch = \"frozen\"", 1e-2),
+        ("quality", Kind::Ordinal, &encoder, "branch = \"tuned\"", 1e-2),
+    ];
+    // Rates at which the gradient hardly changes on the way, and which rounding does not hide.
+    for (name, kind, encoder, settings, rate) in cases {
+        let adapter = built(name, &classes(kind), settings, encoder).unwrap();
+        let paths: Vec<String> =
+            parameters(&adapter).into_iter().filter(|one| one.trainable).map(|one| one.path).collect();
+        let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+        let after = |steps| {
+            let optimizer = OptimizerConfig::Sgd { lr: rate, momentum: 0.0, weight_decay: 0.0 };
+            let config = TrainConfig { optimizer, ..config(steps) };
+            fit(adapter.clone(), &Videos::new(3), &config, &FitContext::new(1, &device()), |_| ()).unwrap()
+        };
+        let (one, two) = (after(1), after(2));
+        let lost = two.curve[0].loss - two.curve[1].loss;
+        let ends = values(&adapter, &paths).into_iter().zip(values(&one.adapter, &paths));
+        let square = |((_, before), (_, after)): ((String, TensorData), (String, TensorData))| -> f64 {
+            before.iter::<f32>().zip(after.iter::<f32>()).map(|(before, after)| f64::from(before - after).powi(2)).sum()
+        };
+        let foreseen = ends.map(square).sum::<f64>() / rate;
+        assert!((lost / foreseen - 1.0).abs() < 0.03, "{name}, {settings}: {lost} instead of {foreseen}");
     }
 }
 

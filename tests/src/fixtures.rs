@@ -120,7 +120,7 @@ pub fn training(epochs: usize, batch: usize, lr: f64) -> TrainConfig {
         micro_batch: None,
         recompute: false,
         clip_norm: None,
-        optimizer: OptimizerConfig::AdamW { lr, weight_decay: 0.0 },
+        optimizer: OptimizerConfig::AdamW { lr, weight_decay: 0.0, betas: OptimizerConfig::BETAS },
         schedule: ScheduleConfig::Constant,
         rates: RateFactors::default(),
         loss: LossWeights { cross_entropy: 1.0, kl: 1.0, l1: 1.0, huber: 0.0 },

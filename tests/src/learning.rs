@@ -119,7 +119,7 @@ fn median(targets: &[f32]) -> f32 {
 
 /// What each adapter needs to fit a few videos closely.
 fn config(epochs: usize, lr: f64) -> TrainConfig {
-    let schedule = ScheduleConfig::Cosine { warmup_epochs: 0, warmup_lr: 0.0 };
+    let schedule = ScheduleConfig::Cosine { warmup_epochs: 0, warmup_lr: None, end: 0.0 };
     TrainConfig { schedule, ..training(epochs, VIDEOS, lr) }
 }
 

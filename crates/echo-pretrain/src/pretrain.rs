@@ -223,7 +223,8 @@ pub fn seconds_per_step(
 }
 
 fn descent(config: &PretrainConfig, encoder: &AnyEncoder) -> Descent {
-    let optimizer = OptimizerConfig::AdamW { lr: config.lr, weight_decay: config.weight_decay };
+    let PretrainConfig { lr, weight_decay, .. } = *config;
+    let optimizer = OptimizerConfig::AdamW { lr, weight_decay, betas: OptimizerConfig::BETAS };
     Descent::new(&optimizer, Some(config.clip_norm), encoder)
 }
 

@@ -1,5 +1,4 @@
-//! AdamW with the arithmetic and defaults of PyTorch's `torch.optim.AdamW`: betas 0.9 and 0.999, epsilon 1e-8 (Burn's is
-//! 1e-5).
+//! AdamW with the arithmetic and defaults of PyTorch's `torch.optim.AdamW`: epsilon 1e-8 (Burn's is 1e-5).
 
 use burn::optim::{AdamWState, AdaptiveMomentumState, Optimizer};
 use burn::tensor::{Device, Tensor};
@@ -8,6 +7,7 @@ use echo_kernels::{AdamWStep, adamw};
 /// AdamW.
 #[derive(Clone, Debug)]
 pub(crate) struct AdamW {
+    pub(crate) betas: [f64; 2],
     pub(crate) weight_decay: f64,
 }
 
@@ -26,7 +26,7 @@ impl Optimizer for AdamW {
             Some(AdamWState { momentum }) => (momentum.time + 1, [momentum.moment_1, momentum.moment_2]),
             None => (1, [grad.zeros_like(), grad.zeros_like()]),
         };
-        let step = AdamWStep { lr, betas: [0.9, 0.999], epsilon: 1e-8, weight_decay: self.weight_decay, time };
+        let step = AdamWStep { lr, betas: self.betas, epsilon: 1e-8, weight_decay: self.weight_decay, time };
         let (tensor, [mean, square]) = adamw(tensor, grad, moments, step);
         (tensor, Some(AdamWState::new(AdaptiveMomentumState::new(time, mean, square))))
     }

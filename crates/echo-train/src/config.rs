@@ -110,6 +110,9 @@ pub enum OptimizerConfig {
         lr: f64,
         /// Weight decay; 0 for none.
         weight_decay: f64,
+        /// How slowly the means of gradients and of their squares forget.
+        #[serde(default = "usual_betas", skip_serializing_if = "are_usual")]
+        betas: [f64; 2],
     },
     /// Adam with a rectified variance (Liu et al., ICLR 2020) as PyTorch's: decay added to the gradient.
     RAdam {
@@ -120,7 +123,18 @@ pub enum OptimizerConfig {
     },
 }
 
+fn usual_betas() -> [f64; 2] {
+    OptimizerConfig::BETAS
+}
+
+fn are_usual(betas: &[f64; 2]) -> bool {
+    *betas == OptimizerConfig::BETAS
+}
+
 impl OptimizerConfig {
+    /// PyTorch's betas of AdamW.
+    pub const BETAS: [f64; 2] = [0.9, 0.999];
+
     /// Peak learning rate.
     pub fn lr(&self) -> f64 {
         match self {
@@ -137,12 +151,16 @@ impl OptimizerConfig {
 pub enum ScheduleConfig {
     /// The peak throughout.
     Constant,
-    /// A constant `warmup_lr` for `warmup_epochs`, then half a cosine from the peak to zero at the end.
+    /// Warm-up for `warmup_epochs`, then what is left of half a cosine over all epochs, from the peak to its part `end`.
     Cosine {
         /// Epochs of warm-up.
         warmup_epochs: usize,
-        /// Learning rate during warm-up.
-        warmup_lr: f64,
+        /// Learning rate during warm-up; without it, a line from zero to the peak.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        warmup_lr: Option<f64>,
+        /// What is left of the peak at the end, from 0 to 1.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        end: f64,
     },
     /// A line from zero to the peak over `warmup_epochs`, then the peak times `factor` after every `every` epochs.
     Step {
@@ -153,6 +171,10 @@ pub enum ScheduleConfig {
         /// What each fall multiplies by.
         factor: f64,
     },
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 /// Factors on the learning rate of groups of parameters; 0 leaves a group as it is.
@@ -227,10 +249,16 @@ impl TrainConfig {
                 (weight_decay, 0.0)
             }
         };
-        let (warmup_epochs, warmup_lr, factor) = match self.schedule {
-            ScheduleConfig::Constant => (0, 0.0, 1.0),
-            ScheduleConfig::Cosine { warmup_epochs, warmup_lr } => (warmup_epochs, warmup_lr, 1.0),
-            ScheduleConfig::Step { warmup_epochs, factor, .. } => (warmup_epochs, 0.0, factor),
+        let (warmup_epochs, warmup_lr, factor, end) = match self.schedule {
+            ScheduleConfig::Constant => (0, 0.0, 1.0, 0.0),
+            ScheduleConfig::Cosine { warmup_epochs, warmup_lr, end } => {
+                (warmup_epochs, warmup_lr.unwrap_or(0.0), 1.0, end)
+            }
+            ScheduleConfig::Step { warmup_epochs, factor, .. } => (warmup_epochs, 0.0, factor, 0.0),
+        };
+        let betas = match self.optimizer {
+            OptimizerConfig::AdamW { betas, .. } => betas,
+            OptimizerConfig::Sgd { .. } | OptimizerConfig::RAdam { .. } => OptimizerConfig::BETAS,
         };
         let [least, most] = SoftTargets::ALPHA;
         let is_alpha = |alpha: f64| alpha == 0.0 || (least..=most).contains(&alpha);
@@ -248,6 +276,10 @@ impl TrainConfig {
             "optimizer.weight_decay must not be negative or more than 1000"
         } else if !(0.0..1.0).contains(&momentum) {
             "optimizer.momentum must be at least 0 and less than 1"
+        } else if !betas.iter().all(|beta| (0.0..1.0).contains(beta)) {
+            "optimizer.betas must be at least 0 and less than 1"
+        } else if !(0.0..=1.0).contains(&end) {
+            "schedule.end must be from 0 to 1, a part of the peak"
         } else if !is_rate(warmup_lr) {
             "schedule.warmup_lr must not be negative or more than 1000"
         } else if !(is_rate(factor) && factor > 0.0) {
@@ -297,6 +329,8 @@ mod tests {
             ("weight_decay = 0.0", "weight_decay = nan", "weight_decay"),
             ("momentum = 0.9", "momentum = 1.0", "momentum"),
             ("warmup_lr = 0.0", "warmup_lr = -1.0", "warmup_lr"),
+            ("warmup_lr = 0.0", "end = 1.5", "schedule.end"),
+            ("warmup_lr = 0.0", "end = nan", "schedule.end"),
             ("warmup_lr = 0.0", "warmup_lr = inf", "warmup_lr"),
             ("lr = 0.1", "lr = inf", "optimizer.lr"),
             ("lr = 0.1", "lr = 1e30", "optimizer.lr"),
@@ -327,7 +361,7 @@ mod tests {
             micro_batch: None,
             recompute: false,
             clip_norm: None,
-            optimizer: OptimizerConfig::AdamW { lr: 1.0, weight_decay: 0.0 },
+            optimizer: OptimizerConfig::AdamW { lr: 1.0, weight_decay: 0.0, betas: OptimizerConfig::BETAS },
             schedule: ScheduleConfig::Constant,
             rates: RateFactors::default(),
             loss: LossWeights { cross_entropy: 0.0, kl: 0.0, l1: 1.0, huber: 0.0 },

@@ -139,7 +139,7 @@ mod tests {
     }
 
     fn run(from: usize, to: usize, file: &Path) -> Vec<f32> {
-        let optimizer = OptimizerConfig::AdamW { lr: 0.1, weight_decay: 0.01 };
+        let optimizer = OptimizerConfig::AdamW { lr: 0.1, weight_decay: 0.01, betas: OptimizerConfig::BETAS };
         let mut layer = layer().train();
         let mut descent = Descent::new(&optimizer, Some(1.0), &layer);
         if let Some((saved, step)) = descent.resume::<_, usize>(&layer, file, &Device::flex()).unwrap() {

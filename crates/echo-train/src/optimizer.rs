@@ -168,7 +168,7 @@ fn kind(config: &OptimizerConfig) -> Kind {
             }
             Kind::Sgd(sgd.build())
         }
-        OptimizerConfig::AdamW { weight_decay, .. } => Kind::AdamW(AdamW { weight_decay }),
+        OptimizerConfig::AdamW { weight_decay, betas, .. } => Kind::AdamW(AdamW { betas, weight_decay }),
         OptimizerConfig::RAdam { weight_decay, .. } => Kind::RAdam(RAdam { weight_decay }),
     }
 }
@@ -195,10 +195,11 @@ mod tests {
         }
     }
 
-    /// By `torch.optim.AdamW([p], lr=0.1, weight_decay=0.01)`.
+    /// By `torch.optim.AdamW([p], lr=0.1, weight_decay=0.01)`, and with `betas=(0.9, 0.98)`.
     #[test]
     fn every_step_of_adamw_is_that_of_torch() {
-        assert_steps(&AdamW { weight_decay: 0.01 }, &ADAMW);
+        assert_steps(&AdamW { betas: OptimizerConfig::BETAS, weight_decay: 0.01 }, &ADAMW);
+        assert_steps(&AdamW { betas: [0.9, 0.98], weight_decay: 0.01 }, &ADAMW_OF_OTHER_BETAS);
     }
 
     /// By `torch.optim.RAdam([p], lr=0.1, weight_decay=0.01)`: the first five of twelve steps are not rectified.
@@ -214,6 +215,15 @@ mod tests {
         [0.6005986, -1.594153],
         [0.5040801, -1.494046],
         [0.4099384, -1.394782],
+    ];
+
+    const ADAMW_OF_OTHER_BETAS: [[f32; 2]; 6] = [
+        [0.899, -1.898],
+        [0.7984683, -1.7962475],
+        [0.69872, -1.6948512],
+        [0.6001364, -1.5939293],
+        [0.5031755, -1.4936103],
+        [0.4083841, -1.3940333],
     ];
 
     const RADAM: [[f32; 2]; 12] = [

@@ -84,7 +84,7 @@ fn config() -> TrainConfig {
         recompute: false,
         clip_norm: None,
         optimizer: OptimizerConfig::Sgd { lr: 1e-2, momentum: 0.9, weight_decay: 1e-3 },
-        schedule: ScheduleConfig::Cosine { warmup_epochs: 1, warmup_lr: 1e-3 },
+        schedule: ScheduleConfig::Cosine { warmup_epochs: 1, warmup_lr: Some(1e-3), end: 0.0 },
         rates: RateFactors::default(),
         loss: LossWeights { cross_entropy: 1.0, kl: 1.0, l1: 0.1, huber: 0.1 },
         augment: AugmentConfig::default(),
@@ -197,7 +197,7 @@ fn training_goes_on_from_a_checkpoint_as_if_it_had_not_been_interrupted() {
     let (lr, weight_decay) = (1e-2, 1e-3);
     let optimizers = [
         OptimizerConfig::Sgd { lr, momentum: 0.9, weight_decay },
-        OptimizerConfig::AdamW { lr, weight_decay },
+        OptimizerConfig::AdamW { lr, weight_decay, betas: OptimizerConfig::BETAS },
         OptimizerConfig::RAdam { lr, weight_decay },
     ];
     for optimizer in optimizers {

@@ -46,7 +46,8 @@ const SPREAD: f32 = 10.0;
 /// What every clip is said to have, in percent.
 const TARGET: f32 = 63.0;
 
-const OPTIMIZER: OptimizerConfig = OptimizerConfig::AdamW { lr: 1e-4, weight_decay: 1e-2 };
+const OPTIMIZER: OptimizerConfig =
+    OptimizerConfig::AdamW { lr: 1e-4, weight_decay: 1e-2, betas: OptimizerConfig::BETAS };
 
 /// Tokens of a text where no file gives any.
 const TOKENS: usize = 32;

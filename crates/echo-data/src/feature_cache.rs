@@ -27,7 +27,7 @@ const ABANDONED: Duration = Duration::from_secs(3600);
 /// Larger features, such as tokens of large encoders, keep files of their own: they are few for what they hold.
 const LARGE: u64 = 1 << 20;
 
-/// A pack has no more bytes than this, and what one feature has above it.
+/// The features of a pack have no more bytes than this.
 const PACK_BYTES: u64 = 256 << 20;
 
 /// The output of a frozen stage for one video and view.
@@ -67,13 +67,6 @@ pub struct Usage {
     pub bytes: u64,
 }
 
-impl Usage {
-    fn add(&mut self, file: &CacheFile) {
-        self.entries += file.entries();
-        self.bytes += file.bytes;
-    }
-}
-
 /// A file of one feature, or a pack of many.
 struct CacheFile {
     path: PathBuf,
@@ -97,7 +90,8 @@ impl CacheFile {
 #[derive(Clone, Debug)]
 pub struct FeatureCache {
     dir: PathBuf,
-    stages: Arc<Mutex<HashMap<blake3::Hash, Known>>>,
+    /// By their folders.
+    stages: Arc<Mutex<HashMap<PathBuf, Known>>>,
 }
 
 /// What this process knows of a stage.
@@ -119,25 +113,43 @@ impl FeatureCache {
 
     /// The feature of a stage for a video, if it is there and intact.
     pub fn get(&self, stage: &StageKey, video: &blake3::Hash) -> Option<Feature> {
-        let packed = || {
-            let (bytes, path) = self.known(stage, |known| known.packs.read(&packs::half(video)))?;
-            let feature = decode(&bytes, stage, video);
-            if feature.is_none() {
-                self.known(stage, |known| known.packs.forget(&packs::half(video)));
-                tracing::warn!("{}: damaged, computed again", path.display());
-            }
-            feature
+        // What has no file any more may have been packed since packs were looked for, and another thread may have found it.
+        let looked_again = || {
+            self.known(&self.folder(stage), |known| known.packs.refresh());
+            self.packed(stage, video)
         };
-        // What has no file any more may have been packed since packs were looked for.
-        packed().or_else(|| self.alone(stage, video)).or_else(|| self.has_new_packs(stage).then(packed).flatten())
+        self.packed(stage, video).or_else(|| self.alone(stage, video)).or_else(looked_again)
+    }
+
+    /// A feature that lies in a pack.
+    fn packed(&self, stage: &StageKey, video: &blake3::Hash) -> Option<Feature> {
+        let folder = self.folder(stage);
+        let (bytes, path) = self.known(&folder, |known| known.packs.read(&packs::half(video)))?;
+        let feature = decode(&bytes, stage, video);
+        if feature.is_none() {
+            self.known(&folder, |known| known.packs.pass_over(&packs::half(video)));
+            tracing::warn!("{}: damaged, computed again", path.display());
+        }
+        feature
     }
 
     /// A feature that has a file of its own.
     fn alone(&self, stage: &StageKey, video: &blake3::Hash) -> Option<Feature> {
         let path = self.path(stage, video);
-        let mut file = echo_files::open(&path).ok()?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).ok()?;
+        let read = || -> std::io::Result<_> {
+            let mut file = echo_files::open(&path)?;
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)?;
+            Ok((file, bytes))
+        };
+        let (file, bytes) = match read() {
+            Ok(read) => read,
+            Err(error) if error.kind() == ErrorKind::NotFound => return None,
+            Err(error) => {
+                tracing::warn!("{}: {error}; computed again", path.display());
+                return None;
+            }
+        };
         // Where the system refuses, features leave the cache in the order in which they came.
         let _ = file.set_modified(SystemTime::now());
         let feature = decode(&bytes, stage, video);
@@ -149,18 +161,22 @@ impl FeatureCache {
 
     /// Whether there is a feature of a stage for a video, intact or not. It does not count as used.
     pub fn has(&self, stage: &StageKey, video: &blake3::Hash) -> bool {
-        let packed = || self.known(stage, |known| known.packs.has(&packs::half(video)));
-        packed() || self.path(stage, video).is_file() || self.has_new_packs(stage) && packed()
+        let folder = self.folder(stage);
+        let is_packed = |known: &mut Known| known.packs.has(&packs::half(video));
+        let looked_again = |known: &mut Known| {
+            known.packs.refresh();
+            is_packed(known)
+        };
+        self.known(&folder, is_packed) || self.path(stage, video).is_file() || self.known(&folder, looked_again)
     }
 
-    fn has_new_packs(&self, stage: &StageKey) -> bool {
-        self.known(stage, |known| known.packs.refresh())
-    }
-
-    fn known<T>(&self, stage: &StageKey, of: impl FnOnce(&mut Known) -> T) -> T {
+    /// What this process knows of the stage in `folder`.
+    fn known<T>(&self, folder: &Path, of: impl FnOnce(&mut Known) -> T) -> T {
         let mut stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = || Known { packs: Packs::of(&self.folder(stage)), stored: 0 };
-        of(stages.entry(stage.0).or_insert_with(known))
+        if let Some(known) = stages.get_mut(folder) {
+            return of(known);
+        }
+        of(stages.entry(folder.to_owned()).or_insert(Known { packs: Packs::of(folder), stored: 0 }))
     }
 
     /// Stores a feature. The file appears whole or not at all, whatever happens meanwhile.
@@ -173,33 +189,95 @@ impl FeatureCache {
         let folder = self.folder(stage);
         fs::create_dir_all(&folder).map_err(io)?;
         write_cached(&path, |file| file.write_all(&encode(stage, video, feature))).map_err(io)?;
-        let is_due = self.known(stage, |known| {
+        let is_due = self.known(&folder, |known| {
+            // Whoever stores a feature had no use for a packed one.
+            known.packs.pass_over(&packs::half(video));
             known.stored += 1;
-            known.stored >= Self::PACKED_AT
-        });
-        if is_due {
-            // Features that cannot be packed are there all the same.
-            if let Err(error) = pack_stage(&folder, Self::PACKED_AT) {
-                tracing::warn!("features are not packed: {error}");
+            let is_due = known.stored >= Self::PACKED_AT;
+            if is_due {
+                known.stored = 0;
             }
-            self.known(stage, |known| known.stored = 0);
+            is_due
+        });
+        // Features that cannot be packed are there all the same.
+        if is_due && let Err(error) = self.pack_stage(&folder, Self::PACKED_AT, &mut Usage::default()) {
+            tracing::warn!("features are not packed: {error}");
         }
         Ok(())
     }
 
-    /// Packs the features of every stage of which at least `at_least` have files of their own, and says what was packed.
-    /// Features above a megabyte stay as they are.
+    /// Packs the features of every stage as long as at least `at_least` of it have files of their own, and says what was
+    /// packed. Features above a megabyte stay as they are, and so does a stage that another process is packing.
     ///
     /// # Errors
-    /// A folder cannot be read, a pack not be written or a file not be removed.
+    /// A folder cannot be read, a pack not be written or a file not be removed. What else there is was packed all the same.
     pub fn pack(&self, at_least: usize) -> Result<Usage, DataError> {
         let mut packed = Usage::default();
+        let mut result = Ok(());
         for folder in self.stage_folders()? {
-            let Usage { entries, bytes } = pack_stage(&folder, at_least)?;
-            packed.entries += entries;
-            packed.bytes += bytes;
+            result = result.and(self.pack_stage(&folder, at_least, &mut packed));
         }
-        Ok(packed)
+        result.map(|()| packed)
+    }
+
+    fn pack_stage(&self, folder: &Path, at_least: usize, packed: &mut Usage) -> Result<(), DataError> {
+        let at_least = at_least.max(1);
+        if entries(folder)?.iter().filter(|path| is_feature(path)).count() < at_least {
+            return Ok(());
+        }
+        let lock = folder.join("packs.lock");
+        let io = |path: &Path| {
+            let path = path.to_owned();
+            |source| DataError::Io { path, source }
+        };
+        let Some(_lock) = FileLock::claim(&lock).map_err(io(&lock))? else {
+            tracing::info!("{}: another process is packing it", folder.display());
+            return Ok(());
+        };
+        self.known(folder, |known| known.packs.refresh());
+        let mut files = files_in(folder, is_feature)?;
+        files.retain(|file| file.bytes <= LARGE);
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        let mut rest = files.as_slice();
+        while rest.len() >= at_least {
+            let mut bytes = 0;
+            let fits = |file: &&CacheFile| {
+                bytes += file.bytes;
+                bytes <= PACK_BYTES
+            };
+            let count = rest.iter().take(Self::PACKED_AT).take_while(fits).count().max(1);
+            let (chunk, later) = rest.split_at(count);
+            rest = later;
+            // What came to be in a pack and was not removed needs no second place; but what is different there does.
+            let is_packed = |file: &&CacheFile| {
+                let read = |video| self.known(folder, |known| known.packs.read_whatever(&video));
+                let packed = named(&file.path).and_then(read);
+                packed.is_some_and(|(packed, _)| read_feature(file).is_some_and(|alone| alone == packed))
+            };
+            let (twice, once): (Vec<&CacheFile>, Vec<&CacheFile>) = chunk.iter().partition(is_packed);
+            for file in twice {
+                remove(&file.path)?;
+                named(&file.path).inspect(|video| self.known(folder, |known| known.packs.trust(video)));
+            }
+            if once.is_empty() {
+                continue;
+            }
+            let read = |file: &&CacheFile| {
+                let bytes = read_feature(file)?;
+                let (stage, video) = intact(&bytes)?;
+                // What is not what its place says stays as it is: whoever needs it computes it again.
+                let is_of_place = [named(folder)?, named(&file.path)?] == [&stage, &video].map(packs::half);
+                is_of_place.then_some((video, bytes))
+            };
+            let used = once.iter().map(|file| file.used).max().unwrap_or(SystemTime::UNIX_EPOCH);
+            let videos = packs::write(folder, &once, read, used).map_err(io(&packs::folder_of(folder)))?;
+            for (video, bytes) in videos {
+                remove(&folder.join(format!("{}.feature", &video.to_hex()[..32])))?;
+                packed.entries += 1;
+                packed.bytes += bytes;
+            }
+        }
+        Ok(())
     }
 
     /// A file in the cache's folder for processes to agree on who computes `what`; the folder is made.
@@ -218,7 +296,10 @@ impl FeatureCache {
     /// A folder cannot be read.
     pub fn usage(&self) -> Result<Usage, DataError> {
         let mut usage = Usage::default();
-        self.files()?.iter().for_each(|file| usage.add(file));
+        for file in self.files()? {
+            usage.entries += file.entries();
+            usage.bytes += file.bytes;
+        }
         Ok(usage)
     }
 
@@ -228,21 +309,33 @@ impl FeatureCache {
     /// Other processes may use the cache meanwhile: what they miss they compute again.
     ///
     /// # Errors
-    /// A folder cannot be read or a file not be removed.
+    /// A folder cannot be read, or more than `limit` is left because a file cannot be removed.
     pub fn evict(&self, limit: u64) -> Result<Usage, DataError> {
         let mut files = self.files()?;
         let mut left: u64 = files.iter().map(|file| file.bytes).sum();
         files.sort_by(|a, b| (a.used, &a.path).cmp(&(b.used, &b.path)));
         let mut gone = Usage::default();
+        let mut result = Ok(());
         for file in files {
             if left <= limit {
-                break;
+                return Ok(gone);
             }
-            gone.add(&file);
-            remove(&file.path)?;
+            let entries = file.entries();
+            match remove(&file.path) {
+                Ok(true) => {
+                    gone.entries += entries;
+                    gone.bytes += file.bytes;
+                }
+                // Another process has removed it.
+                Ok(false) => {}
+                Err(error) => {
+                    result = result.and(Err(error));
+                    continue;
+                }
+            }
             left -= file.bytes;
         }
-        Ok(gone)
+        result.map(|()| gone)
     }
 
     /// Removes all features; says what went. Nothing goes that a link leads to.
@@ -258,8 +351,11 @@ impl FeatureCache {
         }
         let mut gone = Usage::default();
         for file in self.files()? {
-            gone.add(&file);
-            remove(&file.path)?;
+            let entries = file.entries();
+            if remove(&file.path)? {
+                gone.entries += entries;
+                gone.bytes += file.bytes;
+            }
         }
         Ok(gone)
     }
@@ -290,61 +386,9 @@ impl FeatureCache {
     }
 }
 
-/// Packs what a stage's folder has, unless it is less than `at_least` or another process is at it.
-fn pack_stage(folder: &Path, at_least: usize) -> Result<Usage, DataError> {
-    let mut packed = Usage::default();
-    let alone = || -> Result<Vec<CacheFile>, DataError> {
-        let mut files = files_in(folder, is_feature)?;
-        files.retain(|file| file.bytes <= LARGE);
-        Ok(files)
-    };
-    if alone()?.len() < at_least.max(1) {
-        return Ok(packed);
-    }
-    let lock = folder.join("packs.lock");
-    let io = |path: &Path| {
-        let path = path.to_owned();
-        |source| DataError::Io { path, source }
-    };
-    let Some(_lock) = FileLock::claim(&lock).map_err(io(&lock))? else { return Ok(packed) };
-    let mut known = Packs::of(folder);
-    let mut files = alone()?;
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    let mut rest = files.as_slice();
-    while !rest.is_empty() {
-        let mut bytes = 0;
-        let fits = |file: &&CacheFile| {
-            bytes += file.bytes;
-            bytes <= PACK_BYTES
-        };
-        let count = rest.iter().take(FeatureCache::PACKED_AT).take_while(fits).count().max(1);
-        let (chunk, later) = rest.split_at(count);
-        rest = later;
-        // What came to be in a pack and was not removed needs no second place; but what is damaged there does.
-        let (twice, once): (Vec<&CacheFile>, Vec<&CacheFile>) = chunk.iter().partition(|file| {
-            let packed = named(&file.path).and_then(|video| known.read(&video));
-            packed.is_some_and(|(bytes, _)| intact(&bytes).is_some())
-        });
-        for file in twice {
-            remove(&file.path)?;
-        }
-        if once.is_empty() {
-            continue;
-        }
-        let read = |file: &&CacheFile| {
-            let bytes = fs::read(&file.path).ok()?;
-            let (_, video) = intact(&bytes)?;
-            // What is not what its place says stays as it is: whoever needs it computes it again.
-            (named(&file.path)? == packs::half(&video)).then_some((video, bytes))
-        };
-        let videos = packs::write(folder, &once, read).map_err(io(&packs::folder_of(folder)))?;
-        for (video, bytes) in videos {
-            remove(&folder.join(format!("{}.feature", &video.to_hex()[..32])))?;
-            packed.entries += 1;
-            packed.bytes += bytes;
-        }
-    }
-    Ok(packed)
+/// The bytes of a feature's file, if it is still there and no larger than a pack takes.
+fn read_feature(file: &CacheFile) -> Option<Vec<u8>> {
+    echo_files::read_bytes(&file.path).ok().filter(|bytes| bytes.len() as u64 <= LARGE)
 }
 
 /// The first half of the digest that a feature's file has in its name.
@@ -360,7 +404,7 @@ fn is_feature(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "feature")
 }
 
-/// The files in `folder` that are `wanted`. What processes that were killed left unfinished is removed, and nothing else in
+/// The files in `folder` that are `wanted`, links to them too. What processes that were killed left unfinished is removed, and nothing else in
 /// the folder is touched.
 fn files_in(folder: &Path, wanted: fn(&Path) -> bool) -> Result<Vec<CacheFile>, DataError> {
     let mut files = Vec::new();
@@ -376,6 +420,9 @@ fn files_in(folder: &Path, wanted: fn(&Path) -> bool) -> Result<Vec<CacheFile>, 
             if used.elapsed().is_ok_and(|age| age > ABANDONED) {
                 remove(&path)?;
             }
+            continue;
+        }
+        if !metadata.is_file() && !metadata.is_symlink() {
             continue;
         }
         files.push(CacheFile { is_pack: packs::is_pack(&path), path, bytes: metadata.len(), used });
@@ -397,10 +444,12 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     }
 }
 
-fn remove(path: &Path) -> Result<(), DataError> {
+/// Whether it was still there.
+fn remove(path: &Path) -> Result<bool, DataError> {
     match fs::remove_file(path) {
-        Err(source) if source.kind() != ErrorKind::NotFound => Err(DataError::Io { path: path.to_owned(), source }),
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(source) => Err(DataError::Io { path: path.to_owned(), source }),
     }
 }
 
@@ -594,6 +643,70 @@ mod tests {
     }
 
     #[test]
+    fn threads_that_share_a_cache_all_find_what_was_packed_meanwhile() {
+        let dir = tempfile::tempdir().unwrap();
+        let (writer, reader) = (FeatureCache::new(dir.path()), FeatureCache::new(dir.path()));
+        let videos = videos(4);
+        for round in 0..100 {
+            let stage = StageKey::new(&round.to_string());
+            videos.iter().for_each(|video| writer.put(&stage, video, &feature()).unwrap());
+            assert!(reader.has(&stage, &videos[0]), "it has looked before there are packs");
+            writer.pack(1).unwrap();
+            let start = std::sync::Barrier::new(4);
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        start.wait();
+                        assert!(videos.iter().all(|video| reader.get(&stage, video) == Some(feature())));
+                    });
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn what_is_stored_anew_takes_the_place_of_what_was_packed() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = FeatureCache::new(dir.path());
+        let (stage, video) = (StageKey::new("stage"), blake3::hash(b"video"));
+        let other = Feature { note: "another".to_owned(), ..feature() };
+        cache.put(&stage, &video, &feature()).unwrap();
+        cache.pack(1).unwrap();
+        cache.put(&stage, &video, &other).unwrap();
+        assert_eq!(cache.get(&stage, &video), Some(other.clone()));
+        assert_eq!(cache.pack(1).unwrap().entries, 1);
+        for cache in [cache, FeatureCache::new(dir.path())] {
+            assert_eq!(cache.get(&stage, &video), Some(other.clone()));
+        }
+        // What belongs to another stage is not packed in this one's folder, and keeps no good one out.
+        let cache = FeatureCache::new(dir.path());
+        let (here, elsewhere) = (StageKey::new("here"), StageKey::new("elsewhere"));
+        cache.put(&elsewhere, &video, &other).unwrap();
+        fs::create_dir_all(cache.folder(&here)).unwrap();
+        fs::copy(cache.path(&elsewhere, &video), cache.path(&here, &video)).unwrap();
+        assert_eq!(cache.pack(1).unwrap().entries, 1, "the one that is where it belongs");
+        cache.put(&here, &video, &feature()).unwrap();
+        assert_eq!(cache.pack(1).unwrap().entries, 1);
+        assert_eq!(FeatureCache::new(dir.path()).get(&here, &video), Some(feature()));
+    }
+
+    #[test]
+    fn a_pack_is_as_old_as_the_last_use_of_what_is_in_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = FeatureCache::new(dir.path());
+        let stage = StageKey::new("stage");
+        let newest = SystemTime::now() - Duration::from_secs(1000);
+        for (age, video) in videos(3).iter().enumerate() {
+            cache.put(&stage, video, &feature()).unwrap();
+            let file = File::options().write(true).open(cache.path(&stage, video)).unwrap();
+            file.set_modified(newest - Duration::from_secs(age as u64)).unwrap();
+        }
+        cache.pack(1).unwrap();
+        let pack = files_below(dir.path(), "pack").remove(0);
+        assert_eq!(pack.metadata().unwrap().modified().unwrap(), newest);
+    }
+
+    #[test]
     fn use_of_a_pack_is_remembered() {
         let dir = tempfile::tempdir().unwrap();
         let cache = FeatureCache::new(dir.path());
@@ -680,6 +793,13 @@ mod tests {
             let left = if position < MAGIC.len() { 3 } else { 2 };
             assert!([0, left].contains(&found()), "byte {position} flipped");
         }
+        // One that says that it has more features than a pack takes is not read into memory.
+        let file = File::create(&pack).unwrap();
+        let (size, rows) = (1u64 << 40, (1u64 << 40) / 48 - 1);
+        file.set_len(size - 48).unwrap();
+        let mut file = File::options().append(true).open(&pack).unwrap();
+        file.write_all(&[&rows.to_le_bytes()[..], &[0; 32], b"EZPACK1\n"].concat()).unwrap();
+        assert_eq!((found(), pack.metadata().unwrap().len()), (0, size));
         // Damaged ones are computed again, and then the new ones count, before and after they are packed.
         let middle = whole.len() / 4;
         let mut flipped = whole.clone();

@@ -75,7 +75,7 @@ pub(crate) fn keep_below(home: &Path, limit: Size) {
         say(&format!("features in the cache cannot be put together: {error}"));
     }
     match cache.evict(limit.0) {
-        Ok(Usage { entries: 0, .. }) => {}
+        Ok(Usage { bytes: 0, .. }) => {}
         Ok(gone) => say(&format!("the cache had grown above {limit}: {} removed", in_words(gone))),
         Err(error) => say(&format!("the cache cannot be brought below {limit}: {error}")),
     }

@@ -5,13 +5,15 @@
 //! number of features, a checksum of index and number, and [`MAGIC`] again.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{BufReader, Error, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use echo_files::write_cached;
+use echo_files::write_atomically;
+
+use super::{FeatureCache, LARGE};
 
 /// First and last bytes; the digit is the format's version.
 const MAGIC: &[u8; 8] = b"EZPACK1\n";
@@ -24,6 +26,9 @@ const TRAILER: usize = 48;
 
 /// Two changes of a folder within this time may leave it with one time of modification.
 const TICK: Duration = Duration::from_secs(2);
+
+/// How often a pack that is in use is marked as used.
+const MARKED: Duration = Duration::from_secs(60);
 
 /// Where a feature lies.
 #[derive(Clone, Copy, Debug)]
@@ -42,10 +47,12 @@ pub(super) struct Packs {
     /// In the order in which they were found.
     files: Vec<PathBuf>,
     known: HashSet<PathBuf>,
-    /// Packs that were used by this process.
-    used: HashSet<u32>,
+    /// When this process marked a pack as used.
+    marked: HashMap<u32, Instant>,
     /// By the first half of a video's digest.
     places: HashMap<[u8; 16], Place>,
+    /// Those that are damaged, or whose place another takes: what lies in files of their own counts.
+    passed_over: HashSet<[u8; 16]>,
 }
 
 impl Packs {
@@ -56,55 +63,101 @@ impl Packs {
             changed: None,
             files: Vec::new(),
             known: HashSet::new(),
-            used: HashSet::new(),
+            marked: HashMap::new(),
             places: HashMap::new(),
+            passed_over: HashSet::new(),
         };
         packs.refresh();
         packs
     }
 
-    /// Looks for packs that others have written since. Whether there were any.
-    pub(super) fn refresh(&mut self) -> bool {
-        let Ok(changed) = std::fs::metadata(&self.folder).and_then(|folder| folder.modified()) else { return false };
-        if self.changed == Some(changed) {
-            return false;
+    /// Looks for packs that were written since.
+    pub(super) fn refresh(&mut self) {
+        match self.changed_since() {
+            Ok(None) => {}
+            // No packs yet.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => tracing::warn!("{}: {error}; its packs of features are passed over", self.folder.display()),
+            Ok(Some(changed)) => {
+                let is_whole = self.list();
+                // What changes within a tick is seen next time.
+                let is_settled = is_whole && changed.elapsed().is_ok_and(|age| age > TICK);
+                self.changed = is_settled.then_some(changed);
+            }
         }
-        // What changes within a tick is seen next time.
-        self.changed = changed.elapsed().is_ok_and(|age| age > TICK).then_some(changed);
-        // Names begin with a time: what was packed again, since it was damaged, comes last and counts.
-        let mut found: Vec<PathBuf> = std::fs::read_dir(&self.folder)
-            .map(|entries| entries.filter_map(|entry| Some(entry.ok()?.path())).collect())
-            .unwrap_or_default();
+    }
+
+    /// When the folder changed, if it did since it was listed.
+    fn changed_since(&self) -> Result<Option<SystemTime>, Error> {
+        let changed = metadata_of_folder(&self.folder)?.modified()?;
+        Ok((self.changed != Some(changed)).then_some(changed))
+    }
+
+    /// Reads what packs there are of which nothing is known. Whether all could be read.
+    fn list(&mut self) -> bool {
+        let entries = std::fs::read_dir(&self.folder)
+            .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<PathBuf>, Error>>());
+        let mut found = match entries {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::warn!("{}: {error}; its packs of features are passed over", self.folder.display());
+                return false;
+            }
+        };
         found.retain(|path| is_pack(path) && !self.known.contains(path));
+        // Names begin with a time: what was packed again, since it was damaged, comes last and counts.
         found.sort();
-        for path in &found {
-            self.known.insert(path.clone());
-            match read_index(path) {
+        let mut is_whole = true;
+        for path in found {
+            match read_index(&path) {
                 Ok(rows) => {
                     let pack = self.files.len() as u32;
                     self.files.push(path.clone());
-                    let place = |Row { video, offset, length }| (video, Place { pack, offset, length });
-                    self.places.extend(rows.into_iter().map(place));
+                    for Row { video, offset, length } in rows {
+                        self.places.insert(video, Place { pack, offset, length });
+                        self.passed_over.remove(&video);
+                    }
                 }
                 // Another process may have removed it.
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => tracing::warn!("{}: {error}; its features are computed again", path.display()),
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                Err(error) => {
+                    tracing::warn!("{}: {error}; its features are computed again", path.display());
+                    // What the machine refused today it may give the next time.
+                    if error.kind() != ErrorKind::InvalidData {
+                        is_whole = false;
+                        continue;
+                    }
+                }
             }
+            self.known.insert(path);
         }
-        !found.is_empty()
+        is_whole
     }
 
     pub(super) fn has(&self, video: &[u8; 16]) -> bool {
-        self.places.contains_key(video)
+        self.places.contains_key(video) && !self.passed_over.contains(video)
     }
 
-    /// Passes a feature over from now on: it is damaged.
-    pub(super) fn forget(&mut self, video: &[u8; 16]) {
-        self.places.remove(video);
+    /// Passes a feature over until there is a newer pack that has it, or it is trusted again.
+    pub(super) fn pass_over(&mut self, video: &[u8; 16]) {
+        if self.places.contains_key(video) {
+            self.passed_over.insert(*video);
+        }
     }
 
-    /// The bytes of a video's feature, as they were packed, and the pack; nothing where no pack has it, or the pack has gone.
+    /// Takes a feature that was passed over for good.
+    pub(super) fn trust(&mut self, video: &[u8; 16]) {
+        self.passed_over.remove(video);
+    }
+
+    /// The bytes of a video's feature, as they were packed, and the pack; nothing where no pack has it, the pack has gone, or it
+    /// is passed over.
     pub(super) fn read(&mut self, video: &[u8; 16]) -> Option<(Vec<u8>, PathBuf)> {
+        if self.has(video) { self.read_whatever(video) } else { None }
+    }
+
+    /// The same of one that is passed over, too.
+    pub(super) fn read_whatever(&mut self, video: &[u8; 16]) -> Option<(Vec<u8>, PathBuf)> {
         let Place { pack, offset, length } = *self.places.get(video)?;
         let path = self.files[pack as usize].clone();
         let read = || -> Result<_, Error> {
@@ -116,7 +169,8 @@ impl Packs {
         };
         match read() {
             Ok((file, bytes)) => {
-                if self.used.insert(pack) {
+                if self.marked.get(&pack).is_none_or(|marked| marked.elapsed() > MARKED) {
+                    self.marked.insert(pack, Instant::now());
                     // Where the system refuses, packs leave the cache in the order in which they came.
                     let _ = file.set_modified(SystemTime::now());
                 }
@@ -126,7 +180,9 @@ impl Packs {
                 if error.kind() != ErrorKind::NotFound {
                     tracing::warn!("{}: {error}", path.display());
                 }
-                self.forget(video);
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::UnexpectedEof) {
+                    self.places.remove(video);
+                }
                 None
             }
         }
@@ -148,12 +204,19 @@ pub(super) fn count(path: &Path) -> usize {
     read_index(path).map_or(0, |rows| rows.len())
 }
 
+/// What the system knows of a folder. On a network drive that may be a minute old, unless the folder is opened for it.
+fn metadata_of_folder(folder: &Path) -> Result<Metadata, Error> {
+    if cfg!(unix) { File::open(folder)?.metadata() } else { std::fs::metadata(folder) }
+}
+
 /// Writes features of `stage` into one new pack: of each the video's digest and its bytes, read when their turn comes. Those
-/// of which there are no bytes any more are passed over. Gives the digests and lengths of those that are in it.
+/// of which there are no bytes any more are passed over. `used` is when one of them was last used. Gives the digests and
+/// lengths of those that are in it, which are on the disk then.
 pub(super) fn write<T>(
     stage: &Path,
     features: &[T],
     read: impl Fn(&T) -> Option<(blake3::Hash, Vec<u8>)>,
+    used: SystemTime,
 ) -> Result<Vec<(blake3::Hash, u64)>, Error> {
     let folder = folder_of(stage);
     std::fs::create_dir_all(&folder)?;
@@ -163,7 +226,7 @@ pub(super) fn write<T>(
     let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
     let path = folder.join(format!("{now:020}-{}-{number}.pack", std::process::id()));
     let mut videos = Vec::new();
-    write_cached(&path, |file| {
+    write_atomically(&path, |file| {
         file.write_all(MAGIC)?;
         let (mut index, mut offset) = (Vec::new(), MAGIC.len() as u64);
         for feature in features {
@@ -179,7 +242,11 @@ pub(super) fn write<T>(
         index.extend((videos.len() as u64).to_le_bytes());
         file.write_all(&index)?;
         file.write_all(blake3::hash(&index).as_bytes())?;
-        file.write_all(MAGIC)
+        file.write_all(MAGIC)?;
+        file.flush()?;
+        // Where the system refuses, packs leave the cache in the order in which they came.
+        let _ = file.get_ref().set_modified(used);
+        Ok(())
     })?;
     if videos.is_empty() {
         std::fs::remove_file(&path)?;
@@ -208,7 +275,7 @@ fn read_index(path: &Path) -> Result<Vec<Row>, Error> {
     let rows = u64::from_le_bytes(count.try_into().expect("eight bytes"));
     let index_at =
         rows.checked_mul(ROW as u64).and_then(|length| trailer_at.checked_sub(length)).ok_or_else(damaged)?;
-    if magic != MAGIC {
+    if magic != MAGIC || rows > FeatureCache::PACKED_AT as u64 {
         return Err(damaged());
     }
     file.seek(SeekFrom::Start(index_at))?;
@@ -222,7 +289,10 @@ fn read_index(path: &Path) -> Result<Vec<Row>, Error> {
         let number = |at: usize| u64::from_le_bytes(row[at..at + 8].try_into().expect("eight bytes"));
         let (offset, length) = (number(32), number(40));
         let is_inside = offset.checked_add(length).is_some_and(|end| end <= index_at);
-        let length = u32::try_from(length).ok().filter(|_| is_inside).ok_or_else(damaged)?;
+        if !is_inside || length > LARGE {
+            return Err(damaged());
+        }
+        let length = length as u32;
         Ok(Row { video: row[..16].try_into().expect("16 bytes"), offset, length })
     };
     index.as_chunks::<ROW>().0.iter().map(row).collect()

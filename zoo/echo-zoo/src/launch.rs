@@ -188,6 +188,10 @@ impl Launch<'_> {
             let reason = "--submit hands scripts to SLURM; --launcher local runs them here";
             return Err(CliError::Usage(reason.to_owned()));
         }
+        if self.jobs > 1 && self.args.launcher == Some(Launcher::Slurm) {
+            let reason = "--jobs is of this machine; how many of SLURM's tasks run at a time is --array-parallelism";
+            return Err(CliError::Usage(reason.to_owned()));
+        }
         let program = std::env::current_exe().map_err(CliError::file(Path::new("echozoo")))?;
         let folders = (1u32..).map(|number| match number {
             1 => self.out.join(FOLDER),

@@ -236,6 +236,7 @@ fn what_is_missing_is_named_by_the_tables_and_a_cell_that_fails_is_a_row() {
     let beyond = "export SLURM_ARRAY_TASK_ID=13 SLURM_ARRAY_JOB_ID=1; bash out/launch-2/run.sbatch";
     assert!(run(beyond, 1).1.contains("no line 14 in"));
     ended(2, &mut launch(&place, "out", &["--launcher", "slurm", "--force"]));
+    ended(2, &mut launch(&place, "out", &["--launcher", "slurm", "--jobs", "2"]));
 }
 
 /// A merge makes a line of a record in a file of its own, and removes that: a cell that looks meanwhile finds either.

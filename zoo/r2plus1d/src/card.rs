@@ -107,7 +107,7 @@ pub static CARD: Card = Card {
         "pixels are not scaled: 0 to 255 less their mean, by their deviation",
         "a short video ends in zeros put in after normalising, which are mean grey and not black",
         "batch norms keep their statistics also when the network trains",
-        "features are 4 steps in time of 16 frames each: neighbouring frames are not told apart",
+        "features are 4 steps in time, each of 8 frames of the clip (16 of the video): neighbouring frames are not told apart",
         "upstream's score of a video is the mean over all starts of a clip; one clip is what a benchmark takes",
     ],
 };

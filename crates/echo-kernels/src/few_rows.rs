@@ -1,7 +1,7 @@
 //! Products of a few rows, whose right matrix has far more numbers than there are results.
 //!
-//! A task takes a panel of columns: it packs the panel where it lies, a part that fits the second-level cache at a time, and
-//! multiplies it with all rows. So the matrix is read once, and never written to memory in panels.
+//! A task takes a few panels of columns that lie side by side: it packs them where they lie, a part that fits the second-level
+//! cache at a time, and multiplies each with all rows. So the matrix is read once, and never written to memory in panels.
 
 use std::mem::MaybeUninit;
 
@@ -9,9 +9,12 @@ use pulp::Simd;
 use rayon::prelude::*;
 
 use crate::matrix::{Matrix, tile_columns};
-use crate::memory::{filled, uninit, written};
+use crate::memory::{LINE, before_line, filled, uninit, written};
 use crate::processor::vectors;
 use crate::product::{BLOCK, DEPTH, Finish, FinishRows, Place, Tiled, WithTiles, lanes, pack};
+
+/// Panels of a task. A row of them is a few lines of the cache, of which the processor sees that the next will be needed.
+const PANELS: usize = 4;
 
 /// `[rows, depth] x [depth, columns] + bias`, finished: number for number what the same product of many rows gives.
 pub(crate) fn product(left: &[f32], right: Matrix<'_>, bias: Option<&[f32]>, finish: Finish<'_>) -> Vec<f32> {
@@ -21,8 +24,9 @@ pub(crate) fn product(left: &[f32], right: Matrix<'_>, bias: Option<&[f32]>, fin
     vectors().dispatch(WithTiles(PackRows { left, depth, packed: &mut packed }));
     let width = tile_columns();
     let mut panels = uninit(columns.div_ceil(width) * rows * width);
-    panels.par_chunks_mut((rows * width).max(1)).enumerate().for_each_init(Vec::new, |room, (panel, out)| {
-        vectors().dispatch(WithTiles(Panel { left: &packed, rows, right, first: panel * width, room, out }));
+    panels.par_chunks_mut((PANELS * rows * width).max(1)).enumerate().for_each_init(Vec::new, |room, (task, out)| {
+        let first = task * PANELS * width;
+        vectors().dispatch(WithTiles(Panels { left: &packed, rows, right, first, room, out }));
     });
     // SAFETY: every panel has been written.
     let panels = unsafe { filled(panels) };
@@ -56,37 +60,44 @@ impl Tiled for PackRows<'_> {
     }
 }
 
-/// A panel of the result, `[rows, tile's columns]`.
-struct Panel<'a> {
+/// Panels of the result, `[panels, rows, tile's columns]`.
+struct Panels<'a> {
     /// Packed over the whole depth.
     left: &'a [f32],
     rows: usize,
     right: Matrix<'a>,
     /// The first column.
     first: usize,
-    /// For a part of the right matrix.
+    /// For parts of the right matrix's panels.
     room: &'a mut Vec<f32>,
     out: &'a mut [MaybeUninit<f32>],
 }
 
-impl Tiled for Panel<'_> {
+impl Tiled for Panels<'_> {
     #[inline(always)]
     fn run_with<S: Simd, const MR: usize>(self, simd: S) {
         let Self { left, rows, right, first, room, out } = self;
-        let width = 2 * lanes::<S>();
-        let depth = right.depth;
+        let (width, depth) = (2 * lanes::<S>(), right.depth);
+        let panels = out.len() / (rows * width);
         for start in (0..depth).step_by(DEPTH) {
             let part = DEPTH.min(depth - start);
+            let numbers = panels * part * width;
             room.clear();
-            room.reserve(part * width);
-            right.pack_panel(first, start..start + part, width, &mut room.spare_capacity_mut()[..part * width]);
-            // SAFETY: the panel has been written.
-            unsafe { room.set_len(part * width) };
-            let (panel, _) = S::as_simd_f32s(room).0.as_chunks::<2>();
-            for (tile, left) in left.chunks_exact(depth * MR).enumerate() {
-                let (left, _) = left[start * MR..][..part * MR].as_chunks::<MR>();
-                let here = Place { row: tile * MR, column: 0, rows, columns: width };
-                here.run::<S, MR>(simd, left, panel, start == 0, out);
+            room.reserve(numbers + LINE);
+            // From a line of the cache on.
+            let before = before_line(room.as_ptr());
+            room.resize(before, 0.0);
+            right.pack_panels(simd, first, start..start + part, &mut room.spare_capacity_mut()[..numbers]);
+            // SAFETY: the panels have been written.
+            unsafe { room.set_len(before + numbers) };
+            for (panel, out) in room[before..].chunks_exact(part * width).zip(out.chunks_exact_mut(rows * width)) {
+                let next = panel.as_ptr().wrapping_add(part * width);
+                let (panel, _) = S::as_simd_f32s(panel).0.as_chunks::<2>();
+                for (tile, left) in left.chunks_exact(depth * MR).enumerate() {
+                    let (left, _) = left[start * MR..][..part * MR].as_chunks::<MR>();
+                    let here = Place { row: tile * MR, column: 0, rows, columns: width };
+                    here.run::<S, MR>(simd, left, panel, next, start == 0, out);
+                }
             }
         }
     }

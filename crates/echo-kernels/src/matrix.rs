@@ -7,7 +7,7 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use crate::memory::{filled, uninit};
+use crate::memory::{Aligned, load, store};
 use crate::precision::Precision;
 use crate::processor::vectors;
 use crate::product::lanes;
@@ -70,16 +70,27 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// A part of a panel, `[part, width]`: the columns from `start` on, with zeros beyond the last.
+    /// A part of panels, `[panels, part, tile's columns]`: the columns from `start` on, with zeros beyond the last.
     #[inline(always)]
-    pub(crate) fn pack_panel(&self, start: usize, part: Range<usize>, width: usize, out: &mut [MaybeUninit<f32>]) {
+    pub(crate) fn pack_panels<S: Simd>(&self, simd: S, start: usize, part: Range<usize>, out: &mut [MaybeUninit<f32>]) {
         let Self { values, depth, columns, is_transposed } = *self;
-        let count = width.min(columns - start);
-        match is_transposed {
-            false => copy_rows(|place| &values[(part.start + place) * columns + start..][..count], width, out),
-            true => {
+        let (lanes, length) = (lanes::<S>(), part.len());
+        let width = 2 * lanes;
+        if is_transposed {
+            for (out, start) in out.chunks_exact_mut(length * width).zip((start..columns).step_by(width)) {
                 let column = |place| &values[(start + place) * depth..][part.clone()];
-                interleave(column, count, width, out);
+                interleave(column, width.min(columns - start), width, out);
+            }
+            return;
+        }
+        // Row by row, so that what lies side by side is read at once.
+        let count = (out.len() / length.max(1)).min(columns - start);
+        for (place, row) in part.enumerate() {
+            for (panel, row) in values[row * columns + start..][..count].chunks(width).enumerate() {
+                let out = &mut out[(panel * length + place) * width..][..width];
+                let (one, other) = row.split_at(lanes.min(row.len()));
+                store::<S>(&mut out[..lanes], load(simd, one));
+                store::<S>(&mut out[lanes..], load(simd, other));
             }
         }
     }
@@ -126,7 +137,7 @@ pub(crate) enum Right<'a> {
 #[derive(Debug)]
 pub(crate) struct Packed {
     /// `[panels, depth, tile's columns]`, with zeros beyond the last column.
-    pub(crate) panels: Vec<f32>,
+    pub(crate) panels: Aligned,
     pub(crate) depth: usize,
     pub(crate) columns: usize,
     /// What its numbers are if they have fewer than 32 bits.
@@ -153,11 +164,12 @@ impl Packed {
     /// `write` writes the panel of the columns from a first on, and all of it.
     fn of_panels(depth: usize, columns: usize, write: impl Fn(usize, usize, &mut [MaybeUninit<f32>]) + Sync) -> Self {
         let width = tile_columns();
-        let mut panels = uninit(columns.div_ceil(width) * depth * width);
-        let parts = panels.par_chunks_mut((depth * width).max(1)).enumerate();
-        parts.for_each(|(panel, out)| write(panel * width, width, out));
-        // SAFETY: panels cover the matrix, and all of each has been written.
-        let panels = unsafe { filled(panels) };
+        let write_all = |room: &mut [MaybeUninit<f32>]| {
+            let parts = room.par_chunks_mut((depth * width).max(1)).enumerate();
+            parts.for_each(|(panel, out)| write(panel * width, width, out));
+        };
+        // SAFETY: panels cover the matrix, and all of each is written.
+        let panels = unsafe { Aligned::written_by(columns.div_ceil(width) * depth * width, write_all) };
         Self { panels, depth, columns, reduced: None }
     }
 }

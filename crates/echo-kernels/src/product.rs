@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use crate::activation::Activation;
 use crate::few_rows;
 use crate::matrix::{Matrix, Packed, Right};
-use crate::memory::{filled, load, put, uninit, written};
+use crate::memory::{LINE, fetch, filled, load, put, uninit, written};
 use crate::processor::vectors;
 
 /// Depth of a packed block: a tile's columns of the right matrix stay in the first-level cache.
@@ -208,12 +208,16 @@ impl Tiled for Block<'_> {
             let is_first = start == 0 && onto == Onto::Nothing;
             for (panel, columns_of) in panels.chunks(depth * width).zip((0..columns).step_by(width)) {
                 let panel = &panel[start * width..][..part * width];
+                // The same part of the next panel: it lies in a farther cache than the time of a tile hides.
+                let next = panel.as_ptr().wrapping_add(depth * width);
                 let (panel, _) = S::as_simd_f32s(panel);
                 let (panel, _) = panel.as_chunks::<2>();
                 for tile in 0..tiles {
                     let (left, _) = packed[tile * part * MR..][..part * MR].as_chunks::<MR>();
                     let here = Place { row: tile * MR, column: columns_of, rows, columns };
-                    here.run::<S, MR>(simd, left, panel, is_first, out);
+                    // A line of it for each step of the depth, and of the next tile those that are left.
+                    let ahead = next.wrapping_add(tile % width.div_ceil(LINE) * part * LINE);
+                    here.run::<S, MR>(simd, left, panel, ahead, is_first, out);
                 }
             }
         }
@@ -283,18 +287,21 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Adds the product of a packed tile of rows and of a panel to what is there, or puts it there if it is the first.
+    /// Adds the product of a packed tile of rows and of a panel to what is there, or puts it there if it is the first. Meanwhile
+    /// as many lines come into the cache from `ahead` as the product is deep.
     #[inline(always)]
     pub(crate) fn run<S: Simd, const MR: usize>(
         &self,
         simd: S,
         left: &[[f32; MR]],
         panel: &[[S::f32s; 2]],
+        ahead: *const f32,
         is_first: bool,
         out: &mut [MaybeUninit<f32>],
     ) {
         let mut sums = [[simd.splat_f32s(0.0); 2]; MR];
-        for (left, &[one, other]) in left.iter().zip(panel) {
+        for (place, (left, &[one, other])) in left.iter().zip(panel).enumerate() {
+            fetch(ahead.wrapping_add(place * LINE));
             for row in 0..MR {
                 let x = simd.splat_f32s(left[row]);
                 sums[row][0] = simd.mul_add_f32s(x, one, sums[row][0]);

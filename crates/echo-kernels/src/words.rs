@@ -6,6 +6,7 @@ use std::mem::MaybeUninit;
 use pulp::bytemuck;
 
 use crate::matrix::Packed;
+use crate::memory::{LINE, fetch};
 use crate::product::{BLOCK, DEPTH};
 use crate::reduced::{PANEL, Rounding, RowScale, bf16};
 
@@ -189,10 +190,13 @@ unsafe fn block<W: Words>(words: W, left: &[f32], right: &Packed, room: &mut Vec
         let (is_first, is_last) = (start == 0, start + part == all);
         for (panel, column) in panels.chunks_exact(all).zip((0..columns).step_by(PANEL)) {
             let panel = &panel[start..][..part];
+            // As in a product of 32 bits.
+            let next = panel.as_ptr().cast::<f32>().wrapping_add(all * PANEL);
             for (tile, left) in room.as_chunks::<ROWS>().0.iter().enumerate().take(tiles) {
                 let first = tile * ROWS;
+                let ahead = next.wrapping_add(tile % 2 * part * LINE);
                 // SAFETY: as here.
-                let sums = unsafe { tile_of(words, (first, column, is_first), left, panel) };
+                let sums = unsafe { tile_of(words, (first, column, is_first), left, panel, ahead) };
                 for (row, sums) in (first..rows).zip(sums) {
                     for (half, sum) in sums.into_iter().enumerate() {
                         let column = column + 16 * half;
@@ -228,6 +232,7 @@ unsafe fn tile_of<W: Words>(
     (first, column, is_first): (usize, usize, bool),
     left: &[[u32; STRIDE]; ROWS],
     panel: &[[u32; PANEL]],
+    ahead: *const f32,
 ) -> [[W::Sum; 2]; ROWS] {
     // SAFETY: the caller has the features, and two vectors lie in a panel's row.
     unsafe {
@@ -237,6 +242,7 @@ unsafe fn tile_of<W: Words>(
             sums[1] = words.start(first + row, column + 16, is_first);
         }
         for (word, right) in panel[..panel.len().min(STRIDE)].iter().enumerate() {
+            fetch(ahead.wrapping_add(word * LINE));
             let right = right.as_ptr().cast::<__m512i>();
             let (one, other) = (right.read_unaligned(), right.add(1).read_unaligned());
             for row in 0..ROWS {

@@ -218,6 +218,10 @@ impl Adapter for Adapted {
         self.head.fitting()
     }
 
+    fn encoder(&self) -> Option<&AnyEncoder> {
+        (self.stage == Stage::Clip).then_some(&self.encoder)
+    }
+
     fn role(&self, path: &str) -> ParameterRole {
         let text = self.encoder.card().parameters.text;
         match path.strip_prefix("encoder.") {

@@ -135,6 +135,10 @@ impl Adapter for NegationAdapter {
         Stage::Clip
     }
 
+    fn encoder(&self) -> Option<&AnyEncoder> {
+        Some(&self.encoder)
+    }
+
     fn role(&self, path: &str) -> ParameterRole {
         let text = branch(&self.encoder).parameters().text;
         match path.strip_prefix("encoder.") {

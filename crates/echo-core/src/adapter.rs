@@ -162,6 +162,11 @@ pub trait Adapter: Send + Sync + Debug {
     /// [solve first](Self::solves_first). Also takes what [`represent`](Self::represent) gave.
     fn solve(&mut self, _batches: Vec<Features>, _truths: &[Truth]) {}
 
+    /// The encoder that it trains, as it is now; none where a frozen one stands before it.
+    fn encoder(&self) -> Option<&AnyEncoder> {
+        None
+    }
+
     /// What the parameter at `path` belongs to.
     fn role(&self, _path: &str) -> ParameterRole {
         ParameterRole::Head

@@ -39,6 +39,10 @@ pub trait Negation: Send + Sync + Debug {
     /// As [`shown`](Self::shown).
     fn denied(&self, names: &[&str], released: bool) -> Result<Tensor<2>, Error>;
 
+    /// Whether the weights' second branch was trained as the released code does: what it says of clips and sentences means
+    /// something with the same `released` alone.
+    fn is_released(&self) -> bool;
+
     /// Natural logarithm of the factor on cosine similarities of both, `[1]`.
     fn logit_scale(&self) -> Tensor<1>;
 

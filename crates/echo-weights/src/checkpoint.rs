@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use burn::store::bridge;
 use burn::store::burn_pack::Tensor as StoredTensor;
 use burn::store::{ModuleStore, SafetensorsStore};
 
@@ -165,6 +166,13 @@ impl Checkpoint {
     /// Shape of a tensor: what an encoder reads its widths from where they may differ.
     pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
         Some(self.tensors.get(name)?.tensor.as_ref().ok()?.shape.to_vec())
+    }
+
+    /// Values of a tensor: by which an encoder sees whether files belong together. None where there is none, or where it cannot
+    /// be read, which loading reports.
+    pub fn values(&self, name: &str) -> Option<Vec<f32>> {
+        let tensor = self.tensors.get(name)?.tensor.as_ref().ok()?;
+        Some(bridge::into_data(tensor.clone()).ok()?.iter::<f32>().collect())
     }
 
     /// Whether the tensors bear the names of the module they were saved from, and not upstream's.

@@ -96,7 +96,7 @@ pub fn cli(entries: &[Entry], adapters: &[AdapterEntry]) -> ExitCode {
         Command::Bench(args) => bench::run(&args, entries, adapters),
         Command::Cache(args) => cache::run(&args),
         Command::Completions(args) => manual::completions(&args, Cli::command()),
-        Command::Convert(args) => convert::run(&args, entries),
+        Command::Convert(args) => convert::run(&args, entries, adapters),
         Command::Doctor(args) => doctor::run(&args, entries),
         Command::Embed(args) => embed::run(&args, entries),
         Command::Explain(args) => explain::run(&args, entries, adapters),

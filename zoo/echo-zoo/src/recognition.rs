@@ -41,7 +41,8 @@ impl Recogniser {
     pub(crate) fn new(encoder: &AnyEncoder, device: &Device) -> Result<Option<Self>, CliError> {
         let views = encoder.card().capabilities.views;
         if let Some(negation) = encoder.negation() {
-            let [shown, denied] = [negation.shown(views)?, negation.denied(views, false)?].map(l2_normalize);
+            let [shown, denied] =
+                [negation.shown(views)?, negation.denied(views, negation.is_released())?].map(l2_normalize);
             let [shown, denied] = [shown, denied].map(|texts| texts.to_device(device));
             return Ok(Some(Self { sentences: Some([shown, denied]) }));
         }
@@ -53,7 +54,7 @@ impl Recogniser {
         let numbers = |tensor: Tensor<2>| tensor.into_data().iter::<f32>().collect::<Vec<f32>>();
         match (&self.sentences, encoder.negation()) {
             (Some([shown, denied]), Some(negation)) => {
-                let branches = negation.branches(clip, false);
+                let branches = negation.branches(clip, negation.is_released());
                 let logits = |of: &Tensor<2>, texts: &Tensor<2>| scaled(negation, of.clone(), texts.clone());
                 let (yes, no) = (logits(&branches.yes, shown), logits(&branches.no, denied));
                 let known = probability_of_any(&numbers(yes.clone()), &numbers(no)).unwrap_or(f64::NAN) as f32;
@@ -82,13 +83,15 @@ fn scaled(negation: &dyn Negation, clips: Tensor<2>, texts: Tensor<2>) -> Tensor
     l2_normalize(clips).matmul(texts.transpose()) * negation.logit_scale().exp().unsqueeze()
 }
 
-/// The score of one clip that [`KNOWN_BY`] names, from logits that affirm and deny each view.
+/// How likely one clip shows any view, by the score that [`KNOWN_BY`] names, from logits that affirm and deny each.
 fn probability_of_any(yes: &[f32], no: &[f32]) -> Result<f64, echo_clinical::Error> {
     let rows = |what, values: &[f32]| Rows::new(what, values.iter().copied().map(f64::from).collect(), values.len());
     let (yes, no) = (rows("yes", yes)?, rows("no", no)?);
     let evidence = Evidence { yes_no: Some(YesNo::new(&yes, &no)?), ..Evidence::default() };
     let detector = DETECTORS.iter().find(|detector| detector.name == KNOWN_BY).expect("it is one of the detectors");
-    Ok(detector.scores(&evidence)?.expect("its evidence is there")[0])
+    // The score is minus the logarithm of how likely it shows none.
+    let score = detector.scores(&evidence)?.expect("its evidence is there")[0];
+    Ok(-(-score).exp_m1())
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ def main():
     model = build()
     clip = torch.randn(VIDEOS, 3, FRAMES, SIDE, SIDE, generator=generator(SEED, "clip"))
     check_semantics(model, clip, shown)
-    io = {"clip": clip} | outputs(model, clip, shown, denied, rest)
+    io = {"clip": clip, "context": model.prompt_learner_no.ctx} | outputs(model, clip, shown, denied, rest)
     for name, tensor in io.items():
         print(f"{name:24} {str(list(tensor.shape)):20} rms {tensor.double().square().mean().sqrt():.3f}")
     save_file({key: tensor.contiguous() for key, tensor in io.items()}, folder / "outputs.safetensors")

@@ -22,7 +22,6 @@ pub const KEYS: KeyTable = KeyTable {
         Rename { pattern: r"^image_encoder_no\.", replacement: "no.visual.resblocks.", reason: BRANCH },
         Rename { pattern: r"^image_encoder_inpost_no\.", replacement: "no.visual.ln_post.", reason: BRANCH },
         Rename { pattern: r"^text_encoder_no\.", replacement: "no.text.", reason: BRANCH },
-        Rename { pattern: r"^prompt_learner_no\.ctx$", replacement: "no.context", reason: BRANCH },
         Rename { pattern: r"^image_attention_no\.0\.", replacement: "no.pool.first.", reason: NUMBERED },
         Rename { pattern: r"^image_attention_no\.2\.", replacement: "no.pool.score.", reason: NUMBERED },
         Rename { pattern: r"^projector_no\.", replacement: "no.pool.projector.", reason: BRANCH },
@@ -43,6 +42,10 @@ pub const KEYS: KeyTable = KeyTable {
         Ignore {
             pattern: r"^prompt_learner(_no)?\.(complete_text_embeddings|token_prefix|token_suffix)$",
             reason: "words of the prompts, which the table of words gives",
+        },
+        Ignore {
+            pattern: r"^prompt_learner_no\.ctx$",
+            reason: "the released code encodes no sentence that denies, and so never trained the words for it",
         },
         Ignore {
             pattern: r"^clip\.(visual|transformer|ln_final)\.",

@@ -6,6 +6,7 @@
 //! code has no licence, and nothing of it is here.
 
 mod card;
+mod checkpoint;
 mod keys;
 mod model;
 mod negation;

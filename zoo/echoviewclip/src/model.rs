@@ -11,6 +11,7 @@ use echo_nn::{
 };
 use echo_weights::{Checkpoint, KeyTable, Part, Pretrained, WeightsError};
 
+use crate::checkpoint::check_parts;
 use crate::negation::{NoBranch, NoBranchConfig};
 use crate::views::{SHOWN, VIEWS, sentences};
 use crate::{CARD, KEYS, PARTS};
@@ -70,12 +71,13 @@ impl EchoViewClipConfig {
     }
 
     /// These sizes without what a checkpoint lacks: those of the first stage have no second branch, and those of the first two
-    /// no quality head. The context of negated sentences is as long as the checkpoint's.
+    /// no quality head. Words in which the second branch denies are as many as this program's file has: upstream's were never
+    /// trained.
     pub fn for_checkpoint(mut self, checkpoint: &Checkpoint) -> Self {
         let ends = |name: &str| checkpoint.names().find(|known| *known == name || known.ends_with(&format!(".{name}")));
         let rows = |name: &str| Some(*checkpoint.shape(ends(name)?)?.first()?);
+        let context = rows("no.context").unwrap_or(0);
         // Upstream's names, then the module's own.
-        let context = rows("prompt_learner_no.ctx").or_else(|| rows("no.context")).unwrap_or(0);
         let has_no = ends("projector_no.weight").or_else(|| ends("no.pool.projector.weight")).is_some();
         let has_quality = ends("projector_sqc.weight").or_else(|| ends("quality.projector.weight")).is_some();
         let blocks = self.no.map_or(self.visual.layers.div_ceil(3), |no| no.blocks);
@@ -196,6 +198,10 @@ impl Pretrained for EchoViewClip {
     }
 
     fn init_for(preset: &Preset, checkpoint: &Checkpoint, device: &Device) -> Result<Self, WeightsError> {
+        // What this program has written was checked when it was read.
+        if !checkpoint.has_own_names() {
+            check_parts(checkpoint)?;
+        }
         Ok(EchoViewClipConfig::of(preset).for_checkpoint(checkpoint).init(tokenizer(preset), device))
     }
 

@@ -16,7 +16,8 @@ use crate::views::{DENIED, SHOWN, sentences};
 pub struct NoBranchConfig {
     /// Image blocks of its own, the last ones.
     pub blocks: usize,
-    /// Learnable vectors in place of the first words of negated sentences; 0 for the words themselves.
+    /// Learnable vectors in place of the first words of negated sentences; 0 for a branch that was trained as the released code
+    /// does, which encodes no such sentence.
     pub context: usize,
 }
 
@@ -79,6 +80,16 @@ impl EchoViewClip {
         Self { quality: Some(randomize(head, seed)), ..model }
     }
 
+    /// With learnable words in which the second branch denies, `[vectors, width]`.
+    ///
+    /// # Panics
+    /// There is no second branch.
+    pub fn denying_with(mut self, context: Tensor<2>) -> Self {
+        let no = self.no.as_mut().expect("a second branch denies");
+        no.context = Some(Param::from_tensor(context));
+        self
+    }
+
     fn no(&self) -> &NoBranch {
         self.no.as_ref().expect("who asks for negation has seen that there is a second branch")
     }
@@ -115,6 +126,11 @@ impl Negation for EchoViewClip {
             Some(context) => self.with_context(context.val(), names)?,
         };
         Ok(no.text.encode_words(words, &lengths))
+    }
+
+    /// The method trains words to deny with, the released code none.
+    fn is_released(&self) -> bool {
+        self.no().context.is_none()
     }
 
     fn logit_scale(&self) -> Tensor<1> {

@@ -86,7 +86,10 @@ fn all_of_it_equals_the_architecture_at_a_tiny_size() {
     let golden = Golden::read(&fixture("outputs.safetensors"));
     let clip = golden.tensor("clip", &Device::flex());
     let (model, report) = load_tiny("stage2");
-    assert_eq!((report.applied.len(), report.ignored.len()), (136, 78));
+    assert_eq!((report.applied.len(), report.ignored.len()), (135, 79));
+    assert!(model.negation().unwrap().is_released(), "upstream's code trains no words to deny with");
+    let model = model.denying_with(golden.tensor("context", &Device::flex()));
+    assert!(!model.negation().unwrap().is_released());
     compare_all(&model, clip, &golden, &["5 9", "11", "20 3 7"]);
 }
 

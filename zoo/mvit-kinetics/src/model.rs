@@ -4,9 +4,12 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use echo_core::{Card, EchoEncoder, Preset, Projection, TextEncoder, Tokens};
 use echo_nn::{Mvit, MvitConfig};
-use echo_weights::{KeyTable, Pretrained};
+use echo_weights::{Checkpoint, KeyTable, Pretrained, WeightsError};
 
 use crate::{CARD, KEYS};
+
+/// Classes of Kinetics-400, which the head of the published weights tells apart.
+const ACTIONS: usize = 400;
 
 /// The sizes of a preset: those of EchoPrime's video tower.
 pub fn config(preset: &Preset) -> MvitConfig {
@@ -67,6 +70,22 @@ impl Pretrained for MvitKinetics {
 
     fn init(preset: &Preset, device: &Device) -> Self {
         Self::new(&config(preset), device)
+    }
+
+    /// EchoPrime's video tower has the same names and shapes, but for its head.
+    fn init_for(preset: &Preset, checkpoint: &Checkpoint, device: &Device) -> Result<Self, WeightsError> {
+        let head = checkpoint.names().find(|name| name.ends_with("head.1.weight"));
+        let outputs = head.and_then(|name| checkpoint.shape(name)?.first().copied());
+        match outputs {
+            Some(outputs) if outputs != ACTIONS => Err(WeightsError::Format {
+                path: checkpoint.path().to_owned(),
+                reason: format!(
+                    "its head has {outputs} outputs and not the {ACTIONS} actions of Kinetics: these are no weights of \
+                     torchvision's mvit_v2_s (EchoPrime's have 512, for --encoder echoprime)"
+                ),
+            }),
+            _ => Ok(Self::init(preset, device)),
+        }
     }
 
     fn keys() -> &'static KeyTable {

@@ -10,6 +10,7 @@ use echo_nn::MvitConfig;
 use echo_parity::{Golden, compare, folder, load_full, round_trip};
 use echo_weights::{Built, Checkpoint, Pretrained, load};
 use mvit_kinetics::{KEYS, MvitKinetics, config};
+use safetensors::tensor::{Dtype, TensorView};
 
 fn compare_tokens(model: &dyn EchoEncoder, clip: Tensor<5>, golden: &Golden) {
     let device = Device::flex();
@@ -64,4 +65,17 @@ fn the_card_states_the_parameters_and_sizes_of_all_presets() {
         assert_eq!([preset.dim, preset.width], [model.dim(), model.width()], "{}", preset.name);
         assert_eq!([preset.clip.frames, preset.clip.size, preset.clip.size], config(preset).clip, "{}", preset.name);
     }
+}
+
+#[test]
+fn weights_of_echoprime_are_refused() {
+    let of = |outputs: usize| {
+        let bytes = vec![0; outputs * 4];
+        let head = TensorView::new(Dtype::F32, vec![outputs, 1], &bytes).unwrap();
+        let file = safetensors::serialize([("head.1.weight", head)], None).unwrap();
+        let checkpoint = Checkpoint::from_safetensors_bytes("weights", &file).unwrap();
+        MvitKinetics::init_for(&MvitKinetics::CARD.presets[1], &checkpoint, &Device::flex()).map(drop)
+    };
+    assert!(of(400).is_ok());
+    assert!(of(512).unwrap_err().to_string().contains("--encoder echoprime"));
 }

@@ -32,7 +32,7 @@ fn most(row: &[f64]) -> f64 {
     row.iter().copied().fold(f64::NEG_INFINITY, f64::max)
 }
 
-fn log_sum_exp(row: &[f64]) -> f64 {
+pub(super) fn log_sum_exp(row: &[f64]) -> f64 {
     let most = most(row);
     most + row.iter().map(|logit| (logit - most).exp()).sum::<f64>().ln()
 }

@@ -2,22 +2,26 @@
 //! OOD detection: teaching CLIP to say no", ICCV 2023).
 //!
 //! With `p` the softmax of yes over classes and `q_j = exp(yes_j) / (exp(yes_j) + exp(no_j))`, competing to win is `q` of the
-//! class whose `p` is largest, and agreeing to differ is the sum of `p_j q_j`. The paper's scores are one minus these.
+//! class whose `p` is largest, and agreeing to differ is the sum of `p_j q_j`. The paper's scores are one minus these. Here the
+//! first is the logarithm of `q / (1 - q)` and the second minus that of one minus the sum, which rank alike: similarities times
+//! a hundred make numbers so near one that they would all be the same.
 
-use super::{YesNo, softmax};
+use super::YesNo;
+use super::softmax::log_sum_exp;
 
-/// `q` of the likeliest class; of equally likely ones the first.
+/// The logit of `q` of the likeliest class; of equally likely ones the first.
 pub(super) fn competing_to_win(evidence: &YesNo<'_>) -> Vec<f64> {
     each(evidence, |yes, no| {
         let best = (1..yes.len()).fold(0, |best, class| if yes[class] > yes[best] { class } else { best });
-        beats(yes[best], no[best])
+        yes[best] - no[best]
     })
 }
 
-/// The mean of `q` over classes, each as likely as it is.
+/// Minus the logarithm of the mean of `1 - q` over classes, each as likely as it is.
 pub(super) fn agreeing_to_differ(evidence: &YesNo<'_>) -> Vec<f64> {
     each(evidence, |yes, no| {
-        softmax(yes).into_iter().zip(yes.iter().zip(no)).map(|(p, (&yes, &no))| p * beats(yes, no)).sum()
+        let against = yes.iter().zip(no).map(|(&yes, &no)| yes - ln_1p_exp(yes - no)).collect::<Vec<_>>();
+        log_sum_exp(yes) - log_sum_exp(&against)
     })
 }
 
@@ -25,9 +29,9 @@ fn each(evidence: &YesNo<'_>, of: impl Fn(&[f64], &[f64]) -> f64) -> Vec<f64> {
     evidence.yes.iter().zip(evidence.no.iter()).map(|(yes, no)| of(yes, no)).collect()
 }
 
-/// The share of yes against no.
-fn beats(yes: f64, no: f64) -> f64 {
-    1.0 / (1.0 + (no - yes).exp())
+/// `ln(1 + exp(x))`, of which minus is the logarithm of the share of no against a yes that is `x` more.
+fn ln_1p_exp(x: f64) -> f64 {
+    x.max(0.0) + (-x.abs()).exp().ln_1p()
 }
 
 #[cfg(test)]
@@ -45,8 +49,18 @@ mod tests {
         let near = |found: Vec<f64>, expected: [f64; 2]| {
             assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12), "{found:?} {expected:?}");
         };
-        near(competing_to_win(&evidence), [0.75, 0.2]);
-        near(agreeing_to_differ(&evidence), [9.0 / 16.0 + 1.0 / 12.0, 0.1 + 0.25]);
+        near(competing_to_win(&evidence), [0.75f64, 0.2].map(|q| (q / (1.0 - q)).ln()));
+        near(agreeing_to_differ(&evidence), [9.0 / 16.0 + 1.0 / 12.0, 0.1 + 0.25f64].map(|sum| -(1.0 - sum).ln()));
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_surer_ranks_above_what_is_sure() -> Result<(), Error> {
+        let (yes, no) = (Rows::new("logits", vec![30.0, 0.0, 40.0, 0.0], 2)?, Rows::new("logits", vec![-30.0; 4], 2)?);
+        let evidence = YesNo::new(&yes, &no)?;
+        for scores in [competing_to_win(&evidence), agreeing_to_differ(&evidence)] {
+            assert!(scores[1] > scores[0] && scores.iter().all(|score| score.is_finite()), "{scores:?}");
+        }
         Ok(())
     }
 }

@@ -105,6 +105,38 @@ fn embeddings_are_those_of_the_benchmark() {
     assert_eq!((rows.as_array().unwrap().len(), &rows[0]["train"]), (4, &serde_json::json!(4)));
 }
 
+/// The stages of EchoViewCLIP: what one training made is what the next begins with.
+#[test]
+fn an_encoder_that_an_adapter_trained_becomes_weights() {
+    let place = place();
+    fs::write(place.path("short.toml"), "[recipes.negation.train]\nepochs = 3\nlr = 0.01\n").unwrap();
+    let common =
+        ["--data", "data", "--task", "grade.toml", "--encoder", "echoviewclip", "--shots", "1", "--seeds", "1"];
+    let bench = ["bench", "--config", "short.toml", "--no-zero-shot", "--bootstrap", "10", "--no-external"];
+    let keep = ["--preset", "nano", "--save-adapters", "--adapter", "negation,linear", "--out", "out"];
+    place.run(0, &[&bench[..], &common, &keep].concat());
+    let file = |adapter: &str| {
+        let files = fs::read_dir(place.path("out/adapters")).unwrap().map(|file| file.unwrap().path());
+        let of = |path: &std::path::PathBuf| path.to_string_lossy().contains(&format!("-{adapter}-"));
+        files.into_iter().find(of).unwrap().to_string_lossy().into_owned()
+    };
+    let (trained, linear) = (file("negation"), file("linear"));
+    place.run(0, &["convert", "--adapter-file", &trained, "--out", "stage2.safetensors"]);
+    let (_, err) = place.run(1, &["convert", "--adapter-file", &linear, "--out", "none.safetensors"]);
+    assert!(err.contains("does not train the encoder") && !place.path("none.safetensors").exists(), "{err}");
+
+    let scores = |weights: &[&str], out: &str| {
+        let flags = ["--preset", "nano", "--hold-out", "low", "--bootstrap", "10", "--out", out];
+        place.run(0, &[&["ood"][..], &common, &flags, weights].concat());
+        let of = |row: &std::collections::BTreeMap<String, String>| (row["detector"].clone(), row["auroc"].clone());
+        let rows = place.rows(out).iter().filter(|row| row["shots"] == "0").map(of).collect::<Vec<_>>();
+        rows
+    };
+    let (before, after) = (scores(&[], "before.csv"), scores(&["--weights", "stage2.safetensors"], "after.csv"));
+    assert_eq!(before[0], after[0], "the first branch is as it was");
+    assert_ne!(before[1..], after[1..], "the second was trained");
+}
+
 #[test]
 fn what_is_wrong_with_the_sides_is_said_before_anything_is_embedded() {
     let place = place();

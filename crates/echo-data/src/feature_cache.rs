@@ -271,6 +271,8 @@ impl FeatureCache {
             };
             let used = once.iter().map(|file| file.used).max().unwrap_or(SystemTime::UNIX_EPOCH);
             let videos = packs::write(folder, &once, read, used).map_err(io(&packs::folder_of(folder)))?;
+            // What is in it takes the place of what this process knew.
+            self.known(folder, |known| known.packs.refresh());
             for (video, bytes) in videos {
                 remove(&folder.join(format!("{}.feature", &video.to_hex()[..32])))?;
                 packed.entries += 1;

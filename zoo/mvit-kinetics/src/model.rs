@@ -81,7 +81,7 @@ impl Pretrained for MvitKinetics {
                 path: checkpoint.path().to_owned(),
                 reason: format!(
                     "its head has {outputs} outputs and not the {ACTIONS} actions of Kinetics: these are no weights of \
-                     torchvision's mvit_v2_s (EchoPrime's have 512, for --encoder echoprime)"
+                     torchvision's mvit_v2_s; if they are EchoPrime's, whose head has 512, use --encoder echoprime"
                 ),
             }),
             _ => Ok(Self::init(preset, device)),

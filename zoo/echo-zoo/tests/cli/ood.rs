@@ -28,6 +28,14 @@ up_to = 100
 prompts = ["left ventricle that contracts very strongly"]
 "#;
 
+/// A training of few steps that moves what it trains.
+const SHORT: &str = r#"
+[recipes.negation.train]
+epochs = 4
+optimizer = { kind = "adamw", lr = 0.01, weight_decay = 0.0 }
+schedule = { kind = "constant" }
+"#;
+
 const OOD: [&str; 9] = ["ood", "--data", "data", "--task", "grade.toml", "--bootstrap", "200", "--seeds", "1,2"];
 
 fn place() -> Place {
@@ -109,7 +117,7 @@ fn embeddings_are_those_of_the_benchmark() {
 #[test]
 fn an_encoder_that_an_adapter_trained_becomes_weights() {
     let place = place();
-    fs::write(place.path("short.toml"), "[recipes.negation.train]\nepochs = 3\nlr = 0.01\n").unwrap();
+    fs::write(place.path("short.toml"), SHORT).unwrap();
     let common =
         ["--data", "data", "--task", "grade.toml", "--encoder", "echoviewclip", "--shots", "1", "--seeds", "1"];
     let bench = ["bench", "--config", "short.toml", "--no-zero-shot", "--bootstrap", "10", "--no-external"];

@@ -15,6 +15,9 @@ const EXTENSION: &str = "lock";
 /// Time between two looks at what another process holds.
 const POLL: Duration = Duration::from_millis(100);
 
+/// How often a lock's file may have gone when it is held: whoever held it before has removed it, which does not happen for long.
+const TRIES: usize = 1000;
+
 /// A piece of work that this process does; dropping it lets others have it.
 #[derive(Debug)]
 pub struct FileLock {
@@ -30,13 +33,14 @@ impl FileLock {
     /// The file cannot be made or locked. On a file system without locks, as some network drives are, it is claimed
     /// all the same, with a warning: a single process needs none.
     pub fn claim(path: &Path) -> Result<Option<Self>, Error> {
-        loop {
+        for _ in 0..TRIES {
             match Self::take(open(path)?, path)? {
                 Taken::Held(lock) => return Ok(Some(lock)),
                 Taken::Busy => return Ok(None),
                 Taken::Gone => {}
             }
         }
+        Err(Error::other("the lock's file goes away as soon as it is made"))
     }
 
     /// Claims the lock file `path`, after waiting for whoever has it; `on_wait` is called before the first wait.
@@ -65,7 +69,7 @@ impl FileLock {
         }
         // The last holder removes the file while it holds it. Who opened the file before that and got its lock after it
         // holds a file that nobody else will ever find: that is no claim, and the next file is tried.
-        match is_at(&file, path) {
+        match is_at(&file, path)? {
             true => Ok(Taken::Held(Self { path: path.to_owned(), _file: file })),
             false => Ok(Taken::Gone),
         }
@@ -138,17 +142,27 @@ pub fn without_locks(error: std::io::Error, path: &Path) -> std::io::Result<()> 
 }
 
 /// Whether `path` still names `file`.
+///
+/// # Errors
+/// The system does not say.
 #[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> bool {
+fn is_at(file: &File, path: &Path) -> Result<bool, Error> {
     use std::os::unix::fs::MetadataExt;
-    let same = |a: std::fs::Metadata, b: std::fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
-    file.metadata().is_ok_and(|file| std::fs::metadata(path).is_ok_and(|there| same(file, there)))
+    let [held, there] = [file.metadata(), std::fs::metadata(path)];
+    match (held, there) {
+        (Ok(held), Ok(there)) => Ok((held.dev(), held.ino()) == (there.dev(), there.ino())),
+        // What another machine has removed from a network drive is a stale handle.
+        (Err(error), _) | (_, Err(error)) => match error.kind() {
+            ErrorKind::NotFound | ErrorKind::StaleNetworkFileHandle => Ok(false),
+            _ => Err(error),
+        },
+    }
 }
 
 #[cfg(not(unix))]
-fn is_at(_file: &File, _path: &Path) -> bool {
+fn is_at(_file: &File, _path: &Path) -> Result<bool, Error> {
     // Files stay, so there is only ever one.
-    true
+    Ok(true)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use echo_report::Reference;
 use echo_video::{Mask, OpenOptions};
 use serde::{Deserialize, Serialize};
 
-use crate::data::privacy::last_name;
+use crate::data::privacy::path_for_others;
 
 use crate::BenchError;
 use crate::config::prompts_file::read_ranks;
@@ -205,14 +205,13 @@ impl BenchConfig {
         }
     }
 
-    /// As TOML for whoever gets the results: of absolute paths, which say who keeps what where, the last name alone.
+    /// As TOML for whoever gets the results: of paths that say who keeps what where, the last name alone.
     ///
     /// # Errors
     /// A setting cannot be written.
     pub(crate) fn for_others(&self) -> Result<String, BenchError> {
-        let kept = |path: &Path| {
-            PathBuf::from(if path.is_absolute() { last_name(path) } else { path.to_string_lossy().into_owned() })
-        };
+        // TOML is UTF-8, and names of files need not be.
+        let kept = |path: &Path| PathBuf::from(path_for_others(path).to_string_lossy().into_owned());
         let name = |path: &Option<PathBuf>| path.as_deref().map(kept);
         let config = Self {
             weights: self.weights.as_ref().map(|files| files.map(kept)),
@@ -223,10 +222,7 @@ impl BenchConfig {
             external_dataset: name(&self.external_dataset),
             split: name(&self.split),
             prompts: name(&self.prompts),
-            task: match Path::new(&self.task).is_absolute() {
-                true => last_name(Path::new(&self.task)),
-                false => self.task.clone(),
-            },
+            task: kept(Path::new(&self.task)).display().to_string(),
             ..self.clone()
         };
         toml::to_string(&config).map_err(|error| BenchError::Config(error.to_string()))

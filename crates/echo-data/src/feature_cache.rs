@@ -207,7 +207,7 @@ impl FeatureCache {
     }
 
     /// Packs the features of every stage as long as at least `at_least` of it have files of their own, and says what was
-    /// packed. Features above a megabyte stay as they are, and so does a stage that another process is packing.
+    /// packed. With 1, all are packed, and damaged packs are removed. Features above a megabyte stay as they are, and so does a stage that another process is packing.
     ///
     /// # Errors
     /// A folder cannot be read, a pack not be written or a file not be removed. What else there is was packed all the same.
@@ -222,6 +222,12 @@ impl FeatureCache {
 
     fn pack_stage(&self, folder: &Path, at_least: usize, packed: &mut Usage) -> Result<(), DataError> {
         let at_least = at_least.max(1);
+        if at_least == 1 {
+            self.known(folder, |known| known.packs.refresh());
+            for damaged in self.known(folder, |known| known.packs.take_damaged()) {
+                remove(&damaged)?;
+            }
+        }
         if entries(folder)?.iter().filter(|path| is_feature(path)).count() < at_least {
             return Ok(());
         }
@@ -802,6 +808,8 @@ mod tests {
         let mut file = File::options().append(true).open(&pack).unwrap();
         file.write_all(&[&rows.to_le_bytes()[..], &[0; 32], b"EZPACK1\n"].concat()).unwrap();
         assert_eq!((found(), pack.metadata().unwrap().len()), (0, size));
+        FeatureCache::new(dir.path()).pack(1).unwrap();
+        assert!(!pack.exists(), "it is removed when it is asked for");
         // Damaged ones are computed again, and then the new ones count, before and after they are packed.
         let middle = whole.len() / 4;
         let mut flipped = whole.clone();

@@ -511,8 +511,14 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
     }
     if args.launch.launcher.is_some() {
         let plan = dry_run(&config, &environment, &registry)?;
-        let (flags, out) = (args.flags_of_commands(), &environment.out);
-        let launch = Launch { args: &args.launch, config: &config, flags, out, home: &home, jobs: args.jobs.into() };
+        // What begins with a dash would be an option in a script.
+        let out = match environment.out.to_string_lossy().starts_with('-') {
+            true => Path::new(".").join(&environment.out),
+            false => environment.out.clone(),
+        };
+        let flags = args.flags_of_commands();
+        let launch =
+            Launch { args: &args.launch, config: &config, flags, out: &out, home: &home, jobs: args.jobs.into() };
         return launch.launch(&plan);
     }
     let benchmark = args.compute(&config, environment, &home, &registry)?;

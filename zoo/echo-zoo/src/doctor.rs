@@ -131,7 +131,7 @@ fn program(name: &'static str, flag: &str, costs: &'static str) -> Finding {
 /// The folder of data and caches: whether it can be written, and how much room there is.
 fn folder() -> Result<Vec<Finding>, CliError> {
     let what = "$ECHOZOO_HOME";
-    let lack = "nothing is cached and no phantoms are made: set it to a folder that can be written";
+    let lack = "most commands stop, since they keep phantoms, weights and features there: set it to a folder that can be written";
     let Ok(home) = home() else {
         return Ok(vec![Finding::new(what, "not set, and there is no folder for caches", Some(lack))]);
     };

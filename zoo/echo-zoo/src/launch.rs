@@ -6,14 +6,15 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use echo_bench::{BenchConfig, DryRun};
 use echo_files::{counted, say};
 
-use crate::CliError;
 use crate::array_file::write_file;
+use crate::{CliError, interrupt};
 
 /// Where the scripts lie in the folder of the results.
 const FOLDER: &str = "launch";
@@ -147,10 +148,10 @@ fn line(text: &str) -> Result<String, String> {
 impl LaunchArgs {
     /// Threads of a task.
     pub(crate) fn threads(&self) -> usize {
-        let here = || std::thread::available_parallelism().map_or(1, |count| count.get());
         match (self.cpus_per_task, self.launcher) {
             (Some(cpus), _) => cpus.into(),
-            (None, Some(Launcher::Local) | None) => here(),
+            // As many as without a launcher, so that cells are the same: `RAYON_NUM_THREADS`, or all.
+            (None, Some(Launcher::Local) | None) => rayon::current_num_threads(),
             (None, Some(Launcher::Slurm)) => 1,
         }
     }
@@ -293,7 +294,11 @@ impl Launch<'_> {
         }
         text.push_str("#SBATCH --requeue\n#SBATCH --open-mode=append\n");
         let here = std::env::current_dir().map_err(CliError::file(Path::new(".")))?;
-        let setup = lines(&self.args.slurm_setup);
+        // As in a script without `set`: what modules and environments do is not made for it.
+        let setup = match &self.args.slurm_setup[..] {
+            [] => String::new(),
+            given => format!("set +euo pipefail\n{}set -euo pipefail\n", lines(given)),
+        };
         let _ = write!(
             text,
             r#"
@@ -303,7 +308,7 @@ set -euo pipefail
 cd {here}
 export ECHOZOO_HOME={home}
 export RAYON_NUM_THREADS="${{SLURM_CPUS_PER_TASK:-{threads}}}"
-first=$((SLURM_ARRAY_TASK_ID * {each} + 1))
+{setup}first=$((SLURM_ARRAY_TASK_ID * {each} + 1))
 last=$((first + {each} - 1))
 failed=0
 child=
@@ -322,7 +327,6 @@ requeue() {{
 }}
 trap requeue USR1
 
-{setup}
 ran=0
 while IFS= read -r command; do
     bash -c "exec $command" &
@@ -393,6 +397,15 @@ exit "$failed"
 
     /// Runs the tasks of each script, some at a time, as SLURM would.
     fn run_here(&self, scripts: &[(PathBuf, usize)], logs: &Path) -> Result<(), CliError> {
+        interrupt::hold(|is_asked_to_end| self.run_until(scripts, logs, is_asked_to_end))
+    }
+
+    fn run_until(
+        &self,
+        scripts: &[(PathBuf, usize)],
+        logs: &Path,
+        is_asked_to_end: &(dyn Fn() -> bool + Sync),
+    ) -> Result<(), CliError> {
         let mut failed = 0;
         for (script, tasks) in scripts {
             let name = script.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -400,6 +413,9 @@ exit "$failed"
             let worker = || -> Result<usize, CliError> {
                 let mut failed = 0;
                 loop {
+                    if is_asked_to_end() {
+                        return Ok(failed);
+                    }
                     let task = next.fetch_add(1, Ordering::Relaxed);
                     if task >= *tasks {
                         return Ok(failed);
@@ -409,9 +425,8 @@ exit "$failed"
                     let err = file.try_clone().map_err(CliError::file(&log))?;
                     let mut command = Command::new("bash");
                     command.arg(script).env("SLURM_ARRAY_TASK_ID", task.to_string()).stdin(Stdio::null());
-                    command.env("SLURM_CPUS_PER_TASK", self.args.threads().to_string());
-                    let status =
-                        command.stdout(file).stderr(err).status().map_err(CliError::file(Path::new("bash")))?;
+                    command.env("SLURM_CPUS_PER_TASK", self.args.threads().to_string()).stdout(file).stderr(err);
+                    let Some(status) = ended(&mut command, is_asked_to_end)? else { return Ok(failed) };
                     if !status.success() {
                         failed += 1;
                         say(&format!("task {task} of {name} failed: see {}", log.display()));
@@ -424,6 +439,10 @@ exit "$failed"
             });
             for result in results {
                 failed += result?;
+            }
+            if is_asked_to_end() {
+                say("stopped; run it again to go on");
+                return Ok(());
             }
             say(&format!("{name}: {} ended", counted(*tasks, "task")));
         }
@@ -438,6 +457,31 @@ exit "$failed"
                 Err(CliError::File { path: logs.to_owned(), reason })
             }
         }
+    }
+}
+
+/// Runs a task to its end; none where this process is asked to end before: then all of the task's processes are, too.
+fn ended(command: &mut Command, is_asked_to_end: &dyn Fn() -> bool) -> Result<Option<ExitStatus>, CliError> {
+    /// Between two looks.
+    const POLL: Duration = Duration::from_millis(50);
+    // A group of its own, of which every process can be told at once.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(command, 0);
+    let failed = || CliError::file(Path::new("bash"));
+    let mut task = command.spawn().map_err(failed())?;
+    loop {
+        if let Some(status) = task.try_wait().map_err(failed())? {
+            return Ok(Some(status));
+        }
+        if is_asked_to_end() {
+            let told = Command::new("kill").args(["-TERM", "--", &format!("-{}", task.id())]).status();
+            if !told.is_ok_and(|told| told.success()) {
+                task.kill().map_err(failed())?;
+            }
+            task.wait().map_err(failed())?;
+            return Ok(None);
+        }
+        std::thread::sleep(POLL);
     }
 }
 

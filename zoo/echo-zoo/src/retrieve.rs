@@ -260,6 +260,8 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     let tables = args.report.iter().chain(&args.labels).chain(&args.pairs);
     args.results.check(files.iter().chain(tables).map(PathBuf::as_path))?;
     let index = Index::open(&args.index)?;
+    // A search reads all vectors anyway, and a damaged one would rank without a word.
+    index.verify()?;
     if let Some(path) = &args.pairs {
         return tell_pairs(args, &index, path);
     }

@@ -53,7 +53,8 @@ fn find<'a>(checkpoint: &'a Checkpoint, part: &str, name: &str) -> Option<&'a st
 fn differ(one: Option<&[f32]>, other: Option<&[f32]>) -> bool {
     let (Some(one), Some(other)) = (one, other) else { return true };
     let most = one.iter().fold(0.0f32, |most, x| most.max(x.abs()));
-    one.len() != other.len() || one.iter().zip(other).any(|(a, b)| !((a - b).abs() <= ROUNDED * most))
+    let is_near = |(a, b): (&f32, &f32)| (a - b).abs() <= ROUNDED * most;
+    one.len() != other.len() || !one.iter().zip(other).all(is_near)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The videos of a benchmark, by split, and those that could not be used.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use echo_core::{Kind, Truth};
@@ -11,6 +11,7 @@ use echo_files::is_of_machine;
 use echo_phantom::{OnDemand, Phantoms};
 use echo_report::{Excluded, Quantity, SampleUnit, TestVideo};
 
+use crate::data::privacy::names_for_others;
 use crate::{BenchConfig, BenchError, Samples, Selection};
 
 /// A labelled video.
@@ -75,7 +76,10 @@ fn bytes(truth: &Truth) -> Vec<u8> {
 
 /// The name of a data set without a description.
 fn folder_name(dir: &Path) -> String {
-    dir.file_name().map_or_else(|| dir.display().to_string(), |name| name.to_string_lossy().into_owned())
+    // The folder that one is in has a name, too.
+    let whole = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+    let name = dir.file_name().or_else(|| whole.file_name());
+    name.map_or_else(|| dir.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
 impl VideoSet {
@@ -89,6 +93,7 @@ impl VideoSet {
         if let Some(path) = &config.split {
             set.split_by(path, &dataset)?;
         }
+        set.call_for_others();
         set.take(config.samples, dir)?;
         set.limit(config.limit);
         // Nothing needs validation videos but the choice of an epoch; without them a table lacks their median.
@@ -126,6 +131,7 @@ impl VideoSet {
             return Err(BenchError::Config(format!("{}: {reason}", dir.display())));
         }
         let mut set = Self::described(dir, &dataset, target)?;
+        set.call_for_others();
         set.take(config.samples, dir)?;
         set.limit(config.limit);
         if set.test.is_empty() {
@@ -184,6 +190,27 @@ impl VideoSet {
         };
         set.videos = data.videos.into_iter().map(labelled).collect();
         Ok(set)
+    }
+
+    /// Calls videos that a table lists by absolute paths by the ends of these: names go into results.
+    fn call_for_others(&mut self) {
+        let excluded = self.excluded.iter().map(|excluded| excluded.video.as_str());
+        let mut names: Vec<&str> = self.videos.iter().map(|video| video.name.as_str()).chain(excluded).collect();
+        names.sort_unstable();
+        names.dedup();
+        let called = names_for_others(&names);
+        if called.is_empty() {
+            return;
+        }
+        let called: HashMap<String, String> =
+            called.into_iter().map(|(name, called)| (name.to_owned(), called)).collect();
+        let videos = self.videos.iter_mut().map(|video| &mut video.name);
+        let excluded = self.excluded.iter_mut().map(|excluded| &mut excluded.video);
+        for name in videos.chain(excluded).chain(&mut self.missing) {
+            if let Some(called) = called.get(name) {
+                name.clone_from(called);
+            }
+        }
     }
 
     /// Why videos are left out, for the error that none is there.

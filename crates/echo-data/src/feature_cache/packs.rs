@@ -47,6 +47,8 @@ pub(super) struct Packs {
     /// In the order in which they were found.
     files: Vec<PathBuf>,
     known: HashSet<PathBuf>,
+    /// Packs of this format that are damaged, and not of a newer one.
+    damaged: Vec<PathBuf>,
     /// When this process marked a pack as used.
     marked: HashMap<u32, Instant>,
     /// By the first half of a video's digest.
@@ -63,6 +65,7 @@ impl Packs {
             changed: None,
             files: Vec::new(),
             known: HashSet::new(),
+            damaged: Vec::new(),
             marked: HashMap::new(),
             places: HashMap::new(),
             passed_over: HashSet::new(),
@@ -120,18 +123,28 @@ impl Packs {
                 }
                 // Another process may have removed it.
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                // What the machine refused today it may give the next time.
+                Err(error) if error.kind() != ErrorKind::InvalidData => {
+                    tracing::warn!("{}: {error}; what it has is computed again", path.display());
+                    is_whole = false;
+                    continue;
+                }
                 Err(error) => {
-                    tracing::warn!("{}: {error}; its features are computed again", path.display());
-                    // What the machine refused today it may give the next time.
-                    if error.kind() != ErrorKind::InvalidData {
-                        is_whole = false;
-                        continue;
+                    let what_to_do = if begins_as_pack(&path) { " (`echozoo cache --pack` removes it)" } else { "" };
+                    tracing::warn!("{}: {error}, and is passed over{what_to_do}", path.display());
+                    if !what_to_do.is_empty() {
+                        self.damaged.push(path.clone());
                     }
                 }
             }
             self.known.insert(path);
         }
         is_whole
+    }
+
+    /// The damaged packs that were found since it was asked.
+    pub(super) fn take_damaged(&mut self) -> Vec<PathBuf> {
+        std::mem::take(&mut self.damaged)
     }
 
     pub(super) fn has(&self, video: &[u8; 16]) -> bool {
@@ -202,6 +215,13 @@ pub(super) fn is_pack(path: &Path) -> bool {
 /// How many features a pack has; none of one that is damaged.
 pub(super) fn count(path: &Path) -> usize {
     read_index(path).map_or(0, |rows| rows.len())
+}
+
+/// Whether a file begins as packs of this format do, as far as it goes.
+fn begins_as_pack(path: &Path) -> bool {
+    let mut head = Vec::new();
+    let read = echo_files::open(path).and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut head));
+    read.is_ok() && MAGIC.starts_with(&head)
 }
 
 /// What the system knows of a folder. On a network drive that may be a minute old, unless the folder is opened for it.

@@ -67,9 +67,7 @@ impl Writer<'_> {
         if let Err(error) = self.encode(video, &path) {
             return match error {
                 VideoError::Write { .. } => Err(error.into()),
-                VideoError::Io { path: at, .. } if at.starts_with(self.out) => {
-                    Err(CliError::file(&path)("it cannot be written"))
-                }
+                VideoError::Io { path: at, source } if at.starts_with(self.out) => Err(CliError::file(&path)(source)),
                 error => Ok(Outcome::Failed { study, reason: error.to_string() }),
             };
         }

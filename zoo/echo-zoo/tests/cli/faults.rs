@@ -147,7 +147,7 @@ fn whatever_fails_is_said_and_nothing_finished_is_lost() {
     }
     println!(
         "{} runs with faults: {hit} met theirs, {failed} ended with an error; {kept} finished cells, all kept",
-        seeds().count()
+        seeds().len()
     );
     assert!(failed > 0 && kept > 0);
 }

@@ -263,6 +263,32 @@ fn a_cell_that_a_merge_gathers_meanwhile_is_not_run_again() {
         fs::write(place.path(&format!("out/cells/{key}.json")), line).unwrap();
         fs::remove_file(place.path("out/runs.jsonl")).unwrap();
     }
+    // A file that lost what was in it is no record.
+    let record = fs::read_dir(place.path("out/cells")).unwrap().map(|file| file.unwrap().path());
+    let record = record.into_iter().find(|path| path.extension().is_some_and(|end| end == "json")).unwrap();
+    fs::write(&record, "").unwrap();
+    let (_, err) = ended(0, &mut part("cells"));
+    assert!(err.contains("no whole record") && err.contains("1 cell run, 0 done before"), "{err}");
+}
+
+/// A terminal that is closed, or a job that ends around it, leaves no task behind.
+#[cfg(unix)]
+#[test]
+fn a_launcher_that_is_told_to_end_ends_its_tasks() {
+    let place = Grid::new();
+    let text = place.read("grid.toml").replace("epochs = 3", "epochs = 4000");
+    fs::write(place.path("grid.toml"), text).unwrap();
+    let mut command = launch(&place, "told-to-end", &["--launcher", "local", "--jobs", "2"]);
+    let mut launcher = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let tasks = || {
+        let found = Command::new("pgrep").args(["-f", "told-to-end/launch/config.toml.*--part cells"]).output();
+        String::from_utf8(found.unwrap().stdout).unwrap()
+    };
+    let is_fitting = || fs::read_dir(place.path("told-to-end/launch/logs")).is_ok_and(|logs| logs.count() > 3);
+    until("two cells that run", || is_fitting() && tasks().lines().count() >= 2);
+    assert!(Command::new("kill").args(["-TERM", &launcher.id().to_string()]).status().unwrap().success());
+    assert!(!launcher.wait().unwrap().success());
+    until("the end of all tasks", || tasks().is_empty());
 }
 
 #[test]

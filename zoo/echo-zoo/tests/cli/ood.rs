@@ -137,8 +137,7 @@ fn an_encoder_that_an_adapter_trained_becomes_weights() {
         let flags = ["--preset", "nano", "--hold-out", "low", "--bootstrap", "10", "--out", out];
         place.run(0, &[&["ood"][..], &common, &flags, weights].concat());
         let of = |row: &std::collections::BTreeMap<String, String>| (row["detector"].clone(), row["auroc"].clone());
-        let rows = place.rows(out).iter().filter(|row| row["shots"] == "0").map(of).collect::<Vec<_>>();
-        rows
+        place.rows(out).iter().filter(|row| row["shots"] == "0").map(of).collect::<Vec<_>>()
     };
     let (before, after) = (scores(&[], "before.csv"), scores(&["--weights", "stage2.safetensors"], "after.csv"));
     assert_eq!(before[0], after[0], "the first branch is as it was");

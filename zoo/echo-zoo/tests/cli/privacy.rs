@@ -49,6 +49,22 @@ impl Marked {
         name(&self.place.path(PERSON).join(below)).to_owned()
     }
 
+    /// A data set in a folder of its own whose table has whole paths.
+    fn list_by_absolute_paths(&self) {
+        fs::create_dir_all(self.path("listed/Videos")).unwrap();
+        for video in files(Path::new(&self.path("data/Videos"))) {
+            let copy = Path::new(&self.path("listed/Videos")).join(video.file_name().unwrap());
+            fs::copy(&video, copy).unwrap();
+        }
+        let table = fs::read_to_string(self.path("data/FileList.csv")).unwrap();
+        let (header, rows) = table.split_once('\n').unwrap();
+        assert!(header.starts_with("FileName,"), "{header}");
+        let rows: String = rows.lines().map(|row| format!("{}/{row}\n", self.path("listed/Videos"))).collect();
+        // One that is elsewhere, and not there.
+        let elsewhere = rows.lines().next().unwrap().replace("listed", "elsewhere");
+        fs::write(self.path("listed/FileList.csv"), format!("{header}\n{rows}{elsewhere}\n")).unwrap();
+    }
+
     fn command(&self, args: &[&str]) -> Command {
         let mut command = self.place.command(args);
         command.env("ECHOZOO_HOME", self.path("home")).env("HOME", self.path(""));
@@ -155,6 +171,8 @@ fn no_result_names_a_folder_a_user_a_machine_or_a_patient() {
     let bench = "bench --encoder echoclip --preset nano --data /data --weights /out/weights.safetensors --shots 1 --seeds 1 --smoke";
     marked.run(&format!("{bench} --adapter linear,coop --save-adapters --thumbnails --out /out/bench"));
     marked.run(&format!("{bench} --adapter linear --launcher local --out /out/launch"));
+    marked.list_by_absolute_paths();
+    marked.run(&bench.replace("/data ", "/listed --adapter linear --out /out/listed "));
     marked.run("report /out/bench /out/launch --out /out/report");
     for ending in ["npy", "csv", "json", "safetensors"] {
         marked.run(&format!("embed {nano} {videos} --mask none --out /out/embedded.{ending} --csv"));

@@ -14,7 +14,9 @@ use crate::fixtures::{OF_TWO_BRANCHES, classes, clips, device, nano, recipe, tra
 
 /// The encoder that has one.
 fn entry() -> &'static Entry {
-    ZOO.iter().find(|entry| nano(entry).with_negation().is_some()).expect("an encoder of the zoo has a second branch")
+    ZOO.iter()
+        .find(|entry| nano(entry).with_negation(false).is_some())
+        .expect("an encoder of the zoo has a second branch")
 }
 
 fn built(name: &str, task: &Task, settings: &str, encoder: &AnyEncoder) -> Result<AnyAdapter, AdaptError> {
@@ -123,7 +125,13 @@ fn grades_are_learnt_from_both_branches() {
     let (task, encoder) = (classes(Kind::Ordinal), nano(entry()));
     let refused = built("quality", &task, "", &encoder).unwrap_err().to_string();
     assert!(refused.contains("no second branch") && refused.contains("tuned"), "{refused}");
-    let both = encoder.with_negation().unwrap();
+    let both = encoder.with_negation(false).unwrap();
+    let refused = |settings, released| {
+        let begun = encoder.with_negation(released).unwrap();
+        built("quality", &task, settings, &begun).unwrap_err().to_string()
+    };
+    assert!(refused("compat = \"none\"", true).contains("set `compat` to \"released\""));
+    assert!(refused("compat = \"released\"", false).contains("set `compat` to \"none\""));
     for (encoder, branch) in [(&encoder, "tuned"), (&both, "frozen")] {
         let adapter = built("quality", &task, &format!("branch = \"{branch}\""), encoder).unwrap();
         let trained = |path: &str| parameters(&adapter).iter().any(|one| one.trainable && one.path.starts_with(path));
@@ -143,7 +151,7 @@ fn grades_are_learnt_from_both_branches() {
 #[test]
 fn short_steps_lower_the_loss_as_their_gradients_say() {
     let encoder = nano(entry());
-    let both = encoder.with_negation().unwrap();
+    let both = encoder.with_negation(false).unwrap();
     let cases = [
         ("negation", Kind::SingleLabel, &encoder, "compat = \"none\"", 1e-5),
         ("negation", Kind::SingleLabel, &encoder, "compat = \"released\"", 1e-5),

@@ -70,7 +70,7 @@ impl FromRecipe for NegationAdapter {
 
     fn build(Settings { compat }: Settings, context: &BuildContext<'_>) -> Result<Self, AdaptError> {
         check(context)?;
-        let encoder = with_branch(Self::NAME, context.encoder)?;
+        let encoder = with_branch(Self::NAME, context.encoder, compat)?;
         let names = single_label(context.task).into_iter().flat_map(|classes| &classes.classes);
         let names: Vec<String> = names.map(|class| class.name.clone()).collect();
         let released = compat.is_released();
@@ -85,9 +85,9 @@ impl FromRecipe for NegationAdapter {
         Ok(Self { encoder, shown, names, released })
     }
 
-    fn needs(_: Settings, context: &BuildContext<'_>) -> Result<Needs, AdaptError> {
+    fn needs(Settings { compat }: Settings, context: &BuildContext<'_>) -> Result<Needs, AdaptError> {
         check(context)?;
-        with_branch(Self::NAME, context.encoder)?;
+        with_branch(Self::NAME, context.encoder, compat)?;
         Ok(Needs { stage: Stage::Clip, borrows_text: false })
     }
 }
@@ -102,15 +102,29 @@ fn check(context: &BuildContext<'_>) -> Result<(), AdaptError> {
 /// The encoder with a second branch: the weights' own, or a copy of the first.
 ///
 /// # Errors
-/// The architecture has none.
-pub(crate) fn with_branch(adapter: &'static str, encoder: &AnyEncoder) -> Result<AnyEncoder, AdaptError> {
-    if encoder.negation().is_some() {
-        return Ok(encoder.clone());
+/// The architecture has none, or the weights' own was trained otherwise than `compat` says.
+pub(crate) fn with_branch(
+    adapter: &'static str,
+    encoder: &AnyEncoder,
+    compat: NegationCompat,
+) -> Result<AnyEncoder, AdaptError> {
+    let refused = |reason: &str| {
+        Err(AdaptError::Incompatible { adapter, encoder: encoder.card().name, reason: reason.to_owned() })
+    };
+    let released = compat.is_released();
+    match encoder.negation().map(|negation| negation.is_released()) {
+        Some(true) if !released => {
+            refused("its weights' second branch was trained as the released code does; set `compat` to \"released\"")
+        }
+        Some(false) if released => {
+            refused("its weights' second branch was trained by the method; set `compat` to \"none\"")
+        }
+        Some(_) => Ok(encoder.clone()),
+        None => match encoder.with_negation(released) {
+            Some(encoder) => Ok(encoder),
+            None => refused("its architecture has no second branch that says what a clip is not"),
+        },
     }
-    encoder.with_negation().ok_or_else(|| {
-        let reason = "its architecture has no second branch that says what a clip is not".to_owned();
-        AdaptError::Incompatible { adapter, encoder: encoder.card().name, reason }
-    })
 }
 
 /// The second branch of an encoder that was given one.

@@ -41,7 +41,7 @@ impl FromRecipe for QualityAdapter {
 
     fn build(settings: Settings, context: &BuildContext<'_>) -> Result<Self, AdaptError> {
         let grades = check(&settings, context)?.classes.len();
-        let encoder = with_branch(Self::NAME, context.encoder)?;
+        let encoder = with_branch(Self::NAME, context.encoder, settings.compat)?;
         let (dim, device) = (encoder.dim(), context.device());
         // Presets differ in width; the head has a weight for each of their frames, whose number is fixed.
         let preset = encoder.card().presets.iter().find(|preset| preset.width == encoder.width());
@@ -60,7 +60,7 @@ impl FromRecipe for QualityAdapter {
 
     fn needs(settings: Settings, context: &BuildContext<'_>) -> Result<Needs, AdaptError> {
         check(&settings, context)?;
-        with_branch(Self::NAME, context.encoder)?;
+        with_branch(Self::NAME, context.encoder, settings.compat)?;
         Ok(Needs { stage: Stage::Clip, borrows_text: false })
     }
 }
@@ -75,7 +75,8 @@ fn check<'a>(settings: &Settings, context: &BuildContext<'a>) -> Result<&'a Clas
     };
     let grades = single_label(task).filter(|classes| classes.kind == Kind::Ordinal);
     let grades = grades.ok_or_else(|| refused(format!("it gives grades, and {} has none", task.name)))?;
-    if settings.branch == TrunkChoice::Frozen && encoder.negation().is_none() && encoder.with_negation().is_some() {
+    let has_architecture = || encoder.with_negation(settings.compat.is_released()).is_some();
+    if settings.branch == TrunkChoice::Frozen && encoder.negation().is_none() && has_architecture() {
         let reason = "its weights have no second branch, and a frozen copy of the first would say nothing new; give weights that \
                       have one, or set `branch` to \"tuned\"";
         return Err(refused(reason.to_owned()));

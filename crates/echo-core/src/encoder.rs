@@ -97,8 +97,9 @@ pub trait EchoEncoder: Send + Sync + Debug {
         None
     }
 
-    /// The same encoder with a second branch that begins as a copy of its own, where the architecture has one.
-    fn with_negation(&self) -> Option<AnyEncoder> {
+    /// The same encoder with a second branch that begins as a copy of its own, where the architecture has one; `released` as
+    /// [`Negation::is_released`] will say of it.
+    fn with_negation(&self, _released: bool) -> Option<AnyEncoder> {
         None
     }
 }

@@ -88,8 +88,9 @@ fn fitted(
     let adapter = file.adapt(adapters, &built, None)?;
     // What an adapter put into the encoder, such as factors of low rank, is no part of its architecture.
     let is_whole = |encoder: &AnyEncoder| {
-        let known = [Some(built.encoder.clone()), built.encoder.with_negation()];
-        known.iter().flatten().any(|known| known.num_params() == encoder.num_params())
+        let begun = [false, true].map(|released| built.encoder.with_negation(released));
+        let known = begun.into_iter().chain([Some(built.encoder.clone())]);
+        known.flatten().any(|known| known.num_params() == encoder.num_params())
     };
     let Some(encoder) = adapter.encoder().filter(|encoder| is_whole(encoder)) else {
         let reason = "does not train the encoder's own parameters; adapters such as full and negation do";

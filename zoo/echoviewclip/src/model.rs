@@ -183,8 +183,8 @@ impl EchoEncoder for EchoViewClip {
         self.no.as_ref().map(|_| self as &dyn Negation)
     }
 
-    fn with_negation(&self) -> Option<AnyEncoder> {
-        Some(AnyEncoder::new(self.clone().with_copied_branch()))
+    fn with_negation(&self, released: bool) -> Option<AnyEncoder> {
+        Some(AnyEncoder::new(self.clone().with_copied_branch(released)))
     }
 }
 

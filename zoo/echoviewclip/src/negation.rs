@@ -57,8 +57,9 @@ impl ModuleMapper for Apart {
 }
 
 impl EchoViewClip {
-    /// With a second branch that begins as a copy of the first, and a context that begins as the words of a denial.
-    pub(crate) fn with_copied_branch(self) -> Self {
+    /// With a second branch that begins as a copy of the first, and a context that begins as the words of a denial; the released
+    /// code has none.
+    pub(crate) fn with_copied_branch(self, released: bool) -> Self {
         let blocks = self.visual.layers().div_ceil(3);
         let beginning = [DENIED.to_owned()];
         let (words, lengths) = words(&self.text, &beginning).expect("four words are few tokens");
@@ -68,13 +69,13 @@ impl EchoViewClip {
         let device = context.device();
         let config = NoBranchConfig { blocks, context: lengths[0] - 2 };
         let no = config.init(&self.visual, &self.text, &self.pool, width, &device);
-        let no = NoBranch { context: Some(Param::from_tensor(context)), ..no };
+        let no = NoBranch { context: (!released).then(|| Param::from_tensor(context)), ..no };
         Self { no: Some(no), ..self }
     }
 
     /// As after all three stages, to be trained: with a second branch, and a quality head of random layers.
     pub fn with_all_stages(self, seed: u64) -> Self {
-        let model = self.with_copied_branch();
+        let model = self.with_copied_branch(false);
         let (dim, frames) = (model.pool.projector().weight.lazy_shape()[1], FRAMES);
         let head = QualityHeadConfig { dim, frames, grades: GRADES }.init(&model.text.logit_scale().device());
         Self { quality: Some(randomize(head, seed)), ..model }
@@ -201,7 +202,7 @@ mod tests {
     fn a_copied_branch_begins_as_the_first_and_denies_in_words() {
         let model = nano();
         assert!(model.negation().is_none());
-        let model = model.with_copied_branch();
+        let model = model.with_copied_branch(false);
         let negation = model.negation().unwrap();
         let BothBranches { yes, no, yes_attention, no_attention } = negation.branches(clip(), false);
         assert!(difference(yes.clone(), no) < 1e-5 && difference(yes_attention, no_attention) < 1e-6);
@@ -212,6 +213,7 @@ mod tests {
         let (whole, lengths) = words(&model.text, &sentences(DENIED, &names)).unwrap();
         assert!(difference(denied.clone(), model.text.encode_words(whole, &lengths)) < 1e-5);
         assert!(difference(shown.clone(), denied) > 1e-2);
+        assert!(!negation.is_released() && nano().with_copied_branch(true).is_released());
         // What was released denies nothing.
         assert!(difference(shown, negation.denied(&names, true).unwrap()) < 1e-5);
         let long = "ventricle ".repeat(71);
@@ -220,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_copied_branch_stays_within_the_bounds_of_nano_and_is_a_parameter_of_its_own() {
-        let model = nano().with_copied_branch();
+        let model = nano().with_copied_branch(false);
         assert!(model.num_params() < 1_200_000, "{}", model.num_params());
         let changed = EchoViewClip { pool: randomize(model.pool.clone(), 9), ..model.clone() };
         let pooled = |model: &EchoViewClip| {

@@ -100,7 +100,7 @@ fn a_checkpoint_of_the_first_stage_has_no_second_branch_and_begins_one_as_a_copy
     let (model, _) = load_tiny("stage1");
     assert!(model.negation().is_none());
     compare("embedding", model.encode(clip.clone()), golden.tensor("yes", &Device::flex()));
-    let BothBranches { yes, no, .. } = model.with_negation().unwrap().negation().unwrap().branches(clip, false);
+    let BothBranches { yes, no, .. } = model.with_negation(false).unwrap().negation().unwrap().branches(clip, false);
     compare("copied", no, yes);
 }
 

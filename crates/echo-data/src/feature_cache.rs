@@ -802,7 +802,8 @@ mod tests {
             assert!([0, left].contains(&found()), "byte {position} flipped");
         }
         // One that says that it has more features than a pack takes is not read into memory.
-        let file = File::create(&pack).unwrap();
+        let mut file = File::create(&pack).unwrap();
+        file.write_all(b"EZPACK1\n").unwrap();
         let (size, rows) = (1u64 << 40, (1u64 << 40) / 48 - 1);
         file.set_len(size - 48).unwrap();
         let mut file = File::options().append(true).open(&pack).unwrap();

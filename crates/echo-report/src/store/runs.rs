@@ -720,13 +720,11 @@ pub(crate) mod tests {
         together.gather().unwrap();
         assert_eq!(keys(dir.path()).len(), 3);
 
-        // A copy that was cut off names itself.
+        // A file that lost what was in it is no record, and in the way of no other.
         let line = record("cut").to_line();
         for text in ["", &line[..40], &format!("{line}{line}")] {
             fs::write(dir.path().join("cells/cut.json"), text).unwrap();
-            for message in [read_runs(dir.path()).unwrap_err(), apart().of_file("cut").unwrap_err()] {
-                assert!(message.to_string().contains("cut.json"), "{message}");
-            }
+            assert_eq!((keys(dir.path()).len(), apart().of_file("cut").unwrap()), (3, None));
         }
     }
 

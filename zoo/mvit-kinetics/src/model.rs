@@ -11,6 +11,9 @@ use crate::{CARD, KEYS};
 /// Classes of Kinetics-400, which the head of the published weights tells apart.
 const ACTIONS: usize = 400;
 
+/// The head's name, maybe behind that of a wrapper.
+const HEAD: &str = "head.1.weight";
+
 /// The sizes of a preset: those of EchoPrime's video tower.
 pub fn config(preset: &Preset) -> MvitConfig {
     match preset.name {
@@ -74,7 +77,9 @@ impl Pretrained for MvitKinetics {
 
     /// EchoPrime's video tower has the same names and shapes, but for its head.
     fn init_for(preset: &Preset, checkpoint: &Checkpoint, device: &Device) -> Result<Self, WeightsError> {
-        let head = checkpoint.names().find(|name| name.ends_with("head.1.weight"));
+        let is_head =
+            |name: &&str| *name == HEAD || name.strip_suffix(HEAD).is_some_and(|before| before.ends_with('.'));
+        let head = checkpoint.names().find(is_head);
         let outputs = head.and_then(|name| checkpoint.shape(name)?.first().copied());
         match outputs {
             Some(outputs) if outputs != ACTIONS => Err(WeightsError::Format {

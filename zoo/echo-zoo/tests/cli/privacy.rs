@@ -61,7 +61,7 @@ impl Marked {
         assert!(header.starts_with("FileName,"), "{header}");
         let rows: String = rows.lines().map(|row| format!("{}/{row}\n", self.path("listed/Videos"))).collect();
         // One that is elsewhere, and not there.
-        let elsewhere = rows.lines().next().unwrap().replace("listed", "elsewhere");
+        let elsewhere = rows.lines().next().unwrap().replace("listed", "elsewhere").replace("00000", "99999");
         fs::write(self.path("listed/FileList.csv"), format!("{header}\n{rows}{elsewhere}\n")).unwrap();
     }
 

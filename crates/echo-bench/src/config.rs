@@ -10,11 +10,10 @@ use std::path::{Path, PathBuf};
 
 use echo_core::{Answer, Preset};
 use echo_data::{DataError, DatasetConfig, Target};
+use echo_files::path_for_others;
 use echo_report::Reference;
 use echo_video::{Mask, OpenOptions};
 use serde::{Deserialize, Serialize};
-
-use crate::data::privacy::path_for_others;
 
 use crate::BenchError;
 use crate::config::prompts_file::read_ranks;

@@ -207,7 +207,8 @@ impl FeatureCache {
     }
 
     /// Packs the features of every stage as long as at least `at_least` of it have files of their own, and says what was
-    /// packed. With 1, all are packed, and damaged packs are removed. Features above a megabyte stay as they are, and so does a stage that another process is packing.
+    /// packed. With 1, all are packed, and damaged packs are removed. Features above a megabyte stay as they are, and so does a
+    /// stage that another process is packing.
     ///
     /// # Errors
     /// A folder cannot be read, a pack not be written or a file not be removed. What else there is was packed all the same.

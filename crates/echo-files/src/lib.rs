@@ -6,6 +6,7 @@
 
 mod counted;
 mod lock;
+mod names;
 mod read;
 mod say;
 mod spreadsheet;
@@ -13,6 +14,7 @@ mod write;
 
 pub use counted::{counted, plural};
 pub use lock::{FileLock, lock_file, remove_left_locks, without_locks};
+pub use names::{last_name, path_for_others, short_names};
 pub use read::{MAX_BYTES, is_of_machine, open, read_bytes, read_text};
 pub use say::{excerpt, hand_messages_to, printable, say};
 pub use spreadsheet::{from_cell, to_cell};

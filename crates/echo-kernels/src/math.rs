@@ -53,8 +53,9 @@ fn within<S: Simd>(simd: S, x: S::f32s, least: S::f32s, most: S::f32s) -> S::f32
 #[inline(always)]
 pub(crate) fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     let (least, most) = (simd.splat_f32s(-87.3), simd.splat_f32s(88.3));
+    // What comes of them below is not taken.
     let is_none = simd.less_than_f32s(x, least);
-    let x = within(simd, x, least, most);
+    let x = simd.select_f32s(simd.less_than_f32s(most, x), most, x);
     let shifted = simd.mul_add_f32s(x, simd.splat_f32s(std::f32::consts::LOG2_E), simd.splat_f32s(MAGIC));
     let whole = simd.sub_f32s(shifted, simd.splat_f32s(MAGIC));
     let rest = simd.mul_add_f32s(whole, simd.splat_f32s(-LN_2[0]), x);

@@ -1,6 +1,9 @@
 //! What videos are called in results: where someone keeps patients' videos is nobody else's business (docs/privacy.md).
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+
+use echo_files::short_names;
 
 /// Names of files that a user named, or that lie in folders that a user named.
 ///
@@ -9,36 +12,20 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub(crate) struct Names {
     /// Absolute paths, and what each is called.
-    known: Vec<(PathBuf, PathBuf)>,
+    known: HashMap<PathBuf, PathBuf>,
 }
 
 impl Names {
     pub(crate) fn of(named: &[PathBuf]) -> Self {
-        let mut paths: Vec<&PathBuf> = named.iter().filter(|path| path.is_absolute()).collect();
-        paths.sort();
-        paths.dedup();
-        let end = |path: &Path, parts: usize| -> PathBuf {
-            let all: Vec<_> = path.iter().skip(1).collect();
-            all[all.len().saturating_sub(parts)..].iter().collect()
-        };
-        let called = |path: &&PathBuf| {
-            let differs = |parts: &usize| {
-                let own = end(path, *parts);
-                paths.iter().filter(|other| end(other, *parts) == own).count() == 1
-            };
-            // Different paths have different ends at the latest where they are whole.
-            let parts = (1..=path.components().count()).find(differs).unwrap_or(usize::MAX);
-            ((*path).clone(), end(path, parts))
-        };
-        Self { known: paths.iter().map(called).collect() }
+        let called = short_names(named.iter().map(PathBuf::as_path)).into_iter();
+        Self { known: called.map(|(path, called)| (path.to_owned(), called)).collect() }
     }
 
     /// The name of a file, or of a folder.
     pub(crate) fn name(&self, path: &Path) -> String {
         // The innermost: a folder and one below it may both be named.
-        let inside = self.known.iter().filter_map(|(named, called)| Some((path.strip_prefix(named).ok()?, called)));
-        let below = inside.min_by_key(|(below, _)| below.components().count());
-        match below {
+        let inside = path.ancestors().find_map(|named| Some((path.strip_prefix(named).ok()?, self.known.get(named)?)));
+        match inside {
             Some((below, called)) if below.as_os_str().is_empty() => called.display().to_string(),
             Some((below, called)) => called.join(below).display().to_string(),
             None => path.display().to_string(),

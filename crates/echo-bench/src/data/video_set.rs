@@ -7,11 +7,10 @@ use echo_core::{Kind, Truth};
 use echo_data::{
     DatasetConfig, DatasetVideo, Digests, Split, Target, few_shot, patient_key, read_dataset, read_split_file,
 };
-use echo_files::is_of_machine;
+use echo_files::{is_of_machine, last_name, short_names};
 use echo_phantom::{OnDemand, Phantoms};
 use echo_report::{Excluded, Quantity, SampleUnit, TestVideo};
 
-use crate::data::privacy::names_for_others;
 use crate::{BenchConfig, BenchError, Samples, Selection};
 
 /// A labelled video.
@@ -74,14 +73,6 @@ fn bytes(truth: &Truth) -> Vec<u8> {
     }
 }
 
-/// The name of a data set without a description.
-fn folder_name(dir: &Path) -> String {
-    // The folder that one is in has a name, too.
-    let whole = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
-    let name = dir.file_name().or_else(|| whole.file_name());
-    name.map_or_else(|| dir.display().to_string(), |name| name.to_string_lossy().into_owned())
-}
-
 impl VideoSet {
     /// Reads the data set in `dir`, split as its description says or by the configuration's split file.
     ///
@@ -112,7 +103,7 @@ impl VideoSet {
             }
         }
         if config.dataset.is_none() {
-            set.name = folder_name(dir);
+            set.name = last_name(dir);
         }
         Ok(set)
     }
@@ -138,7 +129,7 @@ impl VideoSet {
             return Err(BenchError::Config(format!("{}: no test video is left{}", dir.display(), set.left_out())));
         }
         if config.dataset.is_none() && config.external_dataset.is_none() {
-            set.name = folder_name(dir);
+            set.name = last_name(dir);
         }
         Ok(set)
     }
@@ -195,19 +186,15 @@ impl VideoSet {
     /// Calls videos that a table lists by absolute paths by the ends of these: names go into results.
     fn call_for_others(&mut self) {
         let excluded = self.excluded.iter().map(|excluded| excluded.video.as_str());
-        let mut names: Vec<&str> = self.videos.iter().map(|video| video.name.as_str()).chain(excluded).collect();
-        names.sort_unstable();
-        names.dedup();
-        let called = names_for_others(&names);
-        if called.is_empty() {
-            return;
-        }
-        let called: HashMap<String, String> =
-            called.into_iter().map(|(name, called)| (name.to_owned(), called)).collect();
+        let names = self.videos.iter().map(|video| video.name.as_str()).chain(excluded);
+        let called = short_names(names.map(Path::new)).into_iter();
+        // Names are text, and so are their ends.
+        let called: HashMap<PathBuf, String> =
+            called.map(|(name, called)| (name.to_owned(), called.to_string_lossy().into_owned())).collect();
         let videos = self.videos.iter_mut().map(|video| &mut video.name);
         let excluded = self.excluded.iter_mut().map(|excluded| &mut excluded.video);
         for name in videos.chain(excluded).chain(&mut self.missing) {
-            if let Some(called) = called.get(name) {
+            if let Some(called) = called.get(Path::new(name)) {
                 name.clone_from(called);
             }
         }

@@ -27,8 +27,6 @@ pub struct NegationAdapter {
     /// Of the classes.
     #[module(skip)]
     names: Vec<String>,
-    #[module(skip)]
-    released: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -73,16 +71,14 @@ impl FromRecipe for NegationAdapter {
         let encoder = with_branch(Self::NAME, context.encoder, compat)?;
         let names = single_label(context.task).into_iter().flat_map(|classes| &classes.classes);
         let names: Vec<String> = names.map(|class| class.name.clone()).collect();
-        let released = compat.is_released();
         let negation = branch(&encoder);
         let shown = l2_normalize(negation.shown(&borrowed(&names))?);
         // A sentence that is too long is found here.
-        negation.denied(&borrowed(&names), released)?;
+        negation.denied(&borrowed(&names))?;
         let paths = negation.parameters();
         let trained: Vec<&str> = paths.video.iter().chain(paths.text).copied().collect();
-        let trained: Vec<&str> = trained.into_iter().filter(|path| !released || *path != paths.context).collect();
         let encoder = encoder.freeze().unfreeze_group(beginning_with(&trained));
-        Ok(Self { encoder, shown, names, released })
+        Ok(Self { encoder, shown, names })
     }
 
     fn needs(Settings { compat }: Settings, context: &BuildContext<'_>) -> Result<Needs, AdaptError> {
@@ -139,7 +135,7 @@ fn borrowed(names: &[String]) -> Vec<&str> {
 impl NegationAdapter {
     /// Embeddings of sentences that deny the classes, at length one: `[classes, dim]`
     fn denied(&self) -> Tensor<2> {
-        let denied: Result<Tensor<2>, Error> = branch(&self.encoder).denied(&borrowed(&self.names), self.released);
+        let denied: Result<Tensor<2>, Error> = branch(&self.encoder).denied(&borrowed(&self.names));
         l2_normalize(denied.expect("the same sentences were encoded when the adapter was built"))
     }
 }
@@ -173,7 +169,7 @@ impl Adapter for NegationAdapter {
     fn forward(&self, features: Features) -> Prediction {
         let Features::Clip(clip, clips) = features else { unreachable!("its stage is the clip") };
         let negation = branch(&self.encoder);
-        let BothBranches { no, .. } = negation.branches(clip, self.released);
+        let BothBranches { no, .. } = negation.branches(clip);
         let similarity = l2_normalize(no).matmul(self.denied().transpose());
         let logits = similarity * negation.logit_scale().exp().neg().unsqueeze();
         let [all, classes] = logits.dims();

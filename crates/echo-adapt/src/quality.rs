@@ -20,8 +20,6 @@ pub(crate) const ENTRY: AdapterEntry = AdapterEntry::of::<QualityAdapter>();
 pub struct QualityAdapter {
     encoder: AnyEncoder,
     head: QualityHead,
-    #[module(skip)]
-    released: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -55,7 +53,7 @@ impl FromRecipe for QualityAdapter {
             TrunkChoice::Frozen => frozen,
             TrunkChoice::Tuned => frozen.unfreeze_group(beginning_with(trained)),
         };
-        Ok(Self { encoder, head, released: settings.compat.is_released() })
+        Ok(Self { encoder, head })
     }
 
     fn needs(settings: Settings, context: &BuildContext<'_>) -> Result<Needs, AdaptError> {
@@ -100,7 +98,7 @@ impl Adapter for QualityAdapter {
     /// Means over a sample's clips.
     fn forward(&self, features: Features) -> Prediction {
         let Features::Clip(clip, clips) = features else { unreachable!("its stage is the clip") };
-        let BothBranches { yes, no, yes_attention, no_attention } = branch(&self.encoder).branches(clip, self.released);
+        let BothBranches { yes, no, yes_attention, no_attention } = branch(&self.encoder).branches(clip);
         let logits = self.head.forward([yes, no], [yes_attention, no_attention]);
         let [all, grades] = logits.dims();
         Prediction::Classes(logits.reshape([all / clips, clips, grades]).mean_dim(1).squeeze_dim(1))

@@ -21,11 +21,9 @@ pub struct BothBranches {
 
 /// A second ("no") branch beside an encoder's own: towers of images and of texts in whose space a clip lies near sentences that
 /// deny what it does not show (Wang et al., "CLIPN for zero-shot OOD detection: teaching CLIP to say no", ICCV 2023).
-///
-/// `released` asks for what the code that the method was released with computes, where that departs from the method.
 pub trait Negation: Send + Sync + Debug {
     /// What both branches make of clips `[batch, 3, frames, height, width]`.
-    fn branches(&self, clip: Tensor<5>, released: bool) -> BothBranches;
+    fn branches(&self, clip: Tensor<5>) -> BothBranches;
 
     /// Text embeddings of sentences that there is one of `names`, `[names, dim]`, of any length.
     ///
@@ -37,10 +35,10 @@ pub trait Negation: Send + Sync + Debug {
     ///
     /// # Errors
     /// As [`shown`](Self::shown).
-    fn denied(&self, names: &[&str], released: bool) -> Result<Tensor<2>, Error>;
+    fn denied(&self, names: &[&str]) -> Result<Tensor<2>, Error>;
 
-    /// Whether the weights' second branch was trained as the released code does: what it says of clips and sentences means
-    /// something with the same `released` alone.
+    /// Whether the second branch is trained as the code is that the method was released with, where that departs from the
+    /// method: what it says of clips and sentences is of the same kind.
     fn is_released(&self) -> bool;
 
     /// Natural logarithm of the factor on cosine similarities of both, `[1]`.
@@ -62,8 +60,6 @@ pub struct NegationPaths {
     pub video: &'static [&'static str],
     /// What those of sentences depend on.
     pub text: &'static [&'static str],
-    /// Of those, learnable words in which sentences deny. What is released encodes none.
-    pub context: &'static str,
 }
 
 /// What is added under the root of [`opposition`], so that its slope is finite where two sentences are one.

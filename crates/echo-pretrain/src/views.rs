@@ -51,7 +51,7 @@ impl ViewWords {
         for list in &lists {
             let names: Vec<&str> = list.names.iter().map(String::as_str).collect();
             negation.shown(&names)?;
-            negation.denied(&names, false)?;
+            negation.denied(&names)?;
         }
         let of_view = |view: &View| view_words(*view).into_iter().map(|words| text.tokenize(words)).collect();
         let prompts = View::ALL.iter().map(of_view).collect::<Result<Vec<Vec<_>>, _>>()?;
@@ -75,12 +75,12 @@ impl ViewWords {
         let first = batch.numbers.first().copied().unwrap_or(0);
         let mut stream = Stream::new(self.seed, &format!("pretrain/views/{}", purpose.name()), u64::from(first));
         let negation = negation_of(encoder);
-        let branches = negation.branches(batch.clips(device), false);
+        let branches = negation.branches(batch.clips(device));
         let (yes, no) = (l2_normalize(branches.yes.clone()), l2_normalize(branches.no.clone()));
         let list = &self.lists[stream.below(self.lists.len())];
         let names: Vec<&str> = list.names.iter().map(String::as_str).collect();
         let shown = l2_normalize(negation.shown(&names)?);
-        let denied = l2_normalize(negation.denied(&names, false)?);
+        let denied = l2_normalize(negation.denied(&names)?);
         let scale = negation.logit_scale().exp().unsqueeze::<2>();
         let places: Vec<usize> = batch.findings.iter().map(|findings| place_of(findings.view)).collect();
         let in_list: Vec<usize> = places.iter().map(|&place| list.of_view[place]).collect();
@@ -111,7 +111,7 @@ impl ViewWords {
         let negation = negation_of(encoder);
         let list = &self.lists[0];
         let names: Vec<&str> = list.names.iter().map(String::as_str).collect();
-        let yes = l2_normalize(negation.branches(batch.clips(device), false).yes);
+        let yes = l2_normalize(negation.branches(batch.clips(device)).yes);
         let logits = yes.matmul(l2_normalize(negation.shown(&names)?).transpose());
         let likeliest = logits.argmax(1).into_data();
         let right = |(found, findings): (i64, &Findings)| {

@@ -41,8 +41,7 @@ impl Recogniser {
     pub(crate) fn new(encoder: &AnyEncoder, device: &Device) -> Result<Option<Self>, CliError> {
         let views = encoder.card().capabilities.views;
         if let Some(negation) = encoder.negation() {
-            let [shown, denied] =
-                [negation.shown(views)?, negation.denied(views, negation.is_released())?].map(l2_normalize);
+            let [shown, denied] = [negation.shown(views)?, negation.denied(views)?].map(l2_normalize);
             let [shown, denied] = [shown, denied].map(|texts| texts.to_device(device));
             return Ok(Some(Self { sentences: Some([shown, denied]) }));
         }
@@ -54,7 +53,7 @@ impl Recogniser {
         let numbers = |tensor: Tensor<2>| tensor.into_data().iter::<f32>().collect::<Vec<f32>>();
         match (&self.sentences, encoder.negation()) {
             (Some([shown, denied]), Some(negation)) => {
-                let branches = negation.branches(clip, negation.is_released());
+                let branches = negation.branches(clip);
                 let logits = |of: &Tensor<2>, texts: &Tensor<2>| scaled(negation, of.clone(), texts.clone());
                 let (yes, no) = (logits(&branches.yes, shown), logits(&branches.no, denied));
                 let known = probability_of_any(&numbers(yes.clone()), &numbers(no)).unwrap_or(f64::NAN) as f32;

@@ -45,7 +45,7 @@ impl EchoViewClipConfig {
             visual: ClipVisionConfig::base_16(),
             text: ClipTextConfig { activation: ACTIVATION, ..ClipTextConfig::base() },
             hidden: 128,
-            no: Some(NoBranchConfig { blocks: 4, context: 0 }),
+            no: Some(NoBranchConfig { blocks: 4, context: None }),
             quality: Some(QualityHeadConfig { dim: 512, frames: FRAMES, grades: GRADES }),
         }
     }
@@ -75,8 +75,7 @@ impl EchoViewClipConfig {
     /// trained.
     pub fn for_checkpoint(mut self, checkpoint: &Checkpoint) -> Self {
         let ends = |name: &str| checkpoint.names().find(|known| *known == name || known.ends_with(&format!(".{name}")));
-        let rows = |name: &str| Some(*checkpoint.shape(ends(name)?)?.first()?);
-        let context = rows("no.context").unwrap_or(0);
+        let context = ends("no.context").and_then(|name| checkpoint.shape(name)?.try_into().ok());
         // Upstream's names, then the module's own.
         let has_no = ends("projector_no.weight").or_else(|| ends("no.pool.projector.weight")).is_some();
         let has_quality = ends("projector_sqc.weight").or_else(|| ends("quality.projector.weight")).is_some();
@@ -92,7 +91,7 @@ impl EchoViewClipConfig {
         let visual = self.visual.init(device);
         let text = ClipTextTower::new(&self.text, tokenizer, device);
         let pool = FramePoolConfig { dim: self.visual.dim, hidden: self.hidden }.init(device);
-        let no = self.no.map(|config| config.init(&visual, &text, &pool, self.text.width, device));
+        let no = self.no.map(|config| config.init(&visual, &text, &pool, device));
         EchoViewClip { visual, text, pool, no, quality: self.quality.map(|config| config.init(device)) }
     }
 }

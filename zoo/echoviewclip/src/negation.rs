@@ -16,9 +16,9 @@ use crate::views::{DENIED, SHOWN, sentences};
 pub struct NoBranchConfig {
     /// Image blocks of its own, the last ones.
     pub blocks: usize,
-    /// Learnable vectors in place of the first words of negated sentences; 0 for a branch that was trained as the released code
-    /// does, which encodes no such sentence.
-    pub context: usize,
+    /// Learnable vectors in place of the first words of negated sentences, `[vectors, width]`; none for a branch that is trained
+    /// as the released code does, which encodes no such sentence.
+    pub context: Option<[usize; 2]>,
 }
 
 impl NoBranchConfig {
@@ -28,10 +28,9 @@ impl NoBranchConfig {
         visual: &ClipVision,
         text: &ClipTextTower,
         pool: &FramePool,
-        width: usize,
         device: &Device,
     ) -> NoBranch {
-        let context = (self.context > 0).then(|| Initializer::Zeros.init([self.context, width], device));
+        let context = self.context.map(|shape| Initializer::Zeros.init(shape, device));
         NoBranch { visual: visual.branch(self.blocks), text: text.branch(), context, pool: pool.clone() }
             .map(&mut Apart)
     }
@@ -57,20 +56,25 @@ impl ModuleMapper for Apart {
 }
 
 impl EchoViewClip {
-    /// With a second branch that begins as a copy of the first, and a context that begins as the words of a denial; the released
-    /// code has none.
+    /// With a second branch that begins as a copy of the first.
     pub(crate) fn with_copied_branch(self, released: bool) -> Self {
-        let blocks = self.visual.layers().div_ceil(3);
+        let config = NoBranchConfig { blocks: self.visual.layers().div_ceil(3), context: None };
+        let no = config.init(&self.visual, &self.text, &self.pool, &self.text.logit_scale().device());
+        let model = Self { no: Some(no), ..self };
+        if released { model } else { model.denying_in_words() }
+    }
+
+    /// With learnable words in which the second branch denies, which begin as those of a denial. The released code has none.
+    ///
+    /// # Panics
+    /// There is no second branch.
+    pub fn denying_in_words(self) -> Self {
         let beginning = [DENIED.to_owned()];
         let (words, lengths) = words(&self.text, &beginning).expect("four words are few tokens");
         let [_, _, width] = words.dims();
         // Without what begins and ends a text.
         let context = words.slice([0..1, 1..lengths[0] - 1]).reshape([lengths[0] - 2, width]);
-        let device = context.device();
-        let config = NoBranchConfig { blocks, context: lengths[0] - 2 };
-        let no = config.init(&self.visual, &self.text, &self.pool, width, &device);
-        let no = NoBranch { context: (!released).then(|| Param::from_tensor(context)), ..no };
-        Self { no: Some(no), ..self }
+        self.denying_with(context)
     }
 
     /// As after all three stages, to be trained: with a second branch, and a quality head of random layers.
@@ -98,13 +102,13 @@ impl EchoViewClip {
 
 impl Negation for EchoViewClip {
     /// The released code weighs the frames of the first branch, not of the second, by the second's attention.
-    fn branches(&self, clip: Tensor<5>, released: bool) -> BothBranches {
+    fn branches(&self, clip: Tensor<5>) -> BothBranches {
         let no = self.no();
         let class = self.tokens(clip.clone()).class.expect("CLIP has class tokens");
         let shown = self.frame_embeddings(class);
         let not_shown = self.visual.frames_along(&no.visual, clip);
         let (yes_attention, no_attention) = (self.pool.weights(shown.clone()), no.pool.weights(not_shown.clone()));
-        let weighed = if released { shown.clone() } else { not_shown.clone() };
+        let weighed = if self.is_released() { shown.clone() } else { not_shown.clone() };
         BothBranches {
             yes: self.pool.forward(shown.clone(), shown, yes_attention.clone()),
             no: no.pool.forward(not_shown, weighed, no_attention.clone()),
@@ -119,11 +123,10 @@ impl Negation for EchoViewClip {
     }
 
     /// The released code gives the second text tower the sentences of the first.
-    fn denied(&self, names: &[&str], released: bool) -> Result<Tensor<2>, Error> {
+    fn denied(&self, names: &[&str]) -> Result<Tensor<2>, Error> {
         let no = self.no();
         let (words, lengths) = match &no.context {
-            _ if released => words(&self.text, &sentences(SHOWN, names))?,
-            None => words(&self.text, &sentences(DENIED, names))?,
+            None => words(&self.text, &sentences(SHOWN, names))?,
             Some(context) => self.with_context(context.val(), names)?,
         };
         Ok(no.text.encode_words(words, &lengths))
@@ -149,7 +152,6 @@ impl Negation for EchoViewClip {
         NegationPaths {
             video: &["no.visual.resblocks.", "no.visual.ln_post.", "no.pool."],
             text: &["no.text.", "no.context"],
-            context: "no.context",
         }
     }
 }
@@ -204,20 +206,21 @@ mod tests {
         assert!(model.negation().is_none());
         let model = model.with_copied_branch(false);
         let negation = model.negation().unwrap();
-        let BothBranches { yes, no, yes_attention, no_attention } = negation.branches(clip(), false);
+        let BothBranches { yes, no, yes_attention, no_attention } = negation.branches(clip());
         assert!(difference(yes.clone(), no) < 1e-5 && difference(yes_attention, no_attention) < 1e-6);
         assert!(difference(yes, model.encode(clip())) < 1e-5);
         // The context is the words of the denial, so that the sentence is the whole one.
         let names = ["Suprasternal Notch", "A4C"];
-        let (shown, denied) = (negation.shown(&names).unwrap(), negation.denied(&names, false).unwrap());
+        let (shown, denied) = (negation.shown(&names).unwrap(), negation.denied(&names).unwrap());
         let (whole, lengths) = words(&model.text, &sentences(DENIED, &names)).unwrap();
         assert!(difference(denied.clone(), model.text.encode_words(whole, &lengths)) < 1e-5);
         assert!(difference(shown.clone(), denied) > 1e-2);
-        assert!(!negation.is_released() && nano().with_copied_branch(true).is_released());
         // What was released denies nothing.
-        assert!(difference(shown, negation.denied(&names, true).unwrap()) < 1e-5);
+        let released = nano().with_copied_branch(true);
+        assert!(!negation.is_released() && released.is_released());
+        assert!(difference(shown, released.denied(&names).unwrap()) < 1e-5);
         let long = "ventricle ".repeat(71);
-        assert!(negation.denied(&[long.as_str()], false).is_err());
+        assert!(negation.denied(&[long.as_str()]).is_err());
     }
 
     #[test]
@@ -226,7 +229,7 @@ mod tests {
         assert!(model.num_params() < 1_200_000, "{}", model.num_params());
         let changed = EchoViewClip { pool: randomize(model.pool.clone(), 9), ..model.clone() };
         let pooled = |model: &EchoViewClip| {
-            let BothBranches { yes, no, .. } = model.branches(clip(), false);
+            let BothBranches { yes, no, .. } = model.branches(clip());
             [yes, no]
         };
         let ([yes, no], [changed_yes, changed_no]) = (pooled(&model), pooled(&changed));

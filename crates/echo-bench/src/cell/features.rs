@@ -305,7 +305,7 @@ fn of_tokens(stage: Stage, encoder: &AnyEncoder, tokens: &Tokens, clip: Tensor<5
         Stage::Embedding => encoder.embed(tokens).unsqueeze_dim(1),
         Stage::SecondEmbedding => {
             let negation = encoder.negation().expect("it is asked for of encoders with a second branch");
-            negation.branches(clip, negation.is_released()).no.unsqueeze_dim(1)
+            negation.branches(clip).no.unsqueeze_dim(1)
         }
         Stage::Frames => encoder.frame_features(tokens),
         Stage::ZoomFrames => zoom_frames(encoder, encoder.frame_features(tokens), clip),

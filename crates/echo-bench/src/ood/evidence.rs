@@ -262,7 +262,7 @@ impl Sentences {
         let directions = |sentences| rows_of(l2_normalize(sentences));
         Ok(Some(Self {
             shown: directions(negation.shown(&names)?),
-            denied: directions(negation.denied(&names, negation.is_released())?),
+            denied: directions(negation.denied(&names)?),
             scale: f64::from(negation.logit_scale().exp().into_scalar::<f32>()),
         }))
     }

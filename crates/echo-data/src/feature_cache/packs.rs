@@ -163,42 +163,45 @@ impl Packs {
         self.passed_over.remove(video);
     }
 
-    /// The bytes of a video's feature, as they were packed, and the pack; nothing where no pack has it, the pack has gone, or it
-    /// is passed over.
-    pub(super) fn read(&mut self, video: &[u8; 16]) -> Option<(Vec<u8>, PathBuf)> {
-        if self.has(video) { self.read_whatever(video) } else { None }
+    /// Where a video's feature lies; nothing where no pack has it.
+    pub(super) fn find(&mut self, video: &[u8; 16]) -> Option<Packed> {
+        let Place { pack, offset, length } = *self.places.get(video)?;
+        let is_due = self.marked.get(&pack).is_none_or(|marked| marked.elapsed() > MARKED);
+        if is_due {
+            self.marked.insert(pack, Instant::now());
+        }
+        Some(Packed { path: self.files[pack as usize].clone(), offset, length, is_due })
     }
 
-    /// The same of one that is passed over, too.
-    pub(super) fn read_whatever(&mut self, video: &[u8; 16]) -> Option<(Vec<u8>, PathBuf)> {
-        let Place { pack, offset, length } = *self.places.get(video)?;
-        let path = self.files[pack as usize].clone();
-        let read = || -> Result<_, Error> {
-            let mut file = echo_files::open(&path)?;
-            file.seek(SeekFrom::Start(offset))?;
-            let mut bytes = vec![0; length as usize];
-            file.read_exact(&mut bytes)?;
-            Ok((file, bytes))
-        };
-        match read() {
-            Ok((file, bytes)) => {
-                if self.marked.get(&pack).is_none_or(|marked| marked.elapsed() > MARKED) {
-                    self.marked.insert(pack, Instant::now());
-                    // Where the system refuses, packs leave the cache in the order in which they came.
-                    let _ = file.set_modified(SystemTime::now());
-                }
-                Some((bytes, path))
-            }
-            Err(error) => {
-                if error.kind() != ErrorKind::NotFound {
-                    tracing::warn!("{}: {error}", path.display());
-                }
-                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::UnexpectedEof) {
-                    self.places.remove(video);
-                }
-                None
-            }
+    /// Knows no longer where a feature lies: its pack has gone.
+    pub(super) fn forget(&mut self, video: &[u8; 16]) {
+        self.places.remove(video);
+    }
+}
+
+/// Where a feature lies, for whoever reads it while others look for theirs.
+#[derive(Debug)]
+pub(super) struct Packed {
+    /// The pack.
+    pub(super) path: PathBuf,
+    offset: u64,
+    length: u32,
+    /// Whether the pack is to be marked as used.
+    is_due: bool,
+}
+
+impl Packed {
+    /// The bytes, as they were packed.
+    pub(super) fn read(&self) -> Result<Vec<u8>, Error> {
+        let mut file = echo_files::open(&self.path)?;
+        file.seek(SeekFrom::Start(self.offset))?;
+        let mut bytes = vec![0; self.length as usize];
+        file.read_exact(&mut bytes)?;
+        if self.is_due {
+            // Where the system refuses, packs leave the cache in the order in which they came.
+            let _ = file.set_modified(SystemTime::now());
         }
+        Ok(bytes)
     }
 }
 

@@ -9,7 +9,7 @@ use pulp::Simd;
 use rayon::prelude::*;
 
 use crate::matrix::{Matrix, tile_columns};
-use crate::memory::{LINE, before_line, filled, uninit, written};
+use crate::memory::{filled, uninit, written};
 use crate::processor::vectors;
 use crate::product::{BLOCK, DEPTH, Finish, FinishRows, Place, Tiled, WithTiles, lanes, pack};
 
@@ -83,14 +83,11 @@ impl Tiled for Panels<'_> {
             let part = DEPTH.min(depth - start);
             let numbers = panels * part * width;
             room.clear();
-            room.reserve(numbers + LINE);
-            // From a line of the cache on.
-            let before = before_line(room.as_ptr());
-            room.resize(before, 0.0);
+            room.reserve(numbers);
             right.pack_panels(simd, first, start..start + part, &mut room.spare_capacity_mut()[..numbers]);
             // SAFETY: the panels have been written.
-            unsafe { room.set_len(before + numbers) };
-            for (panel, out) in room[before..].chunks_exact(part * width).zip(out.chunks_exact_mut(rows * width)) {
+            unsafe { room.set_len(numbers) };
+            for (panel, out) in room.chunks_exact(part * width).zip(out.chunks_exact_mut(rows * width)) {
                 let next = panel.as_ptr().wrapping_add(part * width);
                 let (panel, _) = S::as_simd_f32s(panel).0.as_chunks::<2>();
                 for (tile, left) in left.chunks_exact(depth * MR).enumerate() {

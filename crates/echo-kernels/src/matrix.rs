@@ -7,7 +7,7 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use crate::memory::{Aligned, load, store};
+use crate::memory::{filled, load, store, uninit};
 use crate::precision::Precision;
 use crate::processor::vectors;
 use crate::product::lanes;
@@ -137,7 +137,7 @@ pub(crate) enum Right<'a> {
 #[derive(Debug)]
 pub(crate) struct Packed {
     /// `[panels, depth, tile's columns]`, with zeros beyond the last column.
-    pub(crate) panels: Aligned,
+    pub(crate) panels: Vec<f32>,
     pub(crate) depth: usize,
     pub(crate) columns: usize,
     /// What its numbers are if they have fewer than 32 bits.
@@ -164,12 +164,11 @@ impl Packed {
     /// `write` writes the panel of the columns from a first on, and all of it.
     fn of_panels(depth: usize, columns: usize, write: impl Fn(usize, usize, &mut [MaybeUninit<f32>]) + Sync) -> Self {
         let width = tile_columns();
-        let write_all = |room: &mut [MaybeUninit<f32>]| {
-            let parts = room.par_chunks_mut((depth * width).max(1)).enumerate();
-            parts.for_each(|(panel, out)| write(panel * width, width, out));
-        };
-        // SAFETY: panels cover the matrix, and all of each is written.
-        let panels = unsafe { Aligned::written_by(columns.div_ceil(width) * depth * width, write_all) };
+        let mut panels = uninit(columns.div_ceil(width) * depth * width);
+        let parts = panels.par_chunks_mut((depth * width).max(1)).enumerate();
+        parts.for_each(|(panel, out)| write(panel * width, width, out));
+        // SAFETY: panels cover the matrix, and all of each has been written.
+        let panels = unsafe { filled(panels) };
         Self { panels, depth, columns, reduced: None }
     }
 }

@@ -1,7 +1,6 @@
 //! Memory that is written before it is read, so that nothing is cleared only to be overwritten.
 
 use std::mem::{ManuallyDrop, MaybeUninit};
-use std::ops::{Deref, DerefMut, Range};
 
 use pulp::Simd;
 
@@ -37,11 +36,6 @@ pub(crate) unsafe fn written(room: &mut [MaybeUninit<f32>]) -> &mut [f32] {
 /// Numbers of a line of the cache.
 pub(crate) const LINE: usize = 16;
 
-/// How many numbers lie between a place and the next line of the cache, at most one less than a line has.
-pub(crate) fn before_line(place: *const f32) -> usize {
-    place.align_offset(LINE * size_of::<f32>()).min(LINE - 1)
-}
-
 /// Asks for a line of the cache that will be needed soon. The place may be anything: nothing is read.
 #[inline(always)]
 pub(crate) fn fetch(place: *const f32) {
@@ -53,50 +47,6 @@ pub(crate) fn fetch(place: *const f32) {
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = place;
-}
-
-/// Numbers of which the first begins a line of the cache: vectors that lie in two lines take longer to load.
-#[derive(Debug)]
-pub(crate) struct Aligned {
-    room: Vec<f32>,
-    numbers: Range<usize>,
-}
-
-impl Aligned {
-    /// So many of them.
-    ///
-    /// # Safety
-    /// `write` writes every number.
-    pub(crate) unsafe fn written_by(length: usize, write: impl FnOnce(&mut [MaybeUninit<f32>])) -> Self {
-        let mut room = uninit(length + LINE - 1);
-        let first = before_line(room.as_ptr().cast());
-        let numbers = first..first + length;
-        room[..numbers.start].fill(MaybeUninit::new(0.0));
-        room[numbers.end..].fill(MaybeUninit::new(0.0));
-        write(&mut room[numbers.clone()]);
-        // SAFETY: the caller writes what lies between, and what lies around it was written here.
-        Self { room: unsafe { filled(room) }, numbers }
-    }
-
-    /// So many zeros.
-    pub(crate) fn zeros(length: usize) -> Self {
-        // SAFETY: all of it is filled.
-        unsafe { Self::written_by(length, |room| room.fill(MaybeUninit::new(0.0))) }
-    }
-}
-
-impl Deref for Aligned {
-    type Target = [f32];
-
-    fn deref(&self) -> &[f32] {
-        &self.room[self.numbers.clone()]
-    }
-}
-
-impl DerefMut for Aligned {
-    fn deref_mut(&mut self) -> &mut [f32] {
-        &mut self.room[self.numbers.clone()]
-    }
 }
 
 /// A vector of the numbers of a slice, or of as many as it has and zeros.

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 use crate::math::MAGIC;
 use crate::matrix::{Matrix, Packed};
-use crate::memory::{Aligned, written};
+use crate::memory::written;
 use crate::precision::Precision;
 use crate::processor::vectors;
 use crate::product::{Block, Finish, FinishRows, Left, Onto, WithTiles};
@@ -95,12 +95,11 @@ fn bf16_packed(matrix: &[f32], depth: usize, columns: usize, is_words: bool) -> 
         return Packed { reduced: Some(reduced), ..Matrix::of_rows(&rounded, depth, columns).packed() };
     }
     let words = depth.div_ceil(2);
-    let mut panels = Aligned::zeros(columns.div_ceil(PANEL) * words * PANEL);
-    let numbers: &mut [u32] = pulp::bytemuck::cast_slice_mut(&mut panels);
-    numbers.par_chunks_mut((words * PANEL).max(1)).enumerate().for_each(|(panel, out)| {
+    let mut panels = vec![0u32; columns.div_ceil(PANEL) * words * PANEL];
+    panels.par_chunks_mut((words * PANEL).max(1)).enumerate().for_each(|(panel, out)| {
         vectors().dispatch(Bf16Panel { matrix, columns, panel, out });
     });
-    Packed { panels, depth, columns, reduced: Some(reduced) }
+    Packed { panels: pulp::bytemuck::cast_vec(panels), depth, columns, reduced: Some(reduced) }
 }
 
 /// Rounds a panel to bfloat16.
@@ -130,8 +129,7 @@ impl WithSimd for Bf16Panel<'_> {
 fn int8_packed(matrix: &[f32], depth: usize, columns: usize, is_words: bool) -> Packed {
     let words = depth.div_ceil(4);
     let panels = columns.div_ceil(PANEL);
-    let mut panels_of_words = Aligned::zeros(panels * words * PANEL);
-    let numbers: &mut [u32] = pulp::bytemuck::cast_slice_mut(&mut panels_of_words);
+    let mut numbers = vec![0u32; panels * words * PANEL];
     let (mut scales, mut sums) = (vec![0.0; panels * PANEL], vec![0; panels * PANEL]);
     let of_panel = scales.par_chunks_mut(PANEL).zip(sums.par_chunks_mut(PANEL));
     let parts = numbers.par_chunks_mut((words * PANEL).max(1)).zip(of_panel);
@@ -140,7 +138,7 @@ fn int8_packed(matrix: &[f32], depth: usize, columns: usize, is_words: bool) -> 
     });
     let reduced = |sums, is_words| Some(Reduced { rounding: Rounding::Int8 { scales, sums }, is_words });
     if is_words {
-        return Packed { panels: panels_of_words, depth, columns, reduced: reduced(sums, true) };
+        return Packed { panels: pulp::bytemuck::cast_vec(numbers), depth, columns, reduced: reduced(sums, true) };
     }
     let whole: Vec<f32> = (0..depth * columns)
         .map(|index| {

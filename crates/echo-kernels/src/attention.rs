@@ -94,12 +94,11 @@ pub(crate) fn attention(
             let (item, head) = (index / heads, index % heads);
             let (key_of, value_of) = (|place| key.vector(item, head, place), |place| value.vector(item, head, place));
             match precision {
-                Precision::F32 => [
+                Precision::F32 | Precision::Int8 => [
                     Packed::of_columns(key.width, key.tokens, key_of),
                     Packed::of_rows(value.tokens, value.width, value_of),
                 ],
-                // The shares of places are too far apart for 8 bits.
-                Precision::Bf16 | Precision::Int8 => {
+                Precision::Bf16 => {
                     let keys = (0..key.tokens).flat_map(key_of).copied().collect::<Vec<_>>();
                     let values = (0..value.tokens).flat_map(value_of).copied().collect::<Vec<_>>();
                     [

@@ -8,13 +8,10 @@ use std::mem::MaybeUninit;
 use pulp::Simd;
 use rayon::prelude::*;
 
-use crate::matrix::{Matrix, tile_columns};
+use crate::matrix::{Matrix, PANELS, tile_columns};
 use crate::memory::{filled, uninit, written};
 use crate::processor::vectors;
 use crate::product::{BLOCK, DEPTH, Finish, FinishRows, Place, Tiled, WithTiles, lanes, pack};
-
-/// Panels of a task. A row of them is a few lines of the cache, of which the processor sees that the next will be needed.
-const PANELS: usize = 4;
 
 /// `[rows, depth] x [depth, columns] + bias`, finished: number for number what the same product of many rows gives.
 pub(crate) fn product(left: &[f32], right: Matrix<'_>, bias: Option<&[f32]>, finish: Finish<'_>) -> Vec<f32> {

@@ -14,6 +14,7 @@ mod depthwise;
 mod feed_forward;
 mod few_rows;
 mod graph;
+mod interleave;
 mod math;
 mod matrix;
 mod max_pool;

@@ -7,6 +7,7 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use crate::interleave::interleave;
 use crate::memory::{filled, load, store, uninit};
 use crate::precision::Precision;
 use crate::processor::vectors;
@@ -19,6 +20,10 @@ const FEW_ROWS: usize = 256;
 
 /// Numbers of such a matrix at least: a smaller one stays in cache while it is packed.
 const MANY_NUMBERS: usize = 1 << 18;
+
+/// Panels that are packed at a time. A row of them is a few lines of the cache, of which the processor sees that the next will be
+/// needed.
+pub(crate) const PANELS: usize = 4;
 
 /// The right matrix of a product, `[depth, columns]`, where it lies.
 #[derive(Clone, Copy, Debug)]
@@ -74,53 +79,43 @@ impl<'a> Matrix<'a> {
     #[inline(always)]
     pub(crate) fn pack_panels<S: Simd>(&self, simd: S, start: usize, part: Range<usize>, out: &mut [MaybeUninit<f32>]) {
         let Self { values, depth, columns, is_transposed } = *self;
-        let (lanes, length) = (lanes::<S>(), part.len());
-        let width = 2 * lanes;
-        if is_transposed {
-            for (out, start) in out.chunks_exact_mut(length * width).zip((start..columns).step_by(width)) {
-                let column = |place| &values[(start + place) * depth..][part.clone()];
-                interleave(column, width.min(columns - start), width, out);
-            }
-            return;
-        }
-        // Row by row, so that what lies side by side is read at once.
+        let length = part.len();
         let count = (out.len() / length.max(1)).min(columns - start);
-        for (place, row) in part.enumerate() {
-            for (panel, row) in values[row * columns + start..][..count].chunks(width).enumerate() {
-                let out = &mut out[(panel * length + place) * width..][..width];
-                let (one, other) = row.split_at(lanes.min(row.len()));
-                store::<S>(&mut out[..lanes], load(simd, one));
-                store::<S>(&mut out[lanes..], load(simd, other));
-            }
+        if is_transposed {
+            panels_of_columns(|column| &values[(start + column) * depth..][part.clone()], count, length, out);
+        } else {
+            let row = |row| &values[(part.start + row) * columns + start..][..count];
+            panels_of_rows(simd, row, length, out);
         }
     }
 }
 
-/// Rows beside each other, each filled up with zeros to `width`.
+/// Panels `[panels, length, tile's columns]` of rows, with zeros beyond the last column. A row is copied to all of them at once:
+/// what lies side by side is read one after the other.
 #[inline(always)]
-fn copy_rows<'a>(row: impl Fn(usize) -> &'a [f32], width: usize, out: &mut [MaybeUninit<f32>]) {
-    for (place, out) in out.chunks_exact_mut(width).enumerate() {
-        let row = row(place);
-        let (out, beyond) = out.split_at_mut(row.len());
-        out.write_copy_of_slice(row);
-        beyond.fill(MaybeUninit::new(0.0));
+fn panels_of_rows<'a, S: Simd>(simd: S, row: impl Fn(usize) -> &'a [f32], length: usize, out: &mut [MaybeUninit<f32>]) {
+    let lanes = lanes::<S>();
+    let width = 2 * lanes;
+    for place in 0..length {
+        for (panel, row) in row(place).chunks(width).enumerate() {
+            let out = &mut out[(panel * length + place) * width..][..width];
+            let (one, other) = row.split_at(lanes.min(row.len()));
+            store::<S>(&mut out[..lanes], load(simd, one));
+            store::<S>(&mut out[lanes..], load(simd, other));
+        }
     }
 }
 
-/// As many columns as `count` beside each other, a number of each one after the other, filled up with zeros to `width`.
-#[inline(always)]
-fn interleave<'a>(column: impl Fn(usize) -> &'a [f32], count: usize, width: usize, out: &mut [MaybeUninit<f32>]) {
-    /// Numbers of a column at a time: a line of the cache.
-    const STEP: usize = 16;
-    for (step, out) in out.chunks_mut(STEP * width).enumerate() {
-        for place in 0..width {
-            let out = out.iter_mut().skip(place).step_by(width);
-            if place < count {
-                out.zip(&column(place)[step * STEP..]).for_each(|(out, &x)| _ = out.write(x));
-            } else {
-                out.for_each(|out| _ = out.write(0.0));
-            }
-        }
+/// The same of so many columns, of `length` numbers at least.
+fn panels_of_columns<'a>(
+    column: impl Fn(usize) -> &'a [f32],
+    count: usize,
+    length: usize,
+    out: &mut [MaybeUninit<f32>],
+) {
+    let width = tile_columns();
+    for (out, start) in out.chunks_exact_mut((length * width).max(1)).zip((0..count).step_by(width)) {
+        interleave(|place| column(start + place), width.min(count - start), width, out);
     }
 }
 
@@ -147,29 +142,46 @@ pub(crate) struct Packed {
 impl Packed {
     /// The matrix `[depth, columns]` by its rows.
     pub(crate) fn of_rows<'a>(depth: usize, columns: usize, row: impl Fn(usize) -> &'a [f32] + Sync) -> Self {
-        Self::of_panels(depth, columns, |start, width, out| {
-            let count = width.min(columns - start);
-            copy_rows(|place| &row(place)[start..][..count], width, out);
+        Self::of_panels(depth, columns, |columns, out| {
+            vectors().dispatch(PanelsOfRows { row: |place| &row(place)[columns.clone()], depth, out });
         })
     }
 
     /// The matrix `[depth, columns]` by its columns.
     pub(crate) fn of_columns<'a>(depth: usize, columns: usize, column: impl Fn(usize) -> &'a [f32] + Sync) -> Self {
-        Self::of_panels(depth, columns, |start, width, out| {
-            let count = width.min(columns - start);
-            interleave(|place| &column(start + place)[..depth], count, width, out);
+        Self::of_panels(depth, columns, |columns, out| {
+            panels_of_columns(|place| column(columns.start + place), columns.len(), depth, out);
         })
     }
 
-    /// `write` writes the panel of the columns from a first on, and all of it.
-    fn of_panels(depth: usize, columns: usize, write: impl Fn(usize, usize, &mut [MaybeUninit<f32>]) + Sync) -> Self {
+    /// `write` writes the panels of some of the columns, and all of them.
+    fn of_panels(depth: usize, columns: usize, write: impl Fn(Range<usize>, &mut [MaybeUninit<f32>]) + Sync) -> Self {
         let width = tile_columns();
         let mut panels = uninit(columns.div_ceil(width) * depth * width);
-        let parts = panels.par_chunks_mut((depth * width).max(1)).enumerate();
-        parts.for_each(|(panel, out)| write(panel * width, width, out));
+        let parts = panels.par_chunks_mut((PANELS * depth * width).max(1)).enumerate();
+        parts.for_each(|(part, out)| {
+            let start = part * PANELS * width;
+            write(start..columns.min(start + PANELS * width), out);
+        });
         // SAFETY: panels cover the matrix, and all of each has been written.
         let panels = unsafe { filled(panels) };
         Self { panels, depth, columns, reduced: None }
+    }
+}
+
+/// [`panels_of_rows`] over the whole depth.
+struct PanelsOfRows<'a, F> {
+    row: F,
+    depth: usize,
+    out: &'a mut [MaybeUninit<f32>],
+}
+
+impl<'r, F: Fn(usize) -> &'r [f32]> WithSimd for PanelsOfRows<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        panels_of_rows(simd, self.row, self.depth, self.out);
     }
 }
 

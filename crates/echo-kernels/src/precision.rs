@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::str::FromStr;
 
+use crate::processor::is_intel;
 use crate::reduced::has_words;
 use crate::scope;
 
@@ -24,6 +25,7 @@ pub enum Precision {
     /// bfloat16: the range of 32 bits, with 8 bits of a number's digits.
     Bf16,
     /// Whole numbers of 8 bits: weights by a scale of their column, what they are multiplied with by a scale and a zero of its row.
+    /// Attention multiplies in 32 bits: the shares of places are too far apart for 8.
     Int8,
 }
 
@@ -40,9 +42,14 @@ impl Precision {
         }
     }
 
-    /// Whether this processor has instructions for it. Without, a product takes longer than in 32 bits.
+    /// Whether products in it take no longer on this processor than in 32 bits.
     pub fn is_quick(self) -> bool {
-        self == Self::F32 || has_words(self)
+        match self {
+            Self::F32 => true,
+            // Intel's vector units multiply as many numbers of 32 bits in the same time.
+            Self::Bf16 => has_words(self) && !is_intel(),
+            Self::Int8 => has_words(self),
+        }
     }
 
     /// Does `work`, whose layers are computed in this precision where this thread calls them.

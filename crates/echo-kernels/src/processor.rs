@@ -17,6 +17,17 @@ pub(crate) fn vectors() -> Arch {
     })
 }
 
+/// Whether it is one of Intel's.
+pub(crate) fn is_intel() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let name = std::arch::x86_64::__cpuid(0);
+        [name.ebx, name.edx, name.ecx].map(u32::to_le_bytes) == [*b"Genu", *b"ineI", *b"ntel"]
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
 /// Whether `ECHOZOO_SIMD`, where it is set, asks for vectors that this processor has.
 ///
 /// # Errors

@@ -13,6 +13,7 @@ use rayon::prelude::*;
 
 use crate::activation::Activation;
 use crate::few_rows;
+use crate::interleave::interleave;
 use crate::matrix::{Matrix, Packed, Right};
 use crate::memory::{LINE, fetch, filled, load, put, uninit, written};
 use crate::processor::vectors;
@@ -231,30 +232,18 @@ impl Tiled for Block<'_> {
 /// last are zeros.
 #[inline(always)]
 pub(crate) fn pack<const MR: usize>(left: &[f32], depth: usize, part: Range<usize>, packed: &mut Vec<f32>) {
-    /// Columns at a time: what is read of a row is a line of the cache.
-    const STEP: usize = 16;
     let rows = left.len() / depth;
     let length = part.len();
-    packed.resize(rows.div_ceil(MR) * MR * length, 0.0);
-    for (tile, out) in packed.chunks_exact_mut(MR * length).enumerate() {
-        let count = MR.min(rows - tile * MR);
-        let left = &left[tile * MR * depth..];
-        for (step, out) in out.chunks_mut(STEP * MR).enumerate() {
-            let start = part.start + step * STEP;
-            let (out, _) = out.as_chunks_mut::<MR>();
-            for row in 0..MR {
-                if row < count {
-                    let from = &left[row * depth + start..][..out.len()];
-                    match (<&mut [[f32; MR]; STEP]>::try_from(&mut *out), <&[f32; STEP]>::try_from(from)) {
-                        (Ok(out), Ok(from)) => (0..STEP).for_each(|k| out[k][row] = from[k]),
-                        _ => out.iter_mut().zip(from).for_each(|(out, &x)| out[row] = x),
-                    }
-                } else {
-                    out.iter_mut().for_each(|out| out[row] = 0.0);
-                }
-            }
-        }
+    let all = rows.div_ceil(MR) * MR * length;
+    packed.clear();
+    packed.reserve(all);
+    let room = &mut packed.spare_capacity_mut()[..all];
+    for (out, first) in room.chunks_exact_mut(MR * length).zip((0..rows).step_by(MR)) {
+        let row = |row: usize| &left[(first + row) * depth..][part.clone()];
+        interleave(row, MR.min(rows - first), MR, out);
     }
+    // SAFETY: every tile has been written.
+    unsafe { packed.set_len(all) };
 }
 
 /// The same of rows that are columns of `[length, width]`.

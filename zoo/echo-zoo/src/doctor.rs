@@ -101,12 +101,14 @@ fn memory() -> Option<Finding> {
 }
 
 fn precision(precision: Precision) -> Finding {
-    let (what, costs) = match precision {
-        Precision::Bf16 => ("--precision bf16", "it is computed without instructions of its own, slower than f32"),
-        _ => ("--precision int8", "it is computed without instructions of its own, slower than f32"),
+    let what = match precision {
+        Precision::Bf16 => "--precision bf16",
+        _ => "--precision int8",
     };
-    let is_quick = precision.is_quick();
-    Finding::new(what, if is_quick { "instructions of its own" } else { "none" }, (!is_quick).then_some(costs))
+    match precision.is_quick() {
+        true => Finding::new(what, "quicker than f32", None),
+        false => Finding::new(what, "no quicker than f32", Some("it is slower on this processor than without the flag")),
+    }
 }
 
 fn device(choice: DeviceChoice, what: &'static str, costs: &'static str) -> Finding {

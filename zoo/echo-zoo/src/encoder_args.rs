@@ -76,7 +76,7 @@ impl ComputeArgs {
         if precision == Precision::F32 || self.device == DeviceChoice::Cpu {
             if !precision.is_quick() {
                 echo_files::say(&format!(
-                    "warning: this processor has no instructions for {precision}: it is slower here than --precision f32"
+                    "warning: on this processor --precision {precision} is slower than f32"
                 ));
             }
             return Ok(precision);

@@ -23,6 +23,7 @@ mod norm;
 mod parameters;
 mod patches;
 mod pool;
+mod positions;
 mod precision;
 mod processor;
 mod product;
@@ -54,6 +55,7 @@ use crate::max_pool::Windows;
 use crate::parameters::{Normed, Parameters, input_of};
 use crate::patches::Images;
 pub use crate::pool::pooled;
+use crate::positions::{Placed, Positions};
 pub use crate::precision::Precision;
 pub use crate::processor::{check_simd, vectors_in_use};
 use crate::product::{Finish, add_product_of_columns, column_sums, product};
@@ -360,6 +362,55 @@ pub fn attention(
         }
     };
     attended.swap_dims(1, 2).reshape([batch, tokens, heads * width])
+}
+
+/// Attention over grids of tokens with decomposed relative positions, to which each token's query is added, but not the class
+/// token's: `[batch, 1 + query's grid, heads * width]`.
+///
+/// `softmax(query x key / sqrt(width) + positions) x value + query`, where the position of a query beside a key adds the query's
+/// products with three vectors: those of their frames, of their rows and of their columns. The class token has no position.
+///
+/// - query: `[batch, heads, 1 + query's grid, width]`; key and value: `[batch, heads, 1 + key's grid, width]`
+/// - tables: for frames, rows and columns, `[query's places, key's places, width]`
+///
+/// # Panics
+/// When these shapes do not fit together.
+pub fn pooling_attention(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>, tables: [Tensor<3>; 3]) -> Tensor<3> {
+    let [batch, heads, tokens, width] = query.dims();
+    let grids = [0, 1].map(|side| tables.each_ref().map(|table| table.dims()[side]));
+    let [of_queries, of_keys] = grids.map(|grid| 1 + grid.iter().product::<usize>());
+    assert_eq!(tokens, of_queries, "queries of the grid {:?} and a class token", grids[0]);
+    for (tensor, what) in [(&key, "keys"), (&value, "values")] {
+        assert_eq!(
+            tensor.dims(),
+            [batch, heads, of_keys, width],
+            "{what} of the grid {:?} and a class token",
+            grids[1]
+        );
+    }
+    assert!(tables.iter().all(|table| table.dims()[2] == width), "vectors of positions as wide as queries");
+    let scale = (width as f64).sqrt().recip();
+    let fused = || {
+        let [of_frames, of_rows, of_columns] = tables.each_ref().map(Input::of);
+        let inputs = [Input::of(&query)?, Input::of(&key)?, Input::of(&value)?, of_frames?, of_rows?, of_columns?];
+        let given = inputs.each_ref().map(Some);
+        let [query, key, value] = [0, 1, 2].map(|index| inputs[index].strided());
+        let tables = [3, 4, 5].map(|index| inputs[index].values());
+        let positions = Positions::new(&tables, grids, width);
+        let placed = Placed::new([batch, heads], [query.heads(), key.heads()], positions, scale as f32);
+        let out = placed.attend(query.heads(), value.heads(), positions, precision_of(&given));
+        Some(result(given, out, [batch, tokens, heads * width], move |gradient, _| {
+            let positions = Positions::new(&tables, grids, width);
+            let gradients = placed.gradients(query.heads(), value.heads(), positions, gradient);
+            gradients.map(|values| Some(values.into()))
+        }))
+    };
+    if let Some(result) = fused() {
+        return result;
+    }
+    let own = positions::below_zeros(query.clone().narrow(2, 1, tokens - 1));
+    let (query, key) = (positions::placed_queries(query, tables, scale), positions::placed_keys(key, grids[1]));
+    attention(query, key, value, 1.0, None) + own.swap_dims(1, 2).reshape([batch, tokens, heads * width])
 }
 
 /// The class token as it is, and the greatest of every window of the grid's tokens.

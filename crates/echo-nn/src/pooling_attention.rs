@@ -3,10 +3,6 @@
 //!
 //! Fields are named as in torchvision's `MultiscaleAttention`, which this follows where the paper leaves room: the
 //! class token goes around the pools, takes no part in relative positions and gets no query added to it.
-//!
-//! Relative positions are not added to the scores. A query's three rows of position scores (one per axis) are put
-//! behind the query, and behind each key goes a one in the columns of its frame, row and column; the one product of
-//! both is the sum. No score matrix need exist, so attention can work tile by tile.
 
 mod pool;
 mod relative;
@@ -105,27 +101,13 @@ impl PoolingAttention {
         let value = self.pool_v.forward(part(2), grid);
         let (query_grid, key_grid) = (self.pool_q.pooled(grid), self.pool_k.pooled(grid));
 
-        let [_, _, query_tokens, _] = query.dims();
-        let patch_query = query.clone().narrow(2, 1, query_tokens - 1);
         let tables = [&self.rel_pos_t, &self.rel_pos_h, &self.rel_pos_w].map(|table| table.val());
-        let positions = relative::scores(patch_query.clone(), tables, query_grid, key_grid);
-        let places = relative::places(key_grid, &query.device()).expand([batch as i64, heads as i64, -1, -1]);
-        let scaled = query / (head_width as f64).sqrt();
-        let (query, key) = (Tensor::cat(vec![scaled, below_zeros(positions)], 3), Tensor::cat(vec![key, places], 3));
-        let x = kernels::attention(query, key, value, 1.0, None);
-        let own = below_zeros(patch_query).swap_dims(1, 2).reshape([batch, query_tokens, heads * head_width]);
-        kernels::linear(x + own, &self.project)
+        let vectors = relative::vectors(tables, query_grid, key_grid);
+        kernels::linear(kernels::pooling_attention(query, key, value, vectors), &self.project)
     }
 
     /// The grid that the queries of a grid are pooled to.
     pub fn pooled(&self, grid: Grid) -> Grid {
         self.pool_q.pooled(grid)
     }
-}
-
-/// `[batch, heads, tokens, n]` -> `[batch, heads, 1 + tokens, n]` with zeros for the class token.
-fn below_zeros(patches: Tensor<4>) -> Tensor<4> {
-    let [batch, heads, _, columns] = patches.dims();
-    let zeros = Tensor::zeros([batch, heads, 1, columns], &patches.device());
-    Tensor::cat(vec![zeros, patches], 2)
 }

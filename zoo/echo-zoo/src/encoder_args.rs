@@ -75,9 +75,7 @@ impl ComputeArgs {
         let precision = self.precision.unwrap_or(of_file);
         if precision == Precision::F32 || self.device == DeviceChoice::Cpu {
             if !precision.is_quick() {
-                echo_files::say(&format!(
-                    "warning: on this processor --precision {precision} is slower than f32"
-                ));
+                echo_files::say(&format!("warning: on this processor --precision {precision} is slower than f32"));
             }
             return Ok(precision);
         }

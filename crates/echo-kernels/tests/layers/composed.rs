@@ -7,11 +7,11 @@ use burn::tensor::activation::{gelu, softmax};
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 use echo_kernels::{
     Activation, AdamWStep, Axes, adamw, attention, depthwise_norm, feed_forward, layer_norm, linear, max_pool_tokens,
-    patch_conv, pool_tokens, pooled,
+    patch_conv, pool_tokens, pooled, pooling_attention,
 };
 use echo_random::Stream;
 
-use crate::{EPSILON, activated, convolved_tokens, greatest_of_windows, max_pools, values};
+use crate::{EPSILON, PLACED, activated, convolved_tokens, greatest_of_windows, max_pools, placed_attention, values};
 
 /// The largest difference, in parts of the largest value.
 fn difference<const D: usize>(found: Tensor<D>, expected: Tensor<D>) -> f32 {
@@ -187,6 +187,22 @@ fn attention_of_every_size_and_mask() {
 }
 
 #[test]
+fn pooling_attention_of_every_grid() {
+    let mut rng = Stream::new(14, "kernels", 0);
+    for (batch, heads, width, query_grid, key_grid) in PLACED {
+        let [queries, keys] = [query_grid, key_grid].map(|grid| 1 + grid.iter().product::<usize>());
+        let query = values(&mut rng, [batch, heads, queries, width]);
+        // Not contiguous, as of a layer that gives heads side by side.
+        let key = values(&mut rng, [batch, keys, heads, width]).swap_dims(1, 2);
+        let value = values(&mut rng, [batch, heads, keys, width]);
+        let tables = [0, 1, 2].map(|axis| values(&mut rng, [query_grid[axis], key_grid[axis], width]));
+        let expected = placed_attention(query.clone(), key.clone(), value.clone(), tables.clone());
+        let worst = difference(pooling_attention(query, key, value, tables), expected);
+        assert!(worst < 3e-6, "{query_grid:?} to {key_grid:?}: {worst}");
+    }
+}
+
+#[test]
 fn adamw_of_every_size() {
     let mut rng = Stream::new(9, "kernels", 0);
     for size in [1, 15, 16, 1000, 70_001] {
@@ -235,7 +251,8 @@ fn sizes_that_do_not_fit_are_refused() {
     let mask = Tensor::<4, Bool>::full([1, 1, 2, 2], false, &Device::flex());
     let step = AdamWStep { lr: 0.1, betas: [0.9, 0.999], epsilon: 1e-8, weight_decay: 0.0, time: 1 };
     let ones = |length: usize| Tensor::<1>::ones([length], &Device::flex());
-    let cases: [(&str, &dyn Fn()); 11] = [
+    let table = |width: usize| Tensor::<3>::zeros([1, 2, width], &Device::flex());
+    let cases: [(&str, &dyn Fn()); 13] = [
         ("linear", &|| drop(linear(values(&mut Stream::new(1, "x", 0), [3, 5]), &layer))),
         ("second layer", &|| drop(feed_forward(x.clone(), [&layer, &layer], Activation::Gelu, None, x.clone()))),
         ("residual", &|| {
@@ -247,6 +264,14 @@ fn sizes_that_do_not_fit_are_refused() {
         ("depth of keys", &|| drop(attention(of([1, 1, 2, 2]), of([1, 1, 3, 4]), of([1, 1, 3, 4]), 1.0, None))),
         ("places", &|| drop(attention(of([1, 1, 2, 2]), of([1, 1, 6, 2]), of([1, 1, 3, 2]), 1.0, None))),
         ("mask", &|| drop(attention(of([1, 1, 3, 2]), of([1, 1, 2, 2]), of([1, 1, 2, 2]), 1.0, Some(mask.clone())))),
+        ("vectors of positions", &|| {
+            let x = of([1, 1, 9, 4]);
+            drop(pooling_attention(of([1, 1, 2, 4]), x.clone(), x, [table(4), table(4), table(3)]));
+        }),
+        ("grid of keys", &|| {
+            let x = of([1, 1, 8, 4]);
+            drop(pooling_attention(of([1, 1, 2, 4]), x.clone(), x, [table(4), table(4), table(4)]));
+        }),
         ("pool", &|| drop(pool_tokens(of([1, 1, 9, 8]), [2, 2, 2], &pool, &norm, EPSILON))),
         ("adamw", &|| drop(adamw(ones(4), ones(3), [ones(4), ones(4)], step))),
     ];

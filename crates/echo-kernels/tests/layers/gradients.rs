@@ -9,11 +9,11 @@ use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 use echo_kernels::{
     Activation, Axes, attention, convolution, depthwise_norm, feed_forward, layer_norm, linear, max_pool_tokens,
-    patch_conv, pool_tokens,
+    patch_conv, pool_tokens, pooling_attention,
 };
 use echo_random::Stream;
 
-use crate::{EPSILON, activated, convolved_tokens, max_pools, values};
+use crate::{EPSILON, PLACED, activated, convolved_tokens, max_pools, placed_attention, values};
 
 /// What a layer is made from: numbers in a row, of which each call takes the next.
 struct Leaves<'a> {
@@ -363,6 +363,36 @@ fn attentions() {
                 },
             );
         }
+    }
+    assert!(differs, "nothing went to the kernels");
+}
+
+#[test]
+fn pooling_attentions() {
+    let mut differs = false;
+    for (batch, heads, width, query_grid, key_grid) in PLACED {
+        let [queries, keys] = [query_grid, key_grid].map(|grid| 1 + grid.iter().product::<usize>());
+        let tables = [0, 1, 2].map(|axis| [query_grid[axis], key_grid[axis], width]);
+        let of = batch * heads * width;
+        let sizes = [of * queries, of * keys, of * keys].into_iter().chain(tables.map(|table| table.iter().product()));
+        let parts = |leaves: &mut Leaves<'_>| {
+            let query = leaves.next([batch, heads, queries, width]);
+            // Not contiguous, as of a layer that gives heads side by side.
+            let key = leaves.next([batch, keys, heads, width]).swap_dims(1, 2);
+            (query, key, leaves.next([batch, heads, keys, width]), tables.map(|table| leaves.next(table) * 0.3))
+        };
+        differs |= check(
+            &format!("pooling attention {query_grid:?} to {key_grid:?}"),
+            &sizes.collect::<Vec<_>>(),
+            |leaves| {
+                let (query, key, value, tables) = parts(leaves);
+                pooling_attention(query, key, value, tables)
+            },
+            |leaves| {
+                let (query, key, value, tables) = parts(leaves);
+                placed_attention(query, key, value, tables)
+            },
+        );
     }
     assert!(differs, "nothing went to the kernels");
 }

@@ -9,8 +9,8 @@ mod precision;
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::Conv3d;
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
-use burn::tensor::activation::{gelu, sigmoid};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::activation::{gelu, sigmoid, softmax};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use echo_kernels::Activation;
 use echo_random::Stream;
 
@@ -62,6 +62,39 @@ fn convolved_tokens(tokens: Tensor<4>, [frames, rows, columns]: [usize; 3], conv
     let [_, _, _, rows, columns] = volumes.dims();
     let patches = volumes.reshape([batch, heads, channels, frames * rows * columns]).swap_dims(2, 3);
     Tensor::cat(vec![tokens.narrow(2, 0, 1), patches], 2)
+}
+
+/// Batch, heads, width, and the grids of queries and keys.
+const PLACED: [(usize, usize, usize, [usize; 3], [usize; 3]); 4] = [
+    (1, 1, 1, [1, 1, 1], [1, 1, 1]),
+    (2, 3, 5, [2, 4, 3], [2, 2, 3]),
+    (1, 2, 33, [3, 5, 6], [3, 3, 2]),
+    // More keys on an axis than a vector has numbers.
+    (1, 1, 16, [1, 3, 40], [1, 2, 19]),
+];
+
+/// Attention with the scores of relative positions in a matrix, by Burn.
+fn placed_attention(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>, tables: [Tensor<3>; 3]) -> Tensor<3> {
+    let [batch, heads, tokens, width] = query.dims();
+    let [_, _, places, _] = key.dims();
+    let grids = [0, 1].map(|side| tables.each_ref().map(|table| table.dims()[side]));
+    let device = query.device();
+    let on_axis = |[frames, rows, columns]: [usize; 3], axis: usize| {
+        let places = (0..frames * rows * columns)
+            .map(|token| [token / (rows * columns), token / columns % rows, token % columns][axis] as i64);
+        Tensor::<1, Int>::from_data(TensorData::from(places.collect::<Vec<_>>().as_slice()), &device)
+    };
+    let of_pairs =
+        |(axis, table): (usize, Tensor<3>)| table.select(0, on_axis(grids[0], axis)).select(1, on_axis(grids[1], axis));
+    let vectors = tables.into_iter().enumerate().map(of_pairs).reduce(|sum, table| sum + table).unwrap();
+    let patches = query.clone().narrow(2, 1, tokens - 1);
+    let by_key = patches.clone().unsqueeze_dim::<5>(3) * vectors.unsqueeze::<5>();
+    let positions = by_key.sum_dim(4).squeeze_dim::<4>(4);
+    let positions = Tensor::cat(vec![Tensor::zeros([batch, heads, tokens - 1, 1], &device), positions], 3);
+    let positions = Tensor::cat(vec![Tensor::zeros([batch, heads, 1, places], &device), positions], 2);
+    let scores = query.matmul(key.transpose()) / (width as f64).sqrt() + positions;
+    let own = Tensor::cat(vec![Tensor::zeros([batch, heads, 1, width], &device), patches], 2);
+    (softmax(scores, 3).matmul(value) + own).swap_dims(1, 2).reshape([batch, tokens, heads * width])
 }
 
 /// All of this with narrower vectors, and with none, as other processors have them.

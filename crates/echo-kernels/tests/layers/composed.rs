@@ -189,7 +189,7 @@ fn attention_of_every_size_and_mask() {
 #[test]
 fn pooling_attention_of_every_grid() {
     let mut rng = Stream::new(14, "kernels", 0);
-    for (batch, heads, width, query_grid, key_grid) in PLACED {
+    for [[batch, heads, width], query_grid, key_grid] in PLACED {
         let [queries, keys] = [query_grid, key_grid].map(|grid| 1 + grid.iter().product::<usize>());
         let query = values(&mut rng, [batch, heads, queries, width]);
         // Not contiguous, as of a layer that gives heads side by side.

@@ -370,7 +370,7 @@ fn attentions() {
 #[test]
 fn pooling_attentions() {
     let mut differs = false;
-    for (batch, heads, width, query_grid, key_grid) in PLACED {
+    for [[batch, heads, width], query_grid, key_grid] in PLACED {
         let [queries, keys] = [query_grid, key_grid].map(|grid| 1 + grid.iter().product::<usize>());
         let tables = [0, 1, 2].map(|axis| [query_grid[axis], key_grid[axis], width]);
         let of = batch * heads * width;

@@ -64,13 +64,13 @@ fn convolved_tokens(tokens: Tensor<4>, [frames, rows, columns]: [usize; 3], conv
     Tensor::cat(vec![tokens.narrow(2, 0, 1), patches], 2)
 }
 
-/// Batch, heads, width, and the grids of queries and keys.
-const PLACED: [(usize, usize, usize, [usize; 3], [usize; 3]); 4] = [
-    (1, 1, 1, [1, 1, 1], [1, 1, 1]),
-    (2, 3, 5, [2, 4, 3], [2, 2, 3]),
-    (1, 2, 33, [3, 5, 6], [3, 3, 2]),
+/// Batch, heads and width, the grid of queries, and that of keys.
+const PLACED: [[[usize; 3]; 3]; 4] = [
+    [[1, 1, 1], [1, 1, 1], [1, 1, 1]],
+    [[2, 3, 5], [2, 4, 3], [2, 2, 3]],
+    [[1, 2, 33], [3, 5, 6], [3, 3, 2]],
     // More keys on an axis than a vector has numbers.
-    (1, 1, 16, [1, 3, 40], [1, 2, 19]),
+    [[1, 1, 16], [1, 3, 40], [1, 2, 19]],
 ];
 
 /// Attention with the scores of relative positions in a matrix, by Burn.

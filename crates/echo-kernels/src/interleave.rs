@@ -2,13 +2,16 @@
 
 use std::mem::MaybeUninit;
 
-/// Numbers of a row at a time: a line of the cache.
-const STEP: usize = 16;
+use crate::memory::LINE;
 
 /// Rows whose numbers are put beside each other at a time.
 const ROWS: usize = 4;
+const _: () = assert!(LINE.is_multiple_of(ROWS));
 
-/// The first `count` rows beside each other: `out` is `[length, width]`, with zeros beyond the last row. Rows may be longer.
+/// The first `count` rows beside each other: `out` is `[length, width]`, with zeros beyond the last row. Writes all of it.
+///
+/// # Panics
+/// When a row has fewer numbers than `length`.
 #[inline(always)]
 pub(crate) fn interleave<'a>(
     row: impl Fn(usize) -> &'a [f32],
@@ -16,12 +19,13 @@ pub(crate) fn interleave<'a>(
     width: usize,
     out: &mut [MaybeUninit<f32>],
 ) {
-    for (step, out) in out.chunks_mut(STEP * width).enumerate() {
-        let row = |place| &row(place)[step * STEP..];
-        let is_whole = out.len() == STEP * width && count >= ROWS;
+    for (step, out) in out.chunks_mut(LINE * width).enumerate() {
+        let length = out.len() / width;
+        let row = |place| &row(place)[step * LINE..][..length];
+        let is_whole = length == LINE && count >= ROWS;
         if is_whole {
             for place in (0..count).step_by(ROWS) {
-                // The last ones begin with rows that are there already, where there are not four.
+                // The last four may overlap those before: the same numbers are written again.
                 let place = place.min(count - ROWS);
                 let rows = std::array::from_fn(|next| line(row(place + next)));
                 put_four(rows, width, &mut out[place..]);
@@ -38,19 +42,18 @@ pub(crate) fn interleave<'a>(
     }
 }
 
-/// The first of its numbers, of which there are enough.
 #[inline(always)]
-fn line(row: &[f32]) -> &[f32; STEP] {
-    row.first_chunk().expect("rows are as long as what is written of them")
+fn line(row: &[f32]) -> &[f32; LINE] {
+    row.try_into().expect("a line of a row")
 }
 
 /// Number `k` of each row at `k * width`, the rows in turn.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn put_four(rows: [&[f32; STEP]; ROWS], width: usize, out: &mut [MaybeUninit<f32>]) {
+fn put_four(rows: [&[f32; LINE]; ROWS], width: usize, out: &mut [MaybeUninit<f32>]) {
     use std::arch::x86_64::{_MM_TRANSPOSE4_PS, _mm_loadu_ps, _mm_storeu_ps};
-    assert!(out.len() >= (STEP - 1) * width + ROWS);
-    for start in (0..STEP).step_by(ROWS) {
+    assert!(out.len() >= (LINE - 1) * width + ROWS);
+    for start in (0..LINE).step_by(ROWS) {
         // SAFETY: every such processor has the instructions; each row has four numbers from `start` on, and there is room for
         // four at the last place.
         unsafe {
@@ -66,7 +69,7 @@ fn put_four(rows: [&[f32; STEP]; ROWS], width: usize, out: &mut [MaybeUninit<f32
 /// Number `k` of each row at `k * width`, the rows in turn.
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
-fn put_four(rows: [&[f32; STEP]; ROWS], width: usize, out: &mut [MaybeUninit<f32>]) {
+fn put_four(rows: [&[f32; LINE]; ROWS], width: usize, out: &mut [MaybeUninit<f32>]) {
     for (k, out) in out.chunks_mut(width).enumerate() {
         for (out, row) in out.iter_mut().zip(rows) {
             out.write(row[k]);

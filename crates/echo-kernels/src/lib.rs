@@ -364,7 +364,7 @@ pub fn attention(
     attended.swap_dims(1, 2).reshape([batch, tokens, heads * width])
 }
 
-/// Attention over grids of tokens with decomposed relative positions, to which each token's query is added, but not the class
+/// Attention over pooled grids of tokens with decomposed relative positions, to which each token's query is added, but not the class
 /// token's: `[batch, 1 + query's grid, heads * width]`.
 ///
 /// `softmax(query x key / sqrt(width) + positions) x value + query`, where the position of a query beside a key adds the query's
@@ -375,7 +375,7 @@ pub fn attention(
 ///
 /// # Panics
 /// When these shapes do not fit together.
-pub fn pooling_attention(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>, tables: [Tensor<3>; 3]) -> Tensor<3> {
+pub fn pooled_attention(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>, tables: [Tensor<3>; 3]) -> Tensor<3> {
     let [batch, heads, tokens, width] = query.dims();
     let grids = [0, 1].map(|side| tables.each_ref().map(|table| table.dims()[side]));
     let [of_queries, of_keys] = grids.map(|grid| 1 + grid.iter().product::<usize>());
@@ -388,7 +388,8 @@ pub fn pooling_attention(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>, tab
             grids[1]
         );
     }
-    assert!(tables.iter().all(|table| table.dims()[2] == width), "vectors of positions as wide as queries");
+    let widths = tables.each_ref().map(|table| table.dims()[2]);
+    assert_eq!(widths, [width; 3], "widths of the vectors of positions, and of the queries");
     let scale = (width as f64).sqrt().recip();
     let fused = || {
         let [of_frames, of_rows, of_columns] = tables.each_ref().map(Input::of);
@@ -405,12 +406,7 @@ pub fn pooling_attention(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>, tab
             gradients.map(|values| Some(values.into()))
         }))
     };
-    if let Some(result) = fused() {
-        return result;
-    }
-    let own = positions::below_zeros(query.clone().narrow(2, 1, tokens - 1));
-    let (query, key) = (positions::placed_queries(query, tables, scale), positions::placed_keys(key, grids[1]));
-    attention(query, key, value, 1.0, None) + own.swap_dims(1, 2).reshape([batch, tokens, heads * width])
+    fused().unwrap_or_else(|| positions::composed(query.clone(), key.clone(), value.clone(), tables.clone(), scale))
 }
 
 /// The class token as it is, and the greatest of every window of the grid's tokens.

@@ -106,7 +106,7 @@ fn panels_of_rows<'a, S: Simd>(simd: S, row: impl Fn(usize) -> &'a [f32], length
     }
 }
 
-/// The same of so many columns, of `length` numbers at least.
+/// The same panels of `count` columns, each of `length` numbers.
 fn panels_of_columns<'a>(
     column: impl Fn(usize) -> &'a [f32],
     count: usize,
@@ -142,26 +142,31 @@ pub(crate) struct Packed {
 impl Packed {
     /// The matrix `[depth, columns]` by its rows.
     pub(crate) fn of_rows<'a>(depth: usize, columns: usize, row: impl Fn(usize) -> &'a [f32] + Sync) -> Self {
-        Self::of_panels(depth, columns, |columns, out| {
+        Self::of_panels(depth, columns, PANELS, |columns, out| {
             vectors().dispatch(PanelsOfRows { row: |place| &row(place)[columns.clone()], depth, out });
         })
     }
 
     /// The matrix `[depth, columns]` by its columns.
     pub(crate) fn of_columns<'a>(depth: usize, columns: usize, column: impl Fn(usize) -> &'a [f32] + Sync) -> Self {
-        Self::of_panels(depth, columns, |columns, out| {
+        Self::of_panels(depth, columns, 1, |columns, out| {
             panels_of_columns(|place| column(columns.start + place), columns.len(), depth, out);
         })
     }
 
-    /// `write` writes the panels of some of the columns, and all of them.
-    fn of_panels(depth: usize, columns: usize, write: impl Fn(Range<usize>, &mut [MaybeUninit<f32>]) + Sync) -> Self {
+    /// `write` is given a range of columns and room for their panels, so many at a time, and fills it.
+    fn of_panels(
+        depth: usize,
+        columns: usize,
+        at_a_time: usize,
+        write: impl Fn(Range<usize>, &mut [MaybeUninit<f32>]) + Sync,
+    ) -> Self {
         let width = tile_columns();
         let mut panels = uninit(columns.div_ceil(width) * depth * width);
-        let parts = panels.par_chunks_mut((PANELS * depth * width).max(1)).enumerate();
+        let parts = panels.par_chunks_mut((at_a_time * depth * width).max(1)).enumerate();
         parts.for_each(|(part, out)| {
-            let start = part * PANELS * width;
-            write(start..columns.min(start + PANELS * width), out);
+            let start = part * at_a_time * width;
+            write(start..columns.min(start + at_a_time * width), out);
         });
         // SAFETY: panels cover the matrix, and all of each has been written.
         let panels = unsafe { filled(panels) };

@@ -40,7 +40,13 @@ fn places([_, rows, columns]: [usize; 3], token: usize) -> [usize; 3] {
     [token / (rows * columns), token / columns % rows, token % columns]
 }
 
-/// What pooling attention multiplies: queries with the scores of their places, keys with theirs, and values.
+/// Where the scores of a key's frames, rows and columns stand, the first at `start`.
+fn columns(start: usize, [frames, rows, columns]: [usize; 3]) -> [Range<usize>; 3] {
+    let [second, third] = [start + frames, start + frames + rows];
+    [start..second, second..third, third..third + columns]
+}
+
+/// Queries with the scores of their places behind them, and keys with ones behind them.
 pub(crate) struct Placed {
     queries: Vec<f32>,
     keys: Vec<f32>,
@@ -49,12 +55,12 @@ pub(crate) struct Placed {
 }
 
 impl Placed {
-    /// Scores have the query's numbers times `scale`, and those of places the query's as they are.
+    /// Queries are multiplied by `scale` for the keys; for the scores of places they are not.
     pub(crate) fn new(sizes: [usize; 2], [query, key]: [Heads<'_>; 2], positions: Positions<'_>, scale: f32) -> Self {
         Self { queries: positions.queries(sizes, query, scale), keys: positions.keys(sizes, key), sizes, scale }
     }
 
-    /// Queries and keys, each with what stands behind.
+    /// Queries with their scores, and keys with their ones.
     fn heads(&self, positions: Positions<'_>) -> [Heads<'_>; 2] {
         let heads = |values, grid: [usize; 3]| {
             Heads::contiguous(values, self.sizes[1], 1 + grid.iter().product::<usize>(), positions.row())
@@ -111,16 +117,14 @@ impl<'a> Positions<'a> {
         Self { tables: tables.each_ref().map(|table| &**table), query, key, width }
     }
 
-    /// Numbers of a query or key with what stands behind.
+    /// Numbers of a query with its scores, or of a key with its ones.
     fn row(&self) -> usize {
         self.width + self.key.iter().sum::<usize>()
     }
 
     /// Where the scores of each axis stand in a row.
     fn columns(&self) -> [Range<usize>; 3] {
-        let [frames, rows, columns] = self.key;
-        let [first, second, third] = [self.width, self.width + frames, self.width + frames + rows];
-        [first..second, second..third, third..third + columns]
+        columns(self.width, self.key)
     }
 
     /// The vector of a place of the query and one of the key on an axis.
@@ -354,11 +358,26 @@ impl WithSimd for TableGradients<'_> {
     }
 }
 
-/// Queries with the scores of their places, by Burn's own operations: `[batch, heads, 1 + tokens, row]`.
+/// All of it by Burn's own operations, on tensors as [`pooled_attention`](crate::pooled_attention) takes them.
+pub(crate) fn composed(
+    query: Tensor<4>,
+    key: Tensor<4>,
+    value: Tensor<4>,
+    tables: [Tensor<3>; 3],
+    scale: f64,
+) -> Tensor<3> {
+    let [batch, heads, tokens, width] = query.dims();
+    let key_grid = tables.each_ref().map(|table| table.dims()[1]);
+    let own = below_zeros(query.clone().narrow(2, 1, tokens - 1));
+    let out = crate::attention(placed_queries(query, tables, scale), placed_keys(key, key_grid), value, 1.0, None);
+    out + own.swap_dims(1, 2).reshape([batch, tokens, heads * width])
+}
+
+/// Queries with the scores of their places: `[batch, heads, 1 + tokens, row]`.
 ///
 /// - query: `[batch, heads, 1 + tokens, width]`
 /// - tables: `[query's places, key's places, width]` of each axis
-pub(crate) fn placed_queries(query: Tensor<4>, tables: [Tensor<3>; 3], scale: f64) -> Tensor<4> {
+fn placed_queries(query: Tensor<4>, tables: [Tensor<3>; 3], scale: f64) -> Tensor<4> {
     let [batch, heads, tokens, width] = query.dims();
     let [[frames, key_frames, _], [rows, key_rows, _], [columns, key_columns, _]] =
         tables.each_ref().map(|table| table.dims());
@@ -378,22 +397,24 @@ pub(crate) fn placed_queries(query: Tensor<4>, tables: [Tensor<3>; 3], scale: f6
     Tensor::cat(vec![query * scale, below_zeros(scores)], 3)
 }
 
-/// Keys with ones for their frame, row and column, by Burn's own operations.
-pub(crate) fn placed_keys(key: Tensor<4>, grid: [usize; 3]) -> Tensor<4> {
+/// Keys with ones for their frame, row and column.
+fn placed_keys(key: Tensor<4>, grid: [usize; 3]) -> Tensor<4> {
     let [batch, heads, tokens, _] = key.dims();
     let device: Device = key.device();
-    let columns = grid.iter().sum::<usize>();
-    let mut ones = vec![0f32; tokens * columns];
-    for (patch, row) in ones.chunks_exact_mut(columns.max(1)).skip(1).enumerate() {
-        let [frame, line, column] = places(grid, patch);
-        [frame, grid[0] + line, grid[0] + grid[1] + column].into_iter().for_each(|at| row[at] = 1.0);
+    let row = grid.iter().sum::<usize>();
+    let mut ones = vec![0f32; tokens * row];
+    for (patch, row) in ones.chunks_exact_mut(row.max(1)).skip(1).enumerate() {
+        columns(0, grid)
+            .into_iter()
+            .zip(places(grid, patch))
+            .for_each(|(columns, place)| row[columns.start + place] = 1.0);
     }
-    let ones = Tensor::<4>::from_data(TensorData::new(ones, [1, 1, tokens, columns]), &device);
+    let ones = Tensor::<4>::from_data(TensorData::new(ones, [1, 1, tokens, row]), &device);
     Tensor::cat(vec![key, ones.expand([batch as i64, heads as i64, -1, -1])], 3)
 }
 
 /// `[batch, heads, tokens, n]` -> `[batch, heads, 1 + tokens, n]` with zeros for the class token.
-pub(crate) fn below_zeros(patches: Tensor<4>) -> Tensor<4> {
+fn below_zeros(patches: Tensor<4>) -> Tensor<4> {
     let [batch, heads, _, columns] = patches.dims();
     let zeros = Tensor::zeros([batch, heads, 1, columns], &patches.device());
     Tensor::cat(vec![zeros, patches], 2)
@@ -402,33 +423,48 @@ pub(crate) fn below_zeros(patches: Tensor<4>) -> Tensor<4> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn values<const D: usize>(shape: [usize; D]) -> (Vec<f32>, Tensor<D>) {
-        let values: Vec<f32> = (1..=shape.iter().product::<usize>()).map(|i| (i as f32 * 0.7).sin()).collect();
-        (values.clone(), Tensor::from_data(TensorData::new(values, shape), &Device::flex()))
-    }
+    use crate::pooled_attention;
 
     /// What stands in for the kernel on other backends.
     #[test]
-    fn queries_and_keys_are_placed_by_burn_as_by_the_kernel() {
-        let (sizes, width, scale) = ([2, 3], 5, 0.3);
-        let (query_grid, key_grid) = ([2, 4, 3], [2, 2, 3]);
-        let tables = [0, 1, 2].map(|axis| values([query_grid[axis], key_grid[axis], width]));
-        let vectors = tables.each_ref().map(|(values, _)| values.clone());
-        let positions = Positions::new(&vectors, [query_grid, key_grid], width);
-        let [(queries, query), (keys, key)] = [[2, 3, 25, width], [2, 3, 13, width]].map(values);
-        let placed = Placed::new(
-            sizes,
-            [Heads::contiguous(&queries, 3, 25, width), Heads::contiguous(&keys, 3, 13, width)],
-            positions,
-            scale,
-        );
-        let numbers = |tensor: Tensor<4>| tensor.into_data().try_to_vec::<f32>().unwrap();
-        let expected = numbers(placed_queries(query, tables.map(|(_, table)| table), f64::from(scale)));
-        assert_eq!(placed.queries.len(), expected.len());
-        for (index, (found, expected)) in placed.queries.iter().zip(expected).enumerate() {
-            assert!((found - expected).abs() < 1e-6, "{index}: {found} against {expected}");
+    fn burns_operations_give_the_kernels_results_and_gradients() {
+        let device = Device::flex().autodiff();
+        let values = |shape: &[usize], by: f32| {
+            let values: Vec<f32> = (1..=shape.iter().product::<usize>()).map(|i| (i as f32 * by).sin()).collect();
+            TensorData::new(values, shape.to_vec())
+        };
+        let width = 5;
+        for (batch, heads, query_grid, key_grid) in
+            [(1, 1, [1, 1, 1], [1, 1, 1]), (2, 3, [2, 4, 3], [2, 2, 3]), (1, 2, [3, 2, 5], [3, 2, 2])]
+        {
+            let [queries, keys] = [query_grid, key_grid].map(|grid: [usize; 3]| 1 + grid.iter().product::<usize>());
+            let run = |is_ours: bool| {
+                let of = |tokens: usize, by| {
+                    Tensor::<4>::from_data(values(&[batch, heads, tokens, width], by), &device).require_grad()
+                };
+                let (query, key, value) = (of(queries, 0.7), of(keys, 1.3), of(keys, 0.9));
+                let tables = [0, 1, 2].map(|axis| {
+                    let shape = [query_grid[axis], key_grid[axis], width];
+                    Tensor::<3>::from_data(values(&shape, 0.5 + axis as f32), &device).require_grad()
+                });
+                let given = (query.clone(), key.clone(), value.clone(), tables.clone());
+                let out = match is_ours {
+                    true => pooled_attention(given.0, given.1, given.2, given.3),
+                    false => composed(given.0, given.1, given.2, given.3, (width as f64).sqrt().recip()),
+                };
+                let slopes = Tensor::<3>::from_data(values(&out.dims(), 0.3), &device);
+                let gradients = (out.clone() * slopes).sum().backward();
+                let mut found = vec![out.inner().into_data()];
+                found.extend([&query, &key, &value].map(|x| x.grad(&gradients).unwrap().into_data()));
+                found.extend(tables.each_ref().map(|x| x.grad(&gradients).unwrap().into_data()));
+                found.into_iter().map(|data| data.try_to_vec::<f32>().unwrap()).collect::<Vec<_>>()
+            };
+            for (index, (ours, theirs)) in run(true).into_iter().zip(run(false)).enumerate() {
+                assert_eq!(ours.len(), theirs.len());
+                let error = ours.iter().zip(&theirs).fold(0.0f32, |worst, (a, b)| worst.max((a - b).abs()));
+                // Sums of some tens of products of order one.
+                assert!(error < 1e-5, "{query_grid:?} to {key_grid:?}, {index}: {error}");
+            }
         }
-        assert_eq!(placed.keys, numbers(placed_keys(key, key_grid)));
     }
 }

@@ -103,7 +103,7 @@ impl PoolingAttention {
 
         let tables = [&self.rel_pos_t, &self.rel_pos_h, &self.rel_pos_w].map(|table| table.val());
         let vectors = relative::vectors(tables, query_grid, key_grid);
-        kernels::linear(kernels::pooling_attention(query, key, value, vectors), &self.project)
+        kernels::linear(kernels::pooled_attention(query, key, value, vectors), &self.project)
     }
 
     /// The grid that the queries of a grid are pooled to.

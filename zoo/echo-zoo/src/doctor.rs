@@ -108,7 +108,7 @@ fn precision(precision: Precision) -> Finding {
     match precision.is_quick() {
         true => Finding::new(what, "quicker than f32", None),
         false => {
-            Finding::new(what, "no quicker than f32", Some("it is slower on this processor than without the flag"))
+            Finding::new(what, "slower than f32", Some("an encoder is slower on this processor than without the flag"))
         }
     }
 }

@@ -50,8 +50,8 @@ pub(crate) struct ComputeArgs {
     /// cpu, wgpu, cuda or cuda:INDEX.
     #[arg(help_heading = "Machine", long, default_value_t = DeviceChoice::Cpu)]
     pub(crate) device: DeviceChoice,
-    /// Numbers that a frozen encoder multiplies on the CPU: f32, bf16 or int8. The shorter, the quicker and the less exact
-    /// (docs/speed.md) [default: f32; with --adapter-file, as the adapter was fitted].
+    /// Numbers that a frozen encoder multiplies on the CPU: f32, bf16 or int8. The shorter, the less exact, and on most
+    /// processors the quicker (docs/speed.md) [default: f32; with --adapter-file, as the adapter was fitted].
     #[arg(help_heading = "Machine", long, value_name = "TYPE")]
     precision: Option<Precision>,
 }
@@ -75,7 +75,7 @@ impl ComputeArgs {
         let precision = self.precision.unwrap_or(of_file);
         if precision == Precision::F32 || self.device == DeviceChoice::Cpu {
             if !precision.is_quick() {
-                echo_files::say(&format!("warning: on this processor --precision {precision} is slower than f32"));
+                echo_files::say(&format!("warning: on this processor {precision} is slower than f32"));
             }
             return Ok(precision);
         }

@@ -7,7 +7,7 @@ use burn::tensor::activation::{gelu, softmax};
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 use echo_kernels::{
     Activation, AdamWStep, Axes, adamw, attention, depthwise_norm, feed_forward, layer_norm, linear, max_pool_tokens,
-    patch_conv, pool_tokens, pooled, pooling_attention,
+    patch_conv, pool_tokens, pooled, pooled_attention,
 };
 use echo_random::Stream;
 
@@ -187,7 +187,7 @@ fn attention_of_every_size_and_mask() {
 }
 
 #[test]
-fn pooling_attention_of_every_grid() {
+fn pooled_attention_of_every_grid() {
     let mut rng = Stream::new(14, "kernels", 0);
     for [[batch, heads, width], query_grid, key_grid] in PLACED {
         let [queries, keys] = [query_grid, key_grid].map(|grid| 1 + grid.iter().product::<usize>());
@@ -197,7 +197,7 @@ fn pooling_attention_of_every_grid() {
         let value = values(&mut rng, [batch, heads, keys, width]);
         let tables = [0, 1, 2].map(|axis| values(&mut rng, [query_grid[axis], key_grid[axis], width]));
         let expected = placed_attention(query.clone(), key.clone(), value.clone(), tables.clone());
-        let worst = difference(pooling_attention(query, key, value, tables), expected);
+        let worst = difference(pooled_attention(query, key, value, tables), expected);
         assert!(worst < 3e-6, "{query_grid:?} to {key_grid:?}: {worst}");
     }
 }
@@ -266,11 +266,11 @@ fn sizes_that_do_not_fit_are_refused() {
         ("mask", &|| drop(attention(of([1, 1, 3, 2]), of([1, 1, 2, 2]), of([1, 1, 2, 2]), 1.0, Some(mask.clone())))),
         ("vectors of positions", &|| {
             let x = of([1, 1, 9, 4]);
-            drop(pooling_attention(of([1, 1, 2, 4]), x.clone(), x, [table(4), table(4), table(3)]));
+            drop(pooled_attention(of([1, 1, 2, 4]), x.clone(), x, [table(4), table(4), table(3)]));
         }),
         ("grid of keys", &|| {
             let x = of([1, 1, 8, 4]);
-            drop(pooling_attention(of([1, 1, 2, 4]), x.clone(), x, [table(4), table(4), table(4)]));
+            drop(pooled_attention(of([1, 1, 2, 4]), x.clone(), x, [table(4), table(4), table(4)]));
         }),
         ("pool", &|| drop(pool_tokens(of([1, 1, 9, 8]), [2, 2, 2], &pool, &norm, EPSILON))),
         ("adamw", &|| drop(adamw(ones(4), ones(3), [ones(4), ones(4)], step))),

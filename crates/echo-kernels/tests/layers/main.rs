@@ -65,10 +65,11 @@ fn convolved_tokens(tokens: Tensor<4>, [frames, rows, columns]: [usize; 3], conv
 }
 
 /// Batch, heads and width, the grid of queries, and that of keys.
-const PLACED: [[[usize; 3]; 3]; 4] = [
+const PLACED: [[[usize; 3]; 3]; 5] = [
     [[1, 1, 1], [1, 1, 1], [1, 1, 1]],
     [[2, 3, 5], [2, 4, 3], [2, 2, 3]],
     [[1, 2, 33], [3, 5, 6], [3, 3, 2]],
+    [[0, 2, 3], [1, 2, 2], [1, 2, 1]],
     // More keys on an axis than a vector has numbers.
     [[1, 1, 16], [1, 3, 40], [1, 2, 19]],
 ];

@@ -4,7 +4,7 @@ use burn::module::Param;
 use burn::nn::conv::Conv2dConfig;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, TensorData};
-use echo_kernels::{Activation, Axes, Precision, attention, feed_forward, linear, patch_conv};
+use echo_kernels::{Activation, Axes, Precision, attention, feed_forward, linear, patch_conv, pooled_attention};
 use echo_random::Stream;
 
 use crate::values;
@@ -122,6 +122,14 @@ fn attention_has_16_bits_or_32() {
         // Two products of 8 digits, one within an exponential.
         assert!(error < 1e-2 && (error > 5e-4 || tokens == 1), "{tokens} of {places}: {error}");
     }
+    let [query, key] = [25, 13].map(|tokens| values(&mut rng, [2, 3, tokens, 8]));
+    let tables = [[2, 2], [4, 2], [3, 3]].map(|[query, key]| values(&mut rng, [query, key, 8]));
+    let attended = || numbers(pooled_attention(query.clone(), key.clone(), key.clone(), tables.clone()));
+    let expected = attended();
+    let [found, in_8] = [Precision::Bf16, Precision::Int8].map(|precision| precision.run(attended));
+    assert_eq!(in_8, expected);
+    let error = error(&found, &expected);
+    assert!(error < 1e-2 && error > 5e-4, "pooled: {error}");
 }
 
 #[test]

@@ -3,6 +3,10 @@
 The numbers are those of the commands ``echozoo embed`` and ``echozoo bench``. What makes them doubtful is an
 ``EchoZooWarning``, what ends the command an ``EchoZooError``; all that the commands say on standard error goes to
 the logger ``echozoo``, at the level ``INFO``.
+
+Flags in messages are keyword arguments here: ``--random-init`` is ``random_init=True``. Ctrl-C ends embeddings of videos
+and benchmarks between two videos, and other calls when they are done. Encoders cannot be pickled, and a process that is
+forked after a first call cannot use the package: make an encoder in each process, and start them by ``spawn``.
 """
 
 from collections.abc import Iterable, Mapping

@@ -2,16 +2,16 @@
 
 use std::io::IsTerminal;
 use std::panic::resume_unwind;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use echo_zoo::{CliError, Display, Observer};
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 
-use crate::messages::{exception, hand_over};
+use crate::messages::{EchoZooError, exception, hand_over};
 
 /// Between two looks whether Ctrl-C was pressed.
 const POLL: Duration = Duration::from_millis(100);
@@ -42,6 +42,18 @@ impl Observer for Watcher {
     }
 }
 
+/// A process that was forked has none of its parent's threads, and would wait for them without an end.
+fn check_process() -> PyResult<()> {
+    static FIRST: OnceLock<u32> = OnceLock::new();
+    let here = std::process::id();
+    if *FIRST.get_or_init(|| here) == here {
+        return Ok(());
+    }
+    let reason = "echozoo was used before this process was forked, and its threads are not in the fork: start processes with \
+                  multiprocessing.get_context(\"spawn\"), or use echozoo in them alone";
+    Err(EchoZooError::new_err(reason))
+}
+
 /// Does `work` on a thread of its own, while other threads of Python's run.
 ///
 /// Python hears of Ctrl-C on its main thread, which waits here. What is being computed is ended before the exception is raised.
@@ -49,6 +61,7 @@ pub(crate) fn released<T: Send>(
     py: Python<'_>,
     work: impl FnOnce(Arc<dyn Observer>) -> Result<T, CliError> + Send,
 ) -> PyResult<T> {
+    check_process()?;
     let screen = std::io::stderr().is_terminal().then(Display::default);
     let watcher = Arc::new(Watcher { screen, is_stopped: AtomicBool::new(false) });
     let (interrupted, outcome) = py

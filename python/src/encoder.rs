@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use echo_core::Sampling;
 use echo_zoo::{Embedder, Embeddings, ZOO};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyByteArray, PyBytes, PyDict};
 
 use crate::array::{of_numpy, to_numpy};
 use crate::call::released;
@@ -70,7 +71,7 @@ impl Encoder {
 
     /// Embeds texts to an array [texts, dim]; each embedding has length one.
     fn embed_text<'py>(&self, py: Python<'py>, texts: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let texts: Vec<String> = one_or_more(texts)?;
+        let texts: Vec<String> = one_or_more("texts", texts)?;
         let found = released(py, |_| self.0.embed_texts(&texts))?;
         told(py, &found, false)?;
         to_numpy(py, &found.values, found.dim)
@@ -170,7 +171,7 @@ impl Encoder {
         (allow_truncated, mask): (bool, Option<&str>),
         skip: bool,
     ) -> PyResult<Embeddings> {
-        let paths: Vec<PathBuf> = one_or_more(paths)?;
+        let paths: Vec<PathBuf> = one_or_more("paths", paths)?;
         let truncated = allow_truncated.then(|| OsString::from("--allow-truncated"));
         let mask = mask.map(|mask| OsString::from(format!("--mask={mask}")));
         let flags: Vec<OsString> = truncated.into_iter().chain(mask).collect();
@@ -190,11 +191,25 @@ fn told(py: Python<'_>, found: &Embeddings, skip: bool) -> PyResult<()> {
 }
 
 /// One of a kind, or several.
-fn one_or_more<'py, T: FromPyObjectOwned<'py>>(values: &Bound<'py, PyAny>) -> PyResult<Vec<T>> {
+fn one_or_more<'py, T: FromPyObjectOwned<'py>>(name: &str, values: &Bound<'py, PyAny>) -> PyResult<Vec<T>> {
     if let Ok(one) = values.extract::<T>() {
         return Ok(vec![one]);
     }
-    values.try_iter()?.map(|value| value?.extract::<T>().map_err(Into::into)).collect()
+    let refused = |value: &Bound<'py, PyAny>| match value.get_type().name() {
+        Ok(kind) => PyTypeError::new_err(format!("{name}: one or several are expected, as str or path, not {kind}")),
+        Err(error) => error,
+    };
+    // They would be numbers one by one.
+    if values.is_instance_of::<PyBytes>() || values.is_instance_of::<PyByteArray>() {
+        return Err(refused(values));
+    }
+    let several = values.try_iter().map_err(|_| refused(values))?;
+    several
+        .map(|value| {
+            let value = value?;
+            value.extract::<T>().map_err(|_| refused(&value))
+        })
+        .collect()
 }
 
 /// Embeds videos, and those in folders, with an encoder that is loaded for it, to an array [videos, dim].

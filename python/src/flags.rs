@@ -3,8 +3,9 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict};
+use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict};
 
 /// A flag for every argument, in their order: `weights_key="model"` is `--weights-key=model`. What is `None` or `False` is not given;
 /// several values are joined by commas, those of a dictionary as `KEY=VALUE`.
@@ -26,25 +27,29 @@ fn flag(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<OsString>> {
         return Ok(is_given.is_true().then_some(flag));
     }
     flag.push("=");
-    flag.push(text(value)?);
+    flag.push(text(name, value)?);
     Ok(Some(flag))
 }
 
-fn text(value: &Bound<'_, PyAny>) -> PyResult<OsString> {
+fn text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<OsString> {
+    // Bytes would be numbers one by one, and nothing the word None.
+    if value.is_none() || value.is_instance_of::<PyBytes>() || value.is_instance_of::<PyByteArray>() {
+        return Err(PyTypeError::new_err(format!("{name}: {} is no value of it", value.get_type().name()?)));
+    }
     if let Ok(path) = value.extract::<PathBuf>() {
         return Ok(path.into_os_string());
     }
     if let Ok(entries) = value.cast::<PyDict>() {
         let entry = |(key, value): (Bound<'_, PyAny>, Bound<'_, PyAny>)| {
-            let mut entry = text(&key)?;
+            let mut entry = text(name, &key)?;
             entry.push("=");
-            entry.push(text(&value)?);
+            entry.push(text(name, &value)?);
             Ok(entry)
         };
         return Ok(joined(entries.iter().map(entry).collect::<PyResult<Vec<_>>>()?));
     }
     match value.try_iter() {
-        Ok(values) => Ok(joined(values.map(|value| text(&value?)).collect::<PyResult<Vec<_>>>()?)),
+        Ok(values) => Ok(joined(values.map(|value| text(name, &value?)).collect::<PyResult<Vec<_>>>()?)),
         Err(_) => Ok(value.str()?.to_string().into()),
     }
 }

@@ -11,6 +11,12 @@ use crate::flags::flags;
 use crate::messages::{exception, warn};
 
 /// Runs a benchmark. Takes the flags of `echozoo bench`, with underscores; gives the columns of `leaderboard.csv`.
+///
+/// Those that most need: `encoder` and `adapter` (one or several, `encoders()` and `adapters()` name all), `preset` ("nano" has
+/// weights), `weights` (a file, or a dictionary by encoder), `task`, `data` (a folder; phantoms without it), `shots` (numbers of
+/// videos of each class), `seeds` (which draws: [1, 2, 3]), `limit`, `out` (the folder of results), `precision`, `device`.
+///
+/// What frozen encoders compute is kept in `~/.cache/echozoo`, or where the environment's `ECHOZOO_HOME` says.
 #[pyfunction]
 #[pyo3(signature = (**options))]
 pub(crate) fn bench<'py>(py: Python<'py>, options: Option<&Bound<'py, PyDict>>) -> PyResult<Bound<'py, PyDict>> {

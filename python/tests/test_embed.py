@@ -177,8 +177,17 @@ def test_an_encoder_without_texts_says_so(panecho: echozoo.Encoder) -> None:
         panecho.embed_text("a heart")
     with pytest.raises(echozoo.EchoZooError, match="nothing to embed"):
         panecho.embed([])
-    with pytest.raises(TypeError):
-        panecho.embed(3)  # type: ignore[arg-type]
+    with pytest.raises(echozoo.EchoZooError, match="no text to embed"):
+        echozoo.Encoder("echoclip", preset="nano").embed_text([])
+
+
+def test_what_is_no_value_is_named(panecho: echozoo.Encoder) -> None:
+    for value, kind in [(3, "int"), (None, "NoneType"), (b"a.avi", "bytes"), (["a.avi", b"b.avi"], "bytes")]:
+        with pytest.raises(TypeError, match=f"paths: .* not {kind}$"):
+            panecho.embed(value)  # type: ignore[arg-type]
+    for name, value, kind in [("adapter", b"linear", "bytes"), ("encoder", ["panecho", None], "NoneType")]:
+        with pytest.raises(TypeError, match=f"^{name}: {kind} is no value of it$"):
+            echozoo.bench(**{name: value})
 
 
 def test_what_an_encoder_says_of_itself(panecho: echozoo.Encoder) -> None:

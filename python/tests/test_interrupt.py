@@ -1,4 +1,4 @@
-"""Ctrl-C ends what runs without Python's lock, and with it nothing but the call."""
+"""Ctrl-C ends what runs without Python's lock, and with it nothing but the call; a fork is refused before it waits for ever."""
 
 from __future__ import annotations
 
@@ -36,3 +36,25 @@ def test_ctrl_c_ends_the_call_alone(videos: list[Path]) -> None:
         finally:
             program.kill()
     assert out == f"interrupted {len(videos)}\n" and program.returncode == 0
+
+
+FORKED = """
+import os, sys, warnings, echozoo
+warnings.simplefilter("ignore")
+echozoo.embed(sys.argv[1:], "panecho", preset="nano")
+child = os.fork()
+if child == 0:
+    try:
+        echozoo.embed(sys.argv[1:], "panecho", preset="nano")
+    except echozoo.EchoZooError as error:
+        print(error, flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks of POSIX")
+def test_a_fork_after_use_is_refused(videos: list[Path]) -> None:
+    command = [sys.executable, "-c", FORKED, str(videos[0])]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert 'multiprocessing.get_context("spawn")' in done.stdout, done.stderr

@@ -18,6 +18,7 @@ import datetime
 import json
 import os
 import selectors
+import shutil
 import statistics
 import subprocess
 import sys
@@ -440,6 +441,18 @@ def main():
              if mode.partition("@")[0] not in MODES]
     if wrong:
         parser.error(f"unknown mode {wrong[0]!r}; known: {', '.join(MODES)}")
+    # What a flag would not change is refused, so that no table says that it was measured with it.
+    for flag, given, works in [
+        ("--precision", arguments.precision != "f32", PRECISE),
+        ("--recompute", arguments.recompute, ("step",)),
+    ]:
+        others = [name for name in arguments.subjects if SUBJECTS[name].work not in works]
+        if given and others:
+            parser.error(f"{flag} changes nothing of {', '.join(others)}")
+    if arguments.threads > os.cpu_count():
+        parser.error(f"--threads {arguments.threads}: this machine has {os.cpu_count()} cores")
+    if arguments.device != "cpu" and not (arguments.device.startswith("cuda") and shutil.which("nvidia-smi")):
+        parser.error(f"--device {arguments.device}: known are cpu, and cuda where there is nvidia-smi")
     if arguments.out:  # before anything is measured
         arguments.out.mkdir(parents=True, exist_ok=True)
 
@@ -503,6 +516,7 @@ if __name__ == "__main__":
     try:
         main()
     except KeyboardInterrupt:
+        say("interrupted: the case that was being measured is not in the table")
         sys.exit(130)
     except OSError as error:
         sys.exit(f"error: {error}")

@@ -154,6 +154,9 @@ impl Embedder {
     /// # Errors
     /// The encoder has no text tower, or a text is empty or too long for it.
     pub fn embed_texts(&self, texts: &[String]) -> Result<Embeddings, CliError> {
+        if texts.is_empty() {
+            return Err(CliError::Usage("no text to embed".to_owned()));
+        }
         if texts.iter().any(|text| text.trim().is_empty()) {
             return Err(CliError::Usage("--text is empty".to_owned()));
         }

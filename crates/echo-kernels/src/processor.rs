@@ -28,13 +28,13 @@ pub(crate) fn is_intel() -> bool {
     false
 }
 
-/// Whether `ECHOZOO_SIMD`, where it is set, asks for vectors that this processor has.
+/// Whether `ECHOZOO_SIMD`, where it is set and not empty, asks for vectors that this processor has.
 ///
 /// # Errors
 /// A sentence for the user.
 pub fn check_simd() -> Result<(), String> {
     match std::env::var_os(VARIABLE) {
-        Some(name) if name.to_str().and_then(by_name).is_none() => {
+        Some(name) if !name.is_empty() && name.to_str().and_then(by_name).is_none() => {
             Err(format!("{VARIABLE} is {name:?}; known on this processor: {}", known().join(", ")))
         }
         _ => Ok(()),

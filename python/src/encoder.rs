@@ -71,7 +71,7 @@ impl Encoder {
 
     /// Embeds texts to an array [texts, dim]; each embedding has length one.
     fn embed_text<'py>(&self, py: Python<'py>, texts: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let texts: Vec<String> = one_or_more("texts", texts)?;
+        let texts: Vec<String> = one_or_more("texts: a text or several", texts)?;
         let found = released(py, |_| self.0.embed_texts(&texts))?;
         told(py, &found, false)?;
         to_numpy(py, &found.values, found.dim)
@@ -171,7 +171,7 @@ impl Encoder {
         (allow_truncated, mask): (bool, Option<&str>),
         skip: bool,
     ) -> PyResult<Embeddings> {
-        let paths: Vec<PathBuf> = one_or_more("paths", paths)?;
+        let paths: Vec<PathBuf> = one_or_more("paths: a path or several", paths)?;
         let truncated = allow_truncated.then(|| OsString::from("--allow-truncated"));
         let mask = mask.map(|mask| OsString::from(format!("--mask={mask}")));
         let flags: Vec<OsString> = truncated.into_iter().chain(mask).collect();
@@ -190,13 +190,13 @@ fn told(py: Python<'_>, found: &Embeddings, skip: bool) -> PyResult<()> {
     found.doubts.iter().chain(&found.caution).try_for_each(|text| warn(py, text))
 }
 
-/// One of a kind, or several.
-fn one_or_more<'py, T: FromPyObjectOwned<'py>>(name: &str, values: &Bound<'py, PyAny>) -> PyResult<Vec<T>> {
+/// One of a kind, or several: what `expected` says.
+fn one_or_more<'py, T: FromPyObjectOwned<'py>>(expected: &str, values: &Bound<'py, PyAny>) -> PyResult<Vec<T>> {
     if let Ok(one) = values.extract::<T>() {
         return Ok(vec![one]);
     }
     let refused = |value: &Bound<'py, PyAny>| match value.get_type().name() {
-        Ok(kind) => PyTypeError::new_err(format!("{name}: one or several are expected, as str or path, not {kind}")),
+        Ok(kind) => PyTypeError::new_err(format!("{expected} expected, not {kind}")),
         Err(error) => error,
     };
     // They would be numbers one by one.

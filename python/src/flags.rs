@@ -34,7 +34,10 @@ fn flag(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<OsString>> {
 fn text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<OsString> {
     // Bytes would be numbers one by one, and nothing the word None.
     if value.is_none() || value.is_instance_of::<PyBytes>() || value.is_instance_of::<PyByteArray>() {
-        return Err(PyTypeError::new_err(format!("{name}: {} is no value of it", value.get_type().name()?)));
+        let kind = value.get_type().name()?;
+        return Err(PyTypeError::new_err(format!(
+            "{name}: text, a path, numbers, or several of them expected, not {kind}"
+        )));
     }
     if let Ok(path) = value.extract::<PathBuf>() {
         return Ok(path.into_os_string());

@@ -183,10 +183,10 @@ def test_an_encoder_without_texts_says_so(panecho: echozoo.Encoder) -> None:
 
 def test_what_is_no_value_is_named(panecho: echozoo.Encoder) -> None:
     for value, kind in [(3, "int"), (None, "NoneType"), (b"a.avi", "bytes"), (["a.avi", b"b.avi"], "bytes")]:
-        with pytest.raises(TypeError, match=f"paths: .* not {kind}$"):
+        with pytest.raises(TypeError, match=f"^paths: a path or several expected, not {kind}$"):
             panecho.embed(value)  # type: ignore[arg-type]
     for name, value, kind in [("adapter", b"linear", "bytes"), ("encoder", ["panecho", None], "NoneType")]:
-        with pytest.raises(TypeError, match=f"^{name}: {kind} is no value of it$"):
+        with pytest.raises(TypeError, match=f"^{name}: .* expected, not {kind}$"):
             echozoo.bench(**{name: value})
 
 

@@ -3,6 +3,9 @@
 //!
 //! The gradient of the volume is computed in the same way: for every place of it the results that saw it are gathered.
 
+use burn::tensor::Tensor;
+use burn::tensor::module::conv3d;
+use burn::tensor::ops::ConvOptions;
 use rayon::prelude::*;
 
 use crate::matrix::Matrix;
@@ -219,5 +222,72 @@ impl Gather {
         );
         // SAFETY: blocks cover all places, and each writes all of its own.
         unsafe { filled(out) }
+    }
+}
+
+/// The convolution by Burn's own operations, on tensors as [`convolution`](crate::convolution) takes them. Where a stride is longer than its kernel, Burn's GPU kernel (0.22.1, `conv_transpose3d`) gives the
+/// input no gradient at all: there every place is computed, and those between are left out.
+pub(crate) fn composed(
+    volumes: Tensor<5>,
+    weight: Tensor<5>,
+    bias: Option<Tensor<1>>,
+    stride: [usize; 3],
+    padding: [usize; 3],
+) -> Tensor<5> {
+    let [_, _, kernel @ ..] = weight.dims();
+    let leaps = |axis: usize| stride[axis] > kernel[axis];
+    let taken = [0, 1, 2].map(|axis| if leaps(axis) { 1 } else { stride[axis] });
+    let options = ConvOptions::new(taken, padding, [1; 3], 1);
+    let out = conv3d(volumes.permute([0, 4, 1, 2, 3]), weight, bias, options).permute([0, 2, 3, 4, 1]);
+    (0..3).filter(|&axis| leaps(axis)).fold(out, |out, axis| {
+        let places = out.dims()[axis + 1] as i64;
+        let every = Tensor::arange_step(0..places, stride[axis], &out.device());
+        out.select(axis + 1, every)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, TensorData};
+
+    use super::*;
+
+    /// What stands in for the kernel on other backends, also where strides leap over places.
+    #[test]
+    fn a_convolution_whose_stride_leaps_is_the_strided_one_with_its_gradients() {
+        let device = Device::flex().autodiff();
+        let values = |shape: [usize; 5], by: f32| {
+            let values = (1..=shape.iter().product::<usize>()).map(|i| (i as f32 * by).sin()).collect::<Vec<_>>();
+            Tensor::<5>::from_data(TensorData::new(values, shape), &device).require_grad()
+        };
+        for (kernel, stride, padding) in [
+            ([1, 1, 1], [2, 2, 2], [0, 0, 0]),
+            ([1, 2, 1], [3, 3, 1], [0, 1, 0]),
+            ([1, 3, 3], [1, 2, 2], [0, 1, 1]),
+            ([3, 1, 1], [2, 1, 1], [1, 0, 0]),
+        ] {
+            let [depth, height, width] = kernel;
+            let run = |ours: bool| {
+                let (volumes, weight) = (values([2, 5, 7, 6, 3], 0.7), values([4, 3, depth, height, width], 1.3));
+                let out = match ours {
+                    true => composed(volumes.clone(), weight.clone(), None, stride, padding),
+                    false => {
+                        let options = ConvOptions::new(stride, padding, [1; 3], 1);
+                        conv3d(volumes.clone().permute([0, 4, 1, 2, 3]), weight.clone(), None, options)
+                            .permute([0, 2, 3, 4, 1])
+                    }
+                };
+                let slopes = values(out.dims(), 0.3);
+                let gradients = (out.clone() * slopes).sum().backward();
+                let of = |tensor: &Tensor<5>| tensor.grad(&gradients).unwrap();
+                [out.clone().inner(), of(&volumes), of(&weight)]
+            };
+            for (ours, theirs) in run(true).into_iter().zip(run(false)) {
+                assert_eq!(ours.dims(), theirs.dims());
+                // Sums of a few hundred products of order one: some units of 2^-23 of them.
+                let error = (ours - theirs).abs().max().into_scalar::<f32>();
+                assert!(error < 2e-5, "kernel {kernel:?}, stride {stride:?}: {error}");
+            }
+        }
     }
 }

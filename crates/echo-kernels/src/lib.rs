@@ -38,8 +38,8 @@ use burn::nn::conv::{Conv2d, Conv3d};
 use burn::nn::pool::MaxPool2d;
 use burn::nn::{LayerNorm, Linear, PaddingConfig2d, PaddingConfig3d};
 use burn::tensor::activation::softmax;
-use burn::tensor::module::{attention as fused_attention, conv2d, conv3d};
-use burn::tensor::ops::{AttentionModuleOptions, ConvOptions};
+use burn::tensor::module::attention as fused_attention;
+use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Bool, Tensor};
 
 pub use crate::activation::Activation;
@@ -279,28 +279,7 @@ pub fn convolution(
             sizes.gradients(&values, &weights, gradient, wanted).map(|values| values.map(Values::from))
         }))
     };
-    fused().unwrap_or_else(|| every_place_or_strided(volumes.clone(), weight.clone(), bias.clone(), stride, padding))
-}
-
-/// The convolution by Burn's own. Where a stride is longer than its kernel, Burn's GPU kernel (0.22.1, `conv_transpose3d`) gives the
-/// input no gradient at all: there every place is computed, and those between are left out.
-fn every_place_or_strided(
-    volumes: Tensor<5>,
-    weight: Tensor<5>,
-    bias: Option<Tensor<1>>,
-    stride: [usize; 3],
-    padding: [usize; 3],
-) -> Tensor<5> {
-    let [_, _, kernel @ ..] = weight.dims();
-    let leaps = |axis: usize| stride[axis] > kernel[axis];
-    let taken = [0, 1, 2].map(|axis| if leaps(axis) { 1 } else { stride[axis] });
-    let options = ConvOptions::new(taken, padding, [1; 3], 1);
-    let out = conv3d(volumes.permute([0, 4, 1, 2, 3]), weight, bias, options).permute([0, 2, 3, 4, 1]);
-    (0..3).filter(|&axis| leaps(axis)).fold(out, |out, axis| {
-        let places = out.dims()[axis + 1] as i64;
-        let every = Tensor::arange_step(0..places, stride[axis], &out.device());
-        out.select(axis + 1, every)
-    })
+    fused().unwrap_or_else(|| convolution::composed(volumes.clone(), weight.clone(), bias.clone(), stride, padding))
 }
 
 /// `softmax(scale * query x key) x value` of every head, heads side by side: `[batch, tokens, heads * width]`.
@@ -491,120 +470,11 @@ pub fn pool_tokens(tokens: Tensor<4>, grid: [usize; 3], conv: &Conv3d, layer: &L
         return result;
     }
     let class = tokens.clone().narrow(2, 0, 1);
-    let patches = pool_patches(tokens.narrow(2, 1, count - 1), grid, pooled, conv);
+    let patches = pool::composed_patches(tokens.narrow(2, 1, count - 1), grid, pooled, conv);
     layer.forward(Tensor::cat(vec![class, patches], 2))
-}
-
-/// The convolution as the sum of three two-dimensional ones, one for each frame that the kernel spans: Burn's backends have no
-/// fast path for depthwise kernels with a third axis.
-///
-/// `[batch, heads, tokens, channels]` -> `[batch, heads, pooled tokens, channels]`
-fn pool_patches(patches: Tensor<4>, grid: [usize; 3], pooled: [usize; 3], conv: &Conv3d) -> Tensor<4> {
-    let [batch, heads, _, channels] = patches.dims();
-    let [frames, height, width] = grid;
-    let [_, pooled_height, pooled_width] = pooled;
-    let [_, stride, _] = conv.stride;
-    let options = ConvOptions::new([stride; 2], [1, 1], [1, 1], channels);
-    let kernel = conv.weight.val();
-    let x = patches.reshape([batch, heads, frames, height, width, channels]).permute([0, 2, 1, 5, 3, 4]);
-    let x = x.reshape([batch, frames, heads * channels * height * width]);
-    let tap = |index: usize, start: usize, frames: usize| {
-        let images = x.clone().narrow(1, start, frames).reshape([batch * frames * heads, channels, height, width]);
-        let y = conv2d(images, kernel.clone().narrow(2, index, 1).squeeze_dim(2), None, options.clone());
-        y.reshape([batch, frames, heads * channels * pooled_height * pooled_width])
-    };
-    let mut sum = tap(1, 0, frames);
-    if frames > 1 {
-        let zeros = sum.clone().narrow(1, 0, 1).zeros_like();
-        let before = Tensor::cat(vec![zeros.clone(), tap(0, 0, frames - 1)], 1);
-        let after = Tensor::cat(vec![tap(2, 1, frames - 1), zeros], 1);
-        sum = sum + before + after;
-    }
-    sum.reshape([batch, frames, heads, channels, pooled_height, pooled_width]).permute([0, 2, 1, 4, 5, 3]).reshape([
-        batch,
-        heads,
-        frames * pooled_height * pooled_width,
-        channels,
-    ])
 }
 
 fn with_last<const D: usize>(mut dims: [usize; D], last: usize) -> [usize; D] {
     dims[D - 1] = last;
     dims
-}
-
-#[cfg(test)]
-mod tests {
-    use burn::module::Param;
-    use burn::nn::conv::Conv3dConfig;
-    use burn::tensor::{Device, TensorData};
-
-    use super::*;
-
-    /// What stands in for the kernel on other backends, also where strides leap over places.
-    #[test]
-    fn a_convolution_whose_stride_leaps_is_the_strided_one_with_its_gradients() {
-        let device = Device::flex().autodiff();
-        let values = |shape: [usize; 5], by: f32| {
-            let values = (1..=shape.iter().product::<usize>()).map(|i| (i as f32 * by).sin()).collect::<Vec<_>>();
-            Tensor::<5>::from_data(TensorData::new(values, shape), &device).require_grad()
-        };
-        for (kernel, stride, padding) in [
-            ([1, 1, 1], [2, 2, 2], [0, 0, 0]),
-            ([1, 2, 1], [3, 3, 1], [0, 1, 0]),
-            ([1, 3, 3], [1, 2, 2], [0, 1, 1]),
-            ([3, 1, 1], [2, 1, 1], [1, 0, 0]),
-        ] {
-            let [depth, height, width] = kernel;
-            let run = |ours: bool| {
-                let (volumes, weight) = (values([2, 5, 7, 6, 3], 0.7), values([4, 3, depth, height, width], 1.3));
-                let out = match ours {
-                    true => every_place_or_strided(volumes.clone(), weight.clone(), None, stride, padding),
-                    false => {
-                        let options = ConvOptions::new(stride, padding, [1; 3], 1);
-                        conv3d(volumes.clone().permute([0, 4, 1, 2, 3]), weight.clone(), None, options)
-                            .permute([0, 2, 3, 4, 1])
-                    }
-                };
-                let slopes = values(out.dims(), 0.3);
-                let gradients = (out.clone() * slopes).sum().backward();
-                let of = |tensor: &Tensor<5>| tensor.grad(&gradients).unwrap();
-                [out.clone().inner(), of(&volumes), of(&weight)]
-            };
-            for (ours, theirs) in run(true).into_iter().zip(run(false)) {
-                assert_eq!(ours.dims(), theirs.dims());
-                // Sums of a few hundred products of order one: some units of 2^-23 of them.
-                let error = (ours - theirs).abs().max().into_scalar::<f32>();
-                assert!(error < 2e-5, "kernel {kernel:?}, stride {stride:?}: {error}");
-            }
-        }
-    }
-
-    /// What stands in for the kernel on other backends.
-    #[test]
-    fn three_convolutions_of_frames_are_the_one_in_three_axes() {
-        let values =
-            |count: usize| (1..=count).map(|i| (i as f64 * 1.618_033_988_75).fract() as f32 - 0.5).collect::<Vec<_>>();
-        for (stride, frames) in [(1, 3), (2, 4), (4, 1)] {
-            let [batch, heads, channels, height, width] = [2, 3, 4, 6, 9];
-            let mut conv = Conv3dConfig::new([channels, channels], [3; 3])
-                .with_stride([1, stride, stride])
-                .with_padding(PaddingConfig3d::Explicit(1, 1, 1))
-                .with_groups(channels)
-                .with_bias(false)
-                .init(&Device::flex());
-            let weight = TensorData::new(values(channels * 27), [channels, 1, 3, 3, 3]);
-            conv.weight = Param::from_tensor(Tensor::from_data(weight, &Device::flex()));
-            let shape = [batch, heads, frames * height * width, channels];
-            let x = Tensor::<4>::from_data(TensorData::new(values(shape.iter().product()), shape), &Device::flex());
-            let volumes = x.clone().swap_dims(2, 3).reshape([batch * heads, channels, frames, height, width]);
-            let expected = conv.forward(volumes);
-            let [_, _, _, rows, columns] = expected.dims();
-            let expected = expected.reshape([batch, heads, channels, frames * rows * columns]).swap_dims(2, 3);
-            let ours = pool_patches(x, [frames, height, width], [frames, rows, columns], &conv);
-            // 27 products of order one in another order: a few units of 2^-23.
-            let error = (ours - expected).abs().max().into_scalar::<f32>();
-            assert!(error < 2e-6, "stride {stride}, {frames} frames: {error}");
-        }
-    }
 }

@@ -2,6 +2,10 @@
 
 use std::mem::MaybeUninit;
 
+use burn::nn::conv::Conv3d;
+use burn::tensor::Tensor;
+use burn::tensor::module::conv2d;
+use burn::tensor::ops::ConvOptions;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -270,6 +274,77 @@ impl WithSimd for Taps<'_> {
                     put(simd, &mut sums[tap * width..][part.clone()], sum);
                 }
             }
+        }
+    }
+}
+
+/// The convolution as the sum of three two-dimensional ones, one for each frame that the kernel spans: Burn's backends have no
+/// fast path for depthwise kernels with a third axis.
+///
+/// `[batch, heads, tokens, channels]` -> `[batch, heads, pooled tokens, channels]`
+pub(crate) fn composed_patches(patches: Tensor<4>, grid: [usize; 3], pooled: [usize; 3], conv: &Conv3d) -> Tensor<4> {
+    let [batch, heads, _, channels] = patches.dims();
+    let [frames, height, width] = grid;
+    let [_, pooled_height, pooled_width] = pooled;
+    let [_, stride, _] = conv.stride;
+    let options = ConvOptions::new([stride; 2], [1, 1], [1, 1], channels);
+    let kernel = conv.weight.val();
+    let x = patches.reshape([batch, heads, frames, height, width, channels]).permute([0, 2, 1, 5, 3, 4]);
+    let x = x.reshape([batch, frames, heads * channels * height * width]);
+    let tap = |index: usize, start: usize, frames: usize| {
+        let images = x.clone().narrow(1, start, frames).reshape([batch * frames * heads, channels, height, width]);
+        let y = conv2d(images, kernel.clone().narrow(2, index, 1).squeeze_dim(2), None, options.clone());
+        y.reshape([batch, frames, heads * channels * pooled_height * pooled_width])
+    };
+    let mut sum = tap(1, 0, frames);
+    if frames > 1 {
+        let zeros = sum.clone().narrow(1, 0, 1).zeros_like();
+        let before = Tensor::cat(vec![zeros.clone(), tap(0, 0, frames - 1)], 1);
+        let after = Tensor::cat(vec![tap(2, 1, frames - 1), zeros], 1);
+        sum = sum + before + after;
+    }
+    sum.reshape([batch, frames, heads, channels, pooled_height, pooled_width]).permute([0, 2, 1, 4, 5, 3]).reshape([
+        batch,
+        heads,
+        frames * pooled_height * pooled_width,
+        channels,
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::module::Param;
+    use burn::nn::PaddingConfig3d;
+    use burn::nn::conv::Conv3dConfig;
+    use burn::tensor::{Device, TensorData};
+
+    use super::*;
+
+    /// What stands in for the kernel on other backends.
+    #[test]
+    fn three_convolutions_of_frames_are_the_one_in_three_axes() {
+        let values =
+            |count: usize| (1..=count).map(|i| (i as f64 * 1.618_033_988_75).fract() as f32 - 0.5).collect::<Vec<_>>();
+        for (stride, frames) in [(1, 3), (2, 4), (4, 1)] {
+            let [batch, heads, channels, height, width] = [2, 3, 4, 6, 9];
+            let mut conv = Conv3dConfig::new([channels, channels], [3; 3])
+                .with_stride([1, stride, stride])
+                .with_padding(PaddingConfig3d::Explicit(1, 1, 1))
+                .with_groups(channels)
+                .with_bias(false)
+                .init(&Device::flex());
+            let weight = TensorData::new(values(channels * 27), [channels, 1, 3, 3, 3]);
+            conv.weight = Param::from_tensor(Tensor::from_data(weight, &Device::flex()));
+            let shape = [batch, heads, frames * height * width, channels];
+            let x = Tensor::<4>::from_data(TensorData::new(values(shape.iter().product()), shape), &Device::flex());
+            let volumes = x.clone().swap_dims(2, 3).reshape([batch * heads, channels, frames, height, width]);
+            let expected = conv.forward(volumes);
+            let [_, _, _, rows, columns] = expected.dims();
+            let expected = expected.reshape([batch, heads, channels, frames * rows * columns]).swap_dims(2, 3);
+            let ours = composed_patches(x, [frames, height, width], [frames, rows, columns], &conv);
+            // 27 products of order one in another order: a few units of 2^-23.
+            let error = (ours - expected).abs().max().into_scalar::<f32>();
+            assert!(error < 2e-6, "stride {stride}, {frames} frames: {error}");
         }
     }
 }

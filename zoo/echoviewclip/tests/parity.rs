@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor};
 use echo_core::{BothBranches, EchoEncoder, Error};
 use echo_nn::{ClipTextConfig, ClipVisionConfig, QualityHeadConfig, Tokenize};
 use echo_parity::{Golden, compare, folder, load_full, round_trip};
-use echo_weights::{Checkpoint, LoadReport, Pretrained, load};
+use echo_weights::{Checkpoint, LoadReport, Precision, Pretrained, load, save};
 use echoviewclip::{EchoViewClip, EchoViewClipConfig, KEYS, NoBranchConfig, PARTS, VIEWS};
 
 fn fixture(name: &str) -> PathBuf {
@@ -101,6 +101,26 @@ fn a_checkpoint_of_the_first_stage_has_no_second_branch_and_begins_one_as_a_copy
     compare("embedding", model.encode(clip.clone()), golden.tensor("yes", &Device::flex()));
     let BothBranches { yes, no, .. } = model.with_negation(false).unwrap().negation().unwrap().branches(clip);
     compare("copied", no, yes);
+}
+
+#[test]
+fn words_to_deny_with_that_fit_no_sentence_are_refused() {
+    let device = Device::flex();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("weights.safetensors");
+    let model = load_tiny("stage2").0;
+    // Vectors of a word of the sentences have 16 numbers.
+    for (vectors, width, is_right) in [(3, 16, true), (3, 10, false), (0, 16, false)] {
+        let denying = model.clone().denying_with(Tensor::ones([vectors, width], &device));
+        save(&denying, &path, Precision::Full).unwrap();
+        let checkpoint = Checkpoint::open(&path).unwrap();
+        let sized = tiny().for_checkpoint(&checkpoint).init(Ids, &device);
+        let loaded = load(sized, "weights", &checkpoint, &KEYS);
+        assert_eq!(loaded.is_ok(), is_right, "{vectors} of {width}");
+        if let Err(error) = loaded {
+            assert!(error.to_string().contains("no.context"), "{error}");
+        }
+    }
 }
 
 #[test]

@@ -32,10 +32,20 @@ impl SelfAttention {
     /// - mask: see [`attend`]
     /// - output: `[batch, tokens, width]`
     pub fn forward(&self, x: Tensor<3>, mask: Option<Tensor<4, Bool>>) -> Tensor<3> {
+        self.forward_of(x, |queries| queries, mask)
+    }
+
+    /// The same of the tokens alone that `pick` takes from `[batch, tokens, width]`; they are the mask's queries.
+    pub(crate) fn forward_of(
+        &self,
+        x: Tensor<3>,
+        pick: impl FnOnce(Tensor<3>) -> Tensor<3>,
+        mask: Option<Tensor<4, Bool>>,
+    ) -> Tensor<3> {
         let [_, _, width] = x.dims();
         let qkv = kernels::linear(x, &self.in_proj);
         let part = |index: usize| qkv.clone().narrow(2, index * width, width);
-        kernels::linear(attend(part(0), part(1), part(2), self.heads, mask), &self.out_proj)
+        kernels::linear(attend(pick(part(0)), part(1), part(2), self.heads, mask), &self.out_proj)
     }
 }
 

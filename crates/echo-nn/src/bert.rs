@@ -116,15 +116,15 @@ impl Bert {
         self.embeddings.word_embeddings.forward(ids)
     }
 
-    /// The last layer's output.
+    /// The last layer's output at each row's first token, which stands for the whole text. That layer computes no other.
     ///
     /// - words: `[batch, tokens, width]`, `tokens` at most the context
     /// - lengths: tokens of each row; what follows them is never attended to
-    /// - output: `[batch, tokens, width]`, of no meaning at and past a row's length
+    /// - output: `[batch, width]`
     ///
     /// # Panics
     /// When `lengths` has not one entry per row, each in `1..=tokens`, or there are more tokens than the context.
-    pub fn forward(&self, words: Tensor<3>, lengths: &[usize]) -> Tensor<3> {
+    pub fn class_tokens(&self, words: Tensor<3>, lengths: &[usize]) -> Tensor<2> {
         let [batch, tokens, width] = words.dims();
         assert!(
             lengths.len() == batch && lengths.iter().all(|length| (1..=tokens).contains(length)),
@@ -135,10 +135,16 @@ impl Bert {
         let positions = self.embeddings.position_embeddings.weight.val().narrow(0, 0, tokens).unsqueeze();
         let token_type = self.embeddings.token_type_embeddings.weight.val().narrow(0, 0, 1).reshape([1, 1, width]);
         let x = self.embeddings.norm.forward(words + positions + token_type);
-        self.layers.iter().fold(x, |x, layer| {
+        let (last, others) = self.layers.split_last().expect("a BERT has a layer");
+        let x = others.iter().fold(x, |x, layer| {
             let mask = mask.clone();
-            kernels::recomputed(layer, x, move |layer, x| layer.forward(x, mask.clone()))
-        })
+            kernels::recomputed(layer, x, move |layer, x| layer.forward(x.clone(), x, mask.clone()))
+        });
+        let class = kernels::recomputed(last, x, move |layer, x| {
+            let class = x.clone().narrow(1, 0, 1);
+            layer.forward(class, x, mask.clone())
+        });
+        class.squeeze_dim(1)
     }
 }
 
@@ -158,8 +164,12 @@ impl Layer {
         }
     }
 
-    fn forward(&self, x: Tensor<3>, mask: Tensor<4, Bool>) -> Tensor<3> {
-        let x = self.attention.forward(x, mask);
+    /// - x: the tokens that are wanted, `[batch, wanted, width]`
+    /// - among: all tokens, `[batch, tokens, width]`
+    /// - mask: `[batch, 1, 1, tokens]`, true where a key is padding
+    /// - output: `[batch, wanted, width]`
+    fn forward(&self, x: Tensor<3>, among: Tensor<3>, mask: Tensor<4, Bool>) -> Tensor<3> {
+        let x = self.attention.forward(x, among, mask);
         let Output { dense, norm } = &self.output;
         kernels::layer_norm(
             kernels::feed_forward(x.clone(), [&self.intermediate, dense], Activation::Gelu, None, x),
@@ -170,10 +180,10 @@ impl Layer {
 }
 
 impl Attention {
-    /// - x: `[batch, tokens, width]`
-    /// - mask: `[batch, 1, 1, tokens]`, true where a key is padding
-    fn forward(&self, x: Tensor<3>, mask: Tensor<4, Bool>) -> Tensor<3> {
-        let [query, key, value] = [&self.query, &self.key, &self.value].map(|layer| kernels::linear(x.clone(), layer));
+    /// As [`Layer::forward`].
+    fn forward(&self, x: Tensor<3>, among: Tensor<3>, mask: Tensor<4, Bool>) -> Tensor<3> {
+        let query = kernels::linear(x.clone(), &self.query);
+        let [key, value] = [&self.key, &self.value].map(|layer| kernels::linear(among.clone(), layer));
         self.output.forward(attend(query, key, value, self.heads, Some(mask)), x)
     }
 }

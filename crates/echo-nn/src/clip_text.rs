@@ -5,7 +5,7 @@
 
 use burn::module::{Module, Param};
 use burn::nn::{Embedding, EmbeddingConfig, Initializer, LayerNorm};
-use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+use burn::tensor::{Bool, Device, Int, Tensor};
 use echo_kernels::Activation;
 
 use crate::clip_transformer::{ClipTransformer, ClipTransformerConfig, EPSILON};
@@ -109,7 +109,7 @@ impl ClipText {
         let [batch, tokens, _] = words.dims();
         check_lengths(batch, tokens, lengths);
         let x = words + self.positional_embedding.val().narrow(0, 0, tokens).unsqueeze();
-        let x = at_ends(self.transformer.forward(x, mask), lengths);
+        let x = self.transformer.forward_at(x, mask, &ends(lengths));
         self.ln_final.forward(x).matmul(self.text_projection.val())
     }
 
@@ -145,7 +145,7 @@ impl ClipTextBranch {
         check_lengths(batch, tokens, lengths);
         let mask = causal_mask(tokens, &words.device());
         let x = words + self.positional_embedding.val().narrow(0, 0, tokens).unsqueeze();
-        let x = at_ends(self.transformer.forward(x, Some(mask)), lengths);
+        let x = self.transformer.forward_at(x, Some(mask), &ends(lengths));
         self.ln_final.forward(x).matmul(self.text_projection.val())
     }
 }
@@ -159,12 +159,9 @@ fn check_lengths(batch: usize, tokens: usize, lengths: &[usize]) {
     );
 }
 
-/// The last token of each row, `[batch, tokens, width]` -> `[batch, width]`
-fn at_ends(x: Tensor<3>, lengths: &[usize]) -> Tensor<2> {
-    let [batch, tokens, width] = x.dims();
-    let ends: Vec<i64> = lengths.iter().enumerate().map(|(row, length)| (row * tokens + length - 1) as i64).collect();
-    let ends = Tensor::<1, Int>::from_data(TensorData::new(ends, [batch]), &x.device());
-    x.reshape([batch * tokens, width]).select(0, ends)
+/// Where the last token of each row stands.
+fn ends(lengths: &[usize]) -> Vec<usize> {
+    lengths.iter().map(|length| length - 1).collect()
 }
 
 /// True above the diagonal: no token sees a later one.

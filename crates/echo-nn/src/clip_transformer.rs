@@ -6,7 +6,7 @@
 
 use burn::module::Module;
 use burn::nn::{LayerNorm, Linear};
-use burn::tensor::{Bool, Device, Tensor};
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use echo_kernels::{self as kernels, Activation};
 
 use crate::attention::SelfAttention;
@@ -65,6 +65,29 @@ impl ClipTransformer {
         through(&self.resblocks, x, mask)
     }
 
+    /// The same of one token of each row, for which the last block need not compute the others.
+    ///
+    /// - mask: `[1, 1, tokens, tokens]`
+    /// - wanted: which token of each row
+    /// - output: `[batch, width]`
+    pub(crate) fn forward_at(&self, x: Tensor<3>, mask: Option<Tensor<4, Bool>>, wanted: &[usize]) -> Tensor<2> {
+        let (last, others) = self.resblocks.split_last().expect("a transformer has a block");
+        let [batch, tokens, width] = x.dims();
+        let index = |places: Vec<i64>| Tensor::<1, Int>::from_data(TensorData::new(places, [batch]), &x.device());
+        let queries = mask.clone().map(|mask| {
+            let rows = index(wanted.iter().map(|&token| token as i64).collect());
+            mask.select(2, rows).swap_dims(0, 2)
+        });
+        let places = index(wanted.iter().enumerate().map(|(row, token)| (row * tokens + token) as i64).collect());
+        let pick = move |x: Tensor<3>| x.reshape([batch * tokens, width]).select(0, places.clone()).unsqueeze_dim(1);
+        let x = through(others, x, mask);
+        kernels::recomputed(last, x, move |block, x| {
+            let normed = kernels::layer_norm(x.clone(), &block.ln_1, EPSILON);
+            block.forward_normed(x, normed, &pick, queries.clone())
+        })
+        .squeeze_dim(1)
+    }
+
     /// The same through all blocks but the last, for which the blocks of `branch` stand, one for each.
     pub(crate) fn forward_along(&self, branch: &[Block], x: Tensor<3>) -> Tensor<3> {
         let shared = &self.resblocks[..self.resblocks.len() - branch.len()];
@@ -88,7 +111,7 @@ impl ClipTransformer {
         let (last, others) = self.resblocks.split_last().expect("a transformer has a block");
         let x = others.iter().fold(x, |x, block| block.forward(x, None));
         let normed = watch(kernels::layer_norm(x.clone(), &last.ln_1, EPSILON));
-        last.forward_normed(x, normed, None)
+        last.forward_normed(x, normed, |x| x, None)
     }
 }
 
@@ -113,12 +136,19 @@ impl Block {
 
     fn forward(&self, x: Tensor<3>, mask: Option<Tensor<4, Bool>>) -> Tensor<3> {
         let normed = kernels::layer_norm(x.clone(), &self.ln_1, EPSILON);
-        self.forward_normed(x, normed, mask)
+        self.forward_normed(x, normed, |x| x, mask)
     }
 
-    /// The same from the input and what the first norm makes of it.
-    fn forward_normed(&self, x: Tensor<3>, normed: Tensor<3>, mask: Option<Tensor<4, Bool>>) -> Tensor<3> {
-        let x = x + self.attn.forward(normed, mask);
+    /// The same from the input and what the first norm makes of it, of the tokens alone that `pick` takes from
+    /// `[batch, tokens, width]`; they are the mask's queries.
+    fn forward_normed(
+        &self,
+        x: Tensor<3>,
+        normed: Tensor<3>,
+        pick: impl Fn(Tensor<3>) -> Tensor<3>,
+        mask: Option<Tensor<4, Bool>>,
+    ) -> Tensor<3> {
+        let x = pick(x) + self.attn.forward_of(normed, &pick, mask);
         let y = kernels::layer_norm(x.clone(), &self.ln_2, EPSILON);
         kernels::feed_forward(y, [&self.mlp.c_fc, &self.mlp.c_proj], self.activation, None, x)
     }

@@ -75,8 +75,7 @@ impl TextEncoder for TextTower {
     }
 
     fn encode_words(&self, words: Tensor<3>, lengths: &[usize]) -> Tensor<2> {
-        let class = self.bert.forward(words, lengths).narrow(1, 0, 1).squeeze_dim(1);
-        self.text_projection.forward(class)
+        self.text_projection.forward(self.bert.class_tokens(words, lengths))
     }
 
     fn logit_scale(&self) -> Tensor<1> {

@@ -2,7 +2,11 @@
 //! matrix of all scores exists.
 
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
+use burn::tensor::activation::softmax;
+use burn::tensor::module::attention as fused_attention;
+use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Bool, Tensor};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
@@ -31,6 +35,11 @@ impl<'a> Heads<'a> {
     /// Of numbers that lie one after the other.
     pub(crate) fn contiguous(values: &'a [f32], heads: usize, tokens: usize, width: usize) -> Self {
         Self { values, strides: [heads * tokens * width, tokens * width, width], tokens, width }
+    }
+
+    /// Some of the tokens.
+    fn span(self, tokens: Range<usize>) -> Self {
+        Self { values: &self.values[tokens.start * self.strides[2]..], tokens: tokens.len(), ..self }
     }
 
     pub(crate) fn vector(&self, item: usize, head: usize, token: usize) -> &'a [f32] {
@@ -80,14 +89,72 @@ impl Hidden<'_> {
 
 /// `softmax(scale * query x key) x value` of every head: `[batch, tokens, heads * width]`.
 pub(crate) fn attention(
+    sizes: [usize; 2],
+    vectors: [Heads<'_>; 3],
+    scale: f32,
+    hidden: Option<Hidden<'_>>,
+    precision: Precision,
+) -> Vec<f32> {
+    let [batch, heads] = sizes;
+    let mut out = uninit(batch * vectors[0].tokens * heads * vectors[2].width);
+    attend(sizes, vectors, scale, hidden, precision, &mut out);
+    // SAFETY: that wrote all of it.
+    unsafe { filled(out) }
+}
+
+/// The same of one item whose tokens are spans, each with its queries and its keys, one after the other: each is attended to by
+/// itself alone.
+pub(crate) fn attention_within(
+    spans: [&[usize]; 2],
+    heads: usize,
+    vectors: [Heads<'_>; 3],
+    scale: f32,
+    hidden: Option<Hidden<'_>>,
+    precision: Precision,
+) -> Vec<f32> {
+    let width = heads * vectors[2].width;
+    let mut out = uninit(vectors[0].tokens * width);
+    let mut rest = &mut out[..];
+    let mut tasks = Vec::with_capacity(spans[0].len());
+    for vectors in within(spans, vectors) {
+        let (of_span, others) = std::mem::take(&mut rest).split_at_mut(vectors[0].tokens * width);
+        tasks.push((vectors, of_span));
+        rest = others;
+    }
+    tasks.into_par_iter().for_each(|(vectors, out)| attend([1, heads], vectors, scale, hidden, precision, out));
+    // SAFETY: spans cover all queries, and each wrote all of its own.
+    unsafe { filled(out) }
+}
+
+/// Queries, keys and values of each span.
+fn within<'a>(
+    [queries, keys]: [&[usize]; 2],
+    [query, key, value]: [Heads<'a>; 3],
+) -> impl Iterator<Item = [Heads<'a>; 3]> {
+    ranges(queries)
+        .zip(ranges(keys))
+        .map(move |(queries, keys)| [query.span(queries), key.span(keys.clone()), value.span(keys)])
+}
+
+/// Where spans of so many tokens lie.
+fn ranges(lengths: &[usize]) -> impl Iterator<Item = Range<usize>> {
+    lengths.iter().scan(0, |end, length| {
+        let start = *end;
+        *end += length;
+        Some(start..*end)
+    })
+}
+
+/// Writes all of `[batch, tokens, heads * width]`.
+fn attend(
     [batch, heads]: [usize; 2],
     [query, key, value]: [Heads<'_>; 3],
     scale: f32,
     hidden: Option<Hidden<'_>>,
     precision: Precision,
-) -> Vec<f32> {
+    out: &mut [MaybeUninit<f32>],
+) {
     let width = heads * value.width;
-    let mut out = uninit(batch * query.tokens * width);
     let packed: Vec<[Packed; 2]> = (0..batch * heads)
         .into_par_iter()
         .map(|index| {
@@ -121,8 +188,6 @@ pub(crate) fn attention(
             }
         });
     });
-    // SAFETY: blocks cover all queries, and each writes the columns of every head.
-    unsafe { filled(out) }
 }
 
 /// Room for a block.
@@ -143,7 +208,7 @@ impl Room {
         (first, scale, hidden): (usize, f32, Option<Hidden<'_>>),
         query: impl Fn(usize) -> &'a [f32],
         out: &mut [MaybeUninit<f32>],
-        (width, columns): (usize, std::ops::Range<usize>),
+        (width, columns): (usize, Range<usize>),
     ) {
         let Self { queries, scores, sums, packed } = self;
         let rows = out.len() / width;
@@ -231,6 +296,80 @@ pub(crate) fn gradients(
         }
     }
     out
+}
+
+/// The same of [`attention_within`].
+pub(crate) fn gradients_within(
+    spans: [&[usize]; 2],
+    heads: usize,
+    vectors: [Heads<'_>; 3],
+    scale: f32,
+    hidden: Option<Hidden<'_>>,
+    gradient: &[f32],
+) -> [Vec<f32>; 3] {
+    let row = heads * vectors[2].width;
+    let tasks: Vec<_> = within(spans, vectors).zip(ranges(spans[0])).collect();
+    let of_spans: Vec<[Vec<f32>; 3]> = tasks
+        .into_par_iter()
+        .map(|(vectors, queries)| {
+            let gradient = &gradient[queries.start * row..queries.end * row];
+            gradients([1, heads], vectors, scale, hidden, gradient)
+        })
+        .collect();
+    // From the heads of each span to all spans of each head.
+    std::array::from_fn(|part| {
+        let Heads { tokens, width, .. } = vectors[part];
+        let mut out = Vec::with_capacity(heads * tokens * width);
+        for head in 0..heads {
+            for of_span in &of_spans {
+                let size = of_span[part].len() / heads;
+                out.extend_from_slice(&of_span[part][head * size..][..size]);
+            }
+        }
+        out
+    })
+}
+
+/// By Burn's operations.
+pub(crate) fn composed(
+    query: Tensor<4>,
+    key: Tensor<4>,
+    value: Tensor<4>,
+    scale: f64,
+    mask: Option<Tensor<4, Bool>>,
+) -> Tensor<3> {
+    let [batch, heads, tokens, _] = query.dims();
+    let [_, _, places, width] = value.dims();
+    let attended = match mask {
+        Some(mask) => {
+            let hidden = mask.expand([batch, heads, tokens, places]);
+            let scores = (query.matmul(key.transpose()) * scale).mask_fill(hidden, f32::NEG_INFINITY);
+            softmax(scores, 3).matmul(value)
+        }
+        // No matrix of all scores need exist.
+        None => {
+            let options = AttentionModuleOptions { scale: Some(scale), ..Default::default() };
+            fused_attention(query, key, value, None, None, options)
+        }
+    };
+    attended.swap_dims(1, 2).reshape([batch, tokens, heads * width])
+}
+
+/// The same of spans.
+pub(crate) fn composed_within(
+    spans: [&[usize]; 2],
+    query: Tensor<4>,
+    key: Tensor<4>,
+    value: Tensor<4>,
+    scale: f64,
+    mask: Option<Tensor<4, Bool>>,
+) -> Tensor<3> {
+    let part = |x: &Tensor<4>, span: Range<usize>| x.clone().narrow(2, span.start, span.len());
+    let attended = ranges(spans[0]).zip(ranges(spans[1])).map(|(queries, keys)| {
+        let mask = mask.clone().map(|mask| mask.narrow(2, 0, queries.len()).narrow(3, 0, keys.len()));
+        composed(part(&query, queries), part(&key, keys.clone()), part(&value, keys), scale, mask)
+    });
+    Tensor::cat(attended.collect(), 1)
 }
 
 /// Room for a block on the way back.

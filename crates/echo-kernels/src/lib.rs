@@ -37,9 +37,6 @@ mod words;
 use burn::nn::conv::{Conv2d, Conv3d};
 use burn::nn::pool::MaxPool2d;
 use burn::nn::{LayerNorm, Linear, PaddingConfig2d, PaddingConfig3d};
-use burn::tensor::activation::softmax;
-use burn::tensor::module::attention as fused_attention;
-use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Bool, Tensor};
 
 pub use crate::activation::Activation;
@@ -325,22 +322,60 @@ pub fn attention(
             gradients.map(|values| Some(values.into()))
         }))
     };
-    if let Some(result) = fused() {
-        return result;
+    fused().unwrap_or_else(|| attention::composed(query.clone(), key.clone(), value.clone(), scale, mask.clone()))
+}
+
+/// [`attention`] within spans of tokens that lie one after the other, each to itself: of texts of different lengths, which need no
+/// padding so.
+///
+/// - query: `[1, heads, tokens, depth]`; key: `[1, heads, places, depth]`; value: `[1, heads, places, width]`
+/// - spans: how many of the tokens and how many of the places each span has, at least one
+/// - mask: true where a query must not see a key of its span, both counted from the span's first; `[1, 1, tokens, places]` of the
+///   longest span
+/// - output: `[1, tokens, heads * width]`
+///
+/// # Panics
+/// When these shapes do not fit together.
+pub fn attention_within(
+    query: Tensor<4>,
+    key: Tensor<4>,
+    value: Tensor<4>,
+    spans: [&[usize]; 2],
+    scale: f64,
+    mask: Option<Tensor<4, Bool>>,
+) -> Tensor<3> {
+    let [_, heads, tokens, depth] = query.dims();
+    let [_, _, places, width] = value.dims();
+    assert_eq!([query.dims()[0], value.dims()[0]], [1, 1], "spans of one item");
+    assert_eq!(key.dims(), [1, heads, places, depth], "the key's shape");
+    assert_eq!(value.dims(), [1, heads, places, width], "the value's shape");
+    assert_eq!(spans[0].len(), spans[1].len(), "queries and keys of every span");
+    assert!(spans.iter().all(|lengths| !lengths.contains(&0)), "a span of nothing");
+    assert_eq!(spans.map(|lengths| lengths.iter().sum::<usize>()), [tokens, places], "tokens and places of all spans");
+    if let Some(mask) = &mask {
+        let [queries, keys] = spans.map(|lengths| lengths.iter().copied().max().unwrap_or(0));
+        assert_eq!(mask.dims(), [1, 1, queries, keys], "the mask's shape");
     }
-    let attended = match mask {
-        Some(mask) => {
-            let hidden = mask.expand([batch, heads, tokens, places]);
-            let scores = (query.matmul(key.transpose()) * scale).mask_fill(hidden, f32::NEG_INFINITY);
-            softmax(scores, 3).matmul(value)
-        }
-        // No matrix of all scores need exist.
-        None => {
-            let options = AttentionModuleOptions { scale: Some(scale), ..Default::default() };
-            fused_attention(query, key, value, None, None, options)
-        }
+    let fused = || {
+        let inputs = [Input::of(&query)?, Input::of(&key)?, Input::of(&value)?];
+        let mask = mask.clone().map(Mask::of);
+        let vectors = inputs.each_ref().map(Input::strided);
+        let scale = scale as f32;
+        let hidden = mask.as_ref().map(|mask| mask.hidden());
+        let given = inputs.each_ref().map(Some);
+        let heads_of = vectors.each_ref().map(|x| x.heads());
+        let out = attention::attention_within(spans, heads, heads_of, scale, hidden, precision_of(&given));
+        let spans = spans.map(<[usize]>::to_vec);
+        Some(result(given, out, [1, tokens, heads * width], move |gradient, _| {
+            let spans = spans.each_ref().map(Vec::as_slice);
+            let (vectors, hidden) = (vectors.each_ref().map(|x| x.heads()), mask.as_ref().map(|mask| mask.hidden()));
+            let gradients = attention::gradients_within(spans, heads, vectors, scale, hidden, gradient);
+            gradients.map(|values| Some(values.into()))
+        }))
     };
-    attended.swap_dims(1, 2).reshape([batch, tokens, heads * width])
+    fused().unwrap_or_else(|| {
+        attention::composed_within(spans, query.clone(), key.clone(), value.clone(), scale, mask.clone())
+    })
 }
 
 /// Attention over pooled grids of tokens with decomposed relative positions, to which each token's query is added, but not the class

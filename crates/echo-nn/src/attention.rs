@@ -6,6 +6,7 @@ use burn::tensor::{Bool, Device, Tensor};
 use echo_kernels as kernels;
 
 use crate::layers::linear;
+use crate::texts::{Texts, Wanted};
 
 /// Self-attention whose queries, keys and values come from one layer. Fields are named as in torch's
 /// `nn.MultiheadAttention`; `in_proj` is its `in_proj_weight` and `in_proj_bias`.
@@ -32,20 +33,22 @@ impl SelfAttention {
     /// - mask: see [`attend`]
     /// - output: `[batch, tokens, width]`
     pub fn forward(&self, x: Tensor<3>, mask: Option<Tensor<4, Bool>>) -> Tensor<3> {
-        self.forward_of(x, |queries| queries, mask)
+        let [query, key, value] = self.vectors(x);
+        kernels::linear(attend(query, key, value, self.heads, mask), &self.out_proj)
     }
 
-    /// The same of the tokens alone that `pick` takes from `[batch, tokens, width]`; they are the mask's queries.
-    pub(crate) fn forward_of(
-        &self,
-        x: Tensor<3>,
-        pick: impl FnOnce(Tensor<3>) -> Tensor<3>,
-        mask: Option<Tensor<4, Bool>>,
-    ) -> Tensor<3> {
+    /// The same within texts, of the tokens that are wanted: `[1, all tokens, width]` -> `[1, wanted, width]`.
+    pub(crate) fn forward_texts(&self, x: Tensor<3>, texts: &Texts, wanted: Wanted) -> Tensor<3> {
+        let [query, key, value] = self.vectors(x);
+        let vectors = [texts.wanted(wanted, query), key, value];
+        kernels::linear(texts.attend(wanted, vectors, self.heads), &self.out_proj)
+    }
+
+    /// Queries, keys and values.
+    fn vectors(&self, x: Tensor<3>) -> [Tensor<3>; 3] {
         let [_, _, width] = x.dims();
         let qkv = kernels::linear(x, &self.in_proj);
-        let part = |index: usize| qkv.clone().narrow(2, index * width, width);
-        kernels::linear(attend(pick(part(0)), part(1), part(2), self.heads, mask), &self.out_proj)
+        [0, 1, 2].map(|index| qkv.clone().narrow(2, index * width, width))
     }
 }
 
@@ -62,12 +65,19 @@ pub fn attend(
     heads: usize,
     mask: Option<Tensor<4, Bool>>,
 ) -> Tensor<3> {
-    let [batch, tokens, width] = query.dims();
-    let [_, places, _] = key.dims();
-    let head_width = width / heads;
-    let split = |x: Tensor<3>, count: usize| x.reshape([batch, count, heads, head_width]).swap_dims(1, 2);
-    let (query, key, value) = (split(query, tokens), split(key, places), split(value, places));
-    kernels::attention(query, key, value, 1.0 / (head_width as f64).sqrt(), mask)
+    let ([query, key, value], scale) = in_heads([query, key, value], heads);
+    kernels::attention(query, key, value, scale, mask)
+}
+
+/// Queries, keys and values, `[batch, tokens, width]` -> `[batch, heads, tokens, width / heads]`, and the factor of their scores.
+pub(crate) fn in_heads(vectors: [Tensor<3>; 3], heads: usize) -> ([Tensor<4>; 3], f64) {
+    let [_, _, width] = vectors[0].dims();
+    let of_head = width / heads;
+    let split = |x: Tensor<3>| {
+        let [batch, tokens, _] = x.dims();
+        x.reshape([batch, tokens, heads, of_head]).swap_dims(1, 2)
+    };
+    (vectors.map(split), 1.0 / (of_head as f64).sqrt())
 }
 
 /// # Panics

@@ -74,7 +74,7 @@ impl AttentiveProbe {
     /// - output: `[samples, width]`
     pub fn forward(&self, tokens: Tensor<4>) -> Tensor<2> {
         let [samples, clips, count, width] = tokens.dims();
-        let tokens = self.blocks.forward(tokens.reshape([samples * clips, count, width]), None);
+        let tokens = self.blocks.forward(tokens.reshape([samples * clips, count, width]));
         let tokens = kernels::layer_norm(tokens.reshape([samples, clips * count, width]), &self.norm1, EPSILON);
         let kv = kernels::linear(tokens, &self.kv);
         let part = |index: usize| kv.clone().narrow(2, index * width, width);

@@ -6,11 +6,12 @@
 
 use burn::module::Module;
 use burn::nn::{Embedding, EmbeddingConfig, Initializer, LayerNorm, Linear};
-use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor};
 use echo_kernels::{self as kernels, Activation};
 
-use crate::attention::{attend, check_heads};
+use crate::attention::check_heads;
 use crate::layers::{layer_norm, linear};
+use crate::texts::{Texts, Wanted};
 
 /// Epsilon of every norm.
 const EPSILON: f64 = 1e-12;
@@ -116,7 +117,7 @@ impl Bert {
         self.embeddings.word_embeddings.forward(ids)
     }
 
-    /// The last layer's output at each row's first token, which stands for the whole text. That layer computes no other.
+    /// The last layer's output at each row's first token, which stands for the whole text.
     ///
     /// - words: `[batch, tokens, width]`, `tokens` at most the context
     /// - lengths: tokens of each row; what follows them is never attended to
@@ -126,25 +127,14 @@ impl Bert {
     /// When `lengths` has not one entry per row, each in `1..=tokens`, or there are more tokens than the context.
     pub fn class_tokens(&self, words: Tensor<3>, lengths: &[usize]) -> Tensor<2> {
         let [batch, tokens, width] = words.dims();
-        assert!(
-            lengths.len() == batch && lengths.iter().all(|length| (1..=tokens).contains(length)),
-            "one length in 1..={tokens} for each of {batch} rows, not {lengths:?}"
-        );
         assert!(tokens <= self.context(), "{tokens} tokens, at most {} fit", self.context());
-        let mask = padding_mask(tokens, lengths, &words.device());
+        let texts = Texts::new([batch, tokens], lengths, &vec![0; batch], &words.device());
         let positions = self.embeddings.position_embeddings.weight.val().narrow(0, 0, tokens).unsqueeze();
         let token_type = self.embeddings.token_type_embeddings.weight.val().narrow(0, 0, 1).reshape([1, 1, width]);
         let x = self.embeddings.norm.forward(words + positions + token_type);
         let (last, others) = self.layers.split_last().expect("a BERT has a layer");
-        let x = others.iter().fold(x, |x, layer| {
-            let mask = mask.clone();
-            kernels::recomputed(layer, x, move |layer, x| layer.forward(x.clone(), x, mask.clone()))
-        });
-        let class = kernels::recomputed(last, x, move |layer, x| {
-            let class = x.clone().narrow(1, 0, 1);
-            layer.forward(class, x, mask.clone())
-        });
-        class.squeeze_dim(1)
+        let x = others.iter().fold(texts.tokens(x), |x, layer| layer.forward(x, texts.clone(), Wanted::All));
+        last.forward(x, texts, Wanted::Read).squeeze_dim(0)
     }
 }
 
@@ -164,27 +154,27 @@ impl Layer {
         }
     }
 
-    /// - x: the tokens that are wanted, `[batch, wanted, width]`
-    /// - among: all tokens, `[batch, tokens, width]`
-    /// - mask: `[batch, 1, 1, tokens]`, true where a key is padding
-    /// - output: `[batch, wanted, width]`
-    fn forward(&self, x: Tensor<3>, among: Tensor<3>, mask: Tensor<4, Bool>) -> Tensor<3> {
-        let x = self.attention.forward(x, among, mask);
-        let Output { dense, norm } = &self.output;
-        kernels::layer_norm(
-            kernels::feed_forward(x.clone(), [&self.intermediate, dense], Activation::Gelu, None, x),
-            norm,
-            EPSILON,
-        )
+    /// `[1, all tokens, width]` -> `[1, wanted, width]`
+    fn forward(&self, x: Tensor<3>, texts: Texts, wanted: Wanted) -> Tensor<3> {
+        kernels::recomputed(self, x, move |layer, x| {
+            let x = layer.attention.forward(x, &texts, wanted);
+            let Output { dense, norm } = &layer.output;
+            kernels::layer_norm(
+                kernels::feed_forward(x.clone(), [&layer.intermediate, dense], Activation::Gelu, None, x),
+                norm,
+                EPSILON,
+            )
+        })
     }
 }
 
 impl Attention {
     /// As [`Layer::forward`].
-    fn forward(&self, x: Tensor<3>, among: Tensor<3>, mask: Tensor<4, Bool>) -> Tensor<3> {
+    fn forward(&self, x: Tensor<3>, texts: &Texts, wanted: Wanted) -> Tensor<3> {
+        let [key, value] = [&self.key, &self.value].map(|layer| kernels::linear(x.clone(), layer));
+        let x = texts.wanted(wanted, x);
         let query = kernels::linear(x.clone(), &self.query);
-        let [key, value] = [&self.key, &self.value].map(|layer| kernels::linear(among.clone(), layer));
-        self.output.forward(attend(query, key, value, self.heads, Some(mask)), x)
+        self.output.forward(texts.attend(wanted, [query, key, value], self.heads), x)
     }
 }
 
@@ -194,21 +184,9 @@ impl Output {
     }
 }
 
-/// `[batch, 1, 1, tokens]`, true at and past each row's length
-fn padding_mask(tokens: usize, lengths: &[usize], device: &Device) -> Tensor<4, Bool> {
-    let padding: Vec<bool> = lengths.iter().flat_map(|&length| (0..tokens).map(move |token| token >= length)).collect();
-    Tensor::from_data(TensorData::new(padding, [lengths.len(), 1, 1, tokens]), device)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn padding_is_what_lies_at_and_past_a_rows_length() {
-        let mask = padding_mask(3, &[1, 3], &Device::flex()).into_data().try_to_vec::<bool>().unwrap();
-        assert_eq!(mask, [false, true, true, false, false, false]);
-    }
 
     #[test]
     fn base_has_the_parameters_of_bert_base() {

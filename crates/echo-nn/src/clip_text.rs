@@ -5,11 +5,12 @@
 
 use burn::module::{Module, Param};
 use burn::nn::{Embedding, EmbeddingConfig, Initializer, LayerNorm};
-use burn::tensor::{Bool, Device, Int, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 use echo_kernels::Activation;
 
 use crate::clip_transformer::{ClipTransformer, ClipTransformerConfig, EPSILON};
 use crate::layers::layer_norm;
+use crate::texts::{Texts, last};
 
 /// Sizes of a CLIP text transformer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,9 +89,9 @@ impl ClipText {
     /// # Panics
     /// When `lengths` has not one entry per row, each in `1..=tokens`.
     pub fn encode_words(&self, words: Tensor<3>, lengths: &[usize]) -> Tensor<2> {
-        let [_, tokens, _] = words.dims();
-        let mask = causal_mask(tokens, &words.device());
-        self.encode(words, lengths, Some(mask))
+        let [batch, tokens, _] = words.dims();
+        let texts = Texts::causal([batch, tokens], lengths, &words.device());
+        self.encode(words, texts)
     }
 
     /// The same without the causal mask: every token attends to the whole context, which token 0 fills up.
@@ -102,14 +103,15 @@ impl ClipText {
         let missing = self.context().saturating_sub(tokens);
         let filling = Tensor::<2, Int>::zeros([batch, missing], &words.device());
         let words = if missing > 0 { Tensor::cat(vec![words, self.words(filling)], 1) } else { words };
-        self.encode(words, lengths, None)
+        let [_, tokens, _] = words.dims();
+        let texts = Texts::new([batch, tokens], &vec![tokens; batch], &last(lengths), &words.device());
+        self.encode(words, texts)
     }
 
-    fn encode(&self, words: Tensor<3>, lengths: &[usize], mask: Option<Tensor<4, Bool>>) -> Tensor<2> {
-        let [batch, tokens, _] = words.dims();
-        check_lengths(batch, tokens, lengths);
+    fn encode(&self, words: Tensor<3>, texts: Texts) -> Tensor<2> {
+        let [_, tokens, _] = words.dims();
         let x = words + self.positional_embedding.val().narrow(0, 0, tokens).unsqueeze();
-        let x = self.transformer.forward_at(x, mask, &ends(lengths));
+        let x = self.transformer.forward_texts(x, texts);
         self.ln_final.forward(x).matmul(self.text_projection.val())
     }
 
@@ -142,29 +144,9 @@ impl ClipTextBranch {
     /// When `lengths` has not one entry per row, each in `1..=tokens`.
     pub fn encode_words(&self, words: Tensor<3>, lengths: &[usize]) -> Tensor<2> {
         let [batch, tokens, _] = words.dims();
-        check_lengths(batch, tokens, lengths);
-        let mask = causal_mask(tokens, &words.device());
+        let texts = Texts::causal([batch, tokens], lengths, &words.device());
         let x = words + self.positional_embedding.val().narrow(0, 0, tokens).unsqueeze();
-        let x = self.transformer.forward_at(x, Some(mask), &ends(lengths));
+        let x = self.transformer.forward_texts(x, texts);
         self.ln_final.forward(x).matmul(self.text_projection.val())
     }
-}
-
-/// # Panics
-/// When `lengths` has not one entry per row, each in `1..=tokens`.
-fn check_lengths(batch: usize, tokens: usize, lengths: &[usize]) {
-    assert!(
-        lengths.len() == batch && lengths.iter().all(|length| (1..=tokens).contains(length)),
-        "one length in 1..={tokens} for each of {batch} rows, not {lengths:?}"
-    );
-}
-
-/// Where the last token of each row stands.
-fn ends(lengths: &[usize]) -> Vec<usize> {
-    lengths.iter().map(|length| length - 1).collect()
-}
-
-/// True above the diagonal: no token sees a later one.
-fn causal_mask(tokens: usize, device: &Device) -> Tensor<4, Bool> {
-    Tensor::<2, Bool>::tril_mask([tokens, tokens], 0, device).unsqueeze()
 }

@@ -6,11 +6,12 @@
 
 use burn::module::Module;
 use burn::nn::{LayerNorm, Linear};
-use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use echo_kernels::{self as kernels, Activation};
 
 use crate::attention::SelfAttention;
 use crate::layers::{layer_norm, linear};
+use crate::texts::{Texts, Wanted};
 
 /// Epsilon of every norm.
 pub(crate) const EPSILON: f64 = 1e-5;
@@ -58,40 +59,22 @@ struct Mlp {
 }
 
 impl ClipTransformer {
-    /// - x: `[batch, tokens, width]`
-    /// - mask: see [`attend`](crate::attend)
-    /// - output: `[batch, tokens, width]`
-    pub(crate) fn forward(&self, x: Tensor<3>, mask: Option<Tensor<4, Bool>>) -> Tensor<3> {
-        through(&self.resblocks, x, mask)
+    /// `[batch, tokens, width]`, of which every token attends to all of its row, and the same shape again.
+    pub(crate) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        through(&self.resblocks, x)
     }
 
-    /// The same of one token of each row, for which the last block need not compute the others.
-    ///
-    /// - mask: `[1, 1, tokens, tokens]`
-    /// - wanted: which token of each row
-    /// - output: `[batch, width]`
-    pub(crate) fn forward_at(&self, x: Tensor<3>, mask: Option<Tensor<4, Bool>>, wanted: &[usize]) -> Tensor<2> {
+    /// The token of each text that is read: `[batch, tokens, width]` -> `[batch, width]`.
+    pub(crate) fn forward_texts(&self, x: Tensor<3>, texts: Texts) -> Tensor<2> {
         let (last, others) = self.resblocks.split_last().expect("a transformer has a block");
-        let [batch, tokens, width] = x.dims();
-        let index = |places: Vec<i64>| Tensor::<1, Int>::from_data(TensorData::new(places, [batch]), &x.device());
-        let queries = mask.clone().map(|mask| {
-            let rows = index(wanted.iter().map(|&token| token as i64).collect());
-            mask.select(2, rows).swap_dims(0, 2)
-        });
-        let places = index(wanted.iter().enumerate().map(|(row, token)| (row * tokens + token) as i64).collect());
-        let pick = move |x: Tensor<3>| x.reshape([batch * tokens, width]).select(0, places.clone()).unsqueeze_dim(1);
-        let x = through(others, x, mask);
-        kernels::recomputed(last, x, move |block, x| {
-            let normed = kernels::layer_norm(x.clone(), &block.ln_1, EPSILON);
-            block.forward_normed(x, normed, &pick, queries.clone())
-        })
-        .squeeze_dim(1)
+        let x = others.iter().fold(texts.tokens(x), |x, block| block.forward_texts(x, texts.clone(), Wanted::All));
+        last.forward_texts(x, texts, Wanted::Read).squeeze_dim(0)
     }
 
     /// The same through all blocks but the last, for which the blocks of `branch` stand, one for each.
     pub(crate) fn forward_along(&self, branch: &[Block], x: Tensor<3>) -> Tensor<3> {
         let shared = &self.resblocks[..self.resblocks.len() - branch.len()];
-        through(branch, through(shared, x, None), None)
+        through(branch, through(shared, x))
     }
 
     pub(crate) fn layers(&self) -> usize {
@@ -109,17 +92,14 @@ impl ClipTransformer {
     /// The same of what `watch` makes of the tokens that the last block's attention sees, after its norm.
     pub(crate) fn forward_watched(&self, x: Tensor<3>, watch: impl FnOnce(Tensor<3>) -> Tensor<3>) -> Tensor<3> {
         let (last, others) = self.resblocks.split_last().expect("a transformer has a block");
-        let x = others.iter().fold(x, |x, block| block.forward(x, None));
+        let x = others.iter().fold(x, |x, block| block.forward(x));
         let normed = watch(kernels::layer_norm(x.clone(), &last.ln_1, EPSILON));
-        last.forward_normed(x, normed, |x| x, None)
+        last.forward_attended(x + last.attn.forward(normed, None))
     }
 }
 
-fn through(blocks: &[Block], x: Tensor<3>, mask: Option<Tensor<4, Bool>>) -> Tensor<3> {
-    blocks.iter().fold(x, |x, block| {
-        let mask = mask.clone();
-        kernels::recomputed(block, x, move |block, x| block.forward(x, mask.clone()))
-    })
+fn through(blocks: &[Block], x: Tensor<3>) -> Tensor<3> {
+    blocks.iter().fold(x, |x, block| kernels::recomputed(block, x, |block, x| block.forward(x)))
 }
 
 impl Block {
@@ -134,21 +114,22 @@ impl Block {
         }
     }
 
-    fn forward(&self, x: Tensor<3>, mask: Option<Tensor<4, Bool>>) -> Tensor<3> {
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let normed = kernels::layer_norm(x.clone(), &self.ln_1, EPSILON);
-        self.forward_normed(x, normed, |x| x, mask)
+        self.forward_attended(x + self.attn.forward(normed, None))
     }
 
-    /// The same from the input and what the first norm makes of it, of the tokens alone that `pick` takes from
-    /// `[batch, tokens, width]`; they are the mask's queries.
-    fn forward_normed(
-        &self,
-        x: Tensor<3>,
-        normed: Tensor<3>,
-        pick: impl Fn(Tensor<3>) -> Tensor<3>,
-        mask: Option<Tensor<4, Bool>>,
-    ) -> Tensor<3> {
-        let x = pick(x) + self.attn.forward_of(normed, &pick, mask);
+    /// `[1, all tokens, width]` -> `[1, wanted, width]`
+    fn forward_texts(&self, x: Tensor<3>, texts: Texts, wanted: Wanted) -> Tensor<3> {
+        kernels::recomputed(self, x, move |block, x| {
+            let normed = kernels::layer_norm(x.clone(), &block.ln_1, EPSILON);
+            let attended = block.attn.forward_texts(normed, &texts, wanted);
+            block.forward_attended(texts.wanted(wanted, x) + attended)
+        })
+    }
+
+    /// What follows attention.
+    fn forward_attended(&self, x: Tensor<3>) -> Tensor<3> {
         let y = kernels::layer_norm(x.clone(), &self.ln_2, EPSILON);
         kernels::feed_forward(y, [&self.mlp.c_fc, &self.mlp.c_proj], self.activation, None, x)
     }

@@ -107,7 +107,7 @@ impl ClipVision {
     /// When images hold no patch.
     pub fn forward(&self, images: Tensor<4>) -> (Tensor<2>, Tensor<4>) {
         let (x, grid) = self.embedded(images, &self.class_embedding, &self.positional_embedding);
-        apart(self.transformer.forward(x, None), grid)
+        apart(self.transformer.forward(x), grid)
     }
 
     /// A second way through the transformer that shares its patches and first blocks, with this one's values: the last

@@ -23,6 +23,7 @@ pub mod pooling_attention;
 mod position_grid;
 pub mod quality_head;
 pub mod temporal;
+mod texts;
 pub mod video_resnet;
 
 pub use attention::{SelfAttention, attend};

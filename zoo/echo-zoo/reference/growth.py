@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from speed import Worker, say, seconds
+from speed import Worker, alone, interruptible, positive, say, seconds
 
 SIDE = 224
 BATCHES = (1, 2, 4, 8, 16)
@@ -81,14 +81,17 @@ def run(command, folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", required=True, type=Path, help="echozoo")
-    parser.add_argument("--runs", type=int, default=3, help="runs of a batch [default: 3]")
-    parser.add_argument("--most", type=int, default=VIDEOS[-1], help=f"most videos [default: {VIDEOS[-1]}]")
+    parser.add_argument("--runs", type=positive, default=3, help="runs of a batch [default: 3]")
+    counts = ", ".join(map(str, VIDEOS))
+    parser.add_argument("--most", type=positive, default=VIDEOS[-1], help=f"most videos of {counts} [default: all of them]")
     parser.add_argument("--out", type=Path, help="folder for growth.md")
     home = Path(os.environ.get("ECHOZOO_HOME", "/tmp/echozoo"))
     parser.add_argument("--work", type=Path, default=home / "speed", help="folder of the phantom videos")
     arguments = parser.parse_args()
     arguments.binary = arguments.binary.resolve()
-    arguments.work.mkdir(parents=True, exist_ok=True)
+    lock = alone(arguments.work)  # noqa: F841, held until the end
+    if arguments.out:  # before anything is measured
+        arguments.out.mkdir(parents=True, exist_ok=True)
     lines = ["| what grows | size | time | for one | memory |", "| --- | --- | --- | --- | --- |"]
 
     def add(what, measure, sizes):
@@ -107,10 +110,9 @@ def main():
         add("videos of a data set, nano EchoPrime", lambda size: bench(arguments, size, folder), sizes)
     table = "\n".join(lines) + "\n"
     if arguments.out:
-        arguments.out.mkdir(parents=True, exist_ok=True)
         (arguments.out / "growth.md").write_text(table)
     print(table, end="")
 
 
 if __name__ == "__main__":
-    main()
+    interruptible(main)

@@ -2,7 +2,8 @@
 
     python zoo/echo-zoo/reference/speed.py --binary target/release/echozoo [SUBJECT...] [--against pytorch]
 
-`cargo xtask speed` builds the binary and runs this. Both sides are processes that stay alive and take turns (A B A B),
+`cargo xtask speed` builds the binary and runs this, by the Python that `--python PATH` names; with `--growth` it measures how
+time and memory grow instead (see its `--growth --help`). Both sides are processes that stay alive and take turns (A B A B),
 so that other work on the machine slows both. A case begins with a first run of each, which is reported apart (a device
 compiles and tunes kernels in it), and a run to warm up. Reported are medians, and the median of the turns' ratios with
 their quartiles. Beside the times stands how far the outputs are apart.
@@ -15,10 +16,14 @@ taken it mostly keeps, so memory does not tell how little a later case would nee
 import argparse
 import contextlib
 import datetime
+import fcntl
+import importlib.util
 import json
+import math
 import os
 import selectors
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -315,6 +320,14 @@ def positive(text):
     return int(text)
 
 
+def duration(text):
+    """Seconds, more than none."""
+    with contextlib.suppress(ValueError):
+        if (value := float(text)) > 0:
+            return value
+    raise argparse.ArgumentTypeError(f"{text!r} is no time in seconds")
+
+
 def positives(text):
     return [positive(part) for part in text.split(",")]
 
@@ -344,6 +357,29 @@ def used_memory():
         return pynvml.nvmlDeviceGetMemoryInfo(pynvml.nvmlDeviceGetHandleByIndex(0)).used
     command = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits", "--id=0"]
     return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[0]) * 2**20
+
+
+def alone(work):
+    """Holds the folder for this process: two runs at once would measure each other."""
+    work.mkdir(parents=True, exist_ok=True)
+    lock = open(work / "lock", "w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit(f"error: another run is measuring in {work}: two at once would measure each other")
+    return lock
+
+
+def interruptible(main):
+    """Runs a script's `main`, which ends by a signal as by an error: what it has is written, its processes are ended."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        main()
+    except KeyboardInterrupt:
+        say("interrupted: what was being measured is not in the table")
+        sys.exit(130)
+    except (Failed, OSError) as error:
+        sys.exit(f"error: {error}")
 
 
 def say(text):
@@ -426,9 +462,9 @@ def main():
     parser.add_argument("--threads", type=positive, default=os.cpu_count(), help="of each side [default: all cores]")
     parser.add_argument("--batch", type=positives, help="with commas, in place of the subjects' own")
     parser.add_argument("--runs", type=positive, default=9, help="turns of a case [default: 9]")
-    parser.add_argument("--seconds", type=float, default=120, help="after so long only 3 turns are needed [default: 120]")
-    parser.add_argument("--limit", type=float, default=900, help="longest wait for one answer, in seconds [default: 900]")
-    parser.add_argument("--total", type=float, default=float("inf"), help="no new case after so many seconds [default: no limit]")
+    parser.add_argument("--seconds", type=duration, default=120, help="after so long only 3 turns are needed [default: 120]")
+    parser.add_argument("--limit", type=duration, default=900, help="longest wait for one answer, in seconds [default: 900]")
+    parser.add_argument("--total", type=duration, default=math.inf, help="no new case after so many seconds [default: no limit]")
     parser.add_argument("--out", type=Path, help="folder for speed.json and speed.md")
     home = Path(os.environ.get("ECHOZOO_HOME", "/tmp/echozoo"))
     parser.add_argument("--prepare", action="store_true", help="make the checkpoints, compile PyTorch's models, and end")
@@ -456,8 +492,16 @@ def main():
     if arguments.out:  # before anything is measured
         arguments.out.mkdir(parents=True, exist_ok=True)
 
+    packages = ("torch", "numpy", "safetensors") if arguments.against else ()
+    absent = [name for name in packages if importlib.util.find_spec(name) is None]
+    if absent:
+        parser.error(
+            f"{sys.executable} has no {', '.join(absent)}: `cargo xtask parity --make-venv` makes an environment that has, "
+            "--python names another"
+        )
+
     subjects = [SUBJECTS[name] for name in arguments.subjects or SUBJECTS]
-    arguments.work.mkdir(parents=True, exist_ok=True)
+    lock = alone(arguments.work)  # noqa: F841, held until the end
     reads = any(subject.work == "read" for subject in subjects)
     if reads and not videos(arguments.work).exists():
         most = max(batch for subject in SUBJECTS.values() if subject.work == "read" for batch in subject.batches)
@@ -513,10 +557,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        say("interrupted: the case that was being measured is not in the table")
-        sys.exit(130)
-    except OSError as error:
-        sys.exit(f"error: {error}")
+    interruptible(main)

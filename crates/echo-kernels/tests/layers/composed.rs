@@ -6,8 +6,8 @@ use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig, PaddingConfig2d
 use burn::tensor::activation::{gelu, softmax};
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 use echo_kernels::{
-    Activation, AdamWStep, Axes, adamw, attention, depthwise_norm, feed_forward, layer_norm, linear, max_pool_tokens,
-    patch_conv, pool_tokens, pooled, pooled_attention,
+    Activation, AdamWStep, Axes, adamw, attention, attention_within, depthwise_norm, feed_forward, layer_norm, linear,
+    max_pool_tokens, patch_conv, pool_tokens, pooled, pooled_attention,
 };
 use echo_random::Stream;
 
@@ -182,6 +182,43 @@ fn attention_of_every_size_and_mask() {
             let expected = of(scores.clone().mask_fill(hidden, f32::NEG_INFINITY));
             let found = attention(query.clone(), key.clone(), value.clone(), 0.3, Some(mask));
             assert!(difference(found, expected) < 3e-6, "{batch} {heads} {tokens} {places}, mask {b} {h} {q}");
+        }
+    }
+}
+
+#[test]
+fn attention_within_spans_is_that_of_each() {
+    let mut rng = Stream::new(15, "kernels", 0);
+    for (queries, keys, heads, depth, width) in [
+        (&[1][..], &[1][..], 1, 1, 1),
+        (&[50, 1, 7], &[50, 1, 7], 3, 8, 5),
+        (&[1, 1, 1, 1], &[3, 60, 1, 17], 2, 21, 33),
+    ] {
+        let [tokens, places] = [queries, keys].map(|lengths| lengths.iter().sum());
+        let query = values(&mut rng, [1, heads, tokens, depth]);
+        // Not contiguous, as of a layer that gives heads side by side.
+        let key = values(&mut rng, [1, places, heads, depth]).swap_dims(1, 2);
+        let value = values(&mut rng, [1, places, heads, width]).swap_dims(1, 2);
+        let [most_queries, most_keys] = [queries, keys].map(|lengths| *lengths.iter().max().unwrap());
+        let causal = Tensor::<2, Bool>::tril_mask([most_queries, most_keys], 0, &Device::flex()).unsqueeze();
+        for mask in [None, Some(causal)] {
+            let found = attention_within(query.clone(), key.clone(), value.clone(), [queries, keys], 0.3, mask.clone());
+            let (mut first_query, mut first_key) = (0, 0);
+            for (&queries, &keys) in queries.iter().zip(keys) {
+                let part = |x: &Tensor<4>| x.clone().narrow(2, first_key, keys);
+                let scores = query.clone().narrow(2, first_query, queries).matmul(part(&key).transpose()) * 0.3;
+                let scores = match &mask {
+                    Some(mask) => {
+                        let hidden = mask.clone().narrow(2, 0, queries).narrow(3, 0, keys);
+                        scores.mask_fill(hidden.expand([1, heads, queries, keys]), f32::NEG_INFINITY)
+                    }
+                    None => scores,
+                };
+                let expected = softmax(scores, 3).matmul(part(&value)).swap_dims(1, 2);
+                let found = found.clone().narrow(1, first_query, queries);
+                assert!(difference(found, expected.reshape([1, queries, heads * width])) < 3e-6, "{queries} {keys}");
+                (first_query, first_key) = (first_query + queries, first_key + keys);
+            }
         }
     }
 }

@@ -8,8 +8,8 @@ use burn::tensor::module::conv3d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 use echo_kernels::{
-    Activation, Axes, attention, convolution, depthwise_norm, feed_forward, layer_norm, linear, max_pool_tokens,
-    patch_conv, pool_tokens, pooled_attention,
+    Activation, Axes, attention, attention_within, convolution, depthwise_norm, feed_forward, layer_norm, linear,
+    max_pool_tokens, patch_conv, pool_tokens, pooled_attention,
 };
 use echo_random::Stream;
 
@@ -360,6 +360,53 @@ fn attentions() {
                     let hidden = mask.clone().expand([batch, heads, tokens, places]);
                     let shares = softmax(scores.mask_fill(hidden, f32::NEG_INFINITY), 3);
                     shares.matmul(value).swap_dims(1, 2).reshape([batch, tokens, heads * width])
+                },
+            );
+        }
+    }
+    assert!(differs, "nothing went to the kernels");
+}
+
+#[test]
+fn attentions_within_spans() {
+    let mut differs = false;
+    for (queries, keys) in [(&[43, 1, 7][..], &[43, 1, 7][..]), (&[1, 1, 1], &[50, 1, 7])] {
+        let (heads, depth, width) = (2, 5, 3);
+        let [tokens, places]: [usize; 2] = [queries, keys].map(|lengths| lengths.iter().sum());
+        let sizes = [(tokens, depth), (places, depth), (places, width)].map(|(n, m)| heads * n * m);
+        let [most_queries, most_keys] = [queries, keys].map(|lengths| *lengths.iter().max().unwrap());
+        let causal = Tensor::<2, Bool>::tril_mask([most_queries, most_keys], 0, &Device::flex()).unsqueeze();
+        for mask in [None, Some(causal)] {
+            let parts = |leaves: &mut Leaves<'_>| {
+                let query = leaves.next([1, heads, tokens, depth]);
+                let key = leaves.next([1, heads, places, depth]);
+                // Not contiguous, as of a layer that gives heads side by side.
+                (query, key, leaves.next([1, places, heads, width]).swap_dims(1, 2))
+            };
+            differs |= check(
+                &format!("attention within {queries:?} {keys:?}, masked {}", mask.is_some()),
+                &sizes,
+                |leaves| {
+                    let (query, key, value) = parts(leaves);
+                    attention_within(query, key, value, [queries, keys], 0.3, mask.clone())
+                },
+                |leaves| {
+                    let (query, key, value) = parts(leaves);
+                    let (mut first_query, mut first_key) = (0, 0);
+                    let mut attended = Vec::new();
+                    for (&queries, &keys) in queries.iter().zip(keys) {
+                        let query = query.clone().narrow(2, first_query, queries);
+                        let [key, value] = [&key, &value].map(|x| x.clone().narrow(2, first_key, keys));
+                        let mut scores = query.matmul(key.transpose()) * 0.3;
+                        if let Some(mask) = &mask {
+                            let hidden = mask.clone().narrow(2, 0, queries).narrow(3, 0, keys);
+                            scores = scores.mask_fill(hidden.expand([1, heads, queries, keys]), f32::NEG_INFINITY);
+                        }
+                        let of_span = softmax(scores, 3).matmul(value).swap_dims(1, 2);
+                        attended.push(of_span.reshape([1, queries, heads * width]));
+                        (first_query, first_key) = (first_query + queries, first_key + keys);
+                    }
+                    Tensor::cat(attended, 1)
                 },
             );
         }

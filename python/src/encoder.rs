@@ -72,7 +72,7 @@ impl Encoder {
     /// Embeds texts to an array [texts, dim]; each embedding has length one.
     fn embed_text<'py>(&self, py: Python<'py>, texts: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let texts: Vec<String> = one_or_more("texts: a text or several", texts)?;
-        let found = released(py, |_| self.0.embed_texts(&texts))?;
+        let found = released(py, |observer| self.0.embed_texts(&texts, &*observer))?;
         told(py, &found, false)?;
         to_numpy(py, &found.values, found.dim)
     }
@@ -80,7 +80,7 @@ impl Encoder {
     /// Embeds clips [batch, 3, frames, height, width] that are ready for the encoder (`card["clip"]`), to an array [batch, dim].
     fn encode<'py>(&self, py: Python<'py>, clips: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let (shape, values) = of_numpy(clips)?;
-        let found = released(py, |_| self.0.embed_ready(&shape, &values))?;
+        let found = released(py, |observer| self.0.embed_ready(&shape, &values, &*observer))?;
         told(py, &found, false)?;
         to_numpy(py, &found.values, found.dim)
     }

@@ -2,8 +2,8 @@
 //! (Radford et al., "Learning transferable visual models from natural language supervision", ICML 2021).
 
 use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor, TensorData};
-use echo_core::{Error, Prediction, Task, TextEncoder, l2_normalize};
+use burn::tensor::{Device, Tensor};
+use echo_core::{Error, Prediction, Task, TextEncoder, embed_sentences, l2_normalize};
 
 use crate::expected_prompts::LARGEST_SCALE;
 use crate::prompt_head::Meaning;
@@ -27,16 +27,10 @@ impl ClassPrompts {
     /// A sentence is too long for the text encoder.
     pub fn new(task: &Task, text: &dyn TextEncoder, device: &Device) -> Result<Self, Error> {
         let (meaning, wordings) = Meaning::of(task);
-        let embed = |sentence: &str| -> Result<Tensor<2>, Error> {
-            let ids: Vec<i64> = text.tokenize(sentence)?.into_iter().map(i64::from).collect();
-            let length = ids.len();
-            let words = text.words(Tensor::<2, Int>::from_data(TensorData::new(ids, [1, length]), device));
-            Ok(l2_normalize(text.encode_words(words, &[length])))
-        };
         let mut rows = Vec::with_capacity(wordings.len());
         for sentences in wordings {
-            let embedded = sentences.into_iter().map(embed).collect::<Result<Vec<_>, _>>()?;
-            rows.push(l2_normalize(Tensor::cat(embedded, 0).mean_dim(0)));
+            let embedded = embed_sentences(&sentences, text, device)?;
+            rows.push(l2_normalize(embedded.mean_dim(0)));
         }
         let scale = text.logit_scale().clamp_max(LARGEST_SCALE).exp();
         Ok(Self { prompts: Tensor::cat(rows, 0), scale, meaning })

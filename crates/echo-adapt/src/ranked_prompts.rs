@@ -4,9 +4,9 @@
 //! rank by rank; the prediction is the median of the best fifth.
 
 use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use echo_clinical::zero_shot::ranked_value;
-use echo_core::{Error, Prediction, Regression, TextEncoder, l2_normalize};
+use echo_core::{Error, Prediction, Regression, TextEncoder, embed_sentences, l2_normalize};
 
 /// Prompts of all values.
 #[derive(Module, Debug)]
@@ -57,18 +57,14 @@ pub(crate) fn value_prompts(
     text: &dyn TextEncoder,
     device: &Device,
 ) -> Result<(Tensor<2>, Vec<f32>), Error> {
-    let (mut rows, mut values) = (Vec::new(), Vec::new());
+    let (mut prompts, mut values) = (Vec::new(), Vec::new());
     for template in &regression.templates {
         for value in regression.whole_numbers() {
-            let ids = text.tokenize(&template.replace("<#>", &value.to_string()))?;
-            let length = ids.len();
-            let ids: Vec<i64> = ids.into_iter().map(i64::from).collect();
-            let words = text.words(Tensor::<2, Int>::from_data(TensorData::new(ids, [1, length]), device));
-            rows.push(l2_normalize(text.encode_words(words, &[length])));
+            prompts.push(template.replace("<#>", &value.to_string()));
             values.push(value as f32);
         }
     }
-    Ok((Tensor::cat(rows, 0), values))
+    Ok((embed_sentences(&prompts, text, device)?, values))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A text is longer than the text encoder's context.
-    #[error("the text has {tokens} tokens, the text encoder takes {limit}; shorten it: {text:?}")]
+    #[error("the text has {tokens} tokens, the text encoder takes {limit}; shorten it: {}", beginning(text))]
     TextTooLong {
         /// Tokens of the text, with its start and end.
         tokens: usize,
@@ -99,6 +99,15 @@ fn edit_distance(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
+/// A text of the user's as far as it takes to know which it is.
+fn beginning(text: &str) -> String {
+    const MOST: usize = 60;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{:?}, ...", &text[..end]),
+        None => format!("{text:?}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,5 +129,12 @@ mod tests {
         );
         let message = Error::unknown_name("encoder", "resnet", &known).to_string();
         assert!(!message.contains("did you mean"), "{message}");
+    }
+
+    #[test]
+    fn a_long_text_is_not_repeated_as_a_whole() {
+        let message = |text: &str| Error::TextTooLong { tokens: 90, limit: 77, text: text.to_owned() }.to_string();
+        assert!(message("mitral valve").ends_with("shorten it: \"mitral valve\""));
+        assert!(message(&"né ".repeat(1000)).ends_with(&format!("shorten it: {:?}, ...", "né ".repeat(20))));
     }
 }

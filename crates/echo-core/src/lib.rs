@@ -42,5 +42,5 @@ pub use negation::{BothBranches, Negation, NegationPaths, opposition};
 pub use projection::{Projection, l2_normalize};
 pub use rank_spec::{Rank, RankSpec};
 pub use task::{Answer, Class, Classification, Cut, HeadClasses, NativeHeads, Regression, Task};
-pub use text_encoder::{TextEncoder, padded_ids};
+pub use text_encoder::{TextEncoder, embed_sentences, padded_ids};
 pub use tokens::{MakeTokens, Tokens};

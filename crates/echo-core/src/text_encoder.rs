@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::Error;
+use crate::{Error, l2_normalize};
 
 /// A text encoder whose embeddings lie in the same space as its clip encoder's.
 pub trait TextEncoder: Send + Sync + Debug {
@@ -45,6 +45,36 @@ pub fn padded_ids<T: AsRef<[u32]>>(texts: &[T], device: &Device) -> (Tensor<2, I
     });
     let padded = TensorData::new(padded.collect::<Vec<i64>>(), [texts.len(), longest]);
     (Tensor::from_data(padded, device), lengths)
+}
+
+/// Embeddings of sentences, each of length one: `[sentences, dim]`.
+///
+/// # Errors
+/// A sentence is too long for the text encoder, or it cannot read it.
+///
+/// # Panics
+/// When there is no sentence.
+pub fn embed_sentences(
+    sentences: &[impl AsRef<str>],
+    text: &dyn TextEncoder,
+    device: &Device,
+) -> Result<Tensor<2>, Error> {
+    /// Tokens of a batch: many enough to be quick, few enough to need little memory.
+    const TOKENS: usize = 2048;
+    let ids: Vec<Vec<u32>> =
+        sentences.iter().map(|sentence| text.tokenize(sentence.as_ref())).collect::<Result<_, _>>()?;
+    let (mut embedded, mut rest) = (Vec::new(), &ids[..]);
+    while !rest.is_empty() {
+        let tokens = rest.iter().scan(0, |sum, ids| {
+            *sum += ids.len();
+            Some(*sum)
+        });
+        let (batch, others) = rest.split_at(tokens.take_while(|&sum| sum <= TOKENS).count().max(1));
+        let (padded, lengths) = padded_ids(batch, device);
+        embedded.push(l2_normalize(text.encode_words(text.words(padded), &lengths)));
+        rest = others;
+    }
+    Ok(Tensor::cat(embedded, 0))
 }
 
 #[cfg(test)]

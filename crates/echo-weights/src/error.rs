@@ -100,7 +100,7 @@ pub enum WeightsError {
     /// An encoder has no weights of its own for a preset.
     #[error(
         "{encoder} has no weights shipped for preset {preset}; run `echozoo fetch {encoder} --preset {preset}` for upstream's, or give \
-         --weights FILE, or --random-init to go on without"
+         --weights FILE, or --preset nano to try the program, or --random-init to go on without"
     )]
     NotShipped {
         /// The encoder's name.

@@ -276,7 +276,7 @@ impl ClipArgs {
             {
                 observer.line(&used_all_the_same(&format!("{}: clip {row}", path.display()), doubt));
             }
-            return Ok(see_ready(clips, |clip| conclude(vec![see(clip)])));
+            return see_ready(clips, &*observer, |clip| conclude(vec![see(clip)]));
         }
         let files = find_videos(&self.inputs)?;
         let names = self.names();
@@ -375,14 +375,19 @@ pub(crate) fn is_fault(inputs: &[PathBuf], path: &Path, error: &CliError) -> boo
 pub(crate) type ReadyClip = (Tensor<5>, BTreeSet<String>);
 
 /// What `see` makes of ready clips.
-pub(crate) fn see_ready<T>(clips: Vec<ReadyClip>, mut see: impl FnMut(Tensor<5>) -> T) -> Rows<T> {
-    let rows = clips.into_iter().enumerate().map(|(row, (clip, doubts))| Row {
-        name: format!("clip {row}"),
-        paths: Vec::new(),
-        value: see(clip),
-        doubts,
-    });
-    Rows { rows: rows.collect(), left_out: Vec::new() }
+///
+/// # Errors
+/// The observer wants no more.
+pub(crate) fn see_ready<T>(
+    clips: Vec<ReadyClip>,
+    observer: &dyn Observer,
+    mut see: impl FnMut(Tensor<5>) -> T,
+) -> Result<Rows<T>, CliError> {
+    let row = |(row, (clip, doubts)): (usize, ReadyClip)| match observer.is_stopped() {
+        true => Err(CliError::Stopped),
+        false => Ok(Row { name: format!("clip {row}"), paths: Vec::new(), value: see(clip), doubts }),
+    };
+    Ok(Rows { rows: clips.into_iter().enumerate().map(row).collect::<Result<_, _>>()?, left_out: Vec::new() })
 }
 
 /// The single clips of a tensor.
@@ -406,12 +411,21 @@ pub(crate) fn ready_clips(
     if values.iter().any(|value| !value.is_finite()) {
         return Err("tensor \"clip\" holds values that are not finite".to_owned());
     }
+    let size = other_size([frames, height, width], spec);
     let clips = values.chunks_exact(values.len() / batch).map(|values| {
-        let doubts = [out_of_range(values, spec), still(values, frames, spec)].into_iter().flatten().collect();
+        let doubts =
+            [size.clone(), out_of_range(values, spec), still(values, frames, spec)].into_iter().flatten().collect();
         let data = TensorData::new(values.to_vec(), [1, 3, frames, height, width]);
         (Tensor::from_data(data, device), doubts)
     });
     Ok(clips.collect())
+}
+
+/// Whether frames, height and width are others than those that the encoder was trained with.
+fn other_size(found: [usize; 3], spec: &ClipSpec) -> Option<String> {
+    let own = [spec.frames, spec.size, spec.size];
+    (found != own)
+        .then(|| format!("frames, height and width are {found:?}, where the encoder was trained with {own:?}"))
 }
 
 /// Whether values `[3, ...]` cannot be what the encoder's normalisation makes of the pixels 0 to 255.

@@ -85,7 +85,7 @@ pub(crate) fn run(args: &Args, entries: &[Entry]) -> Result<(), CliError> {
     let embedder = Embedder::of(&args.encoder, entries)?;
     let embeddings = match args.text.as_slice() {
         [] => embedder.embed_clips(&args.clips)?,
-        texts => embedder.embed_texts(texts)?,
+        texts => embedder.embed_texts(texts, &())?,
     };
     let (count, failed) = (embeddings.names.len(), embeddings.faults());
     if count == 0 {

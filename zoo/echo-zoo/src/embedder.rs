@@ -4,9 +4,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use echo_bench::Observer;
-use echo_core::{check_finite, l2_normalize};
+use echo_core::{check_finite, embed_sentences};
 use echo_data::Start;
 use echo_kernels::Precision;
 use echo_weights::Built;
@@ -120,10 +120,15 @@ impl Embedder {
     /// Embeds clips, `[batch, 3, frames, height, width]`, that are ready for the encoder: of its size, and normalised.
     ///
     /// # Errors
-    /// They are no clips.
-    pub fn embed_ready(&self, shape: &[usize], values: &[f32]) -> Result<Embeddings, CliError> {
+    /// They are no clips, or the observer wants no more.
+    pub fn embed_ready(
+        &self,
+        shape: &[usize],
+        values: &[f32],
+        observer: &dyn Observer,
+    ) -> Result<Embeddings, CliError> {
         let clips = ready_clips(shape, values, &self.built.preset.clip, &self.device).map_err(CliError::Usage)?;
-        self.embeddings(see_ready(clips, |clip| self.encode(clip)))
+        self.embeddings(see_ready(clips, observer, |clip| self.encode(clip))?)
     }
 
     fn encode(&self, clip: Tensor<5>) -> Vec<f32> {
@@ -152,8 +157,10 @@ impl Embedder {
     /// Embeds texts.
     ///
     /// # Errors
-    /// The encoder has no text tower, or a text is empty or too long for it.
-    pub fn embed_texts(&self, texts: &[String]) -> Result<Embeddings, CliError> {
+    /// The encoder has no text tower, or a text is empty or too long for it, or the observer wants no more.
+    pub fn embed_texts(&self, texts: &[String], observer: &dyn Observer) -> Result<Embeddings, CliError> {
+        /// Texts between two looks at the observer.
+        const PART: usize = 64;
         if texts.is_empty() {
             return Err(CliError::Usage("no text to embed".to_owned()));
         }
@@ -161,7 +168,11 @@ impl Embedder {
             return Err(CliError::Usage("--text is empty".to_owned()));
         }
         let mut warnings = self.warnings();
-        let embeddings = self.precision.run(|| text_embeddings(texts, &self.built, &self.device))?;
+        let of_part = |texts: &[String]| match observer.is_stopped() {
+            true => Err(CliError::Stopped),
+            false => self.precision.run(|| text_embeddings(texts, &self.built, &self.device)),
+        };
+        let embeddings = Tensor::cat(texts.chunks(PART).map(of_part).collect::<Result<_, _>>()?, 0);
         let found = Embeddings {
             names: texts.to_vec(),
             warnings: texts.iter().map(|_| warnings.of_text()).collect(),
@@ -198,11 +209,5 @@ pub(crate) fn text_embeddings(texts: &[String], built: &Built, device: &Device) 
     let Some(text) = built.encoder.text() else {
         return Err(CliError::Usage(format!("{} has no text encoder", built.encoder.card().name)));
     };
-    let one = |sentence: &String| {
-        let ids: Vec<i64> = text.tokenize(sentence)?.into_iter().map(i64::from).collect();
-        let length = ids.len();
-        let words = text.words(Tensor::<2, Int>::from_data(TensorData::new(ids, [1, length]), device));
-        Ok(l2_normalize(text.encode_words(words, &[length])))
-    };
-    Ok(Tensor::cat(texts.iter().map(one).collect::<Result<Vec<_>, CliError>>()?, 0))
+    Ok(embed_sentences(texts, text, device)?)
 }

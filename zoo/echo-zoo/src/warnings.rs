@@ -79,8 +79,10 @@ impl<'a> Warnings<'a> {
             }
             (WeightsKind::Random, _) => Some("the weights are random: these numbers mean nothing".to_owned()),
             (_, count) => Some(format!(
-                "nano weights know no patients, and {count} of these inputs are not known to be phantoms: \
+                "nano weights know no patients, and {count} of these inputs {} not known to be {}: \
                  the numbers mean nothing; what full-size weights say: {}",
+                if count == 1 { "is" } else { "are" },
+                if count == 1 { "a phantom" } else { "phantoms" },
                 self.remedy
             )),
         }

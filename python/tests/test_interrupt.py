@@ -38,6 +38,32 @@ def test_ctrl_c_ends_the_call_alone(videos: list[Path]) -> None:
     assert out == f"interrupted {len(videos)}\n" and program.returncode == 0
 
 
+TEXTS = """
+import warnings, echozoo
+warnings.simplefilter("ignore")
+encoder = echozoo.Encoder("echoclip", preset="nano")
+print("ready", flush=True)
+try:
+    encoder.embed_text(["a dilated left ventricle"] * 2000000)
+except KeyboardInterrupt:
+    print("interrupted", len(encoder.embed_text("a normal left ventricle")))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_ctrl_c_ends_texts() -> None:
+    with subprocess.Popen([sys.executable, "-c", TEXTS], stdout=subprocess.PIPE, text=True) as program:
+        try:
+            assert program.stdout is not None and program.stdout.readline() == "ready\n"
+            time.sleep(1.0)
+            program.send_signal(signal.SIGINT)
+            # All two million texts would take many minutes.
+            out, _ = program.communicate(timeout=30)
+        finally:
+            program.kill()
+    assert out == "interrupted 1\n" and program.returncode == 0
+
+
 FORKED = """
 import os, sys, warnings, echozoo
 warnings.simplefilter("ignore")

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{Device, Tensor};
-use echo_core::{AnyEncoder, Preset};
+use echo_core::{AnyEncoder, Preset, embed_sentences};
 use echo_zoo::DeviceChoice;
 
 use crate::fixtures::{clips, device, entries, nano};
@@ -47,6 +47,15 @@ fn every_encoder_gives_the_same_numbers_on_wgpu() {
         let error = relative(&embedding, &numbers(gpu.encode(clip.clone().to_device(&wgpu))));
         println!("{name}: embeddings differ by {error:.1e} of the largest value");
         assert!(error < TOLERANCE, "{name}: embeddings differ by {error}");
+
+        if let (Some(on_cpu), Some(on_gpu)) = (cpu.text(), gpu.text()) {
+            // Of different lengths.
+            let texts = ["normal.", "the ejection fraction is 40 percent."];
+            let [found, expected] = [(on_gpu, &wgpu), (on_cpu, &Device::flex())]
+                .map(|(text, device)| numbers(embed_sentences(&texts, text, device).unwrap()));
+            let error = relative(&expected, &found);
+            assert!(error < TOLERANCE, "{name}: texts differ by {error}");
+        }
 
         let dim = entry.card.preset(Preset::NANO).unwrap().dim;
         let direction: Vec<f32> = (0..dim).map(|index| (index as f32).sin()).collect();

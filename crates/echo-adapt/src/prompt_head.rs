@@ -117,8 +117,9 @@ impl PromptHead {
             if ids.len() + extra > text.context_length() {
                 return Err(Error::TextTooLong {
                     tokens: ids.len() + extra,
+                    context: extra,
                     limit: text.context_length(),
-                    text: format!("{sentence} (with {extra} context vectors)"),
+                    text: sentence,
                 });
             }
             prompts.push(ids);

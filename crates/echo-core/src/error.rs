@@ -4,10 +4,16 @@
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A text is longer than the text encoder's context.
-    #[error("the text has {tokens} tokens, the text encoder takes {limit}; shorten it: {}", beginning(text))]
+    #[error(
+        "the text has {tokens} tokens{}, the text encoder takes {limit}; shorten it: {}",
+        if *context > 0 { format!(" with {context} context vectors") } else { String::new() },
+        beginning(text)
+    )]
     TextTooLong {
-        /// Tokens of the text, with its start and end.
+        /// Tokens of the text, with its start and end, and the context vectors.
         tokens: usize,
+        /// Learnt vectors that are put before it.
+        context: usize,
         /// The text encoder's context length.
         limit: usize,
         /// The text.
@@ -133,7 +139,13 @@ mod tests {
 
     #[test]
     fn a_long_text_is_not_repeated_as_a_whole() {
-        let message = |text: &str| Error::TextTooLong { tokens: 90, limit: 77, text: text.to_owned() }.to_string();
+        let message =
+            |text: &str| Error::TextTooLong { tokens: 90, context: 0, limit: 77, text: text.to_owned() }.to_string();
+        let with = Error::TextTooLong { tokens: 90, context: 16, limit: 77, text: "valve".repeat(20) }.to_string();
+        assert!(
+            with.starts_with("the text has 90 tokens with 16 context vectors, the text encoder takes 77"),
+            "{with}"
+        );
         assert!(message("mitral valve").ends_with("shorten it: \"mitral valve\""));
         assert!(message(&"né ".repeat(1000)).ends_with(&format!("shorten it: {:?}, ...", "né ".repeat(20))));
     }

@@ -73,7 +73,7 @@ impl Layers {
                 [1, HEADS, TOKENS, DEPTH],
                 [
                     Box::new(|x| {
-                        let attended = attention(x.clone(), x.clone(), x, 0.1, None);
+                        let attended = attention(x.clone(), x.clone(), x, 0.1);
                         attended.reshape([1, 1, TOKENS, HEADS * DEPTH])
                     }),
                     Box::new(|x| {

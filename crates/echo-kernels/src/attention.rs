@@ -7,7 +7,7 @@ use std::ops::Range;
 use burn::tensor::activation::softmax;
 use burn::tensor::module::attention as fused_attention;
 use burn::tensor::ops::AttentionModuleOptions;
-use burn::tensor::{Bool, Tensor};
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -48,68 +48,21 @@ impl<'a> Heads<'a> {
     }
 }
 
-/// A mask of `[batch, heads, queries, places]`: true where a query must not see a place. Axes of length one hold for all.
-pub(crate) struct Mask {
-    bits: Vec<bool>,
-    /// From one of the batch, head, query and place to the next.
-    strides: [usize; 4],
-}
-
-impl Mask {
-    pub(crate) fn of(mask: Tensor<4, Bool>) -> Self {
-        let mut strides = [0; 4];
-        let mut step = 1;
-        for (axis, length) in mask.dims().into_iter().enumerate().rev() {
-            strides[axis] = if length > 1 { step } else { 0 };
-            step *= length;
-        }
-        Self { bits: mask.into_data().iter().collect(), strides }
-    }
-
-    pub(crate) fn hidden(&self) -> Hidden<'_> {
-        Hidden { values: &self.bits, strides: self.strides }
-    }
-}
-
-/// Which places a query must not see.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Hidden<'a> {
-    pub(crate) values: &'a [bool],
-    /// From one of the batch, head, query and place to the next; 0 where it holds for all.
-    pub(crate) strides: [usize; 4],
-}
-
-impl Hidden<'_> {
-    /// Of a head.
-    fn at(self, item: usize, head: usize) -> Self {
-        let [of_item, of_head, ..] = self.strides;
-        Self { values: &self.values[item * of_item + head * of_head..], ..self }
-    }
-}
-
 /// `softmax(scale * query x key) x value` of every head: `[batch, tokens, heads * width]`.
-pub(crate) fn attention(
-    sizes: [usize; 2],
-    vectors: [Heads<'_>; 3],
-    scale: f32,
-    hidden: Option<Hidden<'_>>,
-    precision: Precision,
-) -> Vec<f32> {
+pub(crate) fn attention(sizes: [usize; 2], vectors: [Heads<'_>; 3], scale: f32, precision: Precision) -> Vec<f32> {
     let [batch, heads] = sizes;
     let mut out = uninit(batch * vectors[0].tokens * heads * vectors[2].width);
-    attend(sizes, vectors, scale, hidden, precision, &mut out);
+    attend(sizes, vectors, (scale, false), precision, &mut out);
     // SAFETY: that wrote all of it.
     unsafe { filled(out) }
 }
 
-/// The same of one item whose tokens are spans, each with its queries and its keys, one after the other: each is attended to by
-/// itself alone.
+/// The same of one item, within spans of its tokens that lie one after the other; `is_causal`: no query sees a key behind its place.
 pub(crate) fn attention_within(
     spans: [&[usize]; 2],
     heads: usize,
     vectors: [Heads<'_>; 3],
-    scale: f32,
-    hidden: Option<Hidden<'_>>,
+    (scale, is_causal): (f32, bool),
     precision: Precision,
 ) -> Vec<f32> {
     let width = heads * vectors[2].width;
@@ -121,7 +74,8 @@ pub(crate) fn attention_within(
         tasks.push((vectors, of_span));
         rest = others;
     }
-    tasks.into_par_iter().for_each(|(vectors, out)| attend([1, heads], vectors, scale, hidden, precision, out));
+    assert!(rest.is_empty(), "spans of {spans:?} tokens cover all queries");
+    tasks.into_par_iter().for_each(|(vectors, out)| attend([1, heads], vectors, (scale, is_causal), precision, out));
     // SAFETY: spans cover all queries, and each wrote all of its own.
     unsafe { filled(out) }
 }
@@ -149,8 +103,7 @@ fn ranges(lengths: &[usize]) -> impl Iterator<Item = Range<usize>> {
 fn attend(
     [batch, heads]: [usize; 2],
     [query, key, value]: [Heads<'_>; 3],
-    scale: f32,
-    hidden: Option<Hidden<'_>>,
+    (scale, is_causal): (f32, bool),
     precision: Precision,
     out: &mut [MaybeUninit<f32>],
 ) {
@@ -181,10 +134,9 @@ fn attend(
             let first = block * QUERIES;
             for head in 0..heads {
                 let [keys, values] = &packed[item * heads + head];
-                let hidden = hidden.map(|hidden| hidden.at(item, head));
                 let query = |token: usize| query.vector(item, head, first + token);
                 let columns = head * value.width..(head + 1) * value.width;
-                room.run(keys, values, (first, scale, hidden), query, out, (width, columns));
+                room.run(keys, values, (first, scale, is_causal), query, out, (width, columns));
             }
         });
     });
@@ -205,7 +157,7 @@ impl Room {
         &mut self,
         keys: &Packed,
         values: &Packed,
-        (first, scale, hidden): (usize, f32, Option<Hidden<'_>>),
+        (first, scale, is_causal): (usize, f32, bool),
         query: impl Fn(usize) -> &'a [f32],
         out: &mut [MaybeUninit<f32>],
         (width, columns): (usize, Range<usize>),
@@ -215,7 +167,7 @@ impl Room {
         queries.clear();
         (0..rows).for_each(|row| queries.extend(query(row).iter().map(|x| x * scale)));
         product_into(queries, keys, packed, scores, rows);
-        let totals = vectors().dispatch(Softmax { scores, places: keys.columns, first, hidden });
+        let totals = vectors().dispatch(Softmax { scores, places: keys.columns, first, is_causal });
         product_into(scores, values, packed, sums, rows);
         for (row, (out, total)) in out.chunks_exact_mut(width).zip(totals).enumerate() {
             let sums = &sums[row * columns.len()..][..columns.len()];
@@ -242,8 +194,7 @@ fn product_into(left: &[f32], right: &Packed, packed: &mut Vec<f32>, out: &mut V
 pub(crate) fn gradients(
     [batch, heads]: [usize; 2],
     [query, key, value]: [Heads<'_>; 3],
-    scale: f32,
-    hidden: Option<Hidden<'_>>,
+    (scale, is_causal): (f32, bool),
     gradient: &[f32],
 ) -> [Vec<f32>; 3] {
     /// Parts of all heads' queries whose sums for keys and values are kept apart: the same whatever the number of threads.
@@ -278,7 +229,7 @@ pub(crate) fn gradients(
                     let at = (item * query.tokens + token) * row + head * value.width;
                     room.gradient.extend_from_slice(&gradient[at..at + value.width]);
                 }
-                room.run(&packed[of_head], (first, scale, hidden.map(|hidden| hidden.at(item, head))), &mut out);
+                room.run(&packed[of_head], (first, scale, is_causal), &mut out);
             }
             out
         })
@@ -303,8 +254,7 @@ pub(crate) fn gradients_within(
     spans: [&[usize]; 2],
     heads: usize,
     vectors: [Heads<'_>; 3],
-    scale: f32,
-    hidden: Option<Hidden<'_>>,
+    (scale, is_causal): (f32, bool),
     gradient: &[f32],
 ) -> [Vec<f32>; 3] {
     let row = heads * vectors[2].width;
@@ -313,7 +263,7 @@ pub(crate) fn gradients_within(
         .into_par_iter()
         .map(|(vectors, queries)| {
             let gradient = &gradient[queries.start * row..queries.end * row];
-            gradients([1, heads], vectors, scale, hidden, gradient)
+            gradients([1, heads], vectors, (scale, is_causal), gradient)
         })
         .collect();
     // From the heads of each span to all spans of each head.
@@ -331,45 +281,57 @@ pub(crate) fn gradients_within(
 }
 
 /// By Burn's operations.
-pub(crate) fn composed(
-    query: Tensor<4>,
-    key: Tensor<4>,
-    value: Tensor<4>,
-    scale: f64,
-    mask: Option<Tensor<4, Bool>>,
-) -> Tensor<3> {
+pub(crate) fn composed(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>, scale: f64) -> Tensor<3> {
     let [batch, heads, tokens, _] = query.dims();
-    let [_, _, places, width] = value.dims();
-    let attended = match mask {
-        Some(mask) => {
-            let hidden = mask.expand([batch, heads, tokens, places]);
-            let scores = (query.matmul(key.transpose()) * scale).mask_fill(hidden, f32::NEG_INFINITY);
-            softmax(scores, 3).matmul(value)
-        }
-        // No matrix of all scores need exist.
-        None => {
-            let options = AttentionModuleOptions { scale: Some(scale), ..Default::default() };
-            fused_attention(query, key, value, None, None, options)
-        }
-    };
+    let [.., width] = value.dims();
+    // No matrix of all scores need exist.
+    let options = AttentionModuleOptions { scale: Some(scale), ..Default::default() };
+    let attended = fused_attention(query, key, value, None, None, options);
     attended.swap_dims(1, 2).reshape([batch, tokens, heads * width])
 }
 
-/// The same of spans.
+/// The same within spans: as one batch whose spans are as long as the longest, for few large operations and not many small ones.
 pub(crate) fn composed_within(
     spans: [&[usize]; 2],
-    query: Tensor<4>,
-    key: Tensor<4>,
-    value: Tensor<4>,
+    [query, key, value]: [Tensor<4>; 3],
     scale: f64,
-    mask: Option<Tensor<4, Bool>>,
+    is_causal: bool,
 ) -> Tensor<3> {
-    let part = |x: &Tensor<4>, span: Range<usize>| x.clone().narrow(2, span.start, span.len());
-    let attended = ranges(spans[0]).zip(ranges(spans[1])).map(|(queries, keys)| {
-        let mask = mask.clone().map(|mask| mask.narrow(2, 0, queries.len()).narrow(3, 0, keys.len()));
-        composed(part(&query, queries), part(&key, keys.clone()), part(&value, keys), scale, mask)
+    let device = query.device();
+    let [_, heads, tokens, _] = query.dims();
+    let [.., width] = value.dims();
+    let count = spans[0].len();
+    let longest = spans.map(|lengths| lengths.iter().copied().max().unwrap_or(0));
+    // Behind a span's end its first token stands in.
+    let padded = |x: Tensor<4>, side: usize| {
+        let [_, heads, _, width] = x.dims();
+        let places = ranges(spans[side]).flat_map(|span| {
+            (0..longest[side]).map(move |at| if at < span.len() { span.start + at } else { span.start } as i64)
+        });
+        let x = x.select(2, index(places, &device));
+        x.reshape([heads, count, longest[side], width]).swap_dims(0, 1)
+    };
+    let hidden = spans[1].iter().flat_map(|&keys| {
+        (0..longest[0] * longest[1]).map(move |at| {
+            let (query, key) = (at / longest[1], at % longest[1]);
+            key >= keys || is_causal && key > query
+        })
     });
-    Tensor::cat(attended.collect(), 1)
+    let hidden = TensorData::new(hidden.collect::<Vec<_>>(), [count, 1, longest[0], longest[1]]);
+    let hidden = Tensor::<4, Bool>::from_data(hidden, &device).expand([count, heads, longest[0], longest[1]]);
+    let scores = padded(query, 0).matmul(padded(key, 1).transpose()) * scale;
+    let attended = softmax(scores.mask_fill(hidden, f32::NEG_INFINITY), 3).matmul(padded(value, 1));
+    let real = spans[0]
+        .iter()
+        .enumerate()
+        .flat_map(|(span, &length)| (0..length).map(move |at| (span * longest[0] + at) as i64));
+    let attended = attended.swap_dims(1, 2).reshape([1, count * longest[0], heads * width]);
+    attended.select(1, index(real, &device)).reshape([1, tokens, heads * width])
+}
+
+fn index(places: impl Iterator<Item = i64>, device: &Device) -> Tensor<1, Int> {
+    let places: Vec<i64> = places.collect();
+    Tensor::from_data(TensorData::from(places.as_slice()), device)
 }
 
 /// Room for a block on the way back.
@@ -390,14 +352,14 @@ impl BackRoom {
     fn run(
         &mut self,
         [keys, rows_of_keys, values]: &[Packed; 3],
-        (first, scale, hidden): (usize, f32, Option<Hidden<'_>>),
+        (first, scale, is_causal): (usize, f32, bool),
         [of_queries, of_keys, of_values]: &mut [Vec<f32>; 3],
     ) {
         let Self { queries, gradient, scores, slopes, sums, packed } = self;
         let (depth, width, places) = (keys.depth, values.depth, keys.columns);
         let rows = queries.len() / depth;
         product_into(queries, keys, packed, scores, rows);
-        let totals = vectors().dispatch(Softmax { scores, places, first, hidden });
+        let totals = vectors().dispatch(Softmax { scores, places, first, is_causal });
         product_into(gradient, values, packed, slopes, rows);
         vectors().dispatch(ScoreGradients { scores, slopes, places, totals });
         product_into(slopes, rows_of_keys, packed, sums, rows);
@@ -446,7 +408,8 @@ struct Softmax<'a> {
     places: usize,
     /// The first row's query.
     first: usize,
-    hidden: Option<Hidden<'a>>,
+    /// Whether a query sees no place behind its own.
+    is_causal: bool,
 }
 
 impl WithSimd for Softmax<'_> {
@@ -456,13 +419,8 @@ impl WithSimd for Softmax<'_> {
     fn with_simd<S: Simd>(self, simd: S) -> [f32; QUERIES] {
         let mut totals = [0.0; QUERIES];
         for (row, scores) in self.scores.chunks_exact_mut(self.places.max(1)).enumerate() {
-            if let Some(Hidden { values, strides: [_, _, of_query, of_place] }) = self.hidden {
-                let hidden = &values[(self.first + row) * of_query..];
-                for (place, score) in scores.iter_mut().enumerate() {
-                    if hidden[place * of_place] {
-                        *score = f32::NEG_INFINITY;
-                    }
-                }
+            if self.is_causal {
+                scores.iter_mut().skip(self.first + row + 1).for_each(|score| *score = f32::NEG_INFINITY);
             }
             let least = simd.splat_f32s(f32::NEG_INFINITY);
             let (vectors, rest) = S::as_simd_f32s(scores);
@@ -484,5 +442,29 @@ impl WithSimd for Softmax<'_> {
             totals[row] = of_row;
         }
         totals
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Distribution;
+
+    use super::*;
+
+    #[test]
+    fn spans_by_burns_operations_are_as_by_the_kernel() {
+        let device = Device::flex();
+        for (queries, keys) in [(&[5, 1, 3][..], &[5, 1, 3][..]), (&[1, 1, 1], &[4, 1, 9])] {
+            let [tokens, places]: [usize; 2] = [queries, keys].map(|lengths| lengths.iter().sum());
+            let random = |count, width| Tensor::<4>::random([1, 2, count, width], Distribution::Default, &device);
+            let vectors = [random(tokens, 4), random(places, 4), random(places, 3)];
+            for is_causal in [false, true] {
+                let [query, key, value] = vectors.clone();
+                let expected = crate::attention_within(query, key, value, [queries, keys], 0.3, is_causal);
+                let found = composed_within([queries, keys], vectors.clone(), 0.3, is_causal);
+                let worst = (found - expected).abs().max().into_scalar::<f32>();
+                assert!(worst < 1e-6, "{queries:?} {keys:?}, causal {is_causal}: {worst}");
+            }
+        }
     }
 }

@@ -37,11 +37,11 @@ mod words;
 use burn::nn::conv::{Conv2d, Conv3d};
 use burn::nn::pool::MaxPool2d;
 use burn::nn::{LayerNorm, Linear, PaddingConfig2d, PaddingConfig3d};
-use burn::tensor::{Bool, Tensor};
+use burn::tensor::Tensor;
 
 pub use crate::activation::Activation;
 pub use crate::adamw::{AdamWStep, adamw};
-use crate::attention::{Heads, Mask};
+use crate::attention::Heads;
 use crate::convolution::Convolution;
 use crate::cpu::{Input, Values};
 use crate::depthwise::{Maps, SIDE};
@@ -282,56 +282,38 @@ pub fn convolution(
 /// `softmax(scale * query x key) x value` of every head, heads side by side: `[batch, tokens, heads * width]`.
 ///
 /// - query: `[batch, heads, tokens, depth]`; key: `[batch, heads, places, depth]`; value: `[batch, heads, places, width]`
-/// - mask: true where a query must not see a key; of `[batch, heads, tokens, places]`, each axis either whole or 1
 ///
 /// # Panics
 /// When these shapes do not fit together, or there is no place.
-pub fn attention(
-    query: Tensor<4>,
-    key: Tensor<4>,
-    value: Tensor<4>,
-    scale: f64,
-    mask: Option<Tensor<4, Bool>>,
-) -> Tensor<3> {
+pub fn attention(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>, scale: f64) -> Tensor<3> {
     let [batch, heads, tokens, depth] = query.dims();
     let [_, _, places, width] = value.dims();
     assert_eq!(key.dims(), [batch, heads, places, depth], "the key's shape");
     assert_eq!(value.dims(), [batch, heads, places, width], "the value's shape");
     assert!(places > 0, "attention to nothing");
-    if let Some(mask) = &mask {
-        let axes = mask.dims().into_iter().zip([batch, heads, tokens, places]);
-        assert!(
-            axes.clone().all(|(length, whole)| length == 1 || length == whole),
-            "the mask's shape {:?}",
-            mask.dims()
-        );
-    }
     let fused = || {
         let inputs = [Input::of(&query)?, Input::of(&key)?, Input::of(&value)?];
-        let mask = mask.clone().map(Mask::of);
         let vectors = inputs.each_ref().map(Input::strided);
         let scale = scale as f32;
-        let hidden = mask.as_ref().map(|mask| mask.hidden());
         let given = inputs.each_ref().map(Some);
         let heads_of = vectors.each_ref().map(|x| x.heads());
-        let out = attention::attention([batch, heads], heads_of, scale, hidden, precision_of(&given));
+        let out = attention::attention([batch, heads], heads_of, scale, precision_of(&given));
         let shape = [batch, tokens, heads * width];
         Some(result(given, out, shape, move |gradient, _| {
-            let (vectors, hidden) = (vectors.each_ref().map(|x| x.heads()), mask.as_ref().map(|mask| mask.hidden()));
-            let gradients = attention::gradients([batch, heads], vectors, scale, hidden, gradient);
+            let vectors = vectors.each_ref().map(|x| x.heads());
+            let gradients = attention::gradients([batch, heads], vectors, (scale, false), gradient);
             gradients.map(|values| Some(values.into()))
         }))
     };
-    fused().unwrap_or_else(|| attention::composed(query.clone(), key.clone(), value.clone(), scale, mask.clone()))
+    fused().unwrap_or_else(|| attention::composed(query.clone(), key.clone(), value.clone(), scale))
 }
 
-/// [`attention`] within spans of tokens that lie one after the other, each to itself: of texts of different lengths, which need no
-/// padding so.
+/// [`attention`] within spans of tokens that lie one after the other, as of packed texts of different lengths: no token sees
+/// another span.
 ///
 /// - query: `[1, heads, tokens, depth]`; key: `[1, heads, places, depth]`; value: `[1, heads, places, width]`
 /// - spans: how many of the tokens and how many of the places each span has, at least one
-/// - mask: true where a query must not see a key of its span, both counted from the span's first; `[1, 1, tokens, places]` of the
-///   longest span
+/// - is_causal: whether no query sees a key behind its own place in the span
 /// - output: `[1, tokens, heads * width]`
 ///
 /// # Panics
@@ -342,7 +324,7 @@ pub fn attention_within(
     value: Tensor<4>,
     spans: [&[usize]; 2],
     scale: f64,
-    mask: Option<Tensor<4, Bool>>,
+    is_causal: bool,
 ) -> Tensor<3> {
     let [_, heads, tokens, depth] = query.dims();
     let [_, _, places, width] = value.dims();
@@ -352,29 +334,23 @@ pub fn attention_within(
     assert_eq!(spans[0].len(), spans[1].len(), "queries and keys of every span");
     assert!(spans.iter().all(|lengths| !lengths.contains(&0)), "a span of nothing");
     assert_eq!(spans.map(|lengths| lengths.iter().sum::<usize>()), [tokens, places], "tokens and places of all spans");
-    if let Some(mask) = &mask {
-        let [queries, keys] = spans.map(|lengths| lengths.iter().copied().max().unwrap_or(0));
-        assert_eq!(mask.dims(), [1, 1, queries, keys], "the mask's shape");
-    }
     let fused = || {
         let inputs = [Input::of(&query)?, Input::of(&key)?, Input::of(&value)?];
-        let mask = mask.clone().map(Mask::of);
         let vectors = inputs.each_ref().map(Input::strided);
-        let scale = scale as f32;
-        let hidden = mask.as_ref().map(|mask| mask.hidden());
+        let factors = (scale as f32, is_causal);
         let given = inputs.each_ref().map(Some);
         let heads_of = vectors.each_ref().map(|x| x.heads());
-        let out = attention::attention_within(spans, heads, heads_of, scale, hidden, precision_of(&given));
+        let out = attention::attention_within(spans, heads, heads_of, factors, precision_of(&given));
         let spans = spans.map(<[usize]>::to_vec);
         Some(result(given, out, [1, tokens, heads * width], move |gradient, _| {
             let spans = spans.each_ref().map(Vec::as_slice);
-            let (vectors, hidden) = (vectors.each_ref().map(|x| x.heads()), mask.as_ref().map(|mask| mask.hidden()));
-            let gradients = attention::gradients_within(spans, heads, vectors, scale, hidden, gradient);
+            let vectors = vectors.each_ref().map(|x| x.heads());
+            let gradients = attention::gradients_within(spans, heads, vectors, factors, gradient);
             gradients.map(|values| Some(values.into()))
         }))
     };
     fused().unwrap_or_else(|| {
-        attention::composed_within(spans, query.clone(), key.clone(), value.clone(), scale, mask.clone())
+        attention::composed_within(spans, [query.clone(), key.clone(), value.clone()], scale, is_causal)
     })
 }
 

@@ -77,7 +77,7 @@ impl Placed {
         precision: Precision,
     ) -> Vec<f32> {
         let [queries, keys] = self.heads(positions);
-        let mut out = attention(self.sizes, [queries, keys, value], 1.0, None, precision);
+        let mut out = attention(self.sizes, [queries, keys, value], 1.0, precision);
         let width = self.sizes[1] * positions.width;
         out.par_chunks_mut((query.tokens * width).max(1)).enumerate().for_each(|(item, out)| {
             out.par_chunks_mut(width).enumerate().skip(1).for_each(|(token, out)| {
@@ -98,7 +98,7 @@ impl Placed {
         gradient: &[f32],
     ) -> [Vec<f32>; 6] {
         let [queries, keys] = self.heads(positions);
-        let [of_queries, of_keys, of_values] = gradients(self.sizes, [queries, keys, value], 1.0, None, gradient);
+        let [of_queries, of_keys, of_values] = gradients(self.sizes, [queries, keys, value], (1.0, false), gradient);
         let row = positions.row();
         let of_keys = of_keys.chunks_exact(row).flat_map(|of_key| &of_key[..positions.width]).copied().collect();
         let [of_frames, of_rows, of_columns] = positions.table_gradients(self.sizes, query, &of_queries);
@@ -369,7 +369,7 @@ pub(crate) fn composed(
     let [batch, heads, tokens, width] = query.dims();
     let key_grid = tables.each_ref().map(|table| table.dims()[1]);
     let own = below_zeros(query.clone().narrow(2, 1, tokens - 1));
-    let out = crate::attention(placed_queries(query, tables, scale), placed_keys(key, key_grid), value, 1.0, None);
+    let out = crate::attention(placed_queries(query, tables, scale), placed_keys(key, key_grid), value, 1.0);
     out + own.swap_dims(1, 2).reshape([batch, tokens, heads * width])
 }
 

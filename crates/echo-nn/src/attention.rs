@@ -2,11 +2,11 @@
 
 use burn::module::Module;
 use burn::nn::Linear;
-use burn::tensor::{Bool, Device, Tensor};
+use burn::tensor::{Device, Tensor};
 use echo_kernels as kernels;
 
 use crate::layers::linear;
-use crate::texts::{Texts, Wanted};
+use crate::packed_texts::{PackedTexts, Queries};
 
 /// Self-attention whose queries, keys and values come from one layer. Fields are named as in torch's
 /// `nn.MultiheadAttention`; `in_proj` is its `in_proj_weight` and `in_proj_bias`.
@@ -29,19 +29,17 @@ impl SelfAttention {
         Self { in_proj: linear(width, 3 * width, device), out_proj: linear(width, width, device), heads }
     }
 
-    /// - x: `[batch, tokens, width]`
-    /// - mask: see [`attend`]
-    /// - output: `[batch, tokens, width]`
-    pub fn forward(&self, x: Tensor<3>, mask: Option<Tensor<4, Bool>>) -> Tensor<3> {
+    /// Every token attends to all of its row: `[batch, tokens, width]`, and the same shape again.
+    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let [query, key, value] = self.vectors(x);
-        kernels::linear(attend(query, key, value, self.heads, mask), &self.out_proj)
+        kernels::linear(attend(query, key, value, self.heads), &self.out_proj)
     }
 
-    /// The same within texts, of the tokens that are wanted: `[1, all tokens, width]` -> `[1, wanted, width]`.
-    pub(crate) fn forward_texts(&self, x: Tensor<3>, texts: &Texts, wanted: Wanted) -> Tensor<3> {
+    /// The same within packed texts: `[1, all tokens, width]` -> `[1, queries, width]`.
+    pub(crate) fn forward_texts(&self, x: Tensor<3>, texts: &PackedTexts, queries: Queries) -> Tensor<3> {
         let [query, key, value] = self.vectors(x);
-        let vectors = [texts.wanted(wanted, query), key, value];
-        kernels::linear(texts.attend(wanted, vectors, self.heads), &self.out_proj)
+        let vectors = [texts.select(queries, query), key, value];
+        kernels::linear(texts.attend(queries, vectors, self.heads), &self.out_proj)
     }
 
     /// Queries, keys and values.
@@ -56,17 +54,10 @@ impl SelfAttention {
 ///
 /// - query: `[batch, tokens, width]`
 /// - key, value: `[batch, places, width]`
-/// - mask: true where a query must not see a key; of `[batch, heads, tokens, places]`, each axis either whole or 1
 /// - output: `[batch, tokens, width]`
-pub fn attend(
-    query: Tensor<3>,
-    key: Tensor<3>,
-    value: Tensor<3>,
-    heads: usize,
-    mask: Option<Tensor<4, Bool>>,
-) -> Tensor<3> {
+pub fn attend(query: Tensor<3>, key: Tensor<3>, value: Tensor<3>, heads: usize) -> Tensor<3> {
     let ([query, key, value], scale) = in_heads([query, key, value], heads);
-    kernels::attention(query, key, value, scale, mask)
+    kernels::attention(query, key, value, scale)
 }
 
 /// Queries, keys and values, `[batch, tokens, width]` -> `[batch, heads, tokens, width / heads]`, and the factor of their scores.
@@ -90,15 +81,14 @@ pub(crate) fn check_heads(width: usize, heads: usize) {
 mod tests {
     use super::*;
 
-    /// Two heads of width one: the first query is all for the second place of its head, the second for none.
+    /// Two heads of width one: in the first the second place weighs three times as much, in the second both weigh the same.
     #[test]
-    fn heads_weigh_places_apart_and_a_hidden_place_counts_nothing() {
+    fn heads_weigh_places_apart() {
         let device = Device::flex();
         let query = Tensor::<3>::from_floats([[[3f32.ln(), 0.0]]], &device);
-        let key = Tensor::<3>::from_floats([[[0.0, 5.0], [1.0, -5.0], [9.0, 9.0]]], &device);
-        let value = Tensor::<3>::from_floats([[[4.0, 1.0], [8.0, 3.0], [100.0, 100.0]]], &device);
-        let mask = Tensor::<4, Bool>::from_data([[[[false, false, true]]]], &device);
-        let found = attend(query, key, value, 2, Some(mask)).into_data().try_to_vec::<f32>().unwrap();
+        let key = Tensor::<3>::from_floats([[[0.0, 5.0], [1.0, -5.0]]], &device);
+        let value = Tensor::<3>::from_floats([[[4.0, 1.0], [8.0, 3.0]]], &device);
+        let found = attend(query, key, value, 2).into_data().try_to_vec::<f32>().unwrap();
         // Weights 1/4 and 3/4 in the first head, one half each in the second.
         assert!((found[0] - 7.0).abs() < 1e-5 && (found[1] - 2.0).abs() < 1e-5, "{found:?}");
     }

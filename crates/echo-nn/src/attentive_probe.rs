@@ -79,7 +79,7 @@ impl AttentiveProbe {
         let kv = kernels::linear(tokens, &self.kv);
         let part = |index: usize| kv.clone().narrow(2, index * width, width);
         let query = self.query.val().reshape([1, 1, width]).repeat_dim(0, samples);
-        let x = query.clone() + attend(kernels::linear(query, &self.q), part(0), part(1), self.heads, None);
+        let x = query.clone() + attend(kernels::linear(query, &self.q), part(0), part(1), self.heads);
         let y = kernels::layer_norm(x.clone(), &self.norm2, EPSILON);
         kernels::feed_forward(y, [&self.fc1, &self.fc2], Activation::Gelu, None, x).squeeze_dim(1)
     }

@@ -11,7 +11,7 @@ use echo_kernels::{self as kernels, Activation};
 
 use crate::attention::check_heads;
 use crate::layers::{layer_norm, linear};
-use crate::texts::{Texts, Wanted};
+use crate::packed_texts::{PackedTexts, Queries};
 
 /// Epsilon of every norm.
 const EPSILON: f64 = 1e-12;
@@ -128,13 +128,13 @@ impl Bert {
     pub fn class_tokens(&self, words: Tensor<3>, lengths: &[usize]) -> Tensor<2> {
         let [batch, tokens, width] = words.dims();
         assert!(tokens <= self.context(), "{tokens} tokens, at most {} fit", self.context());
-        let texts = Texts::new([batch, tokens], lengths, &vec![0; batch], &words.device());
-        let positions = self.embeddings.position_embeddings.weight.val().narrow(0, 0, tokens).unsqueeze();
+        let texts = PackedTexts::new([batch, tokens], lengths, &vec![0; batch], &words.device());
+        let positions = texts.at_positions(self.embeddings.position_embeddings.weight.val());
         let token_type = self.embeddings.token_type_embeddings.weight.val().narrow(0, 0, 1).reshape([1, 1, width]);
-        let x = self.embeddings.norm.forward(words + positions + token_type);
+        let x = self.embeddings.norm.forward(texts.pack(words) + positions + token_type);
         let (last, others) = self.layers.split_last().expect("a BERT has a layer");
-        let x = others.iter().fold(texts.tokens(x), |x, layer| layer.forward(x, texts.clone(), Wanted::All));
-        last.forward(x, texts, Wanted::Read).squeeze_dim(0)
+        let x = others.iter().fold(x, |x, layer| layer.forward(x, texts.clone(), Queries::All));
+        last.forward(x, texts, Queries::Pooled).squeeze_dim(0)
     }
 }
 
@@ -154,10 +154,10 @@ impl Layer {
         }
     }
 
-    /// `[1, all tokens, width]` -> `[1, wanted, width]`
-    fn forward(&self, x: Tensor<3>, texts: Texts, wanted: Wanted) -> Tensor<3> {
+    /// `[1, all tokens, width]` -> `[1, queries, width]`
+    fn forward(&self, x: Tensor<3>, texts: PackedTexts, queries: Queries) -> Tensor<3> {
         kernels::recomputed(self, x, move |layer, x| {
-            let x = layer.attention.forward(x, &texts, wanted);
+            let x = layer.attention.forward(x, &texts, queries);
             let Output { dense, norm } = &layer.output;
             kernels::layer_norm(
                 kernels::feed_forward(x.clone(), [&layer.intermediate, dense], Activation::Gelu, None, x),
@@ -170,11 +170,11 @@ impl Layer {
 
 impl Attention {
     /// As [`Layer::forward`].
-    fn forward(&self, x: Tensor<3>, texts: &Texts, wanted: Wanted) -> Tensor<3> {
+    fn forward(&self, x: Tensor<3>, texts: &PackedTexts, queries: Queries) -> Tensor<3> {
         let [key, value] = [&self.key, &self.value].map(|layer| kernels::linear(x.clone(), layer));
-        let x = texts.wanted(wanted, x);
+        let x = texts.select(queries, x);
         let query = kernels::linear(x.clone(), &self.query);
-        self.output.forward(texts.attend(wanted, [query, key, value], self.heads), x)
+        self.output.forward(texts.attend(queries, [query, key, value], self.heads), x)
     }
 }
 

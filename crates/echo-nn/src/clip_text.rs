@@ -10,7 +10,7 @@ use echo_kernels::Activation;
 
 use crate::clip_transformer::{ClipTransformer, ClipTransformerConfig, EPSILON};
 use crate::layers::layer_norm;
-use crate::texts::{Texts, last};
+use crate::packed_texts::{PackedTexts, last_tokens};
 
 /// Sizes of a CLIP text transformer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,7 +90,7 @@ impl ClipText {
     /// When `lengths` has not one entry per row, each in `1..=tokens`.
     pub fn encode_words(&self, words: Tensor<3>, lengths: &[usize]) -> Tensor<2> {
         let [batch, tokens, _] = words.dims();
-        let texts = Texts::causal([batch, tokens], lengths, &words.device());
+        let texts = PackedTexts::causal([batch, tokens], lengths, &words.device());
         self.encode(words, texts)
     }
 
@@ -103,14 +103,14 @@ impl ClipText {
         let missing = self.context().saturating_sub(tokens);
         let filling = Tensor::<2, Int>::zeros([batch, missing], &words.device());
         let words = if missing > 0 { Tensor::cat(vec![words, self.words(filling)], 1) } else { words };
-        let [_, tokens, _] = words.dims();
-        let texts = Texts::new([batch, tokens], &vec![tokens; batch], &last(lengths), &words.device());
+        let pooled = last_tokens([batch, tokens], lengths);
+        let [_, all, _] = words.dims();
+        let texts = PackedTexts::new([batch, all], &vec![all; batch], &pooled, &words.device());
         self.encode(words, texts)
     }
 
-    fn encode(&self, words: Tensor<3>, texts: Texts) -> Tensor<2> {
-        let [_, tokens, _] = words.dims();
-        let x = words + self.positional_embedding.val().narrow(0, 0, tokens).unsqueeze();
+    fn encode(&self, words: Tensor<3>, texts: PackedTexts) -> Tensor<2> {
+        let x = texts.pack(words) + texts.at_positions(self.positional_embedding.val());
         let x = self.transformer.forward_texts(x, texts);
         self.ln_final.forward(x).matmul(self.text_projection.val())
     }
@@ -144,8 +144,8 @@ impl ClipTextBranch {
     /// When `lengths` has not one entry per row, each in `1..=tokens`.
     pub fn encode_words(&self, words: Tensor<3>, lengths: &[usize]) -> Tensor<2> {
         let [batch, tokens, _] = words.dims();
-        let texts = Texts::causal([batch, tokens], lengths, &words.device());
-        let x = words + self.positional_embedding.val().narrow(0, 0, tokens).unsqueeze();
+        let texts = PackedTexts::causal([batch, tokens], lengths, &words.device());
+        let x = texts.pack(words) + texts.at_positions(self.positional_embedding.val());
         let x = self.transformer.forward_texts(x, texts);
         self.ln_final.forward(x).matmul(self.text_projection.val())
     }

@@ -27,7 +27,7 @@ impl Tokenize for ClipTokenizer {
         let ids = self.encode(text);
         match ids.len() <= context {
             true => Ok(ids),
-            false => Err(Error::TextTooLong { tokens: ids.len(), limit: context, text: text.to_owned() }),
+            false => Err(Error::TextTooLong { tokens: ids.len(), context: 0, limit: context, text: text.to_owned() }),
         }
     }
 }

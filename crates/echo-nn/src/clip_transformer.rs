@@ -11,7 +11,7 @@ use echo_kernels::{self as kernels, Activation};
 
 use crate::attention::SelfAttention;
 use crate::layers::{layer_norm, linear};
-use crate::texts::{Texts, Wanted};
+use crate::packed_texts::{PackedTexts, Queries};
 
 /// Epsilon of every norm.
 pub(crate) const EPSILON: f64 = 1e-5;
@@ -64,11 +64,11 @@ impl ClipTransformer {
         through(&self.resblocks, x)
     }
 
-    /// The token of each text that is read: `[batch, tokens, width]` -> `[batch, width]`.
-    pub(crate) fn forward_texts(&self, x: Tensor<3>, texts: Texts) -> Tensor<2> {
+    /// The pooled token of each text: `[1, all tokens, width]` -> `[texts, width]`.
+    pub(crate) fn forward_texts(&self, x: Tensor<3>, texts: PackedTexts) -> Tensor<2> {
         let (last, others) = self.resblocks.split_last().expect("a transformer has a block");
-        let x = others.iter().fold(texts.tokens(x), |x, block| block.forward_texts(x, texts.clone(), Wanted::All));
-        last.forward_texts(x, texts, Wanted::Read).squeeze_dim(0)
+        let x = others.iter().fold(x, |x, block| block.forward_texts(x, texts.clone(), Queries::All));
+        last.forward_texts(x, texts, Queries::Pooled).squeeze_dim(0)
     }
 
     /// The same through all blocks but the last, for which the blocks of `branch` stand, one for each.
@@ -94,7 +94,7 @@ impl ClipTransformer {
         let (last, others) = self.resblocks.split_last().expect("a transformer has a block");
         let x = others.iter().fold(x, |x, block| block.forward(x));
         let normed = watch(kernels::layer_norm(x.clone(), &last.ln_1, EPSILON));
-        last.forward_attended(x + last.attn.forward(normed, None))
+        last.forward_attended(x + last.attn.forward(normed))
     }
 }
 
@@ -116,15 +116,15 @@ impl Block {
 
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let normed = kernels::layer_norm(x.clone(), &self.ln_1, EPSILON);
-        self.forward_attended(x + self.attn.forward(normed, None))
+        self.forward_attended(x + self.attn.forward(normed))
     }
 
-    /// `[1, all tokens, width]` -> `[1, wanted, width]`
-    fn forward_texts(&self, x: Tensor<3>, texts: Texts, wanted: Wanted) -> Tensor<3> {
+    /// `[1, all tokens, width]` -> `[1, queries, width]`
+    fn forward_texts(&self, x: Tensor<3>, texts: PackedTexts, queries: Queries) -> Tensor<3> {
         kernels::recomputed(self, x, move |block, x| {
             let normed = kernels::layer_norm(x.clone(), &block.ln_1, EPSILON);
-            let attended = block.attn.forward_texts(normed, &texts, wanted);
-            block.forward_attended(texts.wanted(wanted, x) + attended)
+            let attended = block.attn.forward_texts(normed, &texts, queries);
+            block.forward_attended(texts.select(queries, x) + attended)
         })
     }
 

@@ -19,11 +19,11 @@ pub mod frame_pool;
 mod layers;
 pub mod multiscale;
 pub mod mvit;
+mod packed_texts;
 pub mod pooling_attention;
 mod position_grid;
 pub mod quality_head;
 pub mod temporal;
-mod texts;
 pub mod video_resnet;
 
 pub use attention::{SelfAttention, attend};

@@ -76,7 +76,7 @@ impl Layer {
     }
 
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let x = self.norm1.forward(x.clone() + self.self_attn.forward(x, None));
+        let x = self.norm1.forward(x.clone() + self.self_attn.forward(x));
         let y = relu(self.linear1.forward(x.clone()));
         self.norm2.forward(x + self.linear2.forward(y))
     }

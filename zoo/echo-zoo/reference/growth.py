@@ -72,7 +72,11 @@ def run(command, folder):
     with log.open("wb") as file:
         environment = os.environ | {"ECHOZOO_HOME": str(folder)}
         process = subprocess.Popen(list(map(str, command)), env=environment, stdout=file, stderr=file)
-        _, status, usage = os.wait4(process.pid, 0)
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+        except BaseException:  # also a signal: nothing goes on behind our back
+            process.kill()
+            raise
     if status != 0:
         sys.exit(f"{' '.join(map(str, command))}:\n{log.read_text(errors='replace')[-2000:]}")
     return time.perf_counter() - started, usage.ru_maxrss * 1024
@@ -82,8 +86,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", required=True, type=Path, help="echozoo")
     parser.add_argument("--runs", type=positive, default=3, help="runs of a batch [default: 3]")
-    counts = ", ".join(map(str, VIDEOS))
-    parser.add_argument("--most", type=positive, default=VIDEOS[-1], help=f"most videos of {counts} [default: all of them]")
+    parser.add_argument("--most", type=int, choices=VIDEOS, default=VIDEOS[-1], help=f"most videos [default: {VIDEOS[-1]}]")
     parser.add_argument("--out", type=Path, help="folder for growth.md")
     home = Path(os.environ.get("ECHOZOO_HOME", "/tmp/echozoo"))
     parser.add_argument("--work", type=Path, default=home / "speed", help="folder of the phantom videos")
@@ -100,6 +103,8 @@ def main():
             cells = [what, str(size), seconds(took), seconds(took / size), f"{memory / 1e9:.2f} GB"]
             lines.append(f"| {' | '.join(cells)} |")
             say(lines[-1])
+            if arguments.out:
+                (arguments.out / "growth.md").write_text("\n".join(lines) + "\n")
 
     with tempfile.TemporaryDirectory() as folder:
         add("clips in a batch, PanEcho", lambda size: embed(arguments, "panecho", "full", size, 16, folder), BATCHES)
@@ -108,10 +113,7 @@ def main():
             add(f"frames of a clip, {name}", measure, FRAMES)
         sizes = [size for size in VIDEOS if size <= arguments.most]
         add("videos of a data set, nano EchoPrime", lambda size: bench(arguments, size, folder), sizes)
-    table = "\n".join(lines) + "\n"
-    if arguments.out:
-        (arguments.out / "growth.md").write_text(table)
-    print(table, end="")
+    print("\n".join(lines))
 
 
 if __name__ == "__main__":

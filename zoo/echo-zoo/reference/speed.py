@@ -227,8 +227,9 @@ class Bench:
                 worker.answer("seconds", self.arguments.limit)
         except Failed as failure:
             say(f"compiling: {failure}")
-        for worker, _, _ in asked.values():
-            worker.stop()
+        finally:
+            for worker, _, _ in asked.values():
+                worker.stop()
 
     def stop(self, subject):
         """Ends the subject's processes, which hold memory."""
@@ -323,7 +324,7 @@ def positive(text):
 def duration(text):
     """Seconds, more than none."""
     with contextlib.suppress(ValueError):
-        if (value := float(text)) > 0:
+        if 0 < (value := float(text)) < math.inf:
             return value
     raise argparse.ArgumentTypeError(f"{text!r} is no time in seconds")
 
@@ -371,12 +372,12 @@ def alone(work):
 
 
 def interruptible(main):
-    """Runs a script's `main`, which ends by a signal as by an error: what it has is written, its processes are ended."""
+    """Runs a script's `main`, which ends by a signal as by an error: what it writes and ends on the way out happens."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         main()
     except KeyboardInterrupt:
-        say("interrupted: what was being measured is not in the table")
+        say("interrupted")
         sys.exit(130)
     except (Failed, OSError) as error:
         sys.exit(f"error: {error}")
@@ -513,11 +514,16 @@ def main():
         say(f"random checkpoints in {arguments.work}: {', '.join(missing)}")
         command = [sys.executable, HERE / "speed_torch.py", "make", arguments.work]
         encoders = {name.split("-")[0] for name in missing}
-        makers = [
-            subprocess.Popen([*command, *(name for name in missing if name.startswith(f"{encoder}-"))])
-            for encoder in encoders
-        ]
-        if any([maker.wait() for maker in makers]):
+        makers = []
+        try:
+            for encoder in encoders:
+                names = [name for name in missing if name.startswith(f"{encoder}-")]
+                makers.append(subprocess.Popen([*command, *names]))
+            made = [maker.wait() for maker in makers]
+        finally:
+            for maker in makers:
+                maker.kill()
+        if any(made):
             sys.exit("the checkpoints could not be made")
 
     bench = Bench(arguments)

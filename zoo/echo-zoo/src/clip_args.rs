@@ -377,7 +377,7 @@ pub(crate) type ReadyClip = (Tensor<5>, BTreeSet<String>);
 /// What `see` makes of ready clips.
 ///
 /// # Errors
-/// The observer wants no more.
+/// The observer asked to stop.
 pub(crate) fn see_ready<T>(
     clips: Vec<ReadyClip>,
     observer: &dyn Observer,
@@ -421,11 +421,11 @@ pub(crate) fn ready_clips(
     Ok(clips.collect())
 }
 
-/// Whether frames, height and width are others than those that the encoder was trained with.
+/// Whether frames, height and width are others than those of the encoder's own clips.
 fn other_size(found: [usize; 3], spec: &ClipSpec) -> Option<String> {
     let own = [spec.frames, spec.size, spec.size];
     (found != own)
-        .then(|| format!("frames, height and width are {found:?}, where the encoder was trained with {own:?}"))
+        .then(|| format!("frames, height and width are {found:?}, where the encoder's own clips have {own:?}"))
 }
 
 /// Whether values `[3, ...]` cannot be what the encoder's normalisation makes of the pixels 0 to 255.

@@ -120,7 +120,7 @@ impl Embedder {
     /// Embeds clips, `[batch, 3, frames, height, width]`, that are ready for the encoder: of its size, and normalised.
     ///
     /// # Errors
-    /// They are no clips, or the observer wants no more.
+    /// They are no clips, or the observer asked to stop.
     pub fn embed_ready(
         &self,
         shape: &[usize],
@@ -157,7 +157,7 @@ impl Embedder {
     /// Embeds texts.
     ///
     /// # Errors
-    /// The encoder has no text tower, or a text is empty or too long for it, or the observer wants no more.
+    /// The encoder has no text tower, or a text is empty or too long for it, or the observer asked to stop.
     pub fn embed_texts(&self, texts: &[String], observer: &dyn Observer) -> Result<Embeddings, CliError> {
         /// Texts between two looks at the observer.
         const PART: usize = 64;

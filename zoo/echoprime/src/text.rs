@@ -62,7 +62,12 @@ impl TextEncoder for TextTower {
         let ids = self.tokenizer.as_ref().map_err(unsupported)?.encode(text);
         match ids.len() <= self.bert.context() {
             true => Ok(ids),
-            false => Err(Error::TextTooLong { tokens: ids.len(), limit: self.bert.context(), text: text.to_owned() }),
+            false => Err(Error::TextTooLong {
+                tokens: ids.len(),
+                context: 0,
+                limit: self.bert.context(),
+                text: text.to_owned(),
+            }),
         }
     }
 

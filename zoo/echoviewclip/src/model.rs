@@ -75,9 +75,14 @@ impl EchoViewClipConfig {
     /// trained.
     pub fn for_checkpoint(mut self, checkpoint: &Checkpoint) -> Self {
         let ends = |name: &str| checkpoint.names().find(|known| *known == name || known.ends_with(&format!(".{name}")));
-        // Words of another width than the sentences' are a mismatch, as any other parameter's would be.
-        let vectors = ends("no.context").and_then(|name| checkpoint.shape(name)?.first().copied());
-        let context = vectors.filter(|&vectors| vectors > 0).map(|vectors| [vectors, self.text.width]);
+        // Words of another width than the sentences', or more of them than a sentence has, are a mismatch when they load.
+        let vectors = ends("no.context").and_then(|name| match checkpoint.shape(name)?.as_slice() {
+            &[vectors, _] => Some(vectors),
+            _ => None,
+        });
+        let context = vectors
+            .filter(|vectors| (1..=self.text.context).contains(vectors))
+            .map(|vectors| [vectors, self.text.width]);
         // Upstream's names, then the module's own.
         let has_no = ends("projector_no.weight").or_else(|| ends("no.pool.projector.weight")).is_some();
         let has_quality = ends("projector_sqc.weight").or_else(|| ends("quality.projector.weight")).is_some();

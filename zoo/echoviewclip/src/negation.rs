@@ -164,8 +164,8 @@ impl EchoViewClip {
         let ([rows, tokens, width], [vectors, _]) = (rests_of.dims(), context.dims());
         let limit = self.text.context_length();
         if let Some((row, length)) = lengths.iter().enumerate().find(|(_, length)| *length + vectors > limit) {
-            let text = format!("{} (with {vectors} context vectors)", rests[row]);
-            return Err(Error::TextTooLong { tokens: length + vectors, limit, text });
+            let (tokens, text) = (length + vectors, rests[row].clone());
+            return Err(Error::TextTooLong { tokens, context: vectors, limit, text });
         }
         let context = context.unsqueeze::<3>().expand([rows, vectors, width]);
         let (start, rest) = (rests_of.clone().narrow(1, 0, 1), rests_of.narrow(1, 1, tokens - 1));

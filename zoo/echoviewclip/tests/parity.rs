@@ -110,7 +110,7 @@ fn words_to_deny_with_that_fit_no_sentence_are_refused() {
     let path = dir.path().join("weights.safetensors");
     let model = load_tiny("stage2").0;
     // Vectors of a word of the sentences have 16 numbers.
-    for (vectors, width, is_right) in [(3, 16, true), (3, 10, false), (0, 16, false)] {
+    for (vectors, width, is_right) in [(3, 16, true), (3, 10, false), (0, 16, false), (1000, 16, false)] {
         let denying = model.clone().denying_with(Tensor::ones([vectors, width], &device));
         save(&denying, &path, Precision::Full).unwrap();
         let checkpoint = Checkpoint::open(&path).unwrap();

@@ -4,14 +4,17 @@ use burn::module::Param;
 use burn::nn::conv::{Conv2d, Conv2dConfig, Conv3dConfig};
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig, PaddingConfig2d, PaddingConfig3d};
 use burn::tensor::activation::{gelu, softmax};
-use burn::tensor::{Bool, Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use echo_kernels::{
     Activation, AdamWStep, Axes, adamw, attention, attention_within, depthwise_norm, feed_forward, layer_norm, linear,
     max_pool_tokens, patch_conv, pool_tokens, pooled, pooled_attention,
 };
 use echo_random::Stream;
 
-use crate::{EPSILON, PLACED, activated, convolved_tokens, greatest_of_windows, max_pools, placed_attention, values};
+use crate::{
+    EPSILON, PLACED, activated, convolved_tokens, greatest_of_windows, max_pools, of_each_span, placed_attention,
+    values,
+};
 
 /// The largest difference, in parts of the largest value.
 fn difference<const D: usize>(found: Tensor<D>, expected: Tensor<D>) -> f32 {
@@ -156,7 +159,7 @@ fn patch_convolutions_of_images_by_channel_first_and_last() {
 }
 
 #[test]
-fn attention_of_every_size_and_mask() {
+fn attention_of_every_size() {
     let mut rng = Stream::new(6, "kernels", 0);
     for (batch, heads, tokens, places, depth, width) in
         [(1, 1, 1, 1, 1, 1), (2, 3, 43, 17, 8, 8), (1, 2, 5, 100, 21, 33), (3, 1, 84, 7, 64, 16), (0, 2, 3, 3, 4, 4)]
@@ -166,23 +169,10 @@ fn attention_of_every_size_and_mask() {
         // Not contiguous, as of a layer that gives heads side by side.
         let value = values(&mut rng, [batch, places, heads, width]).swap_dims(1, 2);
         let scores = query.clone().matmul(key.clone().transpose()) * 0.3;
-        let of = |scores: Tensor<4>| {
-            softmax(scores, 3).matmul(value.clone()).swap_dims(1, 2).reshape([batch, tokens, heads * width])
-        };
-        let found = attention(query.clone(), key.clone(), value.clone(), 0.3, None);
-        assert!(difference(found, of(scores.clone())) < 3e-6, "{batch} {heads} {tokens} {places}");
-        if batch == 0 {
-            continue;
-        }
-        // Every query sees the first place, so that none sees nothing.
-        for [b, h, q] in [[batch, heads, tokens], [batch, 1, 1], [1, 1, tokens]] {
-            let bits: Vec<bool> = (0..b * h * q * places).map(|at| at % places != 0 && rng.uniform() < 0.4).collect();
-            let mask = Tensor::<4, Bool>::from_data(TensorData::new(bits, [b, h, q, places]), &Device::flex());
-            let hidden = mask.clone().expand([batch, heads, tokens, places]);
-            let expected = of(scores.clone().mask_fill(hidden, f32::NEG_INFINITY));
-            let found = attention(query.clone(), key.clone(), value.clone(), 0.3, Some(mask));
-            assert!(difference(found, expected) < 3e-6, "{batch} {heads} {tokens} {places}, mask {b} {h} {q}");
-        }
+        let attended = softmax(scores, 3).matmul(value.clone()).swap_dims(1, 2);
+        let found = attention(query, key, value, 0.3);
+        let worst = difference(found, attended.reshape([batch, tokens, heads * width]));
+        assert!(worst < 3e-6, "{batch} {heads} {tokens} {places}: {worst}");
     }
 }
 
@@ -199,26 +189,10 @@ fn attention_within_spans_is_that_of_each() {
         // Not contiguous, as of a layer that gives heads side by side.
         let key = values(&mut rng, [1, places, heads, depth]).swap_dims(1, 2);
         let value = values(&mut rng, [1, places, heads, width]).swap_dims(1, 2);
-        let [most_queries, most_keys] = [queries, keys].map(|lengths| *lengths.iter().max().unwrap());
-        let causal = Tensor::<2, Bool>::tril_mask([most_queries, most_keys], 0, &Device::flex()).unsqueeze();
-        for mask in [None, Some(causal)] {
-            let found = attention_within(query.clone(), key.clone(), value.clone(), [queries, keys], 0.3, mask.clone());
-            let (mut first_query, mut first_key) = (0, 0);
-            for (&queries, &keys) in queries.iter().zip(keys) {
-                let part = |x: &Tensor<4>| x.clone().narrow(2, first_key, keys);
-                let scores = query.clone().narrow(2, first_query, queries).matmul(part(&key).transpose()) * 0.3;
-                let scores = match &mask {
-                    Some(mask) => {
-                        let hidden = mask.clone().narrow(2, 0, queries).narrow(3, 0, keys);
-                        scores.mask_fill(hidden.expand([1, heads, queries, keys]), f32::NEG_INFINITY)
-                    }
-                    None => scores,
-                };
-                let expected = softmax(scores, 3).matmul(part(&value)).swap_dims(1, 2);
-                let found = found.clone().narrow(1, first_query, queries);
-                assert!(difference(found, expected.reshape([1, queries, heads * width])) < 3e-6, "{queries} {keys}");
-                (first_query, first_key) = (first_query + queries, first_key + keys);
-            }
+        for is_causal in [false, true] {
+            let found = attention_within(query.clone(), key.clone(), value.clone(), [queries, keys], 0.3, is_causal);
+            let expected = of_each_span([query.clone(), key.clone(), value.clone()], [queries, keys], is_causal);
+            assert!(difference(found, expected) < 3e-6, "{queries:?} {keys:?}, causal {is_causal}");
         }
     }
 }
@@ -285,11 +259,12 @@ fn sizes_that_do_not_fit_are_refused() {
         Conv2dConfig::new([16, 16], [7, 7]).with_padding(PaddingConfig2d::Explicit(3, 3, 3, 3)).with_groups(16);
     let conv = conv_layer(&mut rng, config, true);
     let pool = Conv3dConfig::new([8, 8], [3; 3]).with_groups(8).with_bias(true).init(&Device::flex());
-    let mask = Tensor::<4, Bool>::full([1, 1, 2, 2], false, &Device::flex());
+    // Three queries, two keys.
+    let within = |spans| attention_within(of([1, 1, 3, 2]), of([1, 1, 2, 2]), of([1, 1, 2, 2]), spans, 1.0, false);
     let step = AdamWStep { lr: 0.1, betas: [0.9, 0.999], epsilon: 1e-8, weight_decay: 0.0, time: 1 };
     let ones = |length: usize| Tensor::<1>::ones([length], &Device::flex());
     let table = |width: usize| Tensor::<3>::zeros([1, 2, width], &Device::flex());
-    let cases: [(&str, &dyn Fn()); 13] = [
+    let cases: [(&str, &dyn Fn()); 15] = [
         ("linear", &|| drop(linear(values(&mut Stream::new(1, "x", 0), [3, 5]), &layer))),
         ("second layer", &|| drop(feed_forward(x.clone(), [&layer, &layer], Activation::Gelu, None, x.clone()))),
         ("residual", &|| {
@@ -298,9 +273,11 @@ fn sizes_that_do_not_fit_are_refused() {
         ("scale", &|| drop(feed_forward(x.clone(), [&layer, &other], Activation::Gelu, Some(ones(5)), x.clone()))),
         ("norm", &|| drop(layer_norm(x.clone(), &norm, EPSILON))),
         ("norm of maps", &|| drop(depthwise_norm(maps.clone(), &conv, &norm, EPSILON))),
-        ("depth of keys", &|| drop(attention(of([1, 1, 2, 2]), of([1, 1, 3, 4]), of([1, 1, 3, 4]), 1.0, None))),
-        ("places", &|| drop(attention(of([1, 1, 2, 2]), of([1, 1, 6, 2]), of([1, 1, 3, 2]), 1.0, None))),
-        ("mask", &|| drop(attention(of([1, 1, 3, 2]), of([1, 1, 2, 2]), of([1, 1, 2, 2]), 1.0, Some(mask.clone())))),
+        ("depth of keys", &|| drop(attention(of([1, 1, 2, 2]), of([1, 1, 3, 4]), of([1, 1, 3, 4]), 1.0))),
+        ("places", &|| drop(attention(of([1, 1, 2, 2]), of([1, 1, 6, 2]), of([1, 1, 3, 2]), 1.0))),
+        ("spans", &|| drop(within([&[3], &[1, 1]]))),
+        ("tokens of spans", &|| drop(within([&[2], &[2]]))),
+        ("empty span", &|| drop(within([&[3, 0], &[2, 0]]))),
         ("vectors of positions", &|| {
             let x = of([1, 1, 9, 4]);
             drop(pooled_attention(of([1, 1, 2, 4]), x.clone(), x, [table(4), table(4), table(3)]));
@@ -326,7 +303,7 @@ fn attention_of_vectors_without_numbers_is_the_mean() {
     let mut rng = Stream::new(13, "kernels", 0);
     let value = values(&mut rng, [1, 1, 3, 4]);
     let nothing = |tokens: usize| Tensor::<4>::zeros([1, 1, tokens, 0], &Device::flex());
-    let found = attention(nothing(2), nothing(3), value.clone(), 1.0, None);
+    let found = attention(nothing(2), nothing(3), value.clone(), 1.0);
     let expected = value.mean_dim(2).reshape([1, 1, 4]).expand([1, 2, 4]);
     assert!(difference(found, expected) < 1e-6);
 }
@@ -352,7 +329,7 @@ fn layers_go_to_the_kernels() {
     let heads = maps.reshape([1, 4, 196, 16]);
     let scores = softmax(heads.clone().matmul(heads.clone().transpose()), 3);
     let theirs = scores.matmul(heads.clone()).swap_dims(1, 2).reshape([1, 196, 64]);
-    assert!(difference(attention(heads.clone(), heads.clone(), heads, 1.0, None), theirs) > 0.0);
+    assert!(difference(attention(heads.clone(), heads.clone(), heads, 1.0), theirs) > 0.0);
 }
 
 #[test]
@@ -361,7 +338,7 @@ fn what_is_no_number_stays_none() {
     let mut query: Vec<f32> = (0..40).map(|_| rng.normal() as f32).collect();
     query[13] = f32::NAN;
     let query = Tensor::<4>::from_data(TensorData::new(query, [1, 1, 10, 4]), &Device::flex());
-    let found = attention(query.clone(), query.clone(), query.clone(), 1.0, None).into_data();
+    let found = attention(query.clone(), query.clone(), query.clone(), 1.0).into_data();
     assert!(found.iter::<f32>().all(f32::is_nan), "every query sees the key that is no number");
     let x = query.reshape([10, 4]);
     let layer = linear_layer(&mut rng, 4, 4, true);

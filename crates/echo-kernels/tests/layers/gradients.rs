@@ -6,14 +6,14 @@ use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig, PaddingConfig2d
 use burn::tensor::activation::softmax;
 use burn::tensor::module::conv3d;
 use burn::tensor::ops::ConvOptions;
-use burn::tensor::{Bool, Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use echo_kernels::{
     Activation, Axes, attention, attention_within, convolution, depthwise_norm, feed_forward, layer_norm, linear,
     max_pool_tokens, patch_conv, pool_tokens, pooled_attention,
 };
 use echo_random::Stream;
 
-use crate::{EPSILON, PLACED, activated, convolved_tokens, max_pools, placed_attention, values};
+use crate::{EPSILON, PLACED, activated, convolved_tokens, max_pools, of_each_span, placed_attention, values};
 
 /// What a layer is made from: numbers in a row, of which each call takes the next.
 struct Leaves<'a> {
@@ -329,40 +329,26 @@ fn attentions() {
     for (batch, heads, tokens, places, depth, width) in
         [(1, 1, 2, 3, 1, 1), (2, 3, 43, 17, 8, 8), (1, 2, 5, 50, 21, 33), (1, 1, 700, 7, 4, 6)]
     {
-        for is_masked in [true, false] {
-            let sizes = [(tokens, depth), (places, depth), (places, width)].map(|(n, m)| batch * heads * n * m);
-            // Causal, or of each item's and head's own places.
-            let (bits, shape): (Vec<bool>, _) = match tokens > 5 {
-                true => ((0..tokens * places).map(|at| at % places > at / places).collect(), [1, 1, tokens, places]),
-                false => {
-                    let bits = (0..batch * heads * places).map(|at| at % places > 0 && at % 7 < 3).collect();
-                    (bits, [batch, heads, 1, places])
-                }
-            };
-            let bits: Vec<bool> = bits.into_iter().map(|hidden| hidden && is_masked).collect();
-            let mask = Tensor::<4, Bool>::from_data(TensorData::new(bits, shape), &Device::flex());
-            let parts = |leaves: &mut Leaves<'_>| {
-                let query = leaves.next([batch, heads, tokens, depth]);
-                let key = leaves.next([batch, heads, places, depth]);
-                // Not contiguous, as of a layer that gives heads side by side.
-                (query, key, leaves.next([batch, places, heads, width]).swap_dims(1, 2))
-            };
-            differs |= check(
-                &format!("attention {batch} {heads} {tokens} {places}, masked {is_masked}"),
-                &sizes,
-                |leaves| {
-                    let (query, key, value) = parts(leaves);
-                    attention(query, key, value, 0.3, is_masked.then(|| mask.clone()))
-                },
-                |leaves| {
-                    let (query, key, value) = parts(leaves);
-                    let scores = query.matmul(key.transpose()) * 0.3;
-                    let hidden = mask.clone().expand([batch, heads, tokens, places]);
-                    let shares = softmax(scores.mask_fill(hidden, f32::NEG_INFINITY), 3);
-                    shares.matmul(value).swap_dims(1, 2).reshape([batch, tokens, heads * width])
-                },
-            );
-        }
+        let sizes = [(tokens, depth), (places, depth), (places, width)].map(|(n, m)| batch * heads * n * m);
+        let parts = |leaves: &mut Leaves<'_>| {
+            let query = leaves.next([batch, heads, tokens, depth]);
+            let key = leaves.next([batch, heads, places, depth]);
+            // Not contiguous, as of a layer that gives heads side by side.
+            (query, key, leaves.next([batch, places, heads, width]).swap_dims(1, 2))
+        };
+        differs |= check(
+            &format!("attention {batch} {heads} {tokens} {places}"),
+            &sizes,
+            |leaves| {
+                let (query, key, value) = parts(leaves);
+                attention(query, key, value, 0.3)
+            },
+            |leaves| {
+                let (query, key, value) = parts(leaves);
+                let shares = softmax(query.matmul(key.transpose()) * 0.3, 3);
+                shares.matmul(value).swap_dims(1, 2).reshape([batch, tokens, heads * width])
+            },
+        );
     }
     assert!(differs, "nothing went to the kernels");
 }
@@ -374,40 +360,21 @@ fn attentions_within_spans() {
         let (heads, depth, width) = (2, 5, 3);
         let [tokens, places]: [usize; 2] = [queries, keys].map(|lengths| lengths.iter().sum());
         let sizes = [(tokens, depth), (places, depth), (places, width)].map(|(n, m)| heads * n * m);
-        let [most_queries, most_keys] = [queries, keys].map(|lengths| *lengths.iter().max().unwrap());
-        let causal = Tensor::<2, Bool>::tril_mask([most_queries, most_keys], 0, &Device::flex()).unsqueeze();
-        for mask in [None, Some(causal)] {
+        for is_causal in [false, true] {
             let parts = |leaves: &mut Leaves<'_>| {
                 let query = leaves.next([1, heads, tokens, depth]);
                 let key = leaves.next([1, heads, places, depth]);
                 // Not contiguous, as of a layer that gives heads side by side.
-                (query, key, leaves.next([1, places, heads, width]).swap_dims(1, 2))
+                [query, key, leaves.next([1, places, heads, width]).swap_dims(1, 2)]
             };
             differs |= check(
-                &format!("attention within {queries:?} {keys:?}, masked {}", mask.is_some()),
+                &format!("attention within {queries:?} {keys:?}, causal {is_causal}"),
                 &sizes,
                 |leaves| {
-                    let (query, key, value) = parts(leaves);
-                    attention_within(query, key, value, [queries, keys], 0.3, mask.clone())
+                    let [query, key, value] = parts(leaves);
+                    attention_within(query, key, value, [queries, keys], 0.3, is_causal)
                 },
-                |leaves| {
-                    let (query, key, value) = parts(leaves);
-                    let (mut first_query, mut first_key) = (0, 0);
-                    let mut attended = Vec::new();
-                    for (&queries, &keys) in queries.iter().zip(keys) {
-                        let query = query.clone().narrow(2, first_query, queries);
-                        let [key, value] = [&key, &value].map(|x| x.clone().narrow(2, first_key, keys));
-                        let mut scores = query.matmul(key.transpose()) * 0.3;
-                        if let Some(mask) = &mask {
-                            let hidden = mask.clone().narrow(2, 0, queries).narrow(3, 0, keys);
-                            scores = scores.mask_fill(hidden.expand([1, heads, queries, keys]), f32::NEG_INFINITY);
-                        }
-                        let of_span = softmax(scores, 3).matmul(value).swap_dims(1, 2);
-                        attended.push(of_span.reshape([1, queries, heads * width]));
-                        (first_query, first_key) = (first_query + queries, first_key + keys);
-                    }
-                    Tensor::cat(attended, 1)
-                },
+                |leaves| of_each_span(parts(leaves), [queries, keys], is_causal),
             );
         }
     }
@@ -514,7 +481,7 @@ fn gradients_do_not_depend_on_the_number_of_threads() {
                 let x = depthwise_norm(x, &conv, &norm, EPSILON);
                 let heads =
                     feed_forward(x.clone(), [&first, &second], Activation::Gelu, None, x).reshape([2, 3, 400, 8]);
-                let attended = attention(heads.clone(), heads.clone(), heads, 0.1, None);
+                let attended = attention(heads.clone(), heads.clone(), heads, 0.1);
                 let heads = attended.reshape([2, 400, 3, 8]).swap_dims(1, 2);
                 // A class token and a grid.
                 let query = heads.clone().narrow(2, 0, 1 + 3 * 7 * 9);

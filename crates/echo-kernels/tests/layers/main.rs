@@ -10,7 +10,7 @@ use burn::nn::PaddingConfig2d;
 use burn::nn::conv::Conv3d;
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::tensor::activation::{gelu, sigmoid, softmax};
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use echo_kernels::Activation;
 use echo_random::Stream;
 
@@ -96,6 +96,26 @@ fn placed_attention(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>, tables: 
     let scores = query.matmul(key.transpose()) / (width as f64).sqrt() + positions;
     let own = Tensor::cat(vec![Tensor::zeros([batch, heads, 1, width], &device), patches], 2);
     (softmax(scores, 3).matmul(value) + own).swap_dims(1, 2).reshape([batch, tokens, heads * width])
+}
+
+/// Attention within spans with a scale of 0.3, each by itself, by Burn.
+fn of_each_span([query, key, value]: [Tensor<4>; 3], [queries, keys]: [&[usize]; 2], is_causal: bool) -> Tensor<3> {
+    let ([_, heads, ..], [.., width]) = (query.dims(), value.dims());
+    let (mut first_query, mut first_key) = (0, 0);
+    let mut attended = Vec::new();
+    for (&queries, &keys) in queries.iter().zip(keys) {
+        let query = query.clone().narrow(2, first_query, queries);
+        let [key, value] = [&key, &value].map(|x| x.clone().narrow(2, first_key, keys));
+        let mut scores = query.matmul(key.transpose()) * 0.3;
+        if is_causal {
+            let hidden = Tensor::<2, Bool>::tril_mask([queries, keys], 0, &scores.device());
+            scores = scores.mask_fill(hidden.unsqueeze::<4>().expand([1, heads, queries, keys]), f32::NEG_INFINITY);
+        }
+        let of_span = softmax(scores, 3).matmul(value).swap_dims(1, 2);
+        attended.push(of_span.reshape([1, queries, heads * width]));
+        (first_query, first_key) = (first_query + queries, first_key + keys);
+    }
+    Tensor::cat(attended, 1)
 }
 
 /// All of this with narrower vectors, and with none, as other processors have them.

@@ -114,7 +114,7 @@ fn attention_has_16_bits_or_32() {
         let query = values(&mut rng, [batch, heads, tokens, depth]);
         let key = values(&mut rng, [batch, places, heads, depth]).swap_dims(1, 2);
         let value = values(&mut rng, [batch, heads, places, width]);
-        let attended = || numbers(attention(query.clone(), key.clone(), value.clone(), 0.3, None));
+        let attended = || numbers(attention(query.clone(), key.clone(), value.clone(), 0.3));
         let expected = attended();
         let [found, in_8] = [Precision::Bf16, Precision::Int8].map(|precision| precision.run(attended));
         assert_eq!(in_8, expected);

@@ -110,6 +110,16 @@ fn ready_clips_that_were_not_normalised_or_show_little_warn() {
     assert_eq!(found["clip 1"], format!("{NANO}; {range}"));
     assert_eq!(found["clip 2"], format!("{NANO}; {STILL}; {scaled}"));
     assert!(err.contains(&format!("clip 1: {range}")), "{err}");
+
+    // Half of its frames.
+    let frames = values[..3 * 16 * 64 * 64].chunks(16 * 64 * 64).flat_map(|channel| &channel[..8 * 64 * 64]);
+    let bytes: Vec<u8> = frames.flat_map(|value| value.to_le_bytes()).collect();
+    let view = TensorView::new(Dtype::F32, vec![1, 3, 8, 64, 64], &bytes).unwrap();
+    let bytes = safetensors::serialize(HashMap::from([("clip", view)]), None).unwrap();
+    std::fs::write(place.path("clips.safetensors"), bytes).unwrap();
+    place.run(0, &[&predict[..], &["--tensor", "clips.safetensors"]].concat());
+    let size = "frames, height and width are [8, 64, 64], where the encoder's own clips have [16, 64, 64]";
+    assert_eq!(warnings(&place, "heads.csv")["clip 0"], format!("{NANO}; {size}"));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use echo_bench::AdapterFile;
 use echo_core::{AnyEncoder, Preset};
 use echo_weights::{LoadReport, Precision, Weights, save_loaded};
 
-use crate::array_file::out_format;
+use crate::array_file::{out_format, refuse_inputs};
 use crate::encoder_args::weights_of;
 use crate::fetch::default_weights;
 use crate::output::print;
@@ -45,6 +45,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> Result<(), CliError> {
     out_format(&args.out, &["safetensors"])?;
+    refuse_inputs([args.out.as_path()], args.weights.iter().chain(&args.adapter_file).map(PathBuf::as_path))?;
     let device = DeviceChoice::Cpu.device().map_err(CliError::Usage)?;
     let precision = if args.half { Precision::Half } else { Precision::Full };
     if let Some(path) = &args.adapter_file {

@@ -182,6 +182,9 @@ pub(crate) fn run(args: &Args, entries: &[Entry], adapters: &[AdapterEntry]) -> 
         .collect();
     let read = videos.iter().chain(&args.adapter_file).map(PathBuf::as_path);
     refuse_inputs(outs.iter().map(PathBuf::as_path), read)?;
+    if args.prompt.as_ref().is_some_and(|prompt| prompt.trim().is_empty()) {
+        return Err(CliError::Usage("--prompt is empty".to_owned()));
+    }
     let question = Question::of(args, entries, adapters)?;
     let mut warnings = Warnings::new(&question.built, question.precision, question.remedy());
     let options = OpenOptions { allow_truncated: args.allow_truncated, mask: args.mask, ..OpenOptions::default() };

@@ -8,7 +8,7 @@ use echo_video::{OpenOptions, Video};
 use echoprime::Assets;
 
 use crate::clinical::dicom;
-use crate::place::Place;
+use crate::place::{Place, name};
 
 /// A study of two phantoms, a loop, and what else lies in a study's folder.
 fn study(place: &Place) -> PathBuf {
@@ -146,6 +146,20 @@ fn results_never_take_the_place_of_what_is_read() {
     let zero_shot =
         ["zero-shot", "w.csv", "--encoder", "echoclip", "--preset", "nano", "--task", "all", "--out", "w.csv"];
     refused("w.csv", &zero_shot);
+    refused(
+        "w.safetensors",
+        &["convert", "--encoder", "echoclip", "--weights", "w.safetensors", "--out", "w.safetensors"],
+    );
+    refused("w.safetensors", &["convert", "--adapter-file", "w.safetensors", "--out", "./w.safetensors"]);
+}
+
+#[test]
+fn an_empty_prompt_is_refused() {
+    let place = Place::new(1);
+    let video = &place.videos()[0];
+    let explain = ["explain", name(video), "--encoder", "echoclip", "--preset", "nano", "--out", "map.png"];
+    let (_, err) = place.run(2, &[&explain[..], &["--prompt", " "]].concat());
+    assert!(err.contains("--prompt is empty"), "{err}");
 }
 
 /// What stands beside the sector is in no picture, whatever the file is.

@@ -3,7 +3,7 @@
     python zoo/echo-zoo/reference/speed.py --binary target/release/echozoo [SUBJECT...] [--against pytorch]
 
 `cargo xtask speed` builds the binary and runs this, by the Python that `--python PATH` names; with `--growth` it measures how
-time and memory grow instead (see its `--growth --help`). Both sides are processes that stay alive and take turns (A B A B),
+time and memory grow instead (`cargo xtask speed --growth --help`). Both sides are processes that stay alive and take turns (A B A B),
 so that other work on the machine slows both. A case begins with a first run of each, which is reported apart (a device
 compiles and tunes kernels in it), and a run to warm up. Reported are medians, and the median of the turns' ratios with
 their quartiles. Beside the times stands how far the outputs are apart.
